@@ -1,0 +1,170 @@
+//! Element types, and data of each on the host.
+
+use half::{bf16, f16};
+use std::fmt;
+
+/// The type of a tensor's elements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DType {
+    /// 32-bit IEEE float: what training uses.
+    F32,
+    /// 64-bit IEEE float: what gradients are checked in.
+    F64,
+    /// 16-bit IEEE float; sums accumulate in f32.
+    F16,
+    /// 16-bit brain float; sums accumulate in f32.
+    BF16,
+    /// Unsigned byte: pictures, and the masks that comparisons give (0 or 1).
+    U8,
+    /// 64-bit signed integer: labels and indices.
+    I64,
+}
+
+impl DType {
+    /// Bytes an element takes.
+    pub const fn size(self) -> usize {
+        match self {
+            Self::U8 => 1,
+            Self::F16 | Self::BF16 => 2,
+            Self::F32 => 4,
+            Self::F64 | Self::I64 => 8,
+        }
+    }
+
+    /// Whether it is a floating-point type, one that gradients can have.
+    pub const fn is_float(self) -> bool {
+        !matches!(self, Self::U8 | Self::I64)
+    }
+
+    /// The name as written in configurations and messages: `f32`, `i64`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+            Self::F16 => "f16",
+            Self::BF16 => "bf16",
+            Self::U8 => "u8",
+            Self::I64 => "i64",
+        }
+    }
+}
+
+impl fmt::Display for DType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Data on the host, in row-major order, that moves to and from a device.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)] // one variant for each dtype
+pub enum HostData {
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+    F16(Vec<f16>),
+    BF16(Vec<bf16>),
+    U8(Vec<u8>),
+    I64(Vec<i64>),
+}
+
+/// Runs `$body` with `$v` bound to the vector inside, whatever its type.
+macro_rules! each {
+    ($data:expr, $v:ident => $body:expr) => {
+        match $data {
+            HostData::F32($v) => $body,
+            HostData::F64($v) => $body,
+            HostData::F16($v) => $body,
+            HostData::BF16($v) => $body,
+            HostData::U8($v) => $body,
+            HostData::I64($v) => $body,
+        }
+    };
+}
+
+impl HostData {
+    /// The number of elements.
+    pub fn len(&self) -> usize {
+        each!(self, v => v.len())
+    }
+
+    /// Whether there is no element.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The elements' type.
+    pub fn dtype(&self) -> DType {
+        match self {
+            Self::F32(_) => DType::F32,
+            Self::F64(_) => DType::F64,
+            Self::F16(_) => DType::F16,
+            Self::BF16(_) => DType::BF16,
+            Self::U8(_) => DType::U8,
+            Self::I64(_) => DType::I64,
+        }
+    }
+
+    /// The elements as f64 (exact, but for integers over 2⁵³).
+    pub fn to_f64(&self) -> Vec<f64> {
+        each!(self, v => v.iter().map(|x| x.to_f64()).collect())
+    }
+
+    /// `values` rounded to `dtype`. Floats to integers truncate towards zero and saturate, as `as` does.
+    pub fn from_f64(values: &[f64], dtype: DType) -> Self {
+        fn to<T: Element>(values: &[f64]) -> HostData {
+            T::wrap(values.iter().map(|&x| T::from_f64(x)).collect())
+        }
+        match dtype {
+            DType::F32 => to::<f32>(values),
+            DType::F64 => to::<f64>(values),
+            DType::F16 => to::<f16>(values),
+            DType::BF16 => to::<bf16>(values),
+            DType::U8 => to::<u8>(values),
+            DType::I64 => to::<i64>(values),
+        }
+    }
+}
+
+/// A Rust type that is some [`DType`].
+pub trait Element: Copy + Send + Sync + fmt::Debug + PartialEq + 'static {
+    /// The dtype.
+    const DTYPE: DType;
+    /// The value as f64.
+    fn to_f64(self) -> f64;
+    /// The value nearest to `x`.
+    fn from_f64(x: f64) -> Self;
+    /// Wraps a vector.
+    fn wrap(values: Vec<Self>) -> HostData;
+    /// The vector inside, or `None` when it holds another dtype.
+    fn unwrap(data: HostData) -> Option<Vec<Self>>;
+}
+
+macro_rules! element {
+    ($t:ty, $variant:ident, $x:ident => $to:expr, $y:ident => $from:expr) => {
+        impl Element for $t {
+            const DTYPE: DType = DType::$variant;
+            fn to_f64(self) -> f64 {
+                let $x = self;
+                $to
+            }
+            fn from_f64($y: f64) -> Self {
+                $from
+            }
+            fn wrap(values: Vec<Self>) -> HostData {
+                HostData::$variant(values)
+            }
+            fn unwrap(data: HostData) -> Option<Vec<Self>> {
+                match data {
+                    HostData::$variant(values) => Some(values),
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+element!(f32, F32, x => x as f64, y => y as f32);
+element!(f64, F64, x => x, y => y);
+element!(f16, F16, x => x.to_f64(), y => f16::from_f64(y));
+element!(bf16, BF16, x => x.to_f64(), y => bf16::from_f64(y));
+element!(u8, U8, x => x as f64, y => y as u8);
+element!(i64, I64, x => x as f64, y => y as i64);

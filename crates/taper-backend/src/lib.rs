@@ -1,0 +1,30 @@
+//! The contract between Taper's tensors and whatever computes them.
+//!
+//! A backend is one crate that implements [`Backend`]: about thirty required methods, and a rim of optional fused ones
+//! that return `None` until somebody makes them fast. Shapes are logical and row-major in meaning (`[N, C, H, W]` for
+//! pictures, as in PyTorch); how a [`Buffer`]'s bytes really lie is the backend's own affair.
+//!
+//! Shapes and dtypes are checked once, above the backend, with the rules of this crate ([`Shape::broadcast_with`],
+//! [`Conv2dSpec::output_shape`], …), so that every backend may trust what it is handed.
+
+mod backend;
+mod buffer;
+mod device;
+mod dtype;
+mod error;
+mod fused;
+mod op;
+mod random;
+mod shape;
+mod window;
+
+pub use backend::Backend;
+pub use buffer::{Buffer, Saved};
+pub use device::Device;
+pub use dtype::{DType, Element, HostData};
+pub use error::{Error, Result};
+pub use fused::{AdamSpec, CrossEntropySpec, ParamGrads, Reduction, Rim, SgdSpec};
+pub use op::{Activation, BinaryOp, CompareOp, Distribution, PadAmount, ReduceOp, SliceRange, UnaryOp};
+pub use random::{RandomKey, philox4x32};
+pub use shape::Shape;
+pub use window::{Conv2dSpec, Pool2dSpec};

@@ -1,0 +1,136 @@
+//! Counter-based random numbers: Philox 4×32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as
+//! 1, 2, 3", SC 2011). A number depends on its key and its index alone, never on the order of calls, so that a result
+//! does not depend on threads, batches or how often something else drew.
+
+/// Philox 4×32-10: four random words for a 128-bit `counter` under a 64-bit `key`.
+pub fn philox4x32(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
+    let (mut c, mut k) = (counter, key);
+    for _ in 0..10 {
+        let p0 = u64::from(c[0]) * 0xD251_1F53;
+        let p1 = u64::from(c[2]) * 0xCD9E_8D57;
+        c = [(p1 >> 32) as u32 ^ c[1] ^ k[0], p1 as u32, (p0 >> 32) as u32 ^ c[3] ^ k[1], p0 as u32];
+        k = [k[0].wrapping_add(0x9E37_79B9), k[1].wrapping_add(0xBB67_AE85)];
+    }
+    c
+}
+
+/// The key of a stream of random numbers: a seed, and a path of names and numbers below it.
+///
+/// ```
+/// use taper_backend::RandomKey;
+/// let dropout = RandomKey::new(7).child("dropout").index(3); // seed 7, third dropout layer
+/// assert_eq!(dropout.uniform(41), RandomKey::new(7).child("dropout").index(3).uniform(41));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RandomKey {
+    seed: u64,
+    stream: u64,
+}
+
+impl RandomKey {
+    /// The root stream of `seed`.
+    pub fn new(seed: u64) -> Self {
+        Self { seed, stream: 0 }
+    }
+
+    /// The stream below this one with a name.
+    pub fn child(self, name: &str) -> Self {
+        // FNV-1a, 64 bits: stable over versions, unlike the standard hasher.
+        let hash =
+            name.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01B3));
+        self.index(hash)
+    }
+
+    /// The stream below this one with a number: an epoch, a step, a layer.
+    pub fn index(self, number: u64) -> Self {
+        let words = philox4x32(
+            [number as u32, (number >> 32) as u32, self.stream as u32, (self.stream >> 32) as u32],
+            [self.seed as u32 ^ 0x7461_7065, (self.seed >> 32) as u32 ^ 0x7220_6E6E],
+        );
+        Self { seed: self.seed, stream: u64::from(words[0]) | u64::from(words[1]) << 32 }
+    }
+
+    /// The four random words of block `block`.
+    pub fn block(self, block: u64) -> [u32; 4] {
+        philox4x32(
+            [block as u32, (block >> 32) as u32, self.stream as u32, (self.stream >> 32) as u32],
+            [self.seed as u32, (self.seed >> 32) as u32],
+        )
+    }
+
+    /// The `i`-th random word: what dropout compares with its threshold.
+    pub fn word(self, i: u64) -> u32 {
+        self.block(i / 4)[(i % 4) as usize]
+    }
+
+    /// The `i`-th uniform number in [0, 1), with 53 random bits.
+    pub fn uniform(self, i: u64) -> f64 {
+        let words = self.block(i / 2);
+        let pair = (i % 2) as usize * 2;
+        to_unit(words[pair], words[pair + 1])
+    }
+
+    /// The `i`-th standard normal number (Box and Muller 1958: two from each block).
+    pub fn normal(self, i: u64) -> f64 {
+        let [a, b, c, d] = self.block(i / 2);
+        let radius = (-2.0 * (1.0 - to_unit(a, b)).ln()).sqrt();
+        let angle = std::f64::consts::TAU * to_unit(c, d);
+        if i.is_multiple_of(2) { radius * angle.cos() } else { radius * angle.sin() }
+    }
+
+    /// A uniform integer in `0..bound` from word pair `i` (bias under 2⁻⁵³ · `bound`).
+    pub fn below(self, i: u64, bound: usize) -> usize {
+        (self.uniform(i) * bound as f64) as usize
+    }
+
+    /// A random order of `0..n` (Fisher and Yates).
+    pub fn permutation(self, n: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..n).collect();
+        for i in (1..n).rev() {
+            order.swap(i, self.below(i as u64, i + 1));
+        }
+        order
+    }
+}
+
+/// 53 random bits as a number in [0, 1).
+fn to_unit(low: u32, high: u32) -> f64 {
+    let bits = (u64::from(high) << 32 | u64::from(low)) >> 11;
+    bits as f64 * (1.0 / (1u64 << 53) as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The known answers of Random123's `kat_vectors` for philox4x32-10.
+    #[test]
+    fn known_answers() {
+        assert_eq!(philox4x32([0; 4], [0; 2]), [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]);
+        assert_eq!(philox4x32([!0; 4], [!0; 2]), [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]);
+        assert_eq!(
+            philox4x32([0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344], [0xa409_3822, 0x299f_31d0]),
+            [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]
+        );
+    }
+
+    #[test]
+    fn moments_and_streams() {
+        let key = RandomKey::new(1).child("a");
+        let n = 40_000;
+        let mean = (0..n).map(|i| key.uniform(i)).sum::<f64>() / n as f64;
+        assert!((mean - 0.5).abs() < 0.01, "{mean}");
+        let square = (0..n).map(|i| key.normal(i).powi(2)).sum::<f64>() / n as f64;
+        assert!((square - 1.0).abs() < 0.03, "{square}");
+        assert_ne!(key.block(0), RandomKey::new(1).child("b").block(0));
+        assert_ne!(key.block(0), RandomKey::new(2).child("a").block(0));
+    }
+
+    #[test]
+    fn a_permutation_holds_each_once() {
+        let mut order = RandomKey::new(3).permutation(1000);
+        assert_ne!(order[..10], (0..10).collect::<Vec<_>>()[..]);
+        order.sort_unstable();
+        assert!(order.iter().enumerate().all(|(i, &x)| i == x));
+    }
+}
