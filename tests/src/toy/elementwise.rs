@@ -1,0 +1,135 @@
+//! Unary, binary, comparison and selection, element by element.
+
+use super::memory::{buffer, chain, coordinates, data, integers, position, rounded, take, values};
+use super::unsupported;
+use super::views::broadcast_source;
+use std::f64::consts::PI;
+use taper_backend::{BinaryOp, Buffer, CompareOp, DType, HostData, Result, Shape, UnaryOp};
+
+pub fn unary(op: UnaryOp, x: &Buffer) -> Result<Buffer> {
+    if x.dtype() == DType::I64 {
+        let f: fn(i64) -> i64 = match op {
+            UnaryOp::Neg => i64::wrapping_neg,
+            UnaryOp::Abs => i64::wrapping_abs,
+            UnaryOp::Sign => i64::signum,
+            _ => return Err(unsupported("unary", DType::I64)),
+        };
+        return Ok(buffer(x.shape(), HostData::I64(integers(x)?.iter().map(|&x| f(x)).collect())));
+    }
+    if !x.dtype().is_float() {
+        return Err(unsupported("unary", x.dtype()));
+    }
+    let f: fn(f64) -> f64 = match op {
+        UnaryOp::Neg => |x| -x,
+        UnaryOp::Abs => f64::abs,
+        UnaryOp::Sign => |x| if x == 0.0 { 0.0 } else { x.signum() },
+        UnaryOp::Exp => f64::exp,
+        UnaryOp::Log => f64::ln,
+        UnaryOp::Log1p => f64::ln_1p,
+        UnaryOp::Sqrt => f64::sqrt,
+        UnaryOp::Recip => f64::recip,
+        UnaryOp::Sin => f64::sin,
+        UnaryOp::Cos => f64::cos,
+        UnaryOp::Tanh => f64::tanh,
+        UnaryOp::Sigmoid => sigmoid,
+        UnaryOp::Erf => erf,
+        UnaryOp::Floor => f64::floor,
+    };
+    let y: Vec<f64> = values(x)?.into_iter().map(f).collect();
+    Ok(rounded(x.shape(), &y, x.dtype()))
+}
+
+fn sigmoid(x: f64) -> f64 {
+    // e^x is taken of a negative number only, so that it cannot overflow.
+    if x >= 0.0 { 1.0 / (1.0 + (-x).exp()) } else { x.exp() / (1.0 + x.exp()) }
+}
+
+/// The error function by its series without cancellation (Abramowitz and Stegun, 7.1.6):
+/// erf x = 2/√π · e^(−x²) · Σ 2ⁿ x²ⁿ⁺¹ / (1·3·…·(2n+1)).
+pub fn erf(x: f64) -> f64 {
+    if x.is_nan() {
+        return x;
+    }
+    if x.abs() > 6.0 {
+        return x.signum(); // 1 − erf 6 is 2e-17
+    }
+    let (mut term, mut sum) = (x, x);
+    for n in 1..200 {
+        term *= 2.0 * x * x / f64::from(2 * n + 1);
+        sum += term;
+    }
+    2.0 / PI.sqrt() * (-x * x).exp() * sum
+}
+
+pub fn binary(op: BinaryOp, a: &Buffer, b: &Buffer) -> Result<Buffer> {
+    let shape = a.shape().broadcast_with(b.shape(), "binary")?;
+    let pairs = pairs(&shape, a, b);
+    if a.dtype() == DType::I64 {
+        let f: fn(i64, i64) -> i64 = match op {
+            BinaryOp::Add => i64::wrapping_add,
+            BinaryOp::Sub => i64::wrapping_sub,
+            BinaryOp::Mul => i64::wrapping_mul,
+            BinaryOp::Div => |x, y| if y == 0 { 0 } else { x.wrapping_div(y) },
+            BinaryOp::Maximum => i64::max,
+            BinaryOp::Minimum => i64::min,
+            BinaryOp::Pow => return Err(unsupported("binary", DType::I64)),
+        };
+        let (a, b) = (integers(a)?, integers(b)?);
+        return Ok(buffer(&shape, HostData::I64(pairs.map(|(i, j)| f(a[i], b[j])).collect())));
+    }
+    if !a.dtype().is_float() {
+        return Err(unsupported("binary", a.dtype()));
+    }
+    let f: fn(f64, f64) -> f64 = match op {
+        BinaryOp::Add => |x, y| x + y,
+        BinaryOp::Sub => |x, y| x - y,
+        BinaryOp::Mul => |x, y| x * y,
+        BinaryOp::Div => |x, y| x / y,
+        BinaryOp::Pow => f64::powf,
+        BinaryOp::Maximum => |x, y| if x.is_nan() || x > y { x } else { y },
+        BinaryOp::Minimum => |x, y| if x.is_nan() || x < y { x } else { y },
+    };
+    let (dtype, x, y) = (a.dtype(), values(a)?, values(b)?);
+    Ok(rounded(&shape, &pairs.map(|(i, j)| f(x[i], y[j])).collect::<Vec<_>>(), dtype))
+}
+
+/// For every element of the broadcast `shape`, the positions in `a` and `b`.
+fn pairs(shape: &Shape, a: &Buffer, b: &Buffer) -> impl Iterator<Item = (usize, usize)> {
+    let (a, b) = (a.shape().clone(), b.shape().clone());
+    let of = |shape: &Shape, at: &[usize]| position(shape, &broadcast_source(shape, at));
+    coordinates(shape).map(move |at| (of(&a, &at), of(&b, &at)))
+}
+
+pub fn compare(op: CompareOp, a: &Buffer, b: &Buffer) -> Result<Buffer> {
+    fn holds<T: PartialOrd>(op: CompareOp, x: T, y: T) -> u8 {
+        u8::from(match op {
+            CompareOp::Eq => x == y,
+            CompareOp::Ne => x != y,
+            CompareOp::Lt => x < y,
+            CompareOp::Le => x <= y,
+            CompareOp::Gt => x > y,
+            CompareOp::Ge => x >= y,
+        })
+    }
+    let shape = a.shape().broadcast_with(b.shape(), "compare")?;
+    let pairs = pairs(&shape, a, b);
+    let z: Vec<u8> = if a.dtype() == DType::I64 {
+        let (a, b) = (integers(a)?, integers(b)?);
+        pairs.map(|(i, j)| holds(op, a[i], b[j])).collect()
+    } else {
+        let (a, b) = (values(a)?, values(b)?);
+        pairs.map(|(i, j)| holds(op, a[i], b[j])).collect()
+    };
+    Ok(buffer(&shape, HostData::U8(z)))
+}
+
+pub fn select(condition: &Buffer, a: &Buffer, b: &Buffer) -> Result<Buffer> {
+    const OP: &str = "select";
+    let shape = condition.shape().broadcast_with(a.shape(), OP)?.broadcast_with(b.shape(), OP)?;
+    let (chosen, both) = (values(condition)?, chain(&[data(a)?, data(b)?]));
+    let of = |x: &Buffer, at: &[usize]| position(x.shape(), &broadcast_source(x.shape(), at));
+    let positions: Vec<usize> = coordinates(&shape)
+        .map(|at| if chosen[of(condition, &at)] != 0.0 { of(a, &at) } else { a.count() + of(b, &at) })
+        .collect();
+    Ok(buffer(&shape, take(&both, &positions)))
+}
