@@ -1,1 +1,109 @@
-//! (being written)
+//! Taper's backend for the CPU: the whole contract of [`taper_backend`], with threads (Rayon) and vector instructions
+//! chosen at run time.
+//!
+//! ```
+//! use taper_backend::{Backend, BinaryOp, HostData};
+//! use taper_cpu::CpuBackend;
+//!
+//! # fn main() -> taper_backend::Result<()> {
+//! let cpu = CpuBackend::with_threads(2)?;
+//! let a = cpu.upload(HostData::F32(vec![1.0, 2.0, 3.0]), &[3].into())?;
+//! let b = cpu.upload(HostData::F32(vec![10.0]), &[1].into())?;
+//! let sum = cpu.binary(BinaryOp::Add, &a, &b)?;
+//! assert_eq!(cpu.download(&sum)?, HostData::F32(vec![11.0, 12.0, 13.0]));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Results are bitwise the same whatever the number of threads: work is split by its size alone, and sums are taken in
+//! a fixed order. They may differ between instruction sets ([`Isa`]).
+
+mod backend;
+mod conv2d;
+mod conv_block;
+mod copy;
+mod isa;
+mod layout;
+mod linear;
+mod matmul;
+mod memory;
+mod parallel;
+mod storage;
+mod transfer;
+mod views;
+
+pub use isa::Isa;
+pub use memory::Pool;
+
+use std::fmt;
+use taper_backend::{DType, Error, Result};
+
+/// The most threads a backend may be given.
+const MAX_THREADS: usize = 1024;
+
+/// The CPU: a pool of threads, a pool of memory, and the instruction set that kernels use.
+pub struct CpuBackend {
+    threads: rayon::ThreadPool,
+    pool: Pool,
+    isa: Isa,
+}
+
+impl CpuBackend {
+    /// A backend that uses every core the process may use.
+    pub fn new() -> Result<Self> {
+        // Where the system cannot tell, one thread is always right.
+        Self::with_threads(std::thread::available_parallelism().map_or(1, |n| n.get()).min(MAX_THREADS))
+    }
+
+    /// A backend of `threads` threads, 1 to 1024. Results do not depend on their number.
+    pub fn with_threads(threads: usize) -> Result<Self> {
+        Self::with_isa(threads, Isa::detect())
+    }
+
+    /// A backend that uses `isa`, which this machine must have: for tests and comparisons.
+    pub fn with_isa(threads: usize, isa: Isa) -> Result<Self> {
+        if !(1..=MAX_THREADS).contains(&threads) {
+            return Err(Error::argument("cpu", format!("{threads} threads; give a number from 1 to {MAX_THREADS}")));
+        }
+        if !isa.is_available() {
+            return Err(Error::argument("cpu", format!("this machine has no {isa:?}; it has {:?}", Isa::available())));
+        }
+        let threads = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|i| format!("taper-cpu-{i}"))
+            .build()
+            .map_err(|e| Error::Device(format!("cannot start the threads of the CPU backend: {e}")))?;
+        Ok(Self { threads, pool: Pool::new(), isa })
+    }
+
+    /// The number of threads.
+    pub fn threads(&self) -> usize {
+        self.threads.current_num_threads()
+    }
+
+    /// The instruction set in use.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// The memory that buffers come from and return to.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Runs `work` on the pool's threads: whatever it splits with Rayon stays inside this backend's pool.
+    pub(crate) fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        self.threads.install(work)
+    }
+
+    /// The error for an operation that this backend does not offer for `dtype`.
+    pub(crate) fn unsupported(&self, op: &'static str, dtype: DType) -> Error {
+        Error::Unsupported { op, dtype, backend: "cpu".to_owned() }
+    }
+}
+
+impl fmt::Debug for CpuBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CpuBackend({} threads, {:?})", self.threads(), self.isa)
+    }
+}

@@ -1,0 +1,122 @@
+//! Copies of strided data into row-major memory.
+
+use crate::CpuBackend;
+use crate::layout::coalesce;
+use crate::parallel::TASK;
+use crate::storage::{Stored, View, for_dtype};
+use taper_backend::{Buffer, Result};
+
+/// The side of the square blocks in which a transposition goes, so that reads and writes both stay in the L1 cache.
+const SIDE: usize = 16;
+
+/// Fills `out` with the elements number `start`, `start + 1`, … in row-major order of what `dims` and `strides` show of
+/// `data` from `offset` on.
+pub(crate) fn gather<T: Copy>(
+    dims: &[usize],
+    strides: &[usize],
+    data: &[T],
+    offset: usize,
+    start: usize,
+    out: &mut [T],
+) {
+    let (Some((&inner, outer)), Some((&step, outer_strides))) = (dims.split_last(), strides.split_last()) else {
+        return out.fill(data[offset]);
+    };
+    let mut column = start % inner.max(1);
+    let mut row = start / inner.max(1);
+    let mut index = vec![0; outer.len()];
+    let mut base = offset;
+    for ((i, &size), &stride) in index.iter_mut().zip(outer).zip(outer_strides).rev() {
+        *i = row % size;
+        row /= size;
+        base += *i * stride;
+    }
+    let mut rest = out;
+    while !rest.is_empty() {
+        let (run, tail) = rest.split_at_mut((inner - column).min(rest.len()));
+        let from = &data[base + column * step..];
+        match step {
+            0 => run.fill(from[0]),
+            1 => run.copy_from_slice(&from[..run.len()]),
+            _ => run.iter_mut().zip(from.iter().step_by(step)).for_each(|(y, &x)| *y = x),
+        }
+        rest = tail;
+        column = 0;
+        for ((i, &size), &stride) in index.iter_mut().zip(outer).zip(outer_strides).rev() {
+            *i += 1;
+            base += stride;
+            if *i < size {
+                break;
+            }
+            *i = 0;
+            base -= stride * size;
+        }
+    }
+}
+
+/// Writes rows `first..` of the transposed `from` (`rows × columns`, elements of a column side by side, `step` apart
+/// along a row) to `out`, row after row.
+fn transpose<T: Copy>(from: &[T], step: usize, columns: usize, first: usize, out: &mut [T]) {
+    for (block, out) in out.chunks_mut(SIDE * columns).enumerate() {
+        let start = first + block * SIDE;
+        for left in (0..columns).step_by(SIDE) {
+            let width = SIDE.min(columns - left);
+            for (row, out) in out.chunks_exact_mut(columns).enumerate() {
+                let column = from[start + row + left * step..].iter().step_by(step);
+                out[left..left + width].iter_mut().zip(column).for_each(|(y, &x)| *y = x);
+            }
+        }
+    }
+}
+
+/// Copies the elements of `x` to `out` in row-major order.
+pub(crate) fn copy_to<T: Stored>(cpu: &CpuBackend, x: &View<'_, T>, out: &mut [T]) {
+    let count = out.len();
+    if count == 0 {
+        return;
+    }
+    if let Some(from) = x.contiguous() {
+        return cpu.for_chunks(out, TASK, count, |i, out| out.copy_from_slice(&from[i * TASK..][..out.len()]));
+    }
+    let (dims, strides) = coalesce(x.shape, &[x.strides]);
+    let strides = &strides[0];
+    if let ([outer @ .., rows, columns], [outer_strides @ .., 1, step]) = (&dims[..], &strides[..])
+        && *step > 1
+        && (*rows).min(*columns) >= 4
+    {
+        let slab = rows * columns;
+        // Whole slabs, or blocks of rows of the only slab.
+        let chunk = if outer.is_empty() { SIDE * columns } else { slab };
+        return cpu.for_chunks(out, chunk, count, |i, out| {
+            let first = i * chunk / columns % rows;
+            let base = x.offset + slab_offset(outer, outer_strides, i * chunk / slab);
+            transpose(&x.data[base..], *step, *columns, first, out);
+        });
+    }
+    cpu.for_chunks(out, TASK, count, |i, out| gather(&dims, strides, x.data, x.offset, i * TASK, out));
+}
+
+/// The offset of element `number` in row-major order.
+fn slab_offset(dims: &[usize], strides: &[usize], mut number: usize) -> usize {
+    let mut offset = 0;
+    for (&size, &stride) in dims.iter().zip(strides).rev() {
+        offset += number % size * stride;
+        number /= size;
+    }
+    offset
+}
+
+impl CpuBackend {
+    /// `x` in row-major order: itself where it already is, else a copy.
+    pub(crate) fn to_contiguous(&self, x: &Buffer) -> Result<Buffer> {
+        for_dtype!(x.dtype(), T => {
+            let view = self.view::<T>(x)?;
+            if view.contiguous().is_some() {
+                return Ok(x.clone());
+            }
+            let mut block = self.pool().alloc::<T>(x.count())?;
+            copy_to(self, &view, &mut block);
+            Ok(self.wrap(x.shape().clone(), block))
+        })
+    }
+}

@@ -1,0 +1,79 @@
+//! Which vector instructions a kernel may use, found out once at run time.
+
+/// A family of vector instructions. Results may differ between them (in rounding), never between thread counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Isa {
+    /// What every processor of the target has: SSE2 on x86-64, NEON on 64-bit ARM.
+    Portable,
+    /// x86-64 with AVX2 and FMA: vectors of 256 bits.
+    Avx2,
+    /// x86-64 with AVX-512 F, BW, DQ and VL: vectors of 512 bits.
+    Avx512,
+}
+
+impl Isa {
+    /// The best that this machine has.
+    pub fn detect() -> Self {
+        [Self::Avx512, Self::Avx2].into_iter().find(|isa| isa.is_available()).unwrap_or(Self::Portable)
+    }
+
+    /// All that this machine has.
+    pub fn available() -> Vec<Self> {
+        [Self::Portable, Self::Avx2, Self::Avx512].into_iter().filter(|isa| isa.is_available()).collect()
+    }
+
+    /// Whether this machine has it.
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => {
+                Self::Avx2.is_available()
+                    && is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512vl")
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            _ => false,
+        }
+    }
+}
+
+/// Compiles one plain loop for each [`Isa`] and chooses between them by its first argument, `isa`.
+///
+/// The body is inlined into functions that enable the instructions, so that the compiler vectorises the same source for
+/// each. It must not call anything large that is not itself `#[inline(always)]`.
+macro_rules! multiversion {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident $(<$($g:ident : $bound:path),+>)? ($($arg:ident : $t:ty),* $(,)?)
+        $(-> $r:ty)? $body:block) => {
+        $(#[$meta])*
+        #[allow(clippy::too_many_arguments)]
+        $vis fn $name $(<$($g: $bound),+>)? (isa: $crate::Isa, $($arg: $t),*) $(-> $r)? {
+            #[inline(always)]
+            fn body $(<$($g: $bound),+>)? ($($arg: $t),*) $(-> $r)? $body
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
+            fn avx512 $(<$($g: $bound),+>)? ($($arg: $t),*) $(-> $r)? {
+                body $(::<$($g),+>)? ($($arg),*)
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            fn avx2 $(<$($g: $bound),+>)? ($($arg: $t),*) $(-> $r)? {
+                body $(::<$($g),+>)? ($($arg),*)
+            }
+            match isa {
+                // SAFETY: a backend is only made with an `Isa` that the machine has (`CpuBackend::with_isa`).
+                #[cfg(target_arch = "x86_64")]
+                $crate::Isa::Avx512 => unsafe { avx512 $(::<$($g),+>)? ($($arg),*) },
+                // SAFETY: as above.
+                #[cfg(target_arch = "x86_64")]
+                $crate::Isa::Avx2 => unsafe { avx2 $(::<$($g),+>)? ($($arg),*) },
+                _ => body $(::<$($g),+>)? ($($arg),*),
+            }
+        }
+    };
+}
+pub(crate) use multiversion;

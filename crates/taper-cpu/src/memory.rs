@@ -1,0 +1,251 @@
+//! Where buffers live: blocks of memory that are kept and used again.
+//!
+//! A training step asks for the same sizes every time. The system's allocator returns large blocks to the kernel and
+//! maps them anew, which costs a page fault for every 4 KiB; the pool keeps them, by size class.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::collections::HashMap;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use taper_backend::{Element, Error, Result};
+
+/// Every block starts on such a boundary: a cache line, and the widest vector.
+pub(crate) const ALIGNMENT: usize = 64;
+
+/// Types that may live in a block.
+///
+/// # Safety
+/// Every pattern of bits must be a valid value, the alignment at most [`ALIGNMENT`], and dropping must do nothing.
+pub(crate) unsafe trait Plain: Element {}
+// SAFETY: numbers without invalid patterns and without drop glue.
+unsafe impl Plain for f32 {}
+// SAFETY: as above.
+unsafe impl Plain for f64 {}
+// SAFETY: as above; a wrapper of u16.
+unsafe impl Plain for half::f16 {}
+// SAFETY: as above; a wrapper of u16.
+unsafe impl Plain for half::bf16 {}
+// SAFETY: as above.
+unsafe impl Plain for u8 {}
+// SAFETY: as above.
+unsafe impl Plain for i64 {}
+
+/// A shared pool of memory. Blocks return to it when dropped, and are handed out again.
+#[derive(Clone)]
+pub struct Pool(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    free: Mutex<HashMap<usize, Vec<Raw>>>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+/// A block that nobody uses: the start of `size class` bytes.
+struct Raw(NonNull<u8>);
+// SAFETY: a `Raw` is the only owner of its memory.
+unsafe impl Send for Raw {}
+
+impl Pool {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Inner::default()))
+    }
+
+    /// How many requests an unused block has served.
+    pub fn hits(&self) -> u64 {
+        self.0.hits.load(Ordering::Relaxed)
+    }
+
+    /// How many requests went to the system. Steps of equal size stop adding to it after the first.
+    pub fn misses(&self) -> u64 {
+        self.0.misses.load(Ordering::Relaxed)
+    }
+
+    /// The bytes of unused blocks that the pool keeps.
+    pub fn retained_bytes(&self) -> usize {
+        self.0.lock().iter().map(|(class, blocks)| class * blocks.len()).sum()
+    }
+
+    /// Returns all unused blocks to the system.
+    pub fn release(&self) {
+        self.0.release();
+    }
+
+    /// Memory for `len` elements, whose values are whatever an earlier use left there.
+    pub(crate) fn alloc<T: Plain>(&self, len: usize) -> Result<Block<T>> {
+        self.take(len).map(|(block, _)| block)
+    }
+
+    /// Memory for `len` elements, all zero.
+    pub(crate) fn alloc_zeroed<T: Plain>(&self, len: usize) -> Result<Block<T>> {
+        let (mut block, fresh) = self.take::<T>(len)?;
+        if !fresh {
+            // SAFETY: the block holds `len` elements; zero bytes are a valid value of every `Plain` type.
+            unsafe { block.as_mut_ptr().write_bytes(0, len) };
+        }
+        Ok(block)
+    }
+
+    /// A block, and whether it is fresh from the system (and so zero).
+    fn take<T: Plain>(&self, len: usize) -> Result<(Block<T>, bool)> {
+        let out_of_memory = || {
+            Error::Device(format!(
+                "cannot allocate {len} elements of {}; use smaller tensors or a smaller batch",
+                T::DTYPE
+            ))
+        };
+        let bytes = Layout::array::<T>(len).map_err(|_| out_of_memory())?.size();
+        let block = |ptr, class| Block { ptr, len, class, pool: self.0.clone(), element: PhantomData };
+        if bytes == 0 {
+            return Ok((block(NonNull::from(&NOTHING).cast(), 0), false));
+        }
+        let class = size_class(bytes).ok_or_else(out_of_memory)?;
+        if let Some(raw) = self.0.lock().get_mut(&class).and_then(Vec::pop) {
+            self.0.hits.fetch_add(1, Ordering::Relaxed);
+            return Ok((block(raw.0, class), false));
+        }
+        self.0.misses.fetch_add(1, Ordering::Relaxed);
+        let layout = Layout::from_size_align(class, ALIGNMENT).map_err(|_| out_of_memory())?;
+        // SAFETY: the layout's size is not zero.
+        let fresh = || NonNull::new(unsafe { alloc_zeroed(layout) });
+        let ptr = fresh().or_else(|| {
+            self.0.release();
+            fresh()
+        });
+        Ok((block(ptr.ok_or_else(out_of_memory)?, class), true))
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, HashMap<usize, Vec<Raw>>> {
+        // No code panics while it holds the lock half-way through a change: the map is sound even if "poisoned".
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn release(&self) {
+        for (class, blocks) in self.lock().drain() {
+            for raw in blocks {
+                // SAFETY: allocated in `take` with this very layout (valid there, so valid here), and owned here alone.
+                unsafe { dealloc(raw.0.as_ptr(), Layout::from_size_align_unchecked(class, ALIGNMENT)) };
+            }
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pool({} hits, {} misses)", self.hits(), self.misses())
+    }
+}
+
+/// The bytes that a request of `bytes` (not 0) takes: the next multiple of an eighth of its power of two, so at most
+/// an eighth is wasted; `None` past the address space.
+fn size_class(bytes: usize) -> Option<usize> {
+    let step = (bytes.checked_next_power_of_two()? / 16).max(ALIGNMENT);
+    bytes.checked_next_multiple_of(step)
+}
+
+/// Aligned memory for blocks of no elements to point at.
+#[repr(align(64))]
+struct Nothing;
+static NOTHING: Nothing = Nothing;
+
+/// `len` elements of a pool's memory, aligned to 64 bytes. Returns to the pool when dropped.
+pub(crate) struct Block<T: Plain> {
+    ptr: NonNull<u8>,
+    len: usize,
+    class: usize,
+    pool: Arc<Inner>,
+    element: PhantomData<T>,
+}
+// SAFETY: a block owns its memory alone, as a `Box<[T]>` does, and `Plain` types are `Send` and `Sync`.
+unsafe impl<T: Plain> Send for Block<T> {}
+// SAFETY: as above.
+unsafe impl<T: Plain> Sync for Block<T> {}
+
+impl<T: Plain> Deref for Block<T> {
+    type Target = [T];
+    fn deref(&self) -> &[T] {
+        // SAFETY: `take` made the block with room for `len` elements, aligned, and initialised (zeroed by the system,
+        // then only written through `&mut [T]`s of types for which every pattern is valid).
+        unsafe { std::slice::from_raw_parts(self.ptr.as_ptr().cast(), self.len) }
+    }
+}
+
+impl<T: Plain> DerefMut for Block<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: as for `deref`, and `&mut self` makes this the only access.
+        unsafe { std::slice::from_raw_parts_mut(self.ptr.as_ptr().cast(), self.len) }
+    }
+}
+
+impl<T: Plain> fmt::Debug for Block<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Block({} × {})", self.len, T::DTYPE)
+    }
+}
+
+impl<T: Plain> Drop for Block<T> {
+    fn drop(&mut self) {
+        if self.class > 0 {
+            self.pool.lock().entry(self.class).or_default().push(Raw(self.ptr));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_come_back() {
+        let pool = Pool::new();
+        for _ in 0..5 {
+            let a = pool.alloc::<f32>(1000).unwrap();
+            let b = pool.alloc::<f64>(500).unwrap();
+            assert_eq!(a.as_ptr() as usize % ALIGNMENT, 0);
+            assert_eq!((a.len(), b.len()), (1000, 500));
+        }
+        assert_eq!((pool.misses(), pool.hits()), (2, 8));
+        assert!(pool.retained_bytes() >= 8000);
+        pool.release();
+        assert_eq!(pool.retained_bytes(), 0);
+    }
+
+    #[test]
+    fn zeroed_is_zero_after_use() {
+        let pool = Pool::new();
+        pool.alloc::<f32>(100).unwrap().fill(f32::NAN);
+        assert!(pool.alloc::<f32>(100).unwrap()[0].is_nan());
+        assert!(pool.alloc_zeroed::<f32>(100).unwrap().iter().all(|&x| x == 0.0));
+    }
+
+    #[test]
+    fn empty_and_impossible() {
+        let pool = Pool::new();
+        assert!(pool.alloc::<i64>(0).unwrap().is_empty());
+        for len in [usize::MAX, isize::MAX as usize, isize::MAX as usize / 8, 1 << 59] {
+            let error = pool.alloc::<f64>(len).err().unwrap().to_string();
+            assert!(error.contains("cannot allocate") && error.contains(&len.to_string()), "{error}");
+        }
+    }
+
+    #[test]
+    fn classes_waste_little() {
+        for bytes in (1..5000).chain([100_000, 1 << 20, (1 << 20) + 1]) {
+            let class = size_class(bytes).unwrap();
+            assert!(class >= bytes && class - bytes <= (bytes / 8).max(ALIGNMENT), "{bytes} {class}");
+        }
+        assert_eq!(size_class(usize::MAX), None);
+    }
+}
