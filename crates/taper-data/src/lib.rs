@@ -1,1 +1,21 @@
-//! (being written)
+#![doc = include_str!("../README.md")]
+
+mod dataset;
+mod datasets;
+#[cfg(feature = "download")]
+mod download;
+mod error;
+mod files;
+mod image;
+mod loader;
+mod locate;
+mod manifest;
+
+pub use dataset::Dataset;
+pub use datasets::{Source, digits};
+pub use error::{Error, Result};
+pub use files::atomic_write;
+pub use image::{ImageDataset, Splits};
+pub use loader::{Batch, BatchLoader, LoaderOptions};
+pub use locate::{DATA_VARIABLE, Event, LocateOptions, Located, Origin};
+pub use manifest::{Archive, Embedded, Files, Manifest, Records};

@@ -1,0 +1,181 @@
+//! CIFAR-10 in its binary layout (Krizhevsky 2009; <https://www.cs.toronto.edu/~kriz/cifar.html>): six files of 10,000
+//! records, each record a label byte and a picture's red, green and blue planes, 32×32 bytes each, row by row.
+
+use crate::manifest::Files;
+use crate::{Error, ImageDataset, Manifest, Result, Splits};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+/// The folder with the dataset's files: `dir` itself or the manifest's folder inside it, whichever holds one of them.
+pub(crate) fn folder(dir: &Path, files: &Files) -> Option<PathBuf> {
+    let holds_some = |folder: &PathBuf| files.train.iter().chain(&files.test).any(|name| folder.join(name).is_file());
+    [dir.join(&files.folder), dir.to_path_buf()].into_iter().find(holds_some)
+}
+
+/// Reads both splits from `folder`.
+///
+/// # Errors
+/// A file that is missing or whose size is not the manifest's, or a label that names no class.
+pub(crate) fn read(folder: &Path, files: &Files, manifest: &Manifest) -> Result<Splits> {
+    Ok(Splits {
+        train: read_split(folder, &files.train, manifest.records.train, manifest)?,
+        test: read_split(folder, &files.test, manifest.records.test, manifest)?,
+    })
+}
+
+fn read_split(folder: &Path, names: &[String], records: usize, manifest: &Manifest) -> Result<ImageDataset> {
+    let expected = manifest.file_bytes(records, names.len());
+    let mut images = Vec::with_capacity(records * manifest.picture_bytes());
+    let mut labels = Vec::with_capacity(records);
+    for name in names {
+        let path = folder.join(name);
+        let bytes = read_file(&path, expected, manifest)?;
+        decode(&path, &bytes, manifest, &mut images, &mut labels)?;
+    }
+    ImageDataset::new(images, labels, manifest.shape, manifest.classes.clone(), manifest.max_value)
+}
+
+/// The bytes of the file at `path`, of which there must be `expected`.
+fn read_file(path: &Path, expected: u64, manifest: &Manifest) -> Result<Vec<u8>> {
+    let file = match File::open(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            return Err(Error::MissingFile {
+                path: path.to_path_buf(),
+                expected: format!("a file of {} with {expected} bytes", manifest.title),
+            });
+        }
+        file => file.map_err(Error::io("open", path))?,
+    };
+    let found = file.metadata().map_err(Error::io("read", path))?.len();
+    let mut bytes = Vec::new();
+    if found == expected {
+        bytes.reserve_exact(usize::try_from(expected).unwrap_or_default());
+        file.take(expected).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
+    }
+    // The size is looked at before reading, so that a wrong file is not read into memory, and again after it.
+    if found != expected || bytes.len() as u64 != expected {
+        let found = if found == expected { bytes.len() as u64 } else { found };
+        return Err(Error::FileSize { path: path.to_path_buf(), expected, found });
+    }
+    Ok(bytes)
+}
+
+/// Appends the records in `bytes` to `images` and `labels`. `path` is for errors.
+fn decode(path: &Path, bytes: &[u8], manifest: &Manifest, images: &mut Vec<u8>, labels: &mut Vec<u8>) -> Result<()> {
+    let size = 1 + manifest.picture_bytes();
+    if bytes.len() % size != 0 {
+        let expected = (bytes.len() / size * size) as u64;
+        return Err(Error::FileSize { path: path.to_path_buf(), expected, found: bytes.len() as u64 });
+    }
+    for (record, data) in bytes.chunks_exact(size).enumerate() {
+        let (label, picture) = (data[0], &data[1..]);
+        let classes = manifest.classes.len();
+        if usize::from(label) >= classes {
+            return Err(Error::Label { path: path.to_path_buf(), record, label, classes });
+        }
+        labels.push(label);
+        images.extend_from_slice(picture);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::fs;
+
+    /// CIFAR-10's manifest with 10 training and 2 test records.
+    fn small() -> Manifest {
+        let mut manifest = Manifest::parse(include_str!("../../datasets/cifar10.toml")).unwrap();
+        (manifest.records.train, manifest.records.test) = (10, 2);
+        manifest
+    }
+
+    /// A folder with such files: picture `i` of a file has label `i` and counts up from `i`.
+    fn folder_of(manifest: &Manifest) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("cifar-10-batches-bin");
+        fs::create_dir(&folder).unwrap();
+        let files = manifest.files.as_ref().unwrap();
+        let record = |i: u8| [i].into_iter().chain((0..3072_u32).map(move |p| (p / 16) as u8 + i));
+        for name in files.train.iter().chain(&files.test) {
+            fs::write(folder.join(name), (0..2).flat_map(record).collect::<Vec<_>>()).unwrap();
+        }
+        (dir, folder)
+    }
+
+    fn read_small(dir: &Path, manifest: &Manifest) -> Result<Splits> {
+        let files = manifest.files.as_ref().unwrap();
+        read(&folder(dir, files).unwrap(), files, manifest)
+    }
+
+    #[test]
+    fn reads_records_from_the_folder_or_its_parent() {
+        let manifest = small();
+        let (dir, folder) = folder_of(&manifest);
+        let splits = read_small(dir.path(), &manifest).unwrap();
+        assert_eq!(splits, read_small(&folder, &manifest).unwrap());
+        assert_eq!((splits.train.len(), splits.test.len()), (10, 2));
+        assert_eq!(splits.train.labels(), [0, 1, 0, 1, 0, 1, 0, 1, 0, 1]);
+        assert_eq!(splits.train.shape(), [3, 32, 32]);
+        let picture = splits.test.image(1).unwrap();
+        // Green (channel 1), row 2, column 3 is byte 1024 + 2·32 + 3 = 1091, written as 1091 / 16 + 1.
+        assert_eq!(picture[1024 + 2 * 32 + 3], 69);
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let manifest = small();
+        let (dir, folder) = folder_of(&manifest);
+        fs::remove_file(folder.join("data_batch_3.bin")).unwrap();
+        let text = read_small(dir.path(), &manifest).unwrap_err().to_string();
+        assert!(text.contains("data_batch_3.bin: no such file"), "{text}");
+        assert!(text.ends_with("expected a file of CIFAR-10 with 6146 bytes"), "{text}");
+    }
+
+    #[test]
+    fn a_wrong_size_is_said_with_both_sizes() {
+        let manifest = small();
+        for (found, expected) in [(6145, "truncated"), (6147, "too large"), (0, "truncated")] {
+            let (dir, folder) = folder_of(&manifest);
+            fs::write(folder.join("test_batch.bin"), vec![0; found]).unwrap();
+            let text = read_small(dir.path(), &manifest).unwrap_err().to_string();
+            let sizes = format!("test_batch.bin: {expected}: expected 6146 bytes, found {found}");
+            assert!(text.contains(&sizes), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_label_over_nine_is_said_with_its_record() {
+        let manifest = small();
+        let (dir, folder) = folder_of(&manifest);
+        let mut bytes = fs::read(folder.join("data_batch_2.bin")).unwrap();
+        bytes[3073] = 10;
+        fs::write(folder.join("data_batch_2.bin"), bytes).unwrap();
+        let text = read_small(dir.path(), &manifest).unwrap_err().to_string();
+        assert!(text.ends_with("data_batch_2.bin: record 1 has label 10; labels are 0 to 9"), "{text}");
+    }
+
+    #[test]
+    fn an_empty_folder_holds_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(folder(dir.path(), small().files.as_ref().unwrap()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_decoded_or_refused(bytes in prop::collection::vec(0_u8..14, 0..200)) {
+            let mut manifest = small();
+            manifest.shape = [1, 2, 3];
+            let (mut images, mut labels) = (Vec::new(), Vec::new());
+            let result = decode(Path::new("x"), &bytes, &manifest, &mut images, &mut labels);
+            let sound = bytes.len() % 7 == 0 && bytes.chunks(7).all(|record| record[0] < 10);
+            prop_assert_eq!(result.is_ok(), sound);
+            if sound {
+                prop_assert_eq!((labels.len(), images.len()), (bytes.len() / 7, bytes.len() / 7 * 6));
+            }
+        }
+    }
+}

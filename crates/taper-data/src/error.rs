@@ -1,0 +1,170 @@
+//! What can go wrong with data, said so that the reader knows which file it was, what was expected and what to do.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A result whose error is [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error of reading, fetching or batching data.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file that should be there is not.
+    MissingFile {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What should be there.
+        expected: String,
+    },
+    /// A file that is truncated, or holds more than it should.
+    FileSize {
+        /// The file.
+        path: PathBuf,
+        /// The bytes it should have.
+        expected: u64,
+        /// The bytes it has.
+        found: u64,
+    },
+    /// A record whose label names no class.
+    Label {
+        /// The file.
+        path: PathBuf,
+        /// The record, from 0.
+        record: usize,
+        /// The label found.
+        label: u8,
+        /// The number of classes.
+        classes: usize,
+    },
+    /// A record whose values are out of range.
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The record, from 0.
+        record: usize,
+        /// The value found.
+        value: u8,
+        /// The largest value allowed.
+        max: u8,
+    },
+    /// A folder given explicitly that does not hold the data.
+    NoData {
+        /// The folder.
+        dir: PathBuf,
+        /// The dataset's title.
+        title: String,
+        /// What the folder should hold.
+        expected: String,
+    },
+    /// A manifest that cannot be read or contradicts itself.
+    Manifest(String),
+    /// A name that no dataset has.
+    UnknownDataset {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        known: Vec<&'static str>,
+    },
+    /// The file system refused: no space, no permission, a broken disk.
+    Io {
+        /// What was being done: `write`, `read`, `create the folder`.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Every mirror failed; the text says how each did.
+    Download(String),
+    /// A download whose bytes are not those expected. The file has been removed.
+    Checksum {
+        /// The file.
+        path: PathBuf,
+        /// The SHA-256 expected.
+        expected: String,
+        /// The SHA-256 found.
+        found: String,
+    },
+    /// An archive that is damaged, or that unpacking refuses.
+    Archive {
+        /// The archive.
+        path: PathBuf,
+        /// Which entry, and why.
+        detail: String,
+    },
+    /// A value out of range given to this library.
+    Argument(String),
+}
+
+impl Error {
+    /// For `map_err` on file system calls: `.map_err(Error::io("read", path))`.
+    pub(crate) fn io<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + 'a {
+        move |source| Self::Io { action, path: path.to_path_buf(), source }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MissingFile { path, expected } => write!(f, "{}: no such file; expected {expected}", path.display()),
+            Self::FileSize { path, expected, found } => {
+                let what = if found < expected { "truncated" } else { "too large" };
+                write!(
+                    f,
+                    "{}: {what}: expected {expected} bytes, found {found}; remove it and fetch the data again",
+                    path.display()
+                )
+            }
+            Self::Label { path, record, label, classes } => write!(
+                f,
+                "{}: record {record} has label {label}; labels are 0 to {}",
+                path.display(),
+                classes.saturating_sub(1)
+            ),
+            Self::Value { path, record, value, max } => {
+                write!(f, "{}: record {record} has value {value}; values are 0 to {max}", path.display())
+            }
+            Self::NoData { dir, title, expected } => write!(
+                f,
+                "{}: no {title} here; expected {expected} in this folder (leave the folder out to have the data found, \
+                 fetched or generated)",
+                dir.display()
+            ),
+            Self::Manifest(detail) => write!(f, "manifest: {detail}"),
+            Self::UnknownDataset { name, known } => {
+                write!(f, "unknown dataset `{name}`; known: {}", known.join(", "))
+            }
+            Self::Io { action, path, source } => {
+                write!(f, "cannot {action} {}: {source}", path.display())?;
+                match source.kind() {
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                        f.write_str("; free some space or choose another folder")
+                    }
+                    io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                        f.write_str("; check its permissions or choose another folder")
+                    }
+                    _ => Ok(()),
+                }
+            }
+            Self::Download(detail) => f.write_str(detail),
+            Self::Checksum { path, expected, found } => write!(
+                f,
+                "{}: wrong checksum: expected sha256 {expected}, found {found}; the file was removed, try again",
+                path.display()
+            ),
+            Self::Archive { path, detail } => write!(f, "{}: archive refused: {detail}", path.display()),
+            Self::Argument(detail) => f.write_str(detail),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Labelled pictures in memory.
+
+use crate::{Dataset, Error, Result};
+use sha2::{Digest, Sha256};
+use taper_backend::Element;
+
+/// Labelled pictures of one shape, one byte a value: N pictures `[C, H, W]`, their N labels, and the classes' names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageDataset {
+    images: Vec<u8>,
+    labels: Vec<u8>,
+    shape: [usize; 3],
+    classes: Vec<String>,
+    max_value: u8,
+}
+
+impl ImageDataset {
+    /// Pictures `images` (N·C·H·W bytes, row-major) of `shape` `[C, H, W]` with `labels` (N, each below the number of
+    /// `classes`). `max_value` is the pixel value that becomes 1 when a batch is made.
+    ///
+    /// # Errors
+    /// When the lengths do not fit together, a label names no class, or `max_value` is 0.
+    pub fn new(
+        images: Vec<u8>,
+        labels: Vec<u8>,
+        shape: [usize; 3],
+        classes: Vec<String>,
+        max_value: u8,
+    ) -> Result<Self> {
+        let picture = shape.iter().try_fold(1_usize, |all, &n| all.checked_mul(n)).unwrap_or(0);
+        if picture == 0 || max_value == 0 {
+            return Err(Error::Argument(format!(
+                "ImageDataset: shape and max_value must be at least 1, found shape {shape:?} and max_value {max_value}"
+            )));
+        }
+        if labels.len().checked_mul(picture) != Some(images.len()) {
+            return Err(Error::Argument(format!(
+                "ImageDataset: {} labels and shape {shape:?} expect {} bytes of pictures, found {}",
+                labels.len(),
+                labels.len().saturating_mul(picture),
+                images.len()
+            )));
+        }
+        if let Some(record) = labels.iter().position(|&label| usize::from(label) >= classes.len()) {
+            return Err(Error::Argument(format!(
+                "ImageDataset: picture {record} has label {}, but there are {} classes",
+                labels[record],
+                classes.len()
+            )));
+        }
+        Ok(Self { images, labels, shape, classes, max_value })
+    }
+
+    /// The number of pictures.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is no picture.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// A picture's shape, `[C, H, W]`.
+    pub fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    /// The classes, in the order of their labels.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// The pixel value that becomes 1.
+    pub fn max_value(&self) -> u8 {
+        self.max_value
+    }
+
+    /// The labels, one a picture.
+    pub fn labels(&self) -> &[u8] {
+        &self.labels
+    }
+
+    /// All pictures, N·C·H·W bytes.
+    pub fn images(&self) -> &[u8] {
+        &self.images
+    }
+
+    /// The bytes of picture `index` (C·H·W of them), or `None` past the end.
+    pub fn image(&self, index: usize) -> Option<&[u8]> {
+        let size: usize = self.shape.iter().product();
+        self.images.get(index.checked_mul(size)?..)?.get(..size)
+    }
+
+    /// The first `n` pictures, or all when there are fewer.
+    pub fn truncate(&mut self, n: usize) {
+        let size: usize = self.shape.iter().product();
+        self.labels.truncate(n);
+        self.images.truncate(self.labels.len() * size);
+    }
+
+    /// The dataset of the pictures at `indices`, in that order.
+    ///
+    /// # Errors
+    /// When an index is past the end.
+    pub fn select(&self, indices: &[usize]) -> Result<Self> {
+        let size: usize = self.shape.iter().product();
+        let mut images = Vec::with_capacity(indices.len() * size);
+        let mut labels = Vec::with_capacity(indices.len());
+        for &index in indices {
+            let image = self.image(index).ok_or_else(|| {
+                Error::Argument(format!("select: index {index} is past the end: there are {} pictures", self.len()))
+            })?;
+            images.extend_from_slice(image);
+            labels.push(self.labels[index]);
+        }
+        Ok(Self { images, labels, shape: self.shape, classes: self.classes.clone(), max_value: self.max_value })
+    }
+}
+
+impl Dataset for ImageDataset {
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn sample_shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Pixel values over `max_value`. The quotient is taken in f64 and rounded to `T`: for f32 the same bits as dividing
+    /// in f32, as PyTorch scales, since no quotient of two bytes is near a tie.
+    fn read_sample<T: Element>(&self, index: usize, sample: &mut [T]) {
+        let scale = f64::from(self.max_value);
+        let image = self.image(index).unwrap_or_default();
+        for (out, &value) in sample.iter_mut().zip(image) {
+            *out = T::from_f64(f64::from(value) / scale);
+        }
+    }
+
+    fn label(&self, index: usize) -> i64 {
+        self.labels.get(index).copied().unwrap_or_default().into()
+    }
+}
+
+/// The two parts of a dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Splits {
+    /// What a model learns from.
+    pub train: ImageDataset,
+    /// What it is measured on.
+    pub test: ImageDataset,
+}
+
+impl Splits {
+    /// The SHA-256 of labels and pictures of both splits as they are in memory, in hexadecimal: what a run records to
+    /// say which data it saw, wherever they came from.
+    pub fn checksum(&self) -> String {
+        let mut hash = Sha256::new();
+        for split in [&self.train, &self.test] {
+            hash.update(split.shape.map(|n| n as u64).map(u64::to_le_bytes).concat());
+            hash.update((split.len() as u64).to_le_bytes());
+            hash.update([split.max_value]);
+            hash.update(&split.labels);
+            hash.update(&split.images);
+        }
+        hex(&hash.finalize())
+    }
+}
+
+/// `bytes` in hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn two() -> ImageDataset {
+        let classes = vec!["a".to_string(), "b".to_string()];
+        ImageDataset::new(vec![0, 51, 102, 255, 1, 2, 3, 4], vec![0, 1], [1, 2, 2], classes, 255).unwrap()
+    }
+
+    #[test]
+    fn scales_as_pytorch_does() {
+        for max in 1..=255 {
+            let bytes: Vec<u8> = (0..=255).collect();
+            let all = ImageDataset::new(bytes, vec![0], [1, 16, 16], vec!["a".into()], max).unwrap();
+            let (mut single, mut double) = ([0_f32; 256], [0_f64; 256]);
+            all.read_sample(0, &mut single);
+            all.read_sample(0, &mut double);
+            for (value, (&s, &d)) in single.iter().zip(&double).enumerate() {
+                assert_eq!(s.to_bits(), (value as f32 / f32::from(max)).to_bits(), "{value}/{max}");
+                assert_eq!(d.to_bits(), (value as f64 / f64::from(max)).to_bits(), "{value}/{max}");
+            }
+        }
+    }
+
+    #[test]
+    fn selects_and_truncates() {
+        let picked = two().select(&[1, 1, 0]).unwrap();
+        assert_eq!(picked.labels(), [1, 1, 0]);
+        assert_eq!(picked.image(1), Some(&[1, 2, 3, 4][..]));
+        let text = two().select(&[2]).unwrap_err().to_string();
+        assert_eq!(text, "select: index 2 is past the end: there are 2 pictures");
+        let mut one = two();
+        one.truncate(1);
+        assert_eq!((one.len(), one.images()), (1, &[0, 51, 102, 255][..]));
+        one.truncate(5);
+        assert_eq!(one.len(), 1);
+    }
+
+    #[test]
+    fn lengths_and_labels_are_checked() {
+        let make = |images, labels: &[u8], shape, max| {
+            ImageDataset::new(vec![0; images], labels.to_vec(), shape, vec!["a".into()], max).unwrap_err().to_string()
+        };
+        assert!(make(7, &[0, 0], [1, 2, 2], 255).contains("expect 8 bytes of pictures, found 7"));
+        assert!(make(8, &[0, 1], [1, 2, 2], 255).contains("picture 1 has label 1, but there are 1 classes"));
+        assert!(make(8, &[0, 0], [1, 2, 2], 0).contains("at least 1"));
+        assert!(make(0, &[0, 0], [usize::MAX, 2, 2], 1).contains("at least 1"));
+    }
+
+    #[test]
+    fn the_checksum_tells_changes_apart() {
+        let splits = Splits { train: two(), test: two() };
+        let mut changed = splits.clone();
+        changed.test.labels[0] = 1;
+        assert_eq!(splits.checksum().len(), 64);
+        assert_ne!(splits.checksum(), changed.checksum());
+        assert_eq!(splits.checksum(), splits.clone().checksum());
+    }
+}

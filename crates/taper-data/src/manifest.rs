@@ -1,0 +1,243 @@
+//! A dataset's manifest: what it is, how its files are laid out, where they come from, whom to cite.
+
+use crate::{Error, Result};
+use serde::Deserialize;
+
+/// A dataset as its TOML file describes it (`datasets/NAME.toml`).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The short name: `cifar10`.
+    pub name: String,
+    /// The name people use: `CIFAR-10`.
+    pub title: String,
+    /// The page that presents it.
+    pub homepage: String,
+    /// Whom to cite.
+    pub citation: String,
+    /// The licence, or what is known of the terms of use.
+    pub terms: String,
+    /// The classes, in the order of their labels.
+    pub classes: Vec<String>,
+    /// A picture's channels, height and width.
+    pub shape: [usize; 3],
+    /// The pixel value that becomes 1 when pictures are scaled.
+    pub max_value: u8,
+    /// The size and number of records.
+    pub records: Records,
+    /// The files that hold the records, for a dataset that lives in a folder.
+    pub files: Option<Files>,
+    /// The archive that holds the files, for a dataset that can be fetched.
+    pub archive: Option<Archive>,
+    /// The file inside this crate, for a dataset small enough to be embedded.
+    pub embedded: Option<Embedded>,
+}
+
+/// How many records there are and how long one is.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Records {
+    /// Bytes of one record, its label included.
+    pub bytes: usize,
+    /// Records of the training split.
+    pub train: usize,
+    /// Records of the test split.
+    pub test: usize,
+}
+
+/// The files that hold a dataset's records.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Files {
+    /// The folder they are in, inside the data folder and inside the archive.
+    pub folder: String,
+    /// The files of the training split, in order; each holds the same number of records.
+    pub train: Vec<String>,
+    /// The files of the test split.
+    pub test: Vec<String>,
+}
+
+/// Where a dataset is fetched from.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Archive {
+    /// The addresses, tried in order. The last part of the first is the archive's name on disk.
+    pub urls: Vec<String>,
+    /// The archive's size.
+    pub bytes: u64,
+    /// The archive's SHA-256, 64 hexadecimal digits.
+    pub sha256: String,
+    /// The archive's MD5 as the authors publish it (informative: the SHA-256 is what is checked).
+    pub md5: Option<String>,
+    /// The most bytes its files may have together.
+    pub max_unpacked_bytes: u64,
+    /// The most entries it may have.
+    pub max_entries: usize,
+}
+
+/// A file inside this crate.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Embedded {
+    /// Its name in `datasets/`.
+    pub file: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Its SHA-256.
+    pub sha256: String,
+}
+
+impl Manifest {
+    /// Reads a manifest and checks that it does not contradict itself.
+    ///
+    /// # Errors
+    /// A syntax error, a key that is missing or unknown, or a value out of range; the text names it.
+    pub fn parse(text: &str) -> Result<Self> {
+        let manifest: Self = toml::from_str(text).map_err(|e| Error::Manifest(e.to_string().trim_end().to_string()))?;
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    /// The bytes of one picture in memory, one byte a value.
+    pub fn picture_bytes(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// The size each file of a split of `records` in `files` files must have.
+    pub(crate) fn file_bytes(&self, records: usize, files: usize) -> u64 {
+        (records / files.max(1)) as u64 * self.records.bytes as u64
+    }
+
+    fn check(&self) -> Result<()> {
+        let fail = |detail: String| Err(Error::Manifest(format!("{}: {detail}", self.name)));
+        if !is_plain_name(&self.name) {
+            return fail(format!("`name` must be a plain file name, found `{}`", self.name));
+        }
+        if self.classes.is_empty() || self.classes.len() > 256 {
+            return fail(format!("`classes` must list 1 to 256 names, found {}", self.classes.len()));
+        }
+        // Bounds that no dataset of bytes comes near, so that no product of sizes overflows.
+        const MOST: usize = 1 << 30;
+        let pixels = self.shape.iter().try_fold(1_usize, |all, &n| all.checked_mul(n)).filter(|&n| 0 < n && n <= MOST);
+        if pixels.is_none() {
+            return fail(format!("`shape` must have 1 to {MOST} values, found {:?}", self.shape));
+        }
+        if self.max_value == 0 {
+            return fail("`max_value` must be at least 1, found 0".into());
+        }
+        let Records { bytes, train, test } = self.records;
+        for (key, n) in [("bytes", bytes), ("train", train), ("test", test)] {
+            if n == 0 || n > MOST {
+                return fail(format!("`records.{key}` must be 1 to {MOST}, found {n}"));
+            }
+        }
+        if let Some(files) = &self.files {
+            let names = files.train.iter().chain(&files.test).chain([&files.folder]);
+            if let Some(name) = names.into_iter().find(|name| !is_plain_name(name)) {
+                return fail(format!("`files` must be plain file names, found `{name}`"));
+            }
+            for (key, records, files) in [("train", train, &files.train), ("test", test, &files.test)] {
+                if files.is_empty() || records % files.len() != 0 {
+                    return fail(format!("`files.{key}`: {records} records do not divide into {} files", files.len()));
+                }
+            }
+        }
+        if let Some(archive) = &self.archive {
+            let web = |url: &String| url.starts_with("https://") || url.starts_with("http://");
+            if archive.urls.is_empty() || !archive.urls.iter().all(web) {
+                return fail("`archive.urls` must list addresses that start with https:// or http://".into());
+            }
+            if !is_plain_name(archive.file_name()) {
+                return fail(format!("`archive.urls`: `{}` does not end in a file name", archive.urls[0]));
+            }
+            if !is_sha256(&archive.sha256) {
+                return fail(format!("`archive.sha256` must be 64 hexadecimal digits, found `{}`", archive.sha256));
+            }
+            if archive.bytes == 0 {
+                return fail("`archive.bytes` must be at least 1, found 0".into());
+            }
+        }
+        if let Some(embedded) = self.embedded.as_ref().filter(|e| !is_sha256(&e.sha256)) {
+            return fail(format!("`embedded.sha256` must be 64 hexadecimal digits, found `{}`", embedded.sha256));
+        }
+        if self.files.is_none() && self.embedded.is_none() {
+            return fail("must have `[files]` or `[embedded]`".into());
+        }
+        Ok(())
+    }
+}
+
+impl Archive {
+    /// The archive's name on disk: the last part of its first address.
+    pub fn file_name(&self) -> &str {
+        self.urls.first().and_then(|url| url.rsplit('/').next()).unwrap_or_default()
+    }
+}
+
+/// A name that stays in the folder it is put in, on every system: letters, digits, `.`, `_` and `-`, no leading dot.
+fn is_plain_name(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with('.')
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+}
+
+fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const CIFAR: &str = include_str!("../datasets/cifar10.toml");
+
+    #[test]
+    fn the_embedded_manifests_are_sound() {
+        let cifar = Manifest::parse(CIFAR).unwrap();
+        assert_eq!(cifar.archive.as_ref().unwrap().file_name(), "cifar-10-binary.tar.gz");
+        assert_eq!(cifar.file_bytes(50_000, 5), 30_730_000);
+        assert_eq!(cifar.records.bytes, 1 + cifar.picture_bytes());
+        Manifest::parse(include_str!("../datasets/digits.toml")).unwrap();
+    }
+
+    #[test]
+    fn a_wrong_manifest_says_what_is_wrong() {
+        let cases = [
+            ("name = \"cifar10\"", "name = \"../x\"", "`name` must be a plain file name, found `../x`"),
+            ("max_value = 255", "max_value = 0", "`max_value` must be at least 1"),
+            ("max_value = 255", "max_values = 255", "unknown field `max_values`"),
+            ("shape = [3, 32, 32]", "shape = [3, 32, 0]", "`shape` must have 1 to"),
+            ("shape = [3, 32, 32]", "shape = [4294967296, 4294967296, 2]", "`shape` must have 1 to"),
+            ("train = 50_000", "train = 50_001", "`files.train`: 50001 records do not divide into 5 files"),
+            ("train = 50_000", "train = 0", "`records.train` must be 1 to"),
+            ("\"test_batch.bin\"", "\"../test_batch.bin\"", "plain file names, found `../test_batch.bin`"),
+            ("sha256 = \"c4", "sha256 = \"x4", "64 hexadecimal digits"),
+            ("    \"https://www.cs", "    \"file://www.cs", "must list addresses that start with https://"),
+            ("binary.tar.gz\",\n    \"https://cave", "binary.tar.gz/\",\n    \"https://cave", "does not end in a file"),
+            ("bytes = 170_052_171", "bytes = 0", "`archive.bytes` must be at least 1"),
+            ("[archive]", "[archives]", "unknown field `archives`"),
+        ];
+        for (from, to, expected) in cases {
+            assert!(CIFAR.contains(from), "{from}");
+            let text = Manifest::parse(&CIFAR.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(text.starts_with("manifest: ") && text.contains(expected), "{to}: {text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in ".{0,200}") {
+            prop_assert!(Manifest::parse(&text).is_err());
+        }
+
+        #[test]
+        fn a_manifest_with_one_changed_byte_does_not_panic(at in 0..CIFAR.len(), byte in any::<u8>()) {
+            let mut bytes = CIFAR.as_bytes().to_vec();
+            bytes[at] = byte;
+            if let Ok(manifest) = Manifest::parse(&String::from_utf8_lossy(&bytes)) {
+                prop_assert!(manifest.picture_bytes() > 0 && manifest.archive.is_some());
+            }
+        }
+    }
+}
