@@ -22,6 +22,7 @@ mod backend;
 mod conv2d;
 mod conv_block;
 mod copy;
+mod gemm;
 mod isa;
 mod layout;
 mod linear;

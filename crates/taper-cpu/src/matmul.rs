@@ -1,41 +1,84 @@
 //! Batched matrix products.
 
 use crate::CpuBackend;
-use crate::storage::{Stored, for_float};
-use std::ops::{Add, Mul};
+use crate::gemm::{Finish, Matrix, Product, Real, Shared, run_tasks};
+use crate::storage::{Stored, View, for_float};
 use taper_backend::{Buffer, Result, Shape};
 
+/// Multiplications from which a product is worth all threads to itself.
+const LARGE: usize = 1 << 22;
+
+/// `[…, m, k] × […, k, n]`, either operand transposed if asked.
 pub(crate) fn matmul(cpu: &CpuBackend, a: &Buffer, b: &Buffer, ta: bool, tb: bool) -> Result<Buffer> {
     for_float!(a.dtype(), T => product::<T>(cpu, a, b, ta, tb), else Err(cpu.unsupported("matmul", a.dtype())))
 }
 
-fn product<T: Stored + Add<Output = T> + Mul<Output = T>>(
-    cpu: &CpuBackend,
-    a: &Buffer,
-    b: &Buffer,
-    ta: bool,
-    tb: bool,
-) -> Result<Buffer> {
-    let rank = a.shape().rank();
-    let (m, k) =
-        if ta { (a.shape()[rank - 1], a.shape()[rank - 2]) } else { (a.shape()[rank - 2], a.shape()[rank - 1]) };
-    let n = if tb { b.shape()[rank - 2] } else { b.shape()[rank - 1] };
-    let mut dims = a.shape()[..rank - 2].to_vec();
-    dims.extend([m, n]);
+fn product<T: Stored + Real>(cpu: &CpuBackend, a: &Buffer, b: &Buffer, ta: bool, tb: bool) -> Result<Buffer> {
+    let (a, b) = (cpu.view::<T>(a)?, cpu.view::<T>(b)?);
+    let leading = a.shape.len() - 2;
+    let (a_line, a_step) = if ta { (leading + 1, leading) } else { (leading, leading + 1) };
+    let (b_line, b_step) = if tb { (leading, leading + 1) } else { (leading + 1, leading) };
+    let (rows, depth, columns) = (a.shape[a_line], a.shape[a_step], b.shape[b_line]);
+    let mut dims = a.shape[..leading].to_vec();
+    let batch: usize = dims.iter().product();
+    dims.extend([rows, columns]);
     let shape = Shape::from(dims);
-    let (a, b) = (cpu.to_contiguous(a)?, cpu.to_contiguous(b)?);
-    let (a, b) = (cpu.view::<T>(&a)?, cpu.view::<T>(&b)?);
-    let (a, b) = (a.contiguous().unwrap_or_default(), b.contiguous().unwrap_or_default());
-    let mut block = cpu.pool().alloc_zeroed::<T>(shape.count())?;
-    cpu.for_chunks(&mut block, n, shape.count() * k, |row, out| {
-        let (batch, i) = (row / m, row % m);
-        let (a, b) = (&a[batch * m * k..], &b[batch * k * n..]);
-        for p in 0..k {
-            let x = if ta { a[p * m + i] } else { a[i * k + p] };
-            for (j, y) in out.iter_mut().enumerate() {
-                *y = *y + x * if tb { b[j * k + p] } else { b[p * n + j] };
-            }
+    let mut c = cpu.pool().alloc::<T>(shape.count())?;
+    let line_a = |offset| Matrix { data: a.data, offset, line: a.strides[a_line], step: a.strides[a_step] };
+    let line_b = |offset| Matrix { data: b.data, offset, line: b.strides[b_line], step: b.strides[b_step] };
+    let size = rows * columns;
+    if size == 0 || batch == 0 {
+        return Ok(cpu.wrap(shape, c));
+    }
+    // One matrix for all of the batch: its rows may be one long matrix's.
+    if batch > 1 && b.strides[..leading].iter().zip(b.shape).all(|(&stride, &size)| stride == 0 || size == 1) {
+        if let Some(a) = stacked(&a, leading, a_line, a_step) {
+            Product { rows: rows * batch, columns, depth, a, b: line_b(b.offset) }.run(
+                cpu,
+                &mut c,
+                Finish::default(),
+            )?;
+            return Ok(cpu.wrap(shape, c));
         }
-    });
-    Ok(cpu.wrap(shape, block))
+    }
+    let cost = size.saturating_mul(depth);
+    let one = |i: usize, c: &mut [T]| {
+        let (a, b) = (line_a(a.offset + offset(&a, leading, i)), line_b(b.offset + offset(&b, leading, i)));
+        Product { rows, columns, depth, a, b }.run(cpu, c, Finish::default())
+    };
+    if cost >= LARGE || batch == 1 {
+        c.chunks_mut(size).enumerate().try_for_each(|(i, c)| one(i, c))?;
+    } else {
+        let group = (LARGE / 8 / cost.max(1)).clamp(1, batch);
+        let shared = Shared::new(&mut c);
+        run_tasks(cpu, batch.div_ceil(group), cost.saturating_mul(batch), |task| {
+            (task * group..((task + 1) * group).min(batch)).try_for_each(|i| {
+                // SAFETY: each matrix of the result belongs to one task.
+                one(i, unsafe { shared.slice(i * size..(i + 1) * size) })
+            })
+        })?;
+    }
+    Ok(cpu.wrap(shape, c))
+}
+
+/// Where matrix `i` of the batch starts, relative to the first.
+fn offset<T>(x: &View<T>, leading: usize, mut i: usize) -> usize {
+    let mut offset = 0;
+    for (&size, &stride) in x.shape[..leading].iter().zip(x.strides).rev() {
+        offset += i % size * stride;
+        i /= size;
+    }
+    offset
+}
+
+/// The matrices of a batch as one, row after row, where their strides allow it.
+fn stacked<'a, T>(x: &View<'a, T>, leading: usize, line: usize, step: usize) -> Option<Matrix<'a, T>> {
+    let mut next = x.strides[line] * x.shape[line];
+    for (&size, &stride) in x.shape[..leading].iter().zip(x.strides).rev() {
+        if size != 1 && stride != next {
+            return None;
+        }
+        next *= size;
+    }
+    Some(Matrix { data: x.data, offset: x.offset, line: x.strides[line], step: x.strides[step] })
 }

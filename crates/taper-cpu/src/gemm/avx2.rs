@@ -1,0 +1,111 @@
+//! Micro-kernels for AVX2 with FMA: 6 × 2 vectors, so that 12 of the 16 registers hold sums.
+
+use super::kernel::{Kernel, Tile, for_rows};
+use core::arch::x86_64::*;
+
+macro_rules! kernels {
+    ($module:ident, $name:ident, $t:ty, $lanes:literal, $vector:ty, $zero:ident, $load:ident, $store:ident, $set1:ident,
+     $fmadd:ident, $add:ident) => {
+        /// 6 × 2 vectors.
+        pub(super) const $name: Kernel<$t> = Kernel { rows: 6, lanes: $lanes, run: $module::run };
+
+        mod $module {
+            use super::*;
+
+            /// # Safety
+            /// As [`Kernel::run`].
+            pub(super) unsafe fn run(tile: &Tile<$t>, rows: usize, vectors: usize) {
+                // SAFETY: the caller vouches for the instruction set and the addresses.
+                match (vectors, rows) {
+                    (1, 1) => unsafe { compute::<1, 1>(tile) },
+                    (1, 2) => unsafe { compute::<2, 1>(tile) },
+                    (1, 3) => unsafe { compute::<3, 1>(tile) },
+                    (1, 4) => unsafe { compute::<4, 1>(tile) },
+                    (1, 5) => unsafe { compute::<5, 1>(tile) },
+                    (1, _) => unsafe { compute::<6, 1>(tile) },
+                    (_, 1) => unsafe { compute::<1, 2>(tile) },
+                    (_, 2) => unsafe { compute::<2, 2>(tile) },
+                    (_, 3) => unsafe { compute::<3, 2>(tile) },
+                    (_, 4) => unsafe { compute::<4, 2>(tile) },
+                    (_, 5) => unsafe { compute::<5, 2>(tile) },
+                    (_, _) => unsafe { compute::<6, 2>(tile) },
+                }
+            }
+
+            /// # Safety
+            /// AVX2 and FMA are there; the addresses of `tile` are valid for `M` rows and `V` vectors.
+            #[target_feature(enable = "avx2,fma")]
+            unsafe fn compute<const M: usize, const V: usize>(tile: &Tile<$t>) {
+                let mut sums: [[$vector; V]; M] = [[$zero(); V]; M];
+                let (row, step, b_step) = (tile.a_row, tile.a_step, tile.b_step);
+                let mut b = tile.b;
+                for &segment in tile.segments {
+                    // SAFETY: within the rows of `a`, as the caller vouches.
+                    let mut a: [*const $t; 2] =
+                        std::array::from_fn(|i| unsafe { tile.a.add(segment + (3 * i).min(M - 1) * row) });
+                    for _ in 0..tile.length {
+                        // SAFETY: row `k` of `b` holds `V` whole vectors, and `a` has `M` rows.
+                        unsafe {
+                            let columns: [$vector; V] = std::array::from_fn(|v| $load(b.add(v * $lanes)));
+                            for_rows!(i < M of [0 1 2 3 4 5] => {
+                                let x = $set1(*a[i / 3].add((i % 3) * row));
+                                for v in 0..V {
+                                    sums[i][v] = $fmadd(x, columns[v], sums[i][v]);
+                                }
+                            });
+                        }
+                        b = b.wrapping_add(b_step);
+                        for pointer in &mut a {
+                            *pointer = pointer.wrapping_add(step);
+                        }
+                    }
+                }
+                for_rows!(i < M of [0 1 2 3 4 5] => {
+                    for v in 0..V {
+                        let c = tile.c.wrapping_add(i * tile.c_row + v * $lanes);
+                        let left = tile.columns.saturating_sub(v * $lanes);
+                        if left >= $lanes {
+                            // SAFETY: a whole vector is left in row `i` of `c`.
+                            unsafe { $store(c, if tile.accumulate { $add($load(c), sums[i][v]) } else { sums[i][v] }) };
+                        } else {
+                            let mut values: [$t; $lanes] = [0.0; $lanes];
+                            // SAFETY: `values` is one vector.
+                            unsafe { $store(values.as_mut_ptr(), sums[i][v]) };
+                            for (j, &value) in values.iter().enumerate().take(left) {
+                                // SAFETY: `left` elements are left in row `i` of `c`.
+                                unsafe { *c.add(j) = if tile.accumulate { *c.add(j) + value } else { value } };
+                            }
+                        }
+                    }
+                });
+            }
+        }
+    };
+}
+
+kernels!(
+    f32_tile,
+    KERNEL_F32,
+    f32,
+    8,
+    __m256,
+    _mm256_setzero_ps,
+    _mm256_loadu_ps,
+    _mm256_storeu_ps,
+    _mm256_set1_ps,
+    _mm256_fmadd_ps,
+    _mm256_add_ps
+);
+kernels!(
+    f64_tile,
+    KERNEL_F64,
+    f64,
+    4,
+    __m256d,
+    _mm256_setzero_pd,
+    _mm256_loadu_pd,
+    _mm256_storeu_pd,
+    _mm256_set1_pd,
+    _mm256_fmadd_pd,
+    _mm256_add_pd
+);

@@ -1,0 +1,122 @@
+//! Micro-kernels for AVX-512: 14 × 2 vectors, so that 28 of the 32 registers hold sums.
+
+use super::kernel::{Kernel, Tile, for_rows};
+use core::arch::x86_64::*;
+
+macro_rules! kernels {
+    ($module:ident, $name:ident, $t:ty, $lanes:literal, $vector:ty, $mask:ty, $zero:ident, $load:ident, $set1:ident,
+     $fmadd:ident, $add:ident, $maskz_load:ident, $mask_store:ident) => {
+        /// 14 × 2 vectors.
+        pub(super) const $name: Kernel<$t> = Kernel { rows: 14, lanes: $lanes, run: $module::run };
+
+        mod $module {
+            use super::*;
+
+            /// # Safety
+            /// As [`Kernel::run`].
+            pub(super) unsafe fn run(tile: &Tile<$t>, rows: usize, vectors: usize) {
+                macro_rules! dispatch {
+                    ($v:literal) => {
+                        // SAFETY: the caller vouches for the instruction set and the addresses.
+                        match rows {
+                            1 => unsafe { compute::<1, $v>(tile) },
+                            2 => unsafe { compute::<2, $v>(tile) },
+                            3 => unsafe { compute::<3, $v>(tile) },
+                            4 => unsafe { compute::<4, $v>(tile) },
+                            5 => unsafe { compute::<5, $v>(tile) },
+                            6 => unsafe { compute::<6, $v>(tile) },
+                            7 => unsafe { compute::<7, $v>(tile) },
+                            8 => unsafe { compute::<8, $v>(tile) },
+                            9 => unsafe { compute::<9, $v>(tile) },
+                            10 => unsafe { compute::<10, $v>(tile) },
+                            11 => unsafe { compute::<11, $v>(tile) },
+                            12 => unsafe { compute::<12, $v>(tile) },
+                            13 => unsafe { compute::<13, $v>(tile) },
+                            _ => unsafe { compute::<14, $v>(tile) },
+                        }
+                    };
+                }
+                if vectors == 1 { dispatch!(1) } else { dispatch!(2) }
+            }
+
+            /// # Safety
+            /// AVX-512F is there; the addresses of `tile` are valid for `M` rows and `V` vectors.
+            #[target_feature(enable = "avx512f")]
+            unsafe fn compute<const M: usize, const V: usize>(tile: &Tile<$t>) {
+                let mut sums: [[$vector; V]; M] = [[$zero(); V]; M];
+                let (row, step, b_step) = (tile.a_row, tile.a_step, tile.b_step);
+                let mut b = tile.b;
+                for &segment in tile.segments {
+                    // Every third row has a pointer of its own; the two after it are reached by an index register.
+                    // SAFETY: within the rows of `a`, as the caller vouches.
+                    let mut a: [*const $t; 5] =
+                        std::array::from_fn(|i| unsafe { tile.a.add(segment + (3 * i).min(M - 1) * row) });
+                    for _ in 0..tile.length {
+                        // SAFETY: row `k` of `b` holds `V` whole vectors, and `a` has `M` rows.
+                        unsafe {
+                            let columns: [$vector; V] = std::array::from_fn(|v| $load(b.add(v * $lanes)));
+                            for_rows!(i < M of [0 1 2 3 4 5 6 7 8 9 10 11 12 13] => {
+                                let x = $set1(*a[i / 3].add((i % 3) * row));
+                                for v in 0..V {
+                                    sums[i][v] = $fmadd(x, columns[v], sums[i][v]);
+                                }
+                            });
+                        }
+                        b = b.wrapping_add(b_step);
+                        for pointer in &mut a {
+                            *pointer = pointer.wrapping_add(step);
+                        }
+                    }
+                }
+                let masks: [$mask; V] = std::array::from_fn(|v| {
+                    let left = tile.columns.saturating_sub(v * $lanes);
+                    if left >= $lanes { <$mask>::MAX } else { ((1u32 << left) - 1) as $mask }
+                });
+                for_rows!(i < M of [0 1 2 3 4 5 6 7 8 9 10 11 12 13] => {
+                    for v in 0..V {
+                        let c = tile.c.wrapping_add(i * tile.c_row + v * $lanes);
+                        // SAFETY: the mask keeps both within the `columns` of row `i` of `c`.
+                        unsafe {
+                            let mut sum = sums[i][v];
+                            if tile.accumulate {
+                                sum = $add($maskz_load(masks[v], c), sum);
+                            }
+                            $mask_store(c, masks[v], sum);
+                        }
+                    }
+                });
+            }
+        }
+    };
+}
+
+kernels!(
+    f32_tile,
+    KERNEL_F32,
+    f32,
+    16,
+    __m512,
+    __mmask16,
+    _mm512_setzero_ps,
+    _mm512_loadu_ps,
+    _mm512_set1_ps,
+    _mm512_fmadd_ps,
+    _mm512_add_ps,
+    _mm512_maskz_loadu_ps,
+    _mm512_mask_storeu_ps
+);
+kernels!(
+    f64_tile,
+    KERNEL_F64,
+    f64,
+    8,
+    __m512d,
+    __mmask8,
+    _mm512_setzero_pd,
+    _mm512_loadu_pd,
+    _mm512_set1_pd,
+    _mm512_fmadd_pd,
+    _mm512_add_pd,
+    _mm512_maskz_loadu_pd,
+    _mm512_mask_storeu_pd
+);

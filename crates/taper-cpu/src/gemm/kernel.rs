@@ -1,0 +1,103 @@
+//! The micro-kernel's interface: one register tile of `C (+)= A·B`, by whichever instruction set the machine has.
+
+use crate::isa::Isa;
+
+/// The floats that products are computed in.
+pub(crate) trait Real:
+    Copy
+    + Send
+    + Sync
+    + Default
+    + PartialOrd
+    + std::ops::Add<Output = Self>
+    + std::ops::AddAssign
+    + std::ops::Mul<Output = Self>
+    + 'static
+{
+    /// The micro-kernel for an instruction set.
+    fn kernel(isa: Isa) -> Kernel<Self>;
+}
+
+impl Real for f32 {
+    fn kernel(isa: Isa) -> Kernel<Self> {
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => super::avx512::KERNEL_F32,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => super::avx2::KERNEL_F32,
+            _ => super::portable::KERNEL_F32,
+        }
+    }
+}
+
+impl Real for f64 {
+    fn kernel(isa: Isa) -> Kernel<Self> {
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => super::avx512::KERNEL_F64,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => super::avx2::KERNEL_F64,
+            _ => super::portable::KERNEL_F64,
+        }
+    }
+}
+
+/// A micro-kernel and the largest tile it computes: `rows` × `2 · lanes`.
+#[derive(Clone, Copy)]
+pub(crate) struct Kernel<T> {
+    /// The most rows of a tile.
+    pub rows: usize,
+    /// Elements in a vector; a tile is one or two vectors wide.
+    pub lanes: usize,
+    /// Computes a tile of `rows` × `vectors · lanes` of which the first `Tile::columns` columns are stored.
+    ///
+    /// # Safety
+    /// The instruction set is there, `1 ≤ rows ≤ self.rows`, `vectors` is 1 or 2, and every address that [`Tile`]
+    /// describes is valid.
+    pub run: unsafe fn(tile: &Tile<T>, rows: usize, vectors: usize),
+}
+
+/// The operands of one tile: with `a(i, s, k) = a[i·a_row + segments[s] + k·a_step]`,
+/// `c[i·c_row + j] (+)= Σ_s Σ_k a(i, s, k) · b[(s·length + k)·b_step + j]`.
+///
+/// A plain panel is one segment. A convolution reads its patches in place: one segment for each run of a patch that is
+/// contiguous in the picture.
+pub(crate) struct Tile<'a, T> {
+    /// The row operand, read one element at a time.
+    pub a: *const T,
+    /// From one row of it to the next.
+    pub a_row: usize,
+    /// From one `k` of it to the next.
+    pub a_step: usize,
+    /// Where each segment of `k` starts, relative to `a`.
+    pub segments: &'a [usize],
+    /// The number of `k` in each segment.
+    pub length: usize,
+    /// The column operand, whole vectors wide.
+    pub b: *const T,
+    /// From one `k` of it to the next.
+    pub b_step: usize,
+    /// The result.
+    pub c: *mut T,
+    /// From one row of it to the next.
+    pub c_row: usize,
+    /// How many columns are stored.
+    pub columns: usize,
+    /// Whether the products are added to what `c` holds.
+    pub accumulate: bool,
+}
+
+/// A loop over the first `M` of the rows listed that is written out: the compiler gives up unrolling the longest, and
+/// then keeps the sums in memory.
+macro_rules! for_rows {
+    ($i:ident < $m:ident of [$($row:literal)*] => $body:block) => {
+        for_rows!(@ $i, $m, $body, $($row)*)
+    };
+    (@ $i:ident, $m:ident, $body:block, $($row:literal)*) => {
+        $(if $row < $m {
+            let $i: usize = $row;
+            $body
+        })*
+    };
+}
+pub(super) use for_rows;

@@ -1,0 +1,148 @@
+//! Copies of matrix blocks in the order in which the micro-kernel reads them.
+
+use super::kernel::{Kernel, Real};
+use std::ops::Range;
+
+/// A matrix for reading: `lines` of `k`, element `(i, k)` at `offset + i · line + k · step`. The left operand's lines
+/// are its rows, the right operand's its columns.
+#[derive(Clone, Copy)]
+pub(crate) struct Matrix<'a, T> {
+    pub data: &'a [T],
+    pub offset: usize,
+    pub line: usize,
+    pub step: usize,
+}
+
+impl<T: Real> Matrix<'_, T> {
+    fn at(&self, line: usize, k: usize) -> usize {
+        self.offset + line * self.line + k * self.step
+    }
+}
+
+/// How a panel of the row operand lies: elements from one row to the next, and from one `k` to the next.
+#[derive(Clone, Copy)]
+pub(crate) struct RowLayout {
+    pub row: usize,
+    pub step: usize,
+    /// Elements of a panel.
+    pub size: usize,
+}
+
+impl RowLayout {
+    /// The layout in which panels of `rows` × `depth` are cheapest to copy from `source`: lines stay lines where `k` is
+    /// contiguous.
+    pub fn of<T: Real>(source: &Matrix<T>, rows: usize, depth: usize) -> Self {
+        if source.step == 1 && source.line != 1 {
+            // One cache line more than needed, lest all rows fall into the same set of the cache.
+            let row = depth.next_multiple_of(16) + 16;
+            Self { row, step: 1, size: rows * row }
+        } else {
+            Self { row: 1, step: rows, size: rows * depth }
+        }
+    }
+}
+
+/// Copies `lines` × `depths` of `source` to `out` as `layout` says.
+pub(crate) fn pack_rows<T: Real>(
+    source: &Matrix<T>,
+    lines: Range<usize>,
+    depths: Range<usize>,
+    layout: RowLayout,
+    out: &mut [T],
+) {
+    if layout.step == 1 {
+        for (i, out) in lines.zip(out.chunks_mut(layout.row)) {
+            let start = source.at(i, depths.start);
+            out[..depths.len()].copy_from_slice(&source.data[start..start + depths.len()]);
+        }
+    } else {
+        pack_across(source, lines, depths, layout.step, out);
+    }
+}
+
+/// Copies the columns `lines` × `depths` of `source` to `out` as `[depth][width]`, with zeros beyond the last column.
+pub(crate) fn pack_columns<T: Real>(
+    source: &Matrix<T>,
+    lines: Range<usize>,
+    depths: Range<usize>,
+    width: usize,
+    out: &mut [T],
+) {
+    if lines.len() < width {
+        for out in out.chunks_mut(width).take(depths.len()) {
+            out[lines.len()..].fill(T::default());
+        }
+    }
+    pack_across(source, lines, depths, width, out);
+}
+
+/// `out[k · width + i] = source(i, k)`.
+fn pack_across<T: Real>(source: &Matrix<T>, lines: Range<usize>, depths: Range<usize>, width: usize, out: &mut [T]) {
+    let count = lines.len();
+    if source.line == 1 {
+        for (k, out) in depths.zip(out.chunks_mut(width)) {
+            let start = source.at(lines.start, k);
+            out[..count].copy_from_slice(&source.data[start..start + count]);
+        }
+    } else if source.step == 1 {
+        // Four by four: what the compiler makes shuffles of, and four lines of the cache read whole.
+        let depth = depths.len();
+        let row = |i: usize| {
+            let start = source.at(lines.start + i, depths.start);
+            &source.data[start..start + depth]
+        };
+        let whole = count / 4 * 4;
+        for i in (0..whole).step_by(4) {
+            let rows = [row(i), row(i + 1), row(i + 2), row(i + 3)];
+            for (k, out) in out.chunks_mut(width).take(depth).enumerate() {
+                let four: [T; 4] = std::array::from_fn(|j| rows[j][k]);
+                out[i..i + 4].copy_from_slice(&four);
+            }
+        }
+        for i in whole..count {
+            for (out, &value) in out.chunks_mut(width).zip(row(i)) {
+                out[i] = value;
+            }
+        }
+    } else {
+        for (k, out) in depths.zip(out.chunks_mut(width)) {
+            for (i, out) in lines.clone().zip(out) {
+                *out = source.data[source.at(i, k)];
+            }
+        }
+    }
+}
+
+/// The columns of an operand in panels of two vectors; the last may be one vector wide.
+#[derive(Clone, Copy)]
+pub(crate) struct Panels {
+    pub columns: usize,
+    pub lanes: usize,
+}
+
+impl Panels {
+    pub fn new<T>(kernel: &Kernel<T>, columns: usize) -> Self {
+        Self { columns, lanes: kernel.lanes }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.columns.div_ceil(2 * self.lanes)
+    }
+
+    /// The columns of panel `i`.
+    pub fn range(&self, i: usize) -> Range<usize> {
+        let start = i * 2 * self.lanes;
+        start..(start + 2 * self.lanes).min(self.columns)
+    }
+
+    /// How many vectors panel `i` is wide.
+    pub fn vectors(&self, i: usize) -> usize {
+        self.range(i).len().div_ceil(self.lanes)
+    }
+
+    /// Elements of one `k` of all panels together, and where panel `i` starts among them.
+    pub fn padded(&self) -> usize {
+        self.columns.next_multiple_of(self.lanes)
+    }
+}

@@ -1,0 +1,52 @@
+//! Micro-kernels in plain Rust, which the compiler vectorises for whatever the target has: 4 rows by two short vectors.
+
+use super::kernel::{Kernel, Real, Tile, for_rows};
+
+/// 4 rows × 2 vectors of 128 bits.
+pub(super) const KERNEL_F32: Kernel<f32> = Kernel { rows: 4, lanes: 4, run: run::<f32, 4, 8> };
+/// 4 rows × 2 vectors of 128 bits.
+pub(super) const KERNEL_F64: Kernel<f64> = Kernel { rows: 4, lanes: 2, run: run::<f64, 2, 4> };
+
+/// # Safety
+/// As [`Kernel::run`]; `L` is the lanes and `W` twice as many.
+unsafe fn run<T: Real, const L: usize, const W: usize>(tile: &Tile<T>, rows: usize, vectors: usize) {
+    // SAFETY: the caller vouches for the addresses.
+    match (vectors, rows) {
+        (1, 1) => unsafe { compute::<T, 1, L>(tile) },
+        (1, 2) => unsafe { compute::<T, 2, L>(tile) },
+        (1, 3) => unsafe { compute::<T, 3, L>(tile) },
+        (1, _) => unsafe { compute::<T, 4, L>(tile) },
+        (_, 1) => unsafe { compute::<T, 1, W>(tile) },
+        (_, 2) => unsafe { compute::<T, 2, W>(tile) },
+        (_, 3) => unsafe { compute::<T, 3, W>(tile) },
+        (_, _) => unsafe { compute::<T, 4, W>(tile) },
+    }
+}
+
+/// # Safety
+/// The addresses of `tile` are valid for `M` rows and `W` columns.
+unsafe fn compute<T: Real, const M: usize, const W: usize>(tile: &Tile<T>) {
+    let mut sums = [[T::default(); W]; M];
+    let mut b = tile.b;
+    for &segment in tile.segments {
+        for k in 0..tile.length {
+            // SAFETY: row `k` of `b` holds `W` elements, and `a` has `M` rows.
+            let columns: [T; W] = unsafe { *b.cast() };
+            for_rows!(i < M of [0 1 2 3] => {
+                // SAFETY: as above.
+                let x = unsafe { *tile.a.add(segment + i * tile.a_row + k * tile.a_step) };
+                for j in 0..W {
+                    sums[i][j] += x * columns[j];
+                }
+            });
+            b = b.wrapping_add(tile.b_step);
+        }
+    }
+    for (i, sums) in sums.iter().enumerate() {
+        for (j, &sum) in sums.iter().enumerate().take(tile.columns) {
+            let c = tile.c.wrapping_add(i * tile.c_row + j);
+            // SAFETY: `columns` elements are left in row `i` of `c`.
+            unsafe { *c = if tile.accumulate { *c + sum } else { sum } };
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! One matrix product: how it is cut into tasks, and what a task does.
+
+use super::kernel::{Kernel, Real, Tile};
+use super::pack::{Matrix, Panels, RowLayout, pack_columns, pack_rows};
+use super::shared::{Shared, run_tasks};
+use crate::CpuBackend;
+use crate::memory::Block;
+use crate::storage::Stored;
+use std::ops::Range;
+use taper_backend::Result;
+
+/// Bytes of one line of a panel: two vectors times this many bytes stay in the first cache.
+const DEPTH_BYTES: usize = 1280;
+/// Row panels of a task, at most: with `DEPTH_BYTES` they stay in the second cache.
+const GROUP: usize = 12;
+/// How many tasks there should be, at least, where the size allows.
+const TASKS: usize = 12;
+/// Below this many multiplications nothing is copied that can be read in place.
+const TINY: usize = 32 * 32 * 32;
+
+/// `C = A · B` with `A: [rows, depth]` and `B: [depth, columns]`.
+pub(crate) struct Product<'a, T> {
+    pub rows: usize,
+    pub columns: usize,
+    pub depth: usize,
+    /// Lines are the rows.
+    pub a: Matrix<'a, T>,
+    /// Lines are the columns.
+    pub b: Matrix<'a, T>,
+}
+
+/// What happens to a finished block of the result, while it is in the cache.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Finish<'a, T> {
+    /// Added to each row.
+    pub bias: Option<&'a [T]>,
+    /// Whether negative values become 0.
+    pub relu: bool,
+}
+
+impl<T: Real> Finish<'_, T> {
+    fn is_nothing(&self) -> bool {
+        self.bias.is_none() && !self.relu
+    }
+
+    /// Finishes `row`, which starts at column `start`.
+    pub fn apply(&self, row: &mut [T], start: usize) {
+        if let Some(bias) = self.bias {
+            for (x, &b) in row.iter_mut().zip(&bias[start..]) {
+                *x += b;
+            }
+        }
+        if self.relu {
+            for x in row {
+                // A NaN stays: it is not below 0.
+                *x = if *x < T::default() { T::default() } else { *x };
+            }
+        }
+    }
+}
+
+impl<T: Real + Stored> Product<'_, T> {
+    /// Multiplies into `c: [rows, columns]`, dense, whatever it held.
+    pub fn run(&self, cpu: &CpuBackend, c: &mut [T], finish: Finish<T>) -> Result<()> {
+        if self.rows == 0 || self.columns == 0 {
+            return Ok(());
+        }
+        // Lines of B that are contiguous in `k` would have to be transposed to become vectors. If they are the larger
+        // part, transpose the smaller one and the result instead.
+        if self.b.line != 1 && self.b.step == 1 && self.rows * 2 <= self.columns && self.cost() > TINY {
+            let Self { rows, columns, depth, a, b } = *self;
+            let swapped = Product { rows: columns, columns: rows, depth, a: b, b: a };
+            return Plan::new(cpu, &swapped, finish, true).run(c);
+        }
+        Plan::new(cpu, self, finish, false).run(c)
+    }
+
+    fn cost(&self) -> usize {
+        self.rows.saturating_mul(self.columns).saturating_mul(self.depth)
+    }
+}
+
+/// How a product is cut.
+struct Plan<'a, 'b, T> {
+    cpu: &'a CpuBackend,
+    product: &'a Product<'b, T>,
+    finish: Finish<'a, T>,
+    /// Whether the result is stored as `[columns, rows]`.
+    transposed: bool,
+    kernel: Kernel<T>,
+    /// Rows of a row panel.
+    height: usize,
+    /// Column panels.
+    panels: Panels,
+    /// How many `k` are packed at once.
+    chunk: usize,
+    layout: RowLayout,
+}
+
+/// Operands that were packed as a whole, chunk by chunk, in each chunk panel by panel. What is `None`, a task packs.
+#[derive(Clone, Copy, Default)]
+struct Packed<'a, T> {
+    a: Option<&'a [T]>,
+    b: Option<&'a [T]>,
+}
+
+/// A part of the result: ranges of row panels, of column panels, and of `k`.
+#[derive(Clone)]
+struct Part {
+    rows: Range<usize>,
+    columns: Range<usize>,
+    depths: Range<usize>,
+}
+
+impl<'a, 'b, T: Real + Stored> Plan<'a, 'b, T> {
+    fn new(cpu: &'a CpuBackend, product: &'a Product<'b, T>, finish: Finish<'a, T>, transposed: bool) -> Self {
+        let kernel = T::kernel(cpu.isa());
+        // Panels of even height: one of two rows would keep the multipliers half idle.
+        let height = product.rows.div_ceil(product.rows.div_ceil(kernel.rows));
+        let longest = DEPTH_BYTES / size_of::<T>();
+        let chunk = product.depth.div_ceil(product.depth.div_ceil(longest).max(1)).max(1);
+        let layout = RowLayout::of(&product.a, height, chunk);
+        let panels = Panels::new(&kernel, product.columns);
+        Self { cpu, product, finish, transposed, kernel, height, panels, chunk, layout }
+    }
+
+    fn run(&self, c: &mut [T]) -> Result<()> {
+        let Product { rows, columns, depth, .. } = *self.product;
+        let (row_panels, column_panels) = (rows.div_ceil(self.height), self.panels.count());
+        let whole = Part { rows: 0..row_panels, columns: 0..column_panels, depths: 0..depth };
+        let c = Shared::new(c);
+        if self.product.cost() <= TINY {
+            return self.task(&whole, Packed::default(), &c);
+        }
+        if depth >= 4096 && depth >= 32 * rows.max(columns) && rows * columns <= 1 << 18 {
+            return self.split_depth(&whole, &c);
+        }
+        if rows >= columns {
+            let packed = self.pack_all_columns()?;
+            let packed = Packed { a: None, b: Some(&packed) };
+            let group = row_panels.div_ceil(TASKS).min(GROUP);
+            return run_tasks(self.cpu, row_panels.div_ceil(group), self.product.cost(), |i| {
+                let rows = i * group..((i + 1) * group).min(row_panels);
+                self.task(&Part { rows, ..whole.clone() }, packed, &c)
+            });
+        }
+        let packed = self.pack_all_rows()?;
+        let packed = Packed { a: Some(&packed), b: None };
+        let group = column_panels.div_ceil(TASKS).min(GROUP / 2);
+        run_tasks(self.cpu, column_panels.div_ceil(group), self.product.cost(), |i| {
+            let columns = i * group..((i + 1) * group).min(column_panels);
+            self.task(&Part { columns, ..whole.clone() }, packed, &c)
+        })
+    }
+
+    /// For a small result of long sums: each task sums a range of `k`, and the ranges are added up in order.
+    fn split_depth(&self, whole: &Part, c: &Shared<T>) -> Result<()> {
+        let Product { rows, columns, depth, .. } = *self.product;
+        let range = (depth.div_ceil(2 * TASKS)).next_multiple_of(self.chunk);
+        let count = depth.div_ceil(range);
+        let mut sums = self.cpu.pool().alloc::<T>(count * rows * columns)?;
+        let shared = Shared::new(&mut sums);
+        run_tasks(self.cpu, count, self.product.cost(), |i| {
+            let part = Part { depths: i * range..((i + 1) * range).min(depth), ..whole.clone() };
+            self.compute(&part, Packed::default(), shared.at(i * rows * columns), columns)
+        })?;
+        let mut total = self.cpu.pool().alloc::<T>(rows * columns)?;
+        let band = rows.div_ceil(TASKS);
+        let total_shared = Shared::new(&mut total);
+        run_tasks(self.cpu, rows.div_ceil(band), count * rows * columns, |i| {
+            let span = i * band * columns..((i + 1) * band).min(rows) * columns;
+            // SAFETY: each task has its own span.
+            let total = unsafe { total_shared.slice(span.clone()) };
+            total.copy_from_slice(&sums[span.clone()]);
+            for part in sums.chunks(rows * columns).skip(1) {
+                for (x, &y) in total.iter_mut().zip(&part[span.clone()]) {
+                    *x += y;
+                }
+            }
+            self.store(i * band..((i + 1) * band).min(rows), 0..columns, total, c);
+            Ok(())
+        })
+    }
+
+    /// Computes and stores all sums of a part.
+    fn task(&self, part: &Part, packed: Packed<T>, c: &Shared<T>) -> Result<()> {
+        let rows = part.rows.start * self.height..(part.rows.end * self.height).min(self.product.rows);
+        let columns = self.panels.range(part.columns.start).start..self.panels.range(part.columns.end - 1).end;
+        let pitch = self.product.columns;
+        if self.transposed {
+            let mut block = self.cpu.pool().alloc::<T>(rows.len() * columns.len())?;
+            self.compute(part, packed, block.as_mut_ptr(), columns.len())?;
+            self.store(rows, columns, &mut block, c);
+            return Ok(());
+        }
+        self.compute(part, packed, c.at(rows.start * pitch + columns.start), pitch)?;
+        if !self.finish.is_nothing() {
+            for i in rows {
+                // SAFETY: this task's own part of row `i`.
+                let row = unsafe { c.slice(i * pitch + columns.start..i * pitch + columns.end) };
+                self.finish.apply(row, columns.start);
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves a finished block into the result, the other way round if that is how it is stored.
+    fn store(&self, rows: Range<usize>, columns: Range<usize>, block: &mut [T], c: &Shared<T>) {
+        let width = columns.len();
+        if !self.transposed {
+            for (i, block) in rows.zip(block.chunks_mut(width)) {
+                self.finish.apply(block, columns.start);
+                let start = i * self.product.columns + columns.start;
+                // SAFETY: this task's own part of row `i`.
+                unsafe { c.slice(start..start + width) }.copy_from_slice(block);
+            }
+            return;
+        }
+        for (j, column) in columns.enumerate() {
+            let start = column * self.product.rows;
+            // SAFETY: this task's own part of the stored row.
+            let out = unsafe { c.slice(start + rows.start..start + rows.end) };
+            for (i, x) in out.iter_mut().enumerate() {
+                *x = block[i * width + j];
+            }
+            self.finish.apply(out, rows.start);
+        }
+    }
+
+    /// Sums a part into `c`, whose first element is the part's first and whose rows are `pitch` apart.
+    fn compute(&self, part: &Part, packed: Packed<T>, c: *mut T, pitch: usize) -> Result<()> {
+        let Product { rows, depth, a, b, .. } = *self.product;
+        let direct = self.product.cost() <= TINY;
+        let pool = self.cpu.pool();
+        let width = 2 * self.kernel.lanes;
+        let mut a_room =
+            pool.alloc::<T>(if packed.a.is_some() || direct { 0 } else { part.rows.len() * self.layout.size })?;
+        let mut b_room = pool.alloc::<T>(if packed.b.is_some() { 0 } else { width * self.chunk })?;
+        let first_column = self.panels.range(part.columns.start).start;
+        for start in part.depths.clone().step_by(self.chunk) {
+            let depths = start..(start + self.chunk).min(part.depths.end);
+            let lines = |panel: usize| panel * self.height..((panel + 1) * self.height).min(rows);
+            if packed.a.is_none() && !direct {
+                for (panel, room) in part.rows.clone().zip(a_room.chunks_mut(self.layout.size)) {
+                    pack_rows(&a, lines(panel), depths.clone(), self.layout, room);
+                }
+            }
+            for column_panel in part.columns.clone() {
+                let columns = self.panels.range(column_panel);
+                let vectors = self.panels.vectors(column_panel);
+                let b_step = vectors * self.kernel.lanes;
+                let b_panel: *const T = match packed.b {
+                    Some(all) => {
+                        let panel = start * self.panels.padded() + columns.start * depths.len();
+                        all[panel..panel + b_step * depths.len()].as_ptr()
+                    }
+                    None => {
+                        pack_columns(&b, columns.clone(), depths.clone(), b_step, &mut b_room);
+                        b_room.as_ptr()
+                    }
+                };
+                for panel in part.rows.clone() {
+                    let lines = lines(panel);
+                    let (a_panel, a_row, a_step) = match packed.a {
+                        _ if direct => {
+                            let first = a.offset + lines.start * a.line + start * a.step;
+                            let last = first + (lines.len() - 1) * a.line + (depths.len() - 1) * a.step;
+                            (a.data[first..=last].as_ptr(), a.line, a.step)
+                        }
+                        Some(all) => {
+                            let chunk = start / self.chunk * rows.div_ceil(self.height);
+                            let offset = (chunk + panel) * self.layout.size;
+                            (all[offset..offset + self.layout.size].as_ptr(), self.layout.row, self.layout.step)
+                        }
+                        None => {
+                            let offset = (panel - part.rows.start) * self.layout.size;
+                            (a_room[offset..offset + self.layout.size].as_ptr(), self.layout.row, self.layout.step)
+                        }
+                    };
+                    let i = lines.start - part.rows.start * self.height;
+                    let tile = Tile {
+                        a: a_panel,
+                        a_row,
+                        a_step,
+                        segments: &[0],
+                        length: depths.len(),
+                        b: b_panel,
+                        b_step,
+                        c: c.wrapping_add(i * pitch + columns.start - first_column),
+                        c_row: pitch,
+                        columns: columns.len(),
+                        accumulate: start > part.depths.start,
+                    };
+                    // SAFETY: the backend has the instruction set; the panels are as long as `depths`, the row panel
+                    // `lines` high, the column panel `vectors` wide; the tile of `c` is inside the part.
+                    unsafe { (self.kernel.run)(&tile, lines.len(), vectors) };
+                }
+            }
+        }
+        if depth == 0 {
+            for i in 0..(part.rows.end * self.height).min(rows) - part.rows.start * self.height {
+                for j in 0..self.panels.range(part.columns.end - 1).end - first_column {
+                    // SAFETY: inside the part.
+                    unsafe { *c.add(i * pitch + j) = T::default() };
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// All of B, packed.
+    fn pack_all_columns(&self) -> Result<Block<T>> {
+        let Product { depth, columns, b, .. } = *self.product;
+        let mut all = self.cpu.pool().alloc::<T>(depth * self.panels.padded())?;
+        let shared = Shared::new(&mut all);
+        let (chunks, count) = (depth.div_ceil(self.chunk), self.panels.count());
+        run_tasks(self.cpu, chunks * count, depth * columns, |i| {
+            let (start, panel) = (i / count * self.chunk, i % count);
+            let depths = start..(start + self.chunk).min(depth);
+            let lines = self.panels.range(panel);
+            let width = self.panels.vectors(panel) * self.kernel.lanes;
+            let offset = start * self.panels.padded() + lines.start * depths.len();
+            // SAFETY: each task has its own panel.
+            let out = unsafe { shared.slice(offset..offset + width * depths.len()) };
+            pack_columns(&b, lines, depths, width, out);
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    /// All of A, packed.
+    fn pack_all_rows(&self) -> Result<Block<T>> {
+        let Product { depth, rows, a, .. } = *self.product;
+        let (chunks, count) = (depth.div_ceil(self.chunk), rows.div_ceil(self.height));
+        let mut all = self.cpu.pool().alloc::<T>(chunks * count * self.layout.size)?;
+        let shared = Shared::new(&mut all);
+        run_tasks(self.cpu, chunks * count, depth * rows, |i| {
+            let (start, panel) = (i / count * self.chunk, i % count);
+            // SAFETY: each task has its own panel.
+            let out = unsafe { shared.slice(i * self.layout.size..(i + 1) * self.layout.size) };
+            let lines = panel * self.height..((panel + 1) * self.height).min(rows);
+            pack_rows(&a, lines, start..(start + self.chunk).min(depth), self.layout, out);
+            Ok(())
+        })?;
+        Ok(all)
+    }
+}
