@@ -1,0 +1,47 @@
+//! Checks that every operation makes before it calls the backend.
+
+use crate::Tensor;
+use taper_backend::{DType, Error, Result};
+
+/// Errs unless all tensors are on one device and of one dtype. `names` are the arguments' names, in order.
+pub(crate) fn same(op: &'static str, names: &[&str], tensors: &[&Tensor]) -> Result<()> {
+    let first = tensors[0];
+    for (name, tensor) in names.iter().zip(tensors).skip(1) {
+        same_device(op, names[0], first, name, tensor)?;
+        if tensor.dtype() != first.dtype() {
+            let detail = format!(
+                "{} is {}, {name} is {}; nothing is converted silently: cast one of them",
+                names[0],
+                first.dtype(),
+                tensor.dtype()
+            );
+            return Err(Error::dtype(op, detail));
+        }
+    }
+    Ok(())
+}
+
+/// Errs unless `b` is on the device of `a`.
+pub(crate) fn same_device(op: &'static str, a_name: &str, a: &Tensor, b_name: &str, b: &Tensor) -> Result<()> {
+    if a.device() == b.device() {
+        return Ok(());
+    }
+    let detail = format!("{a_name} is on {}, {b_name} on {}: move one of them", a.device(), b.device());
+    Err(Error::argument(op, detail))
+}
+
+/// Errs unless `x` is a float.
+pub(crate) fn float(op: &'static str, x: &Tensor) -> Result<()> {
+    if x.dtype().is_float() {
+        return Ok(());
+    }
+    Err(Error::dtype(op, format!("expected a float, the input is {}: cast it", x.dtype())))
+}
+
+/// Errs unless `index` holds i64.
+pub(crate) fn index(op: &'static str, index: &Tensor) -> Result<()> {
+    if index.dtype() == DType::I64 {
+        return Ok(());
+    }
+    Err(Error::dtype(op, format!("indices must be i64, they are {}: cast them", index.dtype())))
+}

@@ -1,0 +1,138 @@
+//! A backward's gradients beside central differences.
+
+use super::Case;
+use crate::tape::{GradOptions, grad, no_grad};
+use crate::{DType, Tensor};
+use taper_backend::{Device, Distribution, RandomKey, Result, Shape};
+
+/// A scalar function of some inputs.
+pub(super) enum Function<'a> {
+    /// ⟨y(x), c⟩ for a fixed cotangent c.
+    Output(&'a Case),
+    /// Σ ⟨dL/dxᵢ, dᵢ⟩ for fixed directions d: a function of the inputs and of the cotangent.
+    Gradient(&'a Case),
+}
+
+/// One input's gradients, compared.
+pub(super) struct Comparison {
+    /// ‖a − n‖ / max(‖a‖, ‖n‖); 0 when both are zero.
+    pub(super) error: f64,
+    /// max(‖a‖, ‖n‖).
+    pub(super) norm: f64,
+}
+
+/// Compares the gradient of each input (and, for `Function::Gradient`, last that of the cotangent).
+pub(super) fn compare(function: Function<'_>, device: &Device, key: RandomKey) -> Result<Vec<Comparison>> {
+    let (case, second) = match function {
+        Function::Output(case) => (case, false),
+        Function::Gradient(case) => (case, true),
+    };
+    let values = case.draw(key.child("inputs"), device)?;
+    let shape = no_grad(|| case.call(&values))?.shape().clone();
+    let draw = |name: &str, shape: &Shape| {
+        let distribution = Distribution::Uniform { low: -1.0, high: 1.0 };
+        Tensor::random(distribution, key.child(name), shape, DType::F64, device)
+    };
+    let cotangent =
+        if case.is_smooth() { draw("cotangent", &shape)? } else { Tensor::ones(shape, DType::F64, device)? };
+    if !second {
+        let leaves: Vec<Tensor> = values.iter().map(Tensor::requires_grad).collect();
+        let analytic = gradients(&case.call(&leaves)?, &leaves, &cotangent, GradOptions::default())?;
+        if !case.is_smooth() {
+            let declared = case.subgradients().iter();
+            return declared.map(|(i, gradient)| Ok(distance(&analytic[*i], gradient))).collect();
+        }
+        let loss = |x: &[Tensor]| no_grad(|| dot(&case.call(x)?, &cotangent));
+        return differences(&values, &analytic, loss);
+    }
+    let directions: Vec<Tensor> = values
+        .iter()
+        .enumerate()
+        .map(|(i, value)| draw(&format!("direction {i}"), value.shape()))
+        .collect::<Result<_>>()?;
+    let options = GradOptions { create_graph: true, retain_graph: true };
+    // The last of `all` is the cotangent.
+    let contracted = |all: &[Tensor]| -> Result<Tensor> {
+        let (inputs, cotangent) = (&all[..all.len() - 1], &all[all.len() - 1]);
+        let y = case.call(inputs)?;
+        let wanted: Vec<&Tensor> = inputs.iter().collect();
+        let mut total = Tensor::zeros(Shape::scalar(), DType::F64, device)?;
+        for (gradient, direction) in grad(&y, &wanted, Some(cotangent), options)?.iter().zip(&directions) {
+            if let Some(gradient) = gradient {
+                total = total.add(&gradient.mul(direction)?.sum_all()?)?;
+            }
+        }
+        Ok(total)
+    };
+    let mut all = values;
+    all.push(cotangent);
+    let leaves: Vec<Tensor> = all.iter().map(Tensor::requires_grad).collect();
+    let total = contracted(&leaves)?;
+    let analytic = gradients(&total, &leaves, &Tensor::ones(Shape::scalar(), DType::F64, device)?, options)?;
+    differences(&all, &analytic, |all| {
+        let leaves: Vec<Tensor> = all.iter().map(Tensor::requires_grad).collect();
+        contracted(&leaves)?.item()
+    })
+}
+
+/// The backward's gradients as numbers; zeros where the output does not depend on an input.
+fn gradients(y: &Tensor, leaves: &[Tensor], cotangent: &Tensor, options: GradOptions) -> Result<Vec<Vec<f64>>> {
+    let wanted: Vec<&Tensor> = leaves.iter().collect();
+    let found = grad(y, &wanted, Some(cotangent), options)?;
+    let numbers = found.iter().zip(leaves).map(|(gradient, leaf)| match gradient {
+        Some(gradient) if gradient.shape() == leaf.shape() => gradient.to_vec::<f64>(),
+        Some(gradient) => {
+            let detail = format!("a gradient has shape {}, its input {}", gradient.shape(), leaf.shape());
+            Err(crate::Error::shape("gradcheck", detail))
+        }
+        None => Ok(vec![0.0; leaf.count()]),
+    });
+    numbers.collect()
+}
+
+/// Compares `analytic` with central differences of `f` around `values`.
+fn differences(
+    values: &[Tensor],
+    analytic: &[Vec<f64>],
+    f: impl Fn(&[Tensor]) -> Result<f64>,
+) -> Result<Vec<Comparison>> {
+    let mut found = Vec::new();
+    for (i, value) in values.iter().enumerate() {
+        let host = value.to_vec::<f64>()?;
+        let numeric = (0..host.len()).map(|element| {
+            let step = 1e-5 * host[element].abs().max(1.0);
+            let at = |shifted: f64| -> Result<f64> {
+                let mut moved = host.clone();
+                moved[element] = shifted;
+                let mut inputs = values.to_vec();
+                inputs[i] = Tensor::from_vec(moved, value.shape(), value.device())?;
+                f(&inputs)
+            };
+            let (above, below) = (host[element] + step, host[element] - step);
+            // The distance as it came out after rounding, not 2 · step.
+            Ok((at(above)? - at(below)?) / (above - below))
+        });
+        found.push(distance(&analytic[i], &numeric.collect::<Result<Vec<_>>>()?));
+    }
+    Ok(found)
+}
+
+fn distance(a: &[f64], b: &[f64]) -> Comparison {
+    let norm = |v: &mut dyn Iterator<Item = f64>| v.map(|x| x * x).sum::<f64>().sqrt();
+    let apart = norm(&mut a.iter().zip(b).map(|(a, b)| a - b));
+    // Written so that NaN on either side stays NaN.
+    let (of_a, of_b) = (norm(&mut a.iter().copied()), norm(&mut b.iter().copied()));
+    let norm = if of_a >= of_b { of_a } else { of_b };
+    let error = if apart == 0.0 && a.len() == b.len() {
+        0.0
+    } else if a.len() != b.len() {
+        f64::NAN
+    } else {
+        apart / norm
+    };
+    Comparison { error, norm }
+}
+
+fn dot(a: &Tensor, b: &Tensor) -> Result<f64> {
+    a.mul(b)?.sum_all()?.item()
+}

@@ -1,0 +1,187 @@
+//! 2-D convolution and its two gradients, each of which is linear in both arguments, so that the three are each other's
+//! gradients:
+//!
+//! y = conv(x, w); dL/dx = input_grad(g, w); dL/dw = weight_grad(x, g), and so on for gradients of gradients.
+//!
+//! The value stays pending: an activation and a max pooling that follow join the same kernel.
+
+use super::{activation, max_pool2d};
+use super::shorthand::plain;
+use crate::Tensor;
+use crate::check;
+use crate::gradcheck::Case;
+use crate::pending::Pending;
+use crate::tape::{Fused, Rule, no_grad};
+use crate::tensor::Value;
+use taper_backend::{Activation, Buffer, Conv2dSpec, Error, Pool2dSpec, Result, Shape};
+
+impl Tensor {
+    /// Convolves `[N, C_in, H, W]` with `weight: [C_out, C_in / groups, Kh, Kw]` and adds `bias: [C_out]`.
+    pub fn conv2d(&self, weight: &Tensor, bias: Option<&Tensor>, spec: Conv2dSpec) -> Result<Tensor> {
+        check::float("conv2d", self)?;
+        check::same("conv2d", &["input", "weight"], &[self, weight])?;
+        let shape = spec.output_shape(self.shape(), weight.shape())?;
+        if let Some(bias) = bias {
+            check::same("conv2d", &["input", "bias"], &[self, bias])?;
+            if bias.shape()[..] != shape[1..2] {
+                let detail = format!("bias must be [{}] for weight {}, came as {}", shape[1], weight.shape(), bias.shape());
+                return Err(Error::shape("conv2d", detail));
+            }
+        }
+        // What this reads is computed now: only what follows can still join, and no long chain is left to recurse into.
+        for input in [Some(self), Some(weight), bias].into_iter().flatten() {
+            input.buffer()?;
+        }
+        let chain = Chain {
+            x: self.clone(),
+            weight: weight.clone(),
+            bias: bias.cloned(),
+            spec,
+            activation: Activation::Identity,
+            pool: None,
+            between: Vec::new(),
+        };
+        let value = Value::Pending(shape, self.dtype(), Box::new(chain));
+        let mut inputs = vec![self, weight];
+        inputs.extend(bias);
+        Ok(Tensor::record("conv2d", value, &inputs, || {
+            let (x, weight) = (self.clone(), weight.clone());
+            Rule::tensors(move |g, needs| {
+                let of_x = || input_grad(g, &weight, spec, x.shape());
+                let of_weight = || weight_grad(&x, g, spec, weight.shape());
+                let mut gradients = vec![needs[0].then(of_x).transpose()?, needs[1].then(of_weight).transpose()?];
+                if let Some(&need) = needs.get(2) {
+                    gradients.push(need.then(|| g.sum(&[0, 2, 3], false)).transpose()?);
+                }
+                Ok(gradients)
+            })
+        }))
+    }
+}
+
+/// dL/dx from g = dL/dy. In g it is a transposed convolution: its gradients are convolutions again.
+fn input_grad(g: &Tensor, weight: &Tensor, spec: Conv2dSpec, x_shape: &Shape) -> Result<Tensor> {
+    let y = g.device().conv2d_input_grad(g.buffer()?, weight.buffer()?, &spec, x_shape)?;
+    Ok(Tensor::record("conv2d_input_grad", y, &[g, weight], || {
+        let (g, weight) = (g.clone(), weight.clone());
+        Rule::tensors(move |gg, needs| {
+            let of_g = || gg.conv2d(&weight, None, spec);
+            let of_weight = || weight_grad(gg, &g, spec, weight.shape());
+            Ok(vec![needs[0].then(of_g).transpose()?, needs[1].then(of_weight).transpose()?])
+        })
+    }))
+}
+
+/// dL/dw from g = dL/dy.
+fn weight_grad(x: &Tensor, g: &Tensor, spec: Conv2dSpec, weight_shape: &Shape) -> Result<Tensor> {
+    let y = g.device().conv2d_weight_grad(x.buffer()?, g.buffer()?, &spec, weight_shape)?;
+    Ok(Tensor::record("conv2d_weight_grad", y, &[x, g], || {
+        let (x, g) = (x.clone(), g.clone());
+        Rule::tensors(move |gg, needs| {
+            let of_x = || input_grad(&g, gg, spec, x.shape());
+            let of_g = || x.conv2d(gg, None, spec);
+            Ok(vec![needs[0].then(of_x).transpose()?, needs[1].then(of_g).transpose()?])
+        })
+    }))
+}
+
+/// `pool(f(conv(x, weight) + bias))`, waiting.
+#[derive(Clone)]
+struct Chain {
+    x: Tensor,
+    weight: Tensor,
+    bias: Option<Tensor>,
+    spec: Conv2dSpec,
+    activation: Activation,
+    pool: Option<Pool2dSpec>,
+    /// The values of the steps before the last.
+    between: Vec<Tensor>,
+}
+
+impl Chain {
+    /// The last step alone, where the backend has no kernel for the chain.
+    fn last_step(&self) -> Result<Buffer> {
+        match (self.between.last(), &self.pool) {
+            (Some(previous), Some(pool)) => max_pool2d::forward(previous, pool),
+            (Some(previous), None) => activation::forward(previous, self.activation),
+            (None, _) => {
+                let y = self.x.device().conv2d(self.x.buffer()?, self.weight.buffer()?, &self.spec)?;
+                let Some(bias) = &self.bias else { return Ok(y) };
+                no_grad(|| plain(&self.x, y).add(&bias.reshape([bias.count(), 1, 1])?))?.into_buffer()
+            }
+        }
+    }
+
+    /// This chain, one step longer.
+    fn longer(&self, this: &Tensor) -> Self {
+        let mut longer = self.clone();
+        longer.between.push(this.clone());
+        longer
+    }
+}
+
+impl Pending for Chain {
+    fn compute(&self) -> Result<(Buffer, Option<Fused>)> {
+        let (x, weight, spec) = (self.x.clone(), self.weight.clone(), self.spec);
+        let bias = self.bias.as_ref().map(Tensor::buffer).transpose()?;
+        let device = x.device().clone();
+        let fused =
+            device.conv2d_block(x.buffer()?, weight.buffer()?, bias, &spec, self.activation, self.pool.as_ref())?;
+        let Some((y, saved)) = fused else { return Ok((self.last_step()?, None)) };
+        let mut inputs = vec![&self.x, &self.weight];
+        inputs.extend(&self.bias);
+        let fused = Fused::new(&inputs, &self.between, move |g, needs| {
+            let wanted = [needs[0], needs[1], needs.get(2) == Some(&true)];
+            let gradients =
+                device.conv2d_block_grad(g.buffer()?, &saved, x.buffer()?, weight.buffer()?, &spec, wanted)?;
+            let gradients = [gradients.x, gradients.weight, gradients.bias];
+            Ok(gradients.into_iter().take(needs.len()).map(|buffer| Some(plain(g, buffer?))).collect())
+        });
+        Ok((y, Some(fused)))
+    }
+
+    fn then_activation(&self, this: &Tensor, f: Activation) -> Option<Box<dyn Pending>> {
+        let free = self.activation == Activation::Identity && self.pool.is_none();
+        free.then(|| -> Box<dyn Pending> { Box::new(Self { activation: f, ..self.longer(this) }) })
+    }
+
+    fn then_max_pool2d(&self, this: &Tensor, spec: &Pool2dSpec) -> Option<Box<dyn Pending>> {
+        let free = self.pool.is_none();
+        free.then(|| -> Box<dyn Pending> { Box::new(Self { pool: Some(*spec), ..self.longer(this) }) })
+    }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let conv = |name: &str, spec: Conv2dSpec, x: [usize; 4], w: [usize; 4]| {
+        Case::new(name, move |x| x[0].conv2d(&x[1], Some(&x[2]), spec)).input(x).input(w).input([w[0]])
+    };
+    let plain = Conv2dSpec::default();
+    let padded = Conv2dSpec { padding: [1, 1], ..plain };
+    let block = |name: &str, f: Activation, pool: Option<Pool2dSpec>| {
+        let case = Case::new(name, move |x| {
+            let y = x[0].conv2d(&x[1], Some(&x[2]), padded)?.activation(f)?;
+            pool.map_or(Ok(y.clone()), |pool| y.max_pool2d(pool))
+        });
+        case.input([2, 3, 4, 6]).input([4, 3, 3, 3]).input([4])
+    };
+    vec![
+        conv("plain", plain, [2, 3, 4, 5], [2, 3, 3, 2]),
+        conv("1 × 1", plain, [2, 3, 2, 2], [4, 3, 1, 1]),
+        conv("padding", padded, [1, 2, 3, 3], [3, 2, 3, 3]),
+        conv("stride", Conv2dSpec { stride: [2, 3], ..padded }, [2, 2, 5, 7], [2, 2, 3, 3]),
+        conv("dilation", Conv2dSpec { dilation: [2, 1], ..padded }, [1, 2, 5, 4], [2, 2, 2, 3]),
+        conv("groups", Conv2dSpec { groups: 2, ..padded }, [2, 4, 3, 3], [6, 2, 3, 3]),
+        conv("depthwise, stride 2", Conv2dSpec { groups: 3, stride: [2, 2], ..padded }, [1, 3, 5, 5], [3, 1, 3, 3]),
+        Case::new("no bias", move |x| x[0].conv2d(&x[1], None, padded)).input([1, 2, 3, 3]).input([2, 2, 3, 3]),
+        block("with ReLU", Activation::Relu, None),
+        block("with ReLU and max pooling", Activation::Relu, Some(Pool2dSpec::square(2))),
+        block("with tanh and max pooling", Activation::Tanh, Some(Pool2dSpec::square(2))),
+        block("with max pooling", Activation::Identity, Some(Pool2dSpec::square(2))),
+        Case::new("a step in the middle read too", move |x| {
+            let y = x[0].conv2d(&x[1], None, padded)?;
+            y.relu()?.max_pool2d(Pool2dSpec::square(2))?.sum_all()?.add(&y.mul(&y)?.sum_all()?)
+        })
+        .input([1, 2, 4, 4])
+        .input([2, 2, 3, 3]),
+    ]
+}

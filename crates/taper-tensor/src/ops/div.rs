@@ -1,0 +1,31 @@
+//! z = a / b, with broadcasting. dz/da = 1 / b, dz/db = −a / b².
+
+use super::shorthand::binary;
+use crate::Tensor;
+use crate::gradcheck::Case;
+use crate::tape::Rule;
+use taper_backend::{BinaryOp, Result};
+
+impl Tensor {
+    /// a / b, element by element, with broadcasting. Integers truncate; an integer divided by 0 is 0.
+    pub fn div(&self, other: &Tensor) -> Result<Tensor> {
+        let z = binary("div", BinaryOp::Div, self, other)?;
+        Ok(Tensor::record("div", z, &[self, other], || {
+            let (a, b) = (self.clone(), other.clone());
+            Rule::tensors(move |g, needs| {
+                let of_a = || g.div(&b);
+                let of_b = || g.mul(&a)?.div(&b.mul(&b)?)?.neg();
+                Ok(vec![needs[0].then(of_a).transpose()?, needs[1].then(of_b).transpose()?])
+            })
+        }))
+    }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        Case::new("same shapes", |x| x[0].div(&x[1])).input([2, 3]).input_in([2, 3], 0.5, 2.0),
+        Case::new("by a column", |x| x[0].div(&x[1])).input([4, 3]).input_in([4, 1], -2.0, -0.5),
+        Case::new("both broadcast", |x| x[0].div(&x[1])).input([2, 1, 3]).input_in([4, 1], 0.5, 2.0),
+        Case::new("a scalar by a tensor", |x| x[0].div(&x[1])).input([]).input_in([3], 0.5, 2.0),
+    ]
+}

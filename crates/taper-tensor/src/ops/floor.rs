@@ -1,0 +1,17 @@
+//! y = ⌊x⌋. Its derivative is 0 wherever there is one, and counts as 0 at the integers.
+
+use super::shorthand::{plain, unary};
+use crate::Tensor;
+use crate::gradcheck::Case;
+use taper_backend::{Result, UnaryOp};
+
+impl Tensor {
+    /// The largest integer not above each element. No gradient flows through it.
+    pub fn floor(&self) -> Result<Tensor> {
+        Ok(plain(self, unary("floor", UnaryOp::Floor, self)?))
+    }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    vec![Case::new("between integers", |x| x[0].floor()).values([4], vec![-1.5, -0.2, 0.3, 7.9]).zero_gradient(0)]
+}

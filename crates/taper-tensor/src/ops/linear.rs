@@ -1,0 +1,133 @@
+//! y = x Wᵀ + b. The value stays pending: an activation that follows joins the same kernel.
+
+use super::activation;
+use super::shorthand::plain;
+use crate::Tensor;
+use crate::check;
+use crate::gradcheck::Case;
+use crate::pending::Pending;
+use crate::tape::{Fused, Rule, no_grad};
+use crate::tensor::Value;
+use taper_backend::{Activation, Buffer, Error, Result};
+
+impl Tensor {
+    /// `[…, in]` times `weight: [out, in]`, transposed, plus `bias: [out]`: `[…, out]`.
+    pub fn linear(&self, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+        check::float("linear", self)?;
+        check::same("linear", &["input", "weight"], &[self, weight])?;
+        let (rank, weight_rank) = (self.shape().rank(), weight.shape().rank());
+        if weight_rank != 2 || rank == 0 || self.shape()[rank - 1] != weight.shape()[1] {
+            let detail = format!(
+                "weight {} must be [out, in] with in (dim 1) the last dimension of the input {}",
+                weight.shape(),
+                self.shape()
+            );
+            return Err(Error::shape("linear", detail));
+        }
+        let out = weight.shape()[0];
+        if let Some(bias) = bias {
+            check::same("linear", &["input", "bias"], &[self, bias])?;
+            if bias.shape()[..] != [out] {
+                let detail = format!("bias must be [{out}] for weight {}, came as {}", weight.shape(), bias.shape());
+                return Err(Error::shape("linear", detail));
+            }
+        }
+        let rows = self.shape()[..rank - 1].iter().product();
+        let y = rows_linear(&self.reshape([rows, weight.shape()[1]])?, weight, bias)?;
+        y.reshape([&self.shape()[..rank - 1], &[out]].concat())
+    }
+}
+
+/// The same for `x: [N, in]`.
+fn rows_linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    // What this reads is computed now: only what follows can still join, and no long chain is left to recurse into.
+    for input in [Some(x), Some(weight), bias].into_iter().flatten() {
+        input.buffer()?;
+    }
+    let chain = Chain {
+        x: x.clone(),
+        weight: weight.clone(),
+        bias: bias.cloned(),
+        activation: Activation::Identity,
+        between: Vec::new(),
+    };
+    let value = Value::Pending([x.shape()[0], weight.shape()[0]].into(), x.dtype(), Box::new(chain));
+    let mut inputs = vec![x, weight];
+    inputs.extend(bias);
+    Ok(Tensor::record("linear", value, &inputs, || {
+        let (x, weight) = (x.clone(), weight.clone());
+        Rule::tensors(move |g, needs| {
+            let of_x = || g.matmul(&weight);
+            let of_weight = || g.matmul_t(&x, [true, false]);
+            let mut gradients = vec![needs[0].then(of_x).transpose()?, needs[1].then(of_weight).transpose()?];
+            if let Some(&need) = needs.get(2) {
+                gradients.push(need.then(|| g.sum(&[0], false)).transpose()?);
+            }
+            Ok(gradients)
+        })
+    }))
+}
+
+/// `f(x weightᵀ + bias)`, waiting.
+#[derive(Clone)]
+struct Chain {
+    x: Tensor,
+    weight: Tensor,
+    bias: Option<Tensor>,
+    activation: Activation,
+    /// The value before the activation, if there is one.
+    between: Vec<Tensor>,
+}
+
+impl Chain {
+    /// The last step alone, where the backend has no kernel for the chain.
+    fn last_step(&self) -> Result<Buffer> {
+        if let Some(previous) = self.between.last() {
+            return activation::forward(previous, self.activation);
+        }
+        let y = self.x.device().matmul(self.x.buffer()?, self.weight.buffer()?, false, true)?;
+        let Some(bias) = &self.bias else { return Ok(y) };
+        no_grad(|| plain(&self.x, y).add(bias))?.into_buffer()
+    }
+}
+
+impl Pending for Chain {
+    fn compute(&self) -> Result<(Buffer, Option<Fused>)> {
+        let (x, weight, f) = (self.x.clone(), self.weight.clone(), self.activation);
+        let bias = self.bias.as_ref().map(Tensor::buffer).transpose()?;
+        let device = x.device().clone();
+        let Some((y, saved)) = device.linear(x.buffer()?, weight.buffer()?, bias, f)? else {
+            return Ok((self.last_step()?, None));
+        };
+        let mut inputs = vec![&self.x, &self.weight];
+        inputs.extend(&self.bias);
+        let fused = Fused::new(&inputs, &self.between, move |g, needs| {
+            let wanted = [needs[0], needs[1], needs.get(2) == Some(&true)];
+            let gradients = device.linear_grad(g.buffer()?, &saved, x.buffer()?, weight.buffer()?, f, wanted)?;
+            let gradients = [gradients.x, gradients.weight, gradients.bias];
+            Ok(gradients.into_iter().take(needs.len()).map(|buffer| Some(plain(g, buffer?))).collect())
+        });
+        Ok((y, Some(fused)))
+    }
+
+    fn then_activation(&self, this: &Tensor, f: Activation) -> Option<Box<dyn Pending>> {
+        if self.activation != Activation::Identity {
+            return None;
+        }
+        Some(Box::new(Self { activation: f, between: vec![this.clone()], ..self.clone() }))
+    }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let with = |name: &str, f: Activation| {
+        Case::new(name, move |x| x[0].linear(&x[1], Some(&x[2]))?.activation(f)).input([3, 4]).input([2, 4]).input([2])
+    };
+    vec![
+        with("plain", Activation::Identity),
+        with("with ReLU", Activation::Relu),
+        with("with GELU", Activation::Gelu),
+        Case::new("no bias", |x| x[0].linear(&x[1], None)).input([3, 4]).input([2, 4]),
+        Case::new("leading dimensions", |x| x[0].linear(&x[1], Some(&x[2]))).input([2, 3, 4]).input([2, 4]).input([2]),
+        Case::new("one row", |x| x[0].linear(&x[1], Some(&x[2]))).input([4]).input([2, 4]).input([2]),
+    ]
+}

@@ -1,0 +1,74 @@
+//! Matrix products, batched. For C = A B: dL/dA = G Bᵀ, dL/dB = Aᵀ G.
+
+use crate::Tensor;
+use crate::check;
+use crate::gradcheck::Case;
+use crate::tape::Rule;
+use taper_backend::{Error, Result, Shape};
+
+impl Tensor {
+    /// `[…, m, k] × […, k, n]` gives `[…, m, n]`; leading dimensions broadcast.
+    pub fn matmul(&self, other: &Tensor) -> Result<Tensor> {
+        product(self, other, [false, false])
+    }
+
+    /// The same with either factor transposed: `a` is `[…, k, m]`, `b` is `[…, n, k]` where the flag is set.
+    pub fn matmul_t(&self, other: &Tensor, transpose: [bool; 2]) -> Result<Tensor> {
+        product(self, other, transpose)
+    }
+}
+
+fn product(a: &Tensor, b: &Tensor, [ta, tb]: [bool; 2]) -> Result<Tensor> {
+    check::same("matmul", &["a", "b"], &[a, b])?;
+    check::float("matmul", a)?;
+    let (rank_a, rank_b) = (a.shape().rank(), b.shape().rank());
+    if rank_a < 2 || rank_b < 2 {
+        let detail = format!("both factors need two dimensions or more, came as {} and {}", a.shape(), b.shape());
+        return Err(Error::shape("matmul", detail));
+    }
+    // The inner dimension is a's last and b's last but one, the other way round where transposed.
+    let (inner_a, inner_b) = (rank_a - 1 - usize::from(ta), rank_b - 2 + usize::from(tb));
+    if a.shape()[inner_a] != b.shape()[inner_b] {
+        let detail = format!(
+            "inner dimensions differ: {} (dim {inner_a} of {}{}) against {} (dim {inner_b} of {}{})",
+            a.shape()[inner_a],
+            a.shape(),
+            if ta { ", transposed" } else { "" },
+            b.shape()[inner_b],
+            b.shape(),
+            if tb { ", transposed" } else { "" },
+        );
+        return Err(Error::shape("matmul", detail));
+    }
+    let batch = Shape::from(&a.shape()[..rank_a - 2]).broadcast_with(&b.shape()[..rank_b - 2].into(), "matmul")?;
+    let full = |x: &Tensor| x.broadcast_to([&batch[..], &x.shape()[x.shape().rank() - 2..]].concat());
+    let (a, b) = (full(a)?, full(b)?);
+    let c = a.device().matmul(a.buffer()?, b.buffer()?, ta, tb)?;
+    Ok(Tensor::record("matmul", c, &[&a, &b], || {
+        let (a, b) = (a.clone(), b.clone());
+        Rule::tensors(move |g, needs| {
+            // With A' = A or Aᵀ as used: dA' = G B'ᵀ and dB' = A'ᵀ G, transposed back where the factor was.
+            let of_a = || if ta { b.matmul_t(g, [tb, true]) } else { g.matmul_t(&b, [false, !tb]) };
+            let of_b = || if tb { g.matmul_t(&a, [true, ta]) } else { a.matmul_t(g, [!ta, false]) };
+            Ok(vec![needs[0].then(of_a).transpose()?, needs[1].then(of_b).transpose()?])
+        })
+    }))
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = vec![
+        Case::new("batched", |x| x[0].matmul(&x[1])).input([2, 3, 4]).input([2, 4, 2]),
+        Case::new("broadcast batch", |x| x[0].matmul(&x[1])).input([2, 1, 3, 4]).input([3, 4, 2]),
+        Case::new("one row", |x| x[0].matmul(&x[1])).input([1, 5]).input([5, 1]),
+        Case::new("with itself", |x| x[0].matmul(&x[0])).input([3, 3]),
+        Case::new("a permuted factor", |x| x[0].permute(&[1, 0])?.matmul(&x[1])).input([4, 3]).input([4, 2]),
+        Case::new("over nothing", |x| x[0].matmul(&x[1])).input([2, 0]).input([0, 3]).zero_gradient(0).zero_gradient(1),
+    ];
+    for (ta, tb) in [(false, false), (true, false), (false, true), (true, true)] {
+        let a = if ta { [4, 3] } else { [3, 4] };
+        let b = if tb { [2, 4] } else { [4, 2] };
+        let name = format!("transpose {ta} {tb}");
+        cases.push(Case::new(name, move |x| x[0].matmul_t(&x[1], [ta, tb])).input(a).input(b));
+    }
+    cases
+}

@@ -1,0 +1,36 @@
+//! z = min(a, b), with broadcasting. The gradient goes to the smaller; of equals each gets half, as in PyTorch.
+
+use super::maximum::share;
+use super::shorthand::binary;
+use crate::Tensor;
+use crate::gradcheck::Case;
+use crate::tape::Rule;
+use taper_backend::{BinaryOp, Result};
+
+impl Tensor {
+    /// The smaller of a and b, element by element, with broadcasting; NaN if either is. Equals share the gradient.
+    pub fn minimum(&self, other: &Tensor) -> Result<Tensor> {
+        let z = binary("minimum", BinaryOp::Minimum, self, other)?;
+        Ok(Tensor::record("minimum", z, &[self, other], || {
+            let (a, b) = (self.clone(), other.clone());
+            Rule::tensors(move |g, needs| {
+                let of_a = || share(g, &a.gt(&b)?, &a.eq(&b)?);
+                let of_b = || share(g, &b.gt(&a)?, &a.eq(&b)?);
+                Ok(vec![needs[0].then(of_a).transpose()?, needs[1].then(of_b).transpose()?])
+            })
+        }))
+    }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        Case::new("same shapes", |x| x[0].minimum(&x[1])).input([2, 3]).input([2, 3]),
+        Case::new("a row", |x| x[0].minimum(&x[1])).input([4, 3]).input([3]),
+        Case::new("both broadcast", |x| x[0].minimum(&x[1])).input([2, 1, 3]).input([4, 1]),
+        Case::new("equals get half each", |x| x[0].minimum(&x[1]))
+            .values([3], vec![1.0, 2.0, 0.0])
+            .values([3], vec![1.0, 0.0, 2.0])
+            .subgradient(0, vec![0.5, 0.0, 1.0])
+            .subgradient(1, vec![0.5, 1.0, 0.0]),
+    ]
+}

@@ -1,0 +1,35 @@
+//! z = a · b, with broadcasting. dz/da = b, dz/db = a.
+
+use super::shorthand::binary;
+use crate::Tensor;
+use crate::gradcheck::Case;
+use crate::tape::Rule;
+use taper_backend::{BinaryOp, Result};
+
+impl Tensor {
+    /// a · b, element by element, with broadcasting.
+    pub fn mul(&self, other: &Tensor) -> Result<Tensor> {
+        let z = binary("mul", BinaryOp::Mul, self, other)?;
+        Ok(Tensor::record("mul", z, &[self, other], || {
+            let (a, b) = (self.clone(), other.clone());
+            Rule::tensors(move |g, needs| {
+                Ok(vec![needs[0].then(|| g.mul(&b)).transpose()?, needs[1].then(|| g.mul(&a)).transpose()?])
+            })
+        }))
+    }
+
+    /// c · x for a number c.
+    pub fn mul_scalar(&self, c: f64) -> Result<Tensor> {
+        self.mul(&self.scalar_like(c)?)
+    }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        Case::new("same shapes", |x| x[0].mul(&x[1])).input([2, 3]).input([2, 3]),
+        Case::new("a column", |x| x[0].mul(&x[1])).input([4, 3]).input([4, 1]),
+        Case::new("both broadcast", |x| x[0].mul(&x[1])).input([2, 1, 3]).input([4, 1]),
+        Case::new("with itself", |x| x[0].mul(&x[0])).input([5]),
+        Case::new("a number", |x| x[0].mul_scalar(-1.5)).input([3]),
+    ]
+}

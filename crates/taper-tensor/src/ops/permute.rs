@@ -1,0 +1,42 @@
+//! Dimensions in another order. The gradient is permuted back.
+
+use crate::Tensor;
+use crate::gradcheck::Case;
+use crate::tape::Rule;
+use taper_backend::{Error, Result};
+
+impl Tensor {
+    /// Dimension `i` of the result is dimension `axes[i]` of this tensor.
+    pub fn permute(&self, axes: &[isize]) -> Result<Tensor> {
+        let shape = self.shape();
+        let axes = axes.iter().map(|&axis| shape.axis("permute", axis)).collect::<Result<Vec<_>>>()?;
+        let mut inverse = vec![usize::MAX; shape.rank()];
+        for (i, &axis) in axes.iter().enumerate() {
+            inverse[axis] = i;
+        }
+        if axes.len() != shape.rank() || inverse.contains(&usize::MAX) {
+            let detail = format!("axes {axes:?} must name each of the {} dimensions of {shape} once", shape.rank());
+            return Err(Error::argument("permute", detail));
+        }
+        let y = self.device().permute(self.buffer()?, &axes)?;
+        Ok(Tensor::record("permute", y, &[self], || {
+            let inverse: Vec<isize> = inverse.iter().map(|&axis| axis as isize).collect();
+            Rule::tensors(move |g, _| Ok(vec![Some(g.permute(&inverse)?)]))
+        }))
+    }
+
+    /// Dimensions `a` and `b` exchanged.
+    pub fn transpose(&self, a: isize, b: isize) -> Result<Tensor> {
+        let (a, b) = (self.shape().axis("transpose", a)?, self.shape().axis("transpose", b)?);
+        let mut axes: Vec<isize> = (0..self.shape().rank() as isize).collect();
+        axes.swap(a, b);
+        self.permute(&axes)
+    }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        Case::new("three dimensions", |x| x[0].permute(&[2, 0, 1])).input([2, 3, 4]),
+        Case::new("transpose", |x| x[0].transpose(0, -1)).input([2, 3, 4]),
+    ]
+}

@@ -1,0 +1,28 @@
+//! y = 1 / x. dy/dx = −y².
+
+use super::shorthand::{again, unary};
+use crate::Tensor;
+use crate::gradcheck::Case;
+use crate::tape::Rule;
+use taper_backend::{Result, UnaryOp};
+
+impl Tensor {
+    /// 1 / x, element by element.
+    pub fn recip(&self) -> Result<Tensor> {
+        let y = unary("recip", UnaryOp::Recip, self)?;
+        Ok(Tensor::record("recip", y.clone(), &[self], || {
+            let x = self.clone();
+            Rule::tensors(move |g, _| {
+                let y = again(g, &y, || x.recip())?;
+                Ok(vec![Some(g.mul(&y.mul(&y)?.neg()?)?)])
+            })
+        }))
+    }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        Case::new("positive", |x| x[0].recip()).input_in([2, 3], 0.5, 2.0),
+        Case::new("negative", |x| x[0].recip()).input_in([4], -3.0, -0.5),
+    ]
+}

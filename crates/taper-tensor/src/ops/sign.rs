@@ -1,0 +1,17 @@
+//! y = −1, 0 or 1. Its derivative is 0 wherever there is one, and counts as 0 at 0.
+
+use super::shorthand::plain;
+use crate::Tensor;
+use crate::gradcheck::Case;
+use taper_backend::{Result, UnaryOp};
+
+impl Tensor {
+    /// The sign of each element, for floats and i64. No gradient flows through it.
+    pub fn sign(&self) -> Result<Tensor> {
+        Ok(plain(self, self.device().unary(UnaryOp::Sign, self.buffer()?)?))
+    }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    vec![Case::new("both signs", |x| x[0].sign()).values([4], vec![-2.0, -0.1, 0.3, 5.0]).zero_gradient(0)]
+}

@@ -1,0 +1,55 @@
+//! Sums over axes. The gradient of each element is that of the sum it went into.
+
+use crate::Tensor;
+use crate::gradcheck::Case;
+use crate::tape::Rule;
+use taper_backend::{ReduceOp, Result, Shape};
+
+impl Tensor {
+    /// The sum over `axes` (−1 is the last; none means all). With `keepdim` they stay with size 1, else they go.
+    pub fn sum(&self, axes: &[isize], keepdim: bool) -> Result<Tensor> {
+        let axes = self.shape().axes("sum", axes)?;
+        let y = self.device().reduce(ReduceOp::Sum, self.buffer()?, &axes)?;
+        let y = Tensor::record("sum", y, &[self], || {
+            let shape = self.shape().clone();
+            Rule::tensors(move |g, _| Ok(vec![Some(g.broadcast_to(&shape)?)]))
+        });
+        if keepdim { Ok(y) } else { y.without_axes(&axes) }
+    }
+
+    /// The sum of all elements, a scalar.
+    pub fn sum_all(&self) -> Result<Tensor> {
+        self.sum(&[], false)
+    }
+
+    /// Summed to `shape`, which broadcasts to this one: the adjoint of [`Tensor::broadcast_to`].
+    pub(crate) fn sum_to(&self, shape: &Shape) -> Result<Tensor> {
+        if self.shape() == shape {
+            return Ok(self.clone());
+        }
+        let extra = self.shape().rank() - shape.rank();
+        let axes: Vec<isize> = (0..self.shape().rank())
+            .filter(|&i| i < extra || (shape[i - extra] == 1 && self.shape()[i] != 1))
+            .map(|i| i as isize)
+            .collect();
+        let summed = if axes.is_empty() { self.clone() } else { self.sum(&axes, true)? };
+        summed.reshape(shape.clone())
+    }
+
+    /// This tensor without `axes`, each of size 1.
+    pub(crate) fn without_axes(&self, axes: &[usize]) -> Result<Tensor> {
+        let kept: Vec<usize> = (0..self.shape().rank()).filter(|i| !axes.contains(i)).map(|i| self.shape()[i]).collect();
+        self.reshape(kept)
+    }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        Case::new("all", |x| x[0].sum_all()).input([2, 3]),
+        Case::new("the last axis", |x| x[0].sum(&[-1], false)).input([2, 3]),
+        Case::new("the first, kept", |x| x[0].sum(&[0], true)).input([2, 3]),
+        Case::new("channels of pictures", |x| x[0].sum(&[0, 2, 3], false)).input([2, 3, 2, 2]),
+        Case::new("a scalar", |x| x[0].sum_all()).input([]),
+        Case::new("over nothing", |x| x[0].sum(&[0], false)).input([0, 3]).zero_gradient(0),
+    ]
+}

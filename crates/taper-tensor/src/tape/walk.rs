@@ -1,0 +1,274 @@
+//! The walk: from an output back over the tape.
+
+use super::node::{Fused, Node, Rule, Step};
+use super::{Gradients, with_grad};
+use crate::Tensor;
+use crate::check;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard};
+use taper_backend::{Error, Result};
+
+/// How [`grad`] walks.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct GradOptions {
+    /// Record the gradients' own computation, so that they can be differentiated again. Keeps the graph as well.
+    pub create_graph: bool,
+    /// Keep the graph for another walk. Otherwise each node's rule and what it saved are dropped as the walk passes.
+    pub retain_graph: bool,
+}
+
+impl Tensor {
+    /// The gradients of this scalar with respect to every leaf it depends on. Uses the graph up.
+    pub fn backward(&self) -> Result<Gradients> {
+        if self.count() != 1 {
+            let detail = format!(
+                "the gradient of a tensor of shape {} is not defined: reduce it to one number, or use grad with a cotangent",
+                self.shape()
+            );
+            return Err(Error::shape("backward", detail));
+        }
+        let Some(node) = self.node() else {
+            return Err(Error::Tape(
+                "backward: nothing here requires a gradient (no leaf or parameter led to this tensor, or it was made under no_grad)"
+                    .into(),
+            ));
+        };
+        let seed = Tensor::ones(self.shape(), self.dtype(), self.device())?;
+        self.buffer()?;
+        let mut leaves = HashMap::new();
+        Walk { targets: None, options: GradOptions::default() }.run(node, seed, |node, gradient| {
+            if let Some((variable, _)) = &node.leaf {
+                leaves.insert(variable.id, gradient);
+            }
+        })?;
+        Ok(Gradients(leaves))
+    }
+}
+
+/// The gradients of `y` with respect to `inputs`, which may be leaves or values in between, contracted with
+/// `cotangent` (of `y`'s shape; ones when `None`). `None` stands where `y` does not depend on an input.
+pub fn grad(
+    y: &Tensor,
+    inputs: &[&Tensor],
+    cotangent: Option<&Tensor>,
+    options: GradOptions,
+) -> Result<Vec<Option<Tensor>>> {
+    let seed = match cotangent {
+        None => Tensor::ones(y.shape(), y.dtype(), y.device())?,
+        Some(given) if given.shape() == y.shape() => {
+            check::same("grad", &["the output", "the cotangent"], &[y, given])?;
+            given.clone()
+        }
+        Some(given) => {
+            let detail = format!("the cotangent has shape {}, the output {}", given.shape(), y.shape());
+            return Err(Error::shape("grad", detail));
+        }
+    };
+    let mut targets = HashSet::new();
+    for (i, input) in inputs.iter().enumerate() {
+        let node = input.node().ok_or_else(|| {
+            Error::Tape(format!("grad: input {i} tracks no gradient: make it a leaf with requires_grad"))
+        })?;
+        targets.insert(node.id);
+    }
+    let mut found = HashMap::new();
+    if let Some(node) = y.node() {
+        y.buffer()?;
+        Walk { targets: Some(&targets), options }.run(node, seed, |node, gradient| {
+            if targets.contains(&node.id) {
+                found.insert(node.id, gradient);
+            }
+        })?;
+    }
+    Ok(inputs.iter().map(|input| input.node().and_then(|node| found.get(&node.id).cloned())).collect())
+}
+
+struct Walk<'a> {
+    /// The nodes whose gradients are wanted; `None` for every leaf.
+    targets: Option<&'a HashSet<u64>>,
+    options: GradOptions,
+}
+
+impl Walk<'_> {
+    /// Calls `done` with each node's whole gradient, outputs first.
+    fn run(&self, root: &Arc<Node>, seed: Tensor, mut done: impl FnMut(&Node, Tensor)) -> Result<()> {
+        let needed = self.targets.map(|targets| self.leading_to(root, targets));
+        let is_needed = |node: &Node| needed.as_ref().is_none_or(|needed| needed.contains(&node.id));
+        // Nodes with a gradient that still grows. Every child's id is larger than its parents': the last is complete.
+        let mut open: BTreeMap<u64, (Arc<Node>, Tensor)> = BTreeMap::new();
+        if is_needed(root) {
+            open.insert(root.id, (root.clone(), seed));
+        }
+        while let Some((_, (node, gradient))) = open.pop_last() {
+            let mut add = |parents: &[Option<Arc<Node>>], gradients: Vec<Option<Tensor>>| -> Result<()> {
+                for (parent, gradient) in parents.iter().zip(gradients) {
+                    let (Some(parent), Some(gradient)) = (parent, gradient) else { continue };
+                    let gradient = self.quietly(|| gradient.sum_to(&parent.shape))?;
+                    let total = match open.remove(&parent.id) {
+                        None => gradient,
+                        Some((_, so_far)) => self.quietly(|| so_far.add(&gradient))?,
+                    };
+                    open.insert(parent.id, (parent.clone(), total));
+                }
+                Ok(())
+            };
+            let needs = |parents: &[Option<Arc<Node>>]| -> Vec<bool> {
+                parents.iter().map(|parent| parent.as_ref().is_some_and(|parent| is_needed(parent))).collect()
+            };
+            if let Some((variable, version)) = &node.leaf {
+                let now = variable.version.load(Ordering::Acquire);
+                if now != *version {
+                    return Err(Error::Tape(format!(
+                        "backward: {} was overwritten (version {now}) after this graph was recorded (version {version}): \
+                         run the forward pass again",
+                        variable.name
+                    )));
+                }
+            } else if let Some(fused) = self.fused(&node) {
+                let needs = needs(&fused.parents);
+                let gradients = self.quietly(|| (fused.backward)(&gradient, &needs))?;
+                add(&fused.parents, gradients)?;
+            } else {
+                let step = self.step(&node)?;
+                let needs = needs(&step.parents);
+                if needs.contains(&true) {
+                    let gradients = self.apply(&step.rule, &gradient, &needs)?;
+                    add(&step.parents, gradients)?;
+                }
+            }
+            done(&node, gradient);
+        }
+        Ok(())
+    }
+
+    /// One step's rule. Where a kernel has none, and for gradients of gradients, its composed version takes over.
+    fn apply(&self, rule: &Rule, gradient: &Tensor, needs: &[bool]) -> Result<Vec<Option<Tensor>>> {
+        let (inputs, composed) = match rule {
+            Rule::Tensors(backward) => return self.quietly(|| backward(gradient, needs)),
+            Rule::Kernel { backward, inputs, composed } => {
+                if !self.options.create_graph
+                    && let Some(gradients) = self.quietly(|| backward(gradient, needs))?
+                {
+                    return Ok(gradients);
+                }
+                (inputs, composed)
+            }
+        };
+        // Stand-ins one step above the inputs: the inner walk stops at them, a later one passes through.
+        let stand_ins: Vec<Tensor> = inputs.iter().map(stand_in).collect::<Result<_>>()?;
+        let y = with_grad(true, || composed(&stand_ins))?;
+        let wanted: Vec<&Tensor> =
+            stand_ins.iter().zip(needs).filter(|&(_, &need)| need).map(|(input, _)| input).collect();
+        let mut gradients = grad(&y, &wanted, Some(gradient), self.options)?.into_iter();
+        Ok(needs.iter().map(|&need| if need { gradients.next().flatten() } else { None }).collect())
+    }
+
+    /// Runs `f`, recording only when gradients of gradients were asked for.
+    fn quietly<R>(&self, f: impl FnOnce() -> R) -> R {
+        with_grad(self.options.create_graph, f)
+    }
+
+    fn keeps(&self) -> bool {
+        self.options.create_graph || self.options.retain_graph
+    }
+
+    /// Whether the fused rule of a node may be used: not for gradients of gradients, and not when a step that it skips
+    /// is itself a target.
+    fn may_fuse(&self, fused: &Fused) -> bool {
+        !self.options.create_graph
+            && self.targets.is_none_or(|targets| fused.skipped.iter().all(|id| !targets.contains(id)))
+    }
+
+    /// The fused rule of `node`, if it has one that may be used.
+    fn fused<'n>(&self, node: &'n Node) -> Option<Held<'n, Fused>> {
+        let slot = lock(node.fused.get()?);
+        if !self.may_fuse(slot.as_ref()?) {
+            return None;
+        }
+        let held = Held::of(slot, self.keeps());
+        if !self.keeps() {
+            *lock(&node.step) = None;
+        }
+        held
+    }
+
+    /// The parents and rule of `node`.
+    fn step<'n>(&self, node: &'n Node) -> Result<Held<'n, Step>> {
+        let held = Held::of(lock(&node.step), self.keeps()).ok_or_else(|| {
+            Error::Tape(format!(
+                "backward: the graph through {} was used up by an earlier backward; keep it with retain_graph",
+                node.op
+            ))
+        })?;
+        if let (false, Some(fused)) = (self.keeps(), node.fused.get()) {
+            *lock(fused) = None;
+        }
+        Ok(held)
+    }
+
+    /// Every node from which a target can be reached.
+    fn leading_to(&self, root: &Arc<Node>, targets: &HashSet<u64>) -> HashSet<u64> {
+        let mut parents_of: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+        // A parent's id is smaller than its child's: below the smallest target there is nothing to find.
+        let oldest = targets.iter().min().copied().unwrap_or(u64::MAX);
+        let mut open = vec![root.clone()];
+        while let Some(node) = open.pop() {
+            if node.id < oldest || parents_of.contains_key(&node.id) {
+                continue;
+            }
+            let fused = node.fused.get().map(lock);
+            let step = lock(&node.step);
+            let parents: Vec<Arc<Node>> = match fused.as_deref() {
+                Some(Some(fused)) if self.may_fuse(fused) => fused.parents.iter().flatten().cloned().collect(),
+                _ => step.iter().flat_map(|step| step.parents.iter().flatten().cloned()).collect(),
+            };
+            parents_of.insert(node.id, parents.iter().map(|parent| parent.id).collect());
+            open.extend(parents);
+        }
+        // Parents come first in the order of ids, so that one pass suffices.
+        let mut leading = HashSet::new();
+        for (&id, parents) in &parents_of {
+            if targets.contains(&id) || parents.iter().any(|parent| leading.contains(parent)) {
+                leading.insert(id);
+            }
+        }
+        leading
+    }
+}
+
+/// The same value one step further from the leaves.
+fn stand_in(x: &Tensor) -> Result<Tensor> {
+    let value = x.buffer()?.clone();
+    Ok(with_grad(true, || Tensor::record("stand_in", value, &[x], || Rule::tensors(|g, _| Ok(vec![Some(g.clone())])))))
+}
+
+fn lock<T>(mutex: &std::sync::Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// A rule in use: borrowed from its node when the graph is kept, taken out of it (and dropped after use) when not.
+enum Held<'n, T> {
+    Kept(MutexGuard<'n, Option<T>>),
+    Taken(T),
+}
+
+impl<'n, T> Held<'n, T> {
+    fn of(mut slot: MutexGuard<'n, Option<T>>, keep: bool) -> Option<Self> {
+        if !keep {
+            return slot.take().map(Self::Taken);
+        }
+        slot.is_some().then_some(Self::Kept(slot))
+    }
+}
+
+impl<T> std::ops::Deref for Held<'_, T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        match self {
+            // `of` makes `Kept` only of a full slot, and the guard keeps others from emptying it.
+            Self::Kept(slot) => slot.as_ref().unwrap_or_else(|| unreachable!("an empty slot is never held")),
+            Self::Taken(value) => value,
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The tensor: a shared handle to a value and, where a gradient may be wanted, to the node that made it.
+
+use crate::pending::Pending;
+use crate::tape::{Node, Rule, grad_enabled};
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock};
+use taper_backend::{Buffer, DType, Device, Element, Error, HostData, Result, Shape};
+
+/// An n-dimensional array on a device. Cloning shares it; nothing changes it in place.
+///
+/// The value of a convolution or a linear layer may stay pending until something reads it, so that the activation and
+/// the pooling that follow can join it in one kernel; this shows in speed and memory only.
+#[derive(Clone)]
+pub struct Tensor(Arc<Inner>);
+
+struct Inner {
+    shape: Shape,
+    dtype: DType,
+    device: Device,
+    value: OnceLock<Buffer>,
+    pending: Mutex<Option<Box<dyn Pending>>>,
+    node: Option<Arc<Node>>,
+}
+
+/// The value an operation hands to [`Tensor::record`].
+pub(crate) enum Value {
+    /// Computed.
+    Ready(Buffer),
+    /// To be computed when it is read.
+    Pending(Shape, DType, Box<dyn Pending>),
+}
+
+impl From<Buffer> for Value {
+    fn from(buffer: Buffer) -> Self {
+        Self::Ready(buffer)
+    }
+}
+
+impl Tensor {
+    /// The logical shape.
+    pub fn shape(&self) -> &Shape {
+        &self.0.shape
+    }
+
+    /// The size of dimension `axis`; −1 is the last.
+    pub fn dim(&self, axis: isize) -> Result<usize> {
+        Ok(self.shape()[self.shape().axis("dim", axis)?])
+    }
+
+    /// The elements' type.
+    pub fn dtype(&self) -> DType {
+        self.0.dtype
+    }
+
+    /// The device the value is on.
+    pub fn device(&self) -> &Device {
+        &self.0.device
+    }
+
+    /// The number of elements.
+    pub fn count(&self) -> usize {
+        self.shape().count()
+    }
+
+    /// Whether gradients flow through this tensor.
+    pub fn tracks_grad(&self) -> bool {
+        self.0.node.is_some()
+    }
+
+    /// The elements in row-major order. `T` must be the tensor's dtype.
+    pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
+        let data = self.device().download(self.buffer()?)?;
+        let found = data.dtype();
+        T::unwrap(data).ok_or_else(|| Error::dtype("to_vec", format!("asked for {}, the tensor is {found}", T::DTYPE)))
+    }
+
+    /// The elements in row-major order, in the tensor's own dtype.
+    pub fn to_host(&self) -> Result<HostData> {
+        self.device().download(self.buffer()?)
+    }
+
+    /// The only element, as f64.
+    pub fn item(&self) -> Result<f64> {
+        match self.to_host()?.to_f64()[..] {
+            [value] => Ok(value),
+            _ => Err(Error::shape("item", format!("expected exactly one element, the shape is {}", self.shape()))),
+        }
+    }
+
+    /// The same value as a leaf of the tape: gradients with respect to it can be asked for.
+    pub fn requires_grad(&self) -> Self {
+        self.with_node(Some(Node::leaf(self.shape().clone(), None)))
+    }
+
+    /// The same value, cut off from the tape: no gradient flows through it.
+    pub fn detach(&self) -> Self {
+        if self.0.node.is_none() { self.clone() } else { self.with_node(None) }
+    }
+
+    /// The value, computed now if it was pending.
+    pub fn buffer(&self) -> Result<&Buffer> {
+        if let Some(buffer) = self.0.value.get() {
+            return Ok(buffer);
+        }
+        let mut pending = self.0.pending.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(waiting) = pending.as_ref() {
+            let (buffer, fused) = waiting.compute()?;
+            if let (Some(node), Some(fused)) = (&self.0.node, fused) {
+                node.set_fused(fused);
+            }
+            // Only this place sets the value, under the lock: it cannot have been set before.
+            let _ = self.0.value.set(buffer);
+            *pending = None;
+        }
+        self.0.value.get().ok_or_else(|| Error::Tape("a tensor's value was lost while it was being computed".into()))
+    }
+
+    /// A tensor that no gradient flows through.
+    pub(crate) fn constant(buffer: Buffer, device: &Device) -> Self {
+        Self::build(buffer.into(), device, None)
+    }
+
+    /// The result of an operation on `inputs`, recorded on the tape when gradients are on and an input tracks them.
+    /// `rule` is called only then.
+    pub(crate) fn record(
+        op: &'static str,
+        value: impl Into<Value>,
+        inputs: &[&Tensor],
+        rule: impl FnOnce() -> Rule,
+    ) -> Self {
+        let value = value.into();
+        let node = (grad_enabled() && inputs.iter().any(|input| input.tracks_grad())).then(|| {
+            let parents = inputs.iter().map(|input| input.0.node.clone()).collect();
+            let shape = match &value {
+                Value::Ready(buffer) => buffer.shape().clone(),
+                Value::Pending(shape, ..) => shape.clone(),
+            };
+            Node::new(op, shape, parents, rule())
+        });
+        Self::build(value, inputs[0].device(), node)
+    }
+
+    /// What this tensor waits for, extended by `join` when it can be.
+    pub(crate) fn extend_pending(
+        &self,
+        join: impl FnOnce(&dyn Pending) -> Option<Box<dyn Pending>>,
+    ) -> Option<Box<dyn Pending>> {
+        let pending = self.0.pending.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        pending.as_deref().and_then(join)
+    }
+
+    pub(crate) fn node(&self) -> Option<&Arc<Node>> {
+        self.0.node.as_ref()
+    }
+
+    /// The same value under another node. A pending value is not forced: the copy waits for this tensor.
+    pub(crate) fn with_node(&self, node: Option<Arc<Node>>) -> Self {
+        let value = match self.0.value.get() {
+            Some(buffer) => Value::Ready(buffer.clone()),
+            None => Value::Pending(self.shape().clone(), self.dtype(), Box::new(crate::pending::Same(self.clone()))),
+        };
+        Self::build(value, self.device(), node)
+    }
+
+    /// The buffer itself when this handle is the only one, a shared copy of the handle otherwise.
+    pub(crate) fn into_buffer(self) -> Result<Buffer> {
+        self.buffer()?;
+        match Arc::try_unwrap(self.0) {
+            Ok(inner) => {
+                inner.value.into_inner().ok_or_else(|| Error::Tape("a tensor lost its value while it was read".into()))
+            }
+            Err(shared) => Self(shared).buffer().cloned(),
+        }
+    }
+
+    fn build(value: Value, device: &Device, node: Option<Arc<Node>>) -> Self {
+        let (shape, dtype, value, pending) = match value {
+            Value::Ready(buffer) => (buffer.shape().clone(), buffer.dtype(), OnceLock::from(buffer), None),
+            Value::Pending(shape, dtype, pending) => (shape, dtype, OnceLock::new(), Some(pending)),
+        };
+        Self(Arc::new(Inner { shape, dtype, device: device.clone(), value, pending: Mutex::new(pending), node }))
+    }
+}
+
+impl fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tensor({} {} on {}", self.dtype(), self.shape(), self.device())?;
+        if self.count() <= 16
+            && let Ok(data) = self.to_host()
+        {
+            write!(f, " {:?}", data.to_f64())?;
+        }
+        f.write_str(")")
+    }
+}
