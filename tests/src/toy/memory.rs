@@ -63,10 +63,9 @@ pub fn chain(parts: &[&HostData]) -> HostData {
         DType::F64 => join::<f64>(parts),
         DType::U8 => join::<u8>(parts),
         DType::I64 => join::<i64>(parts),
-        DType::F16 | DType::BF16 => HostData::from_f64(
-            &parts.iter().flat_map(|part| part.to_f64()).collect::<Vec<_>>(),
-            parts[0].dtype(),
-        ),
+        DType::F16 | DType::BF16 => {
+            HostData::from_f64(&parts.iter().flat_map(|part| part.to_f64()).collect::<Vec<_>>(), parts[0].dtype())
+        }
     }
 }
 
@@ -98,5 +97,5 @@ pub fn coordinates(shape: &Shape) -> impl Iterator<Item = Vec<usize>> {
 
 /// The row-major position of coordinate `at`.
 pub fn position(shape: &Shape, at: &[usize]) -> usize {
-    at.iter().zip(shape.strides()).map(|(i, stride)| i * stride).sum()
+    shape.dims().iter().zip(at).fold(0, |position, (size, i)| position * size + i)
 }

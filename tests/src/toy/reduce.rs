@@ -20,7 +20,10 @@ fn groups(x: &Shape, axes: &[usize]) -> Vec<Vec<usize>> {
 pub fn reduce(op: ReduceOp, x: &Buffer, axes: &[usize]) -> Result<Buffer> {
     let (shape, groups) = (x.shape().reduced(axes), groups(x.shape(), axes));
     if op != ReduceOp::Sum && groups.iter().any(Vec::is_empty) {
-        return Err(Error::argument("reduce", format!("no element to choose from along axes {axes:?} of {}", x.shape())));
+        return Err(Error::argument(
+            "reduce",
+            format!("no element to choose from along axes {axes:?} of {}", x.shape()),
+        ));
     }
     if x.dtype() == DType::I64 && op == ReduceOp::Sum {
         let x = integers(x)?;

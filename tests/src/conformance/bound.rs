@@ -1,0 +1,111 @@
+//! How far a result may be from the reference.
+
+use taper_backend::{DType, HostData};
+
+/// The largest relative error of rounding once to `dtype`; 0 for integers.
+pub fn unit_roundoff(dtype: DType) -> f64 {
+    let bits = match dtype {
+        DType::F32 => 24,
+        DType::F64 => 53,
+        DType::F16 => 11,
+        DType::BF16 => 8,
+        DType::U8 | DType::I64 => return 0.0,
+    };
+    0.5f64.powi(bits)
+}
+
+/// What ‖a − b‖ / ‖b‖ may be, in units of u, the unit roundoff.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Bound {
+    /// The same values: what only moves, compares or chooses.
+    Exact,
+    /// 2u: one IEEE operation, correctly rounded, and the reference's own rounding.
+    Rounded,
+    /// 8u: an elementary function good to 4 units in the last place (2u each).
+    Function,
+    /// Sums of this many products. Rounding errors of k additions in any order add up like a random walk over partial
+    /// sums that themselves grow, to √k·u (Higham 2002, section 2.8); four times that, and 8u for what is done to a
+    /// sum afterwards. Halves sum in f32 and round at the end and, where stages are composed, between them.
+    Sum(usize),
+    /// The same for convolutions, with 32u more for kernels of the Winograd family, whose transforms for tiles of 4×4
+    /// cost about a decimal digit (Lavin and Gray 2016, section 5).
+    Convolution(usize),
+}
+
+impl Bound {
+    /// The allowed error for results of `dtype`.
+    pub fn of(self, dtype: DType) -> f64 {
+        let u = unit_roundoff(dtype);
+        let in_sums = if matches!(dtype, DType::F16 | DType::BF16) { unit_roundoff(DType::F32) } else { u };
+        match self {
+            Self::Exact => 0.0,
+            Self::Rounded => 2.0 * u,
+            Self::Function => 8.0 * u,
+            Self::Sum(k) => 8.0 * u + 4.0 * (k as f64).sqrt() * in_sums,
+            Self::Convolution(k) => 8.0 * u + (32.0 + 4.0 * (k as f64).sqrt()) * in_sums,
+        }
+    }
+}
+
+/// Says what is wrong with `found`, or nothing. The error is measured against the norm of `expected` or `scale`, whichever
+/// is larger; infinities must be the same; a NaN passes only where one is expected.
+pub fn compare(found: &HostData, expected: &HostData, scale: f64, bound: f64) -> Option<String> {
+    if found.dtype() != expected.dtype() {
+        return Some(format!("expected {} but found {}", expected.dtype(), found.dtype()));
+    }
+    if found.len() != expected.len() {
+        return Some(format!("expected {} elements but found {}", expected.len(), found.len()));
+    }
+    if let (HostData::I64(found), HostData::I64(expected)) = (found, expected) {
+        let wrong = found.iter().zip(expected).position(|(a, b)| a != b)?;
+        return Some(format!("element {wrong}: expected {} but found {}", expected[wrong], found[wrong]));
+    }
+    let (mut difference, mut norm) = (0.0, scale * scale);
+    let (mut worst, mut squares) = ((0, 0.0), 0.0);
+    let (a, b) = (found.to_f64(), expected.to_f64());
+    for (i, (&a, &b)) in a.iter().zip(&b).enumerate() {
+        if a == b || (a.is_nan() && b.is_nan()) {
+            squares += if b.is_finite() { b * b } else { 0.0 };
+            continue;
+        }
+        if !a.is_finite() || !b.is_finite() {
+            return Some(format!("element {i}: expected {b} but found {a}"));
+        }
+        if (a - b).abs() > worst.1 {
+            worst = (i, (a - b).abs());
+        }
+        difference += (a - b) * (a - b);
+        squares += b * b;
+    }
+    norm = f64::max(norm, squares);
+    let error = if difference == 0.0 { 0.0 } else { (difference / norm).sqrt() };
+    // Written so that a NaN fails.
+    if error <= bound {
+        return None;
+    }
+    let i = worst.0;
+    Some(format!("error {error:.2e} over {bound:.2e}; worst at element {i}: expected {} but found {}", b[i], a[i]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_seen() {
+        let f = |v: &[f32]| HostData::F32(v.to_vec());
+        let (nan, infinity) = (f32::NAN, f32::INFINITY);
+        let seen = |a: &[f32], b: &[f32], bound| compare(&f(a), &f(b), 0.0, bound).is_some();
+        assert!(!seen(&[1.0, 2.0], &[1.0, 2.0], 0.0));
+        assert!(!seen(&[1.0, nan, infinity], &[1.0, nan, infinity], 0.0));
+        assert!(!seen(&[1.0, 2.0001], &[1.0, 2.0], 1e-4));
+        assert!(seen(&[1.0, 2.001], &[1.0, 2.0], 1e-4));
+        assert!(seen(&[1.0, nan], &[1.0, 2.0], 1e9));
+        assert!(seen(&[1.0, 2.0], &[1.0, nan], 1e9));
+        assert!(seen(&[infinity], &[-infinity], 1e9));
+        assert!(seen(&[1e-30], &[0.0], 1e9), "anything is too far from nothing");
+        assert!(seen(&[1.0], &[1.0, 1.0], 1e9));
+        assert!(compare(&f(&[1.0]), &HostData::F64(vec![1.0]), 0.0, 1.0).is_some());
+        assert!(compare(&HostData::I64(vec![1 << 60]), &HostData::I64(vec![(1 << 60) + 1]), 0.0, 1.0).is_some());
+    }
+}

@@ -1,0 +1,199 @@
+//! The rim's activations, softmax, dropout and finiteness.
+
+use super::case::Expected;
+use super::definition::{activation, derivative, dropout, softmax, softmax_grad};
+use super::memory::SHAPES;
+use super::{Bound, DType, FLOATS, Form, Run, Value, WIDE};
+use taper_backend::{Activation, RandomKey};
+
+/// Every activation.
+pub const ACTIVATIONS: [Activation; 12] = [
+    Activation::Identity,
+    Activation::Relu,
+    Activation::LeakyRelu { negative_slope: 0.1 },
+    Activation::Elu { alpha: 1.0 },
+    Activation::Elu { alpha: 0.7 },
+    Activation::Gelu,
+    Activation::GeluTanh,
+    Activation::Silu,
+    Activation::Sigmoid,
+    Activation::Tanh,
+    Activation::Softplus { beta: 2.0, threshold: 8.0 },
+    Activation::Hardswish,
+];
+
+pub fn cases(run: &mut Run) {
+    for dtype in FLOATS {
+        for f in ACTIVATIONS {
+            for (i, shape) in SHAPES.iter().copied().chain([&[300, 257][..]]).enumerate() {
+                activations(run, dtype, f, shape, (-6.0, 6.0), Form::nth(i));
+            }
+            activations(run, dtype, f, &[33], (-40.0, -20.0), Form::Plain);
+            activations(run, dtype, f, &[33], (20.0, 40.0), Form::Plain);
+            kinks(run, dtype, f);
+        }
+        softmaxes(run, dtype);
+        dropouts(run, dtype);
+    }
+    all_finite(run);
+}
+
+fn activations(run: &mut Run, dtype: DType, f: Activation, shape: &[usize], (low, high): (f64, f64), form: Form) {
+    let label = format!("{f:?} {shape:?} in {low}..{high} {form:?}");
+    // Far below 0, GELU and its derivative are products with something that is 0 but for rounding: nothing to the
+    // values there, which are compared with 1.
+    let far = if high <= -20.0 { 1.0 } else { 0.0 };
+    run.case("activation", dtype, &label, |case| {
+        let x = case.uniform(shape, low, high).form(form);
+        let y = x.f64().iter().map(|&x| activation(f, x)).collect();
+        let expected = vec![Expected::new(shape, y).against([far])];
+        case.check_rim(Bound::Function, &[x], expected, |d, x| Ok(d.activation(f, &x[0])?.map(|y| vec![y])));
+    });
+    run.case("activation_grad", dtype, &label, |case| {
+        let (x, g) = (case.uniform(shape, low, high).form(form), case.biased(shape).form(Form::nth(shape.len())));
+        let dx = x.f64().iter().zip(g.f64()).map(|(&x, g)| g * derivative(f, x)).collect();
+        let expected = vec![Expected::new(shape, dx).against([far])];
+        case.check_rim(Bound::Sum(4), &[x, g], expected, |d, x| {
+            Ok(d.activation_grad(f, &x[0], &x[1])?.map(|dx| vec![dx]))
+        });
+    });
+}
+
+/// Where a derivative jumps, the declared one counts; NaN stays NaN.
+fn kinks(run: &mut Run, dtype: DType, f: Activation) {
+    let points = [0.0, -0.0, 3.0, -3.0, 4.0, 4.5, -4.0, 1.0, -1.0];
+    run.case("activation_grad", dtype, format!("{f:?} at kinks"), |case| {
+        let x = Value::new([points.len()], &points, dtype);
+        let g = Value::new([points.len()], &[2.0; 9], dtype);
+        let dx = points.iter().map(|&x| 2.0 * derivative(f, x)).collect();
+        let expected = vec![Expected::new([points.len()], dx)];
+        case.check_rim(Bound::Sum(4), &[x, g], expected, |d, x| {
+            Ok(d.activation_grad(f, &x[0], &x[1])?.map(|dx| vec![dx]))
+        });
+    });
+    run.case("activation", dtype, format!("{f:?} of special values"), |case| {
+        case.special();
+        let points = [f64::NAN, f64::INFINITY, 0.0, 100.0, -100.0, 3.0, -3.0, f64::NAN, 1.0];
+        let x = Value::new([points.len()], &points, dtype);
+        let expected = vec![Expected::new([points.len()], points.iter().map(|&x| activation(f, x)).collect())];
+        case.check_rim(Bound::Function, &[x], expected, |d, x| Ok(d.activation(f, &x[0])?.map(|y| vec![y])));
+    });
+}
+
+/// Calls `row` with each row of `values: shape` along `axis`, and puts what it returns in the row's place.
+fn along(values: [&[f64]; 2], shape: &[usize], axis: usize, row: impl Fn(&[f64], &[f64]) -> Vec<f64>) -> Vec<f64> {
+    let (size, inner): (usize, usize) = (shape[axis], shape[axis + 1..].iter().product());
+    let mut out = vec![0.0; values[0].len()];
+    for start in (0..out.len()).filter(|i| i / inner % size == 0) {
+        let take = |v: &[f64]| (0..size).map(|i| v[start + i * inner]).collect::<Vec<_>>();
+        for (i, y) in row(&take(values[0]), &take(values[1])).into_iter().enumerate() {
+            out[start + i * inner] = y;
+        }
+    }
+    out
+}
+
+fn softmaxes(run: &mut Run, dtype: DType) {
+    let shapes: &[&[usize]] = &[
+        &[1],
+        &[10],
+        &[5, 7],
+        &[17, 33],
+        &[3, 1],
+        &[2, 3, 5],
+        &[2, 17, 4],
+        &[0, 4],
+        &[2, 3, 2, 5],
+        &[64, 1000],
+        &[2000, 10],
+    ];
+    for (i, &shape) in shapes.iter().enumerate() {
+        for axis in 0..shape.len() {
+            for (log, form) in
+                [(false, Form::Plain), (true, Form::Plain), (false, Form::nth(i)), (true, Form::nth(axis + 1))]
+            {
+                if shape.contains(&0) && axis == 0 {
+                    continue; // a softmax over nothing
+                }
+                let size = shape[axis];
+                let label = format!("{shape:?} along {axis} log {log} {form:?}");
+                for (offset, spread) in [(0.0, 4.0), (500.0, 4.0)] {
+                    run.case("softmax", dtype, format!("{label} around {offset}"), |case| {
+                        let x = case.uniform(shape, offset - spread, offset + spread).form(form);
+                        let v = x.f64();
+                        let y = along([&v, &v], shape, axis, |row, _| softmax(row, log));
+                        // exp(x − max) carries the rounding of x − max, up to 8 here.
+                        let ones = if log && size == 1 { 1.0 } else { 0.0 };
+                        let expected = vec![Expected::new(shape, y).against([ones])];
+                        case.check_rim(Bound::Sum(size + 16), &[x], expected, |d, x| {
+                            Ok(d.softmax(&x[0], axis, log)?.map(|y| vec![y]))
+                        });
+                    });
+                }
+                run.case("softmax_grad", dtype, &label, |case| {
+                    let (x, g) = (case.uniform(shape, -4.0, 4.0), case.biased(shape).form(form));
+                    let v = x.f64();
+                    let y = along([&v, &v], shape, axis, |row, _| softmax(row, log));
+                    let y = Value::new(shape, &y, dtype).form(form);
+                    let (y_values, g_values) = (y.f64(), g.f64());
+                    let dx = along([&g_values, &y_values], shape, axis, |g, y| softmax_grad(g, y, log));
+                    let terms = g_values.iter().zip(&y_values).map(|(g, y)| if log { *g } else { g * y });
+                    let expected = vec![Expected::new(shape, dx).against(terms.collect::<Vec<_>>())];
+                    case.check_rim(Bound::Sum(size + 16), &[g, y], expected, |d, x| {
+                        Ok(d.softmax_grad(&x[0], &x[1], axis, log)?.map(|dx| vec![dx]))
+                    });
+                });
+            }
+        }
+    }
+    run.case("softmax", dtype, "with −∞ for what is masked", |case| {
+        let x = Value::new([2, 3], &[0.0, f64::NEG_INFINITY, 1.0, f64::NEG_INFINITY, f64::NEG_INFINITY, 2.0], dtype);
+        let v = x.f64();
+        let y = along([&v, &v], &[2, 3], 1, |row, _| softmax(row, false));
+        case.check_rim(Bound::Sum(19), &[x], vec![Expected::new([2, 3], y)], |d, x| {
+            Ok(d.softmax(&x[0], 1, false)?.map(|y| vec![y]))
+        });
+    });
+}
+
+fn dropouts(run: &mut Run, dtype: DType) {
+    let key = RandomKey::new(1).child("dropout");
+    for (i, shape) in SHAPES.iter().copied().chain([&[300, 257][..]]).enumerate() {
+        for p in [0.0, 0.1, 0.5, 0.9] {
+            let form = Form::nth(i + (p * 10.0) as usize);
+            run.case("dropout", dtype, format!("{shape:?} {p} {form:?}"), |case| {
+                let x = case.uniform(shape, 0.5, 1.0).form(form);
+                let y = x.f64().iter().enumerate().map(|(i, &x)| dropout(x, i as u64, p, key)).collect();
+                case.check_rim(Bound::Function, &[x], vec![Expected::new(shape, y)], |d, x| {
+                    Ok(d.dropout(&x[0], p, key)?.map(|y| vec![y]))
+                });
+            });
+        }
+    }
+}
+
+fn all_finite(run: &mut Run) {
+    for dtype in WIDE {
+        for (i, wrong) in [None, Some(f64::NAN), Some(f64::INFINITY), Some(f64::NEG_INFINITY)].into_iter().enumerate() {
+            for place in [0, 1, 600, 77_099] {
+                for form in [Form::Plain, Form::Permuted, Form::nth(i + 2)] {
+                    run.case("all_finite", dtype, format!("{wrong:?} at {place} {form:?}"), |case| {
+                        let first = case.biased([7]);
+                        let mut values = case.uniform([300, 257], -1e4, 1e4).f64();
+                        if let Some(wrong) = wrong {
+                            values[place] = wrong;
+                        }
+                        // A broadcast may spread or hide the value: what counts is what is there in the end.
+                        let second = Value::new([300, 257], &values, dtype).form(form);
+                        let finite = second.f64().iter().all(|x| x.is_finite());
+                        let mut due = Expected::new(taper_backend::Shape::scalar(), vec![f64::from(u8::from(finite))]);
+                        due.dtype = Some(DType::U8);
+                        case.check_rim(Bound::Exact, &[first, second], vec![due], |d, x| {
+                            Ok(d.all_finite(&[&x[0], &x[1]])?.map(|y| vec![y]))
+                        });
+                    });
+                }
+            }
+        }
+    }
+}
