@@ -1,1 +1,26 @@
-//! (being written)
+//! The model zoo: one model a file, written to be read, with PyTorch's names and shapes for weights.
+//!
+//! A model is used directly, or by its name in [`models`], which is how the command line finds it.
+//!
+//! ```
+//! use taper_models::{InputSpec, SeedCnn};
+//! use taper_nn::{Context, DType, Device, Module, Params, RandomKey, Tensor};
+//!
+//! # fn main() -> taper_nn::Result<()> {
+//! let device = Device::new(taper_cpu::CpuBackend::new()?);
+//! let params = Params::new(&device, DType::F32, RandomKey::new(0));
+//! let model = SeedCnn::new(&InputSpec { shape: [3, 32, 32], classes: 10 }, &params)?;
+//! let pictures = Tensor::zeros([2, 3, 32, 32], DType::F32, &device)?;
+//! let logits = model.forward(&pictures, &Context::eval())?;
+//! assert_eq!(logits.shape().dims(), [2, 10]);
+//! # Ok(())
+//! # }
+//! ```
+
+mod mlp;
+mod registry;
+mod seed_cnn;
+
+pub use mlp::Mlp;
+pub use registry::{Build, InputSpec, ModelInfo, build, models};
+pub use seed_cnn::SeedCnn;

@@ -1,1 +1,74 @@
-//! (being written)
+//! Layers, losses, initialisation and optimisers: what a neural network is made of.
+//!
+//! Layers are plain structs, made by `new(config, params)` and applied by [`Module::forward`]. [`Params`] is where all
+//! parameters are made, by name, and what the optimiser and [`weights`] go through; names and shapes are PyTorch's, so
+//! that a `.safetensors` file moves between the two as it is. [`Context`] says whether this is training, and keys the
+//! random numbers of the step.
+//!
+//! ```
+//! use taper_nn::{Adam, AdamConfig, Context, CrossEntropy, DType, Device, Linear, LinearConfig, Module, Optimizer};
+//! use taper_nn::{Params, RandomKey, Result, Tensor};
+//!
+//! struct Classifier {
+//!     fc1: Linear,
+//!     fc2: Linear,
+//! }
+//!
+//! impl Classifier {
+//!     fn new(params: &Params) -> Result<Self> {
+//!         Ok(Self {
+//!             fc1: Linear::new(LinearConfig::new(4, 16), &params.sub("fc1"))?,
+//!             fc2: Linear::new(LinearConfig::new(16, 3), &params.sub("fc2"))?,
+//!         })
+//!     }
+//! }
+//!
+//! impl Module for Classifier {
+//!     fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
+//!         let x = self.fc1.forward(x, context)?.relu()?; // [N, 16]
+//!         self.fc2.forward(&x, context)                  // [N, 3]
+//!     }
+//! }
+//!
+//! # fn main() -> Result<()> {
+//! let device = Device::new(taper_cpu::CpuBackend::new()?);
+//! let params = Params::new(&device, DType::F32, RandomKey::new(0));
+//! let model = Classifier::new(&params)?;
+//! let mut adam = Adam::new(params.trainable(), AdamConfig { lr: 0.01, ..AdamConfig::default() })?;
+//!
+//! let x = Tensor::from_vec(vec![5.1f32, 3.5, 1.4, 0.2, 6.7, 3.0, 5.2, 2.3], [2, 4], &device)?; // two flowers
+//! let class = Tensor::from_vec(vec![0i64, 2], [2], &device)?;
+//! let mut losses = Vec::new();
+//! for step in 0..20 {
+//!     let logits = model.forward(&x, &Context::train(0, 0, step))?;
+//!     let loss = CrossEntropy::default().forward(&logits, &class)?;
+//!     adam.step(&loss.backward()?)?;
+//!     losses.push(loss.item()?);
+//! }
+//! assert!(losses[19] < losses[0]);
+//! # Ok(())
+//! # }
+//! ```
+
+mod context;
+mod init;
+mod layers;
+mod losses;
+mod module;
+mod optim;
+mod params;
+pub mod weights;
+
+pub use context::Context;
+pub use init::Init;
+pub use layers::*;
+pub use losses::*;
+pub use module::{Module, Sequential};
+pub use optim::*;
+pub use params::Params;
+
+pub use taper_tensor;
+pub use taper_tensor::{
+    Activation, Conv2dSpec, DType, Device, Error, Gradients, HostData, Param, Pool2dSpec, RandomKey, Reduction, Result,
+    Shape, Tensor, no_grad,
+};

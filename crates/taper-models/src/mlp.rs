@@ -1,0 +1,41 @@
+//! The multilayer perceptron: linear layers with ReLU between them (Rumelhart, Hinton and Williams, Nature 323, 1986).
+
+use crate::InputSpec;
+use taper_nn::{Context, Linear, LinearConfig, Module, Params, Result, Tensor};
+
+/// Linear layers `fc1`, `fc2`, … with ReLU between them, over inputs flattened to one row each.
+#[derive(Debug, Clone)]
+pub struct Mlp {
+    layers: Vec<Linear>,
+}
+
+impl Mlp {
+    /// Two hidden layers of 128.
+    pub fn new(input: &InputSpec, params: &Params) -> Result<Self> {
+        Self::with_hidden(input, &[128, 128], params)
+    }
+
+    /// Hidden layers of these sizes; with none, a linear model.
+    pub fn with_hidden(input: &InputSpec, hidden: &[usize], params: &Params) -> Result<Self> {
+        let mut features = input.shape.iter().fold(1, |features: usize, &size| features.saturating_mul(size));
+        let mut layers = Vec::new();
+        for (i, &next) in hidden.iter().chain([&input.classes]).enumerate() {
+            layers.push(Linear::new(LinearConfig::new(features, next), &params.sub(format!("fc{}", i + 1)))?);
+            features = next;
+        }
+        Ok(Self { layers })
+    }
+}
+
+impl Module for Mlp {
+    fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
+        let mut x = x.flatten(1)?; // [N, C, H, W] → [N, C·H·W]
+        for (i, layer) in self.layers.iter().enumerate() {
+            if i > 0 {
+                x = x.relu()?;
+            }
+            x = layer.forward(&x, context)?; // [N, hidden], at last [N, classes]
+        }
+        Ok(x)
+    }
+}

@@ -1,0 +1,97 @@
+//! How parameters begin.
+//!
+//! Kaiming: He et al., "Delving deep into rectifiers", ICCV 2015, section 2.2. Xavier: Glorot and Bengio, "Understanding
+//! the difficulty of training deep feedforward neural networks", AISTATS 2010, equations 12 and 16. Numbers are drawn in
+//! f64 and rounded to the parameter's dtype, so that runs in f32 and f64 begin alike.
+
+use taper_tensor::{DType, Device, Distribution, Error, RandomKey, Result, Shape, Tensor};
+
+/// A parameter's first value.
+///
+/// fan_in is the number of inputs that an output sums over (dim 1 times the kernel's size: `[out, in]`,
+/// `[C_out, C_in / groups, Kh, Kw]`), fan_out the same with dim 0. Kaiming's gain is √(2 / (1 + a²)): the right one behind
+/// a leaky ReLU of slope `a`, √2 behind a ReLU (`a` = 0).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Init {
+    /// 0 everywhere.
+    Zeros,
+    /// 1 everywhere.
+    Ones,
+    /// A number everywhere.
+    Constant(f64),
+    /// Uniform over ±`bound`.
+    Uniform {
+        /// Half the width.
+        bound: f64,
+    },
+    /// Normal around 0.
+    Normal {
+        /// The standard deviation.
+        std: f64,
+    },
+    /// Uniform over ±gain · √(3 / fan_in). With `a` = √5, PyTorch's default of linear and convolution layers: ±1/√fan_in.
+    KaimingUniform {
+        /// The slope that the gain is made for.
+        a: f64,
+    },
+    /// Normal with standard deviation gain / √fan_in.
+    KaimingNormal {
+        /// The slope that the gain is made for.
+        a: f64,
+    },
+    /// Uniform over ±gain · √(6 / (fan_in + fan_out)).
+    XavierUniform {
+        /// 1 for linear and sigmoid, 5/3 for tanh, √2 for ReLU.
+        gain: f64,
+    },
+    /// Normal with standard deviation gain · √(2 / (fan_in + fan_out)).
+    XavierNormal {
+        /// 1 for linear and sigmoid, 5/3 for tanh, √2 for ReLU.
+        gain: f64,
+    },
+}
+
+impl Init {
+    /// The weights of linear and convolution layers in PyTorch: uniform over ±1/√fan_in.
+    pub fn layer_weight() -> Self {
+        Self::KaimingUniform { a: 5f64.sqrt() }
+    }
+
+    /// Their biases: uniform over ±1/√fan_in, with the fan_in of the weight.
+    pub fn layer_bias(fan_in: usize) -> Self {
+        Self::Uniform { bound: 1.0 / (fan_in as f64).sqrt() }
+    }
+
+    /// A tensor of `shape` begun this way, from the stream `key`. An error when a fan is asked of fewer than two dimensions.
+    pub fn tensor(self, shape: &Shape, dtype: DType, device: &Device, key: RandomKey) -> Result<Tensor> {
+        let kaiming = |a: f64| -> Result<f64> { Ok((2.0 / (1.0 + a * a) / fans(shape)?.0).sqrt()) };
+        let xavier =
+            |gain: f64| -> Result<f64> { fans(shape).map(|(fan_in, out)| gain * (2.0 / (fan_in + out)).sqrt()) };
+        let uniform = |bound: f64| Distribution::Uniform { low: -bound, high: bound };
+        let normal = |std: f64| Distribution::Normal { mean: 0.0, std };
+        // A uniform distribution over ±b has standard deviation b / √3.
+        let distribution = match self {
+            Self::Zeros => return Tensor::zeros(shape, dtype, device),
+            Self::Ones => return Tensor::ones(shape, dtype, device),
+            Self::Constant(value) => return Tensor::full(value, shape, dtype, device),
+            Self::Uniform { bound } => uniform(bound),
+            Self::Normal { std } => normal(std),
+            Self::KaimingUniform { a } => uniform(3f64.sqrt() * kaiming(a)?),
+            Self::KaimingNormal { a } => normal(kaiming(a)?),
+            Self::XavierUniform { gain } => uniform(3f64.sqrt() * xavier(gain)?),
+            Self::XavierNormal { gain } => normal(xavier(gain)?),
+        };
+        Tensor::random(distribution, key, shape, dtype, device)
+    }
+}
+
+/// (fan_in, fan_out) of a weight.
+fn fans(shape: &Shape) -> Result<(f64, f64)> {
+    let [out, input, kernel @ ..] = shape.dims() else {
+        let detail = format!("Kaiming and Xavier need a weight of at least two dimensions, the shape is {shape}");
+        return Err(Error::shape("init", detail));
+    };
+    let kernel = kernel.iter().product::<usize>() as f64;
+    // A weight without elements has nothing to begin; 1 keeps the arithmetic finite.
+    Ok(((*input as f64 * kernel).max(1.0), (*out as f64 * kernel).max(1.0)))
+}

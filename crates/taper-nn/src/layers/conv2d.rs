@@ -1,0 +1,130 @@
+//! 2-D convolution.
+
+use super::{Pair, at, at_least_one};
+use crate::{Context, Init, Module, Params};
+use taper_tensor::{Conv2dSpec, Error, Param, Result, Tensor};
+
+/// The parameters of [`Conv2d`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Conv2dConfig {
+    /// Channels of the input; a multiple of `groups`.
+    pub in_channels: usize,
+    /// Channels of the output; a multiple of `groups`.
+    pub out_channels: usize,
+    /// The kernel's size, down and across.
+    pub kernel_size: [usize; 2],
+    /// Stride, padding, dilation, groups.
+    pub spec: Conv2dSpec,
+    /// Whether a bias is added.
+    pub bias: bool,
+    /// How the weight begins.
+    pub init: Init,
+}
+
+impl Conv2dConfig {
+    /// From `in_channels` to `out_channels`: stride 1, no padding, with a bias and PyTorch's initialisation.
+    pub fn new(in_channels: usize, out_channels: usize, kernel_size: impl Into<Pair>) -> Self {
+        Self {
+            in_channels,
+            out_channels,
+            kernel_size: kernel_size.into().0,
+            spec: Conv2dSpec::default(),
+            bias: true,
+            init: Init::layer_weight(),
+        }
+    }
+
+    /// Steps between windows.
+    pub fn stride(mut self, stride: impl Into<Pair>) -> Self {
+        self.spec.stride = stride.into().0;
+        self
+    }
+
+    /// Zeros on both sides.
+    pub fn padding(mut self, padding: impl Into<Pair>) -> Self {
+        self.spec.padding = padding.into().0;
+        self
+    }
+
+    /// Distance between a kernel's elements.
+    pub fn dilation(mut self, dilation: impl Into<Pair>) -> Self {
+        self.spec.dilation = dilation.into().0;
+        self
+    }
+
+    /// Independent groups of channels; `in_channels` for a depthwise convolution.
+    pub fn groups(mut self, groups: usize) -> Self {
+        self.spec.groups = groups;
+        self
+    }
+
+    /// With or without a bias.
+    pub fn bias(self, bias: bool) -> Self {
+        Self { bias, ..self }
+    }
+
+    /// With a weight that begins otherwise.
+    pub fn init(self, init: Init) -> Self {
+        Self { init, ..self }
+    }
+}
+
+/// `[N, C_in, H, W]` to `[N, C_out, H_out, W_out]` with `weight: [C_out, C_in / groups, Kh, Kw]` and `bias: [C_out]`.
+///
+/// H_out = ⌊(H + 2 · padding − dilation · (Kh − 1) − 1) / stride⌋ + 1, and likewise across.
+#[derive(Debug, Clone)]
+pub struct Conv2d {
+    path: String,
+    spec: Conv2dSpec,
+    weight: Param,
+    bias: Option<Param>,
+}
+
+impl Conv2d {
+    /// Makes `weight` and `bias` in `params`.
+    pub fn new(config: Conv2dConfig, params: &Params) -> Result<Self> {
+        const OP: &str = "conv2d";
+        let Conv2dConfig { in_channels, out_channels, kernel_size: [down, across], spec, bias, init } = config;
+        let path = params.path();
+        let sizes = [
+            ("in_channels", in_channels),
+            ("out_channels", out_channels),
+            ("kernel_size", down.min(across)),
+            ("stride", spec.stride[0].min(spec.stride[1])),
+            ("dilation", spec.dilation[0].min(spec.dilation[1])),
+            ("groups", spec.groups),
+        ];
+        at_least_one(OP, path, &sizes)?;
+        let groups = spec.groups;
+        if !in_channels.is_multiple_of(groups) || !out_channels.is_multiple_of(groups) {
+            let detail = format!("groups {groups} must divide {in_channels} input and {out_channels} output channels");
+            return at(path, Err(Error::argument(OP, detail)));
+        }
+        let weight = params.get("weight", [out_channels, in_channels / groups, down, across], init)?;
+        // The weight was made: its size is known to fit in a usize.
+        let fan_in = in_channels / groups * down * across;
+        Ok(Self {
+            path: path.to_owned(),
+            spec,
+            weight,
+            bias: bias.then(|| params.get("bias", [out_channels], Init::layer_bias(fan_in))).transpose()?,
+        })
+    }
+
+    /// The weight, `[C_out, C_in / groups, Kh, Kw]`.
+    pub fn weight(&self) -> &Param {
+        &self.weight
+    }
+
+    /// The bias, `[C_out]`.
+    pub fn bias(&self) -> Option<&Param> {
+        self.bias.as_ref()
+    }
+}
+
+impl Module for Conv2d {
+    fn forward(&self, x: &Tensor, _context: &Context) -> Result<Tensor> {
+        let bias = self.bias.as_ref().map(Param::tensor);
+        at(&self.path, x.conv2d(&self.weight.tensor(), bias.as_ref(), self.spec))
+    }
+}

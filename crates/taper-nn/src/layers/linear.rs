@@ -1,0 +1,74 @@
+//! y = x Wᵀ + b.
+
+use super::{at, at_least_one};
+use crate::{Context, Init, Module, Params};
+use taper_tensor::{Param, Result, Tensor};
+
+/// The parameters of [`Linear`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LinearConfig {
+    /// The size of the input's last dimension.
+    pub in_features: usize,
+    /// The size of the output's last dimension.
+    pub out_features: usize,
+    /// Whether a bias is added.
+    pub bias: bool,
+    /// How the weight begins.
+    pub init: Init,
+}
+
+impl LinearConfig {
+    /// From `in_features` to `out_features`, with a bias and PyTorch's initialisation.
+    pub fn new(in_features: usize, out_features: usize) -> Self {
+        Self { in_features, out_features, bias: true, init: Init::layer_weight() }
+    }
+
+    /// With or without a bias.
+    pub fn bias(self, bias: bool) -> Self {
+        Self { bias, ..self }
+    }
+
+    /// With a weight that begins otherwise.
+    pub fn init(self, init: Init) -> Self {
+        Self { init, ..self }
+    }
+}
+
+/// `[…, in]` to `[…, out]`: x Wᵀ + b with `weight: [out, in]` and `bias: [out]`.
+#[derive(Debug, Clone)]
+pub struct Linear {
+    path: String,
+    weight: Param,
+    bias: Option<Param>,
+}
+
+impl Linear {
+    /// Makes `weight` and `bias` in `params`.
+    pub fn new(config: LinearConfig, params: &Params) -> Result<Self> {
+        let LinearConfig { in_features, out_features, bias, init } = config;
+        let sizes = [("in_features", in_features), ("out_features", out_features)];
+        at_least_one("linear", params.path(), &sizes)?;
+        Ok(Self {
+            path: params.path().to_owned(),
+            weight: params.get("weight", [out_features, in_features], init)?,
+            bias: bias.then(|| params.get("bias", [out_features], Init::layer_bias(in_features))).transpose()?,
+        })
+    }
+
+    /// The weight, `[out, in]`.
+    pub fn weight(&self) -> &Param {
+        &self.weight
+    }
+
+    /// The bias, `[out]`.
+    pub fn bias(&self) -> Option<&Param> {
+        self.bias.as_ref()
+    }
+}
+
+impl Module for Linear {
+    fn forward(&self, x: &Tensor, _context: &Context) -> Result<Tensor> {
+        let bias = self.bias.as_ref().map(Param::tensor);
+        at(&self.path, x.linear(&self.weight.tensor(), bias.as_ref()))
+    }
+}

@@ -1,0 +1,30 @@
+//! The layers, one a file.
+
+mod conv2d;
+mod linear;
+mod pair;
+
+pub use conv2d::{Conv2d, Conv2dConfig};
+pub use linear::{Linear, LinearConfig};
+pub use pair::Pair;
+
+use taper_tensor::{Error, Result};
+
+/// Adds the layer's path to an error of its operation.
+pub(crate) fn at<T>(path: &str, result: Result<T>) -> Result<T> {
+    let inside = |detail: String| if path.is_empty() { detail } else { format!("{detail} (in layer {path})") };
+    result.map_err(|error| match error {
+        Error::Shape { op, detail } => Error::Shape { op, detail: inside(detail) },
+        Error::DType { op, detail } => Error::DType { op, detail: inside(detail) },
+        Error::Argument { op, detail } => Error::Argument { op, detail: inside(detail) },
+        other => other,
+    })
+}
+
+/// Errs unless every size is at least 1.
+pub(crate) fn at_least_one(op: &'static str, path: &str, sizes: &[(&str, usize)]) -> Result<()> {
+    match sizes.iter().find(|(_, size)| *size == 0) {
+        Some((name, _)) => at(path, Err(Error::argument(op, format!("{name} must be at least 1, came as 0")))),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,46 @@
+//! What layers and models have in common.
+
+use crate::Context;
+use taper_tensor::{Activation, Result, Tensor};
+
+/// A function of one tensor, with parameters: a layer, a model.
+pub trait Module: Send + Sync {
+    /// The output for the input `x`.
+    fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor>;
+}
+
+impl<M: Module + ?Sized> Module for Box<M> {
+    fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
+        (**self).forward(x, context)
+    }
+}
+
+/// An activation function is a layer without parameters.
+impl Module for Activation {
+    fn forward(&self, x: &Tensor, _context: &Context) -> Result<Tensor> {
+        x.activation(*self)
+    }
+}
+
+/// Modules one after the other. A model with a shape worth explaining is better written as a struct of its own.
+#[derive(Default)]
+pub struct Sequential(Vec<Box<dyn Module>>);
+
+impl Sequential {
+    /// No module: the identity.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One more module behind the others.
+    pub fn then(mut self, module: impl Module + 'static) -> Self {
+        self.0.push(Box::new(module));
+        self
+    }
+}
+
+impl Module for Sequential {
+    fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
+        self.0.iter().try_fold(x.clone(), |x, module| module.forward(&x, context))
+    }
+}

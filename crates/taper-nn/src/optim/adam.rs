@@ -1,0 +1,146 @@
+//! Adam (Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1) and AdamW (Loshchilov and
+//! Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2), as PyTorch computes them:
+//!
+//! m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g², p ← p − lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε)
+//!
+//! Weight decay λ joins the gradient, g ← g + λp, in Adam; in AdamW it shrinks the weights first, p ← p − lr · λ · p.
+
+use super::finite::all_finite;
+use super::{Optimizer, StepOutcome};
+use taper_tensor::{AdamSpec, Error, Gradients, Param, Result, Tensor, no_grad};
+
+/// The parameters of [`Adam`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdamConfig {
+    /// The learning rate; at least 0.
+    pub lr: f64,
+    /// Decays of the first and the second moment, each in [0, 1).
+    pub betas: [f64; 2],
+    /// Added to the root of the second moment; at least 0.
+    pub eps: f64,
+    /// λ; at least 0.
+    pub weight_decay: f64,
+    /// Whether weight decay is AdamW's.
+    pub decoupled: bool,
+}
+
+impl Default for AdamConfig {
+    /// PyTorch's: lr 1e-3, betas 0.9 and 0.999, eps 1e-8, no weight decay.
+    fn default() -> Self {
+        Self { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.0, decoupled: false }
+    }
+}
+
+impl AdamConfig {
+    /// AdamW with PyTorch's defaults: those of Adam, and a decoupled weight decay of 0.01.
+    pub fn adamw() -> Self {
+        Self { weight_decay: 1e-2, decoupled: true, ..Self::default() }
+    }
+
+    fn check(&self) -> Result<()> {
+        let wrong = |detail: String| Err(Error::argument("adam", detail));
+        for (name, value) in [("lr", self.lr), ("eps", self.eps), ("weight_decay", self.weight_decay)] {
+            // Written so that NaN is refused.
+            if !(value >= 0.0 && value.is_finite()) {
+                return wrong(format!("{name} must be at least 0, came as {value}"));
+            }
+        }
+        match self.betas.iter().find(|beta| !(0.0..1.0).contains(*beta)) {
+            Some(beta) => wrong(format!("betas must be at least 0 and less than 1, one came as {beta}")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The optimiser Adam, or AdamW with [`AdamConfig::adamw`].
+#[derive(Debug)]
+pub struct Adam {
+    config: AdamConfig,
+    slots: Vec<Slot>,
+}
+
+/// A parameter and what is remembered of its gradients.
+#[derive(Debug)]
+struct Slot {
+    param: Param,
+    m: Param,
+    v: Param,
+    /// Steps taken: of this parameter, since one without a gradient takes none.
+    steps: u64,
+}
+
+impl Adam {
+    /// Optimises `params`. An error when the configuration is out of range.
+    pub fn new(params: Vec<Param>, config: AdamConfig) -> Result<Self> {
+        config.check()?;
+        let slot = |param: Param| -> Result<Slot> {
+            let value = param.tensor();
+            let zeros = || Tensor::zeros(value.shape(), value.dtype(), value.device());
+            let m = Param::buffer(format!("{}.exp_avg", param.name()), &zeros()?);
+            let v = Param::buffer(format!("{}.exp_avg_sq", param.name()), &zeros()?);
+            Ok(Slot { param, m, v, steps: 0 })
+        };
+        Ok(Self { config, slots: params.into_iter().map(slot).collect::<Result<_>>()? })
+    }
+}
+
+impl Optimizer for Adam {
+    fn step(&mut self, gradients: &Gradients) -> Result<StepOutcome> {
+        let found: Vec<&Tensor> = self.slots.iter().filter_map(|slot| gradients.of_param(&slot.param)).collect();
+        if !all_finite(&found)? {
+            return Ok(StepOutcome::Skipped);
+        }
+        let AdamConfig { lr, betas: [beta1, beta2], eps, weight_decay, decoupled } = self.config;
+        for slot in &mut self.slots {
+            let Some(gradient) = gradients.of_param(&slot.param) else { continue };
+            let step = slot.steps + 1;
+            slot.step(gradient, &AdamSpec { lr, beta1, beta2, eps, weight_decay, decoupled, step })?;
+            slot.steps = step;
+        }
+        Ok(StepOutcome::Taken)
+    }
+
+    fn lr(&self) -> f64 {
+        self.config.lr
+    }
+
+    fn set_lr(&mut self, lr: f64) {
+        self.config.lr = lr;
+    }
+
+    fn state(&self) -> Vec<Param> {
+        self.slots.iter().flat_map(|slot| [slot.m.clone(), slot.v.clone()]).collect()
+    }
+}
+
+impl Slot {
+    /// One step: in one kernel where the backend has it.
+    fn step(&self, gradient: &Tensor, spec: &AdamSpec) -> Result<()> {
+        let (device, g) = (gradient.device(), gradient.buffer()?);
+        let fused = self.param.update(|p| self.m.update(|m| self.v.update(|v| device.adam_step(p, m, v, g, spec))))?;
+        match fused {
+            Some(()) => Ok(()),
+            None => no_grad(|| self.composed(gradient, spec)),
+        }
+    }
+
+    /// The same in tensor operations.
+    fn composed(&self, gradient: &Tensor, spec: &AdamSpec) -> Result<()> {
+        let AdamSpec { lr, beta1, beta2, eps, weight_decay, decoupled, step } = *spec;
+        let (mut p, mut g) = (self.param.tensor(), gradient.clone());
+        if decoupled {
+            p = p.mul_scalar(1.0 - lr * weight_decay)?;
+        } else if weight_decay != 0.0 {
+            g = g.add(&p.mul_scalar(weight_decay)?)?;
+        }
+        let m = self.m.tensor();
+        let m = m.add(&g.sub(&m)?.mul_scalar(1.0 - beta1)?)?;
+        let v = self.v.tensor().mul_scalar(beta2)?.add(&g.mul(&g)?.mul_scalar(1.0 - beta2)?)?;
+        let (correction1, correction2) = (1.0 - beta1.powf(step as f64), 1.0 - beta2.powf(step as f64));
+        let denominator = v.sqrt()?.mul_scalar(1.0 / correction2.sqrt())?.add_scalar(eps)?;
+        let p = p.sub(&m.div(&denominator)?.mul_scalar(lr / correction1)?)?;
+        self.param.set(&p)?;
+        self.m.set(&m)?;
+        self.v.set(&v)
+    }
+}

@@ -1,0 +1,115 @@
+//! Where parameters are made, and the list of all of them.
+
+use crate::Init;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard};
+use taper_tensor::{DType, Device, Error, Param, RandomKey, Result, Shape, Tensor};
+
+/// A place in a model, such as `layer1.0.conv1`, where parameters can be made; and the way to all that were made.
+///
+/// Layers take one and make their parameters in it. A parameter's first value is drawn from a stream keyed by its whole
+/// name, so that a layer added or taken away does not change the others. Cloning shares the list.
+///
+/// ```
+/// # use taper_nn::{DType, Device, Init, Params, RandomKey};
+/// # fn main() -> taper_nn::Result<()> {
+/// # let device = Device::new(taper_cpu::CpuBackend::new()?);
+/// let params = Params::new(&device, DType::F32, RandomKey::new(0));
+/// let weight = params.sub("fc1").get("weight", [512, 8192], Init::layer_weight())?;
+/// assert_eq!(weight.name(), "fc1.weight");
+/// assert_eq!(params.count(), 512 * 8192);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Params {
+    path: String,
+    device: Device,
+    dtype: DType,
+    key: RandomKey,
+    made: Arc<Mutex<Made>>,
+}
+
+/// All parameters and buffers, in the order in which they were made.
+#[derive(Debug, Default)]
+struct Made {
+    params: Vec<Param>,
+    names: HashSet<String>,
+}
+
+impl Params {
+    /// An empty list: the root of a model whose parameters are `dtype` on `device`, drawn from `key`.
+    pub fn new(device: &Device, dtype: DType, key: RandomKey) -> Self {
+        Self { path: String::new(), device: device.clone(), dtype, key: key.child("params"), made: Arc::default() }
+    }
+
+    /// The place called `name` (itself a path or not) below this one.
+    pub fn sub(&self, name: impl AsRef<str>) -> Self {
+        Self { path: self.full_name(name.as_ref()), ..self.clone() }
+    }
+
+    /// This place's path: empty at the root.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The dtype of the parameters made here.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// The device they are on.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Makes the parameter `name`. An error when there is one of that name already, or the shape is too large to count.
+    pub fn get(&self, name: &str, shape: impl Into<Shape>, init: Init) -> Result<Param> {
+        let (name, shape) = (self.full_name(name), shape.into());
+        let bytes = shape.iter().try_fold(self.dtype.size(), |bytes, &size| bytes.checked_mul(size));
+        if bytes.is_none_or(|bytes| bytes > isize::MAX as usize) {
+            return Err(Error::Parameter(format!("{name}: shape {shape} is too large for any memory")));
+        }
+        let value = init.tensor(&shape, self.dtype, &self.device, self.key.child(&name))?;
+        self.add(Param::new(name, &value))
+    }
+
+    /// Makes the buffer `name`: a tensor that is saved with the weights and not trained, such as a running mean.
+    pub fn buffer(&self, name: &str, value: &Tensor) -> Result<Param> {
+        self.add(Param::buffer(self.full_name(name), value))
+    }
+
+    /// All parameters and buffers of the model, in the order in which they were made.
+    pub fn all(&self) -> Vec<Param> {
+        self.made().params.clone()
+    }
+
+    /// The parameters that training changes, in order.
+    pub fn trainable(&self) -> Vec<Param> {
+        self.made().params.iter().filter(|param| param.trainable()).cloned().collect()
+    }
+
+    /// The number of trainable elements.
+    pub fn count(&self) -> usize {
+        self.trainable().iter().map(|param| param.tensor().count()).sum()
+    }
+
+    fn full_name(&self, name: &str) -> String {
+        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+    }
+
+    fn add(&self, param: Param) -> Result<Param> {
+        let mut made = self.made();
+        if !made.names.insert(param.name().to_owned()) {
+            let detail = format!("there already is a parameter called {}: give each layer its own sub()", param.name());
+            return Err(Error::Parameter(detail));
+        }
+        made.params.push(param.clone());
+        Ok(param)
+    }
+
+    fn made(&self) -> MutexGuard<'_, Made> {
+        // Every change is one push: what a panicking thread left behind is whole.
+        self.made.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}

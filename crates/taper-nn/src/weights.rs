@@ -1,0 +1,200 @@
+//! Weights in files, in the safetensors format (<https://github.com/huggingface/safetensors>), which PyTorch's ecosystem
+//! reads and writes.
+//!
+//! Names and shapes are those of a PyTorch state dict. A file is written beside its place, synced, and renamed, so that
+//! it is either the old one or the new one whole, whatever happens. Loading compares everything first and changes
+//! nothing unless all fits.
+//!
+//! ```
+//! # use taper_nn::{DType, Device, Linear, LinearConfig, Params, RandomKey, weights};
+//! # fn main() -> taper_nn::Result<()> {
+//! # let device = Device::new(taper_cpu::CpuBackend::new()?);
+//! # let path = std::env::temp_dir().join(format!("taper-weights-doc-{}.safetensors", std::process::id()));
+//! let params = Params::new(&device, DType::F32, RandomKey::new(0));
+//! let fc = Linear::new(LinearConfig::new(3, 2), &params.sub("fc"))?;
+//! weights::save(&params.all(), &path)?;
+//! weights::load(&params.all(), &path)?;
+//! # std::fs::remove_file(path).unwrap();
+//! # Ok(())
+//! # }
+//! ```
+
+use half::{bf16, f16};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use std::collections::{BTreeSet, HashMap};
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use taper_tensor::{DType, Error, HostData, Param, Result, Shape, Tensor, no_grad};
+
+/// Writes `params` to `path`, replacing what is there. An error names the file and says what the system said (no such
+/// folder, no space, no permission); the old file is then still there.
+pub fn save(params: &[Param], path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    let bytes = to_bytes(params)?;
+    write_whole(path, &bytes).map_err(|e| Error::Parameter(format!("cannot write weights {}: {e}", path.display())))
+}
+
+/// Reads `path` into `params`: the same names, shapes and dtypes, no more and no fewer. An error lists everything that
+/// does not fit, and nothing is changed.
+pub fn load(params: &[Param], path: impl AsRef<Path>) -> Result<()> {
+    load_from(params, path.as_ref(), false)
+}
+
+/// [`load`], but a float of another precision is cast to the parameter's: what f64 from an f32 file needs.
+pub fn load_cast(params: &[Param], path: impl AsRef<Path>) -> Result<()> {
+    load_from(params, path.as_ref(), true)
+}
+
+/// The bytes of a safetensors file of `params`.
+fn to_bytes(params: &[Param]) -> Result<Vec<u8>> {
+    let mut found = Vec::with_capacity(params.len());
+    for param in params {
+        let value = param.tensor();
+        found.push((param.name(), value.shape().clone(), value.dtype(), bytes_of(&value.to_host()?)));
+    }
+    let mut views = Vec::with_capacity(found.len());
+    for (name, shape, dtype, bytes) in &found {
+        let view = TensorView::new(in_file(*dtype), shape.to_vec(), bytes)
+            .map_err(|e| Error::Parameter(format!("cannot save {name}: {e}")))?;
+        views.push((*name, view));
+    }
+    // What PyTorch's own tools write, and some of them look for.
+    let origin = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    safetensors::serialize(views, Some(origin)).map_err(|e| Error::Parameter(format!("cannot save weights: {e}")))
+}
+
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().ok_or_else(|| std::io::Error::other("the path names no file"))?);
+    name.push(format!(".{}.tmp", std::process::id()));
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let beside: PathBuf = folder.join(name);
+    let written = File::create(&beside).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    });
+    if written.is_err() {
+        // What remains is of no use; that it could not be removed either adds nothing to the error.
+        let _ = fs::remove_file(&beside);
+    }
+    written?;
+    // The rename itself is safe once the folder is synced; only Unix can open one.
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+fn load_from(params: &[Param], path: &Path, cast: bool) -> Result<()> {
+    let named = path.display();
+    let bytes = fs::read(path).map_err(|e| Error::Parameter(format!("cannot read weights {named}: {e}")))?;
+    let file = SafeTensors::deserialize(&bytes).map_err(|e| {
+        Error::Parameter(format!(
+            "{named} ({} bytes) is no whole safetensors file, it may be cut off: {e}",
+            bytes.len()
+        ))
+    })?;
+    compare(params, &file, cast).map_err(|problems| {
+        Error::Parameter(format!("the weights of {named} do not fit, nothing was loaded: {problems}"))
+    })?;
+    // Everything is made before anything is assigned.
+    let mut values = Vec::with_capacity(params.len());
+    for param in params {
+        let current = param.tensor();
+        let found = file
+            .tensor(param.name())
+            .map_err(|e| Error::Parameter(format!("cannot read {} from {named}: {e}", param.name())))?;
+        let Some(dtype) = in_memory(found.dtype()) else { continue };
+        let value = Tensor::from_host(host_of(found.data(), dtype), Shape::from(found.shape()), current.device())?;
+        values.push(if dtype == current.dtype() { value } else { no_grad(|| value.cast(current.dtype()))? });
+    }
+    params.iter().zip(&values).try_for_each(|(param, value)| param.set(value))
+}
+
+/// What does not fit, in words.
+fn compare(params: &[Param], file: &SafeTensors<'_>, cast: bool) -> Result<(), String> {
+    let (mut missing, mut shapes, mut dtypes) = (Vec::new(), Vec::new(), Vec::new());
+    for param in params {
+        let (name, value) = (param.name(), param.tensor());
+        let Ok(found) = file.tensor(name) else {
+            missing.push(name.to_owned());
+            continue;
+        };
+        if found.shape() != value.shape().dims() {
+            shapes.push(format!("{name} is {:?} in the file, expected {}", found.shape(), value.shape()));
+        }
+        let expected = value.dtype();
+        let fits = match in_memory(found.dtype()) {
+            Some(dtype) => dtype == expected || (cast && dtype.is_float() && expected.is_float()),
+            None => false,
+        };
+        if !fits {
+            dtypes.push(format!("{name} is {} in the file, expected {expected}", found.dtype()));
+        }
+    }
+    let known: BTreeSet<&str> = params.iter().map(Param::name).collect();
+    let mut unexpected: Vec<String> =
+        file.names().into_iter().filter(|name| !known.contains(name)).map(str::to_owned).collect();
+    unexpected.sort_unstable();
+    let problems: Vec<String> =
+        [("missing", missing), ("unexpected", unexpected), ("other shapes", shapes), ("other dtypes", dtypes)]
+            .into_iter()
+            .filter(|(_, items)| !items.is_empty())
+            .map(|(kind, items)| format!("{kind}: {}", shortened(&items)))
+            .collect();
+    if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) }
+}
+
+/// The first of a long list, and how many more.
+fn shortened(items: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let first = items.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    if items.len() > SHOWN { format!("{first} and {} more", items.len() - SHOWN) } else { first }
+}
+
+fn in_file(dtype: DType) -> Dtype {
+    match dtype {
+        DType::F32 => Dtype::F32,
+        DType::F64 => Dtype::F64,
+        DType::F16 => Dtype::F16,
+        DType::BF16 => Dtype::BF16,
+        DType::U8 => Dtype::U8,
+        DType::I64 => Dtype::I64,
+    }
+}
+
+fn in_memory(dtype: Dtype) -> Option<DType> {
+    [DType::F32, DType::F64, DType::F16, DType::BF16, DType::U8, DType::I64]
+        .into_iter()
+        .find(|&candidate| in_file(candidate) == dtype)
+}
+
+/// Little-endian bytes.
+fn bytes_of(data: &HostData) -> Vec<u8> {
+    match data {
+        HostData::F32(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        HostData::F64(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        HostData::F16(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        HostData::BF16(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        HostData::U8(v) => v.clone(),
+        HostData::I64(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
+    }
+}
+
+/// The elements whose little-endian bytes these are. safetensors has checked that their number is whole.
+fn host_of(bytes: &[u8], dtype: DType) -> HostData {
+    fn each<const N: usize, T>(bytes: &[u8], from: impl Fn([u8; N]) -> T) -> Vec<T> {
+        bytes.as_chunks::<N>().0.iter().map(|&chunk| from(chunk)).collect()
+    }
+    match dtype {
+        DType::F32 => HostData::F32(each(bytes, f32::from_le_bytes)),
+        DType::F64 => HostData::F64(each(bytes, f64::from_le_bytes)),
+        DType::F16 => HostData::F16(each(bytes, f16::from_le_bytes)),
+        DType::BF16 => HostData::BF16(each(bytes, bf16::from_le_bytes)),
+        DType::U8 => HostData::U8(bytes.to_vec()),
+        DType::I64 => HostData::I64(each(bytes, i64::from_le_bytes)),
+    }
+}
