@@ -1,6 +1,9 @@
 //! The contract, each method handed to the file that answers it.
 
-use crate::{CpuBackend, conv_block, conv2d, linear, matmul, transfer, views};
+use crate::{
+    CpuBackend, argmax, avg_pool, binary, conv_block, conv2d, index, linear, matmul, max_pool, pad, reduce, transfer,
+    unary, views,
+};
 use taper_backend::{
     Activation, Backend, BinaryOp, Buffer, CompareOp, Conv2dSpec, DType, Distribution, HostData, PadAmount, ParamGrads,
     Pool2dSpec, RandomKey, ReduceOp, Result, Rim, Saved, Shape, SliceRange, UnaryOp,
@@ -55,48 +58,48 @@ impl Backend for CpuBackend {
         views::slice(self, x, ranges)
     }
 
-    fn pad(&self, x: &Buffer, _amounts: &[PadAmount], _value: f64) -> Result<Buffer> {
-        Err(self.unsupported("pad", x.dtype()))
+    fn pad(&self, x: &Buffer, amounts: &[PadAmount], value: f64) -> Result<Buffer> {
+        pad::pad(self, x, amounts, value)
     }
 
-    fn concat(&self, parts: &[&Buffer], _axis: usize) -> Result<Buffer> {
-        Err(self.unsupported("concat", parts[0].dtype()))
+    fn concat(&self, parts: &[&Buffer], axis: usize) -> Result<Buffer> {
+        pad::concat(self, parts, axis)
     }
 
-    fn unary(&self, _op: UnaryOp, x: &Buffer) -> Result<Buffer> {
-        Err(self.unsupported("unary", x.dtype()))
+    fn unary(&self, op: UnaryOp, x: &Buffer) -> Result<Buffer> {
+        unary::unary(self, op, x)
     }
 
-    fn binary(&self, _op: BinaryOp, a: &Buffer, _b: &Buffer) -> Result<Buffer> {
-        Err(self.unsupported("binary", a.dtype()))
+    fn binary(&self, op: BinaryOp, a: &Buffer, b: &Buffer) -> Result<Buffer> {
+        binary::binary(self, op, a, b)
     }
 
-    fn compare(&self, _op: CompareOp, a: &Buffer, _b: &Buffer) -> Result<Buffer> {
-        Err(self.unsupported("compare", a.dtype()))
+    fn compare(&self, op: CompareOp, a: &Buffer, b: &Buffer) -> Result<Buffer> {
+        binary::compare(self, op, a, b)
     }
 
-    fn select(&self, _condition: &Buffer, a: &Buffer, _b: &Buffer) -> Result<Buffer> {
-        Err(self.unsupported("select", a.dtype()))
+    fn select(&self, condition: &Buffer, a: &Buffer, b: &Buffer) -> Result<Buffer> {
+        binary::select(self, condition, a, b)
     }
 
-    fn reduce(&self, _op: ReduceOp, x: &Buffer, _axes: &[usize]) -> Result<Buffer> {
-        Err(self.unsupported("reduce", x.dtype()))
+    fn reduce(&self, op: ReduceOp, x: &Buffer, axes: &[usize]) -> Result<Buffer> {
+        reduce::reduce(self, op, x, axes)
     }
 
-    fn argmax(&self, x: &Buffer, _axis: usize) -> Result<Buffer> {
-        Err(self.unsupported("argmax", x.dtype()))
+    fn argmax(&self, x: &Buffer, axis: usize) -> Result<Buffer> {
+        argmax::argmax(self, x, axis)
     }
 
     fn matmul(&self, a: &Buffer, b: &Buffer, transpose_a: bool, transpose_b: bool) -> Result<Buffer> {
         matmul::matmul(self, a, b, transpose_a, transpose_b)
     }
 
-    fn gather(&self, x: &Buffer, _axis: usize, _index: &Buffer) -> Result<Buffer> {
-        Err(self.unsupported("gather", x.dtype()))
+    fn gather(&self, x: &Buffer, axis: usize, index: &Buffer) -> Result<Buffer> {
+        index::gather(self, x, axis, index)
     }
 
-    fn scatter_add(&self, x: &Buffer, _axis: usize, _index: &Buffer, _source: &Buffer) -> Result<Buffer> {
-        Err(self.unsupported("scatter_add", x.dtype()))
+    fn scatter_add(&self, x: &Buffer, axis: usize, index: &Buffer, source: &Buffer) -> Result<Buffer> {
+        index::scatter_add(self, x, axis, index, source)
     }
 
     fn conv2d(&self, x: &Buffer, weight: &Buffer, spec: &Conv2dSpec) -> Result<Buffer> {
@@ -111,16 +114,16 @@ impl Backend for CpuBackend {
         conv2d::conv2d_weight_grad(self, x, g, spec, weight_shape)
     }
 
-    fn max_pool2d(&self, x: &Buffer, _spec: &Pool2dSpec) -> Result<(Buffer, Buffer)> {
-        Err(self.unsupported("max_pool2d", x.dtype()))
+    fn max_pool2d(&self, x: &Buffer, spec: &Pool2dSpec) -> Result<(Buffer, Buffer)> {
+        max_pool::max_pool2d(self, x, spec)
     }
 
-    fn avg_pool2d(&self, x: &Buffer, _spec: &Pool2dSpec) -> Result<Buffer> {
-        Err(self.unsupported("avg_pool2d", x.dtype()))
+    fn avg_pool2d(&self, x: &Buffer, spec: &Pool2dSpec) -> Result<Buffer> {
+        avg_pool::avg_pool2d(self, x, spec)
     }
 
-    fn avg_pool2d_grad(&self, g: &Buffer, _spec: &Pool2dSpec, _x_shape: &Shape) -> Result<Buffer> {
-        Err(self.unsupported("avg_pool2d_grad", g.dtype()))
+    fn avg_pool2d_grad(&self, g: &Buffer, spec: &Pool2dSpec, x_shape: &Shape) -> Result<Buffer> {
+        avg_pool::avg_pool2d_grad(self, g, spec, x_shape)
     }
 
     fn linear(&self, x: &Buffer, weight: &Buffer, bias: Option<&Buffer>, f: Activation) -> Rim<(Buffer, Saved)> {
@@ -161,5 +164,21 @@ impl Backend for CpuBackend {
         needs: [bool; 3],
     ) -> Result<ParamGrads> {
         conv_block::conv2d_block_grad(self, g, saved, x, weight, spec, needs)
+    }
+
+    fn max_pool2d_saved(&self, x: &Buffer, spec: &Pool2dSpec) -> Rim<(Buffer, Saved)> {
+        max_pool::max_pool2d_saved(self, x, spec)
+    }
+
+    fn max_pool2d_grad(&self, g: &Buffer, saved: &Saved, spec: &Pool2dSpec, x_shape: &Shape) -> Result<Buffer> {
+        max_pool::max_pool2d_grad(self, g, saved, spec, x_shape)
+    }
+
+    fn embedding(&self, weight: &Buffer, index: &Buffer) -> Rim<Buffer> {
+        index::embedding(self, weight, index)
+    }
+
+    fn embedding_grad(&self, g: &Buffer, index: &Buffer, rows: usize) -> Rim<Buffer> {
+        index::embedding_grad(self, g, index, rows)
     }
 }

@@ -1,9 +1,10 @@
 //! Copies of strided data into row-major memory.
 
 use crate::CpuBackend;
-use crate::layout::coalesce;
+use crate::layout::{coalesce, offset_of};
 use crate::parallel::TASK;
 use crate::storage::{Stored, View, for_dtype};
+use crate::views::permute;
 use taper_backend::{Buffer, Result};
 
 /// The side of the square blocks in which a transposition goes, so that reads and writes both stay in the L1 cache.
@@ -89,21 +90,11 @@ pub(crate) fn copy_to<T: Stored>(cpu: &CpuBackend, x: &View<'_, T>, out: &mut [T
         let chunk = if outer.is_empty() { SIDE * columns } else { slab };
         return cpu.for_chunks(out, chunk, count, |i, out| {
             let first = i * chunk / columns % rows;
-            let base = x.offset + slab_offset(outer, outer_strides, i * chunk / slab);
+            let base = x.offset + offset_of(outer, outer_strides, i * chunk / slab);
             transpose(&x.data[base..], *step, *columns, first, out);
         });
     }
     cpu.for_chunks(out, TASK, count, |i, out| gather(&dims, strides, x.data, x.offset, i * TASK, out));
-}
-
-/// The offset of element `number` in row-major order.
-fn slab_offset(dims: &[usize], strides: &[usize], mut number: usize) -> usize {
-    let mut offset = 0;
-    for (&size, &stride) in dims.iter().zip(strides).rev() {
-        offset += number % size * stride;
-        number /= size;
-    }
-    offset
 }
 
 impl CpuBackend {
@@ -118,5 +109,10 @@ impl CpuBackend {
             copy_to(self, &view, &mut block);
             Ok(self.wrap(x.shape().clone(), block))
         })
+    }
+
+    /// `[N, C, H, W]` densely in the order N, H, W, C: itself where it already is, else a copy.
+    pub(crate) fn to_channels_last(&self, x: &Buffer) -> Result<Buffer> {
+        permute(self, &self.to_contiguous(&permute(self, x, &[0, 2, 3, 1])?)?, &[0, 3, 1, 2])
     }
 }

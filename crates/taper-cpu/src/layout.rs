@@ -84,6 +84,16 @@ pub(crate) fn reshape_strides(dims: &[usize], strides: &[usize], new: &[usize]) 
     Some(result)
 }
 
+/// The offset of element `number` in row-major order.
+pub(crate) fn offset_of(dims: &[usize], strides: &[usize], mut number: usize) -> usize {
+    let mut offset = 0;
+    for (&size, &stride) in dims.iter().zip(strides).rev() {
+        offset += number % size * stride;
+        number /= size;
+    }
+    offset
+}
+
 /// Merges neighbouring dimensions that every operand walks as one, and drops those of size 1. The result has at least one
 /// dimension; `strides` holds one list for each operand.
 pub(crate) fn coalesce(dims: &[usize], strides: &[&[usize]]) -> (Vec<usize>, Vec<Vec<usize>>) {

@@ -18,20 +18,31 @@
 //! Results are bitwise the same whatever the number of threads: work is split by its size alone, and sums are taken in
 //! a fixed order. They may differ between instruction sets ([`Isa`]).
 
+mod argmax;
+mod avg_pool;
 mod backend;
+mod binary;
 mod conv2d;
 mod conv_block;
 mod copy;
+mod elementwise;
 mod gemm;
+mod index;
 mod isa;
 mod layout;
 mod linear;
+mod math;
 mod matmul;
+mod max_pool;
 mod memory;
+mod pad;
 mod parallel;
+mod reduce;
 mod storage;
 mod transfer;
+mod unary;
 mod views;
+mod window;
 
 pub use isa::Isa;
 pub use memory::Pool;

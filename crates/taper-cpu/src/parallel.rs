@@ -27,6 +27,27 @@ impl CpuBackend {
         }
     }
 
+    /// As [`CpuBackend::for_chunks`], over two arrays in step: `f(i, chunk of a, chunk of b)`. Chunks are of `chunk`
+    /// elements in both.
+    pub(crate) fn for_chunks2<A: Send, B: Send>(
+        &self,
+        a: &mut [A],
+        b: &mut [B],
+        chunk: usize,
+        cost: usize,
+        f: impl Fn(usize, &mut [A], &mut [B]) + Send + Sync,
+    ) {
+        let chunk = chunk.max(1);
+        if cost < SMALL || a.len() <= chunk || self.threads() == 1 {
+            a.chunks_mut(chunk).zip(b.chunks_mut(chunk)).enumerate().for_each(|(i, (a, b))| f(i, a, b));
+        } else {
+            let chunks = |i, (a, b): (&mut [A], &mut [B])| f(i, a, b);
+            self.install(|| {
+                a.par_chunks_mut(chunk).zip(b.par_chunks_mut(chunk)).enumerate().for_each(|(i, ab)| chunks(i, ab));
+            });
+        }
+    }
+
     /// `f(i)` for each `i` in `0..n`, in order. `cost` is the number of elements that all of it touches.
     pub(crate) fn map_tasks<R: Send>(&self, n: usize, cost: usize, f: impl Fn(usize) -> R + Send + Sync) -> Vec<R> {
         if cost < SMALL || n <= 1 || self.threads() == 1 {

@@ -19,7 +19,7 @@ pub(crate) enum Storage {
 }
 
 /// An element type of [`Storage`].
-pub(crate) trait Stored: Plain {
+pub(crate) trait Stored: Plain + PartialOrd {
     fn store(block: Block<Self>) -> Storage;
     fn block(storage: &Storage) -> Option<&Block<Self>>;
     fn block_mut(storage: &mut Storage) -> Option<&mut Block<Self>>;

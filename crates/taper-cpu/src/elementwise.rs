@@ -1,0 +1,160 @@
+//! The one loop behind everything that works element by element, with broadcasting.
+//!
+//! The result lies in memory as its first full operand does, so that channels-last stays channels-last. Dimensions that
+//! all operands walk alike are merged. The work goes in pieces: an operand whose elements of a piece lie side by side is
+//! read where it is, any other is first gathered into a small buffer, so that kernels only ever see slices.
+
+use crate::CpuBackend;
+use crate::copy::gather;
+use crate::layout::{coalesce, dense_strides, is_row_major, memory_order, offset_of};
+use crate::parallel::TASK;
+use crate::storage::{Stored, View};
+use crate::views::broadcast_strides;
+use taper_backend::{Buffer, Result, Shape};
+
+/// Elements in a piece that has to be gathered: small enough for the L1 cache.
+const PIECE: usize = 1024;
+
+/// Rows at least this long are worth a kernel call each, which saves gathering.
+const LONG_ROW: usize = 256;
+
+/// How the operands are walked together.
+struct Plan {
+    shape: Shape,
+    strides: Vec<usize>,
+    dims: Vec<usize>,
+    /// Strides along `dims`, for each operand.
+    operands: Vec<Vec<usize>>,
+    /// Whether every operand lies just as the result does.
+    flat: bool,
+}
+
+impl Plan {
+    fn new(shape: &Shape, operands: &[(&[usize], &[usize])]) -> Self {
+        let full: Vec<Vec<usize>> =
+            operands.iter().map(|(dims, strides)| broadcast_strides(dims, strides, shape)).collect();
+        let repeats = |strides: &Vec<usize>| shape.iter().zip(strides).any(|(&size, &stride)| size > 1 && stride == 0);
+        let order = full.iter().find(|&s| !repeats(s)).map_or((0..shape.rank()).collect(), |s| memory_order(s));
+        let pick = |values: &[usize]| order.iter().map(|&i| values[i]).collect::<Vec<_>>();
+        let ordered: Vec<Vec<usize>> = full.iter().map(|s| pick(s)).collect();
+        let ordered: Vec<&[usize]> = ordered.iter().map(Vec::as_slice).collect();
+        let (dims, operands) = coalesce(&pick(shape), &ordered);
+        let flat = operands.iter().all(|s| is_row_major(&dims, s));
+        Self { strides: dense_strides(shape, &order), shape: shape.clone(), dims, operands, flat }
+    }
+
+    /// How many of the elements from number `start` on, up to `left`, make the next piece.
+    fn piece(&self, start: usize, left: usize) -> usize {
+        let row = self.dims.last().copied().unwrap_or(1);
+        if self.flat {
+            left
+        } else if row >= LONG_ROW {
+            left.min(row - start % row).min(PIECE)
+        } else {
+            left.min(PIECE)
+        }
+    }
+
+    fn source<'a, T>(&'a self, i: usize, x: &View<'a, T>) -> Source<'a, T> {
+        let strides = &self.operands[i];
+        let flat = is_row_major(&self.dims, strides);
+        Source { data: x.data, offset: x.offset, dims: &self.dims, strides, flat }
+    }
+}
+
+/// An operand as the plan walks it.
+struct Source<'a, T> {
+    data: &'a [T],
+    offset: usize,
+    dims: &'a [usize],
+    strides: &'a [usize],
+    flat: bool,
+}
+
+impl<'a, T: Stored> Source<'a, T> {
+    /// The elements number `start..start + len`.
+    fn read<'b>(&self, start: usize, len: usize, buffer: &'b mut Vec<T>) -> &'b [T]
+    where
+        'a: 'b,
+    {
+        if self.flat {
+            return &self.data[self.offset + start..][..len];
+        }
+        let row = self.dims[self.dims.len() - 1];
+        if self.strides[self.strides.len() - 1] == 1 && start % row + len <= row {
+            let outer = self.dims.len() - 1;
+            let at = self.offset + start % row + offset_of(&self.dims[..outer], &self.strides[..outer], start / row);
+            return &self.data[at..][..len];
+        }
+        buffer.resize(len, T::from_f64(0.0));
+        gather(self.dims, self.strides, self.data, self.offset, start, buffer);
+        buffer
+    }
+}
+
+/// `y = f(x)`: `f` fills its second slice from its first.
+pub(crate) fn map1<A: Stored, Y: Stored>(
+    cpu: &CpuBackend,
+    x: &Buffer,
+    f: impl Fn(&[A], &mut [Y]) + Send + Sync,
+) -> Result<Buffer> {
+    let view = cpu.view::<A>(x)?;
+    let plan = Plan::new(x.shape(), &[(view.shape, view.strides)]);
+    let source = plan.source(0, &view);
+    run(cpu, &plan, |start, out, buffers: &mut Vec<A>| f(source.read(start, out.len(), buffers), out))
+}
+
+/// `y = f(a, b)`, broadcasting; `op` names the caller in errors.
+pub(crate) fn map2<A: Stored, B: Stored, Y: Stored>(
+    cpu: &CpuBackend,
+    op: &'static str,
+    a: &Buffer,
+    b: &Buffer,
+    f: impl Fn(&[A], &[B], &mut [Y]) + Send + Sync,
+) -> Result<Buffer> {
+    let (va, vb) = (cpu.view::<A>(a)?, cpu.view::<B>(b)?);
+    let shape = a.shape().broadcast_with(b.shape(), op)?;
+    let plan = Plan::new(&shape, &[(va.shape, va.strides), (vb.shape, vb.strides)]);
+    let (sa, sb) = (plan.source(0, &va), plan.source(1, &vb));
+    run(cpu, &plan, |start, out, (ba, bb): &mut (Vec<A>, Vec<B>)| {
+        f(sa.read(start, out.len(), ba), sb.read(start, out.len(), bb), out);
+    })
+}
+
+/// `y = f(a, b, c)`, broadcasting. The result lies as `b` or `c` does where those are full.
+pub(crate) fn map3<A: Stored, B: Stored, C: Stored, Y: Stored>(
+    cpu: &CpuBackend,
+    op: &'static str,
+    [a, b, c]: [&Buffer; 3],
+    f: impl Fn(&[A], &[B], &[C], &mut [Y]) + Send + Sync,
+) -> Result<Buffer> {
+    let (va, vb, vc) = (cpu.view::<A>(a)?, cpu.view::<B>(b)?, cpu.view::<C>(c)?);
+    let shape = a.shape().broadcast_with(b.shape(), op)?.broadcast_with(c.shape(), op)?;
+    let plan = Plan::new(&shape, &[(vb.shape, vb.strides), (vc.shape, vc.strides), (va.shape, va.strides)]);
+    let (sb, sc, sa) = (plan.source(0, &vb), plan.source(1, &vc), plan.source(2, &va));
+    run(cpu, &plan, |start, out, (ba, bb, bc): &mut (Vec<A>, Vec<B>, Vec<C>)| {
+        let len = out.len();
+        f(sa.read(start, len, ba), sb.read(start, len, bb), sc.read(start, len, bc), out);
+    })
+}
+
+/// Fills a new buffer piece by piece: `f(start, out, buffers)`.
+fn run<Y: Stored, S: Default>(
+    cpu: &CpuBackend,
+    plan: &Plan,
+    f: impl Fn(usize, &mut [Y], &mut S) + Send + Sync,
+) -> Result<Buffer> {
+    let count = plan.shape.count();
+    let mut block = cpu.pool().alloc::<Y>(count)?;
+    cpu.for_chunks(&mut block, TASK, count, |task, mut rest| {
+        let mut start = task * TASK;
+        let mut buffers = S::default();
+        while !rest.is_empty() {
+            let (out, tail) = rest.split_at_mut(plan.piece(start, rest.len()));
+            start += out.len();
+            f(start - out.len(), out, &mut buffers);
+            rest = tail;
+        }
+    });
+    Ok(cpu.wrap_strided(plan.shape.clone(), plan.strides.clone(), block))
+}

@@ -1,0 +1,197 @@
+//! Max pooling `[N, C, H, W] → [N, C, H_out, W_out]` and its gradient, in both layouts.
+//!
+//! The forward keeps, for each output, the winning place in its window: in one byte when the window has at most 256
+//! places. The first of equals wins, and a NaN counts as largest.
+
+use crate::isa::multiversion;
+use crate::math::Float;
+use crate::memory::Block;
+use crate::parallel::TASK;
+use crate::storage::{Stored, for_float};
+use crate::window::{Windows, in_layout, layout_strides, pooling_layout};
+use crate::{CpuBackend, transfer};
+use taper_backend::{Buffer, DType, Error, Pool2dSpec, Result, Rim, Saved, Shape};
+
+/// What keeps a place in a window.
+trait Place: Stored {
+    fn pack(place: usize) -> Self;
+    fn unpack(self) -> usize;
+}
+impl Place for u8 {
+    fn pack(place: usize) -> Self {
+        place as u8
+    }
+    fn unpack(self) -> usize {
+        usize::from(self)
+    }
+}
+impl Place for i64 {
+    fn pack(place: usize) -> Self {
+        place as i64
+    }
+    fn unpack(self) -> usize {
+        self as usize
+    }
+}
+
+/// The values and the winning places, in the layout of `x`.
+struct Pooled<T: Stored, P: Stored> {
+    values: Block<T>,
+    places: Block<P>,
+    last: bool,
+    windows: Windows,
+}
+
+multiversion! {
+    /// Lets `x`, at `place` of its windows, compete with the best so far: one window a channel.
+    fn compete<T: Float, P: Place>(x: &[T], place: P, best: &mut [T], places: &mut [P]) {
+        for ((&x, best), at) in x.iter().zip(best).zip(places) {
+            let wins = x > *best || (x.is_nan() && !best.is_nan());
+            *best = if wins { x } else { *best };
+            *at = if wins { place } else { *at };
+        }
+    }
+}
+
+fn forward<T: Float, P: Place>(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dSpec) -> Result<Pooled<T, P>> {
+    let windows = Windows::new("max_pool2d", x.shape(), spec)?;
+    let (x, last) = pooling_layout(cpu, x)?;
+    let view = cpu.view::<T>(&x)?;
+    let from = view.dense().unwrap_or_default();
+    let Windows { c, size: [h, w], out: [rows, columns], .. } = windows;
+    let count = windows.y_shape().count();
+    let mut values = cpu.pool().alloc::<T>(count)?;
+    let mut places = cpu.pool().alloc::<P>(count)?;
+    // Channels last: a run is a row of windows, all channels. Otherwise: a row of windows of one plane.
+    let run = if last { columns * c } else { columns };
+    let group = (TASK / 4 / run.max(1)).max(1);
+    cpu.for_chunks2(&mut values, &mut places, group * run, from.len(), |task, values, places| {
+        for (r, (values, places)) in values.chunks_exact_mut(run).zip(places.chunks_exact_mut(run)).enumerate() {
+            let (outer, i) = ((task * group + r) / rows, (task * group + r) % rows);
+            if last {
+                let picture = &from[outer * h * w * c..][..h * w * c];
+                for (j, (best, at)) in values.chunks_exact_mut(c).zip(places.chunks_exact_mut(c)).enumerate() {
+                    let mut first = true;
+                    windows.each(i, j, |place, index| {
+                        let x = &picture[index * c..][..c];
+                        if std::mem::take(&mut first) {
+                            best.copy_from_slice(x);
+                            at.fill(P::pack(place));
+                        } else {
+                            compete(cpu.isa(), x, P::pack(place), best, at);
+                        }
+                    });
+                }
+            } else {
+                let plane = &from[outer * h * w..][..h * w];
+                for (j, (value, at)) in values.iter_mut().zip(places).enumerate() {
+                    let mut best = (-T::INFINITY, usize::MAX);
+                    windows.each(i, j, |place, index| {
+                        let x = plane[index];
+                        if x > best.0 || best.1 == usize::MAX || (x.is_nan() && !best.0.is_nan()) {
+                            best = (x, place);
+                        }
+                    });
+                    (*value, *at) = (best.0, P::pack(best.1));
+                }
+            }
+        }
+    });
+    Ok(Pooled { values, places, last, windows })
+}
+
+pub(crate) fn max_pool2d(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dSpec) -> Result<(Buffer, Buffer)> {
+    if matches!(x.dtype(), DType::F16 | DType::BF16) {
+        let (y, index) = max_pool2d(cpu, &transfer::cast(cpu, x, DType::F32)?, spec)?;
+        return Ok((transfer::cast(cpu, &y, x.dtype())?, index));
+    }
+    for_float!(x.dtype(), T => {
+        let Pooled { values, mut places, last, windows } = forward::<T, i64>(cpu, x, spec)?;
+        // From places in windows to indices into planes.
+        let Windows { c, out: [rows, columns], .. } = windows;
+        let count = places.len();
+        cpu.for_chunks(&mut places, TASK, count, |task, part| {
+            for (k, place) in part.iter_mut().enumerate() {
+                let k = task * TASK + k;
+                let (i, j) = if last { (k / (columns * c) % rows, k / c % columns) } else { (k / columns % rows, k % columns) };
+                *place = windows.plane_index(i, j, place.unpack()) as i64;
+            }
+        });
+        let shape = windows.y_shape();
+        let strides = layout_strides(&shape, last);
+        Ok((cpu.wrap_strided(shape.clone(), strides.clone(), values), cpu.wrap_strided(shape, strides, places)))
+    }, else Err(cpu.unsupported("max_pool2d", x.dtype())))
+}
+
+/// What the forward keeps: the winning places, and the layout in which they lie.
+struct Winners {
+    places: Buffer,
+    last: bool,
+}
+
+pub(crate) fn max_pool2d_saved(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dSpec) -> Rim<(Buffer, Saved)> {
+    fn with<T: Float, P: Place>(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dSpec) -> Rim<(Buffer, Saved)> {
+        let Pooled { values, places, last, windows } = forward::<T, P>(cpu, x, spec)?;
+        let shape = windows.y_shape();
+        let strides = layout_strides(&shape, last);
+        let places = cpu.wrap_strided(shape.clone(), strides.clone(), places);
+        Ok(Some((cpu.wrap_strided(shape, strides, values), Saved::new(Winners { places, last }))))
+    }
+    let small = spec.kernel_size[0].saturating_mul(spec.kernel_size[1]) <= 256;
+    for_float!(x.dtype(), T => if small {
+        with::<T, u8>(cpu, x, spec)
+    } else {
+        with::<T, i64>(cpu, x, spec)
+    }, else Ok(None))
+}
+
+pub(crate) fn max_pool2d_grad(
+    cpu: &CpuBackend,
+    g: &Buffer,
+    saved: &Saved,
+    spec: &Pool2dSpec,
+    x_shape: &Shape,
+) -> Result<Buffer> {
+    const OP: &str = "max_pool2d_grad";
+    let winners = saved.get::<Winners>().ok_or_else(|| Error::argument(OP, "called without what the forward saved"))?;
+    for_float!(g.dtype(), T => match winners.places.dtype() {
+        DType::U8 => backward::<T, u8>(cpu, g, winners, spec, x_shape),
+        _ => backward::<T, i64>(cpu, g, winners, spec, x_shape),
+    }, else Err(cpu.unsupported(OP, g.dtype())))
+}
+
+fn backward<T: Float, P: Place>(
+    cpu: &CpuBackend,
+    g: &Buffer,
+    winners: &Winners,
+    spec: &Pool2dSpec,
+    x_shape: &Shape,
+) -> Result<Buffer> {
+    let windows = Windows::new("max_pool2d_grad", x_shape, spec)?;
+    let last = winners.last;
+    let g = in_layout(cpu, g, last)?;
+    let g = cpu.view::<T>(&g)?.dense().unwrap_or_default();
+    let places = cpu.view::<P>(&winners.places)?.dense().unwrap_or_default();
+    let Windows { c, size: [h, w], out: [rows, columns], .. } = windows;
+    let mut grad = cpu.pool().alloc::<T>(x_shape.count())?;
+    // Channels last: one picture a task. Otherwise: some planes.
+    let channels = if last { c } else { 1 };
+    let (from, to) = (rows * columns * channels, h * w * channels);
+    let group = if last { 1 } else { (TASK / to.max(1)).max(1) };
+    let count = grad.len();
+    cpu.for_chunks(&mut grad, group * to, count, |task, out| {
+        out.fill(T::ZERO);
+        for (k, out) in out.chunks_exact_mut(to).enumerate() {
+            let start = (task * group + k) * from;
+            let (g, places) = (&g[start..start + from], &places[start..start + from]);
+            for window in 0..rows * columns {
+                let (i, j) = (window / columns, window % columns);
+                let range = window * channels..(window + 1) * channels;
+                for (k, (&g, &place)) in g[range.clone()].iter().zip(&places[range]).enumerate() {
+                    out[windows.plane_index(i, j, place.unpack()) * channels + k] += g;
+                }
+            }
+        }
+    });
+    Ok(cpu.wrap_strided(x_shape.clone(), layout_strides(x_shape, last), grad))
+}

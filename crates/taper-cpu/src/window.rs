@@ -1,0 +1,102 @@
+//! Where the windows of pooling lie.
+
+use crate::CpuBackend;
+use crate::layout::{channels_last, is_channels_last, is_row_major};
+use std::ops::Range;
+use taper_backend::{Buffer, Error, Pool2dSpec, Result, Shape};
+
+/// Windows over pictures `[N, C, H, W]`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Windows {
+    pub(crate) n: usize,
+    pub(crate) c: usize,
+    /// The picture's height and width.
+    pub(crate) size: [usize; 2],
+    /// The number of windows, down and across.
+    pub(crate) out: [usize; 2],
+    pub(crate) spec: Pool2dSpec,
+}
+
+impl Windows {
+    pub(crate) fn new(op: &'static str, x: &Shape, spec: &Pool2dSpec) -> Result<Self> {
+        let y = spec.output_shape(op, x)?;
+        let windows = Self { n: x[0], c: x[1], size: [x[2], x[3]], out: [y[2], y[3]], spec: *spec };
+        if x.count() == 0 && y.count() > 0 {
+            return Err(Error::shape(op, format!("the pictures of {x} have no elements to pool")));
+        }
+        Ok(windows)
+    }
+
+    pub(crate) fn y_shape(&self) -> Shape {
+        [self.n, self.c, self.out[0], self.out[1]].into()
+    }
+
+    /// The places of window `i` along `axis` (0 down, 1 across) that lie in the picture.
+    pub(crate) fn inside(&self, axis: usize, i: usize) -> Range<usize> {
+        let (start, padding) = (i * self.spec.stride[axis], self.spec.padding[axis]);
+        padding.saturating_sub(start)
+            ..self.spec.kernel_size[axis].min((self.size[axis] + padding).saturating_sub(start))
+    }
+
+    /// The picture's index at place `p` of window `i` along `axis`; `p` must be in [`Windows::inside`].
+    pub(crate) fn at(&self, axis: usize, i: usize, p: usize) -> usize {
+        i * self.spec.stride[axis] + p - self.spec.padding[axis]
+    }
+
+    /// Calls `f(window place, index into the plane)` for each element of window `(i, j)`, row by row.
+    pub(crate) fn each(&self, i: usize, j: usize, mut f: impl FnMut(usize, usize)) {
+        let (down, across) = (self.inside(0, i), self.inside(1, j));
+        for p in down {
+            let row = self.at(0, i, p) * self.size[1];
+            for q in across.clone() {
+                f(p * self.spec.kernel_size[1] + q, row + self.at(1, j, q));
+            }
+        }
+    }
+
+    /// The index into the plane of place `place` of window `(i, j)`.
+    pub(crate) fn plane_index(&self, i: usize, j: usize, place: usize) -> usize {
+        let across = self.spec.kernel_size[1];
+        self.at(0, i, place / across) * self.size[1] + self.at(1, j, place % across)
+    }
+
+    /// What average pooling divides window `(i, j)` by: what of it lies in the picture or, if padding counts, in the
+    /// padded picture (PyTorch's rule).
+    pub(crate) fn divisor(&self, i: usize, j: usize) -> usize {
+        let count = |axis: usize, i: usize| {
+            if self.spec.count_include_pad {
+                let start = i * self.spec.stride[axis];
+                let end = (start + self.spec.kernel_size[axis]).min(self.size[axis] + 2 * self.spec.padding[axis]);
+                end - start
+            } else {
+                self.inside(axis, i).len()
+            }
+        };
+        count(0, i) * count(1, j)
+    }
+}
+
+/// `x` in a layout that the pooling kernels take, and whether that is channels-last.
+pub(crate) fn pooling_layout(cpu: &CpuBackend, x: &Buffer) -> Result<(Buffer, bool)> {
+    let strides = &cpu.strided(x)?.strides;
+    if is_row_major(x.shape(), strides) {
+        Ok((x.clone(), false))
+    } else if is_channels_last(x.shape(), strides) {
+        Ok((x.clone(), true))
+    } else {
+        Ok((cpu.to_contiguous(x)?, false))
+    }
+}
+
+/// `x` in the asked layout.
+pub(crate) fn in_layout(cpu: &CpuBackend, x: &Buffer, last: bool) -> Result<Buffer> {
+    if last { cpu.to_channels_last(x) } else { cpu.to_contiguous(x) }
+}
+
+/// The strides of `shape` in one of the two layouts.
+pub(crate) fn layout_strides(shape: &Shape, last: bool) -> Vec<usize> {
+    match (&shape[..], last) {
+        (&[n, c, h, w], true) => channels_last([n, c, h, w]),
+        _ => shape.strides(),
+    }
+}
