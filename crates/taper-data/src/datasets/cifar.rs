@@ -36,8 +36,19 @@ fn read_split(folder: &Path, names: &[String], records: usize, manifest: &Manife
     ImageDataset::new(images, labels, manifest.shape, manifest.classes.clone(), manifest.max_value)
 }
 
-/// The bytes of the file at `path`, of which there must be `expected`.
-fn read_file(path: &Path, expected: u64, manifest: &Manifest) -> Result<Vec<u8>> {
+/// Checks that every file of the dataset is in `folder` and has its size.
+#[cfg(feature = "download")]
+pub(crate) fn check(folder: &Path, files: &Files, manifest: &Manifest) -> Result<()> {
+    for (names, records) in [(&files.train, manifest.records.train), (&files.test, manifest.records.test)] {
+        for name in names {
+            open(&folder.join(name), manifest.file_bytes(records, names.len()), manifest)?;
+        }
+    }
+    Ok(())
+}
+
+/// The file at `path`, which must have `expected` bytes.
+fn open(path: &Path, expected: u64, manifest: &Manifest) -> Result<File> {
     let file = match File::open(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => {
             return Err(Error::MissingFile {
@@ -48,14 +59,20 @@ fn read_file(path: &Path, expected: u64, manifest: &Manifest) -> Result<Vec<u8>>
         file => file.map_err(Error::io("open", path))?,
     };
     let found = file.metadata().map_err(Error::io("read", path))?.len();
-    let mut bytes = Vec::new();
-    if found == expected {
-        bytes.reserve_exact(usize::try_from(expected).unwrap_or_default());
-        file.take(expected).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
+    if found != expected {
+        return Err(Error::FileSize { path: path.to_path_buf(), expected, found });
     }
-    // The size is looked at before reading, so that a wrong file is not read into memory, and again after it.
-    if found != expected || bytes.len() as u64 != expected {
-        let found = if found == expected { bytes.len() as u64 } else { found };
+    Ok(file)
+}
+
+/// The bytes of the file at `path`, of which there must be `expected`. The size is looked at before reading, so that a
+/// wrong file is not taken into memory, and again after it.
+fn read_file(path: &Path, expected: u64, manifest: &Manifest) -> Result<Vec<u8>> {
+    let file = open(path, expected, manifest)?;
+    let mut bytes = Vec::new();
+    file.take(expected).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
+    let found = bytes.len() as u64;
+    if found != expected {
         return Err(Error::FileSize { path: path.to_path_buf(), expected, found });
     }
     Ok(bytes)
