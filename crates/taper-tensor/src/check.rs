@@ -1,7 +1,7 @@
 //! Checks that every operation makes before it calls the backend.
 
 use crate::Tensor;
-use taper_backend::{DType, Error, Result};
+use taper_backend::{DType, Error, Result, Shape};
 
 /// Errs unless all tensors are on one device and of one dtype. `names` are the arguments' names, in order.
 pub(crate) fn same(op: &'static str, names: &[&str], tensors: &[&Tensor]) -> Result<()> {
@@ -44,4 +44,13 @@ pub(crate) fn index(op: &'static str, index: &Tensor) -> Result<()> {
         return Ok(());
     }
     Err(Error::dtype(op, format!("indices must be i64, they are {}: cast them", index.dtype())))
+}
+
+/// Errs when `shape` has more bytes than can be addressed.
+pub(crate) fn size(op: &'static str, shape: &Shape, dtype: DType) -> Result<()> {
+    let bytes = shape.iter().try_fold(dtype.size(), |bytes, &size| bytes.checked_mul(size.max(1)));
+    if bytes.is_some_and(|bytes| isize::try_from(bytes).is_ok()) {
+        return Ok(());
+    }
+    Err(Error::argument(op, format!("shape {shape} of {dtype} is larger than memory can be")))
 }

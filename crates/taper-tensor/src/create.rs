@@ -1,6 +1,7 @@
 //! Tensors from nothing: from data on the host, from one value, from a random stream.
 
 use crate::Tensor;
+use crate::check;
 use taper_backend::{DType, Device, Distribution, Element, Error, HostData, RandomKey, Result, Shape};
 
 impl Tensor {
@@ -12,6 +13,7 @@ impl Tensor {
     /// A tensor of `data` in row-major order, whatever its dtype.
     pub fn from_host(data: HostData, shape: impl Into<Shape>, device: &Device) -> Result<Self> {
         let shape = shape.into();
+        check::size("from_host", &shape, data.dtype())?;
         if data.len() != shape.count() {
             let detail = format!("shape {shape} takes {} elements, {} came", shape.count(), data.len());
             return Err(Error::shape("from_host", detail));
@@ -21,7 +23,9 @@ impl Tensor {
 
     /// `value` everywhere.
     pub fn full(value: f64, shape: impl Into<Shape>, dtype: DType, device: &Device) -> Result<Self> {
-        Ok(Self::constant(device.fill(&shape.into(), dtype, value)?, device))
+        let shape = shape.into();
+        check::size("full", &shape, dtype)?;
+        Ok(Self::constant(device.fill(&shape, dtype, value)?, device))
     }
 
     /// Zeros.
@@ -45,7 +49,9 @@ impl Tensor {
         if !dtype.is_float() {
             return Err(Error::dtype("random", format!("random numbers are floats, {dtype} was asked for")));
         }
-        Ok(Self::constant(device.random(&shape.into(), dtype, distribution, key)?, device))
+        let shape = shape.into();
+        check::size("random", &shape, dtype)?;
+        Ok(Self::constant(device.random(&shape, dtype, distribution, key)?, device))
     }
 
     /// `value` with this tensor's dtype and device, as a scalar that broadcasts.

@@ -26,11 +26,11 @@ mod pending;
 mod tape;
 mod tensor;
 
-pub use ops::NormStats;
+pub use ops::{CrossEntropyOptions, NllOptions, NormStats};
 pub use param::Param;
 pub use tape::{GradOptions, Gradients, grad, grad_enabled, no_grad};
 pub use taper_backend::{
     Activation, AdamSpec, Buffer, Conv2dSpec, CrossEntropySpec, DType, Device, Distribution, Element, Error, HostData,
-    Pool2dSpec, RandomKey, Reduction, Result, SgdSpec, Shape, SliceRange,
+    PadAmount, Pool2dSpec, RandomKey, Reduction, Result, SgdSpec, Shape, SliceRange,
 };
 pub use tensor::Tensor;

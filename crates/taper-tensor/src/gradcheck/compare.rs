@@ -100,7 +100,8 @@ fn differences(
     for (i, value) in values.iter().enumerate() {
         let host = value.to_vec::<f64>()?;
         let numeric = (0..host.len()).map(|element| {
-            let step = 1e-5 * host[element].abs().max(1.0);
+            // Grows more slowly than x: rounding asks for a larger step there, curvature does not allow one.
+            let step = 1e-5 * host[element].abs().max(1.0).sqrt();
             let at = |shifted: f64| -> Result<f64> {
                 let mut moved = host.clone();
                 moved[element] = shifted;

@@ -1,6 +1,7 @@
 //! Dimensions of size 1, and missing ones in front, repeated. The gradient is summed back, by the walk.
 
 use crate::Tensor;
+use crate::check;
 use crate::gradcheck::Case;
 use crate::tape::Rule;
 use taper_backend::{Error, Result, Shape};
@@ -16,6 +17,7 @@ impl Tensor {
             let detail = format!("shape {} does not broadcast to {shape}", self.shape());
             return Err(Error::shape("broadcast_to", detail));
         }
+        check::size("broadcast_to", &shape, self.dtype())?;
         let y = self.device().broadcast(self.buffer()?, &shape)?;
         Ok(Tensor::record("broadcast_to", y, &[self], || Rule::tensors(|g, _| Ok(vec![Some(g.clone())]))))
     }

@@ -6,7 +6,7 @@
 //! The value stays pending: an activation and a max pooling that follow join the same kernel.
 
 use super::{activation, max_pool2d};
-use super::shorthand::plain;
+use super::shorthand::{Affine, plain};
 use crate::Tensor;
 use crate::check;
 use crate::gradcheck::Case;
@@ -128,14 +128,13 @@ impl Pending for Chain {
         let fused =
             device.conv2d_block(x.buffer()?, weight.buffer()?, bias, &spec, self.activation, self.pool.as_ref())?;
         let Some((y, saved)) = fused else { return Ok((self.last_step()?, None)) };
-        let mut inputs = vec![&self.x, &self.weight];
-        inputs.extend(&self.bias);
+        let affine = Affine::of(Some(&self.weight), self.bias.as_ref());
+        let inputs = affine.inputs(&self.x, Some(&self.weight), self.bias.as_ref());
         let fused = Fused::new(&inputs, &self.between, move |g, needs| {
-            let wanted = [needs[0], needs[1], needs.get(2) == Some(&true)];
+            let wanted = affine.wanted(needs);
             let gradients =
                 device.conv2d_block_grad(g.buffer()?, &saved, x.buffer()?, weight.buffer()?, &spec, wanted)?;
-            let gradients = [gradients.x, gradients.weight, gradients.bias];
-            Ok(gradients.into_iter().take(needs.len()).map(|buffer| Some(plain(g, buffer?))).collect())
+            Ok(affine.gradients(g, gradients))
         });
         Ok((y, Some(fused)))
     }

@@ -1,7 +1,7 @@
 //! y = x Wᵀ + b. The value stays pending: an activation that follows joins the same kernel.
 
 use super::activation;
-use super::shorthand::plain;
+use super::shorthand::{Affine, plain};
 use crate::Tensor;
 use crate::check;
 use crate::gradcheck::Case;
@@ -99,13 +99,12 @@ impl Pending for Chain {
         let Some((y, saved)) = device.linear(x.buffer()?, weight.buffer()?, bias, f)? else {
             return Ok((self.last_step()?, None));
         };
-        let mut inputs = vec![&self.x, &self.weight];
-        inputs.extend(&self.bias);
+        let affine = Affine::of(Some(&self.weight), self.bias.as_ref());
+        let inputs = affine.inputs(&self.x, Some(&self.weight), self.bias.as_ref());
         let fused = Fused::new(&inputs, &self.between, move |g, needs| {
-            let wanted = [needs[0], needs[1], needs.get(2) == Some(&true)];
+            let wanted = affine.wanted(needs);
             let gradients = device.linear_grad(g.buffer()?, &saved, x.buffer()?, weight.buffer()?, f, wanted)?;
-            let gradients = [gradients.x, gradients.weight, gradients.bias];
-            Ok(gradients.into_iter().take(needs.len()).map(|buffer| Some(plain(g, buffer?))).collect())
+            Ok(affine.gradients(g, gradients))
         });
         Ok((y, Some(fused)))
     }

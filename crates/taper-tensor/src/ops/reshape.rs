@@ -1,6 +1,7 @@
 //! The same elements in row-major order under another shape.
 
 use crate::Tensor;
+use crate::check;
 use crate::gradcheck::Case;
 use crate::tape::Rule;
 use taper_backend::{Error, Result, Shape};
@@ -12,6 +13,7 @@ impl Tensor {
         if shape == *self.shape() {
             return Ok(self.clone());
         }
+        check::size("reshape", &shape, self.dtype())?;
         if shape.count() != self.count() {
             let detail = format!(
                 "{} elements of shape {} do not fit {shape}, which has {}",

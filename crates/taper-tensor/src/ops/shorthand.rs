@@ -3,7 +3,7 @@
 use crate::Tensor;
 use crate::check;
 use crate::tape::grad_enabled;
-use taper_backend::{BinaryOp, Buffer, Result, UnaryOp};
+use taper_backend::{BinaryOp, Buffer, ParamGrads, Result, UnaryOp};
 
 /// A contract method's result as a tensor that is not on the tape.
 pub(crate) fn plain(x: &Tensor, buffer: Buffer) -> Tensor {
@@ -13,7 +13,7 @@ pub(crate) fn plain(x: &Tensor, buffer: Buffer) -> Tensor {
 /// `op(a, b)` with broadcasting, after the checks. Not recorded.
 pub(crate) fn binary(name: &'static str, op: BinaryOp, a: &Tensor, b: &Tensor) -> Result<Buffer> {
     check::same(name, &["a", "b"], &[a, b])?;
-    a.shape().broadcast_with(b.shape(), name)?;
+    check::size(name, &a.shape().broadcast_with(b.shape(), name)?, a.dtype())?;
     a.device().binary(op, a.buffer()?, b.buffer()?)
 }
 
@@ -28,4 +28,46 @@ pub(crate) fn unary(name: &'static str, op: UnaryOp, x: &Tensor) -> Result<Buffe
 /// would be a cycle.)
 pub(crate) fn again(g: &Tensor, y: &Buffer, anew: impl FnOnce() -> Result<Tensor>) -> Result<Tensor> {
     if grad_enabled() { anew() } else { Ok(plain(g, y.clone())) }
+}
+
+/// Which of a layer's weight and bias there are: the optional inputs behind its first.
+#[derive(Clone, Copy)]
+pub(crate) struct Affine {
+    weight: bool,
+    bias: bool,
+}
+
+impl Affine {
+    pub(crate) fn of(weight: Option<&Tensor>, bias: Option<&Tensor>) -> Self {
+        Self { weight: weight.is_some(), bias: bias.is_some() }
+    }
+
+    /// All inputs there are, in order.
+    pub(crate) fn inputs<'a>(
+        self,
+        x: &'a Tensor,
+        weight: Option<&'a Tensor>,
+        bias: Option<&'a Tensor>,
+    ) -> Vec<&'a Tensor> {
+        [Some(x), weight, bias].into_iter().flatten().collect()
+    }
+
+    /// Weight and bias among `inputs`.
+    pub(crate) fn parts(self, inputs: &[Tensor]) -> (Option<&Tensor>, Option<&Tensor>) {
+        let weight = if self.weight { inputs.get(1) } else { None };
+        let bias = if self.bias { inputs.last() } else { None };
+        (weight, bias)
+    }
+
+    /// Which gradients a kernel should compute, from which of the inputs that there are need one.
+    pub(crate) fn wanted(self, needs: &[bool]) -> [bool; 3] {
+        let mut needs = needs.iter().copied();
+        [true, self.weight, self.bias].map(|there| there && needs.next() == Some(true))
+    }
+
+    /// A kernel's gradients, one for each input that there is.
+    pub(crate) fn gradients(self, g: &Tensor, found: ParamGrads) -> Vec<Option<Tensor>> {
+        let all = [(true, found.x), (self.weight, found.weight), (self.bias, found.bias)];
+        all.into_iter().filter(|(there, _)| *there).map(|(_, buffer)| Some(plain(g, buffer?))).collect()
+    }
 }

@@ -1,0 +1,137 @@
+//! Batch norm (Ioffe and Szegedy 2015): y = (x − μ) / √(σ² + ε) · w + b for each channel, with the batch's mean μ and
+//! biased variance σ² in training, and given ones in evaluation.
+
+use super::NormStats;
+use super::shorthand::{Affine, plain};
+use crate::Tensor;
+use crate::check;
+use crate::gradcheck::Case;
+use crate::tape::Rule;
+use taper_backend::{Error, Result};
+
+impl Tensor {
+    /// Normalises each channel of `[N, C, …]` over batch and positions; `weight` and `bias` are `[C]`. Returns the batch's
+    /// statistics too, through which no gradient flows.
+    pub fn batch_norm(&self, weight: Option<&Tensor>, bias: Option<&Tensor>, eps: f64) -> Result<(Tensor, NormStats)> {
+        check_channels(self, &[("weight", weight), ("bias", bias)])?;
+        if self.count() == self.shape()[1] {
+            let detail = format!("one value for each channel of {} has no variance to train on", self.shape());
+            return Err(Error::shape(OP, detail));
+        }
+        let affine = Affine::of(weight, bias);
+        let inputs = affine.inputs(self, weight, bias);
+        let buffers = (weight.map(Tensor::buffer).transpose()?, bias.map(Tensor::buffer).transpose()?);
+        let Some((y, mean, var, saved)) = self.device().batch_norm(self.buffer()?, buffers.0, buffers.1, eps)? else {
+            return composed(self, weight, bias, eps);
+        };
+        let stats = NormStats { mean: plain(self, mean), var: plain(self, var) };
+        let y = Tensor::record(OP, y, &inputs, || {
+            let (x, weight) = (self.clone(), weight.cloned());
+            let backward = move |g: &Tensor, needs: &[bool]| {
+                let weight = weight.as_ref().map(Tensor::buffer).transpose()?;
+                let wanted = affine.wanted(needs);
+                let gradients = g.device().batch_norm_grad(g.buffer()?, &saved, x.buffer()?, weight, wanted)?;
+                Ok(Some(affine.gradients(g, gradients)))
+            };
+            Rule::kernel(backward, &inputs, move |all| {
+                let (weight, bias) = affine.parts(all);
+                Ok(composed(&all[0], weight, bias, eps)?.0)
+            })
+        });
+        Ok((y, stats))
+    }
+
+    /// The same with given statistics, each `[C]`: the running ones, in evaluation.
+    pub fn batch_norm_eval(
+        &self,
+        mean: &Tensor,
+        var: &Tensor,
+        weight: Option<&Tensor>,
+        bias: Option<&Tensor>,
+        eps: f64,
+    ) -> Result<Tensor> {
+        check_channels(self, &[("mean", Some(mean)), ("var", Some(var)), ("weight", weight), ("bias", bias)])?;
+        // One factor and one offset for each channel: y = x · f + (b − μ f).
+        let mut factor = var.add_scalar(eps)?.sqrt()?.recip()?;
+        if let Some(weight) = weight {
+            factor = factor.mul(weight)?;
+        }
+        let mut offset = mean.mul(&factor)?.neg()?;
+        if let Some(bias) = bias {
+            offset = offset.add(bias)?;
+        }
+        self.mul(&per_channel(self, &factor)?)?.add(&per_channel(self, &offset)?)
+    }
+}
+
+const OP: &str = "batch_norm";
+
+/// Errs unless `x` is `[N, C, …]` and each of `tensors` is `[C]`.
+fn check_channels(x: &Tensor, tensors: &[(&str, Option<&Tensor>)]) -> Result<()> {
+    check::float(OP, x)?;
+    if x.shape().rank() < 2 {
+        return Err(Error::shape(OP, format!("input must be [N, C, …], came as {}", x.shape())));
+    }
+    for (name, tensor) in tensors {
+        let Some(tensor) = tensor else { continue };
+        check::same(OP, &["input", name], &[x, tensor])?;
+        if tensor.shape()[..] != x.shape()[1..2] {
+            let detail = format!(
+                "{name} of shape {} must be [{}], the channels (dim 1) of the input {}",
+                tensor.shape(),
+                x.shape()[1],
+                x.shape()
+            );
+            return Err(Error::shape(OP, detail));
+        }
+    }
+    Ok(())
+}
+
+/// `[C]` so that it broadcasts over `x: [N, C, …]`.
+fn per_channel(x: &Tensor, values: &Tensor) -> Result<Tensor> {
+    let mut dims = vec![1; x.shape().rank() - 1];
+    dims[0] = values.count();
+    values.reshape(dims)
+}
+
+fn composed(x: &Tensor, weight: Option<&Tensor>, bias: Option<&Tensor>, eps: f64) -> Result<(Tensor, NormStats)> {
+    let axes: Vec<isize> = (0..x.shape().rank() as isize).filter(|&axis| axis != 1).collect();
+    let mean = x.mean(&axes, true)?;
+    let centred = x.sub(&mean)?;
+    let var = centred.mul(&centred)?.mean(&axes, true)?;
+    let mut y = centred.div(&var.add_scalar(eps)?.sqrt()?)?;
+    if let Some(weight) = weight {
+        y = y.mul(&per_channel(x, weight)?)?;
+    }
+    if let Some(bias) = bias {
+        y = y.add(&per_channel(x, bias)?)?;
+    }
+    let flat = |stat: Tensor| stat.detach().reshape([x.shape()[1]]);
+    Ok((y, NormStats { mean: flat(mean)?, var: flat(var)? }))
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    const EPS: f64 = 1e-5;
+    let train = |name: &str, x: &[usize]| {
+        Case::new(name, |x| Ok(x[0].batch_norm(Some(&x[1]), Some(&x[2]), EPS)?.0)).input(x).input([x[1]]).input([x[1]])
+    };
+    vec![
+        train("pictures", &[2, 3, 2, 2]),
+        train("rows", &[4, 3]),
+        train("sequences", &[2, 2, 3]),
+        Case::new("weight alone", |x| Ok(x[0].batch_norm(Some(&x[1]), None, EPS)?.0)).input([3, 2]).input([2]),
+        Case::new("bias alone", |x| Ok(x[0].batch_norm(None, Some(&x[1]), EPS)?.0)).input([3, 2]).input([2]),
+        Case::new("neither", |x| Ok(x[0].batch_norm(None, None, 0.1)?.0)).input([3, 2]),
+        Case::new("evaluation", |x| x[0].batch_norm_eval(&x[1], &x[2], Some(&x[3]), Some(&x[4]), EPS))
+            .input([2, 3, 2])
+            .input([3])
+            .input_in([3], 0.5, 2.0)
+            .input([3])
+            .input([3]),
+        Case::new("evaluation, plain", |x| x[0].batch_norm_eval(&x[1], &x[2], None, None, EPS))
+            .input([2, 3])
+            .input([3])
+            .input_in([3], 0.5, 2.0),
+    ]
+}

@@ -1,0 +1,81 @@
+//! Tensors joined along an axis. Each gets its part of the gradient.
+
+use crate::Tensor;
+use crate::check;
+use crate::gradcheck::Case;
+use crate::tape::Rule;
+use taper_backend::{Error, Result};
+
+impl Tensor {
+    /// `parts` one behind the other along `axis`; the other dimensions agree.
+    pub fn concat(parts: &[&Tensor], axis: isize) -> Result<Tensor> {
+        let (first, axis) = check_parts("concat", parts, |first| first.shape().axis("concat", axis))?;
+        for (i, part) in parts.iter().enumerate() {
+            let (shape, expected) = (part.shape(), first.shape());
+            let differs = |&dim: &usize| dim != axis && shape[dim] != expected[dim];
+            if shape.rank() != expected.rank() {
+                let detail = format!("tensor {i} of shape {shape} has {} dimensions, tensor 0 of shape {expected} has {}", shape.rank(), expected.rank());
+                return Err(Error::shape("concat", detail));
+            }
+            if let Some(dim) = (0..shape.rank()).find(differs) {
+                let detail = format!(
+                    "tensor {i} has {} (dim {dim} of {shape}), tensor 0 has {} (dim {dim} of {expected}): only dim {axis} may differ",
+                    shape[dim], expected[dim]
+                );
+                return Err(Error::shape("concat", detail));
+            }
+        }
+        let buffers = parts.iter().map(|part| part.buffer()).collect::<Result<Vec<_>>>()?;
+        let y = first.device().concat(&buffers, axis)?;
+        Ok(Tensor::record("concat", y, parts, || {
+            let sizes: Vec<usize> = parts.iter().map(|part| part.shape()[axis]).collect();
+            Rule::tensors(move |g, needs| {
+                let mut start = 0;
+                let parts = sizes.iter().zip(needs).map(|(&size, &need)| {
+                    let from = start;
+                    start += size;
+                    need.then(|| g.narrow(axis as isize, from, size)).transpose()
+                });
+                parts.collect()
+            })
+        }))
+    }
+
+    /// `parts`, all of one shape, along a new dimension at `axis` (0 to rank, or −1 for behind the last).
+    pub fn stack(parts: &[&Tensor], axis: isize) -> Result<Tensor> {
+        let (first, ()) = check_parts("stack", parts, |_| Ok(()))?;
+        for (i, part) in parts.iter().enumerate() {
+            if part.shape() != first.shape() {
+                let detail = format!("tensor {i} has shape {}, tensor 0 {}: expected the same", part.shape(), first.shape());
+                return Err(Error::shape("stack", detail));
+            }
+        }
+        let parts = parts.iter().map(|part| part.unsqueeze(axis)).collect::<Result<Vec<_>>>()?;
+        Tensor::concat(&parts.iter().collect::<Vec<_>>(), axis)
+    }
+}
+
+/// Errs unless there is a part, and all are on one device and of one dtype; gives the first, and what `then` makes of it.
+fn check_parts<'a, T>(
+    op: &'static str,
+    parts: &[&'a Tensor],
+    then: impl FnOnce(&Tensor) -> Result<T>,
+) -> Result<(&'a Tensor, T)> {
+    let first = *parts.first().ok_or_else(|| Error::argument(op, "expected at least one tensor"))?;
+    let names: Vec<String> = (0..parts.len()).map(|i| format!("tensor {i}")).collect();
+    check::same(op, &names.iter().map(String::as_str).collect::<Vec<_>>(), parts)?;
+    Ok((first, then(first)?))
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        Case::new("rows", |x| Tensor::concat(&[&x[0], &x[1]], 0)).input([2, 3]).input([1, 3]),
+        Case::new("channels", |x| Tensor::concat(&[&x[0], &x[1], &x[2]], 1))
+            .input([2, 1, 2])
+            .input([2, 3, 2])
+            .input([2, 2, 2]),
+        Case::new("one twice", |x| Tensor::concat(&[&x[0], &x[0]], -1)).input([2, 3]),
+        Case::new("stack in front", |x| Tensor::stack(&[&x[0], &x[1]], 0)).input([2, 3]).input([2, 3]),
+        Case::new("stack behind", |x| Tensor::stack(&[&x[0], &x[1]], -1)).input([2]).input([2]),
+    ]
+}

@@ -1,0 +1,147 @@
+//! Cross entropy: −Σ_c q_c w_c ln softmax(x)_c for each row, where q is a class, smoothed or not, or a distribution.
+//!
+//! As PyTorch defines it. Label smoothing ε (Szegedy et al. 2016) takes (1 − ε) of the class's loss and ε / C of the sum
+//! over all classes. For classes the mean divides by the sum of the weights of the rows' classes (NaN where every row is
+//! ignored); for distributions by the number of rows.
+
+use super::nll_loss::{NllOptions, Targets, check_target, class_rows, class_weight};
+use super::shorthand::plain;
+use crate::Tensor;
+use crate::check;
+use crate::gradcheck::Case;
+use crate::tape::Rule;
+use taper_backend::{CrossEntropySpec, Error, Reduction, Result};
+
+/// How [`Tensor::cross_entropy`] weighs, smooths and reduces.
+#[derive(Debug, Clone)]
+pub struct CrossEntropyOptions {
+    /// A weight for each class, `[C]`. No gradient flows to it.
+    pub weight: Option<Tensor>,
+    /// Rows of this class count for nothing; −100 unless told. It has no meaning for distributions.
+    pub ignore_index: i64,
+    /// How the rows' losses become one.
+    pub reduction: Reduction,
+    /// Share of the target spread evenly over all classes, 0 to 1.
+    pub label_smoothing: f64,
+}
+
+impl Default for CrossEntropyOptions {
+    fn default() -> Self {
+        Self { weight: None, ignore_index: -100, reduction: Reduction::Mean, label_smoothing: 0.0 }
+    }
+}
+
+const OP: &str = "cross_entropy";
+
+impl Tensor {
+    /// The cross entropy of logits `[N, C]` or `[N, C, d…]` with `target`: classes (i64, `[N]` or `[N, d…]`), or
+    /// distributions over classes (floats of the logits' shape). A scalar, or one for each row with [`Reduction::None`].
+    pub fn cross_entropy(&self, target: &Tensor, options: &CrossEntropyOptions) -> Result<Tensor> {
+        if !(0.0..=1.0).contains(&options.label_smoothing) {
+            let detail = format!("label_smoothing is a share, 0 to 1, came as {}", options.label_smoothing);
+            return Err(Error::argument(OP, detail));
+        }
+        let rows = class_rows(OP, self)?;
+        if target.dtype().is_float() {
+            return with_distributions(self, &rows, target, options);
+        }
+        check_target(OP, self, target)?;
+        if options.weight.is_none() && options.reduction == Reduction::Mean {
+            let spec =
+                CrossEntropySpec { label_smoothing: options.label_smoothing, ignore_index: options.ignore_index };
+            let flat = target.reshape([target.count()])?;
+            if let Some((loss, saved)) = self.device().cross_entropy(rows.buffer()?, flat.buffer()?, &spec)? {
+                return Ok(Tensor::record(OP, loss, &[&rows], || {
+                    let backward = move |g: &Tensor, _: &[bool]| {
+                        let gradient = g.device().cross_entropy_grad(g.buffer()?, &saved)?;
+                        Ok(Some(vec![Some(plain(g, gradient))]))
+                    };
+                    let (target, options) = (target.clone(), options.clone());
+                    Rule::kernel(backward, &[&rows], move |x| with_classes(&x[0], &target, &options))
+                }));
+            }
+        }
+        with_classes(&rows, target, options)
+    }
+}
+
+/// The composed version, of `rows: [M, C]`.
+fn with_classes(rows: &Tensor, target: &Tensor, options: &CrossEntropyOptions) -> Result<Tensor> {
+    let CrossEntropyOptions { weight, ignore_index, reduction, label_smoothing } = options.clone();
+    let targets = Targets::read(OP, rows, target, &NllOptions { weight: weight.clone(), ignore_index, reduction })?;
+    let log_probabilities = rows.log_softmax(-1)?;
+    let mut losses = targets.chosen(&log_probabilities)?;
+    if label_smoothing > 0.0 {
+        let all = match class_weight(OP, rows, weight.as_ref())? {
+            Some(weight) => log_probabilities.mul(&weight)?,
+            None => log_probabilities,
+        };
+        let all = targets.counted(&all.sum(&[-1], false)?.neg()?)?;
+        let share = label_smoothing / rows.shape()[1] as f64;
+        losses = losses.mul_scalar(1.0 - label_smoothing)?.add(&all.mul_scalar(share)?)?;
+    }
+    targets.reduce(&losses, reduction, target.shape())
+}
+
+/// The same where each row's target is a distribution.
+fn with_distributions(x: &Tensor, rows: &Tensor, target: &Tensor, options: &CrossEntropyOptions) -> Result<Tensor> {
+    check::same(OP, &["the input", "target"], &[x, target])?;
+    if target.shape() != x.shape() {
+        let detail =
+            format!("target of shape {} must have the input's shape {} to be distributions", target.shape(), x.shape());
+        return Err(Error::shape(OP, detail));
+    }
+    let mut target = class_rows(OP, target)?;
+    let (count, classes) = (rows.shape()[0], rows.shape()[1]);
+    if options.label_smoothing > 0.0 {
+        let share = options.label_smoothing / classes as f64;
+        target = target.mul_scalar(1.0 - options.label_smoothing)?.add_scalar(share)?;
+    }
+    let mut terms = rows.log_softmax(-1)?.mul(&target)?;
+    if let Some(weight) = class_weight(OP, rows, options.weight.as_ref())? {
+        terms = terms.mul(&weight)?;
+    }
+    let losses = terms.sum(&[-1], false)?.neg()?;
+    match options.reduction {
+        Reduction::Mean => losses.sum_all()?.div(&losses.scalar_like(count as f64)?),
+        Reduction::Sum => losses.sum_all(),
+        Reduction::None if x.shape().rank() < 2 => losses.sum_all(),
+        Reduction::None => losses.reshape([&x.shape()[..1], &x.shape()[2..]].concat()),
+    }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let case = |name: &str, reduction, weighted: bool, ignore_index, label_smoothing| {
+        let loss = move |x: &[Tensor]| {
+            let target = Tensor::from_vec(vec![2i64, 0, 1, 2], [4], x[0].device())?;
+            let weight = Tensor::from_vec(vec![0.5, 2.0, 1.5], [3], x[0].device())?;
+            let weight = weighted.then_some(weight);
+            x[0].cross_entropy(&target, &CrossEntropyOptions { weight, ignore_index, reduction, label_smoothing })
+        };
+        Case::new(name, loss).input([4, 3])
+    };
+    let distributions = |name: &str, reduction, label_smoothing| {
+        let loss = move |x: &[Tensor]| {
+            let weight = Some(Tensor::from_vec(vec![0.5, 2.0, 1.5], [3], x[0].device())?);
+            let options = CrossEntropyOptions { weight, reduction, label_smoothing, ..Default::default() };
+            x[0].cross_entropy(&x[1], &options)
+        };
+        Case::new(name, loss).input([2, 3, 2]).input_in([2, 3, 2], 0.0, 1.0)
+    };
+    vec![
+        case("mean", Reduction::Mean, false, -100, 0.0),
+        case("smoothed", Reduction::Mean, false, -100, 0.1),
+        case("one class ignored, smoothed", Reduction::Mean, false, 2, 0.1),
+        case("weighted mean", Reduction::Mean, true, -100, 0.0),
+        case("weighted, smoothed, one class ignored", Reduction::Mean, true, 0, 0.2),
+        case("sum", Reduction::Sum, true, 0, 0.1),
+        case("one for each", Reduction::None, false, 1, 0.1),
+        Case::new("pictures", |x| {
+            let target = Tensor::from_vec(vec![2i64, 0, 1, 2], [1, 2, 2], x[0].device())?;
+            x[0].cross_entropy(&target, &CrossEntropyOptions::default())
+        })
+        .input([1, 3, 2, 2]),
+        distributions("distributions", Reduction::Mean, 0.0),
+        distributions("distributions, smoothed, one for each", Reduction::None, 0.1),
+    ]
+}

@@ -1,0 +1,78 @@
+//! Layer norm (Ba, Kiros and Hinton 2016): y = (x − x̄) / √(σ² + ε) · w + b, with mean and biased variance over the last
+//! dimensions of each sample.
+
+use super::shorthand::Affine;
+use crate::Tensor;
+use crate::check;
+use crate::gradcheck::Case;
+use crate::tape::Rule;
+use taper_backend::{Error, Result};
+
+impl Tensor {
+    /// Normalises over the last `dims` dimensions; `weight` and `bias` have the shape of those. `eps` joins the variance.
+    pub fn layer_norm(&self, dims: usize, weight: Option<&Tensor>, bias: Option<&Tensor>, eps: f64) -> Result<Tensor> {
+        const OP: &str = "layer_norm";
+        check::float(OP, self)?;
+        let rank = self.shape().rank();
+        if dims == 0 || dims > rank {
+            let detail = format!("dims is {dims}, expected 1 to {rank} for an input of shape {}", self.shape());
+            return Err(Error::argument(OP, detail));
+        }
+        for (name, tensor) in [("weight", weight), ("bias", bias)] {
+            let Some(tensor) = tensor else { continue };
+            check::same(OP, &["input", name], &[self, tensor])?;
+            if tensor.shape()[..] != self.shape()[rank - dims..] {
+                let detail =
+                    format!("{name} of shape {} must match the last {dims} dimensions of {}", tensor.shape(), self.shape());
+                return Err(Error::shape(OP, detail));
+            }
+        }
+        let affine = Affine::of(weight, bias);
+        let inputs = affine.inputs(self, weight, bias);
+        let buffers = (weight.map(Tensor::buffer).transpose()?, bias.map(Tensor::buffer).transpose()?);
+        let Some((y, saved)) = self.device().layer_norm(self.buffer()?, buffers.0, buffers.1, dims, eps)? else {
+            return composed(self, weight, bias, dims, eps);
+        };
+        Ok(Tensor::record(OP, y, &inputs, || {
+            let (x, weight) = (self.clone(), weight.cloned());
+            let backward = move |g: &Tensor, needs: &[bool]| {
+                let weight = weight.as_ref().map(Tensor::buffer).transpose()?;
+                let wanted = affine.wanted(needs);
+                let gradients = g.device().layer_norm_grad(g.buffer()?, &saved, x.buffer()?, weight, dims, wanted)?;
+                Ok(Some(affine.gradients(g, gradients)))
+            };
+            Rule::kernel(backward, &inputs, move |all| {
+                let (weight, bias) = affine.parts(all);
+                composed(&all[0], weight, bias, dims, eps)
+            })
+        }))
+    }
+}
+
+fn composed(x: &Tensor, weight: Option<&Tensor>, bias: Option<&Tensor>, dims: usize, eps: f64) -> Result<Tensor> {
+    let axes: Vec<isize> = (1..=dims as isize).map(|i| -i).collect();
+    let centred = x.sub(&x.mean(&axes, true)?)?;
+    let var = centred.mul(&centred)?.mean(&axes, true)?;
+    let mut y = centred.div(&var.add_scalar(eps)?.sqrt()?)?;
+    if let Some(weight) = weight {
+        y = y.mul(weight)?;
+    }
+    bias.map_or(Ok(y.clone()), |bias| y.add(bias))
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    const EPS: f64 = 1e-5;
+    vec![
+        Case::new("the last dimension", |x| x[0].layer_norm(1, Some(&x[1]), Some(&x[2]), EPS))
+            .input([3, 4])
+            .input([4])
+            .input([4]),
+        Case::new("two dimensions", |x| x[0].layer_norm(2, Some(&x[1]), Some(&x[2]), EPS))
+            .input([2, 3, 4])
+            .input([3, 4])
+            .input([3, 4]),
+        Case::new("weight alone", |x| x[0].layer_norm(1, Some(&x[1]), None, EPS)).input([2, 5]).input([5]),
+        Case::new("bias alone", |x| x[0].layer_norm(1, None, Some(&x[1]), EPS)).input([2, 5]).input([5]),
+        Case::new("neither", |x| x[0].layer_norm(1, None, None, 0.1)).input([2, 3]),
+    ]
+}

@@ -1,0 +1,30 @@
+//! y = ln Σ eˣ over axes, as m + ln Σ eˣ⁻ᵐ with m = max x, so that nothing overflows. dy/dx = softmax x.
+
+use crate::Tensor;
+use crate::check;
+use crate::gradcheck::Case;
+use crate::tape::no_grad;
+use taper_backend::Result;
+
+impl Tensor {
+    /// ln Σ eˣ over `axes` (−1 is the last; none means all). With `keepdim` they stay with size 1, else they go.
+    pub fn logsumexp(&self, axes: &[isize], keepdim: bool) -> Result<Tensor> {
+        check::float("logsumexp", self)?;
+        // Any constant m gives the same value and gradient; an infinite one would give ∞ − ∞.
+        let m = no_grad(|| {
+            let m = self.max(axes, true)?;
+            m.abs()?.eq(&self.scalar_like(f64::INFINITY)?)?.select(&self.scalar_like(0.0)?, &m)
+        })?;
+        let y = self.sub(&m)?.exp()?.sum(axes, true)?.log()?.add(&m)?;
+        if keepdim { Ok(y) } else { y.without_axes(&self.shape().axes("logsumexp", axes)?) }
+    }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        Case::new("all", |x| x[0].logsumexp(&[], false)).input([2, 3]),
+        Case::new("the last axis", |x| x[0].logsumexp(&[-1], false)).input([2, 3]),
+        Case::new("outer axes, kept", |x| x[0].logsumexp(&[0, 2], true)).input([2, 3, 2]),
+        Case::new("where eˣ overflows", |x| x[0].logsumexp(&[0], false)).values([3], vec![1000.0, 999.0, -1000.0]),
+    ]
+}

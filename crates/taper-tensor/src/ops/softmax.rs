@@ -1,0 +1,60 @@
+//! Softmax along an axis, yᵢ = eˣⁱ / Σ eˣʲ, and its logarithm, each with the largest x taken off first, so that nothing
+//! overflows.
+
+use super::max::not_empty;
+use super::shorthand::plain;
+use crate::Tensor;
+use crate::check;
+use crate::gradcheck::Case;
+use crate::tape::{Rule, no_grad};
+use taper_backend::Result;
+
+impl Tensor {
+    /// eˣ / Σ eˣ along `axis`: probabilities.
+    pub fn softmax(&self, axis: isize) -> Result<Tensor> {
+        softmax("softmax", self, axis, false)
+    }
+
+    /// ln softmax(x) along `axis`, exact where the probability is tiny.
+    pub fn log_softmax(&self, axis: isize) -> Result<Tensor> {
+        softmax("log_softmax", self, axis, true)
+    }
+}
+
+fn softmax(name: &'static str, x: &Tensor, axis: isize, log: bool) -> Result<Tensor> {
+    check::float(name, x)?;
+    let axis = x.shape().axis(name, axis)?;
+    not_empty(name, x, axis)?;
+    let Some(y) = x.device().softmax(x.buffer()?, axis, log)? else {
+        return composed(x, axis, log);
+    };
+    Ok(Tensor::record(name, y.clone(), &[x], || {
+        let backward = move |g: &Tensor, _: &[bool]| {
+            let gradient = g.device().softmax_grad(g.buffer()?, &y, axis, log)?;
+            Ok(gradient.map(|gradient| vec![Some(plain(g, gradient))]))
+        };
+        Rule::kernel(backward, &[x], move |x| composed(&x[0], axis, log))
+    }))
+}
+
+fn composed(x: &Tensor, axis: usize, log: bool) -> Result<Tensor> {
+    let axes = [axis as isize];
+    // Any constant taken off gives the same value and the same gradients.
+    let shifted = x.sub(&no_grad(|| x.max(&axes, true))?)?;
+    let exponentials = shifted.exp()?;
+    let sum = exponentials.sum(&axes, true)?;
+    if log { shifted.sub(&sum.log()?) } else { exponentials.div(&sum) }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    type Function = fn(&Tensor, isize) -> Result<Tensor>;
+    let functions: [(&str, Function); 2] = [("softmax", Tensor::softmax), ("log_softmax", Tensor::log_softmax)];
+    let mut cases = Vec::new();
+    for (name, f) in functions {
+        let case = |what: &str, axis| Case::new(format!("{name}, {what}"), move |x| f(&x[0], axis));
+        cases.push(case("the last axis", -1).input([2, 4]));
+        cases.push(case("channels", 1).input([2, 3, 2, 2]));
+        cases.push(case("where eˣ overflows", 0).values([3], vec![1000.0, 999.0, 998.5]));
+    }
+    cases
+}
