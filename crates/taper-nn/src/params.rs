@@ -66,17 +66,18 @@ impl Params {
     /// Makes the parameter `name`. An error when there is one of that name already, or the shape is too large to count.
     pub fn get(&self, name: &str, shape: impl Into<Shape>, init: Init) -> Result<Param> {
         let (name, shape) = (self.full_name(name), shape.into());
-        let bytes = shape.iter().try_fold(self.dtype.size(), |bytes, &size| bytes.checked_mul(size));
-        if bytes.is_none_or(|bytes| bytes > isize::MAX as usize) {
-            return Err(Error::Parameter(format!("{name}: shape {shape} is too large for any memory")));
-        }
+        check_size(&name, &shape, self.dtype)?;
         let value = init.tensor(&shape, self.dtype, &self.device, self.key.child(&name))?;
         self.add(Param::new(name, &value))
     }
 
-    /// Makes the buffer `name`: a tensor that is saved with the weights and not trained, such as a running mean.
-    pub fn buffer(&self, name: &str, value: &Tensor) -> Result<Param> {
-        self.add(Param::buffer(self.full_name(name), value))
+    /// Makes the buffer `name` with `value` everywhere: a tensor that is saved with the weights and not trained, such as a
+    /// running mean.
+    pub fn buffer(&self, name: &str, shape: impl Into<Shape>, dtype: DType, value: f64) -> Result<Param> {
+        let (name, shape) = (self.full_name(name), shape.into());
+        check_size(&name, &shape, dtype)?;
+        let value = Tensor::full(value, shape, dtype, &self.device)?;
+        self.add(Param::buffer(name, &value))
     }
 
     /// All parameters and buffers of the model, in the order in which they were made.
@@ -111,5 +112,14 @@ impl Params {
     fn made(&self) -> MutexGuard<'_, Made> {
         // Every change is one push: what a panicking thread left behind is whole.
         self.made.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// Errs when a tensor of this size cannot exist on any machine: products of its sizes can then be trusted.
+fn check_size(name: &str, shape: &Shape, dtype: DType) -> Result<()> {
+    let bytes = shape.iter().try_fold(dtype.size(), |bytes, &size| bytes.checked_mul(size.max(1)));
+    match bytes {
+        Some(bytes) if bytes <= isize::MAX as usize => Ok(()),
+        _ => Err(Error::Parameter(format!("{name}: shape {shape} is too large for any memory"))),
     }
 }

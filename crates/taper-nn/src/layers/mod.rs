@@ -1,11 +1,25 @@
 //! The layers, one a file.
 
+mod avg_pool2d;
+mod batch_norm;
 mod conv2d;
+mod dropout;
+mod embedding;
+mod flatten;
+mod layer_norm;
 mod linear;
+mod max_pool2d;
 mod pair;
 
+pub use avg_pool2d::{AdaptiveAvgPool2d, AvgPool2d};
+pub use batch_norm::{BatchNorm1d, BatchNorm2d, BatchNormConfig};
 pub use conv2d::{Conv2d, Conv2dConfig};
+pub use dropout::Dropout;
+pub use embedding::{Embedding, EmbeddingConfig};
+pub use flatten::Flatten;
+pub use layer_norm::{LayerNorm, LayerNormConfig};
 pub use linear::{Linear, LinearConfig};
+pub use max_pool2d::MaxPool2d;
 pub use pair::Pair;
 
 use taper_tensor::{Error, Result};

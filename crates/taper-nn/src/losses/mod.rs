@@ -1,1 +1,43 @@
-//! The losses, one a file.
+//! The losses, one a file, and what they share.
+
+mod bce_with_logits;
+mod cross_entropy;
+mod hinge;
+mod huber;
+mod kl_div;
+mod l1;
+mod mse;
+mod multi_margin;
+mod nll;
+mod penalty;
+
+pub use bce_with_logits::BceWithLogits;
+pub use cross_entropy::CrossEntropy;
+pub use hinge::Hinge;
+pub use huber::Huber;
+pub use kl_div::{KlDiv, KlReduction};
+pub use l1::L1;
+pub use mse::Mse;
+pub use multi_margin::MultiMargin;
+pub use nll::Nll;
+pub use penalty::{l1_penalty, l2_penalty};
+
+use taper_tensor::{Error, Reduction, Result, Tensor};
+
+/// Errs unless input and target have the same shape: a target that broadcasts is nearly always a mistake.
+fn same_shape(op: &'static str, input: &Tensor, target: &Tensor) -> Result<()> {
+    if input.shape() == target.shape() {
+        return Ok(());
+    }
+    let detail = format!("the input has shape {}, the target {}: expected the same", input.shape(), target.shape());
+    Err(Error::shape(op, detail))
+}
+
+/// Reduces one loss for each element.
+fn reduce(losses: &Tensor, reduction: Reduction) -> Result<Tensor> {
+    match reduction {
+        Reduction::Mean => losses.mean_all(),
+        Reduction::Sum => losses.sum_all(),
+        Reduction::None => Ok(losses.clone()),
+    }
+}

@@ -6,7 +6,7 @@
 //! Weight decay λ joins the gradient, g ← g + λp, in Adam; in AdamW it shrinks the weights first, p ← p − lr · λ · p.
 
 use super::finite::all_finite;
-use super::{Optimizer, StepOutcome};
+use super::{Optimizer, StepOutcome, check_not_negative};
 use taper_tensor::{AdamSpec, Error, Gradients, Param, Result, Tensor, no_grad};
 
 /// The parameters of [`Adam`].
@@ -38,15 +38,14 @@ impl AdamConfig {
     }
 
     fn check(&self) -> Result<()> {
-        let wrong = |detail: String| Err(Error::argument("adam", detail));
-        for (name, value) in [("lr", self.lr), ("eps", self.eps), ("weight_decay", self.weight_decay)] {
-            // Written so that NaN is refused.
-            if !(value >= 0.0 && value.is_finite()) {
-                return wrong(format!("{name} must be at least 0, came as {value}"));
-            }
-        }
+        const OP: &str = "adam";
+        check_not_negative(OP, "lr", self.lr)?;
+        check_not_negative(OP, "eps", self.eps)?;
+        check_not_negative(OP, "weight_decay", self.weight_decay)?;
         match self.betas.iter().find(|beta| !(0.0..1.0).contains(*beta)) {
-            Some(beta) => wrong(format!("betas must be at least 0 and less than 1, one came as {beta}")),
+            Some(beta) => {
+                Err(Error::argument(OP, format!("betas must be at least 0 and less than 1, one came as {beta}")))
+            }
             None => Ok(()),
         }
     }
@@ -104,8 +103,10 @@ impl Optimizer for Adam {
         self.config.lr
     }
 
-    fn set_lr(&mut self, lr: f64) {
+    fn set_lr(&mut self, lr: f64) -> Result<()> {
+        check_not_negative("adam", "lr", lr)?;
         self.config.lr = lr;
+        Ok(())
     }
 
     fn state(&self) -> Vec<Param> {

@@ -2,10 +2,12 @@
 
 mod adam;
 mod finite;
+mod sgd;
 
 pub use adam::{Adam, AdamConfig};
+pub use sgd::{Sgd, SgdConfig};
 
-use taper_tensor::{Gradients, Param, Result};
+use taper_tensor::{Error, Gradients, Param, Result};
 
 /// What [`Optimizer::step`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,9 +27,19 @@ pub trait Optimizer: Send {
     /// The learning rate.
     fn lr(&self) -> f64;
 
-    /// Sets the learning rate of the steps that follow.
-    fn set_lr(&mut self, lr: f64);
+    /// Sets the learning rate of the steps that follow; an error unless it is finite and at least 0.
+    fn set_lr(&mut self, lr: f64) -> Result<()>;
 
-    /// What the optimiser remembers (moments, velocities), each named `PARAMETER.exp_avg` as in PyTorch.
+    /// What the optimiser remembers (moments, velocities), each named as in PyTorch behind its parameter's name:
+    /// `conv1.weight.exp_avg`.
     fn state(&self) -> Vec<Param>;
+}
+
+/// Errs unless `value` is finite and at least 0.
+fn check_not_negative(op: &'static str, name: &str, value: f64) -> Result<()> {
+    // Written so that NaN is refused.
+    if value >= 0.0 && value.is_finite() {
+        return Ok(());
+    }
+    Err(Error::argument(op, format!("{name} must be a number of at least 0, came as {value}")))
 }

@@ -1,0 +1,153 @@
+//! Batch normalisation (Ioffe and Szegedy, "Batch normalization", ICML 2015, algorithms 1 and 2).
+
+use super::{at, at_least_one};
+use crate::{Context, Init, Module, Params};
+use taper_tensor::{DType, Error, Param, Result, Shape, Tensor, no_grad};
+
+/// The parameters of [`BatchNorm1d`] and [`BatchNorm2d`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BatchNormConfig {
+    /// Channels: the size of dim 1.
+    pub num_features: usize,
+    /// ε, added to the variance.
+    pub eps: f64,
+    /// The share of the newest batch in the running statistics; `None` for the plain mean over all batches.
+    pub momentum: Option<f64>,
+    /// Whether the result is scaled by `weight` and shifted by `bias`.
+    pub affine: bool,
+}
+
+impl BatchNormConfig {
+    /// Over `num_features` channels, with ε = 1e-5, momentum 0.1, weight and bias.
+    pub fn new(num_features: usize) -> Self {
+        Self { num_features, eps: 1e-5, momentum: Some(0.1), affine: true }
+    }
+
+    /// With another ε.
+    pub fn eps(self, eps: f64) -> Self {
+        Self { eps, ..self }
+    }
+
+    /// With another momentum.
+    pub fn momentum(self, momentum: Option<f64>) -> Self {
+        Self { momentum, ..self }
+    }
+
+    /// With or without weight and bias.
+    pub fn affine(self, affine: bool) -> Self {
+        Self { affine, ..self }
+    }
+}
+
+/// Batch norm of `[N, C]` or `[N, C, L]`: see [`BatchNorm2d`].
+#[derive(Debug, Clone)]
+pub struct BatchNorm1d(BatchNorm);
+
+/// Batch norm of `[N, C, H, W]`: (x − mean) / √(variance + ε) · weight + bias for each channel.
+///
+/// In training mean and biased variance are the batch's, and the buffers `running_mean` and `running_var` move towards
+/// its mean and unbiased variance; in evaluation the buffers are used. `num_batches_tracked` (i64) counts batches.
+#[derive(Debug, Clone)]
+pub struct BatchNorm2d(BatchNorm);
+
+impl BatchNorm1d {
+    /// Makes weight, bias and buffers in `params`.
+    pub fn new(config: BatchNormConfig, params: &Params) -> Result<Self> {
+        BatchNorm::new("batch_norm1d", config, params).map(Self)
+    }
+}
+
+impl BatchNorm2d {
+    /// Makes weight, bias and buffers in `params`.
+    pub fn new(config: BatchNormConfig, params: &Params) -> Result<Self> {
+        BatchNorm::new("batch_norm2d", config, params).map(Self)
+    }
+}
+
+impl Module for BatchNorm1d {
+    fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
+        self.0.forward(x, context, &[2, 3], "[N, C] or [N, C, L]")
+    }
+}
+
+impl Module for BatchNorm2d {
+    fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
+        self.0.forward(x, context, &[4], "[N, C, H, W]")
+    }
+}
+
+#[derive(Debug, Clone)]
+struct BatchNorm {
+    op: &'static str,
+    path: String,
+    config: BatchNormConfig,
+    weight: Option<Param>,
+    bias: Option<Param>,
+    running_mean: Param,
+    running_var: Param,
+    num_batches_tracked: Param,
+}
+
+impl BatchNorm {
+    fn new(op: &'static str, config: BatchNormConfig, params: &Params) -> Result<Self> {
+        let channels = config.num_features;
+        at_least_one(op, params.path(), &[("num_features", channels)])?;
+        if let Some(momentum) = config.momentum
+            && !(0.0..=1.0).contains(&momentum)
+        {
+            let detail = format!("momentum must be from 0 to 1, came as {momentum}");
+            return at(params.path(), Err(Error::argument(op, detail)));
+        }
+        Ok(Self {
+            op,
+            path: params.path().to_owned(),
+            config,
+            weight: config.affine.then(|| params.get("weight", [channels], Init::Ones)).transpose()?,
+            bias: config.affine.then(|| params.get("bias", [channels], Init::Zeros)).transpose()?,
+            running_mean: params.buffer("running_mean", [channels], params.dtype(), 0.0)?,
+            running_var: params.buffer("running_var", [channels], params.dtype(), 1.0)?,
+            num_batches_tracked: params.buffer("num_batches_tracked", Shape::scalar(), DType::I64, 0.0)?,
+        })
+    }
+
+    fn forward(&self, x: &Tensor, context: &Context, ranks: &[usize], expected: &str) -> Result<Tensor> {
+        let (shape, channels) = (x.shape(), self.config.num_features);
+        if !ranks.contains(&shape.rank()) || shape[1] != channels {
+            let detail = format!("expected {expected} with C = {channels} (dim 1), the input came as {shape}");
+            return at(&self.path, Err(Error::shape(self.op, detail)));
+        }
+        at(&self.path, if context.is_training() { self.train(x) } else { self.eval(x) })
+    }
+
+    fn train(&self, x: &Tensor) -> Result<Tensor> {
+        let (weight, bias) = self.affine();
+        let (y, stats) = x.batch_norm(weight.as_ref(), bias.as_ref(), self.config.eps)?;
+        // Of one channel. More than one, or the line above has refused it.
+        let values = (x.count() / self.config.num_features) as f64;
+        no_grad(|| {
+            let count = self.num_batches_tracked.tensor();
+            let count = count.add(&Tensor::ones(Shape::scalar(), DType::I64, count.device())?)?;
+            self.num_batches_tracked.set(&count)?;
+            let share = match self.config.momentum {
+                Some(momentum) => momentum,
+                None => 1.0 / count.item()?,
+            };
+            let towards = |running: &Param, batch: &Tensor| -> Result<()> {
+                running.set(&running.tensor().mul_scalar(1.0 - share)?.add(&batch.mul_scalar(share)?)?)
+            };
+            towards(&self.running_mean, &stats.mean)?;
+            towards(&self.running_var, &stats.var.mul_scalar(values / (values - 1.0))?)
+        })?;
+        Ok(y)
+    }
+
+    fn eval(&self, x: &Tensor) -> Result<Tensor> {
+        let (weight, bias) = self.affine();
+        let (mean, var) = (self.running_mean.tensor(), self.running_var.tensor());
+        x.batch_norm_eval(&mean, &var, weight.as_ref(), bias.as_ref(), self.config.eps)
+    }
+
+    fn affine(&self) -> (Option<Tensor>, Option<Tensor>) {
+        (self.weight.as_ref().map(Param::tensor), self.bias.as_ref().map(Param::tensor))
+    }
+}

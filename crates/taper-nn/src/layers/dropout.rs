@@ -1,0 +1,34 @@
+//! Dropout (Srivastava et al., JMLR 15, 2014), inverted: what stays is scaled up in training.
+
+use super::at;
+use crate::{Context, Module, Params};
+use taper_tensor::{Error, Result, Tensor};
+
+/// In training each element is 0 with probability p, else x / (1 − p). In evaluation y = x.
+#[derive(Debug, Clone)]
+pub struct Dropout {
+    path: String,
+    p: f64,
+}
+
+impl Dropout {
+    /// Drops with probability `p`, in [0, 1]. It makes no parameter: `params` gives it the name that keys its random numbers,
+    /// so that each dropout layer takes a `sub` of its own.
+    pub fn new(p: f64, params: &Params) -> Result<Self> {
+        // Written so that NaN is refused.
+        if !(0.0..=1.0).contains(&p) {
+            let detail = format!("the probability p must be from 0 to 1, came as {p}");
+            return at(params.path(), Err(Error::argument("dropout", detail)));
+        }
+        Ok(Self { path: params.path().to_owned(), p })
+    }
+}
+
+impl Module for Dropout {
+    fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
+        if !context.is_training() || self.p == 0.0 {
+            return Ok(x.clone());
+        }
+        at(&self.path, x.dropout(self.p, context.key(&self.path)))
+    }
+}

@@ -1,0 +1,57 @@
+//! A table of vectors.
+
+use super::{at, at_least_one};
+use crate::{Context, Init, Module, Params};
+use taper_tensor::{Param, Result, Tensor};
+
+/// The parameters of [`Embedding`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EmbeddingConfig {
+    /// Rows: the size of the vocabulary.
+    pub num_embeddings: usize,
+    /// The length of each vector.
+    pub embedding_dim: usize,
+    /// How the table begins.
+    pub init: Init,
+}
+
+impl EmbeddingConfig {
+    /// `num_embeddings` vectors of length `embedding_dim`, begun with standard normal numbers as in PyTorch.
+    pub fn new(num_embeddings: usize, embedding_dim: usize) -> Self {
+        Self { num_embeddings, embedding_dim, init: Init::Normal { std: 1.0 } }
+    }
+
+    /// With a table that begins otherwise.
+    pub fn init(self, init: Init) -> Self {
+        Self { init, ..self }
+    }
+}
+
+/// Indices `[…]` (i64) to rows `[…, embedding_dim]` of `weight: [num_embeddings, embedding_dim]`.
+#[derive(Debug, Clone)]
+pub struct Embedding {
+    path: String,
+    weight: Param,
+}
+
+impl Embedding {
+    /// Makes `weight` in `params`.
+    pub fn new(config: EmbeddingConfig, params: &Params) -> Result<Self> {
+        let EmbeddingConfig { num_embeddings, embedding_dim, init } = config;
+        let sizes = [("num_embeddings", num_embeddings), ("embedding_dim", embedding_dim)];
+        at_least_one("embedding", params.path(), &sizes)?;
+        let weight = params.get("weight", [num_embeddings, embedding_dim], init)?;
+        Ok(Self { path: params.path().to_owned(), weight })
+    }
+
+    /// The table, `[num_embeddings, embedding_dim]`.
+    pub fn weight(&self) -> &Param {
+        &self.weight
+    }
+}
+
+impl Module for Embedding {
+    fn forward(&self, index: &Tensor, _context: &Context) -> Result<Tensor> {
+        at(&self.path, self.weight.tensor().embedding(index))
+    }
+}

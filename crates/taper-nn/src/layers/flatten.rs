@@ -1,0 +1,14 @@
+//! All dimensions behind the batch as one.
+
+use crate::{Context, Module};
+use taper_tensor::{Result, Tensor};
+
+/// `[N, C, H, W]` to `[N, C·H·W]`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Flatten;
+
+impl Module for Flatten {
+    fn forward(&self, x: &Tensor, _context: &Context) -> Result<Tensor> {
+        x.flatten(1)
+    }
+}

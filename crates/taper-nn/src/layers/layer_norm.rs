@@ -1,0 +1,73 @@
+//! Layer normalisation (Ba, Kiros and Hinton, 2016).
+
+use super::at;
+use crate::{Context, Init, Module, Params};
+use taper_tensor::{Error, Param, Result, Shape, Tensor};
+
+/// The parameters of [`LayerNorm`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerNormConfig {
+    /// The last dimensions of the input, which are normalised together.
+    pub normalized_shape: Shape,
+    /// ε, added to the variance.
+    pub eps: f64,
+    /// Whether the result is scaled by `weight` and shifted by `bias`.
+    pub affine: bool,
+}
+
+impl LayerNormConfig {
+    /// Over last dimensions of these sizes, with ε = 1e-5, weight and bias.
+    pub fn new(normalized_shape: impl Into<Shape>) -> Self {
+        Self { normalized_shape: normalized_shape.into(), eps: 1e-5, affine: true }
+    }
+
+    /// With another ε.
+    pub fn eps(self, eps: f64) -> Self {
+        Self { eps, ..self }
+    }
+
+    /// With or without weight and bias.
+    pub fn affine(self, affine: bool) -> Self {
+        Self { affine, ..self }
+    }
+}
+
+/// (x − mean) / √(variance + ε) · weight + bias, mean and (biased) variance over the last dimensions.
+#[derive(Debug, Clone)]
+pub struct LayerNorm {
+    path: String,
+    shape: Shape,
+    eps: f64,
+    weight: Option<Param>,
+    bias: Option<Param>,
+}
+
+impl LayerNorm {
+    /// Makes `weight` (ones) and `bias` (zeros) in `params`.
+    pub fn new(config: LayerNormConfig, params: &Params) -> Result<Self> {
+        let LayerNormConfig { normalized_shape: shape, eps, affine } = config;
+        if shape.rank() == 0 || shape.contains(&0) {
+            let detail = format!("normalized_shape must have dimensions of at least 1, came as {shape}");
+            return at(params.path(), Err(Error::argument("layer_norm", detail)));
+        }
+        Ok(Self {
+            path: params.path().to_owned(),
+            weight: affine.then(|| params.get("weight", &shape, Init::Ones)).transpose()?,
+            bias: affine.then(|| params.get("bias", &shape, Init::Zeros)).transpose()?,
+            shape,
+            eps,
+        })
+    }
+}
+
+impl Module for LayerNorm {
+    fn forward(&self, x: &Tensor, _context: &Context) -> Result<Tensor> {
+        let dims = self.shape.rank();
+        if !x.shape().ends_with(&self.shape) {
+            let detail = format!("the input's last dimensions must be {}, it came as {}", self.shape, x.shape());
+            return at(&self.path, Err(Error::shape("layer_norm", detail)));
+        }
+        let (weight, bias) = (self.weight.as_ref().map(Param::tensor), self.bias.as_ref().map(Param::tensor));
+        at(&self.path, x.layer_norm(dims, weight.as_ref(), bias.as_ref(), self.eps))
+    }
+}

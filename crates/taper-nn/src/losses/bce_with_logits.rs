@@ -1,0 +1,33 @@
+//! Binary cross entropy of logits.
+
+use super::{reduce, same_shape};
+use taper_tensor::{Activation, Reduction, Result, Tensor};
+
+/// −p · t · log σ(x) − (1 − t) · log(1 − σ(x)) for logits x and targets t in [0, 1], as PyTorch's `BCEWithLogitsLoss`.
+///
+/// Computed as (1 − t) · x + (1 + (p − 1)t) · log(1 + e⁻ˣ), which neither overflows nor loses digits.
+#[derive(Debug, Clone, Default)]
+pub struct BceWithLogits {
+    /// p, the weight of positive targets, of a shape that broadcasts to the input's (one a class, say); 1 when `None`.
+    pub pos_weight: Option<Tensor>,
+    /// How the losses of all elements become one.
+    pub reduction: Reduction,
+}
+
+impl BceWithLogits {
+    /// The loss of `logits` with `target`, of the same shape.
+    pub fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
+        same_shape("bce_with_logits", logits, target)?;
+        // log(1 + e⁻ˣ) everywhere: no threshold beyond which it is taken for linear.
+        let softplus = Activation::Softplus { beta: 1.0, threshold: f64::INFINITY };
+        let mut of_positive = logits.neg()?.activation(softplus)?;
+        if let Some(weight) = &self.pos_weight {
+            let scale = weight.add_scalar(-1.0)?.mul(target)?.add_scalar(1.0)?;
+            of_positive = scale.mul(&of_positive)?;
+        }
+        let of_negative = target.neg()?.add_scalar(1.0)?.mul(logits)?;
+        let losses = of_negative.add(&of_positive)?;
+        same_shape("bce_with_logits: pos_weight", &losses, target)?;
+        reduce(&losses, self.reduction)
+    }
+}

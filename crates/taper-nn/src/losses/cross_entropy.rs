@@ -1,0 +1,34 @@
+//! Cross entropy of logits and classes.
+
+use taper_tensor::{CrossEntropyOptions, Reduction, Result, Tensor};
+
+/// −Σ_c q_c · w_c · log softmax(x)_c for logits x, as PyTorch's `CrossEntropyLoss`.
+///
+/// The target distribution q is 1 at the class; with label smoothing ε (Szegedy et al. 2016, section 7) it is 1 − ε there,
+/// and ε / C more everywhere.
+#[derive(Debug, Clone)]
+pub struct CrossEntropy {
+    /// w, a weight for each class, `[C]`. No gradient flows to it.
+    pub weight: Option<Tensor>,
+    /// ε, 0 to 1.
+    pub label_smoothing: f64,
+    /// Targets of this value count for nothing; −100.
+    pub ignore_index: i64,
+    /// The mean is over the weights of the targets that count.
+    pub reduction: Reduction,
+}
+
+impl Default for CrossEntropy {
+    fn default() -> Self {
+        Self { weight: None, label_smoothing: 0.0, ignore_index: -100, reduction: Reduction::Mean }
+    }
+}
+
+impl CrossEntropy {
+    /// The loss of `logits: [N, C]` or `[N, C, d…]` with `target`: classes `[N]` or `[N, d…]` (i64, each in 0..C or
+    /// ignored), or distributions over classes (floats of the logits' shape).
+    pub fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
+        let Self { weight, label_smoothing, ignore_index, reduction } = self.clone();
+        logits.cross_entropy(target, &CrossEntropyOptions { weight, ignore_index, reduction, label_smoothing })
+    }
+}

@@ -1,0 +1,35 @@
+//! Huber's loss (Huber, "Robust estimation of a location parameter", 1964).
+
+use super::{reduce, same_shape};
+use taper_tensor::{Error, Reduction, Result, Tensor};
+
+/// With d = x − t: ½d² where |d| ≤ δ, δ(|d| − ½δ) elsewhere, as PyTorch's `HuberLoss`.
+#[derive(Debug, Clone, Copy)]
+pub struct Huber {
+    /// δ, where the parabola becomes a line; over 0.
+    pub delta: f64,
+    /// How the losses of all elements become one.
+    pub reduction: Reduction,
+}
+
+impl Default for Huber {
+    fn default() -> Self {
+        Self { delta: 1.0, reduction: Reduction::Mean }
+    }
+}
+
+impl Huber {
+    /// The loss of `input` with `target`, of the same shape.
+    pub fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
+        let delta = self.delta;
+        if !(delta > 0.0 && delta.is_finite()) {
+            return Err(Error::argument("huber", format!("delta must be over 0, came as {delta}")));
+        }
+        same_shape("huber", input, target)?;
+        let distance = input.sub(target)?.abs()?;
+        // With q = min(|d|, δ) both branches are ½q² + δ(|d| − q).
+        let near = distance.minimum(&Tensor::full(delta, [], input.dtype(), input.device())?)?;
+        let parabola = near.mul(&near)?.mul_scalar(0.5)?;
+        reduce(&parabola.add(&distance.sub(&near)?.mul_scalar(delta)?)?, self.reduction)
+    }
+}

@@ -1,0 +1,53 @@
+//! Kullback-Leibler divergence.
+
+use super::{reduce, same_shape};
+use taper_tensor::{Error, Reduction, Result, Tensor};
+
+/// How the terms of a divergence become one number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum KlReduction {
+    /// The sum over all elements divided by dim 0: the mean divergence of a batch.
+    #[default]
+    BatchMean,
+    /// The mean of all elements: PyTorch's default, which is no divergence.
+    Mean,
+    /// The sum of all elements.
+    Sum,
+    /// One term for each element.
+    None,
+}
+
+/// t · (log t − x) for probabilities t and log-probabilities x, 0 where t is 0, as PyTorch's `KLDivLoss`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct KlDiv {
+    /// Whether the target comes as log-probabilities too.
+    pub log_target: bool,
+    /// How the terms become one number.
+    pub reduction: KlReduction,
+}
+
+impl KlDiv {
+    /// The divergence of `log_probs` from `target`, of the same shape (`[N, …]` for the mean over a batch).
+    pub fn forward(&self, log_probs: &Tensor, target: &Tensor) -> Result<Tensor> {
+        same_shape("kl_div", log_probs, target)?;
+        let terms = if self.log_target {
+            target.exp()?.mul(&target.sub(log_probs)?)?
+        } else {
+            // log 1 where t is 0, since 0 · log 0 would be NaN.
+            let number = |value: f64| Tensor::full(value, [], target.dtype(), target.device());
+            let logarithm = target.gt(&number(0.0)?)?.select(target, &number(1.0)?)?.log()?;
+            target.mul(&logarithm.sub(log_probs)?)?
+        };
+        match self.reduction {
+            KlReduction::BatchMean => {
+                let batch = *terms.shape().first().ok_or_else(|| {
+                    Error::shape("kl_div", "the mean over a batch needs a dimension 0, the input is a scalar")
+                })?;
+                terms.sum_all()?.mul_scalar(1.0 / batch as f64)
+            }
+            KlReduction::Mean => reduce(&terms, Reduction::Mean),
+            KlReduction::Sum => reduce(&terms, Reduction::Sum),
+            KlReduction::None => Ok(terms),
+        }
+    }
+}

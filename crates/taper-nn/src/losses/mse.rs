@@ -1,0 +1,23 @@
+//! Mean squared error.
+
+use super::{reduce, same_shape};
+use taper_tensor::{Reduction, Result, Tensor};
+
+/// (x − t)², as PyTorch's `MSELoss`; or ½(x − t)², as textbooks have it (Bishop 2006, equation 5.14).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Mse {
+    /// Whether the ½ is there.
+    pub half: bool,
+    /// How the losses of all elements become one.
+    pub reduction: Reduction,
+}
+
+impl Mse {
+    /// The loss of `input` with `target`, of the same shape.
+    pub fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
+        same_shape("mse", input, target)?;
+        let difference = input.sub(target)?;
+        let loss = reduce(&difference.mul(&difference)?, self.reduction)?;
+        if self.half { loss.mul_scalar(0.5) } else { Ok(loss) }
+    }
+}

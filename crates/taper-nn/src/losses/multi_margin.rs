@@ -1,0 +1,36 @@
+//! The hinge loss of a classifier with many classes (Crammer and Singer's kind, summed over classes).
+
+use super::reduce;
+use taper_tensor::{Error, Reduction, Result, Tensor};
+
+/// 1/C · Σ_{c ≠ t} max(0, margin − x_t + x_c) for scores x and class t, as PyTorch's `MultiMarginLoss` with p = 1.
+#[derive(Debug, Clone, Copy)]
+pub struct MultiMargin {
+    /// How far the right class must lead; 1.
+    pub margin: f64,
+    /// How the losses of a batch become one.
+    pub reduction: Reduction,
+}
+
+impl Default for MultiMargin {
+    fn default() -> Self {
+        Self { margin: 1.0, reduction: Reduction::Mean }
+    }
+}
+
+impl MultiMargin {
+    /// The loss of `scores: [N, C]` with classes `target: [N]` (i64, each in 0..C).
+    pub fn forward(&self, scores: &Tensor, target: &Tensor) -> Result<Tensor> {
+        if scores.shape().rank() != 2 || target.shape()[..] != scores.shape()[..1] {
+            let (scores, target) = (scores.shape(), target.shape());
+            let detail = format!("scores must be [N, C] and the target [N], they came as {scores} and {target}");
+            return Err(Error::shape("multi_margin", detail));
+        }
+        let class = target.unsqueeze(1)?; // [N, 1]
+        let behind = scores.sub(&scores.gather(1, &class)?)?.add_scalar(self.margin)?.relu()?; // [N, C]
+        // The class itself is no rival: its term is taken out exactly.
+        let rivals = behind.scatter_add(1, &class, &behind.gather(1, &class)?.neg()?)?;
+        let losses = rivals.sum(&[1], false)?.mul_scalar(1.0 / scores.shape()[1] as f64)?; // [N]
+        reduce(&losses, self.reduction)
+    }
+}

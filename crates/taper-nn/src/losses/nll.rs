@@ -1,0 +1,29 @@
+//! Negative log-likelihood.
+
+use taper_tensor::{NllOptions, Reduction, Result, Tensor};
+
+/// −w_t · x_t for log-probabilities x and class t, as PyTorch's `NLLLoss`.
+#[derive(Debug, Clone)]
+pub struct Nll {
+    /// A weight for each class, `[C]`. No gradient flows to it.
+    pub weight: Option<Tensor>,
+    /// Targets of this value count for nothing; −100.
+    pub ignore_index: i64,
+    /// The mean is over the weights of the targets that count.
+    pub reduction: Reduction,
+}
+
+impl Default for Nll {
+    fn default() -> Self {
+        Self { weight: None, ignore_index: -100, reduction: Reduction::Mean }
+    }
+}
+
+impl Nll {
+    /// The loss of `log_probs: [N, C]` or `[N, C, d…]` with classes `target: [N]` or `[N, d…]` (i64, each in 0..C or
+    /// ignored).
+    pub fn forward(&self, log_probs: &Tensor, target: &Tensor) -> Result<Tensor> {
+        let Self { weight, ignore_index, reduction } = self.clone();
+        log_probs.nll_loss(target, &NllOptions { weight, ignore_index, reduction })
+    }
+}

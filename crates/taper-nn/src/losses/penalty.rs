@@ -1,0 +1,27 @@
+//! Penalties on the size of parameters, to be added to a loss.
+
+use taper_tensor::{Error, Param, Result, Tensor};
+
+/// λ Σ|w| over all elements of `params` (Tibshirani 1996): drives small weights to 0.
+pub fn l1_penalty(params: &[Param], lambda: f64) -> Result<Tensor> {
+    total("l1_penalty", params, lambda, |w| w.abs()?.sum_all())
+}
+
+/// ½λ Σw² over all elements of `params`: its gradient is λw, that of a weight decay of λ in SGD.
+pub fn l2_penalty(params: &[Param], lambda: f64) -> Result<Tensor> {
+    total("l2_penalty", params, 0.5 * lambda, |w| w.mul(w)?.sum_all())
+}
+
+fn total(
+    op: &'static str,
+    params: &[Param],
+    scale: f64,
+    measure: impl Fn(&Tensor) -> Result<Tensor>,
+) -> Result<Tensor> {
+    let Some((first, others)) = params.split_first() else {
+        return Err(Error::argument(op, "there are no parameters to penalise"));
+    };
+    let start = measure(&first.tensor())?;
+    let sum = others.iter().try_fold(start, |sum, param| sum.add(&measure(&param.tensor())?))?;
+    sum.mul_scalar(scale)
+}

@@ -1,0 +1,146 @@
+//! Stochastic gradient descent with momentum, as PyTorch defines it (Sutskever et al., "On the importance of
+//! initialization and momentum in deep learning", ICML 2013, in PyTorch's form):
+//!
+//! g ← g + λp; u ← μu + (1 − τ)g, u = g at first; p ← p − lr · u, or with Nesterov's look-ahead p − lr · (g + μu).
+
+use super::finite::all_finite;
+use super::{Optimizer, StepOutcome, check_not_negative};
+use taper_tensor::{Error, Gradients, Param, Result, SgdSpec, Tensor, no_grad};
+
+/// The parameters of [`Sgd`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SgdConfig {
+    /// The learning rate; at least 0.
+    pub lr: f64,
+    /// μ, the decay of the velocity; 0 for none.
+    pub momentum: f64,
+    /// τ, how much of the gradient is held back from the velocity.
+    pub dampening: f64,
+    /// λ, weight decay; at least 0.
+    pub weight_decay: f64,
+    /// Nesterov's look-ahead: needs a momentum over 0 and no dampening.
+    pub nesterov: bool,
+}
+
+impl Default for SgdConfig {
+    /// PyTorch's: lr 1e-3, and nothing else.
+    fn default() -> Self {
+        Self { lr: 1e-3, momentum: 0.0, dampening: 0.0, weight_decay: 0.0, nesterov: false }
+    }
+}
+
+impl SgdConfig {
+    fn check(&self) -> Result<()> {
+        const OP: &str = "sgd";
+        check_not_negative(OP, "lr", self.lr)?;
+        check_not_negative(OP, "momentum", self.momentum)?;
+        check_not_negative(OP, "weight_decay", self.weight_decay)?;
+        if !self.dampening.is_finite() {
+            return Err(Error::argument(OP, format!("dampening must be a number, came as {}", self.dampening)));
+        }
+        if self.nesterov && (self.momentum == 0.0 || self.dampening != 0.0) {
+            let detail = "nesterov needs a momentum over 0 and a dampening of 0";
+            return Err(Error::argument(OP, detail));
+        }
+        Ok(())
+    }
+}
+
+/// Stochastic gradient descent.
+#[derive(Debug)]
+pub struct Sgd {
+    config: SgdConfig,
+    slots: Vec<Slot>,
+}
+
+/// A parameter and its velocity.
+#[derive(Debug)]
+struct Slot {
+    param: Param,
+    velocity: Option<Param>,
+    /// Whether no step has been taken yet.
+    first: bool,
+}
+
+impl Sgd {
+    /// Optimises `params`. An error when the configuration is out of range.
+    pub fn new(params: Vec<Param>, config: SgdConfig) -> Result<Self> {
+        config.check()?;
+        let slot = |param: Param| -> Result<Slot> {
+            let velocity = (config.momentum != 0.0)
+                .then(|| -> Result<Param> {
+                    let value = param.tensor();
+                    let zeros = Tensor::zeros(value.shape(), value.dtype(), value.device())?;
+                    Ok(Param::buffer(format!("{}.momentum_buffer", param.name()), &zeros))
+                })
+                .transpose()?;
+            Ok(Slot { param, velocity, first: true })
+        };
+        Ok(Self { config, slots: params.into_iter().map(slot).collect::<Result<_>>()? })
+    }
+}
+
+impl Optimizer for Sgd {
+    fn step(&mut self, gradients: &Gradients) -> Result<StepOutcome> {
+        let found: Vec<&Tensor> = self.slots.iter().filter_map(|slot| gradients.of_param(&slot.param)).collect();
+        if !all_finite(&found)? {
+            return Ok(StepOutcome::Skipped);
+        }
+        let SgdConfig { lr, momentum, dampening, weight_decay, nesterov } = self.config;
+        for slot in &mut self.slots {
+            let Some(gradient) = gradients.of_param(&slot.param) else { continue };
+            let spec = SgdSpec { lr, momentum, dampening, weight_decay, nesterov, first: slot.first };
+            slot.step(gradient, &spec)?;
+            slot.first = false;
+        }
+        Ok(StepOutcome::Taken)
+    }
+
+    fn lr(&self) -> f64 {
+        self.config.lr
+    }
+
+    fn set_lr(&mut self, lr: f64) -> Result<()> {
+        check_not_negative("sgd", "lr", lr)?;
+        self.config.lr = lr;
+        Ok(())
+    }
+
+    fn state(&self) -> Vec<Param> {
+        self.slots.iter().filter_map(|slot| slot.velocity.clone()).collect()
+    }
+}
+
+impl Slot {
+    /// One step: in one kernel where the backend has it.
+    fn step(&self, gradient: &Tensor, spec: &SgdSpec) -> Result<()> {
+        let (device, g) = (gradient.device(), gradient.buffer()?);
+        let fused = self.param.update(|p| match &self.velocity {
+            Some(velocity) => velocity.update(|velocity| device.sgd_step(p, Some(velocity), g, spec)),
+            None => device.sgd_step(p, None, g, spec),
+        })?;
+        match fused {
+            Some(()) => Ok(()),
+            None => no_grad(|| self.composed(gradient, spec)),
+        }
+    }
+
+    /// The same in tensor operations.
+    fn composed(&self, gradient: &Tensor, spec: &SgdSpec) -> Result<()> {
+        let SgdSpec { lr, momentum, dampening, weight_decay, nesterov, first } = *spec;
+        let (p, mut g) = (self.param.tensor(), gradient.clone());
+        if weight_decay != 0.0 {
+            g = g.add(&p.mul_scalar(weight_decay)?)?;
+        }
+        if let Some(velocity) = &self.velocity {
+            let u = if first {
+                g.clone()
+            } else {
+                velocity.tensor().mul_scalar(momentum)?.add(&g.mul_scalar(1.0 - dampening)?)?
+            };
+            velocity.set(&u)?;
+            g = if nesterov { g.add(&u.mul_scalar(momentum)?)? } else { u };
+        }
+        self.param.set(&p.sub(&g.mul_scalar(lr)?)?)
+    }
+}
