@@ -1,1 +1,26 @@
-//! (being written)
+#![doc = include_str!("../README.md")]
+
+mod config;
+mod error;
+mod evaluate;
+mod experiments;
+mod fit;
+mod folder;
+mod metrics;
+mod nearest;
+mod record;
+mod report;
+mod run;
+mod timestamp;
+
+pub use config::{Config, DataConfig, DeviceConfig, KEYS, Key, OptimizerConfig, Override, TrainConfig};
+pub use error::{Error, Result};
+pub use evaluate::{Evaluation, evaluate};
+pub use experiments::{Experiment, experiment, experiments};
+pub use fit::{Fit, Outcome};
+pub use folder::RunFolder;
+pub use metrics::Metrics;
+pub use nearest::nearest;
+pub use record::{DatasetRecord, Record};
+pub use report::{EpochReport, Reporter, Silent, Start, StepReport};
+pub use run::{EvalOptions, TrainOptions, evaluate_run, train};

@@ -1,0 +1,204 @@
+//! Differences from the defaults: those of a TOML file, of `--set key=value`, of flags.
+
+use super::{Config, KEYS, out_of_range};
+use crate::{Error, Result, nearest};
+use std::path::Path;
+use toml::{Table, Value};
+
+/// One key with its new value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Override {
+    key: String,
+    value: Value,
+    /// The value as the user wrote it.
+    raw: String,
+}
+
+impl Override {
+    /// `key` set to `value`.
+    pub fn new(key: impl Into<String>, value: impl Into<Value>) -> Self {
+        let value = value.into();
+        let raw = match &value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        Self { key: key.into(), value, raw }
+    }
+
+    /// Reads `key=value`, as after `--set`. The value is a TOML value, or a string as it is.
+    pub fn parse(text: &str) -> Result<Self> {
+        let Some((key, raw)) = text.split_once('=') else {
+            return Err(Error::Usage(format!("`{text}`: expected key=value, such as optimizer.lr=0.01")));
+        };
+        let (key, raw) = (key.trim(), raw.trim());
+        let value = format!("value = {raw}").parse::<Table>().ok().filter(|table| table.len() == 1);
+        let value = value.and_then(|mut table| table.remove("value")).unwrap_or_else(|| Value::String(raw.into()));
+        Ok(Self { key: key.into(), value, raw: raw.into() })
+    }
+
+    /// The differences that a TOML file lists, in its order of keys. What a run recorded about itself (the table
+    /// `record` of a `config.toml`) is left out.
+    pub fn read_file(path: &Path) -> Result<Vec<Self>> {
+        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        let mut table: Table = text.parse().map_err(|e| Error::Usage(format!("{}: {e}", path.display())))?;
+        table.remove("record");
+        let mut found = Vec::new();
+        flatten("", table, &mut found);
+        Ok(found)
+    }
+}
+
+/// The leaves of a table with their dotted keys.
+fn flatten(prefix: &str, table: Table, found: &mut Vec<Override>) {
+    for (name, value) in table {
+        let key = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
+        match value {
+            Value::Table(inner) => flatten(&key, inner, found),
+            value => found.push(Override::new(key, value)),
+        }
+    }
+}
+
+impl Config {
+    /// This configuration with each of `changes` made, in order, and its ranges checked.
+    ///
+    /// # Errors
+    /// An unknown key (with the nearest known ones), a value of the wrong type or out of range.
+    pub fn with(&self, changes: &[Override]) -> Result<Self> {
+        let mut config = self.clone();
+        for change in changes {
+            config = config.with_one(change)?;
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    fn with_one(&self, change: &Override) -> Result<Self> {
+        let Override { key, value, raw } = change;
+        if !KEYS.iter().any(|known| known.name == key) {
+            return Err(unknown_key(key));
+        }
+        let mut table = Table::try_from(self).map_err(|e| Error::Usage(format!("the configuration: {e}")))?;
+        let Some(place) = slot(&mut table, key) else { return Err(unknown_key(key)) };
+        *place = match (&*place, value) {
+            // A model called 7 is a name, not a number.
+            (Value::String(_), Value::String(text)) => Value::String(text.clone()),
+            (Value::String(_), _) => Value::String(raw.clone()),
+            (Value::Float(_), Value::Integer(whole)) => Value::Float(*whole as f64),
+            _ => value.clone(),
+        };
+        table.try_into().map_err(|_| out_of_range(key, raw))
+    }
+
+    /// The value of the dotted `key`, as it would be written in TOML (strings without quotes), or `None` for an unknown
+    /// key.
+    pub fn get(&self, key: &str) -> Option<String> {
+        let mut table = Table::try_from(self).ok()?;
+        match slot(&mut table, key)? {
+            Value::String(text) => Some(text.clone()),
+            Value::Table(_) => None,
+            other => Some(other.to_string()),
+        }
+    }
+}
+
+fn slot<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Value> {
+    match key.split_once('.') {
+        None => table.get_mut(key),
+        Some((first, rest)) => slot(table.get_mut(first)?.as_table_mut()?, rest),
+    }
+}
+
+fn unknown_key(key: &str) -> Error {
+    let near = nearest(key, KEYS.iter().map(|key| key.name));
+    let known = KEYS.iter().map(|key| key.name).collect::<Vec<_>>().join(", ");
+    Error::Usage(if near.is_empty() {
+        format!("unknown key `{key}`; known: {known}")
+    } else {
+        format!("unknown key `{key}`; did you mean {}?", near.join(" or "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment;
+
+    fn set(text: &str) -> Result<Config> {
+        experiment("cifar")?.config().with(&[Override::parse(text)?])
+    }
+
+    fn leaves(config: &Config) -> Vec<String> {
+        let mut found = Vec::new();
+        flatten("", Table::try_from(config).unwrap(), &mut found);
+        found.into_iter().map(|change| change.key).collect()
+    }
+
+    #[test]
+    fn every_key_is_listed_once() {
+        let mut fields = leaves(&experiment("cifar").unwrap().config());
+        let mut listed: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
+        fields.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(fields, listed);
+    }
+
+    #[test]
+    fn values_are_set() {
+        assert_eq!(set("train.epochs=3").unwrap().train.epochs, 3);
+        assert_eq!(set(" optimizer.lr = 1e-2 ").unwrap().optimizer.lr, 0.01);
+        assert_eq!(set("optimizer.lr=1").unwrap().optimizer.lr, 1.0);
+        assert_eq!(set("optimizer.betas=[0.8, 0.9]").unwrap().optimizer.betas, [0.8, 0.9]);
+        assert_eq!(set("train.shuffle=false").unwrap().train.shuffle, false);
+        assert_eq!(set("model=mlp").unwrap().model, "mlp");
+        assert_eq!(set("model=\"mlp\"").unwrap().model, "mlp");
+        assert_eq!(set("train.init=7").unwrap().train.init, "7");
+    }
+
+    #[test]
+    fn what_cannot_be_set_is_told() {
+        let text = |arg| {
+            let error = set(arg).unwrap_err();
+            assert!(error.is_usage());
+            error.to_string()
+        };
+        assert_eq!(text("train.epochs"), "`train.epochs`: expected key=value, such as optimizer.lr=0.01");
+        assert_eq!(text("train.epoch=3"), "unknown key `train.epoch`; did you mean train.epochs?");
+        assert_eq!(text("lr=3"), "unknown key `lr`; did you mean optimizer.lr?");
+        assert!(text("qqq=3").starts_with("unknown key `qqq`; known: model, data.name, "));
+        assert!(text("train=3").starts_with("unknown key `train`;"));
+        assert_eq!(text("train.epochs=abc"), "train.epochs: expected an integer, 1 or more, found abc");
+        assert_eq!(text("train.epochs=-1"), "train.epochs: expected an integer, 1 or more, found -1");
+        assert_eq!(text("train.epochs=1.5"), "train.epochs: expected an integer, 1 or more, found 1.5");
+        assert_eq!(text("train.epochs=99999999999999999999"), "train.epochs: expected an integer, 1 or more, found 99999999999999999999");
+        assert_eq!(text("train.shuffle=1"), "train.shuffle: expected true or false, found 1");
+        assert_eq!(text("optimizer.betas=0.9"), "optimizer.betas: expected two numbers, 0 or more and below 1, found 0.9");
+        assert_eq!(text("train.epochs=1\nx=2"), "train.epochs: expected an integer, 1 or more, found 1\nx=2");
+    }
+
+    #[test]
+    fn a_file_lists_differences_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.toml");
+        std::fs::write(&path, "model = \"mlp\"\n[train]\nepochs = 2\n[record]\ntaper = \"9\"\n").unwrap();
+        let changes = Override::read_file(&path).unwrap();
+        let default = experiment("cifar").unwrap().config();
+        let config = default.with(&changes).unwrap();
+        assert_eq!((config.model.as_str(), config.train.epochs), ("mlp", 2));
+        assert_eq!(config.optimizer, default.optimizer);
+        std::fs::write(&path, "model = ").unwrap();
+        assert!(Override::read_file(&path).unwrap_err().to_string().contains("a.toml"));
+        std::fs::remove_file(&path).unwrap();
+        assert!(Override::read_file(&path).unwrap_err().to_string().starts_with("cannot read"));
+    }
+
+    #[test]
+    fn values_are_got_by_key() {
+        let config = experiment("cifar").unwrap().config();
+        assert_eq!(config.get("train.epochs").unwrap(), "10");
+        assert_eq!(config.get("optimizer.lr").unwrap(), "0.001");
+        assert_eq!(config.get("model").unwrap(), "seed-cnn");
+        assert_eq!(config.get("train"), None);
+        assert_eq!(config.get("nope"), None);
+    }
+}

@@ -1,0 +1,157 @@
+//! A run's folder: what lies where in it.
+
+use crate::record::Record;
+use crate::{Config, Error, Result, timestamp};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+use toml::Table;
+
+/// The folder of one run: `config.toml` (resolved, with what was recorded), `metrics.jsonl`, `model.safetensors`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFolder(PathBuf);
+
+impl RunFolder {
+    /// Makes `path` a run's folder. It may exist, empty.
+    ///
+    /// # Errors
+    /// When it holds anything, or cannot be made.
+    pub fn create(path: impl Into<PathBuf>) -> Result<Self> {
+        let path = path.into();
+        fs::create_dir_all(&path).map_err(Error::io("create the folder", &path))?;
+        let mut entries = fs::read_dir(&path).map_err(Error::io("read the folder", &path))?;
+        if entries.next().is_some() {
+            let detail = "the run folder holds files already, which a new run would overwrite; name another or remove it";
+            return Err(Error::RunFolder { path, detail: detail.into() });
+        }
+        Ok(Self(path))
+    }
+
+    /// Makes a new folder `ROOT/NAME-YYYYMMDD-HHMMSS` (UTC).
+    pub fn fresh(root: &Path, name: &str) -> Result<Self> {
+        fs::create_dir_all(root).map_err(Error::io("create the folder", root))?;
+        let stem = format!("{name}-{}", timestamp::compact(SystemTime::now()));
+        let mut path = root.join(&stem);
+        // Runs that start in the same second get a number.
+        for number in 2_u64.. {
+            match fs::create_dir(&path) {
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => path = root.join(format!("{stem}-{number}")),
+                made => {
+                    made.map_err(Error::io("create the folder", &path))?;
+                    break;
+                }
+            }
+        }
+        Ok(Self(path))
+    }
+
+    /// The folder of an earlier run.
+    ///
+    /// # Errors
+    /// When there is no `config.toml` or no `model.safetensors` in it.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
+        let folder = Self(path.into());
+        for file in [folder.config(), folder.model()] {
+            if !file.is_file() {
+                let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let detail = format!("no {name} here: expected the folder of a run, such as runs/digits-20261123-153012");
+                return Err(Error::RunFolder { path: folder.0, detail });
+            }
+        }
+        Ok(folder)
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Where the resolved configuration is.
+    pub fn config(&self) -> PathBuf {
+        self.0.join("config.toml")
+    }
+
+    /// Where the metrics are.
+    pub fn metrics(&self) -> PathBuf {
+        self.0.join("metrics.jsonl")
+    }
+
+    /// Where the weights are.
+    pub fn model(&self) -> PathBuf {
+        self.0.join("model.safetensors")
+    }
+
+    /// Writes `config.toml`.
+    pub fn write_config(&self, config: &Config, record: &Record) -> Result<()> {
+        let text = |e: toml::ser::Error| Error::Usage(format!("the configuration cannot be written as TOML: {e}"));
+        let settings = toml::to_string_pretty(config).map_err(text)?;
+        let record = toml::to_string_pretty(&Recorded { record: record.clone() }).map_err(text)?;
+        let name = &self.path().display();
+        let all = format!(
+            "# What this run was set to. The same again: taper train NAME --config {name}/config.toml\n{settings}\n\
+             # What it ran on; no setting.\n{record}"
+        );
+        Ok(taper_data::atomic_write(self.config(), all.as_bytes())?)
+    }
+
+    /// Reads `config.toml`.
+    pub fn read_config(&self) -> Result<(Config, Record)> {
+        let path = self.config();
+        let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        let wrong = |e: toml::de::Error| Error::RunFolder {
+            path: path.clone(),
+            detail: format!("not the configuration of a run of this version: {e}"),
+        };
+        let mut settings: Table = text.parse().map_err(wrong)?;
+        let record = settings.remove("record").map(|record| Table::from_iter([("record".to_string(), record)]));
+        let Recorded { record } = record.unwrap_or_default().try_into().map_err(wrong)?;
+        let config: Config = settings.try_into().map_err(wrong)?;
+        config.check()?;
+        Ok((config, record))
+    }
+
+    /// Removes the folder if nothing was written to it: a run that failed before it began leaves nothing behind.
+    pub(crate) fn remove_if_empty(&self) {
+        // A folder that holds something is not removed, which is what is wanted.
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+/// The table of its own that a record has in `config.toml`.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Recorded {
+    record: Record,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_with_files_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        RunFolder::create(root.path().join("a/b")).unwrap();
+        RunFolder::create(root.path().join("a/b")).unwrap(); // still empty
+        let text = RunFolder::create(root.path().join("a")).unwrap_err().to_string();
+        assert!(text.contains("the run folder holds files already"), "{text}");
+        fs::write(root.path().join("file"), "").unwrap();
+        let text = RunFolder::create(root.path().join("file/run")).unwrap_err().to_string();
+        assert!(text.starts_with("cannot create the folder "), "{text}");
+    }
+
+    #[test]
+    fn fresh_folders_never_meet() {
+        let root = tempfile::tempdir().unwrap();
+        let made: std::collections::HashSet<PathBuf> =
+            (0..5).map(|_| RunFolder::fresh(root.path(), "x").unwrap().path().to_path_buf()).collect();
+        assert_eq!(made.len(), 5);
+    }
+
+    #[test]
+    fn what_is_no_run_is_told() {
+        let root = tempfile::tempdir().unwrap();
+        let text = RunFolder::open(root.path()).unwrap_err().to_string();
+        assert!(text.contains("no config.toml here: expected the folder of a run"), "{text}");
+    }
+}

@@ -1,0 +1,76 @@
+//! What a run records about itself beside its settings.
+
+use crate::timestamp;
+use serde::{Deserialize, Serialize};
+use std::time::SystemTime;
+use taper_data::{Located, Origin, Splits};
+
+/// What a run ran on: the table `record` of its `config.toml`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The experiment's name.
+    pub experiment: String,
+    /// The version of this crate.
+    pub taper: String,
+    /// The commit of the source, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// When it started, in UTC.
+    pub started: String,
+    /// The number of trainable parameters.
+    pub parameters: usize,
+    /// What it learned from.
+    pub dataset: DatasetRecord,
+}
+
+/// What a run learned from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatasetRecord {
+    /// What to call the data: `CIFAR-10`, or `generated stand-in, not CIFAR-10`.
+    pub description: String,
+    /// Where they came from: `data-dir`, `env`, `downloads`, `network`, `embedded`, `stand-in`.
+    pub origin: String,
+    /// The folder, for data in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The SHA-256 of both splits as they were used.
+    pub checksum: String,
+    /// Samples to learn from.
+    pub train: usize,
+    /// Samples to measure on.
+    pub test: usize,
+}
+
+impl Record {
+    pub(crate) fn new(experiment: &str, commit: Option<String>, parameters: usize, dataset: DatasetRecord) -> Self {
+        Self {
+            experiment: experiment.into(),
+            taper: env!("CARGO_PKG_VERSION").into(),
+            commit,
+            started: timestamp::iso(SystemTime::now()),
+            parameters,
+            dataset,
+        }
+    }
+}
+
+impl DatasetRecord {
+    pub(crate) fn new(located: &Located, splits: &Splits) -> Self {
+        let origin = match located.origin() {
+            Origin::DataDir => "data-dir",
+            Origin::Env => "env",
+            Origin::Downloads => "downloads",
+            Origin::Network => "network",
+            Origin::Embedded => "embedded",
+            Origin::StandIn => "stand-in",
+        };
+        Self {
+            description: located.description(),
+            origin: origin.into(),
+            path: located.path().map(|path| path.display().to_string()),
+            checksum: splits.checksum(),
+            train: splits.train.len(),
+            test: splits.test.len(),
+        }
+    }
+}

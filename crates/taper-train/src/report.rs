@@ -1,0 +1,96 @@
+//! What a run tells while it runs. The library itself prints nothing.
+
+use crate::Evaluation;
+use std::path::Path;
+use taper_data::{Event, Located};
+
+/// Is told how a run goes: to draw a bar, to print lines, to plot.
+pub trait Reporter {
+    /// Data are being fetched.
+    fn fetching(&mut self, _event: Event<'_>) {}
+
+    /// Data were found, or a stand-in taken.
+    fn found(&mut self, _located: &Located) {}
+
+    /// Something the user should read.
+    fn note(&mut self, _text: &str) {}
+
+    /// The first step is about to begin.
+    fn start(&mut self, _start: &Start<'_>) {}
+
+    /// A step of training was made.
+    fn step(&mut self, _step: &StepReport) {}
+
+    /// `done` of `total` samples of the test split were measured.
+    fn evaluating(&mut self, _done: usize, _total: usize) {}
+
+    /// An epoch has ended and was measured.
+    fn epoch(&mut self, _epoch: &EpochReport) {}
+}
+
+/// Tells nobody.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Reporter for Silent {}
+
+/// What is about to be trained.
+#[derive(Debug, Clone, Copy)]
+pub struct Start<'a> {
+    /// The run's folder.
+    pub folder: Option<&'a Path>,
+    /// Trainable parameters.
+    pub parameters: usize,
+    /// Samples to learn from.
+    pub train: usize,
+    /// Samples to measure on.
+    pub test: usize,
+    /// Epochs, the last of which may be cut.
+    pub epochs: u64,
+    /// Steps in all.
+    pub steps: u64,
+}
+
+/// How training stands after a step.
+#[derive(Debug, Clone, Copy)]
+pub struct StepReport {
+    /// The epoch, from 1.
+    pub epoch: u64,
+    /// Epochs in all.
+    pub epochs: u64,
+    /// The step, from 1, of the whole run.
+    pub step: u64,
+    /// Steps of the whole run.
+    pub steps: u64,
+    /// The step, from 1, of this epoch.
+    pub step_in_epoch: u64,
+    /// Steps of this epoch.
+    pub steps_in_epoch: u64,
+    /// The loss of this step's batch, before the step.
+    pub loss: f64,
+    /// The mean loss over this epoch's samples so far.
+    pub mean_loss: f64,
+    /// The fraction of this epoch's samples so far that were classified rightly, each before it was learned from.
+    pub accuracy: f64,
+    /// Samples a second over this epoch so far, training steps alone.
+    pub images_per_s: f64,
+}
+
+/// An epoch's result.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EpochReport {
+    /// The epoch, from 1.
+    pub epoch: u64,
+    /// Epochs in all.
+    pub epochs: u64,
+    /// Steps made since the run began.
+    pub steps: u64,
+    /// The mean loss over the epoch's samples, each before it was learned from.
+    pub train_loss: f64,
+    /// On the test split.
+    pub test: Evaluation,
+    /// Samples a second, training steps alone.
+    pub images_per_s: f64,
+    /// Wall time of the epoch, measuring included.
+    pub seconds: f64,
+}
