@@ -1,73 +1,146 @@
-//! Convolution and its two gradients.
+//! Convolution and its two gradients. Results lie channels last.
 
 use crate::CpuBackend;
-use crate::storage::{Stored, for_float};
-use std::ops::{Add, Mul};
+use crate::conv::gather::{Gather, Target, Weight};
+use crate::conv::source::Source;
+use crate::conv::tile::Windows;
+use crate::conv::weight::WeightGrad;
+use crate::gemm::{Finish, Real, Shared};
+use crate::layout::channels_last;
+use crate::memory::Block;
+use crate::storage::{Stored, View, for_float};
 use taper_backend::{Buffer, Conv2dSpec, Result, Shape};
 
-/// Calls `f(x index, weight index, output index)` for every product of the convolution.
-fn products(x: &Shape, weight: &Shape, y: &Shape, spec: &Conv2dSpec, mut f: impl FnMut(usize, usize, usize)) {
-    let (per_group, out_per_group) = (weight[1], weight[0] / spec.groups);
-    let [kh, kw] = [weight[2], weight[3]];
-    for o in 0..y.count() {
-        let (j, i, channel, n) = (o % y[3], o / y[3] % y[2], o / (y[3] * y[2]) % y[1], o / (y[3] * y[2] * y[1]));
-        for w in 0..per_group * kh * kw {
-            let (q, p, c) = (w % kw, w / kw % kh, w / (kw * kh));
-            let row = (i * spec.stride[0] + p * spec.dilation[0]).wrapping_sub(spec.padding[0]);
-            let column = (j * spec.stride[1] + q * spec.dilation[1]).wrapping_sub(spec.padding[1]);
-            if row < x[2] && column < x[3] {
-                let plane = n * x[1] + channel / out_per_group * per_group + c;
-                f((plane * x[2] + row) * x[3] + column, channel * per_group * kh * kw + w, o);
-            }
-        }
-    }
-}
-
-/// Adds `a[i] · b[j]` to `out[k]` for each triple of indices that `visit` reports.
-fn accumulate<T: Stored + Add<Output = T> + Mul<Output = T>>(
-    cpu: &CpuBackend,
-    a: &Buffer,
-    b: &Buffer,
-    shape: &Shape,
-    visit: impl FnOnce(&mut dyn FnMut(usize, usize, usize)),
-) -> Result<Buffer> {
-    let (a, b) = (cpu.to_contiguous(a)?, cpu.to_contiguous(b)?);
-    let (a, b) = (cpu.view::<T>(&a)?, cpu.view::<T>(&b)?);
-    let (a, b) = (a.contiguous().unwrap_or_default(), b.contiguous().unwrap_or_default());
-    let mut out = cpu.pool().alloc_zeroed::<T>(shape.count())?;
-    visit(&mut |i, j, k| out[k] = out[k] + a[i] * b[j]);
-    Ok(cpu.wrap(shape.clone(), out))
-}
-
+/// `y = x ⋆ weight`.
 pub(crate) fn conv2d(cpu: &CpuBackend, x: &Buffer, weight: &Buffer, spec: &Conv2dSpec) -> Result<Buffer> {
-    let (xs, ws) = (x.shape(), weight.shape());
-    let ys = spec.output_shape(xs, ws)?;
-    for_float!(x.dtype(), T => accumulate::<T>(cpu, x, weight, &ys, |f| products(xs, ws, &ys, spec, f)),
-        else Err(cpu.unsupported("conv2d", x.dtype())))
+    for_float!(x.dtype(), T => {
+        let source = Source::Plain(cpu.view::<T>(x)?);
+        forward(cpu, source, weight, spec, Finish::default())
+    }, else Err(cpu.unsupported("conv2d", x.dtype())))
 }
 
+/// Its gradient with respect to the input.
 pub(crate) fn conv2d_input_grad(
     cpu: &CpuBackend,
     g: &Buffer,
     weight: &Buffer,
     spec: &Conv2dSpec,
-    xs: &Shape,
+    x_shape: &Shape,
 ) -> Result<Buffer> {
-    let (ys, ws) = (g.shape(), weight.shape());
-    for_float!(g.dtype(), T => accumulate::<T>(cpu, g, weight, xs, |f| {
-        products(xs, ws, ys, spec, |x, w, y| f(y, w, x));
-    }), else Err(cpu.unsupported("conv2d_input_grad", g.dtype())))
+    for_float!(g.dtype(), T => input_grad(cpu, Source::Plain(cpu.view::<T>(g)?), weight, spec, x_shape),
+        else Err(cpu.unsupported("conv2d_input_grad", g.dtype())))
 }
 
+/// Its gradient with respect to the weight.
 pub(crate) fn conv2d_weight_grad(
     cpu: &CpuBackend,
     x: &Buffer,
     g: &Buffer,
     spec: &Conv2dSpec,
-    ws: &Shape,
+    weight_shape: &Shape,
 ) -> Result<Buffer> {
-    let (xs, ys) = (x.shape(), g.shape());
-    for_float!(g.dtype(), T => accumulate::<T>(cpu, x, g, ws, |f| {
-        products(xs, ws, ys, spec, |x, w, y| f(x, y, w));
-    }), else Err(cpu.unsupported("conv2d_weight_grad", g.dtype())))
+    for_float!(g.dtype(), T => {
+        let g = Source::Plain(cpu.view::<T>(g)?);
+        Ok(weight_grad(cpu, x, g, spec, weight_shape)?.0)
+    }, else Err(cpu.unsupported("conv2d_weight_grad", g.dtype())))
+}
+
+/// The sizes of an `[N, C, H, W]` shape.
+pub(crate) fn sizes(shape: &[usize]) -> [usize; 4] {
+    std::array::from_fn(|i| shape[i])
+}
+
+/// How the forward convolution (`outputs_first`), or its input gradient, reads `weight`.
+fn read_weight<'a, T>(weight: &View<'a, T>, groups: usize, outputs_first: bool) -> Weight<'a, T> {
+    let [out, inner, row, column] = sizes(weight.strides);
+    Weight {
+        data: weight.data,
+        offset: weight.offset,
+        strides: if outputs_first { [out, inner] } else { [inner, out] },
+        group: weight.shape[0] / groups * out,
+        place: [row, column],
+        width: weight.shape[3],
+    }
+}
+
+/// The parts of a forward gather.
+pub(crate) fn forward_gather<'a, T: Real + Stored>(
+    cpu: &'a CpuBackend,
+    source: Source<'a, T>,
+    weight: &View<'a, T>,
+    spec: &Conv2dSpec,
+    windows: &'a Windows,
+) -> Gather<'a, T> {
+    let [outputs, inputs, ..] = sizes(weight.shape);
+    let groups = spec.groups;
+    let channels = [inputs, outputs / groups];
+    Gather { cpu, source, weight: read_weight(weight, groups, true), windows, groups, channels }
+}
+
+/// `finish(source ⋆ weight)`.
+pub(crate) fn forward<T: Real + Stored>(
+    cpu: &CpuBackend,
+    source: Source<T>,
+    weight: &Buffer,
+    spec: &Conv2dSpec,
+    finish: Finish<T>,
+) -> Result<Buffer> {
+    let shape = spec.output_shape(&source.shape()[..].into(), weight.shape())?;
+    let [_, c, h, w] = sizes(&shape);
+    let weight = cpu.view::<T>(weight)?;
+    let mut out = cpu.pool().alloc::<T>(shape.count())?;
+    let windows = Windows::forward(spec, [weight.shape[2], weight.shape[3]], [h, w]);
+    let target = Target::Positions { out: &Shared::new(&mut out), offset: 0, pitch: [h * w * c, w * c, c], finish };
+    forward_gather(cpu, source, &weight, spec, &windows).run(&target)?;
+    Ok(wrap(cpu, shape, out))
+}
+
+/// The input gradient for the output's gradient `g`.
+pub(crate) fn input_grad<T: Real + Stored>(
+    cpu: &CpuBackend,
+    g: Source<T>,
+    weight: &Buffer,
+    spec: &Conv2dSpec,
+    x_shape: &Shape,
+) -> Result<Buffer> {
+    let [_, c, h, w] = sizes(x_shape);
+    let weight = cpu.view::<T>(weight)?;
+    let mut out = cpu.pool().alloc::<T>(x_shape.count())?;
+    let shared = Shared::new(&mut out);
+    // Positions that differ in their remainder by the stride meet different places of the kernel.
+    for class in (0..spec.stride[0].min(h)).flat_map(|y| (0..spec.stride[1].min(w)).map(move |x| [y, x])) {
+        let windows = Windows::backward(spec, [weight.shape[2], weight.shape[3]], [h, w], class);
+        let offset = (class[0] * w + class[1]) * c;
+        let pitch = [h * w * c, spec.stride[0] * w * c, spec.stride[1] * c];
+        let channels = [weight.shape[0] / spec.groups, weight.shape[1]];
+        let weight = read_weight(&weight, spec.groups, false);
+        Gather { cpu, source: g, weight, windows: &windows, groups: spec.groups, channels }
+            .run(&Target::Positions { out: &shared, offset, pitch, finish: Finish::default() })?;
+    }
+    Ok(wrap(cpu, x_shape.clone(), out))
+}
+
+/// The gradients of weight and bias for the output's gradient `g`.
+pub(crate) fn weight_grad<T: Real + Stored>(
+    cpu: &CpuBackend,
+    x: &Buffer,
+    g: Source<T>,
+    spec: &Conv2dSpec,
+    weight_shape: &Shape,
+) -> Result<(Buffer, Block<T>)> {
+    let [outputs, inputs, kh, kw] = sizes(weight_shape);
+    let [.., h, w] = g.shape();
+    let windows = Windows::forward(spec, [kh, kw], [h, w]);
+    let mut out = cpu.pool().alloc::<T>(weight_shape.count())?;
+    let mut bias = cpu.pool().alloc::<T>(outputs)?;
+    let (groups, channels) = (spec.groups, [inputs, outputs / spec.groups]);
+    WeightGrad { cpu, x: Source::Plain(cpu.view(x)?), g, windows: &windows, groups, channels }
+        .run(&mut out, &mut bias)?;
+    Ok((cpu.wrap(weight_shape.clone(), out), bias))
+}
+
+/// `block`, which lies channels last, as a buffer.
+pub(crate) fn wrap<T: Stored>(cpu: &CpuBackend, shape: Shape, block: Block<T>) -> Buffer {
+    let strides = channels_last(sizes(&shape));
+    cpu.wrap_strided(shape, strides, block)
 }

@@ -22,6 +22,7 @@ mod argmax;
 mod avg_pool;
 mod backend;
 mod binary;
+mod conv;
 mod conv2d;
 mod conv_block;
 mod copy;

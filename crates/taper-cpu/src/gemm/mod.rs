@@ -14,6 +14,6 @@ mod product;
 mod shared;
 
 pub(crate) use kernel::{Kernel, Real, Tile};
-pub(crate) use pack::{Matrix, Panels, pack_columns};
+pub(crate) use pack::{Matrix, Panels};
 pub(crate) use product::{Finish, Product};
 pub(crate) use shared::{Shared, run_tasks};

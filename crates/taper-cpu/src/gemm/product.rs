@@ -39,7 +39,8 @@ pub(crate) struct Finish<'a, T> {
 }
 
 impl<T: Real> Finish<'_, T> {
-    fn is_nothing(&self) -> bool {
+    /// Whether there is nothing to do.
+    pub fn is_nothing(&self) -> bool {
         self.bias.is_none() && !self.relu
     }
 

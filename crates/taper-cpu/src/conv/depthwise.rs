@@ -1,0 +1,176 @@
+//! Depthwise convolution: one channel a group, so loops over channels side by side and no matrix product.
+
+use super::finish::finish_positions;
+use super::gather::{Gather, Target};
+use super::tile::{Unit, Units};
+use super::weight::WeightGrad;
+use crate::gemm::{Real, Shared, run_tasks};
+use crate::isa::multiversion;
+use crate::storage::Stored;
+use taper_backend::Result;
+
+/// Positions of a unit, about.
+const POSITIONS: usize = 256;
+/// Into how many parts the weight gradient's sum is cut, at most.
+const PARTS: usize = 16;
+/// Channels whose sums are kept in registers.
+const BLOCK: usize = 32;
+
+/// Each row of a unit: picture and row counted in the unit, and in the batch.
+fn lines(unit: &Unit) -> impl Iterator<Item = [usize; 4]> {
+    let Unit { pictures, rows } = unit.clone();
+    pictures.clone().flat_map(move |n| {
+        let (first_n, first_i) = (pictures.start, rows.start);
+        rows.clone().map(move |i| [n - first_n, i - first_i, n, i])
+    })
+}
+
+/// Gathers channel by channel into `target`.
+pub(super) fn gather<T: Real + Stored>(gather: &Gather<T>, target: &Target<T>) -> Result<()> {
+    let Gather { cpu, source, weight, windows, groups: channels, .. } = *gather;
+    let [pictures, ..] = source.shape();
+    let grid = windows.grid;
+    let taps = windows.offsets(channels);
+    let mut packed = cpu.pool().alloc::<T>(taps.len() * channels)?;
+    for (tap, packed) in windows.taps.iter().zip(packed.chunks_mut(channels)) {
+        for (c, packed) in packed.iter_mut().enumerate() {
+            *packed = weight.data[weight.at(c, 0, tap)];
+        }
+    }
+    let align = if let Target::Pooled { pooled, .. } = target { pooled.window[0] } else { 1 };
+    let units = Units::new(pictures, grid, POSITIONS, align);
+    let cost = pictures * grid[0] * grid[1] * channels * taps.len().max(1);
+    run_tasks(cpu, units.count(), cost, |i| {
+        let unit = units.get(i);
+        let [tall, wide] = windows.tile_size(unit.rows.len());
+        let pitch = tall * wide * channels;
+        let mut tile = cpu.pool().alloc::<T>(unit.pictures.len() * pitch)?;
+        windows.load(cpu.isa(), &source, 0..channels, &unit, pitch, &mut tile);
+        let across = windows.step[1] * channels;
+        let row_of = |n: usize, i: usize| &tile[n * pitch + i * windows.step[0] * wide * channels..];
+        match target {
+            Target::Positions { out, offset, pitch, finish } => {
+                for [n, i, in_n, in_i] in lines(&unit) {
+                    let start = offset + in_n * pitch[0] + in_i * pitch[1];
+                    // SAFETY: this task's own row of positions; what lies between them is no other task's row.
+                    let row = unsafe { out.slice(start..start + (grid[1] - 1) * pitch[2] + channels) };
+                    weigh(cpu.isa(), row_of(n, i), across, &taps, &packed, channels, row, pitch[2]);
+                    if !finish.is_nothing() {
+                        // SAFETY: as above, and `row` is not used any more.
+                        unsafe { finish_positions(out, start, grid[1], pitch[2], 0..channels, *finish) };
+                    }
+                }
+            }
+            Target::Pooled { pooled, relu } => {
+                let size = grid[1] * channels;
+                let mut block = cpu.pool().alloc::<T>(unit.pictures.len() * unit.rows.len() * size)?;
+                for ([n, i, ..], row) in lines(&unit).zip(block.chunks_mut(size)) {
+                    weigh(cpu.isa(), row_of(n, i), across, &taps, &packed, channels, row, channels);
+                }
+                pooled.store(cpu.isa(), &unit, grid[1], 0..channels, *relu, &block);
+            }
+        }
+        Ok(())
+    })
+}
+
+multiversion! {
+    /// `out[j · pitch + c] = Σ_tap row[j · across + tap + c] · weight[tap, c]` for each position `j` and channel `c`.
+    fn weigh<T: Real>(
+        row: &[T],
+        across: usize,
+        taps: &[usize],
+        weight: &[T],
+        channels: usize,
+        out: &mut [T],
+        pitch: usize,
+    ) {
+        for (j, out) in out.chunks_mut(pitch).enumerate() {
+            for (first, out) in (0..channels).step_by(BLOCK).zip(out[..channels].chunks_mut(BLOCK)) {
+                let mut sums = [T::default(); BLOCK];
+                let count = out.len();
+                for (&tap, weight) in taps.iter().zip(weight.chunks(channels)) {
+                    let x = &row[j * across + tap + first..][..count];
+                    let weight = &weight[first..first + count];
+                    if count == BLOCK {
+                        for l in 0..BLOCK {
+                            sums[l] += x[l] * weight[l];
+                        }
+                    } else {
+                        for ((sum, &x), &w) in sums.iter_mut().zip(x).zip(weight) {
+                            *sum += x * w;
+                        }
+                    }
+                }
+                out.copy_from_slice(&sums[..count]);
+            }
+        }
+    }
+}
+
+/// The weight gradient `[C, 1, Kh, Kw]` to `out`, and that of a bias to `bias: [C]`.
+pub(super) fn weight_grad<T: Real + Stored>(grad: &WeightGrad<T>, out: &mut [T], bias: &mut [T]) -> Result<()> {
+    let WeightGrad { cpu, x, g, windows, groups: channels, .. } = *grad;
+    let [pictures, ..] = x.shape();
+    let grid = windows.grid;
+    let taps = windows.offsets(channels);
+    let units = Units::new(pictures, grid, POSITIONS, 1);
+    let parts = PARTS.min(units.count());
+    // For each part the sums of each tap, then those of `g`.
+    let size = (taps.len() + 1) * channels;
+    let mut sums = cpu.pool().alloc_zeroed::<T>(parts * size)?;
+    let shared = Shared::new(&mut sums);
+    run_tasks(cpu, parts, pictures * grid[0] * grid[1] * size, |part| {
+        // SAFETY: each task has its own part.
+        let (sums, bias) = unsafe { shared.slice(part * size..(part + 1) * size) }.split_at_mut(taps.len() * channels);
+        for index in part * units.count() / parts..(part + 1) * units.count() / parts {
+            let unit = units.get(index);
+            let [tall, wide] = windows.tile_size(unit.rows.len());
+            let pitch = tall * wide * channels;
+            let row = grid[1] * channels;
+            let mut tile = cpu.pool().alloc::<T>(unit.pictures.len() * pitch)?;
+            let mut g_row = cpu.pool().alloc::<T>(row)?;
+            windows.load(cpu.isa(), &x, 0..channels, &unit, pitch, &mut tile);
+            for [n, i, in_n, in_i] in lines(&unit) {
+                g.load(cpu.isa(), in_n, 0..channels, in_i as isize..in_i as isize + 1, 0..grid[1] as isize, &mut g_row);
+                let tile = &tile[n * pitch + i * windows.step[0] * wide * channels..];
+                let across = windows.step[1] * channels;
+                correlate(cpu.isa(), tile, across, &taps, &g_row, channels, sums);
+                for g in g_row.chunks(channels) {
+                    for (sum, &g) in bias.iter_mut().zip(g) {
+                        *sum += g;
+                    }
+                }
+            }
+        }
+        Ok(())
+    })?;
+    out.fill(T::default());
+    bias.fill(T::default());
+    for sums in sums.chunks(size) {
+        let (sums, bias_sums) = sums.split_at(taps.len() * channels);
+        for (tap, sums) in sums.chunks(channels).enumerate() {
+            for (x, &sum) in out[tap..].iter_mut().step_by(taps.len()).zip(sums) {
+                *x += sum;
+            }
+        }
+        for (x, &sum) in bias.iter_mut().zip(bias_sums) {
+            *x += sum;
+        }
+    }
+    Ok(())
+}
+
+multiversion! {
+    /// `sums[tap, c] += Σ_j row[j · across + tap + c] · g[j, c]`.
+    fn correlate<T: Real>(row: &[T], across: usize, taps: &[usize], g: &[T], channels: usize, sums: &mut [T]) {
+        for (&tap, sums) in taps.iter().zip(sums.chunks_mut(channels)) {
+            for (j, g) in g.chunks(channels).enumerate() {
+                let x = &row[j * across + tap..][..channels];
+                for ((sum, &x), &g) in sums.iter_mut().zip(x).zip(g) {
+                    *sum += x * g;
+                }
+            }
+        }
+    }
+}

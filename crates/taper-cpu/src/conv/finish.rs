@@ -1,0 +1,104 @@
+//! Bias, activation and max pooling on results that are still in the cache.
+
+use super::tile::Unit;
+use crate::gemm::{Finish, Real, Shared};
+use crate::{Isa, isa::multiversion};
+use std::ops::Range;
+
+/// What `which` holds where ReLU gave 0: no place of a window, so nothing flows back.
+pub(crate) const NOWHERE: u8 = u8::MAX;
+
+/// The result of max pooling over windows side by side: the largest value, and its place in the window. Both dense,
+/// channels last.
+pub(crate) struct Pooled<'a, T> {
+    pub out: &'a Shared<T>,
+    pub which: &'a Shared<u8>,
+    /// At most 255 places.
+    pub window: [usize; 2],
+    /// The pooled height and width.
+    pub size: [usize; 2],
+    pub channels: usize,
+    /// For each channel; zeros if there is none.
+    pub bias: &'a [T],
+}
+
+impl<T: Real> Pooled<'_, T> {
+    /// Pools `block: [pictures, rows, width, channels]` of `unit`, whose rows start at a window's.
+    pub fn store(&self, isa: Isa, unit: &Unit, width: usize, channels: Range<usize>, relu: bool, block: &[T]) {
+        let [tall, wide] = self.window;
+        let row = width * channels.len();
+        let picture = unit.rows.len() * row;
+        let pooled_rows = unit.rows.start / tall..(unit.rows.end / tall).min(self.size[0]);
+        for (n, block) in unit.pictures.clone().zip(block.chunks(picture.max(1))) {
+            for (i, block) in pooled_rows.clone().zip(block.chunks(tall * row)) {
+                for j in 0..self.size[1] {
+                    let start = ((n * self.size[0] + i) * self.size[1] + j) * self.channels + channels.start;
+                    // SAFETY: each unit and range of channels belongs to one task.
+                    let (out, which) = unsafe {
+                        let range = start..start + channels.len();
+                        (self.out.slice(range.clone()), self.which.slice(range))
+                    };
+                    let window = &block[j * wide * channels.len()..];
+                    largest(isa, window, row, self.window, &self.bias[channels.clone()], relu, out, which);
+                }
+            }
+        }
+    }
+}
+
+multiversion! {
+    /// The largest of each channel over a window (the first of equals; a NaN counts as largest), and its place.
+    fn largest<T: Real>(
+        values: &[T],
+        row: usize,
+        window: [usize; 2],
+        bias: &[T],
+        relu: bool,
+        out: &mut [T],
+        which: &mut [u8],
+    ) {
+        let count = out.len();
+        for ((out, &x), &b) in out.iter_mut().zip(&values[..count]).zip(bias) {
+            *out = x + b;
+        }
+        which.fill(0);
+        for place in 1..window[0] * window[1] {
+            let start = place / window[1] * row + place % window[1] * count;
+            let values = &values[start..start + count];
+            for (((out, which), &x), &b) in out.iter_mut().zip(which.iter_mut()).zip(values).zip(bias) {
+                let x = x + b;
+                // Not (x ≤ out), unless `out` is a NaN already: true for a NaN `x` too.
+                #[allow(clippy::neg_cmp_op_on_partial_ord, clippy::eq_op)]
+                let larger = !(x <= *out) & (*out == *out);
+                *out = if larger { x } else { *out };
+                *which = if larger { place as u8 } else { *which };
+            }
+        }
+        if relu {
+            for (out, which) in out.iter_mut().zip(which) {
+                let dead = *out <= T::default();
+                *out = if dead { T::default() } else { *out };
+                *which = if dead { NOWHERE } else { *which };
+            }
+        }
+    }
+}
+
+/// Applies `finish` to the channels `channels` at each of `count` positions, `pitch` apart.
+///
+/// # Safety
+/// Nothing else uses them meanwhile.
+pub(crate) unsafe fn finish_positions<T: Real>(
+    out: &Shared<T>,
+    start: usize,
+    count: usize,
+    pitch: usize,
+    channels: Range<usize>,
+    finish: Finish<T>,
+) {
+    for position in 0..count {
+        let start = start + position * pitch;
+        // SAFETY: as the caller vouches.
+        finish.apply(unsafe { out.slice(start..start + channels.len()) }, channels.start);
+    }
+}

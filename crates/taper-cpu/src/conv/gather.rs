@@ -1,0 +1,299 @@
+//! `y[n, co, i, j] = Σ_taps Σ_ci x[n, ci, i·s + tap.y, j·s + tap.x] · weight[co, ci, tap]`, finished in the cache.
+//!
+//! This is the forward convolution; and with the gradient as `x` and the weight read the other way round it is the input
+//! gradient.
+
+use super::finish::{Pooled, finish_positions};
+use super::source::Source;
+use super::tile::{Tap, Unit, Units, Windows};
+use crate::CpuBackend;
+use crate::gemm::{Finish, Kernel, Panels, Real, Shared, Tile, run_tasks};
+use crate::memory::Block;
+use crate::storage::Stored;
+use std::ops::Range;
+use taper_backend::Result;
+
+/// Bytes of a column panel's line: two vectors times this many bytes stay in the first cache.
+const DEPTH_BYTES: usize = 1280;
+/// Positions of a unit, at most about.
+const POSITIONS: usize = 256;
+/// How many tasks there should be, at least, where the size allows.
+const TASKS: usize = 16;
+
+/// A convolution's weight for reading: element `(co, ci, place)`, channels counted inside their group.
+#[derive(Clone, Copy)]
+pub(crate) struct Weight<'a, T> {
+    pub data: &'a [T],
+    pub offset: usize,
+    /// From one output and one input channel to the next.
+    pub strides: [usize; 2],
+    /// From one group to the next.
+    pub group: usize,
+    /// From one row and one column of the kernel to the next.
+    pub place: [usize; 2],
+    /// The kernel's width.
+    pub width: usize,
+}
+
+impl<T: Real> Weight<'_, T> {
+    /// Where the first output channel's element is.
+    pub fn at(&self, group: usize, ci: usize, tap: &Tap) -> usize {
+        let place = tap.place / self.width * self.place[0] + tap.place % self.width * self.place[1];
+        self.offset + group * self.group + ci * self.strides[1] + place
+    }
+}
+
+/// Where results go.
+pub(crate) enum Target<'a, T> {
+    /// Position `(n, i, j)`, channel `c` to `offset + n·pitch[0] + i·pitch[1] + j·pitch[2] + c`, finished.
+    Positions { out: &'a Shared<T>, offset: usize, pitch: [usize; 3], finish: Finish<'a, T> },
+    /// To max pooling, with ReLU or without.
+    Pooled { pooled: &'a Pooled<'a, T>, relu: bool },
+}
+
+/// One gather.
+pub(crate) struct Gather<'a, T> {
+    pub cpu: &'a CpuBackend,
+    pub source: Source<'a, T>,
+    pub weight: Weight<'a, T>,
+    pub windows: &'a Windows,
+    pub groups: usize,
+    /// Input and output channels of a group.
+    pub channels: [usize; 2],
+}
+
+/// A stretch of a patch that is multiplied at once: segments of the tile, all of one length.
+struct Chunk {
+    start: usize,
+    segments: Vec<usize>,
+    length: usize,
+}
+
+impl Chunk {
+    fn depth(&self) -> usize {
+        self.segments.len() * self.length
+    }
+}
+
+/// Cuts runs of `length` into chunks of at most `longest` elements.
+fn chunks(runs: &[usize], length: usize, longest: usize) -> Vec<Chunk> {
+    let mut start = 0;
+    let mut result = Vec::new();
+    let mut push = |segments: Vec<usize>, length: usize| {
+        let chunk = Chunk { start, segments, length };
+        start += chunk.depth();
+        result.push(chunk);
+    };
+    if length <= longest {
+        let count = runs.len().div_ceil(longest / length.max(1));
+        for runs in runs.chunks(runs.len().div_ceil(count.max(1)).max(1)) {
+            push(runs.to_vec(), length);
+        }
+    } else {
+        let part = length.div_ceil(length.div_ceil(longest));
+        for run in runs {
+            for start in (0..length).step_by(part) {
+                push(vec![run + start], part.min(length - start));
+            }
+        }
+    }
+    result
+}
+
+/// Everything that the tasks of a gather share.
+struct Plan<'a, T: Stored> {
+    gather: &'a Gather<'a, T>,
+    kernel: Kernel<T>,
+    panels: Panels,
+    chunks: Vec<Chunk>,
+    depth: usize,
+    /// The weight, packed: group by group, chunk by chunk, panel by panel.
+    packed: Block<T>,
+}
+
+impl<T: Real + Stored> Gather<'_, T> {
+    /// Gathers into `target`.
+    pub fn run(&self, target: &Target<T>) -> Result<()> {
+        let [pictures, ..] = self.source.shape();
+        let grid = self.windows.grid;
+        let positions = pictures * grid[0] * grid[1];
+        if positions * self.groups * self.channels[1] == 0 {
+            return Ok(());
+        }
+        if self.groups > 1 && self.channels == [1, 1] {
+            return super::depthwise::gather(self, target);
+        }
+        let plan = Plan::new(self)?;
+        let align = if let Target::Pooled { pooled, .. } = target { pooled.window[0] } else { 1 };
+        let units = Units::new(pictures, grid, (positions / TASKS).clamp(64, POSITIONS), align);
+        // Few positions: split the channels too.
+        let panels = plan.panels.count();
+        let group = panels.div_ceil(TASKS.div_ceil(units.count() * self.groups).min(panels));
+        let splits = panels.div_ceil(group);
+        let cost = positions.saturating_mul(plan.depth).saturating_mul(self.groups * self.channels[1]);
+        run_tasks(self.cpu, units.count() * self.groups * splits, cost.max(positions), |i| {
+            let (rest, split) = (i / splits, i % splits);
+            let (unit, of) = (units.get(rest / self.groups), rest % self.groups);
+            plan.task(&unit, of, split * group..((split + 1) * group).min(panels), target)
+        })
+    }
+}
+
+impl<'a, T: Real + Stored> Plan<'a, T> {
+    fn new(gather: &'a Gather<'a, T>) -> Result<Self> {
+        let [inputs, outputs] = gather.channels;
+        let kernel = T::kernel(gather.cpu.isa());
+        let panels = Panels::new(&kernel, outputs);
+        let (runs, length) = gather.windows.runs(inputs);
+        let chunks = chunks(&runs, length, DEPTH_BYTES / size_of::<T>());
+        let depth = runs.len() * length;
+        let packed = gather.cpu.pool().alloc(gather.groups * depth * panels.padded())?;
+        let mut plan = Self { gather, kernel, panels, chunks, depth, packed };
+        plan.pack()?;
+        Ok(plan)
+    }
+
+    /// Packs the weight as `[depth][column]` panels, in the order in which patches lie in a tile.
+    fn pack(&mut self) -> Result<()> {
+        let Self { gather, panels, chunks, depth, kernel, packed } = self;
+        let Gather { weight, windows, channels: [inputs, _], .. } = gather;
+        let shared = Shared::new(packed);
+        let count = panels.count();
+        let cost = gather.groups * *depth * panels.padded();
+        run_tasks(gather.cpu, gather.groups * count, cost, |i| {
+            let (group, panel) = (i / count, i % count);
+            let (columns, width) = (panels.range(panel), panels.vectors(panel) * kernel.lanes);
+            for chunk in chunks.iter() {
+                let start = (group * *depth + chunk.start) * panels.padded() + columns.start * chunk.depth();
+                // SAFETY: each task has its own panels.
+                let out = unsafe { shared.slice(start..start + chunk.depth() * width) };
+                for (k, out) in (chunk.start..).zip(out.chunks_mut(width)) {
+                    let first = weight.at(group, k % inputs, &windows.taps[k / inputs]);
+                    let source = weight.data[first + columns.start * weight.strides[0]..].iter();
+                    for (out, &w) in out.iter_mut().zip(source.step_by(weight.strides[0].max(1))).take(columns.len()) {
+                        *out = w;
+                    }
+                    out[columns.len()..].fill(T::default());
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Column panels `panels` of one group at the positions of one unit.
+    fn task(&self, unit: &Unit, group: usize, panels: Range<usize>, target: &Target<T>) -> Result<()> {
+        let Gather { cpu, source, windows, channels: [inputs, outputs], .. } = self.gather;
+        let width = windows.grid[1];
+        let [tall, wide] = windows.tile_size(unit.rows.len());
+        // One cache line more than needed, lest all pictures fall into the same sets of the cache.
+        let tile_pitch = (tall * wide * inputs).next_multiple_of(16) + 16;
+        let mut tile = cpu.pool().alloc::<T>(unit.pictures.len() * tile_pitch)?;
+        windows.load(cpu.isa(), source, group * inputs..(group + 1) * inputs, unit, tile_pitch, &mut tile);
+        let columns = self.panels.range(panels.start).start..self.panels.range(panels.end - 1).end;
+        let channels = group * outputs + columns.start..group * outputs + columns.end;
+        match target {
+            Target::Positions { out, offset, pitch, finish } => {
+                let first = offset + unit.pictures.start * pitch[0] + unit.rows.start * pitch[1] + channels.start;
+                let last = first
+                    + (unit.pictures.len() - 1) * pitch[0]
+                    + (unit.rows.len() - 1) * pitch[1]
+                    + (width - 1) * pitch[2]
+                    + columns.len();
+                let _ = out.at(last); // checks that all of it is inside
+                self.compute(unit, group, panels, &tile, tile_pitch, out.at(first), *pitch);
+                if !finish.is_nothing() {
+                    for n in 0..unit.pictures.len() {
+                        for i in 0..unit.rows.len() {
+                            let start = first + n * pitch[0] + i * pitch[1];
+                            // SAFETY: this task's own positions and channels.
+                            unsafe { finish_positions(out, start, width, pitch[2], channels.clone(), *finish) };
+                        }
+                    }
+                }
+            }
+            Target::Pooled { pooled, relu } => {
+                let row = width * columns.len();
+                let picture = unit.rows.len() * row;
+                let mut block = cpu.pool().alloc::<T>(unit.pictures.len() * picture)?;
+                let pitch = [picture, row, columns.len()];
+                self.compute(unit, group, panels, &tile, tile_pitch, block.as_mut_ptr(), pitch);
+                pooled.store(cpu.isa(), unit, width, channels, *relu, &block);
+            }
+        }
+        Ok(())
+    }
+
+    /// Multiplies the patches of `tile` with column panels `panels`, into `c`, whose positions are `pitch` apart.
+    #[allow(clippy::too_many_arguments)]
+    fn compute(
+        &self,
+        unit: &Unit,
+        group: usize,
+        panels: Range<usize>,
+        tile: &[T],
+        tile_pitch: usize,
+        c: *mut T,
+        pitch: [usize; 3],
+    ) {
+        let Gather { windows, channels: [inputs, _], .. } = self.gather;
+        let tile_row = windows.tile_size(1)[1] * inputs;
+        let sizes = [unit.pictures.len(), unit.rows.len(), windows.grid[1]];
+        let steps = [tile_pitch, windows.step[0] * tile_row, windows.step[1] * inputs];
+        // The rows of a register tile are positions of one row of a picture, or for narrow pictures the same position of
+        // several.
+        let (outer, inner) = if sizes[2] < 7 && sizes[0] > sizes[2] { ([1, 2], 0) } else { ([0, 1], 2) };
+        let height = sizes[inner].div_ceil(sizes[inner].div_ceil(self.kernel.rows));
+        let first_column = self.panels.range(panels.start).start;
+        for chunk in &self.chunks {
+            for panel in panels.clone() {
+                let (columns, vectors) = (self.panels.range(panel), self.panels.vectors(panel));
+                let b_step = vectors * self.kernel.lanes;
+                let start = (group * self.depth + chunk.start) * self.panels.padded() + columns.start * chunk.depth();
+                let b = &self.packed[start..start + chunk.depth() * b_step];
+                for p in 0..sizes[outer[0]] {
+                    for q in 0..sizes[outer[1]] {
+                        let a = p * steps[outer[0]] + q * steps[outer[1]];
+                        let to = p * pitch[outer[0]] + q * pitch[outer[1]];
+                        for start in (0..sizes[inner]).step_by(height) {
+                            let rows = height.min(sizes[inner] - start);
+                            let a = &tile[a + start * steps[inner]..];
+                            debug_assert!(
+                                (rows - 1) * steps[inner] + chunk.segments.iter().max().unwrap_or(&0) + chunk.length
+                                    <= a.len()
+                            );
+                            let tile = Tile {
+                                a: a.as_ptr(),
+                                a_row: steps[inner],
+                                a_step: 1,
+                                segments: &chunk.segments,
+                                length: chunk.length,
+                                b: b.as_ptr(),
+                                b_step,
+                                c: c.wrapping_add(to + start * pitch[inner] + columns.start - first_column),
+                                c_row: pitch[inner],
+                                columns: columns.len(),
+                                accumulate: chunk.start > 0,
+                            };
+                            // SAFETY: the backend has the instruction set; the tile holds every patch of the unit's
+                            // windows, whose runs the segments are; `b` is a whole panel; the caller's `c` has a place for
+                            // every position of the unit.
+                            unsafe { (self.kernel.run)(&tile, rows, vectors) };
+                        }
+                    }
+                }
+            }
+        }
+        if self.depth == 0 {
+            let width = self.panels.range(panels.end - 1).end - first_column;
+            for n in 0..sizes[0] {
+                for i in 0..sizes[1] {
+                    for j in 0..sizes[2] {
+                        let c = c.wrapping_add(n * pitch[0] + i * pitch[1] + j * pitch[2]);
+                        // SAFETY: `width` channels of a position, all of whose bits zero are 0.0.
+                        unsafe { c.write_bytes(0, width) };
+                    }
+                }
+            }
+        }
+    }
+}

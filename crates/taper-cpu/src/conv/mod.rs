@@ -1,0 +1,13 @@
+//! Convolution as matrix products that read patches of pictures in place.
+//!
+//! A task copies the rows of the picture that it needs into a tile, channels last and padded with zeros. A patch is then
+//! a few contiguous runs of the tile, and the micro-kernel reads it there: no matrix of patches is ever written. Forward
+//! and input gradient are one gather ([`gather`]), the weight gradient the transposed product ([`weight`]).
+//! Channels that have no group to share ([`depthwise`]) are plain loops over channels.
+
+pub(crate) mod depthwise;
+pub(crate) mod finish;
+pub(crate) mod gather;
+pub(crate) mod source;
+pub(crate) mod tile;
+pub(crate) mod weight;

@@ -1,0 +1,222 @@
+//! `dw[co, ci, tap] = Σ_n Σ_i Σ_j x[n, ci, i·s + tap.y, j·s + tap.x] · g[n, co, i, j]`: the weight gradient.
+//!
+//! As a product its rows are the elements of a patch, read from the tile in place, and its columns the output channels.
+//! The sum over positions is cut into parts by size; each is summed on its own, and the parts are added in order.
+
+use super::source::Source;
+use super::tile::{Unit, Units, Windows};
+use crate::CpuBackend;
+use crate::gemm::{Kernel, Panels, Real, Shared, Tile, run_tasks};
+use crate::storage::Stored;
+use std::ops::Range;
+use taper_backend::Result;
+
+/// Positions of a unit, about: a column panel of so many lines stays in the first cache.
+const POSITIONS: usize = 256;
+/// How many tasks there should be, at least, where the size allows.
+const TASKS: usize = 16;
+/// Elements of all parts' sums together, about.
+const ROOM: usize = 1 << 21;
+/// Output channels that are added up and stored together.
+const BLOCK: usize = 16;
+
+/// One weight gradient.
+pub(crate) struct WeightGrad<'a, T> {
+    pub cpu: &'a CpuBackend,
+    pub x: Source<'a, T>,
+    pub g: Source<'a, T>,
+    /// The forward windows.
+    pub windows: &'a Windows,
+    pub groups: usize,
+    /// Input and output channels of a group.
+    pub channels: [usize; 2],
+}
+
+/// Everything that the tasks share.
+struct Plan<'a, T> {
+    grad: &'a WeightGrad<'a, T>,
+    kernel: Kernel<T>,
+    panels: Panels,
+    units: Units,
+    /// How many parts the units are dealt to.
+    parts: usize,
+    runs: Vec<usize>,
+    run: usize,
+    /// Sums of each part: `[group, run, element, channel]`.
+    sums: Shared<T>,
+    /// Sums of `g` of each part: `[group, channel]`.
+    bias: Shared<T>,
+}
+
+impl<T: Real + Stored> WeightGrad<'_, T> {
+    /// Writes the gradient to `out: [C_out, C_in / groups, Kh, Kw]`, row-major, and that of a bias to `bias: [C_out]`.
+    pub fn run(&self, out: &mut [T], bias: &mut [T]) -> Result<()> {
+        let [pictures, ..] = self.x.shape();
+        let [inputs, outputs] = self.channels;
+        let grid = self.windows.grid;
+        let positions = pictures * grid[0] * grid[1];
+        if positions == 0 || outputs == 0 {
+            out.fill(T::default());
+            bias.fill(T::default());
+            return Ok(());
+        }
+        if self.groups > 1 && self.channels == [1, 1] {
+            return super::depthwise::weight_grad(self, out, bias);
+        }
+        let kernel = T::kernel(self.cpu.isa());
+        let panels = Panels::new(&kernel, outputs);
+        let units = Units::new(pictures, grid, POSITIONS, 1);
+        let (runs, run) = self.windows.runs(inputs);
+        let depth = runs.len() * run;
+        let size = self.groups * depth * outputs;
+        let parts = (ROOM / size.max(1)).clamp(1, TASKS).min(units.count());
+        let mut sums = self.cpu.pool().alloc::<T>(parts * size)?;
+        let mut bias_sums = self.cpu.pool().alloc::<T>(parts * self.groups * outputs)?;
+        let plan = Plan {
+            grad: self,
+            kernel,
+            panels,
+            units,
+            parts,
+            runs,
+            run,
+            sums: Shared::new(&mut sums),
+            bias: Shared::new(&mut bias_sums),
+        };
+        let count = panels.count();
+        let group = count.div_ceil(TASKS.div_ceil(parts * self.groups).min(count));
+        let splits = count.div_ceil(group);
+        let cost = positions.saturating_mul(size).max(positions);
+        run_tasks(self.cpu, parts * self.groups * splits, cost, |i| {
+            let (rest, split) = (i / splits, i % splits);
+            plan.task(rest / self.groups, rest % self.groups, split * group..((split + 1) * group).min(count))
+        })?;
+        self.add_up(&sums, parts, out)?;
+        bias.fill(T::default());
+        for part in bias_sums.chunks(self.groups * outputs) {
+            for (x, &y) in bias.iter_mut().zip(part) {
+                *x += y;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds up the parts, in order, and stores the sum in the weight's own order.
+    fn add_up(&self, sums: &[T], parts: usize, out: &mut [T]) -> Result<()> {
+        let [inputs, outputs] = self.channels;
+        let taps = self.windows.taps.len();
+        let row = inputs * taps;
+        let size = self.groups * row * outputs;
+        let blocks = outputs.div_ceil(BLOCK);
+        let out = Shared::new(out);
+        run_tasks(self.cpu, self.groups * blocks, parts * size, |i| {
+            let (group, first) = (i / blocks, i % blocks * BLOCK);
+            let count = BLOCK.min(outputs - first);
+            let start = (group * outputs + first) * row;
+            // SAFETY: each task has its own output channels.
+            let out = unsafe { out.slice(start..start + count * row) };
+            for element in 0..row {
+                let (ci, tap) = (element / taps, element % taps);
+                let from = (group * row + tap * inputs + ci) * outputs + first;
+                let mut total = [T::default(); BLOCK];
+                for part in 0..parts {
+                    let values = &sums[part * size + from..part * size + from + count];
+                    for (x, &y) in total.iter_mut().zip(values) {
+                        *x += y;
+                    }
+                }
+                for (x, &total) in out[element..].iter_mut().step_by(row).zip(&total[..count]) {
+                    *x = total;
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+impl<T: Real + Stored> Plan<'_, T> {
+    /// Sums column panels `panels` of one group over the units of one part.
+    fn task(&self, part: usize, group: usize, panels: Range<usize>) -> Result<()> {
+        let WeightGrad { cpu, x, g, windows, channels: [inputs, outputs], groups, .. } = *self.grad;
+        let depth = self.runs.len() * self.run;
+        let [pictures, rows] = self.units.largest();
+        let [tall, wide] = windows.tile_size(rows);
+        let pitch = tall * wide * inputs + 16;
+        let lines = pictures * rows * windows.grid[1];
+        let mut tile = cpu.pool().alloc::<T>(pictures * pitch)?;
+        let mut room = cpu.pool().alloc::<T>(lines * 2 * self.kernel.lanes)?;
+        let count = self.units.count();
+        let units = part * count / self.parts..(part + 1) * count / self.parts;
+        let first = units.start;
+        for index in units {
+            let unit = self.units.get(index);
+            windows.load(cpu.isa(), &x, group * inputs..(group + 1) * inputs, &unit, pitch, &mut tile);
+            let tile_row = windows.tile_size(1)[1] * inputs;
+            let segments: Vec<usize> = (0..unit.pictures.len())
+                .flat_map(|n| (0..unit.rows.len()).map(move |i| n * pitch + i * windows.step[0] * tile_row))
+                .collect();
+            for panel in panels.clone() {
+                let columns = self.panels.range(panel);
+                let b_step = self.panels.vectors(panel) * self.kernel.lanes;
+                let channels = group * outputs + columns.start..group * outputs + columns.end;
+                let used = segments.len() * windows.grid[1];
+                self.load_panel(&g, &unit, channels.clone(), b_step, &mut room[..used * b_step]);
+                let start = part * groups * outputs;
+                // SAFETY: each part, group and panel belongs to one task.
+                let bias = unsafe { self.bias.slice(start + channels.start..start + channels.end) };
+                if index == first {
+                    bias.fill(T::default());
+                }
+                for line in room[..used * b_step].chunks(b_step) {
+                    for (x, &y) in bias.iter_mut().zip(line) {
+                        *x += y;
+                    }
+                }
+                let height = self.run.div_ceil(self.run.div_ceil(self.kernel.rows).max(1));
+                for (r, &run) in self.runs.iter().enumerate() {
+                    for start in (0..self.run).step_by(height.max(1)) {
+                        let c = ((part * groups + group) * depth + r * self.run + start) * outputs + columns.start;
+                        let height = height.min(self.run - start);
+                        let _ = self.sums.at(c + (height - 1) * outputs + columns.len()); // checks that it is inside
+                        let tile = Tile {
+                            a: tile[run + start..].as_ptr(),
+                            a_row: 1,
+                            a_step: windows.step[1] * inputs,
+                            segments: &segments,
+                            length: windows.grid[1],
+                            b: room.as_ptr(),
+                            b_step,
+                            c: self.sums.at(c),
+                            c_row: outputs,
+                            columns: columns.len(),
+                            accumulate: index > first,
+                        };
+                        // SAFETY: the backend has the instruction set; a segment and a run lead to a place of a window
+                        // of the unit, all of which the tile holds; `room` holds a whole panel for each position.
+                        unsafe { (self.kernel.run)(&tile, height, b_step / self.kernel.lanes) };
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies `channels` of `g` at the positions of `unit` to `out: [position, width]`.
+    fn load_panel(&self, g: &Source<T>, unit: &Unit, channels: Range<usize>, width: usize, out: &mut [T]) {
+        let across = self.grad.windows.grid[1];
+        let size = unit.rows.len() * across * channels.len();
+        let rows = unit.rows.start as isize..unit.rows.end as isize;
+        // Narrow panels are loaded side by side to the end of their room, and then spread from the front.
+        let start = out.len() - unit.pictures.len() * size;
+        for (n, out) in unit.pictures.clone().zip(out[start..].chunks_mut(size)) {
+            g.load(self.grad.cpu.isa(), n, channels.clone(), rows.clone(), 0..across as isize, out);
+        }
+        if channels.len() < width {
+            for line in 0..out.len() / width {
+                let from = start + line * channels.len();
+                out.copy_within(from..from + channels.len(), line * width);
+                out[line * width + channels.len()..(line + 1) * width].fill(T::default());
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What the tests of products and convolutions share.
+#![allow(dead_code)] // each test file uses its own part
+
+use taper_backend::{Backend, Buffer, DType, Element, HostData, RandomKey, SliceRange};
+use taper_cpu::{CpuBackend, Isa};
+
+/// One backend for each instruction set that the machine has and each of several numbers of threads; those of one
+/// instruction set follow each other.
+pub fn backends() -> &'static [CpuBackend] {
+    static BACKENDS: std::sync::OnceLock<Vec<CpuBackend>> = std::sync::OnceLock::new();
+    BACKENDS.get_or_init(|| {
+        Isa::available()
+            .into_iter()
+            .flat_map(|isa| [2, 1, 3].map(|threads| CpuBackend::with_isa(threads, isa).unwrap()))
+            .collect()
+    })
+}
+
+pub fn normal(count: usize, seed: u64) -> Vec<f64> {
+    (0..count as u64).map(|i| RandomKey::new(seed).normal(i)).collect()
+}
+
+/// ‖a − b‖ / ‖b‖, and NaN if anything is.
+pub fn distance(a: &[f64], b: &[f64]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let norm = |x: &mut dyn Iterator<Item = f64>| x.map(|x| x * x).sum::<f64>().sqrt();
+    let difference = norm(&mut a.iter().zip(b).map(|(a, b)| a - b));
+    if difference == 0.0 { 0.0 } else { difference / norm(&mut b.iter().copied()) }
+}
+
+/// A few roundings: of n random terms the sum grows as √n, the error of a running sum as n, and so their ratio as √n;
+/// but a running sum is never longer than a panel is deep, a few hundred.
+pub fn bound(dtype: DType) -> f64 {
+    if dtype == DType::F32 { 6e-7 } else { 1e-15 }
+}
+
+/// Fills the pool with blocks of NaN, so that a result that nobody wrote shows.
+pub fn poison(cpu: &CpuBackend, count: usize, dtype: DType) {
+    let kept: Vec<Buffer> =
+        [1, 2, 3, 1].map(|i| cpu.fill(&[count * i].into(), dtype, f64::NAN).unwrap()).into_iter().collect();
+    drop(kept);
+}
+
+/// Random values of `shape` as `dtype` rounds them, as a buffer (in an odd place of memory if `sliced`), and as f64.
+pub fn operand(cpu: &CpuBackend, shape: &[usize], dtype: DType, seed: u64, sliced: bool) -> (Buffer, Vec<f64>) {
+    let mut outer = shape.to_vec();
+    if sliced {
+        outer.iter_mut().for_each(|size| *size += 1);
+    }
+    let data = HostData::from_f64(&normal(outer.iter().product(), seed), dtype);
+    let whole = cpu.upload(data, &outer.into()).unwrap();
+    let ranges: Vec<SliceRange> =
+        shape.iter().map(|&size| SliceRange::new(usize::from(sliced), size + usize::from(sliced))).collect();
+    let x = cpu.slice(&whole, &ranges).unwrap();
+    let values = cpu.download(&x).unwrap().to_f64();
+    (x, values)
+}
+
+/// A sum whose error does not grow with its length (Kahan 1965).
+pub struct ExactSum(f64, f64);
+
+impl ExactSum {
+    pub fn new() -> Self {
+        Self(0.0, 0.0)
+    }
+
+    pub fn add(&mut self, term: f64) {
+        let corrected = term - self.1;
+        let next = self.0 + corrected;
+        self.1 = (next - self.0) - corrected;
+        self.0 = next;
+    }
+
+    pub fn value(&self) -> f64 {
+        self.0
+    }
+}
+
+pub fn same_bits(a: &HostData, b: &HostData) -> bool {
+    fn bits<T: Element>(a: &HostData) -> Vec<u64> {
+        T::unwrap(a.clone()).unwrap_or_default().into_iter().map(|x| x.to_f64().to_bits()).collect()
+    }
+    a.dtype() == b.dtype() && bits::<f32>(a) == bits::<f32>(b) && bits::<f64>(a) == bits::<f64>(b)
+}
+
+/// Runs `f` on every backend; results must be bitwise the same for one instruction set, and `close` to what is expected.
+pub fn on_each(f: impl Fn(&CpuBackend) -> Vec<HostData>, close: impl Fn(&CpuBackend, &[HostData])) {
+    let mut first: Option<(Isa, Vec<HostData>)> = None;
+    for cpu in backends() {
+        let results = f(cpu);
+        match &first {
+            Some((isa, expected)) if *isa == cpu.isa() => {
+                assert_eq!(results.len(), expected.len());
+                let same = results.iter().zip(expected).all(|(a, b)| same_bits(a, b));
+                assert!(same, "{cpu:?} differs from one of another number of threads");
+            }
+            _ => {
+                close(cpu, &results);
+                first = Some((cpu.isa(), results));
+            }
+        }
+    }
+}
