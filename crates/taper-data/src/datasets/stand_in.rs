@@ -3,7 +3,8 @@
 //! A class is a shape. Its place, size, rotation and colour are random, the background is cluttered (a wavy ground, a
 //! half-plane of another colour, noise), and a shape is as often darker than the ground as lighter. So the mean picture
 //! of every class is the same, and a linear model of the pixels learns next to nothing; a convolutional network, which
-//! sees edges wherever they are, learns it well. Pictures are drawn from Philox, keyed by split and number: the same
+//! sees edges wherever they are, learns it well. Pictures are drawn from Philox, keyed by split and number, and computed
+//! with operations that IEEE 754 rounds exactly (no sine: its last bit differs between systems). So they are the same
 //! everywhere, and the first `n` are the same however many are asked for.
 
 use crate::{Error, ImageDataset, Manifest, Result, Splits};
@@ -60,6 +61,18 @@ impl Draws {
         low + (high - low) * self.key.uniform(self.next) as f32
     }
 
+    /// A unit vector: a point of the square that is in the disc and not near its centre, stretched to length 1.
+    fn direction(&mut self) -> [f32; 2] {
+        for _ in 0..16 {
+            let [x, y] = [self.range(-1.0, 1.0), self.range(-1.0, 1.0)];
+            let square = x * x + y * y;
+            if (0.01..=1.0).contains(&square) {
+                return [x / square.sqrt(), y / square.sqrt()];
+            }
+        }
+        [1.0, 0.0]
+    }
+
     /// Three values, uniform in `low..high`: a colour.
     fn colour(&mut self, low: f32, high: f32) -> [f32; 3] {
         std::array::from_fn(|_| self.range(low, high))
@@ -67,11 +80,11 @@ impl Draws {
 }
 
 /// Amplitudes, in pixel values: the ground's waves, the half-plane's shift, the noise.
-const WAVE: f32 = 28.0;
-const CLUTTER: f32 = 45.0;
-const NOISE: f32 = 30.0;
+const WAVE: f32 = 15.0;
+const CLUTTER: f32 = 25.0;
+const NOISE: f32 = 15.0;
 /// How far a shape's colour is from the ground's in its strongest channel.
-const CONTRAST: (f32, f32) = (40.0, 90.0);
+const CONTRAST: (f32, f32) = (60.0, 110.0);
 
 /// Draws a picture of class `label` into `image`: planes R, G, B of `height`·`width` bytes, row by row.
 fn draw(image: &mut [u8], height: usize, width: usize, label: usize, key: RandomKey) {
@@ -82,15 +95,16 @@ fn draw(image: &mut [u8], height: usize, width: usize, label: usize, key: Random
     // The ground: a colour, a wave of a random direction and phase, and a half-plane that is lighter or darker.
     let ground = draws.colour(95.0, 160.0);
     let wave_shift = draws.colour(-WAVE, WAVE);
-    let wave = [draws.range(-0.4, 0.4), draws.range(-0.4, 0.4), draws.range(0.0, std::f32::consts::TAU)];
+    let wave = [draws.range(-0.06, 0.06), draws.range(-0.06, 0.06), draws.range(0.0, 1.0)];
     let side_shift = draws.colour(-CLUTTER, CLUTTER);
-    let (side_sin, side_cos) = draws.range(0.0, std::f32::consts::TAU).sin_cos();
+    let side_normal = draws.direction();
     let side_at = draws.range(-0.35, 0.35) * size;
 
     // The shape: place, size, rotation, and a colour that differs by `contrast` in one channel or more, either way.
     let radius = draws.range(0.2, 0.34) * size;
     let centre = [radius, radius].map(|r| draws.range(r, size - r));
-    let (sin, cos) = draws.range(0.0, std::f32::consts::TAU).sin_cos();
+    let tilt = draws.range(-0.4, 0.4);
+    let (cos, sin) = (1.0 / (1.0 + tilt * tilt).sqrt(), tilt / (1.0 + tilt * tilt).sqrt());
     let phase = draws.range(0.0, 1.0);
     let direction = draws.colour(-1.0, 1.0);
     let strongest = direction.iter().fold(0.01_f32, |m, c| m.max(c.abs()));
@@ -101,13 +115,14 @@ fn draw(image: &mut [u8], height: usize, width: usize, label: usize, key: Random
     for y in 0..height {
         for x in 0..width {
             let (px, py) = (x as f32 + 0.5, y as f32 + 0.5);
-            let ripple = (wave[0] * px + wave[1] * py + wave[2]).sin();
+            let ripple = 4.0 * sawtooth(wave[0] * px + wave[1] * py + wave[2]).abs() - 1.0;
             let (mx, my) = (px - 0.5 * width as f32, py - 0.5 * height as f32);
-            let side = (side_cos * mx + side_sin * my - side_at + 0.5).clamp(0.0, 1.0);
+            let side = (side_normal[0] * mx + side_normal[1] * my - side_at + 0.5).clamp(0.0, 1.0);
             let (dx, dy) = ((px - centre[0]) / radius, (py - centre[1]) / radius);
             let (u, v) = (cos * dx + sin * dy, cos * dy - sin * dx);
-            // One pixel wide, the edge goes from inside to outside.
-            let cover = (0.5 - radius * distance(label, u, v, phase)).clamp(0.0, 1.0);
+            // One pixel wide, the edge goes from inside to outside. No shape reaches further than 1.4 radii.
+            let near = u * u + v * v < 2.0 + 8.0 / radius;
+            let cover = if near { (0.5 - radius * distance(label, u, v, phase)).clamp(0.0, 1.0) } else { 0.0 };
             let at = y * width + x;
             // A random word a pixel, ten bits of it a channel; a block holds four words.
             if at % 4 == 0 {
@@ -120,17 +135,23 @@ fn draw(image: &mut [u8], height: usize, width: usize, label: usize, key: Random
                     + side_shift[channel] * side
                     + shape_shift[channel] * cover
                     + NOISE * grain;
-                image[channel * height * width + at] = value.round().clamp(0.0, 255.0) as u8;
+                image[channel * height * width + at] = (value + 0.5) as u8; // saturates at 0 and 255
             }
         }
     }
 }
 
+/// A wave of period 1 that rises from −0.5 to 0.5.
+fn sawtooth(t: f32) -> f32 {
+    t - t.floor() - 0.5
+}
+
 /// How far (u, v) is outside the shape of class `label`, about; negative inside. Shapes fill about the unit disc.
 fn distance(label: usize, u: f32, v: f32, phase: f32) -> f32 {
-    let from_centre = u.hypot(v);
+    let length = |x: f32, y: f32| (x * x + y * y).sqrt();
+    let from_centre = length(u, v);
     // Half of each period is on.
-    let band = |t: f32| ((t * 1.5 + phase).rem_euclid(1.0) - 0.5).abs() - 0.25;
+    let band = |t: f32| sawtooth(t * 1.5 + phase).abs() - 0.25;
     match CLASSES[label] {
         "disc" => from_centre - 0.85,
         "ring" => (from_centre - 0.78).abs() - 0.2,
@@ -140,7 +161,106 @@ fn distance(label: usize, u: f32, v: f32, phase: f32) -> f32 {
         "cross" => (u.abs() - 0.28).max(v.abs() - 0.95).min((v.abs() - 0.28).max(u.abs() - 0.95)),
         "stripes" => (from_centre - 0.95).max(band(u) / 1.5),
         "checkers" => (from_centre - 0.95).max((band(u) * band(v)).signum() * band(u).abs().min(band(v).abs()) / 1.5),
-        "crescent" => (from_centre - 0.9).max(0.75 - (u - 0.5).hypot(v)),
-        _ => (u - 0.55).hypot(v).min((u + 0.55).hypot(v)) - 0.36, // dots
+        "crescent" => (from_centre - 0.9).max(0.75 - length(u - 0.5, v)),
+        _ => length(u - 0.55, v).min(length(u + 0.55, v)) - 0.36, // dots
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Dataset;
+
+    fn manifest() -> Manifest {
+        Manifest::parse(include_str!("../../datasets/cifar10.toml")).unwrap()
+    }
+
+    #[test]
+    fn pictures_are_the_same_however_many_and_wherever() {
+        let splits = generate(&manifest(), 30, 20).unwrap();
+        assert_eq!((splits.train.len(), splits.test.len()), (30, 20));
+        let mut more = generate(&manifest(), 50, 40).unwrap();
+        more.train.truncate(30);
+        more.test.truncate(20);
+        assert_eq!(splits, more);
+        // Recorded once: it must be the same on every system and in every version.
+        assert_eq!(splits.checksum(), "1a0df39288119fa64068b4e41647d473521f5aeb1dc76ba620607af911094e23");
+        assert_ne!(splits.train.image(0), splits.test.image(0));
+        assert_eq!(splits.train.classes()[9], "dots");
+    }
+
+    #[test]
+    fn no_more_than_the_manifest_has() {
+        let mut manifest = manifest();
+        (manifest.records.train, manifest.records.test) = (7, 3);
+        let splits = generate(&manifest, usize::MAX, usize::MAX).unwrap();
+        assert_eq!((splits.train.len(), splits.test.len()), (7, 3));
+        manifest.shape = [1, 32, 32];
+        let text = generate(&manifest, 1, 1).unwrap_err().to_string();
+        assert_eq!(text, "CIFAR-10: there is no stand-in for 10 classes of shape [1, 32, 32]");
+    }
+
+    #[test]
+    fn a_linear_model_fails_where_shift_invariance_does_not() {
+        let splits = generate(&manifest(), 1500, 500).unwrap();
+        let pixels = softmax_regression(&splits, |image| image.iter().map(|&v| f32::from(v)).collect());
+        let invariant = softmax_regression(&splits, autocorrelation);
+        assert!((0.05..0.2).contains(&pixels), "softmax regression on the pixels reaches {pixels}");
+        assert!(invariant > 0.5, "softmax regression on autocorrelations reaches {invariant}");
+    }
+
+    /// How grey values go together at lags of up to 8 pixels, over their variance: the same wherever a shape is, and
+    /// whether it is darker or lighter.
+    fn autocorrelation(image: &[u8]) -> Vec<f32> {
+        let mut grey: Vec<f32> =
+            (0..1024).map(|i| (0..3).map(|c| f32::from(image[c * 1024 + i])).sum::<f32>()).collect();
+        let mean = grey.iter().sum::<f32>() / 1024.0;
+        grey.iter_mut().for_each(|v| *v -= mean);
+        let variance = grey.iter().map(|v| v * v).sum::<f32>();
+        let at_lag = |dy: usize, dx: isize| {
+            let (from, to) = (0.max(-dx), 32.min(32 - dx));
+            let row = |y: usize| {
+                (from..to).map(|x| grey[y * 32 + x as usize] * grey[(y + dy) * 32 + (x + dx) as usize]).sum::<f32>()
+            };
+            (0..32 - dy).map(row).sum::<f32>() / variance
+        };
+        (0..5).flat_map(|dy| (-4..5).map(move |dx| (2 * dy, 2 * dx))).map(|(dy, dx)| at_lag(dy, dx)).collect()
+    }
+
+    /// The test accuracy of softmax regression on `features`, each with mean 0 and variance 1: plain SGD with the rate
+    /// falling to zero over 6 epochs.
+    fn softmax_regression(splits: &Splits, features: impl Fn(&[u8]) -> Vec<f32>) -> f64 {
+        let all = |split: &ImageDataset| -> Vec<Vec<f32>> {
+            (0..split.len()).map(|i| features(split.image(i).unwrap())).collect()
+        };
+        let (mut train, mut test) = (all(&splits.train), all(&splits.test));
+        let n = train[0].len();
+        for j in 0..n {
+            let mean = train.iter().map(|x| x[j]).sum::<f32>() / train.len() as f32;
+            let variance = train.iter().map(|x| (x[j] - mean).powi(2)).sum::<f32>() / train.len() as f32;
+            train.iter_mut().chain(&mut test).for_each(|x| x[j] = (x[j] - mean) / variance.sqrt().max(1e-6));
+        }
+        let mut weights = vec![vec![0_f32; n + 1]; 10]; // the last is the bias
+        let logits = |weights: &[Vec<f32>], x: &[f32]| -> Vec<f32> {
+            weights.iter().map(|w| w[n] + w.iter().zip(x).map(|(w, x)| w * x).sum::<f32>()).collect()
+        };
+        let steps = 6 * train.len();
+        for step in 0..steps {
+            let i = step % train.len();
+            let z = logits(&weights, &train[i]);
+            let most = z.iter().copied().fold(f32::MIN, f32::max);
+            let sum: f32 = z.iter().map(|z| (z - most).exp()).sum();
+            let rate = 0.5 / n as f32 * (1.0 - step as f32 / steps as f32);
+            for (class, w) in weights.iter_mut().enumerate() {
+                let truth = f32::from(splits.train.label(i) == class as i64);
+                let gradient = (z[class] - most).exp() / sum - truth;
+                w.iter_mut().zip(train[i].iter().chain(&[1.0])).for_each(|(w, x)| *w -= rate * gradient * x);
+            }
+        }
+        let right = |i: &usize| {
+            let z = logits(&weights, &test[*i]);
+            (0..10).max_by(|&a, &b| z[a].total_cmp(&z[b])) == Some(usize::from(splits.test.labels()[*i]))
+        };
+        (0..test.len()).filter(right).count() as f64 / test.len() as f64
     }
 }
