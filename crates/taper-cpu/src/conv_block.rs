@@ -1,28 +1,137 @@
-//! Fused convolution, bias, activation and pooling.
+//! Convolution, bias, activation and max pooling as one: only the pooled result is written, and one byte beside each
+//! that says where in its window it was.
 
 use crate::CpuBackend;
+use crate::conv::finish::Pooled;
+use crate::conv::gather::Target;
+use crate::conv::source::Source;
+use crate::conv::tile::Windows;
+use crate::conv2d::{forward, forward_gather, input_grad, sizes, weight_grad, wrap};
+use crate::gemm::{Finish, Real, Shared};
+use crate::memory::Block;
+use crate::storage::{Stored, for_float};
 use taper_backend::{Activation, Buffer, Conv2dSpec, Error, ParamGrads, Pool2dSpec, Result, Rim, Saved};
 
-pub(crate) fn conv2d_block(
-    _cpu: &CpuBackend,
-    _x: &Buffer,
-    _weight: &Buffer,
-    _bias: Option<&Buffer>,
-    _spec: &Conv2dSpec,
-    _f: Activation,
-    _pool: Option<&Pool2dSpec>,
-) -> Rim<(Buffer, Saved)> {
-    Ok(None)
+/// What the backward needs.
+enum Kept {
+    /// Nothing: the gradient passes as it is.
+    Nothing,
+    /// The output of ReLU: where it is 0, nothing passes.
+    Output(Buffer),
+    /// Where in each window the largest was, dense, channels last; the windows; the size before pooling.
+    Which(Block<u8>, [usize; 2], [usize; 2]),
 }
 
+/// `pool(f(x ⋆ weight + bias))`, for ReLU or none and for max pooling over windows side by side or none.
+pub(crate) fn conv2d_block(
+    cpu: &CpuBackend,
+    x: &Buffer,
+    weight: &Buffer,
+    bias: Option<&Buffer>,
+    spec: &Conv2dSpec,
+    f: Activation,
+    pool: Option<&Pool2dSpec>,
+) -> Rim<(Buffer, Saved)> {
+    let relu = match f {
+        Activation::Identity => false,
+        Activation::Relu => true,
+        _ => return Ok(None),
+    };
+    for_float!(x.dtype(), T => block::<T>(cpu, x, weight, bias, spec, relu, pool), else Ok(None))
+}
+
+/// Whether windows over `size` lie side by side, inside it, and have few enough places for a byte.
+fn side_by_side(pool: &Pool2dSpec, size: [usize; 2]) -> bool {
+    pool.stride == pool.kernel_size
+        && pool.padding == [0, 0]
+        && (!pool.ceil_mode || (0..2).all(|i| size[i].is_multiple_of(pool.kernel_size[i])))
+        && pool.kernel_size[0].saturating_mul(pool.kernel_size[1]) < usize::from(u8::MAX)
+}
+
+fn block<T: Real + Stored>(
+    cpu: &CpuBackend,
+    x: &Buffer,
+    weight: &Buffer,
+    bias: Option<&Buffer>,
+    spec: &Conv2dSpec,
+    relu: bool,
+    pool: Option<&Pool2dSpec>,
+) -> Rim<(Buffer, Saved)> {
+    let shape = spec.output_shape(x.shape(), weight.shape())?;
+    let [n, c, h, w] = sizes(&shape);
+    let source = Source::Plain(cpu.view::<T>(x)?);
+    let bias = bias.map(|bias| cpu.to_contiguous(bias)).transpose()?;
+    let bias = bias.as_ref().map(|bias| cpu.view::<T>(bias)).transpose()?;
+    let bias = bias.and_then(|bias| bias.contiguous());
+    let Some(pool) = pool else {
+        let y = forward(cpu, source, weight, spec, Finish { bias, relu })?;
+        let kept = if relu { Kept::Output(y.clone()) } else { Kept::Nothing };
+        return Ok(Some((y, Saved::new(kept))));
+    };
+    if !side_by_side(pool, [h, w]) {
+        return Ok(None);
+    }
+    let pooled_shape = pool.output_shape("conv2d_block", &shape)?;
+    let [.., ph, pw] = sizes(&pooled_shape);
+    let zeros = cpu.pool().alloc_zeroed::<T>(if bias.is_some() { 0 } else { c })?;
+    let mut out = cpu.pool().alloc::<T>(n * c * ph * pw)?;
+    let mut which = cpu.pool().alloc::<u8>(n * c * ph * pw)?;
+    let pooled = Pooled {
+        out: &Shared::new(&mut out),
+        which: &Shared::new(&mut which),
+        window: pool.kernel_size,
+        size: [ph, pw],
+        channels: c,
+        bias: bias.unwrap_or(&zeros),
+    };
+    let weight = cpu.view::<T>(weight)?;
+    let windows = Windows::forward(spec, [weight.shape[2], weight.shape[3]], [h, w]);
+    forward_gather(cpu, source, &weight, spec, &windows).run(&Target::Pooled { pooled: &pooled, relu })?;
+    let saved = Saved::new(Kept::Which(which, pool.kernel_size, [h, w]));
+    Ok(Some((wrap(cpu, pooled_shape, out), saved)))
+}
+
+/// The gradients of [`conv2d_block`].
 pub(crate) fn conv2d_block_grad(
-    _cpu: &CpuBackend,
-    _g: &Buffer,
-    _saved: &Saved,
-    _x: &Buffer,
-    _weight: &Buffer,
-    _spec: &Conv2dSpec,
-    _needs: [bool; 3],
+    cpu: &CpuBackend,
+    g: &Buffer,
+    saved: &Saved,
+    x: &Buffer,
+    weight: &Buffer,
+    spec: &Conv2dSpec,
+    needs: [bool; 3],
 ) -> Result<ParamGrads> {
-    Err(Error::argument("conv2d_block_grad", "called without what conv2d_block returned"))
+    const OP: &str = "conv2d_block_grad";
+    let kept = saved.get().ok_or_else(|| Error::argument(OP, "called without what conv2d_block of cpu returned"))?;
+    for_float!(g.dtype(), T => block_grad::<T>(cpu, g, kept, x, weight, spec, needs),
+        else Err(cpu.unsupported(OP, g.dtype())))
+}
+
+fn block_grad<T: Real + Stored>(
+    cpu: &CpuBackend,
+    g: &Buffer,
+    kept: &Kept,
+    x: &Buffer,
+    weight: &Buffer,
+    spec: &Conv2dSpec,
+    needs: [bool; 3],
+) -> Result<ParamGrads> {
+    let dense = cpu.to_channels_last(g)?;
+    let g = cpu.view::<T>(&dense)?;
+    let source = match kept {
+        Kept::Nothing => Source::Plain(g),
+        Kept::Output(y) => Source::Masked { g, y: cpu.view::<T>(y)?.dense_nhwc().unwrap_or_default() },
+        Kept::Which(which, window, size) => Source::Unpooled { g, which, window: *window, size: *size },
+    };
+    let mut grads = ParamGrads::default();
+    if needs[1] || needs[2] {
+        let (weight, bias) = weight_grad(cpu, x, source, spec, weight.shape())?;
+        let channels = bias.len();
+        grads.weight = needs[1].then_some(weight);
+        grads.bias = needs[2].then(|| cpu.wrap([channels].into(), bias));
+    }
+    if needs[0] {
+        grads.x = Some(input_grad(cpu, source, weight, spec, x.shape())?);
+    }
+    Ok(grads)
 }

@@ -1,26 +1,147 @@
-//! Fused linear layers.
+//! Linear layers, with bias and ReLU added while the product's blocks are in the cache.
 
 use crate::CpuBackend;
-use taper_backend::{Activation, Buffer, Error, ParamGrads, Result, Rim, Saved};
+use crate::gemm::{Finish, Matrix, Product, Real, Shared, run_tasks};
+use crate::memory::Block;
+use crate::storage::{Stored, View, for_float};
+use taper_backend::{Activation, Buffer, Error, ParamGrads, Result, Rim, Saved, Shape};
 
+/// Into how many bands of rows the bias gradient's sum is cut, at most.
+const BANDS: usize = 16;
+
+/// What the backward needs: the output, if ReLU made it.
+struct Kept(Option<Buffer>);
+
+/// `f(x weightᵀ + bias)`, for ReLU or none.
 pub(crate) fn linear(
-    _cpu: &CpuBackend,
-    _x: &Buffer,
-    _weight: &Buffer,
-    _bias: Option<&Buffer>,
-    _f: Activation,
+    cpu: &CpuBackend,
+    x: &Buffer,
+    weight: &Buffer,
+    bias: Option<&Buffer>,
+    f: Activation,
 ) -> Rim<(Buffer, Saved)> {
-    Ok(None)
+    if !matches!(f, Activation::Identity | Activation::Relu) || x.shape().rank() != 2 {
+        return Ok(None);
+    }
+    for_float!(x.dtype(), T => forward::<T>(cpu, x, weight, bias, f == Activation::Relu).map(Some), else Ok(None))
 }
 
+/// `view` as the lines of a product, or its columns.
+fn matrix<'a, T>(view: &View<'a, T>, columns: bool) -> Matrix<'a, T> {
+    let (line, step) = if columns { (1, 0) } else { (0, 1) };
+    Matrix { data: view.data, offset: view.offset, line: view.strides[line], step: view.strides[step] }
+}
+
+fn forward<T: Real + Stored>(
+    cpu: &CpuBackend,
+    x: &Buffer,
+    weight: &Buffer,
+    bias: Option<&Buffer>,
+    relu: bool,
+) -> Result<(Buffer, Saved)> {
+    let bias = bias.map(|bias| cpu.to_contiguous(bias)).transpose()?;
+    let bias = bias.as_ref().map(|bias| cpu.view::<T>(bias)).transpose()?;
+    let bias = bias.and_then(|bias| bias.contiguous());
+    let (a, b) = (cpu.view::<T>(x)?, cpu.view::<T>(weight)?);
+    let (rows, depth, columns) = (a.shape[0], a.shape[1], b.shape[0]);
+    let mut y = cpu.pool().alloc::<T>(rows * columns)?;
+    Product { rows, columns, depth, a: matrix(&a, false), b: matrix(&b, false) }.run(
+        cpu,
+        &mut y,
+        Finish { bias, relu },
+    )?;
+    let y = cpu.wrap([rows, columns].into(), y);
+    let kept = Kept(relu.then(|| y.clone()));
+    Ok((y, Saved::new(kept)))
+}
+
+/// The gradients of [`linear`].
 pub(crate) fn linear_grad(
-    _cpu: &CpuBackend,
-    _g: &Buffer,
-    _saved: &Saved,
-    _x: &Buffer,
-    _weight: &Buffer,
+    cpu: &CpuBackend,
+    g: &Buffer,
+    saved: &Saved,
+    x: &Buffer,
+    weight: &Buffer,
     _f: Activation,
-    _needs: [bool; 3],
+    needs: [bool; 3],
 ) -> Result<ParamGrads> {
-    Err(Error::argument("linear_grad", "called without what linear returned"))
+    const OP: &str = "linear_grad";
+    let kept = saved.get().ok_or_else(|| Error::argument(OP, "called without what linear of cpu returned"))?;
+    for_float!(g.dtype(), T => gradients::<T>(cpu, g, kept, x, weight, needs),
+        else Err(cpu.unsupported(OP, g.dtype())))
+}
+
+fn gradients<T: Real + Stored>(
+    cpu: &CpuBackend,
+    g: &Buffer,
+    kept: &Kept,
+    x: &Buffer,
+    weight: &Buffer,
+    needs: [bool; 3],
+) -> Result<ParamGrads> {
+    let (xv, wv) = (cpu.view::<T>(x)?, cpu.view::<T>(weight)?);
+    let (rows, depth, columns) = (xv.shape[0], xv.shape[1], wv.shape[0]);
+    let (g, bias) = before_relu::<T>(cpu, g, kept.0.as_ref())?;
+    let by_rows = Matrix { data: &g, offset: 0, line: columns, step: 1 };
+    let by_columns = Matrix { data: &g, offset: 0, line: 1, step: columns };
+    let product = |shape: [usize; 2], depth, a, b| -> Result<Buffer> {
+        let mut out = cpu.pool().alloc::<T>(shape[0] * shape[1])?;
+        Product { rows: shape[0], columns: shape[1], depth, a, b }.run(cpu, &mut out, Finish::default())?;
+        Ok(cpu.wrap(shape.into(), out))
+    };
+    let mut grads = ParamGrads::default();
+    if needs[0] {
+        grads.x = Some(product([rows, depth], columns, by_rows, matrix(&wv, true))?);
+    }
+    if needs[1] {
+        grads.weight = Some(product([columns, depth], rows, by_columns, matrix(&xv, true))?);
+    }
+    if needs[2] {
+        grads.bias = Some(cpu.wrap(Shape::from([columns]), bias));
+    }
+    Ok(grads)
+}
+
+/// `g` where `y`, if any, is above 0, else 0; and the sums of its columns.
+fn before_relu<T: Real + Stored>(cpu: &CpuBackend, g: &Buffer, y: Option<&Buffer>) -> Result<(Block<T>, Block<T>)> {
+    let g = cpu.to_contiguous(g)?;
+    let g = cpu.view::<T>(&g)?;
+    let (rows, columns) = (g.shape[0], g.shape[1]);
+    let g = g.contiguous().unwrap_or_default();
+    let y = y.map(|y| cpu.view::<T>(y)).transpose()?.and_then(|y| y.contiguous());
+    let mut out = cpu.pool().alloc::<T>(rows * columns)?;
+    let mut bias = cpu.pool().alloc_zeroed::<T>(columns)?;
+    if out.is_empty() {
+        return Ok((out, bias));
+    }
+    let band = rows.div_ceil(BANDS) * columns;
+    let count = (rows * columns).div_ceil(band);
+    let mut sums = cpu.pool().alloc_zeroed::<T>(count * columns)?;
+    let (out_shared, sums_shared) = (Shared::new(&mut out), Shared::new(&mut sums));
+    run_tasks(cpu, count, rows * columns, |i| {
+        let span = i * band..((i + 1) * band).min(rows * columns);
+        // SAFETY: each task has its own band of rows and its own sums.
+        let (out, sums) =
+            unsafe { (out_shared.slice(span.clone()), sums_shared.slice(i * columns..(i + 1) * columns)) };
+        match y {
+            Some(y) => {
+                for ((out, &g), &y) in out.iter_mut().zip(&g[span.clone()]).zip(&y[span]) {
+                    *out = if y > T::default() { g } else { T::default() };
+                }
+            }
+            None => out.copy_from_slice(&g[span]),
+        }
+        for row in out.chunks(columns) {
+            for (sum, &g) in sums.iter_mut().zip(row) {
+                *sum += g;
+            }
+        }
+        Ok(())
+    })?;
+    for sums in sums.chunks(columns) {
+        for (total, &sum) in bias.iter_mut().zip(sums) {
+            *total += sum;
+        }
+    }
+    Ok((out, bias))
 }

@@ -1,11 +1,9 @@
 //! Pictures as convolutions read them: channels last, whatever they are stored as.
 
-use crate::gemm::{Real, Shared, run_tasks};
-use crate::memory::Block;
+use crate::gemm::Real;
 use crate::storage::{Stored, View};
-use crate::{CpuBackend, Isa, isa::multiversion};
+use crate::{Isa, isa::multiversion};
 use std::ops::Range;
-use taper_backend::Result;
 
 /// A batch of pictures `[N, C, H, W]`.
 #[derive(Clone, Copy)]
@@ -109,22 +107,4 @@ multiversion! {
             *out = if which == place { g } else { T::default() };
         }
     }
-}
-
-/// The pictures of `source`, dense, channels last.
-pub(crate) fn to_channels_last<T: Real + Stored>(cpu: &CpuBackend, source: &Source<T>) -> Result<Block<T>> {
-    let [n, c, h, w] = source.shape();
-    let mut block = cpu.pool().alloc::<T>(n * c * h * w)?;
-    let size = c * h * w;
-    if block.is_empty() {
-        return Ok(block);
-    }
-    let shared = Shared::new(&mut block);
-    run_tasks(cpu, n, n * size, |i| {
-        // SAFETY: each task has its own picture.
-        let out = unsafe { shared.slice(i * size..(i + 1) * size) };
-        source.load(cpu.isa(), i, 0..c, 0..h as isize, 0..w as isize, out);
-        Ok(())
-    })?;
-    Ok(block)
 }

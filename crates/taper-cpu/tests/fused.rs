@@ -1,0 +1,199 @@
+//! The fused layers against what they are made of.
+
+mod common;
+
+use common::{ExactSum, bound, distance, on_each, operand, poison, same_bits};
+use proptest::prelude::*;
+use taper_backend::{Activation, Backend, Buffer, Conv2dSpec, DType, HostData, Pool2dSpec, Shape};
+use taper_cpu::CpuBackend;
+
+fn values(cpu: &CpuBackend, x: &Buffer) -> Vec<f64> {
+    cpu.download(x).unwrap().to_f64()
+}
+
+/// Pools `x: [N, C, H, W]` over windows side by side: the largest of each, and where it was.
+fn max_pool(x: &[f64], shape: &Shape, window: [usize; 2]) -> (Vec<f64>, Vec<usize>) {
+    let (h, w) = (shape[2], shape[3]);
+    let mut result = (Vec::new(), Vec::new());
+    for plane in 0..shape[0] * shape[1] {
+        for cell in 0..(h / window[0]) * (w / window[1]) {
+            let (i, j) = (cell / (w / window[1]) * window[0], cell % (w / window[1]) * window[1]);
+            let mut best = (plane * h + i) * w + j;
+            for place in 0..window[0] * window[1] {
+                let at = (plane * h + i + place / window[1]) * w + j + place % window[1];
+                if x[at] > x[best] {
+                    best = at;
+                }
+            }
+            result.0.push(x[best]);
+            result.1.push(best);
+        }
+    }
+    result
+}
+
+/// Multiples of a quarter, so that results meet often.
+fn coarse(cpu: &CpuBackend, shape: &Shape, dtype: DType, seed: u64) -> Buffer {
+    let values: Vec<f64> = common::normal(shape.count(), seed).iter().map(|x| (x * 2.0).round() / 2.0).collect();
+    cpu.upload(HostData::from_f64(&values, dtype), shape).unwrap()
+}
+
+#[derive(Debug, Clone)]
+struct Case {
+    x: [usize; 4],
+    channels: usize,
+    kernel: usize,
+    spec: Conv2dSpec,
+    relu: bool,
+    bias: bool,
+    window: Option<[usize; 2]>,
+}
+
+fn check_block(case: &Case, dtype: DType) {
+    let xs = Shape::from(case.x);
+    let groups = case.spec.groups;
+    let ws = Shape::from([case.channels * groups, case.x[1] / groups, case.kernel, case.kernel]);
+    let ys = case.spec.output_shape(&xs, &ws).unwrap();
+    let f = if case.relu { Activation::Relu } else { Activation::Identity };
+    let pool = case.window.map(|window| Pool2dSpec { kernel_size: window, stride: window, ..Pool2dSpec::square(1) });
+    on_each(
+        |cpu| {
+            let (x, w) = (coarse(cpu, &xs, dtype, 1), coarse(cpu, &ws, dtype, 2));
+            let b = case.bias.then(|| coarse(cpu, &[ws[0]].into(), dtype, 3));
+            poison(cpu, ys.count(), dtype);
+            let (y, saved) = cpu.conv2d_block(&x, &w, b.as_ref(), &case.spec, f, pool.as_ref()).unwrap().unwrap();
+            let g = operand(cpu, y.shape(), dtype, 4, false).0;
+            let grads = cpu.conv2d_block_grad(&g, &saved, &x, &w, &case.spec, [true; 3]).unwrap();
+
+            // The same from its parts. All values are multiples of 1/16 and small, so sums are exact.
+            let mut z = values(cpu, &cpu.conv2d(&x, &w, &case.spec).unwrap());
+            let plane = ys[2] * ys[3];
+            let bias = b.map_or(vec![0.0; ws[0]], |b| values(cpu, &b));
+            for (i, z) in z.iter_mut().enumerate() {
+                *z += bias[i / plane % ws[0]];
+            }
+            let a: Vec<f64> = z.iter().map(|&z| if case.relu { z.max(0.0) } else { z }).collect();
+            let (expected, places) = match case.window {
+                Some(window) => max_pool(&a, &ys, window),
+                None => (a, (0..ys.count()).collect()),
+            };
+            assert_eq!(values(cpu, &y), expected, "{cpu:?} {case:?} {dtype}");
+            let mut gz = vec![0.0; ys.count()];
+            for (&place, &g) in places.iter().zip(&values(cpu, &g)) {
+                gz[place] += if case.relu && z[place] <= 0.0 { 0.0 } else { g };
+            }
+            let mut sums: Vec<ExactSum> = (0..ws[0]).map(|_| ExactSum::new()).collect();
+            gz.iter().enumerate().for_each(|(i, &g)| sums[i / plane % ws[0]].add(g));
+            let gz = cpu.upload(HostData::from_f64(&gz, dtype), &ys).unwrap();
+            let gx = cpu.conv2d_input_grad(&gz, &w, &case.spec, &xs).unwrap();
+            let gw = cpu.conv2d_weight_grad(&x, &gz, &case.spec, &ws).unwrap();
+            for (fused, composed) in [(grads.x, gx), (grads.weight, gw)] {
+                let (fused, composed) = (cpu.download(&fused.unwrap()).unwrap(), cpu.download(&composed).unwrap());
+                assert!(same_bits(&fused, &composed), "{cpu:?} {case:?} {dtype}");
+            }
+            let gb = cpu.download(&grads.bias.unwrap()).unwrap();
+            let error = distance(&gb.to_f64(), &sums.iter().map(ExactSum::value).collect::<Vec<_>>());
+            assert!(error <= 3.0 * bound(dtype), "{cpu:?} {case:?} {dtype}: {error:e}");
+            vec![gb]
+        },
+        |_, _| (),
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 50, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn blocks_equal_their_parts(
+        n in 1_usize..4, channels in prop::sample::select(vec![1_usize, 3, 17, 33]), size in [3_usize..20, 3_usize..36],
+        (kernel, stride, padding) in (1_usize..4, 1_usize..3, 0_usize..2), groups in 1_usize..3, depthwise: bool,
+        relu: bool, bias: bool, double: bool,
+        window in prop::option::of([1_usize..4, 1_usize..4]),
+    ) {
+        let groups = if depthwise { 5 } else { groups };
+        let spec = Conv2dSpec { stride: [stride; 2], padding: [padding; 2], dilation: [1; 2], groups };
+        let inner = if depthwise { 1 } else { 2 };
+        let x = [n, inner * groups, size[0], size[1]];
+        let channels = if depthwise { 1 } else { channels };
+        let case = Case { x, channels, kernel, spec, relu, bias, window };
+        let fits = |i: usize| {
+            let out = (size[i] + 2 * padding - kernel) / stride + 1;
+            window.is_none_or(|window| window[i] <= out)
+        };
+        prop_assume!(fits(0) && fits(1));
+        check_block(&case, if double { DType::F64 } else { DType::F32 });
+    }
+
+    #[test]
+    fn linear_equals_its_parts(
+        n in 0_usize..100, inputs in 0_usize..300, outputs in 0_usize..100, relu: bool, bias: bool, double: bool,
+        sliced: bool,
+    ) {
+        let dtype = if double { DType::F64 } else { DType::F32 };
+        let f = if relu { Activation::Relu } else { Activation::Identity };
+        on_each(
+            |cpu| {
+                let (x, xv) = operand(cpu, &[n, inputs], dtype, 1, sliced);
+                let (w, wv) = operand(cpu, &[outputs, inputs], dtype, 2, sliced);
+                let (b, bv) = operand(cpu, &[outputs], dtype, 3, sliced);
+                let (g, gv) = operand(cpu, &[n, outputs], dtype, 4, sliced);
+                poison(cpu, n * inputs + outputs * inputs + n * outputs, dtype);
+                let (y, saved) = cpu.linear(&x, &w, bias.then_some(&b), f).unwrap().unwrap();
+                let grads = cpu.linear_grad(&g, &saved, &x, &w, f, [true; 3]).unwrap();
+                let y = values(cpu, &y);
+                let mut gz = gv;
+                let mut z = Vec::new();
+                for i in 0..n * outputs {
+                    let (row, column) = (i / outputs, i % outputs);
+                    let mut sum = ExactSum::new();
+                    (0..inputs).for_each(|k| sum.add(xv[row * inputs + k] * wv[column * inputs + k]));
+                    sum.add(if bias { bv[column] } else { 0.0 });
+                    z.push(if relu { sum.value().max(0.0) } else { sum.value() });
+                    if relu && y[i] <= 0.0 {
+                        gz[i] = 0.0;
+                    }
+                }
+                let (gz, z) = (&gz, &z);
+                let product = |rows: usize, columns: usize, depth: usize, f: &dyn Fn(usize, usize, usize) -> f64| {
+                    let mut result = Vec::new();
+                    for i in 0..rows * columns {
+                        let mut sum = ExactSum::new();
+                        (0..depth).for_each(|k| sum.add(f(i / columns, i % columns, k)));
+                        result.push(sum.value());
+                    }
+                    result
+                };
+                let gx = product(n, inputs, outputs, &|i, j, k| gz[i * outputs + k] * wv[k * inputs + j]);
+                let gw = product(outputs, inputs, n, &|i, j, k| gz[k * outputs + i] * xv[k * inputs + j]);
+                let gb = product(1, outputs, n, &|_, j, k| gz[k * outputs + j]);
+                for (got, expected, name) in [
+                    (y, z, "y"),
+                    (values(cpu, &grads.x.unwrap()), &gx, "gx"),
+                    (values(cpu, &grads.weight.unwrap()), &gw, "gw"),
+                    (values(cpu, &grads.bias.unwrap()), &gb, "gb"),
+                ] {
+                    let error = distance(&got, expected);
+                    assert!(error <= bound(dtype), "{cpu:?} {n} {inputs} {outputs} {dtype} {name}: {error:e}");
+                }
+                Vec::new()
+            },
+            |_, _| (),
+        );
+    }
+}
+
+/// What the backend leaves to the composed version.
+#[test]
+fn others_are_declined() {
+    let cpu = &common::backends()[0];
+    let x = cpu.fill(&[1, 2, 6, 6].into(), DType::F32, 1.0).unwrap();
+    let w = cpu.fill(&[2, 2, 3, 3].into(), DType::F32, 1.0).unwrap();
+    let spec = Conv2dSpec::default();
+    let overlapping = Pool2dSpec { stride: [1, 1], ..Pool2dSpec::square(2) };
+    assert!(cpu.conv2d_block(&x, &w, None, &spec, Activation::Relu, Some(&overlapping)).unwrap().is_none());
+    assert!(cpu.conv2d_block(&x, &w, None, &spec, Activation::Tanh, None).unwrap().is_none());
+    let padded = Pool2dSpec { padding: [1, 1], ..Pool2dSpec::square(2) };
+    assert!(cpu.conv2d_block(&x, &w, None, &spec, Activation::Relu, Some(&padded)).unwrap().is_none());
+    let two = cpu.fill(&[2, 2].into(), DType::F32, 1.0).unwrap();
+    assert!(cpu.linear(&two, &two, None, Activation::Tanh).unwrap().is_none());
+}
