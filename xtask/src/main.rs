@@ -1,1 +1,50 @@
-fn main() {}
+//! `cargo xtask COMMAND`: what one does in a clone of this repository. One match, one file a command; no dependency, so
+//! that it is there in a second.
+
+mod cargo;
+mod ci;
+mod taper;
+mod test;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Usage: cargo xtask COMMAND [ARGUMENTS]
+
+Run, each built first (`cargo xtask train cifar --help` explains the arguments):
+  train EXPERIMENT   train `cifar` or `digits`, print the test accuracy
+  eval RUN           measure a saved run again
+  download cifar     fetch CIFAR-10 into datasets/downloads
+  gradcheck          check every operation's gradient
+
+Develop:
+  test [ARGUMENTS]   every test of the workspace, offline; the arguments go to `cargo test`
+  ci                 format, clippy, docs, then `test`: all that .ci/run runs
+";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args_os().skip(1);
+    let command = args.next().and_then(|name| name.into_string().ok()).unwrap_or_default();
+    let rest: Vec<_> = args.collect();
+    let done = match command.as_str() {
+        "train" | "eval" | "download" | "gradcheck" => taper::run(&command, &rest),
+        "test" => test::run(&rest),
+        "ci" => ci::run(),
+        "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            Ok(0)
+        }
+        _ => {
+            let unknown = if command.is_empty() { String::new() } else { format!("error: no command `{command}`\n\n") };
+            eprint!("{unknown}{HELP}");
+            Ok(2)
+        }
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

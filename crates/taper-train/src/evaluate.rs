@@ -86,7 +86,8 @@ pub(crate) fn upload<T: Element>(batch: &mut Batch<T>, params: &Params) -> Resul
 pub(crate) fn correct(logits: &Tensor, labels: &[i64]) -> Result<usize> {
     fn count<T: Element + PartialOrd>(rows: &[T], labels: &[i64]) -> usize {
         let classes = rows.len() / labels.len().max(1);
-        let first_largest = |row: &[T]| (0..row.len()).rev().reduce(|best, i| if row[i] >= row[best] { i } else { best });
+        let first_largest =
+            |row: &[T]| (0..row.len()).rev().reduce(|best, i| if row[i] >= row[best] { i } else { best });
         let guesses = rows.chunks_exact(classes.max(1)).map(first_largest);
         guesses.zip(labels).filter(|(guess, label)| guess.is_some_and(|guess| guess as i64 == **label)).count()
     }

@@ -1,7 +1,9 @@
 //! The training loop.
 
 use crate::evaluate::{correct, unsupported, upload};
-use crate::{Config, EpochReport, Error, Evaluation, Metrics, Reporter, Result, RunFolder, Start, StepReport, evaluate};
+use crate::{
+    Config, EpochReport, Error, Evaluation, Metrics, Reporter, Result, RunFolder, Start, StepReport, evaluate,
+};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use taper_data::{Batch, BatchLoader, Dataset, LoaderOptions};
@@ -185,7 +187,7 @@ impl<D: Dataset> Fit<'_, D> {
         totals: &mut Totals,
     ) -> Result<f64> {
         let step = state.step + 1;
-        let _span = tracing::debug_span!("step", step).entered();
+        let _span = tracing::info_span!("step", step).entered();
         let start = Instant::now();
         loader.next_into(&mut state.batch);
         let (x, classes) = upload(&mut state.batch, self.params)?;
@@ -193,9 +195,7 @@ impl<D: Dataset> Fit<'_, D> {
         let logits = self.model.forward(&x, &context)?; // [B, classes]
         let loss = CrossEntropy::default().forward(&logits, &classes)?;
         let value = loss.item()?;
-        if step == 1 || step.is_multiple_of(self.config.train.log_every) || !value.is_finite() {
-            tracing::debug!(loss = value);
-        }
+        tracing::debug!(loss = value);
         if !value.is_finite() {
             state.step = step;
             return Err(self.not_finite("the loss", state));
@@ -246,12 +246,9 @@ impl<D: Dataset> Fit<'_, D> {
         let (kept, good) = &state.good;
         let restored = self.params.all().iter().zip(good).try_for_each(|(param, value)| param.set(value));
         match restored.map_err(Error::from).and_then(|()| self.save()) {
-            Ok(()) => Error::NotFinite {
-                what,
-                step: state.step,
-                kept: *kept,
-                saved: self.folder.map(RunFolder::model),
-            },
+            Ok(()) => {
+                Error::NotFinite { what, step: state.step, kept: *kept, saved: self.folder.map(RunFolder::model) }
+            }
             Err(error) => error,
         }
     }

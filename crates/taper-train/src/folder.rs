@@ -22,7 +22,8 @@ impl RunFolder {
         fs::create_dir_all(&path).map_err(Error::io("create the folder", &path))?;
         let mut entries = fs::read_dir(&path).map_err(Error::io("read the folder", &path))?;
         if entries.next().is_some() {
-            let detail = "the run folder holds files already, which a new run would overwrite; name another or remove it";
+            let detail =
+                "the run folder holds files already, which a new run would overwrite; name another or remove it";
             return Err(Error::RunFolder { path, detail: detail.into() });
         }
         Ok(Self(path))
@@ -55,7 +56,8 @@ impl RunFolder {
         for file in [folder.config(), folder.model()] {
             if !file.is_file() {
                 let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                let detail = format!("no {name} here: expected the folder of a run, such as runs/digits-20261123-153012");
+                let detail =
+                    format!("no {name} here: expected the folder of a run, such as runs/digits-20261123-153012");
                 return Err(Error::RunFolder { path: folder.0, detail });
             }
         }

@@ -70,7 +70,8 @@ mod tests {
         let mut metrics = Metrics::create(&path).unwrap();
         metrics.step(1, f64::from(2.302_585_1_f32)).unwrap();
         let test = Evaluation { loss: 1.25, correct: 311, samples: 500 };
-        let report = EpochReport { epoch: 1, epochs: 2, steps: 7, train_loss: 1.5, test, images_per_s: 812.5, seconds: 3.25 };
+        let report =
+            EpochReport { epoch: 1, epochs: 2, steps: 7, train_loss: 1.5, test, images_per_s: 812.5, seconds: 3.25 };
         metrics.epoch(&report).unwrap();
         assert_eq!(
             std::fs::read_to_string(path).unwrap(),

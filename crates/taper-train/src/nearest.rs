@@ -45,7 +45,10 @@ mod tests {
 
     #[test]
     fn an_unknown_name_is_told_with_its_neighbours_or_with_all() {
-        assert_eq!(unknown("model", "mpl", &["mlp", "vit"]), "unknown model `mpl`; did you mean mlp? (known: mlp, vit)");
+        assert_eq!(
+            unknown("model", "mpl", &["mlp", "vit"]),
+            "unknown model `mpl`; did you mean mlp? (known: mlp, vit)"
+        );
         assert_eq!(unknown("model", "zzz", &["mlp", "vit"]), "unknown model `zzz`; known: mlp, vit");
     }
 }

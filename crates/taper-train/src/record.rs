@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use std::time::SystemTime;
 use taper_data::{Located, Origin, Splits};
 
+/// The origin of data that are generated.
+const STAND_IN: &str = "stand-in";
+
 /// What a run ran on: the table `record` of its `config.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -55,6 +58,11 @@ impl Record {
 }
 
 impl DatasetRecord {
+    /// Whether the data are generated, and so not the dataset at all.
+    pub fn is_stand_in(&self) -> bool {
+        self.origin == STAND_IN
+    }
+
     pub(crate) fn new(located: &Located, splits: &Splits) -> Self {
         let origin = match located.origin() {
             Origin::DataDir => "data-dir",
@@ -62,7 +70,7 @@ impl DatasetRecord {
             Origin::Downloads => "downloads",
             Origin::Network => "network",
             Origin::Embedded => "embedded",
-            Origin::StandIn => "stand-in",
+            Origin::StandIn => STAND_IN,
         };
         Self {
             description: located.description(),

@@ -29,8 +29,6 @@ pub struct TrainOptions<'a> {
 pub struct EvalOptions<'a> {
     /// Where data are looked for.
     pub locate: LocateOptions,
-    /// Samples at a time; `None` for as many as the run itself.
-    pub batch_size: Option<usize>,
     /// Raised to give up.
     pub stop: &'a AtomicBool,
 }
@@ -108,8 +106,7 @@ pub fn evaluate_run(
     }
     let (model, params) = model(config, &splits, device)?;
     weights::load_cast(&params.all(), folder.model())?;
-    let batch_size = options.batch_size.unwrap_or(config.train.eval_batch_size);
-    let found = evaluate(&*model, &params, &splits.test, batch_size, options.stop, reporter)?;
+    let found = evaluate(&*model, &params, &splits.test, config.train.eval_batch_size, options.stop, reporter)?;
     Ok(found.map(|found| (dataset, found)))
 }
 

@@ -1,1 +1,20 @@
-//! (being written)
+#![doc = include_str!("../README.md")]
+
+mod device;
+
+pub use device::{device, device_names, device_with_threads};
+pub use taper_backend::{DType, Device, Error, HostData, RandomKey, Result, Shape};
+pub use taper_tensor::{Gradients, Param, Tensor, grad, gradcheck, no_grad};
+
+/// The contract that devices keep, and the plain types in it.
+pub use taper_backend as backend;
+/// Datasets, downloads, the batch loader.
+pub use taper_data as data;
+/// The model zoo.
+pub use taper_models as models;
+/// Layers, losses, optimisers.
+pub use taper_nn as nn;
+/// Tensors and the tape.
+pub use taper_tensor as tensor;
+/// The training loop, run folders, experiments.
+pub use taper_train as train;

@@ -226,13 +226,19 @@ mod tests {
             (|c| c.train.batch_size = 0, "train.batch_size: expected an integer, 1 or more, found 0"),
             (|c| c.train.log_every = 0, "train.log_every: expected an integer, 1 or more, found 0"),
             (|c| c.train.eval_batch_size = 0, "train.eval_batch_size: expected an integer, 1 or more, found 0"),
-            (|c| c.train.seed = 1 << 63, "train.seed: expected an integer from 0 to 2^63 - 1, found 9223372036854775808"),
+            (
+                |c| c.train.seed = 1 << 63,
+                "train.seed: expected an integer from 0 to 2^63 - 1, found 9223372036854775808",
+            ),
             (|c| c.train.dtype = "f8".into(), "train.dtype: expected f32 or f64, found f8"),
             (|c| c.optimizer.lr = 0.0, "optimizer.lr: expected a finite number above 0, found 0"),
             (|c| c.optimizer.lr = f64::NAN, "optimizer.lr: expected a finite number above 0, found NaN"),
             (|c| c.optimizer.betas[1] = 1.0, "optimizer.betas: expected two numbers, 0 or more and below 1, found 1"),
             (|c| c.optimizer.eps = -1.0, "optimizer.eps: expected a finite number, 0 or more, found -1"),
-            (|c| c.optimizer.weight_decay = f64::INFINITY, "optimizer.weight_decay: expected a finite number, 0 or more, found inf"),
+            (
+                |c| c.optimizer.weight_decay = f64::INFINITY,
+                "optimizer.weight_decay: expected a finite number, 0 or more, found inf",
+            ),
             (|c| c.device.threads = 2000, "device.threads: expected an integer from 0 to 1024, found 2000"),
         ];
         for (change, text) in broken {

@@ -30,10 +30,14 @@ impl Override {
         let Some((key, raw)) = text.split_once('=') else {
             return Err(Error::Usage(format!("`{text}`: expected key=value, such as optimizer.lr=0.01")));
         };
-        let (key, raw) = (key.trim(), raw.trim());
-        let value = format!("value = {raw}").parse::<Table>().ok().filter(|table| table.len() == 1);
-        let value = value.and_then(|mut table| table.remove("value")).unwrap_or_else(|| Value::String(raw.into()));
-        Ok(Self { key: key.into(), value, raw: raw.into() })
+        let raw = raw.trim();
+        Ok(Self { key: key.trim().into(), value: toml_value(raw).unwrap_or_else(|| raw.into()), raw: raw.into() })
+    }
+
+    /// `key` set to what was written behind its flag: a path or a name stays as it is, quotes and all.
+    pub fn flag(key: impl Into<String>, raw: &str) -> Self {
+        let value = toml_value(raw).filter(|value| !value.is_str()).unwrap_or_else(|| raw.into());
+        Self { key: key.into(), value, raw: raw.into() }
     }
 
     /// The differences that a TOML file lists, in its order of keys. What a run recorded about itself (the table
@@ -46,6 +50,12 @@ impl Override {
         flatten("", table, &mut found);
         Ok(found)
     }
+}
+
+/// The one TOML value that `raw` is, if it is one.
+fn toml_value(raw: &str) -> Option<Value> {
+    let mut table: Table = format!("value = {raw}").parse().ok()?;
+    table.remove("value").filter(|_| table.is_empty())
 }
 
 /// The leaves of a table with their dotted keys.
@@ -153,6 +163,9 @@ mod tests {
         assert_eq!(set("model=mlp").unwrap().model, "mlp");
         assert_eq!(set("model=\"mlp\"").unwrap().model, "mlp");
         assert_eq!(set("train.init=7").unwrap().train.init, "7");
+        let flags = [Override::flag("train.init", "\"a\""), Override::flag("train.epochs", "7")];
+        let config = experiment("cifar").unwrap().config().with(&flags).unwrap();
+        assert_eq!((config.train.init.as_str(), config.train.epochs), ("\"a\"", 7));
     }
 
     #[test]
@@ -170,9 +183,15 @@ mod tests {
         assert_eq!(text("train.epochs=abc"), "train.epochs: expected an integer, 1 or more, found abc");
         assert_eq!(text("train.epochs=-1"), "train.epochs: expected an integer, 1 or more, found -1");
         assert_eq!(text("train.epochs=1.5"), "train.epochs: expected an integer, 1 or more, found 1.5");
-        assert_eq!(text("train.epochs=99999999999999999999"), "train.epochs: expected an integer, 1 or more, found 99999999999999999999");
+        assert_eq!(
+            text("train.epochs=99999999999999999999"),
+            "train.epochs: expected an integer, 1 or more, found 99999999999999999999"
+        );
         assert_eq!(text("train.shuffle=1"), "train.shuffle: expected true or false, found 1");
-        assert_eq!(text("optimizer.betas=0.9"), "optimizer.betas: expected two numbers, 0 or more and below 1, found 0.9");
+        assert_eq!(
+            text("optimizer.betas=0.9"),
+            "optimizer.betas: expected two numbers, 0 or more and below 1, found 0.9"
+        );
         assert_eq!(text("train.epochs=1\nx=2"), "train.epochs: expected an integer, 1 or more, found 1\nx=2");
     }
 

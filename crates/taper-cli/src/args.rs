@@ -1,0 +1,306 @@
+//! The command line. What each flag sets is a key of the configuration, and its default is read from there.
+
+use crate::failure::Failure;
+use crate::logging::LogFormat;
+use clap::builder::EnumValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
+use std::path::PathBuf;
+use taper::train::{Config, Experiment, KEYS, Override, experiments};
+
+/// A command line, read.
+pub struct Cli {
+    pub verbose: u8,
+    pub log_format: Option<LogFormat>,
+    pub command: Command,
+}
+
+impl Cli {
+    /// Whether logs are written, which a bar would be torn by.
+    pub fn logs(&self) -> bool {
+        self.verbose > 0 || self.log_format.is_some()
+    }
+}
+
+/// What to do.
+pub enum Command {
+    Train(&'static Experiment, TrainArgs),
+    Eval(EvalArgs),
+    Download(DownloadArgs),
+    Gradcheck(GradcheckArgs),
+}
+
+/// Flags of `train`.
+#[derive(Args)]
+pub struct TrainArgs {
+    /// Look for the data in this folder, and nowhere else [default: $TAPER_DATA, the downloads' folder, the network]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Never touch the network [default: data that are nowhere else are downloaded]
+    #[arg(long)]
+    pub offline: bool,
+    /// The run's folder, new or empty [default: runs/EXPERIMENT-YYYYMMDD-HHMMSS]
+    #[arg(long, value_name = "DIR")]
+    pub run_dir: Option<PathBuf>,
+    /// A TOML file of settings that differ from the defaults; flags and --set come after it [default: none]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Set any key of the configuration, flags included; may be repeated [default: none; keys below]
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Print only the last line [default: progress and a line an epoch]
+    #[arg(long)]
+    pub quiet: bool,
+    /// What was said by flags, key by key.
+    #[arg(skip)]
+    pub flags: Vec<(&'static str, Override)>,
+}
+
+/// Flags of `eval`.
+#[derive(Args)]
+pub struct EvalArgs {
+    /// The folder of the run
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// Where to compute [default: as the run]
+    #[arg(long, value_name = "NAME")]
+    pub device: Option<String>,
+    /// CPU threads; 0 for one a core; results do not depend on it [default: as the run]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub threads: Option<String>,
+    /// Pictures at a time [default: as the run]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub batch_size: Option<String>,
+    /// Look for the data in this folder, and nowhere else [default: $TAPER_DATA, the downloads' folder, the network]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Never touch the network [default: data that are nowhere else are downloaded]
+    #[arg(long)]
+    pub offline: bool,
+    /// Print only the last line [default: progress too]
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// Flags of `download`.
+#[derive(Args)]
+pub struct DownloadArgs {
+    /// The data set: cifar
+    #[arg(value_name = "DATASET")]
+    pub dataset: String,
+    /// The folder it goes to [default: $TAPER_DOWNLOADS, or taper/datasets in the user's cache]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Print nothing but errors [default: progress]
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// Flags of `gradcheck`.
+#[derive(Args)]
+pub struct GradcheckArgs {
+    /// Only this operation [default: all]
+    #[arg(long, value_name = "NAME")]
+    pub op: Option<String>,
+    /// Check gradients of gradients, and list the operations that refuse
+    #[arg(long)]
+    pub second: bool,
+    /// Where to compute
+    #[arg(long, value_name = "NAME", default_value = "cpu")]
+    pub device: String,
+}
+
+/// The flags of `train` that set a key: the flag, its key, and how its value is called (`None` for a switch, with what
+/// the switch sets).
+const KEY_FLAGS: &[(&str, &str, Option<&str>)] = &[
+    ("model", "model", Some("NAME")),
+    ("device", "device.name", Some("NAME")),
+    ("epochs", "train.epochs", Some("N")),
+    ("batch-size", "train.batch_size", Some("N")),
+    ("lr", "optimizer.lr", Some("RATE")),
+    ("seed", "train.seed", Some("N")),
+    ("threads", "device.threads", Some("N")),
+    ("dtype", "train.dtype", Some("f32|f64")),
+    ("max-steps", "train.max_steps", Some("N")),
+    ("init", "train.init", Some("FILE.safetensors")),
+    ("no-shuffle", "train.shuffle", None),
+];
+
+/// Reads the process's command line; help, version and mistakes end the process here.
+pub fn parse() -> Cli {
+    read(command().get_matches()).unwrap_or_else(|error| error.exit())
+}
+
+fn read(matches: ArgMatches) -> Result<Cli, clap::Error> {
+    let (verbose, log_format) = (matches.get_count("verbose"), matches.get_one("log-format").copied());
+    let command = match matches.subcommand() {
+        Some(("train", train)) => {
+            let (name, found) = train.subcommand().ok_or_else(no_command)?;
+            let experiment = experiments().iter().find(|e| e.name() == name).ok_or_else(no_command)?;
+            let mut args = TrainArgs::from_arg_matches(found)?;
+            args.flags = flags(found);
+            Command::Train(experiment, args)
+        }
+        Some(("eval", found)) => Command::Eval(EvalArgs::from_arg_matches(found)?),
+        Some(("download", found)) => Command::Download(DownloadArgs::from_arg_matches(found)?),
+        Some(("gradcheck", found)) => Command::Gradcheck(GradcheckArgs::from_arg_matches(found)?),
+        _ => return Err(no_command()),
+    };
+    Ok(Cli { verbose, log_format, command })
+}
+
+/// clap asks for a command itself: this is what would be said if it did not.
+fn no_command() -> clap::Error {
+    command().error(ErrorKind::MissingSubcommand, "a command is missing")
+}
+
+/// The command line as clap knows it.
+fn command() -> clap::Command {
+    let verbose = Arg::new("verbose")
+        .short('v')
+        .long("verbose")
+        .action(ArgAction::Count)
+        .global(true)
+        .help("Log the spans of run, epoch and step to standard error; -vv every loss too [default: no logs]");
+    let log_format = Arg::new("log-format")
+        .long("log-format")
+        .value_parser(EnumValueParser::<LogFormat>::new())
+        .value_name("FORMAT")
+        .global(true)
+        .help("How logs are written; turns them on [default: text]");
+    let train = clap::Command::new("train").about("Train an experiment").subcommand_value_name("EXPERIMENT");
+    clap::Command::new("taper")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Neural networks, trained from a clean clone")
+        .disable_help_subcommand(true)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .args([verbose, log_format])
+        .subcommand(
+            train
+                .subcommand_help_heading("Experiments")
+                .disable_help_subcommand(true)
+                .subcommand_required(true)
+                .arg_required_else_help(true)
+                .subcommands(experiments().iter().map(train_command)),
+        )
+        .subcommand(EvalArgs::augment_args(
+            clap::Command::new("eval").about("Measure a saved run on its test data again"),
+        ))
+        .subcommand(DownloadArgs::augment_args(
+            clap::Command::new("download").about("Fetch a data set into the downloads' folder"),
+        ))
+        .subcommand(GradcheckArgs::augment_args(
+            clap::Command::new("gradcheck").about("Check every operation's gradient against differences, in f64"),
+        ))
+}
+
+/// `train NAME`, each flag with this experiment's default.
+fn train_command(experiment: &Experiment) -> clap::Command {
+    let config = experiment.config();
+    let key_flags = KEY_FLAGS.iter().map(|(flag, key, value)| {
+        let help = help(&config, key);
+        let arg = Arg::new(*flag).long(*flag);
+        match value {
+            Some(name) => arg.value_name(*name).allow_negative_numbers(true).help(help),
+            None => arg.action(ArgAction::SetTrue).help("Go through the data in their order [default: shuffled]"),
+        }
+    });
+    let keys = KEYS.iter().map(|key| {
+        let default = config.get(key.name).unwrap_or_default();
+        format!("  {:<24} {} ({}) [default: {default}]", key.name, key.help, key.range)
+    });
+    let command = clap::Command::new(experiment.name()).about(experiment.about()).args(key_flags);
+    TrainArgs::augment_args(command)
+        .after_help(format!("Keys for --set and --config:\n{}", keys.collect::<Vec<_>>().join("\n")))
+}
+
+/// The help of the flag that sets `key`, with its default.
+fn help(config: &Config, key: &str) -> String {
+    let default = match config.get(key) {
+        Some(value) if value.is_empty() => "none".to_string(),
+        value => value.unwrap_or_default(),
+    };
+    let meaning = KEYS.iter().find(|known| known.name == key).map_or("", |known| known.help);
+    format!("{meaning} [default: {default}]")
+}
+
+/// What the flags that set a key were given.
+fn flags(matches: &ArgMatches) -> Vec<(&'static str, Override)> {
+    let given = |(flag, key, value): &(&'static str, &'static str, Option<&str>)| match value {
+        Some(_) => matches.get_one::<String>(flag).map(|raw| (*flag, Override::flag(*key, raw))),
+        None => matches.get_flag(flag).then(|| (*flag, Override::new(*key, false))),
+    };
+    KEY_FLAGS.iter().filter_map(given).collect()
+}
+
+impl TrainArgs {
+    /// The experiment's configuration with the file's differences, then the flags', then those of `--set`.
+    pub fn config(&self, experiment: &Experiment) -> Result<Config, Failure> {
+        let mut config = experiment.config();
+        if let Some(path) = &self.config {
+            config = config.with(&Override::read_file(path)?)?;
+        }
+        for (flag, change) in &self.flags {
+            config = with_flag(config, flag, change.clone())?;
+        }
+        for text in &self.set {
+            config = config.with(&[Override::parse(text)?])?;
+        }
+        Ok(config)
+    }
+}
+
+/// `config` with `change`; an error names the flag instead of the key.
+pub fn with_flag(config: Config, flag: &str, change: Override) -> Result<Config, Failure> {
+    let key = KEY_FLAGS.iter().find(|known| known.0 == flag).map_or("", |known| known.1);
+    config.with(&[change]).map_err(|error| match error.to_string().strip_prefix(&format!("{key}: ")) {
+        Some(rest) => Failure::usage(format!("--{flag}: {rest}")),
+        None => error.into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_has_a_key_with_help() {
+        for experiment in experiments() {
+            for (flag, key, _) in KEY_FLAGS {
+                assert!(KEYS.iter().any(|known| known.name == *key), "{flag}");
+                assert!(!help(&experiment.config(), key).starts_with(' '), "{flag}");
+            }
+        }
+    }
+
+    fn config(line: &[&str]) -> Result<Config, String> {
+        let matches = command().try_get_matches_from(line).map_err(|e| e.to_string())?;
+        match read(matches).map_err(|e| e.to_string())?.command {
+            Command::Train(experiment, args) => args.config(experiment).map_err(|failure| format!("{failure:?}")),
+            _ => Err("another command".into()),
+        }
+    }
+
+    #[test]
+    fn flags_set_keys_and_set_comes_last() {
+        let line =
+            ["taper", "train", "digits", "--epochs", "3", "--lr", "1", "--no-shuffle", "--set", "train.epochs=4"];
+        let found = config(&line).unwrap();
+        assert_eq!((found.train.epochs, found.optimizer.lr, found.train.shuffle), (4, 1.0, false));
+        assert_eq!(config(&["taper", "train", "digits"]).unwrap(), experiments()[1].config());
+    }
+
+    #[test]
+    fn a_flag_out_of_range_is_named() {
+        let text = config(&["taper", "train", "digits", "--lr", "-1"]).unwrap_err();
+        assert!(text.contains("--lr: expected a finite number above 0, found -1"), "{text}");
+        let text = config(&["taper", "train", "digits", "--epochs", "many"]).unwrap_err();
+        assert!(text.contains("--epochs: expected an integer, 1 or more, found many"), "{text}");
+    }
+}

@@ -1,0 +1,36 @@
+//! `taper eval`: a saved run, measured again.
+
+use crate::args::{EvalArgs, with_flag};
+use crate::commands::{device, locate};
+use crate::failure::{FAILED, Failure};
+use crate::output::Output;
+use crate::progress::{Progress, last_line};
+use std::sync::atomic::AtomicBool;
+use taper::train::{EvalOptions, Override, RunFolder, evaluate_run};
+
+pub fn run(args: &EvalArgs, logs: bool, output: &mut Output) -> Result<u8, Failure> {
+    let folder = RunFolder::open(&args.run)?;
+    let (mut config, record) = folder.read_config()?;
+    for (flag, key, raw) in [
+        ("device", "device.name", &args.device),
+        ("threads", "device.threads", &args.threads),
+        ("batch-size", "train.eval_batch_size", &args.batch_size),
+    ] {
+        if let Some(raw) = raw {
+            config = with_flag(config, flag, Override::flag(key, raw))?;
+        }
+    }
+    let device = device(&config)?;
+    let stop = AtomicBool::new(false);
+    let options = EvalOptions { locate: locate(&args.data_dir, args.offline), stop: &stop };
+    let mut progress = Progress::new(output, &config, args.quiet, logs);
+    let found = evaluate_run(&folder, &config, &record, &device, &options, &mut progress);
+    progress.clear();
+    drop(progress);
+    let Some((dataset, evaluation)) = found? else { return Ok(FAILED) };
+    if !args.quiet {
+        output.line(&format!("{} pictures, test loss {:.4}", evaluation.samples, evaluation.loss));
+    }
+    output.line(&last_line(&evaluation, &dataset));
+    Ok(0)
+}

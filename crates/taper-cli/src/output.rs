@@ -1,0 +1,41 @@
+//! Standard output that may go away.
+
+use crate::failure::Failure;
+use std::io::{ErrorKind, Stdout, Write, stdout};
+
+/// Writes lines to standard output. A reader that has left (`| head`) is no error, and the command goes on; a disk that
+/// is full is one, told when the command has done its work.
+pub struct Output {
+    stdout: Stdout,
+    closed: bool,
+    error: Option<std::io::Error>,
+}
+
+impl Output {
+    /// The process's standard output.
+    pub fn new() -> Self {
+        Self { stdout: stdout(), closed: false, error: None }
+    }
+
+    /// Writes `text` and a line's end.
+    pub fn line(&mut self, text: &str) {
+        if self.closed {
+            return;
+        }
+        let mut stdout = self.stdout.lock();
+        if let Err(error) = writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+            self.closed = true;
+            if error.kind() != ErrorKind::BrokenPipe {
+                self.error = Some(error);
+            }
+        }
+    }
+
+    /// Errs when something could not be written.
+    pub fn finish(self) -> Result<(), Failure> {
+        match self.error {
+            Some(error) => Err(Failure::failed(format!("cannot write to standard output: {error}"))),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! `test`: every test of the workspace, with nothing but the clone.
+
+use crate::cargo::{cargo, root, run as start};
+use std::ffi::OsString;
+use std::io::Result;
+
+/// Unit, integration and documentation tests, and examples, of every crate. `rest` goes to `cargo test`.
+pub fn run(rest: &[OsString]) -> Result<u8> {
+    let mut tests = cargo();
+    tests.args(["test", "--workspace", "--offline"]).args(rest).current_dir(root());
+    start(&mut tests)
+}
