@@ -3,6 +3,7 @@
 //! does not depend on threads, batches or how often something else drew.
 
 /// Philox 4×32-10: four random words for a 128-bit `counter` under a 64-bit `key`.
+#[inline]
 pub fn philox4x32(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
     let (mut c, mut k) = (counter, key);
     for _ in 0..10 {
@@ -51,6 +52,7 @@ impl RandomKey {
     }
 
     /// The four random words of block `block`.
+    #[inline]
     pub fn block(self, block: u64) -> [u32; 4] {
         philox4x32(
             [block as u32, (block >> 32) as u32, self.stream as u32, (self.stream >> 32) as u32],

@@ -1,12 +1,13 @@
 //! The contract, each method handed to the file that answers it.
 
 use crate::{
-    CpuBackend, argmax, avg_pool, binary, conv_block, conv2d, index, linear, matmul, max_pool, pad, reduce, transfer,
-    unary, views,
+    CpuBackend, activation, argmax, avg_pool, batch_norm, binary, conv_block, conv2d, cross_entropy, dropout, finite,
+    index, layer_norm, linear, matmul, max_pool, optimiser, pad, reduce, softmax, transfer, unary, views,
 };
 use taper_backend::{
-    Activation, Backend, BinaryOp, Buffer, CompareOp, Conv2dSpec, DType, Distribution, HostData, PadAmount, ParamGrads,
-    Pool2dSpec, RandomKey, ReduceOp, Result, Rim, Saved, Shape, SliceRange, UnaryOp,
+    Activation, AdamSpec, Backend, BinaryOp, Buffer, CompareOp, Conv2dSpec, CrossEntropySpec, DType, Distribution,
+    HostData, PadAmount, ParamGrads, Pool2dSpec, RandomKey, ReduceOp, Result, Rim, Saved, SgdSpec, Shape, SliceRange,
+    UnaryOp,
 };
 
 impl Backend for CpuBackend {
@@ -180,5 +181,89 @@ impl Backend for CpuBackend {
 
     fn embedding_grad(&self, g: &Buffer, index: &Buffer, rows: usize) -> Rim<Buffer> {
         index::embedding_grad(self, g, index, rows)
+    }
+
+    fn activation(&self, f: Activation, x: &Buffer) -> Rim<Buffer> {
+        activation::activation(self, f, x)
+    }
+
+    fn activation_grad(&self, f: Activation, x: &Buffer, g: &Buffer) -> Rim<Buffer> {
+        activation::activation_grad(self, f, x, g)
+    }
+
+    fn softmax(&self, x: &Buffer, axis: usize, log: bool) -> Rim<Buffer> {
+        softmax::softmax(self, x, axis, log)
+    }
+
+    fn softmax_grad(&self, g: &Buffer, y: &Buffer, axis: usize, log: bool) -> Rim<Buffer> {
+        softmax::softmax_grad(self, g, y, axis, log)
+    }
+
+    fn cross_entropy(&self, logits: &Buffer, target: &Buffer, spec: &CrossEntropySpec) -> Rim<(Buffer, Saved)> {
+        cross_entropy::cross_entropy(self, logits, target, spec)
+    }
+
+    fn cross_entropy_grad(&self, g: &Buffer, saved: &Saved) -> Result<Buffer> {
+        cross_entropy::cross_entropy_grad(self, g, saved)
+    }
+
+    fn layer_norm(
+        &self,
+        x: &Buffer,
+        weight: Option<&Buffer>,
+        bias: Option<&Buffer>,
+        dims: usize,
+        eps: f64,
+    ) -> Rim<(Buffer, Saved)> {
+        layer_norm::layer_norm(self, x, weight, bias, dims, eps)
+    }
+
+    fn layer_norm_grad(
+        &self,
+        g: &Buffer,
+        saved: &Saved,
+        x: &Buffer,
+        weight: Option<&Buffer>,
+        dims: usize,
+        needs: [bool; 3],
+    ) -> Result<ParamGrads> {
+        layer_norm::layer_norm_grad(self, g, saved, x, weight, dims, needs)
+    }
+
+    fn batch_norm(
+        &self,
+        x: &Buffer,
+        weight: Option<&Buffer>,
+        bias: Option<&Buffer>,
+        eps: f64,
+    ) -> Rim<(Buffer, Buffer, Buffer, Saved)> {
+        batch_norm::batch_norm(self, x, weight, bias, eps)
+    }
+
+    fn batch_norm_grad(
+        &self,
+        g: &Buffer,
+        saved: &Saved,
+        x: &Buffer,
+        weight: Option<&Buffer>,
+        needs: [bool; 3],
+    ) -> Result<ParamGrads> {
+        batch_norm::batch_norm_grad(self, g, saved, x, weight, needs)
+    }
+
+    fn dropout(&self, x: &Buffer, p: f64, key: RandomKey) -> Rim<Buffer> {
+        dropout::dropout(self, x, p, key)
+    }
+
+    fn all_finite(&self, buffers: &[&Buffer]) -> Rim<Buffer> {
+        finite::all_finite(self, buffers)
+    }
+
+    fn adam_step(&self, p: &mut Buffer, m: &mut Buffer, v: &mut Buffer, g: &Buffer, spec: &AdamSpec) -> Rim<()> {
+        optimiser::adam_step(self, p, m, v, g, spec)
+    }
+
+    fn sgd_step(&self, p: &mut Buffer, velocity: Option<&mut Buffer>, g: &Buffer, spec: &SgdSpec) -> Rim<()> {
+        optimiser::sgd_step(self, p, velocity, g, spec)
     }
 }

@@ -18,27 +18,35 @@
 //! Results are bitwise the same whatever the number of threads: work is split by its size alone, and sums are taken in
 //! a fixed order. They may differ between instruction sets ([`Isa`]).
 
+mod activation;
 mod argmax;
 mod avg_pool;
 mod backend;
+mod batch_norm;
 mod binary;
 mod conv;
 mod conv2d;
 mod conv_block;
 mod copy;
+mod cross_entropy;
+mod dropout;
 mod elementwise;
+mod finite;
 mod gemm;
 mod index;
 mod isa;
+mod layer_norm;
 mod layout;
 mod linear;
 mod math;
 mod matmul;
 mod max_pool;
 mod memory;
+mod optimiser;
 mod pad;
 mod parallel;
 mod reduce;
+mod softmax;
 mod storage;
 mod transfer;
 mod unary;

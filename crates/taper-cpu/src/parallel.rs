@@ -116,6 +116,23 @@ impl CpuBackend {
         self.run(n, cost >= SMALL, &|i| unsafe { f(i, a.chunk(i, chunk), b.chunk(i, chunk)) });
     }
 
+    /// As [`CpuBackend::for_chunks`], over three arrays of one length.
+    pub(crate) fn for_chunks3<T: Send>(
+        &self,
+        [a, b, c]: [&mut [T]; 3],
+        chunk: usize,
+        f: impl Fn(usize, [&mut [T]; 3]) + Send + Sync,
+    ) {
+        let cost = a.len();
+        let chunks = a.chunks_mut(chunk).zip(b.chunks_mut(chunk)).zip(c.chunks_mut(chunk));
+        let mut parts: Vec<_> = chunks.map(|((a, b), c)| [a, b, c]).collect();
+        self.for_chunks(&mut parts, 1, cost, |i, parts| {
+            for [a, b, c] in parts {
+                f(i, [a, b, c]);
+            }
+        });
+    }
+
     /// `f(i)` for each `i` in `0..n`, in order. `cost` is the number of elements that all of it touches.
     pub(crate) fn map_tasks<R: Send>(&self, n: usize, cost: usize, f: impl Fn(usize) -> R + Send + Sync) -> Vec<R> {
         let mut results: Vec<Option<R>> = (0..n).map(|_| None).collect();

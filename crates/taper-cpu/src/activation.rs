@@ -1,0 +1,173 @@
+//! Activation functions and their derivatives, in one pass each.
+
+use crate::CpuBackend;
+use crate::binary::{Function2, apply2};
+use crate::elementwise::{map1, map2};
+use crate::math::Float;
+use crate::storage::for_float;
+use crate::unary::{Function, apply};
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
+use taper_backend::{Activation, Buffer, Rim};
+
+/// A function and the product of a gradient with its derivative.
+trait Curve<T>: Copy + Send + Sync {
+    fn value(self, x: T) -> T;
+    fn grad(self, x: T, g: T) -> T;
+}
+
+/// `x → f(x)`.
+#[derive(Clone, Copy)]
+struct Value<C>(C);
+impl<T, C: Curve<T>> Function<T> for Value<C> {
+    #[inline(always)]
+    fn at(self, x: T) -> T {
+        self.0.value(x)
+    }
+}
+
+/// `x, g → g · f′(x)`.
+#[derive(Clone, Copy)]
+struct Grad<C>(C);
+impl<T, C: Curve<T>> Function2<T> for Grad<C> {
+    #[inline(always)]
+    fn at(self, x: T, g: T) -> T {
+        self.0.grad(x, g)
+    }
+}
+
+/// What is to be done with the curve that an [`Activation`] names.
+trait Use<T: Float> {
+    type Output;
+    fn with<C: Curve<T>>(self, curve: C) -> Self::Output;
+}
+
+macro_rules! curves {
+    ($($name:ident $({ $($field:ident),* })?: |$s:ident, $x:ident, $g:ident| $value:expr, $grad:expr;)*) => {
+        mod curve {
+            $(#[derive(Clone, Copy)]
+            pub struct $name<T> {
+                $($(pub $field: T,)*)?
+                pub of: std::marker::PhantomData<T>,
+            })*
+        }
+        $(impl<T: Float> Curve<T> for curve::$name<T> {
+            #[inline(always)]
+            #[allow(unused_variables)]
+            fn value(self, $x: T) -> T {
+                let $s = self;
+                $value
+            }
+            #[inline(always)]
+            #[allow(unused_variables)]
+            fn grad(self, $x: T, $g: T) -> T {
+                let $s = self;
+                $grad
+            }
+        })*
+
+        /// Hands the curve of `f` to `job`; `None` for the identity.
+        fn choose<T: Float, U: Use<T>>(f: Activation, job: U) -> Option<U::Output> {
+            match f {
+                Activation::Identity => None,
+                $(Activation::$name $({ $($field),* })? => Some(job.with(curve::$name::<T> {
+                    $($($field: T::of($field),)*)?
+                    of: std::marker::PhantomData,
+                })),)*
+            }
+        }
+    };
+}
+
+// Comparisons are written so that NaN stays NaN.
+curves! {
+    Relu: |s, x, g| if x < T::ZERO { T::ZERO } else { x }, if x > T::ZERO { g } else { T::ZERO };
+    LeakyRelu { negative_slope }: |s, x, g|
+        if x > T::ZERO { x } else { s.negative_slope * x },
+        if x > T::ZERO { g } else { s.negative_slope * g };
+    Elu { alpha }: |s, x, g|
+        if x > T::ZERO { x } else { s.alpha * (x.exp() - T::ONE) },
+        if x > T::ZERO { g } else { g * s.alpha * x.exp() };
+    Gelu: |s, x, g| x * normal_cdf(x), g * (normal_cdf(x) + x * normal_density(x));
+    GeluTanh: |s, x, g|
+        T::of(0.5) * x * (T::ONE + gelu_inner(x).tanh()),
+        {
+            let t = gelu_inner(x).tanh();
+            let half = T::of(0.5) * (T::ONE + t);
+            let inner = T::of(gelu_scale()) * (T::ONE + T::of(3.0 * 0.044715) * x * x);
+            let slope = half + T::of(0.5) * x * (T::ONE - t * t) * inner;
+            // Past 20, tanh is 1 and x² may overflow against 1 − t² = 0.
+            if x.abs() > T::of(20.0) { g * half } else { g * slope }
+        };
+    Silu: |s, x, g| x * x.sigmoid(), {
+        let y = x.sigmoid();
+        g * y * (T::ONE + x * (T::ONE - y))
+    };
+    Sigmoid: |s, x, g| x.sigmoid(), {
+        let y = x.sigmoid();
+        g * y * (T::ONE - y)
+    };
+    Tanh: |s, x, g| x.tanh(), {
+        let y = x.tanh();
+        g * (T::ONE - y * y)
+    };
+    Softplus { beta, threshold }: |s, x, g| {
+        let z = s.beta * x;
+        // ln(1 + eᶻ) without overflow.
+        let above = if z < T::ZERO { T::ZERO } else { z };
+        if z > s.threshold { x } else { (above + (-z.abs()).exp().ln_1p()) / s.beta }
+    }, if s.beta * x > s.threshold { g } else { g * (s.beta * x).sigmoid() };
+    Hardswish: |s, x, g| {
+        let three = T::of(3.0);
+        if x <= -three { T::ZERO } else if x >= three { x } else { x * (x + three) / T::of(6.0) }
+    }, {
+        let three = T::of(3.0);
+        let slope = (x + x + three) / T::of(6.0);
+        if x <= -three { T::ZERO } else if x >= three { g } else { g * slope }
+    };
+}
+
+/// Φ(x), the normal distribution function.
+#[inline(always)]
+fn normal_cdf<T: Float>(x: T) -> T {
+    T::of(0.5) * (T::ONE + (x * T::of(FRAC_1_SQRT_2)).erf())
+}
+
+/// φ(x), its density.
+#[inline(always)]
+fn normal_density<T: Float>(x: T) -> T {
+    T::of(0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2) * (T::of(-0.5) * x * x).exp()
+}
+
+/// √(2/π)
+#[inline(always)]
+fn gelu_scale() -> f64 {
+    FRAC_2_SQRT_PI * FRAC_1_SQRT_2
+}
+
+#[inline(always)]
+fn gelu_inner<T: Float>(x: T) -> T {
+    T::of(gelu_scale()) * (x + T::of(0.044715) * x * x * x)
+}
+
+pub(crate) fn activation(cpu: &CpuBackend, f: Activation, x: &Buffer) -> Rim<Buffer> {
+    struct Job<'a>(&'a CpuBackend, &'a Buffer);
+    impl<T: Float> Use<T> for Job<'_> {
+        type Output = Rim<Buffer>;
+        fn with<C: Curve<T>>(self, curve: C) -> Rim<Buffer> {
+            map1::<T, T>(self.0, self.1, |x, y| apply(self.0.isa(), Value(curve), x, y)).map(Some)
+        }
+    }
+    for_float!(x.dtype(), T => choose::<T, _>(f, Job(cpu, x)).unwrap_or_else(|| Ok(Some(x.clone()))), else Ok(None))
+}
+
+pub(crate) fn activation_grad(cpu: &CpuBackend, f: Activation, x: &Buffer, g: &Buffer) -> Rim<Buffer> {
+    struct Job<'a>(&'a CpuBackend, &'a Buffer, &'a Buffer);
+    impl<T: Float> Use<T> for Job<'_> {
+        type Output = Rim<Buffer>;
+        fn with<C: Curve<T>>(self, curve: C) -> Rim<Buffer> {
+            let Self(cpu, x, g) = self;
+            map2::<T, T, T>(cpu, "activation_grad", x, g, |x, g, y| apply2(cpu.isa(), Grad(curve), x, g, y)).map(Some)
+        }
+    }
+    for_float!(x.dtype(), T => choose::<T, _>(f, Job(cpu, x, g)).unwrap_or_else(|| Ok(Some(g.clone()))), else Ok(None))
+}

@@ -1,0 +1,122 @@
+//! Mean cross entropy of `logits: [N, C]` with class indices, with label smoothing and an ignored index.
+//!
+//! A row's loss is `ln Σ eˣ − (1 − ε) x_target − ε · mean(x)` with ε the smoothing; the mean is over the rows that count
+//! (NaN if none does, as in PyTorch).
+
+use crate::CpuBackend;
+use crate::math::Float;
+use crate::memory::Block;
+use crate::softmax::exponentials;
+use crate::storage::{Stored, for_float};
+use taper_backend::{Buffer, CrossEntropySpec, Error, Result, Rim, Saved, Shape};
+
+const OP: &str = "cross_entropy";
+
+/// What the forward keeps.
+struct Kept<T: Stored> {
+    /// e^(x − largest), row after row.
+    exponentials: Block<T>,
+    /// Their sums.
+    sums: Vec<f64>,
+    /// The class of each row that counts.
+    targets: Vec<Option<usize>>,
+    classes: usize,
+    smoothing: f64,
+}
+
+pub(crate) fn cross_entropy(
+    cpu: &CpuBackend,
+    logits: &Buffer,
+    target: &Buffer,
+    spec: &CrossEntropySpec,
+) -> Rim<(Buffer, Saved)> {
+    for_float!(logits.dtype(), T => forward::<T>(cpu, logits, target, spec).map(Some), else Ok(None))
+}
+
+fn forward<T: Float>(
+    cpu: &CpuBackend,
+    logits: &Buffer,
+    target: &Buffer,
+    spec: &CrossEntropySpec,
+) -> Result<(Buffer, Saved)> {
+    let (rows, classes) = (logits.shape()[0], logits.shape()[1]);
+    let (logits, target) = (cpu.to_contiguous(logits)?, cpu.to_contiguous(target)?);
+    let x = cpu.view::<T>(&logits)?.contiguous().unwrap_or_default();
+    let target = cpu.view::<i64>(&target)?.contiguous().unwrap_or_default();
+    let targets = target.iter().enumerate().map(|(row, &class)| match usize::try_from(class) {
+        _ if class == spec.ignore_index => Ok(None),
+        Ok(class) if class < classes => Ok(Some(class)),
+        _ => Err(Error::argument(
+            OP,
+            format!(
+                "target {class} (row {row}) is neither in 0..{classes} nor the ignored index {}",
+                spec.ignore_index
+            ),
+        )),
+    });
+    let targets = targets.collect::<Result<Vec<_>>>()?;
+
+    let mut kept = cpu.pool().alloc::<T>(x.len())?;
+    // Of each row: its loss and its sum of exponentials.
+    let mut found = vec![(0.0, 1.0); rows];
+    let smoothing = spec.label_smoothing;
+    let group = (crate::parallel::TASK / 4 / classes.max(1)).max(1);
+    if classes > 0 {
+        let mut parts: Vec<_> = kept.chunks_mut(group * classes).zip(found.chunks_mut(group)).collect();
+        cpu.for_chunks(&mut parts, 1, x.len() * 4, |task, parts| {
+            for (kept, found) in parts {
+                for (i, (y, found)) in kept.chunks_exact_mut(classes).zip(found.iter_mut()).enumerate() {
+                    let row = task * group + i;
+                    let x = &x[row * classes..][..classes];
+                    let (top, sum) = exponentials(cpu.isa(), x, y);
+                    let mut loss = 0.0;
+                    if let Some(class) = targets[row] {
+                        loss = top + sum.ln() - (1.0 - smoothing) * x[class].wide();
+                        if smoothing > 0.0 {
+                            loss -= smoothing * x.iter().map(|x| x.wide()).sum::<f64>() / classes as f64;
+                        }
+                    }
+                    *found = (loss, sum);
+                }
+            }
+        });
+    }
+    let counted = targets.iter().flatten().count();
+    let loss = found.iter().map(|&(loss, _)| loss).sum::<f64>() / counted as f64;
+    let mut block = cpu.pool().alloc::<T>(1)?;
+    block[0] = T::of(loss);
+    let sums = found.iter().map(|&(_, sum)| sum).collect();
+    let kept = Kept { exponentials: kept, sums, targets, classes, smoothing };
+    Ok((cpu.wrap(Shape::scalar(), block), Saved::new(kept)))
+}
+
+pub(crate) fn cross_entropy_grad(cpu: &CpuBackend, g: &Buffer, saved: &Saved) -> Result<Buffer> {
+    for_float!(g.dtype(), T => backward::<T>(cpu, g, saved), else Err(cpu.unsupported("cross_entropy_grad", g.dtype())))
+}
+
+fn backward<T: Float>(cpu: &CpuBackend, g: &Buffer, saved: &Saved) -> Result<Buffer> {
+    let kept = saved
+        .get::<Kept<T>>()
+        .ok_or_else(|| Error::argument("cross_entropy_grad", "called without what the forward saved"))?;
+    let view = cpu.view::<T>(g)?;
+    let (rows, classes) = (kept.targets.len(), kept.classes);
+    let counted = kept.targets.iter().flatten().count();
+    let scale = view.data[view.offset].wide() / counted as f64;
+    let spread = T::of(scale * kept.smoothing / classes as f64);
+    let mut grad = cpu.pool().alloc::<T>(rows * classes)?;
+    let group = (crate::parallel::TASK / classes.max(1)).max(1);
+    cpu.for_chunks(&mut grad, group * classes, rows * classes, |task, out| {
+        for (i, out) in out.chunks_exact_mut(classes).enumerate() {
+            let row = task * group + i;
+            let Some(class) = kept.targets[row] else {
+                out.fill(T::ZERO);
+                continue;
+            };
+            let factor = T::of(scale / kept.sums[row]);
+            let e = &kept.exponentials[row * classes..][..classes];
+            out.iter_mut().zip(e).for_each(|(y, &e)| *y = e * factor - spread);
+            out[class] = out[class] - T::of(scale * (1.0 - kept.smoothing));
+        }
+    });
+    Ok(cpu.wrap([rows, classes].into(), grad))
+}

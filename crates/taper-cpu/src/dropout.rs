@@ -1,0 +1,35 @@
+//! Dropout: element `i` in row-major order is `x / (1 − p)` where the key's word `i` is at least `p · 2³²`, else 0.
+
+use crate::CpuBackend;
+use crate::isa::multiversion;
+use crate::math::Float;
+use crate::parallel::TASK;
+use crate::storage::for_float;
+use taper_backend::{Buffer, RandomKey, Rim};
+
+multiversion! {
+    /// Words from number `4 · block` on decide about `x`.
+    fn drop<T: Float>(x: &[T], block: u64, key: RandomKey, threshold: u64, keep: T, y: &mut [T]) {
+        for (i, (y, x)) in y.chunks_mut(4).zip(x.chunks(4)).enumerate() {
+            let words = key.block(block + i as u64);
+            for ((y, &x), word) in y.iter_mut().zip(x).zip(words) {
+                *y = if u64::from(word) >= threshold { x / keep } else { T::ZERO };
+            }
+        }
+    }
+}
+
+pub(crate) fn dropout(cpu: &CpuBackend, x: &Buffer, p: f64, key: RandomKey) -> Rim<Buffer> {
+    for_float!(x.dtype(), T => {
+        let x = cpu.to_contiguous(x)?;
+        let from = cpu.view::<T>(&x)?.contiguous().unwrap_or_default();
+        // Words are whole numbers: at least p · 2³² is at least its ceiling.
+        let threshold = (p * 4_294_967_296.0).ceil() as u64;
+        let mut out = cpu.pool().alloc::<T>(from.len())?;
+        cpu.for_chunks(&mut out, TASK, from.len() * 2, |task, out| {
+            let start = task * TASK;
+            drop(cpu.isa(), &from[start..][..out.len()], (start / 4) as u64, key, threshold, T::of(1.0 - p), out);
+        });
+        Ok(Some(cpu.wrap(x.shape().clone(), out)))
+    }, else Ok(None))
+}
