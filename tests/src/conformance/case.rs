@@ -3,7 +3,7 @@
 use super::bound::compare;
 use super::{Bound, Value};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use taper_backend::{Buffer, DType, Device, HostData, RandomKey, Result, Rim, Shape, UnaryOp};
+use taper_backend::{Buffer, DType, Device, Error, HostData, RandomKey, Result, Rim, Shape, UnaryOp};
 
 /// What a result should be, by definition, in f64.
 #[derive(Debug, Clone)]
@@ -31,24 +31,41 @@ impl Expected {
     }
 }
 
-/// A case under way.
+/// What one device made of a case.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Whether it left the method to the composed version.
+    pub composed: bool,
+    /// Whether it does not offer the method for the dtype, one of the halves.
+    pub unsupported: bool,
+    /// A hash of every bit of its results.
+    pub digest: u64,
+    /// What is not as the contract says.
+    pub failures: Vec<String>,
+}
+
+/// A case under way, on several devices at once, so that the slow reference runs once.
 pub struct Case<'a> {
-    device: &'a Device,
+    devices: &'a [Device],
     toy: &'a Device,
     /// The dtype of the case's operands.
     pub dtype: DType,
     key: RandomKey,
     drawn: u64,
     special: bool,
-    pub(super) composed: bool,
-    pub(super) digest: u64,
-    pub(super) failures: Vec<String>,
+    pub(super) outcomes: Vec<Outcome>,
 }
 
 impl<'a> Case<'a> {
-    pub(super) fn new(device: &'a Device, toy: &'a Device, _op: &'static str, dtype: DType, key: RandomKey) -> Self {
-        let failures = Vec::new();
-        Self { device, toy, dtype, key, drawn: 0, special: false, composed: false, digest: 0, failures }
+    pub(super) fn new(devices: &'a [Device], toy: &'a Device, dtype: DType, key: RandomKey) -> Self {
+        let outcomes = devices.iter().map(|_| Outcome::default()).collect();
+        Self { devices, toy, dtype, key, drawn: 0, special: false, outcomes }
+    }
+
+    /// Says what is wrong with the case itself.
+    pub fn fail(&mut self, message: impl Into<String>) {
+        let message = message.into();
+        self.outcomes.iter_mut().for_each(|outcome| outcome.failures.push(message.clone()));
     }
 
     /// Lets NaN be expected.
@@ -98,7 +115,7 @@ impl<'a> Case<'a> {
             .and_then(|y| y.iter().map(|y| Ok((y.shape().clone(), self.toy.download(y)?, 0.0))).collect());
         match expected {
             Ok(expected) => self.compare(bound, args, expected, |device, args| f(device, args).map(Some)),
-            Err(error) => self.failures.push(format!("the reference itself fails: {error}")),
+            Err(error) => self.fail(format!("the reference itself fails: {error}")),
         }
     }
 
@@ -119,38 +136,12 @@ impl<'a> Case<'a> {
 
     /// Checks that `f` on the device gives an error.
     pub fn check_error(&mut self, args: &[Value], f: impl Fn(&Device, &[Buffer]) -> Rim<Vec<Buffer>>) {
-        match self.run(args, f) {
-            Ok((Some(_), _)) => self.failures.push("no error where one is due".into()),
-            Ok((None, _)) => self.composed = true,
-            Err(message) if message.starts_with("panicked") => self.failures.push(message),
-            Err(_) => {}
-        }
-    }
-
-    /// Runs `f` on the device: its results and its operands afterwards, or what went wrong.
-    #[allow(clippy::type_complexity)] // spelled out once
-    fn run(
-        &self,
-        args: &[Value],
-        f: impl Fn(&Device, &[Buffer]) -> Rim<Vec<Buffer>>,
-    ) -> Result<(Option<Vec<(Shape, HostData)>>, Vec<HostData>), String> {
-        let work = || -> Result<_> {
-            let args = args.iter().map(|arg| arg.place(self.device)).collect::<Result<Vec<_>>>()?;
-            let download = |x: &Buffer| self.device.download(x);
-            let results = match f(self.device, &args)? {
-                None => None,
-                Some(results) => {
-                    Some(results.iter().map(|y| Ok((y.shape().clone(), download(y)?))).collect::<Result<Vec<_>>>()?)
-                }
-            };
-            Ok((results, args.iter().map(download).collect::<Result<Vec<_>>>()?))
-        };
-        match catch_unwind(AssertUnwindSafe(work)) {
-            Ok(result) => result.map_err(|error| format!("error: {error}")),
-            Err(panic) => {
-                let text = panic.downcast_ref::<String>().map(String::as_str);
-                let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("with no message");
-                Err(format!("panicked: {text}"))
+        for (device, outcome) in self.devices.iter().zip(&mut self.outcomes) {
+            match run(device, args, &f) {
+                Ok(Ran { results: Some(_), .. }) => outcome.failures.push("no error where one is due".into()),
+                Ok(Ran { results: None, .. }) => outcome.composed = true,
+                Err(Trouble::Panic(text)) => outcome.failures.push(format!("panicked: {text}")),
+                Err(Trouble::Error(_)) => {}
             }
         }
     }
@@ -162,32 +153,56 @@ impl<'a> Case<'a> {
         expected: Vec<(Shape, HostData, f64)>,
         f: impl Fn(&Device, &[Buffer]) -> Rim<Vec<Buffer>>,
     ) {
-        let sizes = expected.iter().map(|(shape, ..)| shape.count()).chain(args.iter().map(|arg| arg.shape.count()));
-        self.poison(&sizes.collect::<Vec<_>>());
-        let (results, after) = match self.run(args, f) {
-            Ok((Some(results), after)) => (results, after),
-            Ok((None, _)) => {
+        // The reference computed in f64 what follows the operands' dtype.
+        let round = |due: HostData| {
+            let in_f64 = bound != Bound::Exact && due.dtype() == DType::F64;
+            if in_f64 { HostData::from_f64(&due.to_f64(), self.dtype) } else { due }
+        };
+        let expected: Vec<_> = expected.into_iter().map(|(shape, due, scale)| (shape, round(due), scale)).collect();
+        if !self.special && expected.iter().any(|(_, due, _)| due.to_f64().iter().any(|x| x.is_nan())) {
+            return self.fail("the reference is NaN");
+        }
+        let sizes: Vec<usize> =
+            expected.iter().map(|e| e.0.count()).chain(args.iter().map(|a| a.shape.count())).collect();
+        for (device, outcome) in self.devices.iter().zip(&mut self.outcomes) {
+            if device.supports(self.dtype) {
+                poison(device, self.dtype, &sizes);
+                outcome.compare(bound, args, &expected, run(device, args, &f), self.dtype);
+            }
+        }
+    }
+}
+
+impl Outcome {
+    fn compare(
+        &mut self,
+        bound: Bound,
+        args: &[Value],
+        expected: &[(Shape, HostData, f64)],
+        ran: Result<Ran, Trouble>,
+        dtype: DType,
+    ) {
+        let (results, after) = match ran {
+            Ok(Ran { results: Some(results), after }) => (results, after),
+            Ok(Ran { results: None, .. }) => {
                 self.composed = true;
                 return;
             }
-            Err(message) => return self.failures.push(message),
+            // A backend may hold halves and yet not offer every method for them; f32 and the rest it must.
+            Err(Trouble::Error(Error::Unsupported { .. })) if matches!(dtype, DType::F16 | DType::BF16) => {
+                self.unsupported = true;
+                return;
+            }
+            Err(Trouble::Error(error)) => return self.failures.push(format!("error: {error}")),
+            Err(Trouble::Panic(text)) => return self.failures.push(format!("panicked: {text}")),
         };
         if results.len() != expected.len() {
             return self.failures.push(format!("{} results where {} are due", results.len(), expected.len()));
         }
         for (i, ((shape, data), (due_shape, due, scale))) in results.iter().zip(expected).enumerate() {
-            // The reference computed in f64 what follows the operands' dtype.
-            let due = if bound != Bound::Exact && due.dtype() == DType::F64 {
-                HostData::from_f64(&due.to_f64(), self.dtype)
-            } else {
-                due
-            };
-            if !self.special && due.to_f64().iter().any(|x| x.is_nan()) {
-                self.failures.push(format!("result {i}: the reference is NaN"));
-            }
-            if *shape != due_shape {
+            if shape != due_shape {
                 self.failures.push(format!("result {i}: expected shape {due_shape} but found {shape}"));
-            } else if let Some(wrong) = compare(data, &due, scale, bound.of(due.dtype())) {
+            } else if let Some(wrong) = compare(data, due, *scale, bound.of(due.dtype())) {
                 self.failures.push(format!("result {i} {shape}: {wrong}"));
             }
             for x in data.to_f64() {
@@ -200,18 +215,52 @@ impl<'a> Case<'a> {
             }
         }
     }
+}
 
-    /// Leaves NaN in freed memory of these sizes, held by uploads and by results.
-    fn poison(&self, sizes: &[usize]) {
-        let mut held = Vec::new();
-        let dtype = if self.dtype.is_float() { self.dtype } else { DType::F32 };
-        for &count in sizes {
-            let shape = Shape::from([count]);
-            for _ in 0..2 {
-                let nan = self.device.upload(HostData::from_f64(&vec![f64::NAN; count], dtype), &shape);
-                let more = nan.as_ref().ok().and_then(|nan| self.device.unary(UnaryOp::Neg, nan).ok());
-                held.extend(nan.ok().into_iter().chain(more));
+/// What a device gave.
+struct Ran {
+    /// The results, or nothing where it declined.
+    results: Option<Vec<(Shape, HostData)>>,
+    /// The operands afterwards.
+    after: Vec<HostData>,
+}
+
+/// Why a device gave nothing.
+enum Trouble {
+    Error(Error),
+    Panic(String),
+}
+
+/// Runs `f` on `device`, or says what went wrong.
+fn run(device: &Device, args: &[Value], f: impl Fn(&Device, &[Buffer]) -> Rim<Vec<Buffer>>) -> Result<Ran, Trouble> {
+    let work = || -> Result<_> {
+        let args = args.iter().map(|arg| arg.place(device)).collect::<Result<Vec<_>>>()?;
+        let download = |x: &Buffer| device.download(x);
+        let results = match f(device, &args)? {
+            None => None,
+            Some(results) => {
+                Some(results.iter().map(|y| Ok((y.shape().clone(), download(y)?))).collect::<Result<Vec<_>>>()?)
             }
+        };
+        Ok(Ran { results, after: args.iter().map(download).collect::<Result<Vec<_>>>()? })
+    };
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(Trouble::Error),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("with no message");
+            Err(Trouble::Panic(text.to_string()))
         }
+    }
+}
+
+/// Leaves NaN in freed memory of these sizes, held by uploads and by results.
+fn poison(device: &Device, dtype: DType, sizes: &[usize]) {
+    let mut held = Vec::new();
+    let dtype = if dtype.is_float() { dtype } else { DType::F32 };
+    for &count in sizes {
+        let nan = device.upload(HostData::from_f64(&vec![f64::NAN; count], dtype), &Shape::from([count]));
+        let more = nan.as_ref().ok().and_then(|nan| device.unary(UnaryOp::Neg, nan).ok());
+        held.extend(nan.ok().into_iter().chain(more));
     }
 }

@@ -38,40 +38,32 @@ pub fn reduce(op: ReduceOp, x: &Buffer, axes: &[usize]) -> Result<Buffer> {
         let sums: Vec<f64> = groups.iter().map(|group| group.iter().map(|&i| v[i]).sum::<f64>()).collect();
         return Ok(rounded(&shape, &sums, x.dtype()));
     }
-    let best: Vec<usize> = groups.iter().map(|group| best(op, x, group)).collect::<Result<_>>()?;
-    Ok(buffer(&shape, take(data(x)?, &best)))
+    Ok(buffer(&shape, take(data(x)?, &best(op, x, &groups)?)))
 }
 
-/// Which of `group` (not empty) is the first that is largest or smallest, a NaN before all.
-fn best(op: ReduceOp, x: &Buffer, group: &[usize]) -> Result<usize> {
-    let mut best = group[0];
-    if x.dtype() == DType::I64 {
-        let v = integers(x)?;
-        for &i in group {
-            if if op == ReduceOp::Max { v[i] > v[best] } else { v[i] < v[best] } {
-                best = i;
-            }
-        }
-    } else {
-        let v = values(x)?;
-        for &i in group {
-            let wins = if op == ReduceOp::Max { v[i] > v[best] } else { v[i] < v[best] };
-            if !v[best].is_nan() && (wins || v[i].is_nan()) {
-                best = i;
-            }
-        }
+/// Which of each group (none empty) is the first that is largest or smallest, a NaN before all.
+fn best(op: ReduceOp, x: &Buffer, groups: &[Vec<usize>]) -> Result<Vec<usize>> {
+    fn choose<T: PartialOrd + Copy>(op: ReduceOp, v: &[T], groups: &[Vec<usize>]) -> Vec<usize> {
+        let is_nan = |x: T| x.partial_cmp(&x).is_none();
+        let wins = |x: T, best: T| is_nan(x) || if op == ReduceOp::Max { x > best } else { x < best };
+        let first = |group: &Vec<usize>| {
+            group
+                .iter()
+                .copied()
+                .fold(group[0], |best, i| if !is_nan(v[best]) && wins(v[i], v[best]) { i } else { best })
+        };
+        groups.iter().map(first).collect()
     }
-    Ok(best)
+    Ok(if x.dtype() == DType::I64 { choose(op, integers(x)?, groups) } else { choose(op, &values(x)?, groups) })
 }
 
 pub fn argmax(x: &Buffer, axis: usize) -> Result<Buffer> {
-    let mut places = Vec::new();
-    for group in groups(x.shape(), &[axis]) {
-        if group.is_empty() {
-            return Err(Error::argument("argmax", format!("no element along axis {axis} of {}", x.shape())));
-        }
-        let best = best(ReduceOp::Max, x, &group)?;
-        places.extend(group.iter().position(|&i| i == best).map(|place| place as i64));
+    let groups = groups(x.shape(), &[axis]);
+    if groups.iter().any(Vec::is_empty) {
+        return Err(Error::argument("argmax", format!("no element along axis {axis} of {}", x.shape())));
     }
+    let best = best(ReduceOp::Max, x, &groups)?;
+    let place = |(group, best): (&Vec<usize>, usize)| group.iter().take_while(|&&i| i != best).count() as i64;
+    let places = groups.iter().zip(best).map(place).collect();
     Ok(buffer(&x.shape().reduced(&[axis]), HostData::I64(places)))
 }
