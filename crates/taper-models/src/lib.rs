@@ -24,3 +24,7 @@ mod seed_cnn;
 pub use mlp::Mlp;
 pub use registry::{Build, InputSpec, ModelInfo, build, models};
 pub use seed_cnn::SeedCnn;
+
+#[doc = include_str!("../README.md")]
+#[cfg(doctest)]
+struct Readme;

@@ -72,3 +72,7 @@ pub use taper_tensor::{
     Activation, Conv2dSpec, DType, Device, Error, Gradients, HostData, Param, Pool2dSpec, RandomKey, Reduction, Result,
     Shape, Tensor, no_grad,
 };
+
+#[doc = include_str!("../README.md")]
+#[cfg(doctest)]
+struct Readme;

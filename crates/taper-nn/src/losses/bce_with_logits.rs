@@ -1,7 +1,7 @@
 //! Binary cross entropy of logits.
 
 use super::{reduce, same_shape};
-use taper_tensor::{Activation, Reduction, Result, Tensor};
+use taper_tensor::{Activation, Error, Reduction, Result, Tensor};
 
 /// −p · t · log σ(x) − (1 − t) · log(1 − σ(x)) for logits x and targets t in [0, 1], as PyTorch's `BCEWithLogitsLoss`.
 ///
@@ -22,12 +22,14 @@ impl BceWithLogits {
         let softplus = Activation::Softplus { beta: 1.0, threshold: f64::INFINITY };
         let mut of_positive = logits.neg()?.activation(softplus)?;
         if let Some(weight) = &self.pos_weight {
+            if !weight.shape().broadcasts_to(logits.shape()) {
+                let detail = format!("pos_weight {} must broadcast to the input, {}", weight.shape(), logits.shape());
+                return Err(Error::shape("bce_with_logits", detail));
+            }
             let scale = weight.add_scalar(-1.0)?.mul(target)?.add_scalar(1.0)?;
             of_positive = scale.mul(&of_positive)?;
         }
         let of_negative = target.neg()?.add_scalar(1.0)?.mul(logits)?;
-        let losses = of_negative.add(&of_positive)?;
-        same_shape("bce_with_logits: pos_weight", &losses, target)?;
-        reduce(&losses, self.reduction)
+        reduce(&of_negative.add(&of_positive)?, self.reduction)
     }
 }

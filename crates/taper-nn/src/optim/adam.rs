@@ -145,3 +145,41 @@ impl Slot {
         self.v.set(&v)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use taper_tensor::{Device, Distribution, RandomKey};
+
+    /// A backend with a kernel never reaches the composed version: it is held to the kernel here, and the kernel to
+    /// PyTorch in `tests/optimisers.rs`.
+    #[test]
+    fn composed_and_kernel_agree() -> Result<()> {
+        let device = Device::new(taper_cpu::CpuBackend::with_threads(1)?);
+        let draw = |name: &str, step: u64| {
+            let key = RandomKey::new(1).child(name).index(step);
+            Tensor::random(Distribution::Normal { mean: 0.0, std: 1.0 }, key, [50], crate::DType::F64, &device)
+        };
+        let adam = AdamConfig { eps: 1e-3, weight_decay: 0.1, ..AdamConfig::default() };
+        for config in [AdamConfig::default(), adam, AdamConfig { decoupled: true, ..adam }] {
+            let start = draw("p", 0)?;
+            let make = || Adam::new(vec![Param::new("p", &start)], config);
+            let (kernel, composed) = (make()?, make()?);
+            let AdamConfig { lr, betas: [beta1, beta2], eps, weight_decay, decoupled } = config;
+            for step in 1..=5 {
+                let (g, spec) = (draw("g", step)?, AdamSpec { lr, beta1, beta2, eps, weight_decay, decoupled, step });
+                kernel.slots[0].step(&g, &spec)?;
+                composed.slots[0].composed(&g, &spec)?;
+            }
+            let all = |adam: &Adam| -> Result<Vec<f64>> {
+                let slot = &adam.slots[0];
+                let values = [&slot.param, &slot.m, &slot.v].map(|param| param.tensor().to_vec::<f64>());
+                Ok(values.into_iter().collect::<Result<Vec<_>>>()?.concat())
+            };
+            let (a, b) = (all(&kernel)?, all(&composed)?);
+            assert_ne!(a[..50], start.to_vec::<f64>()?[..]);
+            assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() <= 1e-14 * b.abs().max(1.0)), "{a:?} {b:?}");
+        }
+        Ok(())
+    }
+}

@@ -9,6 +9,11 @@ pub(super) fn all_finite(tensors: &[&Tensor]) -> Result<bool> {
     if let Some(flag) = first.device().all_finite(&buffers)? {
         return Ok(matches!(first.device().download(&flag)?, HostData::U8(flag) if flag == [1]));
     }
+    composed(tensors)
+}
+
+/// The same in tensor operations.
+fn composed(tensors: &[&Tensor]) -> Result<bool> {
     // x − x is 0 for what is finite and NaN for the rest, and a sum with a NaN is NaN.
     no_grad(|| {
         for tensor in tensors {
@@ -18,4 +23,24 @@ pub(super) fn all_finite(tensors: &[&Tensor]) -> Result<bool> {
         }
         Ok(true)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use taper_tensor::Device;
+
+    #[test]
+    fn one_bad_element_is_found() -> Result<()> {
+        let device = Device::new(taper_cpu::CpuBackend::with_threads(1)?);
+        let tensor = |values: [f32; 3]| Tensor::from_vec(values.to_vec(), [3], &device);
+        let good = tensor([f32::MAX, f32::MIN, 0.0])?;
+        assert!(all_finite(&[])? && all_finite(&[&good, &good])? && composed(&[&good, &good])?);
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let bad = tensor([0.0, 1.0, bad])?;
+            assert!(!all_finite(&[&good, &bad])? && !composed(&[&good, &bad])?, "{bad:?}");
+            assert!(!all_finite(&[&bad, &good])? && !composed(&[&bad, &good])?, "{bad:?}");
+        }
+        Ok(())
+    }
 }

@@ -144,3 +144,38 @@ impl Slot {
         self.param.set(&p.sub(&g.mul_scalar(lr)?)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use taper_tensor::{Device, Distribution, RandomKey};
+
+    /// As with Adam: the kernel is held to PyTorch in `tests/optimisers.rs`, the composed version to the kernel here.
+    #[test]
+    fn composed_and_kernel_agree() -> Result<()> {
+        let device = Device::new(taper_cpu::CpuBackend::with_threads(1)?);
+        let draw = |name: &str, step: u64| {
+            let key = RandomKey::new(1).child(name).index(step);
+            Tensor::random(Distribution::Normal { mean: 0.0, std: 1.0 }, key, [50], crate::DType::F64, &device)
+        };
+        let plain = SgdConfig { lr: 0.1, weight_decay: 0.05, ..SgdConfig::default() };
+        let heavy = SgdConfig { momentum: 0.9, dampening: 0.2, ..plain };
+        for config in [plain, heavy, SgdConfig { dampening: 0.0, nesterov: true, ..heavy }] {
+            let start = draw("p", 0)?;
+            let make = || Sgd::new(vec![Param::new("p", &start)], config);
+            let (kernel, composed) = (make()?, make()?);
+            let SgdConfig { lr, momentum, dampening, weight_decay, nesterov } = config;
+            for step in 1..=5 {
+                let first = step == 1;
+                let (g, spec) = (draw("g", step)?, SgdSpec { lr, momentum, dampening, weight_decay, nesterov, first });
+                kernel.slots[0].step(&g, &spec)?;
+                composed.slots[0].composed(&g, &spec)?;
+            }
+            let value = |sgd: &Sgd| sgd.slots[0].param.tensor().to_vec::<f64>();
+            let (a, b) = (value(&kernel)?, value(&composed)?);
+            assert_ne!(a, start.to_vec::<f64>()?);
+            assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() <= 1e-14 * b.abs().max(1.0)), "{a:?} {b:?}");
+        }
+        Ok(())
+    }
+}

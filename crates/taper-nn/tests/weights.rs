@@ -1,0 +1,192 @@
+//! Weights to files and back.
+
+mod common;
+
+use common::{assert_close, device, floats, params, recorded};
+use std::fs;
+use std::path::Path;
+use taper_nn::{
+    BatchNorm2d, BatchNormConfig, Context, Conv2d, Conv2dConfig, DType, Device, HostData, Init, Linear, LinearConfig,
+    Module, Param, Params, RandomKey, Result, Tensor, weights,
+};
+
+/// The model of `torch_nn.py` that PyTorch saved.
+struct Tiny {
+    conv1: Conv2d,
+    bn1: BatchNorm2d,
+    fc: Linear,
+}
+
+impl Tiny {
+    fn new(params: &Params) -> Result<Self> {
+        let conv1 = Conv2dConfig::new(2, 4, 3).stride(2).padding(1).bias(false);
+        Ok(Self {
+            conv1: Conv2d::new(conv1, &params.sub("conv1"))?,
+            bn1: BatchNorm2d::new(BatchNormConfig::new(4), &params.sub("bn1"))?,
+            fc: Linear::new(LinearConfig::new(36, 5), &params.sub("fc"))?,
+        })
+    }
+}
+
+impl Module for Tiny {
+    fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
+        let x = self.conv1.forward(x, context)?; // [N, 4, 3, 3]
+        let x = self.bn1.forward(&x, context)?.relu()?;
+        self.fc.forward(&x.flatten(1)?, context) // [N, 5]
+    }
+}
+
+fn torch_file() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/torch_tiny.safetensors"))
+}
+
+fn values(params: &[Param]) -> Vec<HostData> {
+    params.iter().map(|param| param.tensor().to_host().unwrap()).collect()
+}
+
+/// A parameter of each dtype, with values that a careless conversion would lose.
+fn one_of_each(device: &Device) -> Vec<Param> {
+    let halves = HostData::from_f64(&[0.1, -65504.0, 6e-8], DType::F16);
+    let brains = HostData::from_f64(&[0.1, -3e38, f64::INFINITY], DType::BF16);
+    let data = [
+        HostData::F32(vec![f32::MIN_POSITIVE, -0.0, 1.0 / 3.0]),
+        HostData::F64(vec![f64::MIN_POSITIVE, f64::NEG_INFINITY, 1.0 / 3.0]),
+        halves,
+        brains,
+        HostData::U8(vec![0, 7, 255]),
+        HostData::I64(vec![i64::MIN, 0, i64::MAX]),
+    ];
+    let make = |data: HostData| {
+        let name = format!("a.{}", data.dtype());
+        Param::buffer(name, &Tensor::from_host(data, [3], device).unwrap())
+    };
+    data.into_iter().map(make).collect()
+}
+
+#[test]
+fn a_file_from_pytorch_loads_as_it_is() {
+    let (device, record) = (device(), recorded());
+    let x = floats(&record["tiny"]["x"], &device);
+    // In f32, as saved: rounding errors of f32 over sums of 36.
+    let root = params(&device, DType::F32);
+    let model = Tiny::new(&root).unwrap();
+    weights::load(&root.all(), torch_file()).unwrap();
+    let y = model.forward(&x.cast(DType::F32).unwrap(), &Context::eval()).unwrap();
+    assert_close("f32", &y, &record["tiny"]["y"], 1e-5);
+    // In f64, cast: only when it is asked for.
+    let root = params(&device, DType::F64);
+    let model = Tiny::new(&root).unwrap();
+    let error = weights::load(&root.all(), torch_file()).unwrap_err().to_string();
+    assert!(error.contains("other dtypes: conv1.weight is F32 in the file, expected f64"), "{error}");
+    weights::load_cast(&root.all(), torch_file()).unwrap();
+    let y = model.forward(&x, &Context::eval()).unwrap();
+    assert_close("f64", &y, &record["tiny"]["y"], 1e-12);
+}
+
+#[test]
+fn a_round_trip_is_bitwise() {
+    let (device, folder) = (device(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("all.safetensors");
+    let saved = one_of_each(&device);
+    weights::save(&saved, &path).unwrap();
+    let zeros = |param: &Param| {
+        let value = param.tensor();
+        Param::buffer(param.name(), &Tensor::zeros(value.shape(), value.dtype(), &device).unwrap())
+    };
+    let loaded: Vec<Param> = saved.iter().map(zeros).collect();
+    assert_ne!(values(&loaded), values(&saved));
+    weights::load(&loaded, &path).unwrap();
+    assert_eq!(values(&loaded), values(&saved));
+    // −0 equals 0: the bits tell them apart.
+    let HostData::F32(found) = &values(&loaded)[0] else { panic!() };
+    assert!(found[1].is_sign_negative());
+    // The same weights give the same file, over an old one, and leave nothing beside it.
+    let first = fs::read(&path).unwrap();
+    weights::save(&loaded, &path).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), first);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn what_does_not_match_is_listed_and_nothing_is_loaded() {
+    let (device, folder) = (device(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("other.safetensors");
+    let other = Params::new(&device, DType::F32, RandomKey::new(5));
+    other.get("same", [2], Init::Uniform { bound: 1.0 }).unwrap();
+    other.get("fc.weight", [2, 3], Init::Zeros).unwrap();
+    other.get("zz", [1], Init::Zeros).unwrap();
+    other.buffer("count", [1], DType::F32, 0.0).unwrap();
+    weights::save(&other.all(), &path).unwrap();
+
+    let root = params(&device, DType::F32);
+    root.get("same", [2], Init::Zeros).unwrap();
+    root.get("fc.weight", [3, 2], Init::Zeros).unwrap();
+    root.get("fc.bias", [3], Init::Zeros).unwrap();
+    root.buffer("count", [1], DType::I64, 0.0).unwrap();
+    let before = values(&root.all());
+    type Load = fn(&[Param], &Path) -> Result<()>;
+    let both: [Load; 2] = [|p, f| weights::load(p, f), |p, f| weights::load_cast(p, f)];
+    for load in both {
+        let error = load(&root.all(), &path).unwrap_err().to_string();
+        let expected = format!(
+            "the weights of {} do not fit, nothing was loaded: missing: fc.bias; unexpected: zz; other shapes: fc.weight is \
+             [2, 3] in the file, expected [3, 2]; other dtypes: count is F32 in the file, expected i64",
+            path.display()
+        );
+        assert_eq!(error, expected);
+        assert_eq!(values(&root.all()), before);
+    }
+}
+
+#[test]
+fn long_lists_are_cut() {
+    let (device, folder) = (device(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("empty.safetensors");
+    weights::save(&[], &path).unwrap();
+    let root = params(&device, DType::F32);
+    for i in 0..12 {
+        root.get(&format!("w{i:02}"), [1], Init::Zeros).unwrap();
+    }
+    let error = weights::load(&root.all(), &path).unwrap_err().to_string();
+    assert!(error.ends_with("missing: w00, w01, w02, w03, w04, w05, w06, w07, w08, w09 and 2 more"), "{error}");
+}
+
+#[test]
+fn a_damaged_file_is_an_error_whatever_is_left_of_it() {
+    let (device, folder) = (device(), tempfile::tempdir().unwrap());
+    let root = params(&device, DType::F32);
+    Tiny::new(&root).unwrap();
+    let before = values(&root.all());
+    let whole = fs::read(torch_file()).unwrap();
+    let path = folder.path().join("damaged.safetensors");
+    let refused = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        let error = weights::load(&root.all(), &path).unwrap_err().to_string();
+        assert_eq!(values(&root.all()), before);
+        error
+    };
+    for length in (0..whole.len()).step_by(7).chain([whole.len() - 1]) {
+        let error = refused(&whole[..length]);
+        let expected = format!("({length} bytes) is no whole safetensors file, it may be cut off");
+        assert!(error.contains(&expected), "{error}");
+    }
+    refused(&[0xFF; 4096]);
+    refused(&[whole.as_slice(), &[0]].concat());
+    let error = weights::load(&root.all(), folder.path().join("none.safetensors")).unwrap_err().to_string();
+    assert!(error.starts_with("cannot read weights ") && error.contains("none.safetensors"), "{error}");
+}
+
+#[test]
+fn a_failed_save_leaves_the_old_file() {
+    let (device, folder) = (device(), tempfile::tempdir().unwrap());
+    let saved = one_of_each(&device);
+    let error = weights::save(&saved, folder.path().join("no such folder").join("w")).unwrap_err().to_string();
+    assert!(error.starts_with("cannot write weights "), "{error}");
+    // A folder in the file's place: the rename fails, and what was written beside it goes.
+    let taken = folder.path().join("taken");
+    fs::create_dir_all(taken.join("inside")).unwrap();
+    weights::save(&saved, &taken).unwrap_err();
+    assert!(taken.join("inside").exists());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    weights::save(&saved, "/").unwrap_err();
+}
