@@ -2,10 +2,11 @@
 
 use crate::{Dataset, Error, Result};
 use sha2::{Digest, Sha256};
+use std::fmt;
 use taper_backend::Element;
 
 /// Labelled pictures of one shape, one byte a value: N pictures `[C, H, W]`, their N labels, and the classes' names.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ImageDataset {
     images: Vec<u8>,
     labels: Vec<u8>,
@@ -118,6 +119,13 @@ impl ImageDataset {
     }
 }
 
+/// The facts, without the thousands of pixels that nobody wants in a message.
+impl fmt::Debug for ImageDataset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ImageDataset({} pictures {:?}, {} classes)", self.len(), self.shape, self.classes.len())
+    }
+}
+
 impl Dataset for ImageDataset {
     fn len(&self) -> usize {
         self.len()
@@ -206,6 +214,7 @@ mod tests {
         let mut one = two();
         one.truncate(1);
         assert_eq!((one.len(), one.images()), (1, &[0, 51, 102, 255][..]));
+        assert_eq!(format!("{one:?}"), "ImageDataset(1 pictures [1, 2, 2], 2 classes)");
         one.truncate(5);
         assert_eq!(one.len(), 1);
     }

@@ -132,6 +132,12 @@ impl Manifest {
             }
         }
         if let Some(files) = &self.files {
+            if pixels.and_then(|n| n.checked_add(1)) != Some(bytes) {
+                return fail(format!(
+                    "`records.bytes` must be 1 for the label and `shape`'s {} for the picture, found {bytes}",
+                    self.picture_bytes()
+                ));
+            }
             let names = files.train.iter().chain(&files.test).chain([&files.folder]);
             if let Some(name) = names.into_iter().find(|name| !is_plain_name(name)) {
                 return fail(format!("`files` must be plain file names, found `{name}`"));
@@ -209,6 +215,7 @@ mod tests {
             ("max_value = 255", "max_values = 255", "unknown field `max_values`"),
             ("shape = [3, 32, 32]", "shape = [3, 32, 0]", "`shape` must have 1 to"),
             ("shape = [3, 32, 32]", "shape = [4294967296, 4294967296, 2]", "`shape` must have 1 to"),
+            ("bytes = 3073", "bytes = 3074", "1 for the label and `shape`'s 3072 for the picture, found 3074"),
             ("train = 50_000", "train = 50_001", "`files.train`: 50001 records do not divide into 5 files"),
             ("train = 50_000", "train = 0", "`records.train` must be 1 to"),
             ("\"test_batch.bin\"", "\"../test_batch.bin\"", "plain file names, found `../test_batch.bin`"),

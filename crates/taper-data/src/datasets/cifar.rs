@@ -81,7 +81,7 @@ fn read_file(path: &Path, expected: u64, manifest: &Manifest) -> Result<Vec<u8>>
 /// Appends the records in `bytes` to `images` and `labels`. `path` is for errors.
 fn decode(path: &Path, bytes: &[u8], manifest: &Manifest, images: &mut Vec<u8>, labels: &mut Vec<u8>) -> Result<()> {
     let size = 1 + manifest.picture_bytes();
-    if bytes.len() % size != 0 {
+    if !bytes.len().is_multiple_of(size) {
         let expected = (bytes.len() / size * size) as u64;
         return Err(Error::FileSize { path: path.to_path_buf(), expected, found: bytes.len() as u64 });
     }

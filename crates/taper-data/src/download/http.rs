@@ -58,7 +58,7 @@ impl Client {
     pub(super) fn fetch(&self, archive: &Archive, part: &Path, progress: &mut dyn FnMut(Event<'_>)) -> Result<()> {
         let mut reasons = Vec::new();
         for url in &archive.urls {
-            match self.from_mirror(url, archive, part, progress)? {
+            match self.try_mirror(url, archive, part, progress)? {
                 None => return Ok(()),
                 Some(reason) => {
                     let reason = format!("{url}: {reason}");
@@ -71,7 +71,7 @@ impl Client {
     }
 
     /// Fetches from one mirror. `Some` is the reason why it did not work; the next one may.
-    fn from_mirror(
+    fn try_mirror(
         &self,
         url: &str,
         archive: &Archive,
