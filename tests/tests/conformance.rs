@@ -10,12 +10,9 @@ fn keep_the_contract(devices: &[Device]) -> Vec<Report> {
     let filter = std::env::var("CONFORMANCE").unwrap_or_default();
     let reports = run_all(devices, &filter);
     for (device, report) in devices.iter().zip(&reports) {
-        println!(
-            "{device}: {} cases, composed {:?}, {} failures",
-            report.cases,
-            report.composed,
-            report.failures.len()
-        );
+        println!("{device}: {} cases, {} failures", report.cases, report.failures.len());
+        println!("  left to the composed version: {:?}", report.composed);
+        println!("  not offered for halves: {:?}", report.unsupported);
         // A few of each kind: one wrong kernel fails hundreds of cases.
         let mut shown = BTreeMap::<String, usize>::new();
         for failure in &report.failures {

@@ -99,8 +99,8 @@ pub fn derivative(f: Activation, x: f64) -> f64 {
             0.5 * (1.0 + tanh) + 0.5 * x * (1.0 - tanh * tanh) * inner
         }
         Activation::Silu => sigmoid(x) * (1.0 + x * (1.0 - sigmoid(x))),
-        Activation::Sigmoid => sigmoid(x) * (1.0 - sigmoid(x)),
-        Activation::Tanh => 1.0 - x.tanh().powi(2),
+        Activation::Sigmoid => sigmoid(x) * sigmoid(-x),
+        Activation::Tanh => x.cosh().powi(-2),
         Activation::Softplus { beta, threshold } => {
             if beta * x > threshold {
                 1.0

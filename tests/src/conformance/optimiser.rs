@@ -72,8 +72,8 @@ fn sgds(run: &mut Run, dtype: DType, shape: &[usize], shared: bool, form: Form) 
             "{shape:?} momentum {momentum} decay {weight_decay} nesterov {nesterov} first {first} shared {shared} {form:?}"
         );
         run.case("sgd_step", dtype, label, |case| {
-            let (p, g) = (case.uniform(shape, 0.5, 2.0).form(form), case.biased(shape).form(form));
-            let velocity = case.biased(shape).form(form);
+            let (p, g) = (case.uniform(shape, 0.5, 2.0).form(form), case.uniform(shape, 0.1, 1.0).form(form));
+            let velocity = case.uniform(shape, 0.1, 1.0).form(form);
             let values = [p.f64(), velocity.f64(), g.f64()];
             let after: Vec<[f64; 2]> =
                 (0..p.shape.count()).map(|i| sgd(values[0][i], values[1][i], values[2][i], &spec)).collect();
