@@ -54,6 +54,11 @@ impl Tensor {
         Ok(Self::constant(device.random(&shape, dtype, distribution, key)?, device))
     }
 
+    /// A copy on another device, cut off from the tape.
+    pub fn to_device(&self, device: &Device) -> Result<Self> {
+        Self::from_host(self.to_host()?, self.shape(), device)
+    }
+
     /// `value` with this tensor's dtype and device, as a scalar that broadcasts.
     pub(crate) fn scalar_like(&self, value: f64) -> Result<Self> {
         Self::full(value, Shape::scalar(), self.dtype(), self.device())

@@ -34,3 +34,8 @@ pub use taper_backend::{
     PadAmount, Pool2dSpec, RandomKey, Reduction, Result, SgdSpec, Shape, SliceRange,
 };
 pub use tensor::Tensor;
+
+/// The example of the README, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -81,10 +81,11 @@ impl Tensor {
 
     /// The only element, as f64.
     pub fn item(&self) -> Result<f64> {
-        match self.to_host()?.to_f64()[..] {
-            [value] => Ok(value),
-            _ => Err(Error::shape("item", format!("expected exactly one element, the shape is {}", self.shape()))),
+        let several = || Error::shape("item", format!("expected exactly one element, the shape is {}", self.shape()));
+        if self.count() != 1 {
+            return Err(several());
         }
+        self.to_host()?.to_f64().first().copied().ok_or_else(several)
     }
 
     /// The same value as a leaf of the tape: gradients with respect to it can be asked for.

@@ -6,8 +6,15 @@ use taper_backend::{Device, Distribution, RandomKey, Result, Shape};
 
 /// One case: inputs, and a function of them whose gradients are checked.
 ///
-/// ```ignore
-/// Case::new("a row", |x| x[0].add(&x[1])).input([4, 3]).input([3])
+/// ```
+/// use taper_tensor::gradcheck::{Case, check};
+/// use taper_tensor::{Device, RandomKey};
+/// # fn main() -> taper_tensor::Result<()> {
+/// let device = Device::new(taper_cpu::CpuBackend::new()?);
+/// let case = Case::new("a row", |x| x[0].add(&x[1])).input([4, 3]).input([3]);
+/// assert!(check(&case, &device, RandomKey::new(0))? < 1e-6);
+/// # Ok(())
+/// # }
 /// ```
 pub struct Case {
     name: String,

@@ -10,6 +10,8 @@
 
 mod case;
 mod compare;
+#[cfg(test)]
+mod tests;
 
 pub use case::Case;
 

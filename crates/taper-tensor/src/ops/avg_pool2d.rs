@@ -10,7 +10,7 @@ impl Tensor {
     /// The mean of each window of `[N, C, H, W]`.
     pub fn avg_pool2d(&self, spec: Pool2dSpec) -> Result<Tensor> {
         check::float("avg_pool2d", self)?;
-        spec.output_shape("avg_pool2d", self.shape())?;
+        check::size("avg_pool2d", &spec.output_shape("avg_pool2d", self.shape())?, self.dtype())?;
         let y = self.device().avg_pool2d(self.buffer()?, &spec)?;
         Ok(Tensor::record("avg_pool2d", y, &[self], || {
             let shape = self.shape().clone();

@@ -21,6 +21,7 @@ impl Tensor {
         check::float("conv2d", self)?;
         check::same("conv2d", &["input", "weight"], &[self, weight])?;
         let shape = spec.output_shape(self.shape(), weight.shape())?;
+        check::size("conv2d", &shape, self.dtype())?;
         if let Some(bias) = bias {
             check::same("conv2d", &["input", "bias"], &[self, bias])?;
             if bias.shape()[..] != shape[1..2] {

@@ -40,9 +40,17 @@ fn product(a: &Tensor, b: &Tensor, [ta, tb]: [bool; 2]) -> Result<Tensor> {
         );
         return Err(Error::shape("matmul", detail));
     }
+    if rank_a > 2 && rank_b == 2 && !ta {
+        // One matrix for the whole batch: all rows at once, instead of a copy of the matrix for each.
+        let rows = a.shape()[..rank_a - 1].iter().product();
+        let c = product(&a.reshape([rows, a.shape()[rank_a - 1]])?, b, [false, tb])?;
+        return c.reshape([&a.shape()[..rank_a - 1], &c.shape()[1..]].concat());
+    }
     let batch = Shape::from(&a.shape()[..rank_a - 2]).broadcast_with(&b.shape()[..rank_b - 2].into(), "matmul")?;
     let full = |x: &Tensor| x.broadcast_to([&batch[..], &x.shape()[x.shape().rank() - 2..]].concat());
     let (a, b) = (full(a)?, full(b)?);
+    let (m, n) = (a.shape()[a.shape().rank() - 2 + usize::from(ta)], b.shape()[b.shape().rank() - 1 - usize::from(tb)]);
+    check::size("matmul", &[&batch[..], &[m, n]].concat().into(), a.dtype())?;
     let c = a.device().matmul(a.buffer()?, b.buffer()?, ta, tb)?;
     Ok(Tensor::record("matmul", c, &[&a, &b], || {
         let (a, b) = (a.clone(), b.clone());
@@ -59,6 +67,11 @@ pub(super) fn cases() -> Vec<Case> {
     let mut cases = vec![
         Case::new("batched", |x| x[0].matmul(&x[1])).input([2, 3, 4]).input([2, 4, 2]),
         Case::new("broadcast batch", |x| x[0].matmul(&x[1])).input([2, 1, 3, 4]).input([3, 4, 2]),
+        Case::new("one matrix for a batch", |x| x[0].matmul(&x[1])).input([2, 3, 4]).input([4, 2]),
+        Case::new("one matrix for a batch, transposed", |x| x[0].matmul_t(&x[1], [false, true]))
+            .input([2, 3, 4])
+            .input([2, 4]),
+        Case::new("a batch for one matrix", |x| x[0].matmul(&x[1])).input([3, 4]).input([2, 4, 2]),
         Case::new("one row", |x| x[0].matmul(&x[1])).input([1, 5]).input([5, 1]),
         Case::new("with itself", |x| x[0].matmul(&x[0])).input([3, 3]),
         Case::new("a permuted factor", |x| x[0].permute(&[1, 0])?.matmul(&x[1])).input([4, 3]).input([4, 2]),

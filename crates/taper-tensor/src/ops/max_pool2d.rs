@@ -13,6 +13,7 @@ impl Tensor {
     pub fn max_pool2d(&self, spec: Pool2dSpec) -> Result<Tensor> {
         check::float("max_pool2d", self)?;
         let shape = spec.output_shape("max_pool2d", self.shape())?;
+        check::size("max_pool2d", &shape, self.dtype())?;
         if let Some(pending) = self.extend_pending(|pending| pending.then_max_pool2d(self, &spec)) {
             let value = Value::Pending(shape, self.dtype(), pending);
             return Ok(Tensor::record("max_pool2d", value, &[self], || {

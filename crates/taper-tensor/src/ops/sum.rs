@@ -3,7 +3,7 @@
 use crate::Tensor;
 use crate::gradcheck::Case;
 use crate::tape::Rule;
-use taper_backend::{ReduceOp, Result, Shape};
+use taper_backend::{Error, ReduceOp, Result, Shape};
 
 impl Tensor {
     /// The sum over `axes` (−1 is the last; none means all). With `keepdim` they stay with size 1, else they go.
@@ -26,6 +26,10 @@ impl Tensor {
     pub(crate) fn sum_to(&self, shape: &Shape) -> Result<Tensor> {
         if self.shape() == shape {
             return Ok(self.clone());
+        }
+        if !shape.broadcasts_to(self.shape()) {
+            let detail = format!("{} cannot be summed to {shape}, which does not broadcast to it", self.shape());
+            return Err(Error::shape("sum_to", detail));
         }
         let extra = self.shape().rank() - shape.rank();
         let axes: Vec<isize> = (0..self.shape().rank())

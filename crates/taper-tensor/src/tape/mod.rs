@@ -2,6 +2,8 @@
 
 mod gradients;
 mod node;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 pub use gradients::Gradients;

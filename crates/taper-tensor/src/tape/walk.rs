@@ -100,7 +100,13 @@ impl Walk<'_> {
         if is_needed(root) {
             open.insert(root.id, (root.clone(), seed));
         }
+        let oldest = self.oldest_target();
         while let Some((_, (node, gradient))) = open.pop_last() {
+            if node.leaf.is_none() && node.id <= oldest {
+                // A value in between, and nothing behind it is wanted.
+                done(&node, gradient);
+                continue;
+            }
             let mut add = |parents: &[Option<Arc<Node>>], gradients: Vec<Option<Tensor>>| -> Result<()> {
                 for (parent, gradient) in parents.iter().zip(gradients) {
                     let (Some(parent), Some(gradient)) = (parent, gradient) else { continue };
@@ -169,6 +175,12 @@ impl Walk<'_> {
         with_grad(self.options.create_graph, f)
     }
 
+    /// The smallest id among the targets; 0 when every leaf is one. A parent's id is smaller than its child's, so that
+    /// nothing is to be found below it.
+    fn oldest_target(&self) -> u64 {
+        self.targets.map_or(0, |targets| targets.iter().min().copied().unwrap_or(u64::MAX))
+    }
+
     fn keeps(&self) -> bool {
         self.options.create_graph || self.options.retain_graph
     }
@@ -207,11 +219,11 @@ impl Walk<'_> {
         Ok(held)
     }
 
-    /// Every node from which a target can be reached.
+    /// Every node from which a target can be reached, or might have been before it was used up: the walk then says so.
     fn leading_to(&self, root: &Arc<Node>, targets: &HashSet<u64>) -> HashSet<u64> {
+        let mut leading = HashSet::new();
         let mut parents_of: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
-        // A parent's id is smaller than its child's: below the smallest target there is nothing to find.
-        let oldest = targets.iter().min().copied().unwrap_or(u64::MAX);
+        let oldest = self.oldest_target();
         let mut open = vec![root.clone()];
         while let Some(node) = open.pop() {
             if node.id < oldest || parents_of.contains_key(&node.id) {
@@ -223,11 +235,13 @@ impl Walk<'_> {
                 Some(Some(fused)) if self.may_fuse(fused) => fused.parents.iter().flatten().cloned().collect(),
                 _ => step.iter().flat_map(|step| step.parents.iter().flatten().cloned()).collect(),
             };
+            if step.is_none() && node.leaf.is_none() && node.id > oldest {
+                leading.insert(node.id);
+            }
             parents_of.insert(node.id, parents.iter().map(|parent| parent.id).collect());
             open.extend(parents);
         }
         // Parents come first in the order of ids, so that one pass suffices.
-        let mut leading = HashSet::new();
         for (&id, parents) in &parents_of {
             if targets.contains(&id) || parents.iter().any(|parent| leading.contains(parent)) {
                 leading.insert(id);
