@@ -59,10 +59,13 @@ fn a_layer_more_changes_no_other() {
         fc.weight().tensor().to_vec::<f32>().unwrap()
     };
     assert_eq!(weights(false), weights(true));
-    // Not the same numbers for each name, seed or place.
+    // Another seed or another name gives other numbers.
     let root = Params::new(&device, DType::F32, RandomKey::new(1));
     let other = Linear::new(LinearConfig::new(5, 4), &root.sub("fc")).unwrap();
     assert_ne!(other.weight().tensor().to_vec::<f32>().unwrap(), weights(false));
+    let root = params(&device, DType::F32);
+    let twin = Linear::new(LinearConfig::new(5, 4), &root.sub("twin")).unwrap();
+    assert_ne!(twin.weight().tensor().to_vec::<f32>().unwrap(), weights(false));
 }
 
 #[test]

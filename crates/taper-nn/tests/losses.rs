@@ -116,6 +116,21 @@ fn the_half_of_the_textbook() {
 }
 
 #[test]
+fn bce_is_exact_far_out() {
+    let device = device();
+    let (x, t) = (vec![-21.0, -5.0, 30.0], vec![1.0, 1.0, 1.0]);
+    let tensor = |values: Vec<f64>| Tensor::from_vec(values, [3], &device).unwrap();
+    let loss = BceWithLogits { reduction: Reduction::None, ..Default::default() };
+    let losses = loss.forward(&tensor(x.clone()), &tensor(t)).unwrap().to_vec::<f64>().unwrap();
+    for (x, loss) in x.into_iter().zip(losses) {
+        // log(1 + e⁻ˣ), written so that neither branch loses digits.
+        let expected = if x > 0.0 { (-x).exp().ln_1p() } else { x.exp().ln_1p() - x };
+        // A few units in the last place of exp and log1p.
+        assert!((loss - expected).abs() <= 1e-14 * expected, "{x}: {loss:e} {expected:e}");
+    }
+}
+
+#[test]
 fn penalties_join_the_loss() {
     let device = device();
     let params = common::params(&device, DType::F64);
