@@ -87,29 +87,22 @@ curves! {
     Elu { alpha }: |s, x, g|
         if x > T::ZERO { x } else { s.alpha * (x.exp() - T::ONE) },
         if x > T::ZERO { g } else { g * s.alpha * x.exp() };
-    Gelu: |s, x, g| x * normal_cdf(x), g * (normal_cdf(x) + x * normal_density(x));
-    GeluTanh: |s, x, g|
-        T::of(0.5) * x * (T::ONE + gelu_inner(x).tanh()),
-        {
-            let t = gelu_inner(x).tanh();
-            let half = T::of(0.5) * (T::ONE + t);
-            let inner = T::of(gelu_scale()) * (T::ONE + T::of(3.0 * 0.044715) * x * x);
-            let slope = half + T::of(0.5) * x * (T::ONE - t * t) * inner;
-            // Past 20, tanh is 1 and x² may overflow against 1 − t² = 0.
-            if x.abs() > T::of(20.0) { g * half } else { g * slope }
-        };
+    Gelu: |s, x, g| x * x.normal_cdf(), g * (x.normal_cdf() + x * normal_density(x));
+    // ½ (1 + tanh u) = sigmoid 2u
+    GeluTanh: |s, x, g| x * gelu_inner(x).sigmoid(), {
+        let z = gelu_inner(x);
+        let inner = T::of(gelu_scale()) * (T::ONE + T::of(3.0 * 0.044715) * x * x);
+        let slope = z.sigmoid() + x * z.sigmoid_slope() * inner;
+        // Past 20 the second term is 0, but its x² may overflow.
+        if x.abs() > T::of(20.0) { g * z.sigmoid() } else { g * slope }
+    };
     Silu: |s, x, g| x * x.sigmoid(), {
         let y = x.sigmoid();
         g * y * (T::ONE + x * (T::ONE - y))
     };
-    Sigmoid: |s, x, g| x.sigmoid(), {
-        let y = x.sigmoid();
-        g * y * (T::ONE - y)
-    };
-    Tanh: |s, x, g| x.tanh(), {
-        let y = x.tanh();
-        g * (T::ONE - y * y)
-    };
+    Sigmoid: |s, x, g| x.sigmoid(), g * x.sigmoid_slope();
+    // 1 − tanh² x = 4 sigmoid′(2x), without cancellation
+    Tanh: |s, x, g| x.tanh(), g * (T::of(4.0) * (x + x).sigmoid_slope());
     Softplus { beta, threshold }: |s, x, g| {
         let z = s.beta * x;
         // ln(1 + eᶻ) without overflow.
@@ -126,24 +119,19 @@ curves! {
     };
 }
 
-/// Φ(x), the normal distribution function.
-#[inline(always)]
-fn normal_cdf<T: Float>(x: T) -> T {
-    T::of(0.5) * (T::ONE + (x * T::of(FRAC_1_SQRT_2)).erf())
-}
-
 /// φ(x), its density.
 #[inline(always)]
 fn normal_density<T: Float>(x: T) -> T {
     T::of(0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2) * (T::of(-0.5) * x * x).exp()
 }
 
-/// √(2/π)
+/// 2 √(2/π)
 #[inline(always)]
 fn gelu_scale() -> f64 {
-    FRAC_2_SQRT_PI * FRAC_1_SQRT_2
+    2.0 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2
 }
 
+/// 2u, with u what GELU's approximation takes the hyperbolic tangent of.
 #[inline(always)]
 fn gelu_inner<T: Float>(x: T) -> T {
     T::of(gelu_scale()) * (x + T::of(0.044715) * x * x * x)
@@ -154,7 +142,7 @@ pub(crate) fn activation(cpu: &CpuBackend, f: Activation, x: &Buffer) -> Rim<Buf
     impl<T: Float> Use<T> for Job<'_> {
         type Output = Rim<Buffer>;
         fn with<C: Curve<T>>(self, curve: C) -> Rim<Buffer> {
-            map1::<T, T>(self.0, self.1, |x, y| apply(self.0.isa(), Value(curve), x, y)).map(Some)
+            map1::<T, T>(self.0, self.1, &|x, y| apply(self.0.isa(), Value(curve), x, y)).map(Some)
         }
     }
     for_float!(x.dtype(), T => choose::<T, _>(f, Job(cpu, x)).unwrap_or_else(|| Ok(Some(x.clone()))), else Ok(None))
@@ -166,7 +154,7 @@ pub(crate) fn activation_grad(cpu: &CpuBackend, f: Activation, x: &Buffer, g: &B
         type Output = Rim<Buffer>;
         fn with<C: Curve<T>>(self, curve: C) -> Rim<Buffer> {
             let Self(cpu, x, g) = self;
-            map2::<T, T, T>(cpu, "activation_grad", x, g, |x, g, y| apply2(cpu.isa(), Grad(curve), x, g, y)).map(Some)
+            map2::<T, T, T>(cpu, "activation_grad", x, g, &|x, g, y| apply2(cpu.isa(), Grad(curve), x, g, y)).map(Some)
         }
     }
     for_float!(x.dtype(), T => choose::<T, _>(f, Job(cpu, x, g)).unwrap_or_else(|| Ok(Some(g.clone()))), else Ok(None))

@@ -32,7 +32,7 @@ macro_rules! functions {
                             $body
                         }
                     }
-                    map2::<T, T, T>(cpu, name(op), a, b, |a, b, y| apply2(cpu.isa(), F, a, b, y))
+                    map2::<T, T, T>(cpu, name(op), a, b, &|a, b, y| apply2(cpu.isa(), F, a, b, y))
                 })*
             }
         }
@@ -70,7 +70,7 @@ fn integers(cpu: &CpuBackend, op: BinaryOp, a: &Buffer, b: &Buffer) -> Result<Bu
         BinaryOp::Minimum => i64::min,
         BinaryOp::Pow => return Err(cpu.unsupported(name(op), DType::I64)),
     };
-    map2::<i64, i64, i64>(cpu, name(op), a, b, |a, b, y| {
+    map2::<i64, i64, i64>(cpu, name(op), a, b, &|a, b, y| {
         y.iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| *y = f(a, b));
     })
 }
@@ -92,13 +92,13 @@ fn comparison<T: Stored>(
     b: &Buffer,
     holds: impl Fn(T, T) -> bool + Send + Sync,
 ) -> Result<Buffer> {
-    map2::<T, T, u8>(cpu, "compare", a, b, |a, b, y| {
+    map2::<T, T, u8>(cpu, "compare", a, b, &|a, b, y| {
         y.iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| *y = u8::from(holds(a, b)));
     })
 }
 
 pub(crate) fn select(cpu: &CpuBackend, condition: &Buffer, a: &Buffer, b: &Buffer) -> Result<Buffer> {
-    for_dtype!(a.dtype(), T => map3::<u8, T, T, T>(cpu, "select", [condition, a, b], |c, a, b, y| {
+    for_dtype!(a.dtype(), T => map3::<u8, T, T, T>(cpu, "select", [condition, a, b], &|c, a, b, y| {
         y.iter_mut().zip(c).zip(a).zip(b).for_each(|(((y, &c), &a), &b)| *y = if c != 0 { a } else { b });
     }))
 }

@@ -2,7 +2,8 @@
 //!
 //! The result lies in memory as its first full operand does, so that channels-last stays channels-last. Dimensions that
 //! all operands walk alike are merged. The work goes in pieces: an operand whose elements of a piece lie side by side is
-//! read where it is, any other is first gathered into a small buffer, so that kernels only ever see slices.
+//! read where it is, any other is first gathered into a small buffer, so that kernels only ever see slices. Kernels come
+//! as `dyn Fn`, called once a piece: a copy of this loop for each would only cost time to compile.
 
 use crate::CpuBackend;
 use crate::copy::gather;
@@ -96,7 +97,7 @@ impl<'a, T: Stored> Source<'a, T> {
 pub(crate) fn map1<A: Stored, Y: Stored>(
     cpu: &CpuBackend,
     x: &Buffer,
-    f: impl Fn(&[A], &mut [Y]) + Send + Sync,
+    f: &(dyn Fn(&[A], &mut [Y]) + Sync),
 ) -> Result<Buffer> {
     let view = cpu.view::<A>(x)?;
     let plan = Plan::new(x.shape(), &[(view.shape, view.strides)]);
@@ -110,7 +111,7 @@ pub(crate) fn map2<A: Stored, B: Stored, Y: Stored>(
     op: &'static str,
     a: &Buffer,
     b: &Buffer,
-    f: impl Fn(&[A], &[B], &mut [Y]) + Send + Sync,
+    f: &(dyn Fn(&[A], &[B], &mut [Y]) + Sync),
 ) -> Result<Buffer> {
     let (va, vb) = (cpu.view::<A>(a)?, cpu.view::<B>(b)?);
     let shape = a.shape().broadcast_with(b.shape(), op)?;
@@ -126,7 +127,7 @@ pub(crate) fn map3<A: Stored, B: Stored, C: Stored, Y: Stored>(
     cpu: &CpuBackend,
     op: &'static str,
     [a, b, c]: [&Buffer; 3],
-    f: impl Fn(&[A], &[B], &[C], &mut [Y]) + Send + Sync,
+    f: &(dyn Fn(&[A], &[B], &[C], &mut [Y]) + Sync),
 ) -> Result<Buffer> {
     let (va, vb, vc) = (cpu.view::<A>(a)?, cpu.view::<B>(b)?, cpu.view::<C>(c)?);
     let shape = a.shape().broadcast_with(b.shape(), op)?.broadcast_with(c.shape(), op)?;

@@ -45,34 +45,39 @@ impl Isa {
 /// Compiles one plain loop for each [`Isa`] and chooses between them by its first argument, `isa`.
 ///
 /// The body is inlined into functions that enable the instructions, so that the compiler vectorises the same source for
-/// each. It must not call anything large that is not itself `#[inline(always)]`.
+/// each. It must not call anything large that is not itself `#[inline(always)]`. Where the first type parameter takes
+/// eight bytes (f64, i64), the portable version alone is compiled: f64 is for checking gradients, and two more copies of
+/// every loop would be a good part of this crate's time to compile.
 macro_rules! multiversion {
-    ($(#[$meta:meta])* $vis:vis fn $name:ident $(<$($g:ident : $bound:path),+>)? ($($arg:ident : $t:ty),* $(,)?)
-        $(-> $r:ty)? $body:block) => {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident <$t0:ident : $bound0:path $(, $g:ident : $bound:path)*>
+        ($($arg:ident : $t:ty),* $(,)?) $(-> $r:ty)? $body:block) => {
         $(#[$meta])*
         #[allow(clippy::too_many_arguments)]
-        $vis fn $name $(<$($g: $bound),+>)? (isa: $crate::Isa, $($arg: $t),*) $(-> $r)? {
+        $vis fn $name<$t0: $bound0 $(, $g: $bound)*>(isa: $crate::Isa, $($arg: $t),*) $(-> $r)? {
             #[inline(always)]
-            fn body $(<$($g: $bound),+>)? ($($arg: $t),*) $(-> $r)? $body
+            fn body<$t0: $bound0 $(, $g: $bound)*>($($arg: $t),*) $(-> $r)? $body
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
-            fn avx512 $(<$($g: $bound),+>)? ($($arg: $t),*) $(-> $r)? {
-                body $(::<$($g),+>)? ($($arg),*)
+            fn avx512<$t0: $bound0 $(, $g: $bound)*>($($arg: $t),*) $(-> $r)? {
+                body::<$t0 $(, $g)*>($($arg),*)
             }
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
-            fn avx2 $(<$($g: $bound),+>)? ($($arg: $t),*) $(-> $r)? {
-                body $(::<$($g),+>)? ($($arg),*)
+            fn avx2<$t0: $bound0 $(, $g: $bound)*>($($arg: $t),*) $(-> $r)? {
+                body::<$t0 $(, $g)*>($($arg),*)
             }
-            match isa {
-                // SAFETY: a backend is only made with an `Isa` that the machine has (`CpuBackend::with_isa`).
-                #[cfg(target_arch = "x86_64")]
-                $crate::Isa::Avx512 => unsafe { avx512 $(::<$($g),+>)? ($($arg),*) },
-                // SAFETY: as above.
-                #[cfg(target_arch = "x86_64")]
-                $crate::Isa::Avx2 => unsafe { avx2 $(::<$($g),+>)? ($($arg),*) },
-                _ => body $(::<$($g),+>)? ($($arg),*),
+            #[cfg(target_arch = "x86_64")]
+            if const { size_of::<$t0>() < 8 } {
+                match isa {
+                    // SAFETY: a backend is only made with an `Isa` that the machine has (`CpuBackend::with_isa`).
+                    $crate::Isa::Avx512 => return unsafe { avx512::<$t0 $(, $g)*>($($arg),*) },
+                    // SAFETY: as above.
+                    $crate::Isa::Avx2 => return unsafe { avx2::<$t0 $(, $g)*>($($arg),*) },
+                    $crate::Isa::Portable => {}
+                }
             }
+            let _ = isa;
+            body::<$t0 $(, $g)*>($($arg),*)
         }
     };
 }

@@ -33,7 +33,7 @@ macro_rules! functions {
                             $body
                         }
                     }
-                    map1::<T, T>(cpu, x, |x, y| apply(cpu.isa(), F, x, y))
+                    map1::<T, T>(cpu, x, &|x, y| apply(cpu.isa(), F, x, y))
                 })*
             }
         }
@@ -71,7 +71,7 @@ pub(crate) fn unary(cpu: &CpuBackend, op: UnaryOp, x: &Buffer) -> Result<Buffer>
 }
 
 fn integers(cpu: &CpuBackend, x: &Buffer, f: impl Fn(i64) -> i64 + Send + Sync) -> Result<Buffer> {
-    map1::<i64, i64>(cpu, x, |x, y| y.iter_mut().zip(x).for_each(|(y, &x)| *y = f(x)))
+    map1::<i64, i64>(cpu, x, &|x, y| y.iter_mut().zip(x).for_each(|(y, &x)| *y = f(x)))
 }
 
 /// The name that errors use.
