@@ -70,6 +70,8 @@ fn element_by_element() {
     let integers = of(&[1i64, 2], &device);
     says(integers.exp(), "exp: expected a float, the input is i64: cast it");
     says(integers.relu(), "relu: expected a float, the input is i64: cast it");
+    let softplus = taper_tensor::Activation::Softplus { beta: 0.0, threshold: 20.0 };
+    says(a.activation(softplus), "softplus: beta must be over 0, came as 0");
     says(a.select(&a, &a), "select: the condition must be u8, it is f64: compare or cast it");
     let condition = of(&[1u8, 0], &device);
     let found = text(condition.select(&a, &a));

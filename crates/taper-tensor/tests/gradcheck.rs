@@ -101,6 +101,8 @@ fn a_wrong_subgradient_is_caught() {
         |slope| Case::new("relu at 0", |x| x[0].relu()).values([2], vec![0.0, 1.0]).subgradient(0, vec![slope, 1.0]);
     assert_eq!(check(&relu(0.0), &device(), RandomKey::new(KEY)).expect("it runs"), 0.0);
     assert!(check(&relu(0.5), &device(), RandomKey::new(KEY)).expect("it runs") > 0.1);
+    let short = Case::new("one slope for two", |x| x[0].relu()).values([2], vec![0.0, 1.0]).subgradient(0, vec![1.0]);
+    assert!(text(check(&short, &device(), RandomKey::new(KEY))).contains("no gradient of 1 elements"));
 }
 
 #[test]

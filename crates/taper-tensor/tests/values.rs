@@ -5,7 +5,7 @@ mod common;
 
 use common::{assert_close, device, f64s, wave};
 use taper_tensor::{
-    Activation, CrossEntropyOptions, Device, NllOptions, Pool2dSpec, RandomKey, Reduction, Result, Tensor,
+    Activation, CrossEntropyOptions, DType, Device, NllOptions, Pool2dSpec, RandomKey, Reduction, Result, Tensor,
 };
 
 /// Sums of a few f64 numbers.
@@ -221,6 +221,18 @@ fn activations() -> Result<()> {
     for (f, expected) in expected {
         assert_close(&format!("{f:?}"), &x.activation(f)?, &expected, 1e-12);
     }
+    Ok(())
+}
+
+#[test]
+fn the_mean_of_many_halves() -> Result<()> {
+    let many = Tensor::full(3.0, [70_000], DType::F16, &device())?;
+    let mean = many.mean_all()?;
+    assert_eq!(
+        (mean.item()?, mean.dtype()),
+        (3.0, DType::F16),
+        "70,000 and its triple are no halves; their quotient is"
+    );
     Ok(())
 }
 

@@ -18,11 +18,14 @@ use taper_backend::{Device, Distribution, RandomKey, Result, Shape};
 /// ```
 pub struct Case {
     name: String,
-    function: Box<dyn Fn(&[Tensor]) -> Result<Tensor> + Send + Sync>,
+    function: Box<Function>,
     inputs: Vec<Input>,
     zero_gradients: Vec<usize>,
     subgradients: Vec<(usize, Vec<f64>)>,
 }
+
+/// What is checked.
+type Function = dyn Fn(&[Tensor]) -> Result<Tensor> + Send + Sync;
 
 enum Input {
     /// Drawn uniformly from a range.

@@ -15,6 +15,8 @@ pub(super) enum Function<'a> {
 
 /// One input's gradients, compared.
 pub(super) struct Comparison {
+    /// Which input.
+    pub(super) input: usize,
     /// ‖a − n‖ / max(‖a‖, ‖n‖); 0 when both are zero.
     pub(super) error: f64,
     /// max(‖a‖, ‖n‖).
@@ -40,7 +42,7 @@ pub(super) fn compare(function: Function<'_>, device: &Device, key: RandomKey) -
         let analytic = gradients(&case.call(&leaves)?, &leaves, &cotangent, GradOptions::default())?;
         if !case.is_smooth() {
             let declared = case.subgradients().iter();
-            return declared.map(|(i, gradient)| Ok(distance(&analytic[*i], gradient))).collect();
+            return declared.map(|(i, gradient)| distance(*i, &analytic, gradient)).collect();
         }
         let loss = |x: &[Tensor]| no_grad(|| dot(&case.call(x)?, &cotangent));
         return differences(&values, &analytic, loss);
@@ -113,25 +115,24 @@ fn differences(
             // The distance as it came out after rounding, not 2 · step.
             Ok((at(above)? - at(below)?) / (above - below))
         });
-        found.push(distance(&analytic[i], &numeric.collect::<Result<Vec<_>>>()?));
+        found.push(distance(i, analytic, &numeric.collect::<Result<Vec<_>>>()?)?);
     }
     Ok(found)
 }
 
-fn distance(a: &[f64], b: &[f64]) -> Comparison {
+/// The distance of input `i`'s gradient among `analytic` from `b`.
+fn distance(input: usize, analytic: &[Vec<f64>], b: &[f64]) -> Result<Comparison> {
+    let Some(a) = analytic.get(input).filter(|a| a.len() == b.len()) else {
+        let detail = format!("input {input} has no gradient of {} elements, as the case declares", b.len());
+        return Err(crate::Error::argument("gradcheck", detail));
+    };
     let norm = |v: &mut dyn Iterator<Item = f64>| v.map(|x| x * x).sum::<f64>().sqrt();
     let apart = norm(&mut a.iter().zip(b).map(|(a, b)| a - b));
     // Written so that NaN on either side stays NaN.
     let (of_a, of_b) = (norm(&mut a.iter().copied()), norm(&mut b.iter().copied()));
     let norm = if of_a >= of_b { of_a } else { of_b };
-    let error = if apart == 0.0 && a.len() == b.len() {
-        0.0
-    } else if a.len() != b.len() {
-        f64::NAN
-    } else {
-        apart / norm
-    };
-    Comparison { error, norm }
+    let error = if apart == 0.0 { 0.0 } else { apart / norm };
+    Ok(Comparison { input, error, norm })
 }
 
 fn dot(a: &Tensor, b: &Tensor) -> Result<f64> {

@@ -11,12 +11,17 @@ use crate::gradcheck::Case;
 use crate::pending::Pending;
 use crate::tape::{Rule, no_grad};
 use crate::tensor::Value;
-use taper_backend::{Activation, Buffer, Result, UnaryOp};
+use taper_backend::{Activation, Buffer, Error, Result, UnaryOp};
 
 impl Tensor {
     /// f(x), element by element.
     pub fn activation(&self, f: Activation) -> Result<Tensor> {
         check::float(name(f), self)?;
+        if let Activation::Softplus { beta, .. } = f
+            && (beta.is_nan() || beta <= 0.0)
+        {
+            return Err(Error::argument("softplus", format!("beta must be over 0, came as {beta}")));
+        }
         if f == Activation::Identity {
             return Ok(self.clone());
         }

@@ -3,7 +3,7 @@
 use crate::Tensor;
 use crate::check;
 use crate::gradcheck::Case;
-use taper_backend::Result;
+use taper_backend::{DType, Result};
 
 impl Tensor {
     /// The mean over `axes` (−1 is the last; none means all). With `keepdim` they stay with size 1, else they go. The
@@ -11,6 +11,10 @@ impl Tensor {
     pub fn mean(&self, axes: &[isize], keepdim: bool) -> Result<Tensor> {
         check::float("mean", self)?;
         let count: usize = self.shape().axes("mean", axes)?.iter().map(|&axis| self.shape()[axis]).product();
+        if self.dtype().size() == 2 {
+            // Sum and count of a half may be larger than a half can be; their quotient is not.
+            return self.cast(DType::F32)?.mean(axes, keepdim)?.cast(self.dtype());
+        }
         self.sum(axes, keepdim)?.div(&self.scalar_like(count as f64)?)
     }
 

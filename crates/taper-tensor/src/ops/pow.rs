@@ -32,9 +32,17 @@ impl Tensor {
         }))
     }
 
-    /// xᶜ for a number c.
+    /// xᶜ for a number c. x⁰ is 1 everywhere, and no gradient flows through it.
     pub fn pow_scalar(&self, c: f64) -> Result<Tensor> {
-        self.pow(&self.scalar_like(c)?)
+        check::float("pow_scalar", self)?;
+        if c == 0.0 {
+            return Tensor::ones(self.shape(), self.dtype(), self.device());
+        }
+        let z = binary("pow_scalar", BinaryOp::Pow, self, &self.scalar_like(c)?)?;
+        Ok(Tensor::record("pow_scalar", z, &[self], || {
+            let x = self.clone();
+            Rule::tensors(move |g, _| Ok(vec![Some(g.mul(&x.pow_scalar(c - 1.0)?.mul_scalar(c)?)?)]))
+        }))
     }
 }
 
@@ -49,6 +57,11 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("root", |x| x[0].pow_scalar(0.5)).input_in([3], 0.5, 2.0),
         Case::new("inverse", |x| x[0].pow_scalar(-1.0)).input_in([3], -2.0, -0.5),
         Case::new("power 0, at 0 too", |x| x[0].pow_scalar(0.0)).values([3], vec![-1.0, 0.0, 2.0]).zero_gradient(0),
+        Case::new("exponents 0 and 1 of 0", |x| x[0].pow(&x[1]))
+            .values([3], vec![0.0, 0.0, 2.0])
+            .values([3], vec![0.0, 1.0, 0.0])
+            .subgradient(0, vec![0.0, 1.0, 0.0])
+            .subgradient(1, vec![0.0, 0.0, 2f64.ln()]),
         Case::new("of 0", |x| x[0].pow(&x[1])).values([2], vec![0.0, 0.7]).values([2], vec![3.0, 1.5]),
     ]
 }
