@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use taper_backend::Device;
-use taper_cpu::CpuBackend;
+use taper_cpu::{CpuBackend, Isa};
 use taper_tests::conformance::{Report, run_all};
 use taper_tests::toy::ToyBackend;
 
@@ -31,11 +31,13 @@ fn keep_the_contract(devices: &[Device]) -> Vec<Report> {
     reports
 }
 
-/// The CPU with one thread and with three, which must agree bit by bit; and the slow twin in f32 against itself in
-/// f64, which holds the suite's own bounds and views to account.
+/// The CPU with one thread and with three, which must agree bit by bit, and with every instruction set that this machine
+/// has; and the slow twin in f32 against itself in f64, which holds the suite's own bounds and views to account.
 #[test]
 fn cpu_and_toy() {
-    let cpu = |threads| Device::new(CpuBackend::with_threads(threads).expect("a pool of threads"));
-    let reports = keep_the_contract(&[cpu(1), cpu(3), ToyBackend::device()]);
+    let cpu = |threads, isa| Device::new(CpuBackend::with_isa(threads, isa).expect("a pool of threads"));
+    let mut devices = vec![cpu(1, Isa::detect()), cpu(3, Isa::detect()), ToyBackend::device()];
+    devices.extend(Isa::available().into_iter().filter(|&isa| isa != Isa::detect()).map(|isa| cpu(2, isa)));
+    let reports = keep_the_contract(&devices);
     assert_eq!(reports[0].digest, reports[1].digest, "one thread and three give different bits");
 }
