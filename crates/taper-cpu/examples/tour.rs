@@ -1,0 +1,35 @@
+//! A tour of the backend: where it runs, a computation with broadcasting, and memory that is used again.
+//!
+//!     cargo run --release -p taper-cpu --example tour
+
+use std::time::Instant;
+use taper_backend::{Activation, Backend, BinaryOp, DType, Distribution, RandomKey, ReduceOp, Result};
+use taper_cpu::{CpuBackend, Isa};
+
+fn main() -> Result<()> {
+    let cpu = CpuBackend::new()?;
+    println!("{cpu:?}; this machine has {:?}", Isa::available());
+
+    // y = relu(x w + b), and the sum of each column: x [512, 256], w [256, 128], b [128].
+    let normal = Distribution::Normal { mean: 0.0, std: 1.0 };
+    let draw =
+        |name: &str, shape: &[usize]| cpu.random(&shape.into(), DType::F32, normal, RandomKey::new(1).child(name));
+    let (x, w, b) = (draw("x", &[512, 256])?, draw("w", &[256, 128])?, draw("b", &[128])?);
+    let step = || -> Result<f64> {
+        let product = cpu.matmul(&x, &w, false, false)?;
+        let shifted = cpu.binary(BinaryOp::Add, &product, &b)?;
+        // A method of the rim may decline a dtype; for f32 this one does not.
+        let y = cpu.activation(Activation::Relu, &shifted)?.unwrap_or(shifted);
+        let sums = cpu.reduce(ReduceOp::Sum, &y, &[0])?;
+        Ok(cpu.download(&sums)?.to_f64()[0])
+    };
+    println!("first column sums to {:.4}", step()?);
+
+    let misses = cpu.pool().misses();
+    let start = Instant::now();
+    for _ in 0..100 {
+        step()?;
+    }
+    println!("{:?} a step, {:?}, {} new blocks", start.elapsed() / 100, cpu.pool(), cpu.pool().misses() - misses);
+    Ok(())
+}
