@@ -80,6 +80,9 @@ fn nan_fails() {
     let broken = Case::new("one", |x| x[0].log()?.mul(&x[1])).values([2], vec![1.5, -1.0]).input([2]);
     assert!(check(&broken, &device(), RandomKey::new(KEY)).expect("it runs").is_nan());
     assert!(check_second(&broken, &device(), RandomKey::new(KEY)).expect("it runs").is_nan());
+    // NaN in the first of two inputs, a good gradient in the second: a maximum would forget it.
+    let broken = Case::new("first", |x| x[0].sqrt()?.mul(&x[1])).values([1], vec![-1.0]).input([1]);
+    assert!(check_second(&broken, &device(), RandomKey::new(KEY)).expect("it runs").is_nan());
 }
 
 #[test]

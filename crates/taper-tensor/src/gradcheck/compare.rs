@@ -77,6 +77,19 @@ pub(super) fn compare(function: Function<'_>, device: &Device, key: RandomKey) -
     })
 }
 
+/// Compares the gradients by the rules that a plain walk uses (kernels, whole chains) with those by the rules that a
+/// recorded walk uses (composed versions, step by step). Otherwise gradients of gradients could be those of another function.
+pub(super) fn compare_rules(case: &Case, device: &Device, key: RandomKey) -> Result<Vec<Comparison>> {
+    let leaves: Vec<Tensor> = case.draw(key.child("inputs"), device)?.iter().map(Tensor::requires_grad).collect();
+    let y = case.call(&leaves)?;
+    let distribution = Distribution::Uniform { low: -1.0, high: 1.0 };
+    let cotangent = Tensor::random(distribution, key.child("cotangent"), y.shape(), DType::F64, device)?;
+    let recorded = GradOptions { create_graph: true, retain_graph: true };
+    let recorded = gradients(&y, &leaves, &cotangent, recorded)?;
+    let plain = gradients(&y, &leaves, &cotangent, GradOptions::default())?;
+    plain.iter().enumerate().map(|(input, plain)| distance(input, &recorded, plain)).collect()
+}
+
 /// The backward's gradients as numbers; zeros where the output does not depend on an input.
 fn gradients(y: &Tensor, leaves: &[Tensor], cotangent: &Tensor, options: GradOptions) -> Result<Vec<Vec<f64>>> {
     let wanted: Vec<&Tensor> = leaves.iter().collect();

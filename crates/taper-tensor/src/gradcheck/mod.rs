@@ -16,7 +16,7 @@ mod tests;
 pub use case::Case;
 
 use crate::ops;
-use compare::{Function, compare};
+use compare::{Function, compare, compare_rules};
 use taper_backend::{Device, Error, RandomKey, Result};
 
 /// The largest error that passes. Central differences in f64 with h = 10⁻⁵ are good to about 10⁻⁹.
@@ -104,14 +104,17 @@ pub fn check(case: &Case, device: &Device, key: RandomKey) -> Result<f64> {
     Ok(worst)
 }
 
-/// The largest error of the gradients of `case`'s gradients. Directions in which both are zero (a function linear in an
+/// The largest error of the gradients of `case`'s gradients, and of the rules for recorded walks beside those for plain
+/// ones. Directions in which both are zero (a function linear in an
 /// input) are no evidence either way; at least one must not be, unless every first gradient is declared zero.
 pub fn check_second(case: &Case, device: &Device, key: RandomKey) -> Result<f64> {
     let found = compare(Function::Gradient(case), device, key)?;
     if found.iter().all(|comparison| comparison.norm == 0.0) && found.len() > case.zero_gradients().len() + 1 {
         return Err(zero("the second gradient is zero with respect to everything, the cotangent included".into()));
     }
-    Ok(found.iter().map(|comparison| comparison.error).fold(0.0, |a, b| if b.is_nan() { b } else { a.max(b) }))
+    let rules = compare_rules(case, device, key)?;
+    let errors = found.iter().chain(&rules).map(|comparison| comparison.error);
+    Ok(errors.fold(0.0, |worst: f64, error| if worst.is_nan() || error.is_nan() { f64::NAN } else { worst.max(error) }))
 }
 
 fn zero(detail: String) -> Error {

@@ -50,16 +50,8 @@ fn a_composed_version_that_differs_is_caught() -> Result<()> {
         let kernel = move |g: &Tensor, _: &[bool]| Ok(Some(vec![Some(g.mul(&x)?.mul_scalar(2.0)?)]));
         Rule::kernel(kernel, &[&inputs[0]], |x| x[0].mul(&x[0])?.mul(&x[0]))
     });
-    assert!(check(&broken, &device()?, RandomKey::new(1))? < 1e-9);
-    let y = Case::new("a loss on the gradient", move |x| {
-        let y = broken.call(x)?;
-        let options = crate::GradOptions { create_graph: true, retain_graph: true };
-        let gradient = crate::grad(&y, &[&x[0]], None, options)?.remove(0);
-        gradient.ok_or_else(|| Error::Tape("no gradient".into()))?.sub(&x[0].mul_scalar(2.0)?)?.mul(&x[0])
-    });
-    // 3x² − 2x is not zero, as it would be for x².
-    let x = Tensor::from_vec(vec![0.5, -1.5], [2], &device()?)?.requires_grad();
-    assert_eq!(y.call(&[x])?.to_vec::<f64>()?, [-0.125, -14.625]);
+    assert!(check(&broken, &device()?, RandomKey::new(1))? < 1e-9, "the kernel is right");
+    assert!(check_second(&broken, &device()?, RandomKey::new(1))? > 0.1);
     Ok(())
 }
 

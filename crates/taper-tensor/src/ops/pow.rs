@@ -62,6 +62,11 @@ pub(super) fn cases() -> Vec<Case> {
             .values([3], vec![0.0, 1.0, 0.0])
             .subgradient(0, vec![0.0, 1.0, 0.0])
             .subgradient(1, vec![0.0, 0.0, 2f64.ln()]),
-        Case::new("of 0", |x| x[0].pow(&x[1])).values([2], vec![0.0, 0.7]).values([2], vec![3.0, 1.5]),
+        // Differences would leave the domain, a ≥ 0.
+        Case::new("of 0", |x| x[0].pow(&x[1]))
+            .values([2], vec![0.0, 4.0])
+            .values([2], vec![3.0, 1.5])
+            .subgradient(0, vec![0.0, 3.0])
+            .subgradient(1, vec![0.0, 8.0 * 4f64.ln()]),
     ]
 }
