@@ -15,7 +15,9 @@ pub(crate) trait Function2<T>: Copy + Send + Sync {
 multiversion! {
     /// `y[i] = f(a[i], b[i])`.
     pub(crate) fn apply2<T: Float, F: Function2<T>>(f: F, a: &[T], b: &[T], y: &mut [T]) {
-        y.iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| *y = f.at(a, b));
+        for ((y, &a), &b) in y.iter_mut().zip(a).zip(b) {
+            *y = f.at(a, b);
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::views::permute;
 use taper_backend::{Buffer, Result};
 
 /// The side of the square blocks in which a transposition goes, so that reads and writes both stay in the L1 cache.
-const SIDE: usize = 16;
+const SIDE: usize = 8;
 
 /// Fills `out` with the elements number `start`, `start + 1`, … in row-major order of what `dims` and `strides` show of
 /// `data` from `offset` on.
@@ -58,13 +58,28 @@ pub(crate) fn gather<T: Copy>(
 /// Writes rows `first..` of the transposed `from` (`rows × columns`, elements of a column side by side, `step` apart
 /// along a row) to `out`, row after row.
 fn transpose<T: Copy>(from: &[T], step: usize, columns: usize, first: usize, out: &mut [T]) {
-    for (block, out) in out.chunks_mut(SIDE * columns).enumerate() {
-        let start = first + block * SIDE;
+    let rows = out.len() / columns;
+    for top in (0..rows).step_by(SIDE) {
+        let height = SIDE.min(rows - top);
         for left in (0..columns).step_by(SIDE) {
             let width = SIDE.min(columns - left);
-            for (row, out) in out.chunks_exact_mut(columns).enumerate() {
-                let column = from[start + row + left * step..].iter().step_by(step);
-                out[left..left + width].iter_mut().zip(column).for_each(|(y, &x)| *y = x);
+            let start = first + top + left * step;
+            if height == SIDE && width == SIDE {
+                // Read as it lies; the compiler turns the block by shuffling vectors.
+                let mut block = [[from[start]; SIDE]; SIDE];
+                for (k, column) in block.iter_mut().enumerate() {
+                    column.copy_from_slice(&from[start + k * step..][..SIDE]);
+                }
+                for (r, out) in out[top * columns..].chunks_mut(columns).take(SIDE).enumerate() {
+                    for (y, column) in out[left..left + SIDE].iter_mut().zip(&block) {
+                        *y = column[r];
+                    }
+                }
+            } else {
+                for (r, out) in out[top * columns..].chunks_mut(columns).take(height).enumerate() {
+                    let column = from[start + r..].iter().step_by(step);
+                    out[left..left + width].iter_mut().zip(column).for_each(|(y, &x)| *y = x);
+                }
             }
         }
     }

@@ -7,13 +7,25 @@ use crate::parallel::TASK;
 use crate::storage::for_float;
 use taper_backend::{Buffer, RandomKey, Rim};
 
+/// Blocks of random words that are drawn at a time, side by side in vectors.
+const BLOCKS: usize = 16;
+
 multiversion! {
     /// Words from number `4 · block` on decide about `x`.
     fn drop<T: Float>(x: &[T], block: u64, key: RandomKey, threshold: u64, keep: T, y: &mut [T]) {
-        for (i, (y, x)) in y.chunks_mut(4).zip(x.chunks(4)).enumerate() {
-            let words = key.block(block + i as u64);
-            for ((y, &x), word) in y.iter_mut().zip(x).zip(words) {
-                *y = if u64::from(word) >= threshold { x / keep } else { T::ZERO };
+        let mut words = [[0; BLOCKS]; 4];
+        for (group, (y, x)) in y.chunks_mut(4 * BLOCKS).zip(x.chunks(4 * BLOCKS)).enumerate() {
+            let first = block + (group * BLOCKS) as u64;
+            #[allow(clippy::needless_range_loop)] // four arrays in step
+            for lane in 0..BLOCKS {
+                let drawn = key.block(first + lane as u64);
+                words[0][lane] = drawn[0];
+                words[1][lane] = drawn[1];
+                words[2][lane] = drawn[2];
+                words[3][lane] = drawn[3];
+            }
+            for (i, (y, &x)) in y.iter_mut().zip(x).enumerate() {
+                *y = if u64::from(words[i % 4][i / 4]) >= threshold { x / keep } else { T::ZERO };
             }
         }
     }

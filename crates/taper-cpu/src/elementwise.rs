@@ -93,12 +93,13 @@ impl<'a, T: Stored> Source<'a, T> {
     }
 }
 
+/// Fills its last slice from the others, which are as long.
+type Kernel1<'k, A, Y> = dyn Fn(&[A], &mut [Y]) + Sync + 'k;
+type Kernel2<'k, A, B, Y> = dyn Fn(&[A], &[B], &mut [Y]) + Sync + 'k;
+type Kernel3<'k, A, B, C, Y> = dyn Fn(&[A], &[B], &[C], &mut [Y]) + Sync + 'k;
+
 /// `y = f(x)`: `f` fills its second slice from its first.
-pub(crate) fn map1<A: Stored, Y: Stored>(
-    cpu: &CpuBackend,
-    x: &Buffer,
-    f: &(dyn Fn(&[A], &mut [Y]) + Sync),
-) -> Result<Buffer> {
+pub(crate) fn map1<A: Stored, Y: Stored>(cpu: &CpuBackend, x: &Buffer, f: &Kernel1<A, Y>) -> Result<Buffer> {
     let view = cpu.view::<A>(x)?;
     let plan = Plan::new(x.shape(), &[(view.shape, view.strides)]);
     let source = plan.source(0, &view);
@@ -111,7 +112,7 @@ pub(crate) fn map2<A: Stored, B: Stored, Y: Stored>(
     op: &'static str,
     a: &Buffer,
     b: &Buffer,
-    f: &(dyn Fn(&[A], &[B], &mut [Y]) + Sync),
+    f: &Kernel2<A, B, Y>,
 ) -> Result<Buffer> {
     let (va, vb) = (cpu.view::<A>(a)?, cpu.view::<B>(b)?);
     let shape = a.shape().broadcast_with(b.shape(), op)?;
@@ -127,7 +128,7 @@ pub(crate) fn map3<A: Stored, B: Stored, C: Stored, Y: Stored>(
     cpu: &CpuBackend,
     op: &'static str,
     [a, b, c]: [&Buffer; 3],
-    f: &(dyn Fn(&[A], &[B], &[C], &mut [Y]) + Sync),
+    f: &Kernel3<A, B, C, Y>,
 ) -> Result<Buffer> {
     let (va, vb, vc) = (cpu.view::<A>(a)?, cpu.view::<B>(b)?, cpu.view::<C>(c)?);
     let shape = a.shape().broadcast_with(b.shape(), op)?.broadcast_with(c.shape(), op)?;

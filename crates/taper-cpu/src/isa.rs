@@ -45,7 +45,8 @@ impl Isa {
 /// Compiles one plain loop for each [`Isa`] and chooses between them by its first argument, `isa`.
 ///
 /// The body is inlined into functions that enable the instructions, so that the compiler vectorises the same source for
-/// each. It must not call anything large that is not itself `#[inline(always)]`. Where the first type parameter takes
+/// each. It must not call anything large that is not itself `#[inline(always)]`: closures cannot be, so loops are `for`,
+/// not `for_each`. Where the first type parameter takes
 /// eight bytes (f64, i64), the portable version alone is compiled: f64 is for checking gradients, and two more copies of
 /// every loop would be a good part of this crate's time to compile.
 macro_rules! multiversion {

@@ -42,13 +42,44 @@ struct Pooled<T: Stored, P: Stored> {
     windows: Windows,
 }
 
+/// The larger of `x`, at `place`, and the best so far. A NaN counts as largest, the first of equals wins.
+#[inline(always)]
+fn challenge<T: Float, P: Place>(x: T, place: P, best: &mut T, at: &mut P) {
+    let wins = x > *best || (x.is_nan() && !best.is_nan());
+    *best = if wins { x } else { *best };
+    *at = if wins { place } else { *at };
+}
+
+/// Every `STRIDE`-th element of `x`, a window each.
+#[inline(always)]
+fn along<T: Float, P: Place, const STRIDE: usize>(x: &[T], place: P, best: &mut [T], places: &mut [P]) {
+    let n = best.len().min(places.len()).min(x.len().div_ceil(STRIDE));
+    let (x, best, places) = (&x[..(n * STRIDE).saturating_sub(STRIDE - 1)], &mut best[..n], &mut places[..n]);
+    for i in 0..n {
+        challenge(x[i * STRIDE], place, &mut best[i], &mut places[i]);
+    }
+}
+
 multiversion! {
     /// Lets `x`, at `place` of its windows, compete with the best so far: one window a channel.
     fn compete<T: Float, P: Place>(x: &[T], place: P, best: &mut [T], places: &mut [P]) {
         for ((&x, best), at) in x.iter().zip(best).zip(places) {
-            let wins = x > *best || (x.is_nan() && !best.is_nan());
-            *best = if wins { x } else { *best };
-            *at = if wins { place } else { *at };
+            challenge(x, place, best, at);
+        }
+    }
+}
+
+multiversion! {
+    /// As [`compete`], for windows of one row: every `stride`-th element of `x`.
+    fn compete_along<T: Float, P: Place>(x: &[T], stride: usize, place: P, best: &mut [T], places: &mut [P]) {
+        match stride {
+            1 => along::<T, P, 1>(x, place, best, places),
+            2 => along::<T, P, 2>(x, place, best, places),
+            _ => {
+                for ((x, best), at) in x.chunks(stride).zip(best).zip(places) {
+                    challenge(x[0], place, best, at);
+                }
+            }
         }
     }
 }
@@ -83,16 +114,25 @@ fn forward<T: Float, P: Place>(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dSpec) 
                     });
                 }
             } else {
+                // Each window starts at −∞ in its first place of the picture, which no −∞ after it beats.
                 let plane = &from[outer * h * w..][..h * w];
-                for (j, (value, at)) in values.iter_mut().zip(places).enumerate() {
-                    let mut best = (-T::INFINITY, usize::MAX);
-                    windows.each(i, j, |place, index| {
-                        let x = plane[index];
-                        if x > best.0 || best.1 == usize::MAX || (x.is_nan() && !best.0.is_nan()) {
-                            best = (x, place);
+                let (down, width) = (windows.inside(0, i), spec.kernel_size[1]);
+                values.fill(-T::INFINITY);
+                for (j, at) in places.iter_mut().enumerate() {
+                    *at = P::pack(down.start * width + windows.inside(1, j).start);
+                }
+                for p in down {
+                    let line = &plane[windows.at(0, i, p) * w..][..w];
+                    for q in 0..width {
+                        let range = windows.reaching(1, q);
+                        if range.is_empty() {
+                            continue;
                         }
-                    });
-                    (*value, *at) = (best.0, P::pack(best.1));
+                        let x = &line[windows.at(1, range.start, q)..];
+                        let place = P::pack(p * width + q);
+                        let (best, at) = (&mut values[range.clone()], &mut places[range]);
+                        compete_along(cpu.isa(), x, spec.stride[1], place, best, at);
+                    }
                 }
             }
         }
@@ -179,6 +219,7 @@ fn backward<T: Float, P: Place>(
     let (from, to) = (rows * columns * channels, h * w * channels);
     let group = if last { 1 } else { (TASK / to.max(1)).max(1) };
     let count = grad.len();
+    let offsets = windows.place_offsets();
     cpu.for_chunks(&mut grad, group * to, count, |task, out| {
         out.fill(T::ZERO);
         for (k, out) in out.chunks_exact_mut(to).enumerate() {
@@ -186,9 +227,14 @@ fn backward<T: Float, P: Place>(
             let (g, places) = (&g[start..start + from], &places[start..start + from]);
             for window in 0..rows * columns {
                 let (i, j) = (window / columns, window % columns);
+                let corner = windows.corner(i, j);
                 let range = window * channels..(window + 1) * channels;
                 for (k, (&g, &place)) in g[range.clone()].iter().zip(&places[range]).enumerate() {
-                    out[windows.plane_index(i, j, place.unpack()) * channels + k] += g;
+                    let index = match &offsets {
+                        Some(offsets) => corner.wrapping_add(offsets[place.unpack()]),
+                        None => windows.plane_index(i, j, place.unpack()),
+                    };
+                    out[index * channels + k] += g;
                 }
             }
         }

@@ -43,7 +43,9 @@ multiversion! {
     /// Fills `y` with e^(x − m) and returns m and the sum.
     pub(crate) fn exponentials<T: Float>(x: &[T], y: &mut [T]) -> (f64, f64) {
         let top = largest(x);
-        y.iter_mut().zip(x).for_each(|(y, &x)| *y = (x - top).exp());
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y = (x - top).exp();
+        }
         (top.wide(), lane_sum(y.len(), |i| y[i].wide()))
     }
 }
@@ -66,7 +68,9 @@ multiversion! {
         let (g, y) = (&g[..out.len()], &y[..out.len()]);
         if log {
             let sum = T::of(lane_sum(out.len(), |i| g[i].wide()));
-            out.iter_mut().zip(g).zip(y).for_each(|((out, &g), &y)| *out = g - y.exp() * sum);
+            for ((out, &g), &y) in out.iter_mut().zip(g).zip(y) {
+                *out = g - y.exp() * sum;
+            }
         } else {
             let sum = T::of(lane_sum(out.len(), |i| g[i].wide() * y[i].wide()));
             out.iter_mut().zip(g).zip(y).for_each(|((out, &g), &y)| *out = y * (g - sum));

@@ -15,7 +15,9 @@ pub(crate) trait Function<T>: Copy + Send + Sync {
 multiversion! {
     /// `y[i] = f(x[i])`.
     pub(crate) fn apply<T: Float, F: Function<T>>(f: F, x: &[T], y: &mut [T]) {
-        y.iter_mut().zip(x).for_each(|(y, &x)| *y = f.at(x));
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y = f.at(x);
+        }
     }
 }
 

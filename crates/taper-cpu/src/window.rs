@@ -5,6 +5,9 @@ use crate::layout::{channels_last, is_channels_last, is_row_major};
 use std::ops::Range;
 use taper_backend::{Buffer, Error, Pool2dSpec, Result, Shape};
 
+/// The most places in a window; padding lets one be far larger than any picture.
+const LARGEST: usize = 1 << 31;
+
 /// Windows over pictures `[N, C, H, W]`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Windows {
@@ -20,6 +23,11 @@ pub(crate) struct Windows {
 impl Windows {
     pub(crate) fn new(op: &'static str, x: &Shape, spec: &Pool2dSpec) -> Result<Self> {
         let y = spec.output_shape(op, x)?;
+        let [down, across] = spec.kernel_size;
+        if down.saturating_mul(across) > LARGEST {
+            let detail = format!("a window of {down} × {across} is too large; at most {LARGEST} places");
+            return Err(Error::argument(op, detail));
+        }
         let windows = Self { n: x[0], c: x[1], size: [x[2], x[3]], out: [y[2], y[3]], spec: *spec };
         if x.count() == 0 && y.count() > 0 {
             return Err(Error::shape(op, format!("the pictures of {x} have no elements to pool")));
@@ -52,6 +60,27 @@ impl Windows {
                 f(p * self.spec.kernel_size[1] + q, row + self.at(1, j, q));
             }
         }
+    }
+
+    /// The windows along `axis` whose place `p` lies in the picture.
+    pub(crate) fn reaching(&self, axis: usize, p: usize) -> Range<usize> {
+        let (stride, padding) = (self.spec.stride[axis], self.spec.padding[axis]);
+        let first = padding.saturating_sub(p).div_ceil(stride);
+        let end = (self.size[axis] + padding).saturating_sub(p).div_ceil(stride);
+        first..end.min(self.out[axis])
+    }
+
+    /// For each place of a window of at most 256, how far into the plane it is from the window's corner.
+    pub(crate) fn place_offsets(&self) -> Option<Vec<usize>> {
+        let [down, across] = self.spec.kernel_size;
+        let offset = |place| place / across * self.size[1] + place % across;
+        (down * across <= 256).then(|| (0..down * across).map(offset).collect())
+    }
+
+    /// The index into the plane of the corner of window `(i, j)`; in padding it is below 0, which wraps.
+    pub(crate) fn corner(&self, i: usize, j: usize) -> usize {
+        let at = |axis: usize, i: usize| (i * self.spec.stride[axis]).wrapping_sub(self.spec.padding[axis]);
+        at(0, i).wrapping_mul(self.size[1]).wrapping_add(at(1, j))
     }
 
     /// The index into the plane of place `place` of window `(i, j)`.

@@ -396,7 +396,10 @@ fn errors() {
     let huge = Shape::from([usize::MAX / 2, 3]);
     let index = cpu.upload(HostData::I64(vec![0, -1]), &[2].into()).unwrap();
     let two = cpu.fill(&[2].into(), DType::F32, 0.0).unwrap();
+    let picture = cpu.fill(&[1, 1, 2, 2].into(), DType::F32, 0.0).unwrap();
+    let window = Pool2dSpec { padding: [1 << 30; 2], ..Pool2dSpec::square(1 << 31) };
     for (text, error) in [
+        ("is too large; at most", cpu.max_pool2d(&picture, &window).err()),
         ("target 3 (row 1) is neither in 0..3", cpu.cross_entropy(&x, &bad, &spec).err()),
         ("belongs to another backend", cpu.unary(taper_backend::UnaryOp::Neg, &foreign).err()),
         ("of no elements", cpu.reduce(ReduceOp::Max, &empty, &[0]).err()),
