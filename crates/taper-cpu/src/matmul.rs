@@ -31,15 +31,14 @@ fn product<T: Stored + Real>(cpu: &CpuBackend, a: &Buffer, b: &Buffer, ta: bool,
         return Ok(cpu.wrap(shape, c));
     }
     // One matrix for all of the batch: its rows may be one long matrix's.
-    if batch > 1 && b.strides[..leading].iter().zip(b.shape).all(|(&stride, &size)| stride == 0 || size == 1) {
-        if let Some(a) = stacked(&a, leading, a_line, a_step) {
-            Product { rows: rows * batch, columns, depth, a, b: line_b(b.offset) }.run(
-                cpu,
-                &mut c,
-                Finish::default(),
-            )?;
-            return Ok(cpu.wrap(shape, c));
-        }
+    let repeated = b.strides[..leading].iter().zip(b.shape).all(|(&stride, &size)| stride == 0 || size == 1);
+    if batch > 1
+        && repeated
+        && let Some(a) = stacked(&a, leading, a_line, a_step)
+    {
+        let whole = Product { rows: rows * batch, columns, depth, a, b: line_b(b.offset) };
+        whole.run(cpu, &mut c, Finish::default())?;
+        return Ok(cpu.wrap(shape, c));
     }
     let cost = size.saturating_mul(depth);
     let one = |i: usize, c: &mut [T]| {

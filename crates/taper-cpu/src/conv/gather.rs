@@ -14,7 +14,7 @@ use std::ops::Range;
 use taper_backend::Result;
 
 /// Bytes of a column panel's line: two vectors times this many bytes stay in the first cache.
-const DEPTH_BYTES: usize = 1280;
+const DEPTH_BYTES: usize = 832;
 /// Positions of a unit, at most about.
 const POSITIONS: usize = 256;
 /// How many tasks there should be, at least, where the size allows.

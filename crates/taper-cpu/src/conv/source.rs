@@ -51,60 +51,138 @@ impl<T: Real + Stored> Source<'_, T> {
     /// A part of one row, all inside the picture.
     fn load_row(&self, isa: Isa, n: usize, channels: Range<usize>, y: usize, x: Range<usize>, out: &mut [T]) {
         let count = channels.len();
+        if count == 0 {
+            return;
+        }
         match *self {
             Self::Plain(view) => {
                 let &[sn, sc, sh, sw] = view.strides else { return };
-                let start = view.offset + n * sn + channels.start * sc + y * sh;
+                let start = view.offset + n * sn + channels.start * sc + y * sh + x.start * sw;
                 if sc == 1 && sw == count {
-                    out.copy_from_slice(&view.data[start + x.start * sw..start + x.end * sw]);
+                    out.copy_from_slice(&view.data[start..start + out.len()]);
                 } else if sc == 1 {
-                    for (x, out) in x.zip(out.chunks_mut(count.max(1))) {
-                        out.copy_from_slice(&view.data[start + x * sw..start + x * sw + count]);
-                    }
+                    copy_runs(isa, &view.data[start..], sw, count, out);
                 } else {
                     for c in 0..count {
-                        let start = start + c * sc;
-                        for (x, out) in x.clone().zip(out[c..].iter_mut().step_by(count.max(1))) {
-                            *out = view.data[start + x * sw];
-                        }
+                        let values = view.data[start + c * sc..].iter().step_by(sw.max(1));
+                        out[c..].iter_mut().step_by(count).zip(values).for_each(|(out, &value)| *out = value);
                     }
                 }
             }
             Self::Masked { g, y: output } => {
                 let (all, width) = (g.shape[1], g.shape[3]);
-                let row = (n * g.shape[2] + y) * width;
-                for (x, out) in x.zip(out.chunks_mut(count.max(1))) {
-                    let start = (row + x) * all + channels.start;
-                    let (g, output) = (&g.data[g.offset + start..][..count], &output[start..][..count]);
-                    for ((out, &g), &y) in out.iter_mut().zip(g).zip(output) {
-                        *out = if y > T::default() { g } else { T::default() };
-                    }
-                }
+                let start = ((n * g.shape[2] + y) * width + x.start) * all + channels.start;
+                mask_runs(isa, &g.data[g.offset + start..], &output[start..], all, count, out);
             }
             Self::Unpooled { g, which, window, .. } => {
                 let (all, height, width) = (g.shape[1], g.shape[2], g.shape[3]);
-                let cell_y = y / window[0];
-                for (x, out) in x.zip(out.chunks_mut(count.max(1))) {
-                    let cell_x = x / window[1];
-                    if cell_y >= height || cell_x >= width {
-                        out.fill(T::default());
-                        continue;
-                    }
-                    let start = ((n * height + cell_y) * width + cell_x) * all + channels.start;
-                    let place = y % window[0] * window[1] + x % window[1];
-                    let (g, which) = (&g.data[g.offset + start..][..count], &which[start..][..count]);
-                    pick::<T>(isa, g, which, place as u8, out);
+                let cell = y / window[0];
+                // What no window reaches has no gradient.
+                let reached = if cell < height { x.end.min(width * window[1]).max(x.start) } else { x.start };
+                let (out, rest) = out.split_at_mut((reached - x.start) * count);
+                rest.fill(T::default());
+                if !out.is_empty() {
+                    let start = (n * height + cell) * width * all + channels.start;
+                    let place = y % window[0] * window[1];
+                    pick_runs(
+                        isa,
+                        &g.data[g.offset + start..],
+                        &which[start..],
+                        all,
+                        count,
+                        x.start,
+                        window[1],
+                        place,
+                        out,
+                    );
                 }
             }
         }
     }
 }
 
+/// Elements that are moved at once.
+const BLOCK: usize = 16;
+
 multiversion! {
-    /// `out = g` where `which` is `place`, else 0.
-    fn pick<T: Real>(g: &[T], which: &[u8], place: u8, out: &mut [T]) {
-        for ((out, &g), &which) in out.iter_mut().zip(g).zip(which) {
-            *out = if which == place { g } else { T::default() };
+    /// Copies runs of `count`, which start `pitch` apart, to `out`, one after another.
+    fn copy_runs<T: Real>(from: &[T], pitch: usize, count: usize, out: &mut [T]) {
+        for (i, out) in out.chunks_mut(count).enumerate() {
+            let from = &from[i * pitch..i * pitch + count];
+            // Whole vectors, written out: a call to copy so little would take longer than the copy.
+            let (blocks, rest) = out.as_chunks_mut::<BLOCK>();
+            let (from_blocks, from_rest) = from.as_chunks::<BLOCK>();
+            for (out, from) in blocks.iter_mut().zip(from_blocks) {
+                *out = *from;
+            }
+            for (out, from) in rest.iter_mut().zip(from_rest) {
+                *out = *from;
+            }
+        }
+    }
+}
+
+multiversion! {
+    /// Runs of `g`, as [`copy_runs`], where those of `y` are above 0, else 0.
+    fn mask_runs<T: Real>(g: &[T], y: &[T], pitch: usize, count: usize, out: &mut [T]) {
+        for (i, out) in out.chunks_mut(count).enumerate() {
+            let range = i * pitch..i * pitch + count;
+            for ((out, &g), &y) in out.iter_mut().zip(&g[range.clone()]).zip(&y[range]) {
+                *out = if y > T::default() { g } else { T::default() };
+            }
+        }
+    }
+}
+
+multiversion! {
+    /// For each place of a row from `first` on: `g` of the window it is in, where `which` says that place (`place` for
+    /// the windows' first column), else 0.
+    fn pick_runs<T: Real>(
+        g: &[T],
+        which: &[u8],
+        pitch: usize,
+        count: usize,
+        first: usize,
+        window: usize,
+        place: usize,
+        out: &mut [T],
+    ) {
+        for (i, out) in out.chunks_mut(count).enumerate() {
+            let x = first + i;
+            let range = x / window * pitch..x / window * pitch + count;
+            let place = (place + x % window) as u8;
+            for ((out, &g), &which) in out.iter_mut().zip(&g[range.clone()]).zip(&which[range]) {
+                *out = if which == place { g } else { T::default() };
+            }
+        }
+    }
+}
+
+multiversion! {
+    /// Adds each run of `sums.len()` of `from`, which start `pitch` apart, to `sums`.
+    pub(super) fn add_runs<T: Real>(from: &[T], pitch: usize, sums: &mut [T]) {
+        let count = sums.len();
+        let lines = from.len() / pitch;
+        let mut start = 0;
+        while start + BLOCK <= count {
+            let mut total = [T::default(); BLOCK];
+            for line in 0..lines {
+                let from = &from[line * pitch + start..line * pitch + start + BLOCK];
+                for l in 0..BLOCK {
+                    total[l] += from[l];
+                }
+            }
+            for (sum, total) in sums[start..start + BLOCK].iter_mut().zip(total) {
+                *sum += total;
+            }
+            start += BLOCK;
+        }
+        for (column, sum) in sums.iter_mut().enumerate().skip(start) {
+            let mut total = T::default();
+            for line in 0..lines {
+                total += from[line * pitch + column];
+            }
+            *sum += total;
         }
     }
 }

@@ -3,7 +3,7 @@
 //! As a product its rows are the elements of a patch, read from the tile in place, and its columns the output channels.
 //! The sum over positions is cut into parts by size; each is summed on its own, and the parts are added in order.
 
-use super::source::Source;
+use super::source::{Source, add_runs};
 use super::tile::{Unit, Units, Windows};
 use crate::CpuBackend;
 use crate::gemm::{Kernel, Panels, Real, Shared, Tile, run_tasks};
@@ -12,7 +12,7 @@ use std::ops::Range;
 use taper_backend::Result;
 
 /// Positions of a unit, about: a column panel of so many lines stays in the first cache.
-const POSITIONS: usize = 256;
+const POSITIONS: usize = 128;
 /// How many tasks there should be, at least, where the size allows.
 const TASKS: usize = 16;
 /// Elements of all parts' sums together, about.
@@ -167,11 +167,7 @@ impl<T: Real + Stored> Plan<'_, T> {
                 if index == first {
                     bias.fill(T::default());
                 }
-                for line in room[..used * b_step].chunks(b_step) {
-                    for (x, &y) in bias.iter_mut().zip(line) {
-                        *x += y;
-                    }
-                }
+                add_runs(cpu.isa(), &room[..used * b_step], b_step, bias);
                 let height = self.run.div_ceil(self.run.div_ceil(self.kernel.rows).max(1));
                 for (r, &run) in self.runs.iter().enumerate() {
                     for start in (0..self.run).step_by(height.max(1)) {

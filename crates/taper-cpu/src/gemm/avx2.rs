@@ -16,19 +16,21 @@ macro_rules! kernels {
             /// As [`Kernel::run`].
             pub(super) unsafe fn run(tile: &Tile<$t>, rows: usize, vectors: usize) {
                 // SAFETY: the caller vouches for the instruction set and the addresses.
-                match (vectors, rows) {
-                    (1, 1) => unsafe { compute::<1, 1>(tile) },
-                    (1, 2) => unsafe { compute::<2, 1>(tile) },
-                    (1, 3) => unsafe { compute::<3, 1>(tile) },
-                    (1, 4) => unsafe { compute::<4, 1>(tile) },
-                    (1, 5) => unsafe { compute::<5, 1>(tile) },
-                    (1, _) => unsafe { compute::<6, 1>(tile) },
-                    (_, 1) => unsafe { compute::<1, 2>(tile) },
-                    (_, 2) => unsafe { compute::<2, 2>(tile) },
-                    (_, 3) => unsafe { compute::<3, 2>(tile) },
-                    (_, 4) => unsafe { compute::<4, 2>(tile) },
-                    (_, 5) => unsafe { compute::<5, 2>(tile) },
-                    (_, _) => unsafe { compute::<6, 2>(tile) },
+                unsafe {
+                    match (vectors, rows) {
+                        (1, 1) => compute::<1, 1>(tile),
+                        (1, 2) => compute::<2, 1>(tile),
+                        (1, 3) => compute::<3, 1>(tile),
+                        (1, 4) => compute::<4, 1>(tile),
+                        (1, 5) => compute::<5, 1>(tile),
+                        (1, _) => compute::<6, 1>(tile),
+                        (_, 1) => compute::<1, 2>(tile),
+                        (_, 2) => compute::<2, 2>(tile),
+                        (_, 3) => compute::<3, 2>(tile),
+                        (_, 4) => compute::<4, 2>(tile),
+                        (_, 5) => compute::<5, 2>(tile),
+                        (_, _) => compute::<6, 2>(tile),
+                    }
                 }
             }
 
@@ -40,9 +42,8 @@ macro_rules! kernels {
                 let (row, step, b_step) = (tile.a_row, tile.a_step, tile.b_step);
                 let mut b = tile.b;
                 for &segment in tile.segments {
-                    // SAFETY: within the rows of `a`, as the caller vouches.
                     let mut a: [*const $t; 2] =
-                        std::array::from_fn(|i| unsafe { tile.a.add(segment + (3 * i).min(M - 1) * row) });
+                        std::array::from_fn(|i| tile.a.wrapping_add(segment + (3 * i).min(M - 1) * row));
                     for _ in 0..tile.length {
                         // SAFETY: row `k` of `b` holds `V` whole vectors, and `a` has `M` rows.
                         unsafe {

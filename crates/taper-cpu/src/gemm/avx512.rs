@@ -18,21 +18,23 @@ macro_rules! kernels {
                 macro_rules! dispatch {
                     ($v:literal) => {
                         // SAFETY: the caller vouches for the instruction set and the addresses.
-                        match rows {
-                            1 => unsafe { compute::<1, $v>(tile) },
-                            2 => unsafe { compute::<2, $v>(tile) },
-                            3 => unsafe { compute::<3, $v>(tile) },
-                            4 => unsafe { compute::<4, $v>(tile) },
-                            5 => unsafe { compute::<5, $v>(tile) },
-                            6 => unsafe { compute::<6, $v>(tile) },
-                            7 => unsafe { compute::<7, $v>(tile) },
-                            8 => unsafe { compute::<8, $v>(tile) },
-                            9 => unsafe { compute::<9, $v>(tile) },
-                            10 => unsafe { compute::<10, $v>(tile) },
-                            11 => unsafe { compute::<11, $v>(tile) },
-                            12 => unsafe { compute::<12, $v>(tile) },
-                            13 => unsafe { compute::<13, $v>(tile) },
-                            _ => unsafe { compute::<14, $v>(tile) },
+                        unsafe {
+                            match rows {
+                                1 => compute::<1, $v>(tile),
+                                2 => compute::<2, $v>(tile),
+                                3 => compute::<3, $v>(tile),
+                                4 => compute::<4, $v>(tile),
+                                5 => compute::<5, $v>(tile),
+                                6 => compute::<6, $v>(tile),
+                                7 => compute::<7, $v>(tile),
+                                8 => compute::<8, $v>(tile),
+                                9 => compute::<9, $v>(tile),
+                                10 => compute::<10, $v>(tile),
+                                11 => compute::<11, $v>(tile),
+                                12 => compute::<12, $v>(tile),
+                                13 => compute::<13, $v>(tile),
+                                _ => compute::<14, $v>(tile),
+                            }
                         }
                     };
                 }
@@ -48,9 +50,8 @@ macro_rules! kernels {
                 let mut b = tile.b;
                 for &segment in tile.segments {
                     // Every third row has a pointer of its own; the two after it are reached by an index register.
-                    // SAFETY: within the rows of `a`, as the caller vouches.
                     let mut a: [*const $t; 5] =
-                        std::array::from_fn(|i| unsafe { tile.a.add(segment + (3 * i).min(M - 1) * row) });
+                        std::array::from_fn(|i| tile.a.wrapping_add(segment + (3 * i).min(M - 1) * row));
                     for _ in 0..tile.length {
                         // SAFETY: row `k` of `b` holds `V` whole vectors, and `a` has `M` rows.
                         unsafe {

@@ -11,15 +11,17 @@ pub(super) const KERNEL_F64: Kernel<f64> = Kernel { rows: 4, lanes: 2, run: run:
 /// As [`Kernel::run`]; `L` is the lanes and `W` twice as many.
 unsafe fn run<T: Real, const L: usize, const W: usize>(tile: &Tile<T>, rows: usize, vectors: usize) {
     // SAFETY: the caller vouches for the addresses.
-    match (vectors, rows) {
-        (1, 1) => unsafe { compute::<T, 1, L>(tile) },
-        (1, 2) => unsafe { compute::<T, 2, L>(tile) },
-        (1, 3) => unsafe { compute::<T, 3, L>(tile) },
-        (1, _) => unsafe { compute::<T, 4, L>(tile) },
-        (_, 1) => unsafe { compute::<T, 1, W>(tile) },
-        (_, 2) => unsafe { compute::<T, 2, W>(tile) },
-        (_, 3) => unsafe { compute::<T, 3, W>(tile) },
-        (_, _) => unsafe { compute::<T, 4, W>(tile) },
+    unsafe {
+        match (vectors, rows) {
+            (1, 1) => compute::<T, 1, L>(tile),
+            (1, 2) => compute::<T, 2, L>(tile),
+            (1, 3) => compute::<T, 3, L>(tile),
+            (1, _) => compute::<T, 4, L>(tile),
+            (_, 1) => compute::<T, 1, W>(tile),
+            (_, 2) => compute::<T, 2, W>(tile),
+            (_, 3) => compute::<T, 3, W>(tile),
+            (_, _) => compute::<T, 4, W>(tile),
+        }
     }
 }
 
@@ -42,11 +44,30 @@ unsafe fn compute<T: Real, const M: usize, const W: usize>(tile: &Tile<T>) {
             b = b.wrapping_add(tile.b_step);
         }
     }
-    for (i, sums) in sums.iter().enumerate() {
-        for (j, &sum) in sums.iter().enumerate().take(tile.columns) {
-            let c = tile.c.wrapping_add(i * tile.c_row + j);
-            // SAFETY: `columns` elements are left in row `i` of `c`.
-            unsafe { *c = if tile.accumulate { *c + sum } else { sum } };
+    // Whole rows, always: from these stores the compiler sees that the sums are vectors.
+    let mut edge = [[T::default(); W]; M];
+    let whole = tile.columns == W;
+    let (to, row) = if whole { (tile.c, tile.c_row) } else { (edge.as_mut_ptr().cast(), W) };
+    for_rows!(i < M of [0 1 2 3] => {
+        let c = to.wrapping_add(i * row).cast::<[T; W]>();
+        // SAFETY: row `i` of `c` has room for `W` elements, or it is row `i` of `edge`.
+        unsafe {
+            if tile.accumulate {
+                let before = *c;
+                for j in 0..W {
+                    sums[i][j] += before[j];
+                }
+            }
+            *c = sums[i];
+        }
+    });
+    if !whole {
+        for (i, sums) in edge.iter().enumerate() {
+            for (j, &sum) in sums.iter().enumerate().take(tile.columns) {
+                let c = tile.c.wrapping_add(i * tile.c_row + j);
+                // SAFETY: `columns` elements are left in row `i` of `c`.
+                unsafe { *c = if tile.accumulate { *c + sum } else { sum } };
+            }
         }
     }
 }

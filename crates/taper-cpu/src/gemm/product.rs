@@ -10,7 +10,7 @@ use std::ops::Range;
 use taper_backend::Result;
 
 /// Bytes of one line of a panel: two vectors times this many bytes stay in the first cache.
-const DEPTH_BYTES: usize = 1280;
+const DEPTH_BYTES: usize = 832;
 /// Row panels of a task, at most: with `DEPTH_BYTES` they stay in the second cache.
 const GROUP: usize = 12;
 /// How many tasks there should be, at least, where the size allows.
