@@ -69,7 +69,7 @@ fn shapes() -> impl Strategy<Value = Vec<usize>> {
     prop_oneof![
         6 => prop::collection::vec(1usize..7, 0..5),
         1 => Just(vec![3, 700]),
-        1 => Just(vec![4, 16, 24, 32]),
+        1 => Just(vec![4, 16, 32, 48]),
     ]
 }
 
