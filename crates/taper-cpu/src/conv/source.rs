@@ -64,8 +64,9 @@ impl<T: Real + Stored> Source<'_, T> {
                     copy_runs(isa, &view.data[start..], sw, count, out);
                 } else {
                     for c in 0..count {
-                        let values = view.data[start + c * sc..].iter().step_by(sw.max(1));
-                        out[c..].iter_mut().step_by(count).zip(values).for_each(|(out, &value)| *out = value);
+                        let row = &view.data[start + c * sc..];
+                        // By index, since a row that repeats one element (a stride of 0) is no iterator's step.
+                        out[c..].iter_mut().step_by(count).enumerate().for_each(|(x, out)| *out = row[x * sw]);
                     }
                 }
             }
