@@ -62,16 +62,22 @@ impl Config {
 pub fn cases(run: &mut Run) {
     for dtype in FLOATS {
         for (i, config) in (0..160).filter_map(Config::random).enumerate() {
-            let forms = if i % 3 == 0 { [Form::nth(i / 3), Form::nth(i / 3 + 1)] } else { [Form::Plain; 2] };
+            let forms = match i % 3 {
+                0 => [Form::nth(i / 3), Form::nth(i / 3 + 1)],
+                1 => [Form::ChannelsLast, Form::Plain],
+                _ => [Form::Plain; 2],
+            };
             convolution(run, dtype, config, forms);
         }
         for config in named() {
             convolution(run, dtype, config, [Form::Plain; 2]);
+            convolution(run, dtype, config, [Form::ChannelsLast; 2]);
         }
     }
     for dtype in WIDE {
         for config in large() {
             convolution(run, dtype, config, [Form::Plain; 2]);
+            convolution(run, dtype, config, [Form::ChannelsLast; 2]);
         }
     }
 }

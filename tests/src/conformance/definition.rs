@@ -137,18 +137,22 @@ pub fn softmax_grad(g: &[f64], y: &[f64], log: bool) -> Vec<f64> {
 /// −(1 − ε) log p(target) − ε/C · Σ log p; and its gradient with respect to the logits.
 pub fn cross_entropy(logits: &[f64], classes: usize, target: &[i64], spec: &CrossEntropySpec) -> (f64, Vec<f64>) {
     let counted = target.iter().filter(|&&t| t != spec.ignore_index).count() as f64;
-    let (mut loss, mut gradient) = (0.0, Vec::new());
+    // Equal rows round alike, so that one long sum would drift: the lost low parts are kept (Neumaier 1974).
+    let (mut loss, mut lost, mut gradient) = (0.0f64, 0.0, Vec::new());
     for (row, &t) in logits.chunks(classes).zip(target) {
         let log_p = softmax(row, true);
         for (class, log_p) in log_p.iter().enumerate() {
             let wanted = if class as i64 == t { 1.0 - spec.label_smoothing } else { 0.0 };
             let wanted = wanted + spec.label_smoothing / classes as f64;
             let counts = if t == spec.ignore_index { 0.0 } else { 1.0 };
-            loss -= counts * wanted * log_p / counted;
+            let term = -counts * wanted * log_p / counted;
+            let sum = loss + term;
+            lost += if loss.abs() >= term.abs() { (loss - sum) + term } else { (term - sum) + loss };
+            loss = sum;
             gradient.push(counts * (log_p.exp() - wanted) / counted);
         }
     }
-    (loss, gradient)
+    (loss + lost, gradient)
 }
 
 /// Layer norm and batch norm: each of `groups` (positions in x) is brought to mean 0 and variance 1, then scaled by

@@ -54,9 +54,10 @@ pub fn cases(run: &mut Run) {
         for (i, config) in blocks().into_iter().enumerate() {
             for (j, (bias, needs)) in NEEDS.into_iter().enumerate() {
                 let f = ACTIVATIONS[(i + j) % ACTIVATIONS.len()];
+                let form = if (i + j) % 2 == 0 { Form::ChannelsLast } else { Form::nth(i + j) };
                 for pool in [None, Some(pool(i + j))] {
                     block(run, dtype, config, f, bias, pool, needs, Form::Plain);
-                    block(run, dtype, config, Activation::Relu, bias, pool, needs, Form::nth(i + j));
+                    block(run, dtype, config, Activation::Relu, bias, pool, needs, form);
                 }
             }
         }

@@ -132,14 +132,16 @@ fn batch_norms(run: &mut Run, dtype: DType) {
         &[&[7, 3], &[2, 3, 5], &[3, 5, 2, 4], &[2, 1, 3, 3], &[5, 33, 3, 3], &[1, 2, 17, 3], &[8, 17, 16, 16]];
     for (i, &shape) in shapes.iter().enumerate() {
         for (j, (has_weight, has_bias, needs)) in PARAMETERS.into_iter().enumerate() {
-            let (form, eps) = (if j == 0 { Form::Plain } else { Form::nth(i + j) }, 1e-5);
+            let form =
+                [Form::Plain, Form::ChannelsLast, Form::nth(i), Form::ChannelsLast, Form::nth(i + 1), Form::nth(j)][j];
+            let eps = 1e-5;
             let label = format!("{shape:?} weight {has_weight} bias {has_bias} needs {needs:?} {form:?}");
             run.case("batch_norm", dtype, label, |case| {
                 let (channels, plane) = (shape[1], shape[2..].iter().product());
                 let x = case.uniform(shape, -1.0, 3.0);
                 let x = if form == Form::Broadcast { x } else { x.form(form) };
                 let (weight, bias) = (case.uniform([channels], 0.5, 2.0), case.biased([channels]));
-                let g = case.uniform(shape, -1.0, 1.0).form(Form::nth(i));
+                let g = case.uniform(shape, -1.0, 1.0).form(if j == 1 { form } else { Form::nth(i) });
                 let values = x.f64();
                 let parameters = (has_weight.then(|| weight.f64()), has_bias.then(|| bias.f64()));
                 let norm = Norm::batch(&values, channels, plane, parameters.0, parameters.1, eps);

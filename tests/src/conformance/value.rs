@@ -10,6 +10,8 @@ pub enum Form {
     Plain,
     /// Uploaded with its dimensions reversed, and permuted back.
     Permuted,
+    /// Uploaded with the channels (dimension 1) last, and permuted back: how some kernels hand pictures to each other.
+    ChannelsLast,
     /// Cut out of something larger that is NaN (or 99) outside.
     Sliced,
     /// Every second element of something larger.
@@ -22,8 +24,8 @@ pub enum Form {
 
 impl Form {
     /// All forms.
-    pub const ALL: [Self; 6] =
-        [Self::Plain, Self::Permuted, Self::Sliced, Self::Stepped, Self::Reshaped, Self::Broadcast];
+    pub const ALL: [Self; 7] =
+        [Self::Plain, Self::Permuted, Self::ChannelsLast, Self::Sliced, Self::Stepped, Self::Reshaped, Self::Broadcast];
 
     /// Forms in turn, by the number of a case.
     pub fn nth(i: usize) -> Self {
@@ -88,6 +90,13 @@ impl Value {
             Form::Permuted => {
                 let reversed: Vec<usize> = (0..self.shape.rank()).rev().collect();
                 device.permute(&upload(&ToyBackend.permute(&x, &reversed)?)?, &reversed)
+            }
+            Form::ChannelsLast => {
+                let rank = self.shape.rank();
+                // [N, C, H, W] lies as [N, H, W, C]; fewer than two dimensions have no channels.
+                let last: Vec<usize> = (0..rank).filter(|&i| i != 1).chain((rank > 1).then_some(1)).collect();
+                let back: Vec<usize> = (0..rank).map(|i| last.iter().take_while(|&&axis| axis != i).count()).collect();
+                device.permute(&upload(&ToyBackend.permute(&x, &last)?)?, &back)
             }
             Form::Sliced => {
                 let amounts = vec![PadAmount { low: 1, high: 2, interior: 0 }; self.shape.rank()];

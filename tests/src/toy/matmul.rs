@@ -26,7 +26,9 @@ pub fn matmul(a: &Buffer, b: &Buffer, transpose_a: bool, transpose_b: bool) -> R
     let z: Vec<f64> = coordinates(&shape)
         .map(|c| {
             let (batch, i, j) = (&c[..rank - 2], c[rank - 2], c[rank - 1]);
-            (0..k).map(|l| x[at(a, batch, i, l, transpose_a)] * y[at(b, batch, l, j, transpose_b)]).sum()
+            (0..k)
+                .map(|l| x[at(a, batch, i, l, transpose_a)] * y[at(b, batch, l, j, transpose_b)])
+                .fold(0.0, |sum, product| sum + product)
         })
         .collect();
     Ok(rounded(&shape, &z, a.dtype()))

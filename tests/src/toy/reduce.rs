@@ -35,7 +35,7 @@ pub fn reduce(op: ReduceOp, x: &Buffer, axes: &[usize]) -> Result<Buffer> {
     }
     if op == ReduceOp::Sum {
         let v = values(x)?;
-        let sums: Vec<f64> = groups.iter().map(|group| group.iter().map(|&i| v[i]).sum::<f64>()).collect();
+        let sums: Vec<f64> = groups.iter().map(|group| group.iter().fold(0.0, |sum, &i| sum + v[i])).collect();
         return Ok(rounded(&shape, &sums, x.dtype()));
     }
     Ok(buffer(&shape, take(data(x)?, &best(op, x, &groups)?)))
