@@ -30,7 +30,7 @@ pub enum Command {
     Gradcheck(GradcheckArgs),
 }
 
-/// Flags of `train`.
+/// What `train` takes beside the flags that set a key. Its description is the experiment's.
 #[derive(Args)]
 pub struct TrainArgs {
     /// Look for the data in this folder, and nowhere else [default: $TAPER_DATA, the downloads' folder, the network]
@@ -56,7 +56,7 @@ pub struct TrainArgs {
     pub flags: Vec<(&'static str, Override)>,
 }
 
-/// Flags of `eval`.
+/// Measure a saved run on its test data again
 #[derive(Args)]
 pub struct EvalArgs {
     /// The folder of the run
@@ -82,7 +82,7 @@ pub struct EvalArgs {
     pub quiet: bool,
 }
 
-/// Flags of `download`.
+/// Fetch a data set into the downloads' folder
 #[derive(Args)]
 pub struct DownloadArgs {
     /// The data set: cifar
@@ -96,7 +96,7 @@ pub struct DownloadArgs {
     pub quiet: bool,
 }
 
-/// Flags of `gradcheck`.
+/// Check every operation's gradient against differences, in f64
 #[derive(Args)]
 pub struct GradcheckArgs {
     /// Only this operation [default: all]
@@ -165,7 +165,8 @@ fn command() -> clap::Command {
     let log_format = Arg::new("log-format")
         .long("log-format")
         .value_parser(EnumValueParser::<LogFormat>::new())
-        .value_name("FORMAT")
+        .value_name("text|json")
+        .hide_possible_values(true)
         .global(true)
         .help("How logs are written; turns them on [default: text]");
     let train = clap::Command::new("train").about("Train an experiment").subcommand_value_name("EXPERIMENT");
@@ -184,15 +185,9 @@ fn command() -> clap::Command {
                 .arg_required_else_help(true)
                 .subcommands(experiments().iter().map(train_command)),
         )
-        .subcommand(EvalArgs::augment_args(
-            clap::Command::new("eval").about("Measure a saved run on its test data again"),
-        ))
-        .subcommand(DownloadArgs::augment_args(
-            clap::Command::new("download").about("Fetch a data set into the downloads' folder"),
-        ))
-        .subcommand(GradcheckArgs::augment_args(
-            clap::Command::new("gradcheck").about("Check every operation's gradient against differences, in f64"),
-        ))
+        .subcommand(EvalArgs::augment_args(clap::Command::new("eval")))
+        .subcommand(DownloadArgs::augment_args(clap::Command::new("download")))
+        .subcommand(GradcheckArgs::augment_args(clap::Command::new("gradcheck")))
 }
 
 /// `train NAME`, each flag with this experiment's default.
@@ -210,8 +205,8 @@ fn train_command(experiment: &Experiment) -> clap::Command {
         let default = config.get(key.name).unwrap_or_default();
         format!("  {:<24} {} ({}) [default: {default}]", key.name, key.help, key.range)
     });
-    let command = clap::Command::new(experiment.name()).about(experiment.about()).args(key_flags);
-    TrainArgs::augment_args(command)
+    TrainArgs::augment_args(clap::Command::new(experiment.name()).args(key_flags))
+        .about(experiment.about())
         .after_help(format!("Keys for --set and --config:\n{}", keys.collect::<Vec<_>>().join("\n")))
 }
 

@@ -12,12 +12,19 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<
         .map(|candidate| {
             // `lr` should find `optimizer.lr`.
             let last = candidate.rsplit('.').next().unwrap_or(candidate);
-            (strsim::jaro_winkler(name, candidate).max(strsim::jaro_winkler(name, last)), candidate)
+            (likeness(name, candidate).max(likeness(name, last)), candidate)
         })
-        .filter(|(score, _)| *score > 0.75)
+        .filter(|(score, _)| *score > 0.0)
         .collect();
     scored.sort_by(|(a, _), (b, _)| b.total_cmp(a));
     scored.into_iter().take(3).map(|(_, candidate)| candidate).collect()
+}
+
+/// How alike two names are, 0 to 1; 0 when no slip makes one of the other. Jaro and Winkler's measure finds a shared
+/// beginning, an edit distance of one (two neighbours exchanged count as one) the slip in a short name.
+fn likeness(a: &str, b: &str) -> f64 {
+    let similar = strsim::jaro_winkler(a, b);
+    if similar > 0.75 || strsim::osa_distance(a, b) <= 1 { similar.max(0.01) } else { 0.0 }
 }
 
 /// `unknown KIND NAME`, with the nearest known names, or with all of them when none is near.

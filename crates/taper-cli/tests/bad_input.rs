@@ -1,0 +1,178 @@
+//! Bad input: a clear error on standard error, exit code 2 for usage and 1 for failure, nothing lost.
+
+mod common;
+
+use common::{Place, black_cifar, lines};
+use std::io::{Read, Seek, SeekFrom, Write};
+
+#[test]
+fn unknown_names_come_with_the_nearest_known() {
+    let place = Place::new();
+    place.fails("train digits --model mpl", 2, &["unknown model `mpl`; did you mean mlp?", "seed-cnn"]);
+    place.fails("train digits --device cup", 2, &["unknown device `cup`; known: cpu", "hint: did you mean cpu?"]);
+    place.fails("train digits --device cuda:0", 2, &["`cuda:0`: this build has no CUDA backend; known: cpu"]);
+    place.fails("train digits --set train.epoch=3", 2, &["unknown key `train.epoch`; did you mean train.epochs"]);
+    place.fails("train digits --set lr=3", 2, &["unknown key `lr`; did you mean optimizer.lr?", "--help"]);
+    place.fails("train digits --set data.name=cifar100", 2, &["unknown dataset `cifar100`; known: cifar10, digits"]);
+    place.fails("gradcheck --op matmull", 2, &["unknown operation `matmull`", "hint: did you mean matmul"]);
+    place.fails("gradcheck --device gpu", 2, &["unknown device `gpu`; known: cpu"]);
+    place.fails(
+        "download cifer",
+        2,
+        &["unknown dataset `cifer`; known: cifar10, digits", "hint: did you mean cifar10?"],
+    );
+    place.fails("train cifer", 2, &["'cifer'", "cifar"]);
+    place.fails("trian cifar", 2, &["'trian'", "train"]);
+    place.fails("train digits --epoch 3", 2, &["'--epoch'", "'--epochs'"]);
+    assert!(!place.path("runs").exists(), "a request that cannot be followed makes no run folder");
+}
+
+#[test]
+fn values_out_of_range_come_with_the_range() {
+    let place = Place::new();
+    for (flag, text) in [
+        ("--epochs 0", "--epochs: expected an integer, 1 or more, found 0"),
+        ("--epochs -1", "--epochs: expected an integer, 1 or more, found -1"),
+        ("--epochs few", "--epochs: expected an integer, 1 or more, found few"),
+        ("--batch-size 0", "--batch-size: expected an integer, 1 or more, found 0"),
+        ("--lr 0", "--lr: expected a finite number above 0, found 0"),
+        ("--lr nan", "--lr: expected a finite number above 0, found NaN"),
+        ("--lr inf", "--lr: expected a finite number above 0, found inf"),
+        ("--seed -1", "--seed: expected an integer from 0 to 2^63 - 1, found -1"),
+        ("--seed 99999999999999999999", "--seed: expected an integer from 0 to 2^63 - 1, found 99999999999999999999"),
+        ("--threads 100000", "--threads: expected an integer from 0 to 1024, found 100000"),
+        ("--dtype f16", "--dtype: expected f32 or f64, found f16"),
+        ("--max-steps 1.5", "--max-steps: expected an integer, 0 or more, found 1.5"),
+        ("--set optimizer.betas=[0.9,1]", "optimizer.betas: expected two numbers, 0 or more and below 1, found 1"),
+        ("--set optimizer.betas=[0.9]", "optimizer.betas: expected two numbers, 0 or more and below 1, found [0.9]"),
+        ("--set train.epochs", "`train.epochs`: expected key=value"),
+    ] {
+        place.fails(&format!("train digits {flag}"), 2, &[text, "hint: "]);
+    }
+    assert!(!place.path("runs").exists());
+}
+
+#[test]
+fn a_settings_file_that_is_wrong_is_told() {
+    let place = Place::new();
+    place.fails("train digits --config none.toml", 1, &["cannot read none.toml: "]);
+    std::fs::write(place.path("a.toml"), "[train]\nepochs = \n").unwrap();
+    place.fails("train digits --config a.toml", 2, &["a.toml: ", "line 2"]);
+    std::fs::write(place.path("a.toml"), "[train]\nbatchsize = 3\n").unwrap();
+    place.fails("train digits --config a.toml", 2, &["unknown key `train.batchsize`; did you mean train.batch_size"]);
+}
+
+#[test]
+fn data_files_that_are_wrong_are_told_by_name_and_size() {
+    let place = Place::new();
+    let train = "train cifar --data-dir data --max-steps 1 --run-dir run";
+    place.fails(train, 1, &["data: no CIFAR-10 here; expected cifar-10-batches-bin/"]);
+    std::fs::create_dir(place.path("data")).unwrap();
+    place.fails(train, 1, &["data: no CIFAR-10 here"]);
+
+    let folder = black_cifar(&place.path("data"));
+    let file = |name: &str| std::fs::OpenOptions::new().write(true).open(folder.join(name)).unwrap();
+    file("data_batch_3.bin").set_len(30_729_999).unwrap();
+    place.fails(train, 1, &["data_batch_3.bin: truncated: expected 30730000 bytes, found 30729999"]);
+    file("data_batch_3.bin").set_len(30_730_000).unwrap();
+
+    let mut test = file("test_batch.bin");
+    test.seek(SeekFrom::Start(3073 * 7)).unwrap();
+    test.write_all(&[10]).unwrap();
+    place.fails(train, 1, &["test_batch.bin: record 7 has label 10; labels are 0 to 9"]);
+
+    std::fs::remove_file(folder.join("data_batch_5.bin")).unwrap();
+    place.fails(train, 1, &["data_batch_5.bin: no such file; expected a file of CIFAR-10 with 30730000 bytes"]);
+    assert!(!place.path("run").exists(), "a run that never began leaves no folder");
+}
+
+#[test]
+fn a_run_folder_is_not_overwritten() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("run")).unwrap();
+    std::fs::write(place.path("run/model.safetensors"), "precious").unwrap();
+    place.fails("train digits --run-dir run", 1, &["run: the run folder holds files already"]);
+    assert_eq!(place.read("run/model.safetensors"), "precious");
+    std::fs::write(place.path("file"), "").unwrap();
+    place.fails("train digits --run-dir file/run", 1, &["cannot create the folder file/run: "]);
+    #[cfg(target_os = "linux")]
+    place.fails("train digits --run-dir /proc/run", 1, &["cannot create the folder /proc/run: "]);
+}
+
+#[test]
+fn weights_that_do_not_fit_are_told_by_name_and_shape() {
+    let place = Place::new();
+    place.ok("train digits --run-dir a --max-steps 1");
+    let weights = "a/model.safetensors";
+    let init = format!("train digits --init {weights} --run-dir b --model seed-cnn");
+    place.fails(
+        &init,
+        1,
+        &["a/model.safetensors do not fit", "missing: conv1.weight", "unexpected: fc3.", "[128, 64]"],
+    );
+    place.fails("train digits --init none.safetensors", 1, &["cannot read weights none.safetensors: "]);
+    let whole = place.bytes(weights);
+    std::fs::write(place.path("cut.safetensors"), &whole[..whole.len() / 2]).unwrap();
+    place.fails("train digits --init cut.safetensors", 1, &["cut.safetensors", "no whole safetensors file"]);
+    std::fs::write(place.path(weights), &whole[..100]).unwrap();
+    place.fails("eval a", 1, &["model.safetensors", "no whole safetensors file"]);
+}
+
+#[test]
+fn what_is_no_run_cannot_be_measured() {
+    let place = Place::new();
+    place.fails("eval none", 1, &["none: no config.toml here: expected the folder of a run"]);
+    place.ok("train digits --run-dir a --max-steps 1");
+    std::fs::write(place.path("a/config.toml"), "model = 7\n").unwrap();
+    place.fails("eval a", 1, &["a/config.toml: not the configuration of a run of this version"]);
+    place.fails("eval", 2, &["RUN"]);
+}
+
+/// A learning rate that is far too large: the loss becomes NaN, and the weights that are left are sound.
+#[test]
+fn a_loss_that_becomes_nan_stops_the_run_and_keeps_good_weights() {
+    let place = Place::new();
+    for (lr, folder) in [("1e30", "a"), ("1e300", "b")] {
+        let line = format!("train digits --lr {lr} --run-dir {folder}");
+        let saved = format!("{folder}/model.safetensors");
+        place.fails(&line, 1, &["became NaN or infinite at step ", "the last good weights, those after ", &saved]);
+        place.ok(&format!("eval {folder}"));
+        let metrics = place.read(&format!("{folder}/metrics.jsonl"));
+        assert!(lines(&metrics).iter().all(|line| line["loss"].as_f64().unwrap().is_finite()), "{metrics}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_behind_standard_output_is_told_and_loses_nothing() {
+    let place = Place::new();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = place.command("train digits --epochs 1 --run-dir run");
+    let output = command.stdout(full).stderr(std::process::Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{err}");
+    assert_eq!(err, "error: cannot write to standard output: No space left on device (os error 28)\n");
+    place.ok("eval run");
+}
+
+#[test]
+fn a_reader_that_leaves_does_not_stop_the_run() {
+    let place = Place::new();
+    let mut command = place.command("train digits --epochs 3 --run-dir run");
+    let mut child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let mut err = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    assert_eq!((child.wait().unwrap().code(), err.as_str()), (Some(0), ""));
+    place.ok("eval run");
+}
+
+#[test]
+fn nothing_asked_is_answered_with_the_usage() {
+    let place = Place::new();
+    for line in ["", "train"] {
+        let ran = place.run(line);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(ran.err.contains("Usage: taper"), "{ran:?}");
+    }
+}

@@ -1,0 +1,113 @@
+//! Runs the built program in a folder of its own.
+
+#![allow(dead_code)] // each test file uses its part
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
+
+/// A folder with nothing in it, in which the program runs, and which is also its home.
+pub struct Place(TempDir);
+
+/// What a run of the program left behind.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    pub fn bytes(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.path(name)).unwrap()
+    }
+
+    /// The program with the arguments of `line`, separated by spaces.
+    pub fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_taper"));
+        command.args(line.split_whitespace()).current_dir(self.0.path()).stdin(Stdio::null());
+        command.env("HOME", self.0.path()).env("RUST_BACKTRACE", "1");
+        for variable in ["TAPER_DATA", "TAPER_DOWNLOADS", "TAPER_COMMIT", "XDG_CACHE_HOME"] {
+            command.env_remove(variable);
+        }
+        command
+    }
+
+    pub fn run(&self, line: &str) -> Ran {
+        Ran::from(self.command(line).output().unwrap())
+    }
+
+    /// Runs it, and it must succeed.
+    pub fn ok(&self, line: &str) -> Ran {
+        let ran = self.run(line);
+        assert_eq!(ran.code, 0, "{line}: {ran:?}");
+        ran
+    }
+
+    /// Runs it; it must fail with `code` and one error on standard error that has all of `texts` in it.
+    pub fn fails(&self, line: &str, code: i32, texts: &[&str]) {
+        let ran = self.run(line);
+        assert_eq!(ran.code, code, "{line}: {ran:?}");
+        ran.is_clean();
+        assert!(ran.err.starts_with("error: "), "{line}: {ran:?}");
+        for text in texts {
+            assert!(ran.err.contains(text), "{line}: expected {text:?} in {ran:?}");
+        }
+    }
+}
+
+impl Ran {
+    /// No panic, no backtrace, nothing of the program's inside.
+    pub fn is_clean(&self) {
+        for word in ["panicked", "backtrace", "RUST_BACKTRACE", ".rs:", "unwrap"] {
+            assert!(!self.err.contains(word), "{self:?}");
+        }
+    }
+
+    pub fn last_line(&self) -> &str {
+        self.out.lines().last().unwrap_or_default()
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+/// A line of `metrics.jsonl`.
+pub fn lines(metrics: &str) -> Vec<serde_json::Value> {
+    metrics.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The losses of all steps.
+pub fn losses(metrics: &str) -> Vec<f64> {
+    lines(metrics).iter().filter_map(|line| line["loss"].as_f64()).collect()
+}
+
+/// A folder in CIFAR-10's layout: every picture black and an airplane. The files are sparse.
+pub fn black_cifar(dir: &Path) -> PathBuf {
+    let folder = dir.join("cifar-10-batches-bin");
+    std::fs::create_dir_all(&folder).unwrap();
+    for name in ["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"] {
+        let file = std::fs::File::create(folder.join(format!("{name}.bin"))).unwrap();
+        file.set_len(30_730_000).unwrap();
+    }
+    folder
+}

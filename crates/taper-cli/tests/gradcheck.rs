@@ -1,0 +1,25 @@
+//! `taper gradcheck`, as printed. What it checks is tested where the operations are.
+
+mod common;
+
+use common::Place;
+
+#[test]
+fn a_row_an_operation_and_a_last_line() {
+    let place = Place::new();
+    let out = place.ok("gradcheck --op matmul").out;
+    let rows: Vec<&str> = out.lines().collect();
+    assert_eq!(rows.len(), 2, "{out}");
+    let words: Vec<&str> = rows[0].split_whitespace().collect();
+    assert_eq!((words[0], words[2]), ("matmul", "cases"), "{out}");
+    assert!(words[1].parse::<u32>().unwrap() > 0 && words[3].parse::<f64>().unwrap() < 1e-6, "{out}");
+    assert!(rows[0].starts_with("matmul  ") && rows[0].contains(" cases  "), "{out}");
+    assert!(rows[1].starts_with("1 operation, ") && rows[1].ends_with("limit 1e-6, all passed"), "{out}");
+}
+
+#[test]
+fn second_gradients_are_checked_too() {
+    let place = Place::new();
+    let out = place.ok("gradcheck --op matmul --second").out;
+    assert!(out.lines().last().unwrap().contains("cases of gradients of gradients: worst error "), "{out}");
+}

@@ -1,0 +1,203 @@
+//! `taper train` and `taper eval`, end to end.
+
+mod common;
+
+use common::{Place, black_cifar, lines, losses};
+
+/// `digits` from nothing: the accuracy, the folder, the metrics; measured again it is the same.
+#[test]
+fn digits_are_learned_and_measured_again() {
+    let place = Place::new();
+    let ran = place.ok("train digits --run-dir run");
+    let percent = ran.last_line().strip_prefix("Test Accuracy = ").and_then(|rest| rest.strip_suffix('%')).unwrap();
+    assert!(percent.parse::<f64>().unwrap() > 95.0, "{percent}");
+    assert_eq!(percent.split('.').nth(1).unwrap().len(), 2);
+    assert!(ran.out.contains("CC BY 4.0"), "the digits' authors are credited: {}", ran.out);
+    assert_eq!(ran.err, "");
+
+    let mut names: Vec<_> = std::fs::read_dir(place.path("run"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort_unstable();
+    assert_eq!(names, ["config.toml", "metrics.jsonl", "model.safetensors"]);
+
+    let metrics = place.read("run/metrics.jsonl");
+    let all = lines(&metrics);
+    assert_eq!(all.len(), 20 * (23 + 1)); // 20 epochs of ⌈1437 / 64⌉ steps, and a line for each
+    assert!(metrics.starts_with("{\"step\":1,\"loss\":2.3"), "{}", &metrics[..80]);
+    for (i, step) in all.iter().filter(|line| line.get("step").is_some()).enumerate() {
+        assert_eq!(step["step"].as_u64().unwrap(), i as u64 + 1);
+        assert_eq!(step.as_object().unwrap().len(), 2);
+    }
+    for (i, epoch) in all.iter().filter(|line| line.get("epoch").is_some()).enumerate() {
+        assert_eq!(epoch["epoch"].as_u64().unwrap(), i as u64 + 1);
+        assert_eq!(epoch.as_object().unwrap().len(), 6);
+        for name in ["train_loss", "test_loss", "test_accuracy", "images_per_s", "seconds"] {
+            assert!(epoch[name].as_f64().unwrap() > 0.0, "{epoch}");
+        }
+    }
+    let last = all.last().unwrap();
+    assert_eq!(format!("{:.2}", 100.0 * last["test_accuracy"].as_f64().unwrap()), percent);
+    let order = ["epoch", "train_loss", "test_loss", "test_accuracy", "images_per_s", "seconds"];
+    let text = metrics.lines().last().unwrap();
+    assert!(order.map(|name| text.find(&format!("\"{name}\":")).unwrap()).is_sorted(), "{text}");
+
+    let epochs = ran.out.lines().filter(|line| line.starts_with("epoch ") && line.contains(": training loss ")).count();
+    assert_eq!(epochs, 20);
+
+    let again = place.ok("eval run --threads 3 --batch-size 7");
+    assert_eq!(again.last_line(), ran.last_line());
+    assert_eq!(place.ok("eval run --quiet").out, format!("{}\n", ran.last_line()));
+}
+
+#[test]
+fn the_configuration_is_written_as_resolved_and_can_be_run_again() {
+    let place = Place::new();
+    let line = "train digits --run-dir a --epochs 2 --lr 0.01 --set optimizer.weight_decay=0.001 --seed 5 --threads 1";
+    let first = place.ok(line);
+    let config: toml::Table = place.read("a/config.toml").parse().unwrap();
+    assert_eq!(config["model"].as_str(), Some("mlp"));
+    assert_eq!(config["train"]["epochs"].as_integer(), Some(2));
+    assert_eq!(config["train"]["seed"].as_integer(), Some(5));
+    assert_eq!(config["train"]["dtype"].as_str(), Some("f32"));
+    assert_eq!(config["optimizer"]["lr"].as_float(), Some(0.01));
+    assert_eq!(config["optimizer"]["weight_decay"].as_float(), Some(0.001));
+    assert_eq!(config["device"]["name"].as_str(), Some("cpu"));
+    assert_eq!(config["device"]["threads"].as_integer(), Some(1));
+    assert_eq!(config["record"]["taper"].as_str(), Some(env!("CARGO_PKG_VERSION")));
+    assert_eq!(config["record"]["dataset"]["origin"].as_str(), Some("embedded"));
+    assert_eq!(config["record"]["dataset"]["checksum"].as_str().unwrap().len(), 64);
+    assert!(config["record"].get("commit").is_none());
+
+    let again = place.ok("train digits --run-dir b --config a/config.toml");
+    assert_eq!(again.last_line(), first.last_line());
+    assert_eq!(place.bytes("a/model.safetensors"), place.bytes("b/model.safetensors"));
+    let other = place.ok("train digits --run-dir c --config a/config.toml --seed 6");
+    assert_ne!(place.bytes("a/model.safetensors"), place.bytes("c/model.safetensors"));
+    assert_ne!(other.out, again.out);
+
+    let mut command = place.command("train digits --run-dir d --max-steps 1");
+    assert!(command.env("TAPER_COMMIT", "0123abc").output().unwrap().status.success());
+    assert!(place.read("d/config.toml").contains("commit = \"0123abc\""));
+}
+
+#[test]
+fn without_a_name_every_run_has_a_new_folder() {
+    let place = Place::new();
+    place.ok("train digits --epochs 1 --quiet");
+    place.ok("train digits --epochs 1 --quiet");
+    let names: Vec<_> =
+        std::fs::read_dir(place.path("runs")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 2);
+    assert!(names.iter().all(|name| name.to_str().unwrap().starts_with("digits-20")), "{names:?}");
+}
+
+#[test]
+fn quiet_prints_the_last_line_alone() {
+    let place = Place::new();
+    let ran = place.ok("train digits --run-dir run --epochs 1 --quiet");
+    assert_eq!(ran.out.lines().count(), 1);
+    assert!(ran.out.starts_with("Test Accuracy = "), "{}", ran.out);
+    assert_eq!(ran.err, "");
+}
+
+#[test]
+fn a_run_that_is_cut_ends_with_an_epochs_line() {
+    let place = Place::new();
+    place.ok("train digits --run-dir run --max-steps 30 --set train.log_every=10");
+    let all = lines(&place.read("run/metrics.jsonl"));
+    let kinds: Vec<_> = all.iter().map(|line| (line["step"].as_u64(), line["epoch"].as_u64())).collect();
+    let step = |n| (Some(n), None);
+    assert_eq!(kinds, [step(10), step(20), (None, Some(1)), step(30), (None, Some(2))]);
+}
+
+/// The seed CNN on the stand-in: bitwise the same whatever the number of threads.
+#[test]
+fn threads_do_not_change_a_bit() {
+    let place = Place::new();
+    let small = "--offline --set data.train_samples=160 --set data.test_samples=30 --epochs 2";
+    for threads in 1..=3 {
+        let ran = place.ok(&format!("train cifar {small} --threads {threads} --run-dir t{threads}"));
+        assert!(ran.last_line().ends_with("% (generated stand-in, not CIFAR-10)"), "{}", ran.last_line());
+    }
+    for other in ["t2", "t3"] {
+        assert_eq!(losses(&place.read("t1/metrics.jsonl")), losses(&place.read(&format!("{other}/metrics.jsonl"))));
+        assert!(place.bytes("t1/model.safetensors") == place.bytes(&format!("{other}/model.safetensors")), "{other}");
+    }
+    assert_eq!(losses(&place.read("t1/metrics.jsonl")).len(), 6);
+}
+
+#[test]
+fn the_stand_in_never_passes_for_cifar() {
+    let place = Place::new();
+    let small = "--offline --set data.train_samples=64 --set data.test_samples=20 --max-steps 1";
+    let ran = place.ok(&format!("train cifar {small} --run-dir run"));
+    assert!(ran.out.lines().take(2).any(|line| line.contains("NOT CIFAR-10")), "{}", ran.out);
+    assert!(ran.last_line().ends_with("% (generated stand-in, not CIFAR-10)"), "{}", ran.out);
+    let config: toml::Table = place.read("run/config.toml").parse().unwrap();
+    assert_eq!(config["record"]["dataset"]["origin"].as_str(), Some("stand-in"));
+    assert_eq!(config["record"]["dataset"]["description"].as_str(), Some("generated stand-in, not CIFAR-10"));
+    assert_eq!(place.ok("eval run --offline").last_line(), ran.last_line());
+    assert_eq!(place.ok(&format!("train cifar {small} --quiet")).out, format!("{}\n", ran.last_line()));
+
+    // Measured on other pictures than it was trained for, it says so.
+    black_cifar(&place.path("data"));
+    let other = place.ok("eval run --data-dir data");
+    assert!(
+        other.out.contains("These are not the data of that run (generated stand-in, not CIFAR-10)"),
+        "{}",
+        other.out
+    );
+    assert!(other.last_line().ends_with('%'), "{}", other.out);
+}
+
+/// `$TAPER_DATA` is looked at, and is no error when it holds nothing.
+#[test]
+fn data_are_found_where_the_environment_says() {
+    let place = Place::new();
+    black_cifar(&place.path("data"));
+    let small = "--offline --set data.train_samples=64 --set data.test_samples=20 --max-steps 1";
+    let mut command = place.command(&format!("train cifar {small} --run-dir a"));
+    assert!(command.env("TAPER_DATA", place.path("data")).output().unwrap().status.success());
+    assert!(place.read("a/config.toml").contains("origin = \"env\""));
+    let mut command = place.command(&format!("train cifar {small} --run-dir b"));
+    command.env("TAPER_DATA", place.path("nothing")).env("TAPER_DOWNLOADS", place.path("data"));
+    assert!(command.output().unwrap().status.success());
+    assert!(place.read("b/config.toml").contains("origin = \"downloads\""));
+}
+
+#[test]
+fn weights_and_order_can_be_given() {
+    let place = Place::new();
+    place.ok("train digits --run-dir a --epochs 3 --no-shuffle");
+    place.ok("train digits --run-dir b --epochs 1 --no-shuffle --init a/model.safetensors");
+    let (first, second) = (losses(&place.read("a/metrics.jsonl")), losses(&place.read("b/metrics.jsonl")));
+    assert!(second[0] < 0.6 * first[0], "{} {}", first[0], second[0]);
+    // Another seed changes neither the given weights nor the order.
+    place.ok("train digits --run-dir c --epochs 1 --no-shuffle --init a/model.safetensors --seed 9");
+    assert_eq!(second, losses(&place.read("c/metrics.jsonl")));
+    // In f64, from the same weights, the losses agree to what f32 can.
+    place.ok("train digits --run-dir d --epochs 1 --no-shuffle --init a/model.safetensors --dtype f64");
+    let double = losses(&place.read("d/metrics.jsonl"));
+    assert!(second[..5].iter().zip(&double).all(|(a, b)| (a - b).abs() < 1e-5 * b), "{second:?} {double:?}");
+    assert_ne!(second[0], double[0]);
+    // Its weights take twice the bytes; the header, in front of them, is about the same.
+    let more = place.bytes("d/model.safetensors").len() - place.bytes("c/model.safetensors").len();
+    assert!(more.abs_diff(26_122 * 4) < 100, "{more}");
+}
+
+#[test]
+fn logs_go_to_standard_error() {
+    let place = Place::new();
+    let ran = place.ok("-v train digits --run-dir a --max-steps 2");
+    for span in ["run{", "epoch{", "step{"] {
+        assert!(ran.err.contains(span), "{span}: {}", ran.err);
+    }
+    let ran = place.ok("train digits --run-dir b --max-steps 2 --log-format json");
+    let logs = lines(&ran.err);
+    let spans: Vec<&str> = logs.iter().filter_map(|line| line["span"]["name"].as_str()).collect();
+    for span in ["run", "epoch", "step"] {
+        assert!(spans.contains(&span), "{spans:?}");
+    }
+}
