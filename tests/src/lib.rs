@@ -4,3 +4,8 @@
 pub mod conformance;
 pub mod hash;
 pub mod toy;
+
+/// The repository's README, whose examples run as documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -9,9 +9,9 @@ pub fn run() -> Result<u8> {
     let mut format = cargo();
     format.args(["fmt", "--all", "--check"]);
     let mut clippy = cargo();
-    clippy.args(["clippy", "--workspace", "--all-targets", "--offline", "--", "-D", "warnings"]);
+    clippy.args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]);
     let mut docs = cargo();
-    docs.args(["doc", "--workspace", "--no-deps", "--offline"]).env("RUSTDOCFLAGS", "-D warnings");
+    docs.args(["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings");
     for command in [&mut format, &mut clippy, &mut docs] {
         let code = start(command.current_dir(root()))?;
         if code != 0 {

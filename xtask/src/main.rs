@@ -18,7 +18,7 @@ Run, each built first (`cargo xtask train cifar --help` explains the arguments):
   gradcheck          check every operation's gradient
 
 Develop:
-  test [ARGUMENTS]   every test of the workspace, offline; the arguments go to `cargo test`
+  test [ARGUMENTS]   every test of the workspace; the arguments go to `cargo test`
   ci                 format, clippy, docs, then `test`: all that .ci/run runs
 ";
 

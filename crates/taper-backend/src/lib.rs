@@ -1,4 +1,6 @@
-//! The contract between Taper's tensors and whatever computes them.
+#![doc = include_str!("../README.md")]
+//!
+//! # The contract
 //!
 //! A backend is one crate that implements [`Backend`]: about thirty required methods, and a rim of optional fused ones
 //! that return `None` until somebody makes them fast. Shapes are logical and row-major in meaning (`[N, C, H, W]` for

@@ -1,0 +1,27 @@
+//! Trains the digits' model and draws the test accuracy of each epoch, through a reporter of its own.
+
+use std::sync::atomic::AtomicBool;
+use taper_data::digits;
+use taper_models::{InputSpec, build};
+use taper_nn::{DType, Device, Params, RandomKey};
+use taper_train::{EpochReport, Fit, Reporter, experiment};
+
+struct Bars;
+
+impl Reporter for Bars {
+    fn epoch(&mut self, epoch: &EpochReport) {
+        let accuracy = epoch.test.accuracy();
+        println!("{:>3} {:6.2}% {}", epoch.epoch, 100.0 * accuracy, "#".repeat((60.0 * accuracy) as usize));
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let device = Device::new(taper_cpu::CpuBackend::new()?);
+    let params = Params::new(&device, DType::F32, RandomKey::new(0));
+    let model = build("mlp", &InputSpec { shape: [1, 8, 8], classes: 10 }, &params)?;
+    let splits = digits()?;
+    let (config, stop) = (experiment("digits")?.config(), AtomicBool::new(false));
+    let (train, test) = (&splits.train, &splits.test);
+    Fit { config: &config, model: &*model, params: &params, train, test, folder: None, stop: &stop }.run(&mut Bars)?;
+    Ok(())
+}

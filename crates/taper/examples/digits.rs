@@ -1,0 +1,38 @@
+//! Trains a network of one's own on the embedded digits, and prints its test accuracy.
+
+use std::sync::atomic::AtomicBool;
+use taper::data::digits;
+use taper::nn::{Context, Linear, LinearConfig, Module, Params};
+use taper::train::{Fit, Silent, experiment};
+use taper::{DType, RandomKey, Result, Tensor};
+
+/// 64 → 32 → 10.
+struct Digits {
+    fc1: Linear,
+    fc2: Linear,
+}
+
+impl Module for Digits {
+    fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
+        let x = x.flatten(1)?; // [N, 1, 8, 8] → [N, 64]
+        let x = self.fc1.forward(&x, context)?.relu()?; // [N, 32]
+        self.fc2.forward(&x, context) // [N, 10]
+    }
+}
+
+fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+    let splits = digits()?;
+    let params = Params::new(&taper::device("cpu")?, DType::F32, RandomKey::new(0));
+    let model = Digits {
+        fc1: Linear::new(LinearConfig::new(64, 32), &params.sub("fc1"))?,
+        fc2: Linear::new(LinearConfig::new(32, 10), &params.sub("fc2"))?,
+    };
+    let (config, stop) = (experiment("digits")?.config(), AtomicBool::new(false));
+    let (train, test) = (&splits.train, &splits.test);
+    let fit = Fit { config: &config, model: &model, params: &params, train, test, folder: None, stop: &stop };
+    let outcome = fit.run(&mut Silent)?;
+    if let Some(epoch) = outcome.last {
+        println!("{} steps, {} of {} right", outcome.steps, epoch.test.correct, epoch.test.samples);
+    }
+    Ok(())
+}
