@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{ExactSum, backends, bound, distance, on_each, operand, poison};
+use common::{ExactSum, backends, bound, on_each, operand, poison, sum_distance};
 use proptest::prelude::*;
 use taper_backend::{Backend, Conv2dSpec, DType, Shape};
 
@@ -27,9 +27,9 @@ impl Case {
 
     /// Adds `a[i] · b[j]` to the result at `k` for every product of the convolution, for `[i, j, k]` chosen from the
     /// indices of input, weight and output.
-    fn twin(&self, a: &[f64], b: &[f64], count: usize, choose: fn([usize; 3]) -> [usize; 3]) -> Vec<f64> {
+    fn twin(&self, a: &[f64], b: &[f64], count: usize, choose: fn([usize; 3]) -> [usize; 3]) -> Vec<ExactSum> {
         let [x, w, y] = self.shapes();
-        let mut sums: Vec<ExactSum> = (0..count).map(|_| ExactSum::new()).collect();
+        let mut sums = vec![ExactSum::default(); count];
         for o in 0..y.count() {
             let [n, co] = [o / (y[1] * y[2] * y[3]), o / (y[2] * y[3]) % y[1]];
             let [i, j] = [o / y[3] % y[2], o % y[3]];
@@ -44,7 +44,7 @@ impl Case {
                 }
             }
         }
-        sums.iter().map(ExactSum::value).collect()
+        sums
     }
 
     fn check(&self, dtype: DType, sliced: bool, channels_last: bool) {
@@ -77,7 +77,7 @@ impl Case {
             },
             |cpu, results| {
                 for ((result, expected), name) in results.iter().zip(&expected).zip(["y", "gx", "gw"]) {
-                    let error = distance(&result.to_f64(), expected);
+                    let error = sum_distance(&result.to_f64(), expected);
                     assert!(error <= bound(dtype), "{cpu:?} {self:?} {dtype} {name}: {error:e}");
                 }
             },

@@ -28,6 +28,15 @@ pub fn distance(a: &[f64], b: &[f64]) -> f64 {
     if difference == 0.0 { 0.0 } else { difference / norm(&mut b.iter().copied()) }
 }
 
+/// What was computed against the exact sums: ‖a − b‖ / ‖s‖, where `s` is the size that a sum of such terms has if their
+/// signs are random, the root of the sum of their squares. ‖b‖ itself may be near 0 by chance when there are few sums.
+/// NaN if anything is.
+pub fn sum_distance(a: &[f64], b: &[ExactSum]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let difference = a.iter().zip(b).map(|(a, b)| (a - b.value()).powi(2)).sum::<f64>().sqrt();
+    if difference == 0.0 { 0.0 } else { difference / b.iter().map(|b| b.squares).sum::<f64>().sqrt() }
+}
+
 /// A few roundings: of n random terms the sum grows as √n, the error of a running sum as n, and so their ratio as √n;
 /// but a running sum is never longer than a panel is deep, a few hundred.
 pub fn bound(dtype: DType) -> f64 {
@@ -57,23 +66,37 @@ pub fn operand(cpu: &CpuBackend, shape: &[usize], dtype: DType, seed: u64, slice
 }
 
 /// A sum whose error does not grow with its length (Kahan 1965).
-pub struct ExactSum(f64, f64);
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ExactSum {
+    sum: f64,
+    rest: f64,
+    /// The sum of the terms' squares.
+    squares: f64,
+}
 
 impl ExactSum {
     pub fn new() -> Self {
-        Self(0.0, 0.0)
+        Self::default()
     }
 
     pub fn add(&mut self, term: f64) {
-        let corrected = term - self.1;
-        let next = self.0 + corrected;
-        self.1 = (next - self.0) - corrected;
-        self.0 = next;
+        let corrected = term - self.rest;
+        let next = self.sum + corrected;
+        self.rest = (next - self.sum) - corrected;
+        self.sum = next;
+        self.squares += term * term;
     }
 
     pub fn value(&self) -> f64 {
-        self.0
+        self.sum
     }
+}
+
+/// The sum of `terms`.
+pub fn exact_sum(terms: impl Iterator<Item = f64>) -> ExactSum {
+    let mut sum = ExactSum::default();
+    terms.for_each(|term| sum.add(term));
+    sum
 }
 
 pub fn same_bits(a: &HostData, b: &HostData) -> bool {
