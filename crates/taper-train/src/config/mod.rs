@@ -220,8 +220,9 @@ mod tests {
 
     #[test]
     fn every_value_out_of_range_is_told_with_its_range() {
+        type Change = fn(&mut Config);
         let good = experiments()[0].config();
-        let broken: &[(fn(&mut Config), &str)] = &[
+        let broken: &[(Change, &str)] = &[
             (|c| c.train.epochs = 0, "train.epochs: expected an integer, 1 or more, found 0"),
             (|c| c.train.batch_size = 0, "train.batch_size: expected an integer, 1 or more, found 0"),
             (|c| c.train.log_every = 0, "train.log_every: expected an integer, 1 or more, found 0"),
