@@ -9,6 +9,9 @@ use std::process::Command;
 pub fn run(command: &str, rest: &[OsString]) -> Result<u8> {
     let mut build = cargo();
     build.args(["build", "--release", "--package", "taper-cli", "--manifest-path"]).arg(root().join("Cargo.toml"));
+    if !may_use_network(command, rest) {
+        build.arg("--no-default-features");
+    }
     let status = build.status().map_err(|error| cannot_start(&build, &error))?;
     if !status.success() {
         return Ok(code(status));
@@ -24,6 +27,24 @@ pub fn run(command: &str, rest: &[OsString]) -> Result<u8> {
         taper.env("TAPER_COMMIT", commit);
     }
     become_it(taper)
+}
+
+/// Whether this command may download anything. If it may not, HTTP and TLS are not compiled, which take a good part of a
+/// first build.
+fn may_use_network(command: &str, rest: &[OsString]) -> bool {
+    let is = |arg: &OsString, flags: &[&str]| {
+        let arg = arg.to_string_lossy();
+        flags.contains(&arg.split('=').next().unwrap_or_default())
+    };
+    let stays_local = rest.iter().any(|arg| is(arg, &["--offline", "--data-dir"]));
+    // The digits are part of the program, unless other data are set.
+    let embedded =
+        rest.first().is_some_and(|name| name == "digits") && !rest.iter().any(|arg| is(arg, &["--set", "--config"]));
+    match command {
+        "download" => true,
+        "gradcheck" => false,
+        _ => !(stays_local || embedded),
+    }
 }
 
 /// The commit of the clone, marked when files differ from it; `None` without git.
@@ -48,4 +69,33 @@ fn become_it(mut command: Command) -> Result<u8> {
 #[cfg(not(unix))]
 fn become_it(mut command: Command) -> Result<u8> {
     command.status().map(code).map_err(|error: Error| cannot_start(&command, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_network_is_built_in_unless_it_cannot_be_asked() {
+        let may = |line: &str| {
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            may_use_network(line.split(' ').next().unwrap_or_default(), &words[1..])
+        };
+        let network = [
+            "train cifar",
+            "train cifar --run-dir digits",
+            "train digits --set data.name=cifar10",
+            "eval runs/a",
+            "download cifar",
+        ];
+        assert!(network.into_iter().all(may));
+        let local = [
+            "train cifar --data-dir x",
+            "train cifar --data-dir=x",
+            "eval a --offline",
+            "train digits --epochs 2",
+            "gradcheck --op add",
+        ];
+        assert!(!local.into_iter().any(may));
+    }
 }

@@ -22,7 +22,7 @@
 use half::{bf16, f16};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -61,7 +61,7 @@ fn to_bytes(params: &[Param]) -> Result<Vec<u8>> {
         views.push((*name, view));
     }
     // What PyTorch's own tools write, and some of them look for.
-    let origin = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    let origin = [("format".to_owned(), "pt".to_owned())].into_iter().collect();
     safetensors::serialize(views, Some(origin)).map_err(|e| Error::Parameter(format!("cannot save weights: {e}")))
 }
 
