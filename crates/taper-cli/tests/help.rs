@@ -29,7 +29,7 @@ fn every_flag_of_train_is_explained_with_its_default() {
         ("--log-format", "text"),
         ("--verbose", "no logs"),
     ] {
-        let line = help.lines().position(|line| line.split([' ', ',']).any(|word| word == flag));
+        let line = help.lines().position(|line| line.split([' ', ',', '.']).any(|word| word == flag));
         let line = line.unwrap_or_else(|| panic!("{flag} is missing in {help}"));
         let text: Vec<&str> = help.lines().skip(line).take(3).collect();
         assert!(text.join("\n").contains(&format!("[default: {default}")), "{flag}: {text:?}");
