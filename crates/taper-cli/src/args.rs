@@ -161,6 +161,7 @@ fn command() -> clap::Command {
         .long("verbose")
         .action(ArgAction::Count)
         .global(true)
+        .display_order(900)
         .help("Log the spans of run, epoch and step to standard error; -vv every loss too [default: no logs]");
     let log_format = Arg::new("log-format")
         .long("log-format")
@@ -168,6 +169,7 @@ fn command() -> clap::Command {
         .value_name("text|json")
         .hide_possible_values(true)
         .global(true)
+        .display_order(901)
         .help("How logs are written; turns them on [default: text]");
     let train = clap::Command::new("train").about("Train an experiment").subcommand_value_name("EXPERIMENT");
     clap::Command::new("taper")
@@ -201,10 +203,7 @@ fn train_command(experiment: &Experiment) -> clap::Command {
             None => arg.action(ArgAction::SetTrue).help("Go through the data in their order [default: shuffled]"),
         }
     });
-    let keys = KEYS.iter().map(|key| {
-        let default = config.get(key.name).unwrap_or_default();
-        format!("  {:<24} {} ({}) [default: {default}]", key.name, key.help, key.range)
-    });
+    let keys = KEYS.iter().map(|key| format!("  {:<24} {}; {}", key.name, help(&config, key.name), key.range));
     TrainArgs::augment_args(clap::Command::new(experiment.name()).args(key_flags))
         .about(experiment.about())
         .after_help(format!("Keys for --set and --config:\n{}", keys.collect::<Vec<_>>().join("\n")))

@@ -260,3 +260,71 @@ impl Totals {
         self.samples as f64 / self.time.as_secs_f64().max(1e-9)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Silent, experiment};
+    use taper_data::{Splits, digits};
+    use taper_models::{InputSpec, build};
+    use taper_nn::{Device, RandomKey};
+
+    /// Trains the digits' model with the configuration changed, and hands over what came out and the weights.
+    fn fit(
+        change: impl FnOnce(&mut Config),
+        reporter: &mut dyn Reporter,
+        stop: &AtomicBool,
+    ) -> (Result<Outcome>, Params) {
+        let mut config = experiment("digits").unwrap().config();
+        change(&mut config);
+        let Splits { train, test } = digits().unwrap();
+        let device = Device::new(taper_cpu::CpuBackend::with_threads(1).unwrap());
+        let params = Params::new(&device, DType::F32, RandomKey::new(0));
+        let model = build("mlp", &InputSpec { shape: [1, 8, 8], classes: 10 }, &params).unwrap();
+        let (train, test) = (&train, &test);
+        let fit = Fit { config: &config, model: &*model, params: &params, train, test, folder: None, stop };
+        (fit.run(reporter), params)
+    }
+
+    fn values(params: &Params) -> Vec<Vec<f32>> {
+        params.all().iter().map(|param| param.tensor().to_vec::<f32>().unwrap()).collect()
+    }
+
+    static GO: AtomicBool = AtomicBool::new(false);
+
+    #[test]
+    fn a_loss_that_is_not_finite_puts_the_last_good_weights_back() {
+        let (failed, params) = fit(|config| config.optimizer.lr = 1e30, &mut Silent, &GO);
+        let Err(Error::NotFinite { step, kept, saved: None, .. }) = failed else { panic!("{failed:?}") };
+        assert!(step >= 2, "the first loss is that of the first weights");
+        assert_eq!(kept, 0);
+        let (_, untrained) = fit(|config| config.optimizer.lr = 1e-300, &mut Silent, &GO);
+        assert_eq!(values(&params), values(&untrained));
+    }
+
+    /// Raises a flag after some steps, and keeps their losses.
+    struct StopAfter<'a>(u64, &'a AtomicBool, Vec<f64>);
+
+    impl Reporter for StopAfter<'_> {
+        fn step(&mut self, step: &StepReport) {
+            self.2.push(step.loss);
+            if step.step == self.0 {
+                self.1.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+
+    #[test]
+    fn a_stop_ends_the_run_after_the_step_at_hand() {
+        let stop = AtomicBool::new(false);
+        let mut reporter = StopAfter(30, &stop, Vec::new());
+        let (outcome, stopped) = fit(|_| (), &mut reporter, &stop);
+        let outcome = outcome.unwrap();
+        assert_eq!((outcome.steps, outcome.stopped, reporter.2.len()), (30, true, 30));
+        assert_eq!(outcome.last.map(|epoch| (epoch.epoch, epoch.steps)), Some((1, 23)));
+        // The same as a run that is cut there.
+        let (cut, params) = fit(|config| config.train.max_steps = 30, &mut Silent, &GO);
+        assert_eq!(cut.unwrap().last.map(|epoch| (epoch.epoch, epoch.steps)), Some((2, 30)));
+        assert_eq!(values(&stopped), values(&params));
+    }
+}

@@ -7,13 +7,11 @@
 /// assert!(taper_train::nearest("transformer", ["mlp", "seed-cnn"]).is_empty());
 /// ```
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    // `lr` should find `optimizer.lr`; and a table's name, shared by its keys, says nothing about which was meant.
+    let last = |name: &'_ str| name.rfind('.').map_or(0, |dot| dot + 1);
     let mut scored: Vec<(f64, &str)> = known
         .into_iter()
-        .map(|candidate| {
-            // `lr` should find `optimizer.lr`.
-            let last = candidate.rsplit('.').next().unwrap_or(candidate);
-            (likeness(name, candidate).max(likeness(name, last)), candidate)
-        })
+        .map(|candidate| (likeness(&name[last(name)..], &candidate[last(candidate)..]), candidate))
         .filter(|(score, _)| *score > 0.0)
         .collect();
     scored.sort_by(|(a, _), (b, _)| b.total_cmp(a));
