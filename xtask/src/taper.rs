@@ -36,7 +36,7 @@ fn may_use_network(command: &str, rest: &[OsString]) -> bool {
         let arg = arg.to_string_lossy();
         flags.contains(&arg.split('=').next().unwrap_or_default())
     };
-    let stays_local = rest.iter().any(|arg| is(arg, &["--offline", "--data-dir"]));
+    let stays_local = rest.iter().any(|arg| is(arg, &["--offline", "--data-dir", "--help", "-h"]));
     // The digits are part of the program, unless other data are set.
     let embedded =
         rest.first().is_some_and(|name| name == "digits") && !rest.iter().any(|arg| is(arg, &["--set", "--config"]));
@@ -95,6 +95,7 @@ mod tests {
             "eval a --offline",
             "train digits --epochs 2",
             "gradcheck --op add",
+            "train cifar --help",
         ];
         assert!(!local.into_iter().any(may));
     }

@@ -1,6 +1,7 @@
 //! What a run shows: a bar on a terminal, plain lines elsewhere.
 
 use crate::output::Output;
+use indicatif::style::TemplateError;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, stderr, stdout};
 use std::time::{Duration, Instant};
@@ -22,7 +23,7 @@ pub struct Progress<'a> {
     output: &'a mut Output,
     about: String,
     quiet: bool,
-    bar: Option<ProgressBar>,
+    bar: Bar,
     begun: Instant,
     /// When a line was last printed.
     told: Instant,
@@ -39,17 +40,14 @@ impl<'a> Progress<'a> {
             threads => format!("{}, {threads} threads", config.device.name),
         };
         let about = format!("{} on {device}, {}, seed {}", config.model, config.train.dtype, config.train.seed);
-        let bar = bar_wanted(quiet, logs).then(new_bar);
-        let download = Download::new(quiet, logs);
+        let (bar, download) = (Bar::new(quiet, logs), Download::new(quiet, logs));
         Self { output, about, quiet, bar, begun: Instant::now(), told: Instant::now(), download, at_start: None }
     }
 
     /// Takes the bar away.
     pub fn clear(&mut self) {
         self.download.clear();
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+        self.bar.clear();
     }
 
     fn line(&mut self, text: &str) {
@@ -57,10 +55,7 @@ impl<'a> Progress<'a> {
             return;
         }
         self.told = Instant::now();
-        match &self.bar {
-            Some(bar) => bar.suspend(|| self.output.line(text)),
-            None => self.output.line(text),
-        }
+        self.bar.beside(|| self.output.line(text));
     }
 }
 
@@ -92,30 +87,23 @@ impl Reporter for Progress<'_> {
 
     fn step(&mut self, step: &StepReport) {
         let left = self.begun.elapsed().as_secs_f64() / step.step as f64 * (step.steps - step.step) as f64;
+        let StepReport { epoch, epochs, step_in_epoch, steps_in_epoch, .. } = *step;
         let state = format!(
-            "loss {:.4}  accuracy {:.1}%  {:.0} pictures/s  left {}",
+            "loss {:.4} accuracy {:.1}% {:.0} pictures/s left {}",
             step.mean_loss,
             100.0 * step.accuracy,
             step.images_per_s,
             clock(left)
         );
-        if let Some(bar) = &self.bar {
-            bar.set_length(step.steps_in_epoch);
-            bar.set_position(step.step_in_epoch);
-            bar.set_prefix(format!("epoch {}/{}", step.epoch, step.epochs));
-            bar.set_message(state);
-        } else if is_tenth(step.step_in_epoch, step.steps_in_epoch) && self.told.elapsed() > QUIET_TIME {
-            let StepReport { epoch, epochs, .. } = *step;
-            self.line(&format!("epoch {epoch}/{epochs}  step {}/{}  {state}", step.step_in_epoch, step.steps_in_epoch));
+        if self.bar.wanted {
+            self.bar.show(format!("epoch {epoch}/{epochs}"), step_in_epoch, steps_in_epoch, state);
+        } else if is_tenth(step_in_epoch, steps_in_epoch) && self.told.elapsed() > QUIET_TIME {
+            self.line(&format!("epoch {epoch}/{epochs} step {step_in_epoch}/{steps_in_epoch}: {state}"));
         }
     }
 
     fn evaluating(&mut self, done: usize, total: usize) {
-        if let Some(bar) = &self.bar {
-            bar.set_length(total as u64);
-            bar.set_position(done as u64);
-            bar.set_message("measuring on the test split");
-        }
+        self.bar.show("measuring".into(), done as u64, total as u64, "on the test split".into());
     }
 
     fn epoch(&mut self, epoch: &EpochReport) {
@@ -135,63 +123,95 @@ impl Reporter for Progress<'_> {
 /// Shows how a download goes.
 pub struct Download {
     quiet: bool,
-    bar: Option<ProgressBar>,
+    bar: Bar,
     /// The tenths told so far, where there is no bar.
     tenths: u64,
 }
 
 impl Download {
     pub fn new(quiet: bool, logs: bool) -> Self {
-        Self { quiet, bar: bar_wanted(quiet, logs).then(new_bar), tenths: 0 }
+        Self { quiet, bar: Bar::new(quiet, logs), tenths: 0 }
     }
 
     pub fn event(&mut self, event: Event<'_>, output: &mut Output) {
-        let (tenths, text) = match event {
+        let text = match event {
             Event::Bytes { done, total } => {
-                let (tenths, total_mb) = (done.saturating_mul(10) / total.max(1), total / 1_000_000);
-                if let Some(bar) = &self.bar {
-                    bar.set_length(total);
-                    bar.set_position(done);
-                    bar.set_prefix("download");
-                    bar.set_message(format!("{} of {total_mb} MB", done / 1_000_000));
+                let of = format!("{} of {} MB", done / 1_000_000, total / 1_000_000);
+                self.bar.show("downloading".into(), done, total, of.clone());
+                let tenths = done.saturating_mul(10) / total.max(1);
+                if self.bar.wanted || tenths <= self.tenths {
                     return;
                 }
-                if tenths <= self.tenths {
-                    return;
-                }
-                (tenths, format!("downloading: {} of {total_mb} MB", done / 1_000_000))
+                self.tenths = tenths;
+                format!("downloading: {of}")
             }
-            Event::Connecting { url } => (0, format!("asking {url}")),
-            Event::Note(text) => (0, text.to_string()),
-            Event::Verifying => (0, "verifying the checksum".into()),
-            Event::Unpacking => (0, "unpacking".into()),
+            Event::Connecting { url } => format!("asking {url}"),
+            Event::Note(text) => text.to_string(),
+            Event::Verifying => "verifying the checksum".into(),
+            Event::Unpacking => "unpacking".into(),
             _ => return,
         };
-        self.tenths = tenths;
-        match &self.bar {
-            _ if self.quiet => {}
-            Some(bar) => bar.suspend(|| output.line(&text)),
-            None => output.line(&text),
+        if !self.quiet {
+            self.bar.beside(|| output.line(&text));
         }
     }
 
     pub fn clear(&mut self) {
-        if let Some(bar) = &self.bar {
+        self.bar.clear();
+    }
+}
+
+/// A bar on standard error, once there is something to show and a terminal to show it on.
+struct Bar {
+    wanted: bool,
+    drawn: Option<ProgressBar>,
+}
+
+impl Bar {
+    fn new(quiet: bool, logs: bool) -> Self {
+        Self { wanted: !quiet && !logs && stdout().is_terminal() && stderr().is_terminal(), drawn: None }
+    }
+
+    fn show(&mut self, prefix: String, done: u64, total: u64, message: String) {
+        if !self.wanted {
+            return;
+        }
+        let bar = self.drawn.get_or_insert_with(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+            if let Ok(style) = style() {
+                bar.set_style(style);
+            }
+            bar
+        });
+        bar.set_length(total);
+        bar.set_prefix(prefix);
+        bar.set_message(message);
+        bar.set_position(done);
+        if bar.is_hidden() {
+            // Only now, so that it is never drawn empty.
+            bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        }
+    }
+
+    /// Does what writes lines, with the bar out of their way.
+    fn beside(&self, write: impl FnOnce()) {
+        match &self.drawn {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+
+    fn clear(&mut self) {
+        if let Some(bar) = self.drawn.take() {
             bar.finish_and_clear();
         }
     }
 }
 
-fn bar_wanted(quiet: bool, logs: bool) -> bool {
-    !quiet && !logs && stdout().is_terminal() && stderr().is_terminal()
-}
-
-fn new_bar() -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
-    match ProgressStyle::with_template("{prefix} {bar:25} {pos}/{len}  {msg}") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar, // not reached: the template is a constant, and a test reads it
-    }
+/// Within 80 columns, as long as an epoch has fewer than a thousand steps.
+fn style() -> Result<ProgressStyle, TemplateError> {
+    let style = ProgressStyle::with_template("{prefix} {bar:8} {pos}/{len} {wide_msg}")?;
+    Ok(style.progress_chars("█▉▊▋▌▍▎▏ "))
 }
 
 /// Whether `step` of `steps` is the first to complete another tenth.
@@ -213,8 +233,7 @@ mod tests {
 
     #[test]
     fn the_template_is_sound() {
-        ProgressStyle::with_template("{prefix} {bar:25} {pos}/{len}  {msg}").unwrap();
-        assert_eq!(new_bar().position(), 0);
+        assert!(style().is_ok());
     }
 
     #[test]
