@@ -281,13 +281,30 @@ pub trait Backend: Debug + Send + Sync + 'static {
         Ok(None)
     }
 
-    /// One step of Adam, on the parameter `p` and its moments `m` and `v`, each in place when not shared.
-    fn adam_step(&self, _p: &mut Buffer, _m: &mut Buffer, _v: &mut Buffer, _g: &Buffer, _spec: &AdamSpec) -> Rim<()> {
+    /// One step of Adam, on the parameter `p` and its moments `m` and `v`, each in place when not shared. `apply`: a u8
+    /// scalar; where it is 0, nothing changes. A device decides by it without the host.
+    fn adam_step(
+        &self,
+        _p: &mut Buffer,
+        _m: &mut Buffer,
+        _v: &mut Buffer,
+        _g: &Buffer,
+        _apply: Option<&Buffer>,
+        _spec: &AdamSpec,
+    ) -> Rim<()> {
         Ok(None)
     }
 
-    /// One step of SGD on the parameter `p`, and on its velocity when the momentum is not 0.
-    fn sgd_step(&self, _p: &mut Buffer, _velocity: Option<&mut Buffer>, _g: &Buffer, _spec: &SgdSpec) -> Rim<()> {
+    /// One step of SGD on the parameter `p`, and on its velocity when the momentum is not 0. `apply`: a u8 scalar; where
+    /// it is 0, nothing changes.
+    fn sgd_step(
+        &self,
+        _p: &mut Buffer,
+        _velocity: Option<&mut Buffer>,
+        _g: &Buffer,
+        _apply: Option<&Buffer>,
+        _spec: &SgdSpec,
+    ) -> Rim<()> {
         Ok(None)
     }
 }

@@ -259,11 +259,26 @@ impl Backend for CpuBackend {
         finite::all_finite(self, buffers)
     }
 
-    fn adam_step(&self, p: &mut Buffer, m: &mut Buffer, v: &mut Buffer, g: &Buffer, spec: &AdamSpec) -> Rim<()> {
-        optimiser::adam_step(self, p, m, v, g, spec)
+    fn adam_step(
+        &self,
+        p: &mut Buffer,
+        m: &mut Buffer,
+        v: &mut Buffer,
+        g: &Buffer,
+        apply: Option<&Buffer>,
+        spec: &AdamSpec,
+    ) -> Rim<()> {
+        optimiser::adam_step(self, [p, m, v], g, apply, spec)
     }
 
-    fn sgd_step(&self, p: &mut Buffer, velocity: Option<&mut Buffer>, g: &Buffer, spec: &SgdSpec) -> Rim<()> {
-        optimiser::sgd_step(self, p, velocity, g, spec)
+    fn sgd_step(
+        &self,
+        p: &mut Buffer,
+        velocity: Option<&mut Buffer>,
+        g: &Buffer,
+        apply: Option<&Buffer>,
+        spec: &SgdSpec,
+    ) -> Rim<()> {
+        optimiser::sgd_step(self, p, velocity, g, apply, spec)
     }
 }

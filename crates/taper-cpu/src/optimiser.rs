@@ -20,6 +20,13 @@ fn writable<'a, T: Stored>(cpu: &CpuBackend, x: &'a mut Buffer) -> Result<&'a mu
     cpu.unique_mut::<T>(x).ok_or_else(|| Error::Device("a fresh copy of a parameter is shared already".to_owned()))
 }
 
+/// Whether a step is to be made at all: here the flag is memory like any other.
+fn wanted(cpu: &CpuBackend, apply: Option<&Buffer>) -> Result<bool> {
+    let Some(flag) = apply else { return Ok(true) };
+    let flag = cpu.view::<u8>(flag)?;
+    Ok(flag.data[flag.offset] != 0)
+}
+
 /// What every element of an Adam step shares.
 #[derive(Clone, Copy)]
 struct Adam<T> {
@@ -68,16 +75,18 @@ multiversion! {
 
 pub(crate) fn adam_step(
     cpu: &CpuBackend,
-    p: &mut Buffer,
-    m: &mut Buffer,
-    v: &mut Buffer,
+    [p, m, v]: [&mut Buffer; 3],
     g: &Buffer,
+    apply: Option<&Buffer>,
     spec: &AdamSpec,
 ) -> Rim<()> {
     if [&*m, &*v, g].iter().any(|x| x.dtype() != p.dtype()) {
         return Ok(None);
     }
     for_float!(g.dtype(), T => {
+        if !wanted(cpu, apply)? {
+            return Ok(Some(()));
+        }
         let shared = Adam::<T>::new(spec);
         let g = cpu.to_contiguous(g)?;
         let g = cpu.view::<T>(&g)?.contiguous().unwrap_or_default();
@@ -122,12 +131,16 @@ pub(crate) fn sgd_step(
     p: &mut Buffer,
     velocity: Option<&mut Buffer>,
     g: &Buffer,
+    apply: Option<&Buffer>,
     spec: &SgdSpec,
 ) -> Rim<()> {
     if g.dtype() != p.dtype() || velocity.as_ref().is_some_and(|v| v.dtype() != p.dtype()) {
         return Ok(None);
     }
     for_float!(g.dtype(), T => {
+        if !wanted(cpu, apply)? {
+            return Ok(Some(()));
+        }
         let shared = Sgd::<T> {
             decay: T::of(spec.weight_decay),
             momentum: T::of(spec.momentum),

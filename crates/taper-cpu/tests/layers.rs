@@ -271,7 +271,7 @@ fn adam() {
                 for step in 1..=3 {
                     let g = cpu.upload(gradient(step), &shape).unwrap();
                     let [m, v] = &mut zeros;
-                    cpu.adam_step(&mut buffer, m, v, &g, &AdamSpec { step, ..spec }).unwrap().unwrap();
+                    cpu.adam_step(&mut buffer, m, v, &g, None, &AdamSpec { step, ..spec }).unwrap().unwrap();
                 }
                 assert_eq!(get(cpu, &shared).to_f64(), start, "what shared the parameter keeps the old values");
                 vec![get(cpu, &buffer), get(cpu, &zeros[0]), get(cpu, &zeros[1])]
@@ -313,7 +313,7 @@ fn sgd() {
                     let first = step == 0;
                     let spec = SgdSpec { lr: 0.05, momentum, dampening: 0.2, weight_decay, nesterov, first };
                     let velocity = (momentum != 0.0).then_some(&mut velocity);
-                    cpu.sgd_step(&mut buffer, velocity, &g, &spec).unwrap().unwrap();
+                    cpu.sgd_step(&mut buffer, velocity, &g, None, &spec).unwrap().unwrap();
                 }
                 vec![get(cpu, &buffer)]
             },

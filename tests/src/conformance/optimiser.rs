@@ -1,10 +1,14 @@
-//! The rim's steps of Adam and SGD: the values, and that what shares memory with a parameter keeps the old ones.
+//! The rim's steps of Adam and SGD: the values, that a flag of 0 lets nothing change, and that what shares memory with a
+//! parameter keeps the old ones.
 
 use super::case::Expected;
 use super::definition::{adam, sgd};
 use super::memory::SHAPES;
-use super::{Bound, DType, FLOATS, Form, Run};
-use taper_backend::{AdamSpec, BinaryOp, Buffer, Device, Result, SgdSpec, Shape};
+use super::{Bound, Case, DType, FLOATS, Form, Run, Value};
+use taper_backend::{AdamSpec, BinaryOp, Buffer, Device, Result, SgdSpec, Shape, SliceRange};
+
+/// No flag, and flags of either kind.
+const FLAGS: [Option<bool>; 3] = [None, Some(true), Some(false)];
 
 pub fn cases(run: &mut Run) {
     for dtype in FLOATS {
@@ -26,6 +30,30 @@ fn own(d: &Device, x: &Buffer, shared: bool) -> Result<Buffer> {
     d.binary(BinaryOp::Add, x, &zero)
 }
 
+/// The flag as the device holds it: a scalar that is a view into others, which say the opposite.
+fn flag(d: &Device, apply: Option<bool>) -> Result<Option<Buffer>> {
+    let scalar = |apply: bool| {
+        let around = [!apply, apply, !apply].map(|flag| f64::from(u8::from(flag)));
+        let around = Value::new([3], &around, DType::U8).place(d)?;
+        d.reshape(&d.slice(&around, &[SliceRange::new(1, 2)])?, &Shape::scalar())
+    };
+    apply.map(scalar).transpose()
+}
+
+/// A gradient as the flag promises it: with a flag of 0, not finite.
+fn gradient(case: &mut Case, shape: &[usize], low: f64, apply: Option<bool>) -> Value {
+    let mut g = case.uniform(shape, low, 1.0).f64();
+    if let (Some(false), Some(last)) = (apply, g.last_mut()) {
+        *last = f64::NAN;
+    }
+    Value::new(shape, &g, case.dtype)
+}
+
+/// What a step is allowed to be off by; one that is not to be made, by nothing.
+fn bound(apply: Option<bool>) -> Bound {
+    if apply == Some(false) { Bound::Exact } else { Bound::Sum(1) }
+}
+
 fn adams(run: &mut Run, dtype: DType, shape: &[usize], shared: bool, form: Form) {
     let plain = AdamSpec { lr: 1e-2, beta1: 0.9, beta2: 0.99, eps: 1e-6, weight_decay: 0.0, decoupled: false, step: 1 };
     let specs = [
@@ -33,24 +61,27 @@ fn adams(run: &mut Run, dtype: DType, shape: &[usize], shared: bool, form: Form)
         AdamSpec { step: 1000, weight_decay: 0.1, ..plain },
         AdamSpec { step: 7, weight_decay: 0.1, decoupled: true, ..plain },
     ];
-    for spec in specs {
+    for (spec, apply) in specs.into_iter().flat_map(|spec| FLAGS.map(|apply| (spec, apply))) {
         let label = format!(
-            "{shape:?} step {} decay {} decoupled {} shared {shared} {form:?}",
+            "{shape:?} step {} decay {} decoupled {} apply {apply:?} shared {shared} {form:?}",
             spec.step, spec.weight_decay, spec.decoupled
         );
         run.case("adam_step", dtype, label, |case| {
-            let (p, g) = (case.uniform(shape, 0.5, 2.0).form(form), case.biased(shape).form(form));
+            let (p, g) = (case.uniform(shape, 0.5, 2.0).form(form), gradient(case, shape, -0.25, apply).form(form));
             let (m, v) = (case.uniform(shape, 0.1, 1.0).form(form), case.uniform(shape, 0.1, 1.0).form(form));
             let values = [p.f64(), m.f64(), v.f64(), g.f64()];
             let after: Vec<[f64; 3]> = (0..p.shape.count())
                 .map(|i| adam(values[0][i], values[1][i], values[2][i], values[3][i], &spec))
                 .collect();
-            let part = |j: usize| Expected::new(shape, after.iter().map(|a| a[j]).collect());
             let before = |j: usize| Expected::new(shape, values[j].clone());
+            let part = |j: usize| match apply {
+                Some(false) => before(j),
+                _ => Expected::new(shape, after.iter().map(|a| a[j]).collect()),
+            };
             let expected = vec![part(0), part(1), part(2), before(0), before(1), before(2)];
-            case.check_rim(Bound::Sum(1), &[p, m, v, g], expected, |d, x| {
+            case.check_rim(bound(apply), &[p, m, v, g], expected, |d, x| {
                 let (mut p, mut m, mut v) = (own(d, &x[0], shared)?, own(d, &x[1], shared)?, own(d, &x[2], shared)?);
-                let done = d.adam_step(&mut p, &mut m, &mut v, &x[3], &spec)?;
+                let done = d.adam_step(&mut p, &mut m, &mut v, &x[3], flag(d, apply)?.as_ref(), &spec)?;
                 Ok(done.map(|()| vec![p, m, v, x[0].clone(), x[1].clone(), x[2].clone()]))
             });
         });
@@ -66,23 +97,28 @@ fn sgds(run: &mut Run, dtype: DType, shape: &[usize], shared: bool, form: Form) 
         SgdSpec { momentum: 0.9, dampening: 0.2, first: true, ..plain },
         SgdSpec { momentum: 0.9, nesterov: true, weight_decay: 0.05, ..plain },
     ];
-    for spec in specs {
+    for (spec, apply) in specs.into_iter().flat_map(|spec| FLAGS.map(|apply| (spec, apply))) {
         let SgdSpec { momentum, weight_decay, nesterov, first, .. } = spec;
         let label = format!(
-            "{shape:?} momentum {momentum} decay {weight_decay} nesterov {nesterov} first {first} shared {shared} {form:?}"
+            "{shape:?} momentum {momentum} decay {weight_decay} nesterov {nesterov} first {first} apply {apply:?} \
+             shared {shared} {form:?}"
         );
         run.case("sgd_step", dtype, label, |case| {
-            let (p, g) = (case.uniform(shape, 0.5, 2.0).form(form), case.uniform(shape, 0.1, 1.0).form(form));
+            let (p, g) = (case.uniform(shape, 0.5, 2.0).form(form), gradient(case, shape, 0.1, apply).form(form));
             let velocity = case.uniform(shape, 0.1, 1.0).form(form);
             let values = [p.f64(), velocity.f64(), g.f64()];
             let after: Vec<[f64; 2]> =
                 (0..p.shape.count()).map(|i| sgd(values[0][i], values[1][i], values[2][i], &spec)).collect();
-            let part = |j: usize| Expected::new(shape, after.iter().map(|a| a[j]).collect());
-            let expected = vec![part(0), part(1), Expected::new(shape, values[0].clone())];
-            case.check_rim(Bound::Sum(1), &[p, velocity, g], expected, |d, x| {
+            let before = |j: usize| Expected::new(shape, values[j].clone());
+            let part = |j: usize| match apply {
+                Some(false) => before(j),
+                _ => Expected::new(shape, after.iter().map(|a| a[j]).collect()),
+            };
+            let expected = vec![part(0), part(1), before(0)];
+            case.check_rim(bound(apply), &[p, velocity, g], expected, |d, x| {
                 let (mut p, mut velocity) = (own(d, &x[0], shared)?, own(d, &x[1], shared)?);
                 let kept = if momentum == 0.0 { None } else { Some(&mut velocity) };
-                let done = d.sgd_step(&mut p, kept, &x[2], &spec)?;
+                let done = d.sgd_step(&mut p, kept, &x[2], flag(d, apply)?.as_ref(), &spec)?;
                 Ok(done.map(|()| vec![p, velocity, x[0].clone()]))
             });
         });

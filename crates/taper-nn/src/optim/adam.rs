@@ -118,7 +118,8 @@ impl Slot {
     /// One step: in one kernel where the backend has it.
     fn step(&self, gradient: &Tensor, spec: &AdamSpec) -> Result<()> {
         let (device, g) = (gradient.device(), gradient.buffer()?);
-        let fused = self.param.update(|p| self.m.update(|m| self.v.update(|v| device.adam_step(p, m, v, g, spec))))?;
+        let fused =
+            self.param.update(|p| self.m.update(|m| self.v.update(|v| device.adam_step(p, m, v, g, None, spec))))?;
         match fused {
             Some(()) => Ok(()),
             None => no_grad(|| self.composed(gradient, spec)),

@@ -116,8 +116,8 @@ impl Slot {
     fn step(&self, gradient: &Tensor, spec: &SgdSpec) -> Result<()> {
         let (device, g) = (gradient.device(), gradient.buffer()?);
         let fused = self.param.update(|p| match &self.velocity {
-            Some(velocity) => velocity.update(|velocity| device.sgd_step(p, Some(velocity), g, spec)),
-            None => device.sgd_step(p, None, g, spec),
+            Some(velocity) => velocity.update(|velocity| device.sgd_step(p, Some(velocity), g, None, spec)),
+            None => device.sgd_step(p, None, g, None, spec),
         })?;
         match fused {
             Some(()) => Ok(()),
