@@ -1,0 +1,122 @@
+//! Element by element: candle's kernels where they keep the contract, our own ([`crate::kernels`]) where candle loses a NaN
+//! or a sign.
+
+use crate::data::{CandleResult, beside, is_half, widened};
+use crate::kernels::arithmetic;
+use crate::views::broadcast;
+use candle_core::{DType as CandleDType, Tensor};
+use taper_backend::{BinaryOp, CompareOp, DType, UnaryOp};
+
+/// `op(x)`.
+pub(crate) fn unary(op: UnaryOp, x: &Tensor) -> CandleResult<Tensor> {
+    if x.dtype() == CandleDType::I64 {
+        return arithmetic::unary_i64(op, x);
+    }
+    // What only moves bits needs no wider type.
+    match op {
+        UnaryOp::Neg => return x.neg(),
+        UnaryOp::Abs => return x.abs(),
+        UnaryOp::Floor if !is_half(x.dtype()) => return x.floor(),
+        _ => {}
+    }
+    widened(&[x], |x| {
+        let x = &x[0];
+        match op {
+            UnaryOp::Neg => x.neg(),
+            UnaryOp::Abs => x.abs(),
+            UnaryOp::Sign => x.ne(x)?.where_cond(x, &x.sign()?),
+            UnaryOp::Exp => x.exp(),
+            UnaryOp::Log => x.log(),
+            UnaryOp::Log1p => log1p(x),
+            UnaryOp::Sqrt => x.sqrt(),
+            UnaryOp::Recip => x.recip(),
+            UnaryOp::Sin => x.sin(),
+            UnaryOp::Cos => x.cos(),
+            UnaryOp::Tanh => x.tanh(),
+            // e⁻ˣ that overflows is ∞, and its quotient 0.
+            UnaryOp::Sigmoid => x.neg()?.exp()?.affine(1.0, 1.0)?.recip(),
+            UnaryOp::Erf => x.erf(),
+            UnaryOp::Floor => x.floor(),
+        }
+    })
+}
+
+/// ln(1 + x) = ln(u) · x / (u − 1) with u = 1 + x as rounded, which makes good what the rounding of u lost (Kahan; Goldberg
+/// 1991, theorem 4); x itself where u is 1.
+fn log1p(x: &Tensor) -> CandleResult<Tensor> {
+    let u = x.affine(1.0, 1.0)?;
+    let log = u.log()?;
+    let corrected = (&log * x)?.div(&u.affine(1.0, -1.0)?)?;
+    let near = u.eq(&beside(x, 1.0)?)?.where_cond(x, &corrected)?;
+    x.gt(&beside(x, 1.0)?)?.where_cond(&log, &near)
+}
+
+/// `op(a, b)`, broadcasting.
+pub(crate) fn binary(op: BinaryOp, a: &Tensor, b: &Tensor) -> CandleResult<Tensor> {
+    let shape = a.shape().broadcast_shape_binary_op(b.shape(), "binary")?;
+    let (a, b) = (broadcast(a, shape.dims())?, broadcast(b, shape.dims())?);
+    if a.dtype() == CandleDType::I64 {
+        return arithmetic::binary(op, &a, &b);
+    }
+    match op {
+        BinaryOp::Add => a.add(&b),
+        BinaryOp::Sub => a.sub(&b),
+        BinaryOp::Mul => a.mul(&b),
+        BinaryOp::Div => a.div(&b),
+        BinaryOp::Pow | BinaryOp::Maximum | BinaryOp::Minimum => arithmetic::binary(op, &a, &b),
+    }
+}
+
+/// `op(a, b)` as u8, broadcasting.
+pub(crate) fn compare(op: CompareOp, a: &Tensor, b: &Tensor) -> CandleResult<Tensor> {
+    let shape = a.shape().broadcast_shape_binary_op(b.shape(), "compare")?;
+    let (a, b) = (broadcast(a, shape.dims())?, broadcast(b, shape.dims())?);
+    match op {
+        CompareOp::Eq => a.eq(&b),
+        CompareOp::Ne => a.ne(&b),
+        CompareOp::Lt => a.lt(&b),
+        CompareOp::Le => a.le(&b),
+        CompareOp::Gt => a.gt(&b),
+        CompareOp::Ge => a.ge(&b),
+    }
+}
+
+/// `a` where `condition` is not 0, `b` elsewhere; all three broadcast.
+pub(crate) fn select(condition: &Tensor, a: &Tensor, b: &Tensor) -> CandleResult<Tensor> {
+    let shape = condition.shape().broadcast_shape_binary_op(a.shape(), "select")?;
+    let shape = shape.broadcast_shape_binary_op(b.shape(), "select")?;
+    let of = |x| broadcast(x, shape.dims());
+    of(condition)?.where_cond(&of(a)?, &of(b)?)
+}
+
+/// `x` in another dtype. From floats to integers a conversion truncates, saturates, and makes 0 of NaN; on a card it would not,
+/// so it is handed nothing out of range.
+pub(crate) fn cast(x: &Tensor, dtype: DType) -> CandleResult<Tensor> {
+    let to = crate::data::candle_dtype(dtype);
+    let is_int = |dtype| matches!(dtype, CandleDType::U8 | CandleDType::I64);
+    if x.dtype() == to {
+        return Ok(x.clone());
+    }
+    if !is_int(to) {
+        return x.to_dtype(to);
+    }
+    if x.dtype() == CandleDType::U8 {
+        return x.to_dtype(to);
+    }
+    let x = if is_half(x.dtype()) { x.to_dtype(CandleDType::F32)? } else { x.clone() };
+    let (low, high) = if to == CandleDType::U8 { (0.0, 255.0) } else { (i64::MIN as f64, i64::MAX as f64) };
+    let (low, high) = (beside(&x, low)?, beside(&x, high)?);
+    let inside = |x: &Tensor| x.le(&low)?.where_cond(&low, &x.ge(&high)?.where_cond(&high, x)?);
+    if is_int(x.dtype()) {
+        return inside(&x)?.to_dtype(to);
+    }
+    let known = inside(&x.ne(&x)?.where_cond(&beside(&x, 0.0)?, &x)?)?;
+    if to == CandleDType::U8 {
+        return known.to_dtype(to);
+    }
+    // 2⁶³ itself is a float but not an i64.
+    let top = x.ge(&high)?;
+    let safe = top.where_cond(&beside(&x, 0.0)?, &known)?.to_dtype(to)?;
+    let most = Tensor::full(i64::MAX, (), x.device())?.broadcast_as(x.shape())?;
+    top.where_cond(&most, &safe)
+}

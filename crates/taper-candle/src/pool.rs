@@ -1,0 +1,105 @@
+//! Average pooling. Candle's knows no padding and no last window cut short; both are zeros put around, and a divisor that is
+//! the same pooling of ones.
+
+use crate::data::{CandleResult, full, widened};
+use crate::views::{pad, slice};
+use candle_core::Tensor;
+use taper_backend::{PadAmount, Pool2dSpec, SliceRange};
+
+/// Average pooling of `x: [N, C, H, W]` to `y: [N, C, Ho, Wo]`.
+pub(crate) fn avg_pool2d(x: &Tensor, spec: &Pool2dSpec, y: &[usize]) -> CandleResult<Tensor> {
+    if y.contains(&0) {
+        return full(0.0, y, x.dtype(), x.device());
+    }
+    widened(&[x], |x| {
+        let (size, plain) = (x[0].dims().to_vec(), Extent::of(spec, x[0].dims(), y));
+        let means = pooled(&plain.around(&x[0])?, spec.kernel_size, spec.stride)?;
+        if plain.is_whole(&size) { Ok(means) } else { means.broadcast_div(&plain.share(&x[0], spec)?) }
+    })
+}
+
+/// Its gradient with respect to an input of shape `x`: each window's g over its divisor, spread over the window. A sum of
+/// windows again, over g with zeros between and around.
+pub(crate) fn avg_pool2d_grad(g: &Tensor, spec: &Pool2dSpec, x: &[usize]) -> CandleResult<Tensor> {
+    if g.elem_count() == 0 || x.contains(&0) {
+        return full(0.0, x, g.dtype(), g.device());
+    }
+    widened(&[g], |g| {
+        let extent = Extent::of(spec, x, g[0].dims());
+        let like = full(0.0, &[1, 1, x[2], x[3]], g[0].dtype(), g[0].device())?;
+        let mut g = g[0].clone();
+        if !extent.is_whole(x) {
+            g = g.broadcast_div(&extent.share(&like, spec)?)?;
+        }
+        let spread = |i: usize| {
+            let reach = spec.kernel_size[i] - 1;
+            PadAmount { low: reach, high: reach, interior: spec.stride[i] - 1 }
+        };
+        let g = pad(&g, &[PadAmount::default(), PadAmount::default(), spread(0), spread(1)], 0.0)?;
+        // The mean over a window of g's is the sum of g / (Kh · Kw).
+        let wide = pooled(&g, spec.kernel_size, [1, 1])?;
+        // It covers the padded input from its first row on, as far as the windows reach.
+        let rest = |i: usize| PadAmount { high: extent.uncovered(i), ..PadAmount::default() };
+        let wide = pad(&wide, &[PadAmount::default(), PadAmount::default(), rest(0), rest(1)], 0.0)?;
+        let inside = |i: usize| SliceRange::new(spec.padding[i], spec.padding[i] + x[2 + i]);
+        let all = |i: usize| SliceRange::new(0, x[i]);
+        slice(&wide, &[all(0), all(1), inside(0), inside(1)])
+    })
+}
+
+fn pooled(x: &Tensor, size: [usize; 2], stride: [usize; 2]) -> CandleResult<Tensor> {
+    x.contiguous()?.avg_pool2d_with_stride((size[0], size[1]), (stride[0], stride[1]))
+}
+
+/// How far the windows reach, down and across.
+struct Extent {
+    /// Zeros in front.
+    padding: [usize; 2],
+    /// The input's size.
+    size: [usize; 2],
+    /// What all windows together cover, from the padding on.
+    reach: [usize; 2],
+}
+
+impl Extent {
+    fn of(spec: &Pool2dSpec, x: &[usize], y: &[usize]) -> Self {
+        let reach = |i: usize| (y[2 + i] - 1) * spec.stride[i] + spec.kernel_size[i];
+        Self { padding: spec.padding, size: [x[2], x[3]], reach: [reach(0), reach(1)] }
+    }
+
+    /// Whether the windows cover nothing but the picture, so that every divisor is the window's size.
+    fn is_whole(&self, x: &[usize]) -> bool {
+        self.padding == [0, 0] && (0..2).all(|i| self.reach[i] <= x[2 + i])
+    }
+
+    /// Rows or columns of the padded input, behind, that no window reaches.
+    fn uncovered(&self, i: usize) -> usize {
+        (self.padding[i] * 2 + self.size[i]).saturating_sub(self.reach[i])
+    }
+
+    /// `x` with zeros around, just as large as the windows reach.
+    fn around(&self, x: &Tensor) -> CandleResult<Tensor> {
+        let (mut amounts, mut ranges) = ([PadAmount::default(); 4], vec![]);
+        for i in 0..2 {
+            let have = self.padding[i] + self.size[i];
+            amounts[2 + i] = PadAmount { low: self.padding[i], high: self.reach[i].saturating_sub(have), interior: 0 };
+        }
+        ranges.extend([SliceRange::new(0, x.dims()[0]), SliceRange::new(0, x.dims()[1])]);
+        ranges.extend(self.reach.map(|reach| SliceRange::new(0, reach)));
+        slice(&pad(x, &amounts, 0.0)?, &ranges)
+    }
+
+    /// What share of each window counts in its divisor, `[1, 1, Ho, Wo]`. What reaches beyond the padding never counts.
+    fn share(&self, like: &Tensor, spec: &Pool2dSpec) -> CandleResult<Tensor> {
+        let ones = full(1.0, &[1, 1, self.size[0], self.size[1]], like.dtype(), like.device())?;
+        let ones = if spec.count_include_pad {
+            let sides = |i: usize| PadAmount { low: self.padding[i], high: self.padding[i], interior: 0 };
+            let padded = pad(&ones, &[PadAmount::default(), PadAmount::default(), sides(0), sides(1)], 1.0)?;
+            let whole = [padded.dims()[2], padded.dims()[3]];
+            Extent { padding: [0, 0], size: whole, reach: self.reach }.around(&padded)?
+        } else {
+            self.around(&ones)?
+        };
+        pooled(&ones, spec.kernel_size, spec.stride)
+    }
+}

@@ -1,0 +1,57 @@
+//! Reductions.
+
+use crate::backend::CandleBackend;
+use crate::data::{CandleResult, beside, full, widened};
+use candle_core::{DType as CandleDType, Tensor};
+use taper_backend::ReduceOp;
+
+/// Reduces over `axes`, which stay with size 1; none of them is empty for a maximum or minimum.
+pub(crate) fn reduce(op: ReduceOp, x: &Tensor, axes: &[usize]) -> CandleResult<Tensor> {
+    if axes.is_empty() {
+        return Ok(x.clone());
+    }
+    if x.elem_count() == 0 {
+        let mut dims = x.dims().to_vec();
+        axes.iter().for_each(|&axis| dims[axis] = 1);
+        return full(0.0, &dims, x.dtype(), x.device());
+    }
+    match op {
+        ReduceOp::Sum => widened(&[x], |x| sum(&x[0], axes)),
+        ReduceOp::Max => extreme(x, axes, |x, axis| x.max_keepdim(axis)),
+        ReduceOp::Min => extreme(x, axes, |x, axis| x.min_keepdim(axis)),
+    }
+}
+
+fn sum(x: &Tensor, axes: &[usize]) -> CandleResult<Tensor> {
+    // Contiguous: candle's strided reduction is several times slower.
+    x.contiguous()?.sum_keepdim(axes)
+}
+
+/// Candle's comparisons pass NaN over, so it is looked for apart.
+fn extreme(x: &Tensor, axes: &[usize], of: impl Fn(&Tensor, usize) -> CandleResult<Tensor>) -> CandleResult<Tensor> {
+    let y = axes.iter().try_fold(x.contiguous()?, |x, &axis| of(&x, axis))?;
+    if !x.dtype().is_float() {
+        return Ok(y);
+    }
+    let nan = x.ne(x)?.to_dtype(CandleDType::F32)?;
+    let nan = sum(&nan, axes)?;
+    nan.gt(&beside(&nan, 0.0)?)?.where_cond(&beside(&y, f64::NAN)?, &y)
+}
+
+impl CandleBackend {
+    /// The index of the largest element along `axis`: the first of equals, or the first NaN. Candle's own argmax leaves open
+    /// which of equals it names.
+    pub(crate) fn argmax_of(&self, x: &Tensor, axis: usize) -> CandleResult<Tensor> {
+        let mut dims = vec![1; x.rank()];
+        dims[axis] = x.dims()[axis];
+        let positions = self.positions(x.dims()[axis])?.reshape(dims)?.broadcast_as(x.shape())?;
+        let largest = extreme(x, &[axis], |x, axis| x.max_keepdim(axis))?.broadcast_as(x.shape())?;
+        let mut chosen = x.eq(&largest)?;
+        if x.dtype().is_float() {
+            // Nothing equals NaN; where the largest is NaN, it is the NaN that are looked for.
+            chosen = largest.ne(&largest)?.where_cond(&x.ne(x)?, &chosen)?;
+        }
+        let none = beside(&positions, x.dims()[axis] as f64)?;
+        chosen.where_cond(&positions, &none)?.min_keepdim(axis)
+    }
+}
