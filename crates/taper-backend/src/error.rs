@@ -44,7 +44,18 @@ pub enum Error {
     Tape(String),
     /// Parameters, weights or names that do not match.
     Parameter(String),
-    /// The device failed: out of memory, no such card, a driver's error.
+    /// The device's memory does not suffice. Sizes are in bytes, where the backend knows them.
+    OutOfMemory {
+        /// The backend's name.
+        backend: String,
+        /// What was asked for.
+        asked: Option<u64>,
+        /// What is free.
+        free: Option<u64>,
+        /// What the device has in all.
+        total: Option<u64>,
+    },
+    /// The device failed: no such card, a driver's error.
     Device(String),
 }
 
@@ -77,9 +88,49 @@ impl fmt::Display for Error {
                     "{op}: backend {backend} does not offer it for {dtype}; cast the input or choose another device"
                 )
             }
+            Self::OutOfMemory { backend, asked, free, total } => {
+                let asked = asked.map(|bytes| format!("asked for {}", size(bytes)));
+                let free = free.map(|bytes| match total {
+                    Some(total) => format!("{} of {} free", size(bytes), size(*total)),
+                    None => format!("{} free", size(bytes)),
+                });
+                let known: Vec<String> = [asked, free].into_iter().flatten().collect();
+                let colon = if known.is_empty() { "" } else { ": " };
+                write!(f, "{backend}: out of memory{colon}{}; a smaller batch needs less", known.join(", "))
+            }
             Self::Tape(detail) | Self::Parameter(detail) | Self::Device(detail) => f.write_str(detail),
         }
     }
 }
 
+/// A number of bytes in the largest binary unit of which it is at least one.
+fn size(bytes: u64) -> String {
+    let (mut value, mut unit) = (bytes as f64, "B");
+    for next in ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"] {
+        if value < 1024.0 {
+            break;
+        }
+        (value, unit) = (value / 1024.0, next);
+    }
+    if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") }
+}
+
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn out_of_memory_is_told_with_what_is_known() {
+        let text = |asked, free, total| Error::OutOfMemory { backend: "cuda:0".into(), asked, free, total }.to_string();
+        let gib = |n: f64| Some((n * f64::from(1 << 30)) as u64);
+        assert_eq!(
+            text(gib(3.2), gib(1.1), gib(80.0)),
+            "cuda:0: out of memory: asked for 3.2 GiB, 1.1 GiB of 80.0 GiB free; a smaller batch needs less"
+        );
+        assert_eq!(text(Some(512), None, None), "cuda:0: out of memory: asked for 512 B; a smaller batch needs less");
+        assert_eq!(text(None, Some(1 << 20), None), "cuda:0: out of memory: 1.0 MiB free; a smaller batch needs less");
+        assert_eq!(text(None, None, gib(8.0)), "cuda:0: out of memory; a smaller batch needs less");
+    }
+}

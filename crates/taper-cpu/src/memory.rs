@@ -92,12 +92,8 @@ impl Pool {
 
     /// A block, and whether it is fresh from the system (and so zero).
     fn take<T: Plain>(&self, len: usize) -> Result<(Block<T>, bool)> {
-        let out_of_memory = || {
-            Error::Device(format!(
-                "cannot allocate {len} elements of {}; use smaller tensors or a smaller batch",
-                T::DTYPE
-            ))
-        };
+        let asked = (len as u64).checked_mul(size_of::<T>() as u64);
+        let out_of_memory = || Error::OutOfMemory { backend: "cpu".to_owned(), asked, free: None, total: None };
         let bytes = Layout::array::<T>(len).map_err(|_| out_of_memory())?.size();
         let block = |ptr, class| Block { ptr, len, class, pool: self.0.clone(), element: PhantomData };
         if bytes == 0 {
@@ -235,8 +231,9 @@ mod tests {
         let pool = Pool::new();
         assert!(pool.alloc::<i64>(0).unwrap().is_empty());
         for len in [usize::MAX, isize::MAX as usize, isize::MAX as usize / 8, 1 << 59] {
-            let error = pool.alloc::<f64>(len).err().unwrap().to_string();
-            assert!(error.contains("cannot allocate") && error.contains(&len.to_string()), "{error}");
+            let asked = (len as u64).checked_mul(8);
+            let due = Error::OutOfMemory { backend: "cpu".into(), asked, free: None, total: None };
+            assert_eq!(pool.alloc::<f64>(len).err(), Some(due));
         }
     }
 
