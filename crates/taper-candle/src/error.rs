@@ -6,10 +6,46 @@ use taper_backend::Error;
 /// What went wrong in `op` on `device`, which users call `name`; `asked`: the bytes of what was being made, if known.
 pub(crate) fn device_error(
     name: &str,
-    _device: &Device,
+    device: &Device,
     op: &'static str,
-    _asked: Option<usize>,
+    asked: Option<usize>,
     error: candle_core::Error,
 ) -> Error {
-    Error::Device(format!("{name}: {op}: {error}"))
+    let text = error.to_string();
+    // Candle hands errors of the driver, of cuBLAS and of cuDNN on as text of several forms.
+    if text.contains("OUT_OF_MEMORY") || text.contains("out of memory") || text.contains("ALLOC_FAILED") {
+        let (free, total) = memory(device).unzip();
+        let asked = asked.map(|asked| asked as u64);
+        return Error::OutOfMemory { backend: name.to_string(), asked, free, total };
+    }
+    Error::Device(format!("{name}: {op}: {text}"))
+}
+
+/// Free and total bytes of a card.
+#[cfg(feature = "cuda")]
+fn memory(device: &Device) -> Option<(u64, u64)> {
+    let card = device.as_cuda_device().ok()?;
+    let (free, total) = card.cuda_stream().context().mem_get_info().ok()?;
+    Some((free as u64, total as u64))
+}
+
+#[cfg(not(feature = "cuda"))]
+fn memory(_device: &Device) -> Option<(u64, u64)> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn out_of_memory_is_told_from_the_rest() {
+        let of = |text: &str| {
+            let error = candle_core::Error::Msg(text.to_string());
+            device_error("cuda:0", &Device::Cpu, "matmul", Some(1 << 20), error)
+        };
+        let full = "DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")";
+        assert!(matches!(of(full), Error::OutOfMemory { asked: Some(1_048_576), .. }), "{:?}", of(full));
+        assert_eq!(of("unexpected stride").to_string(), "cuda:0: matmul: unexpected stride");
+    }
 }

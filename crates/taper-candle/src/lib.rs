@@ -2,6 +2,8 @@
 
 mod backend;
 mod conv;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod data;
 mod elementwise;
 mod error;
@@ -14,3 +16,5 @@ mod reduce;
 mod views;
 
 pub use backend::{CandleBackend, Transfers};
+#[cfg(feature = "cuda")]
+pub use cuda::cuda_devices;
