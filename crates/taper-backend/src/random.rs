@@ -51,6 +51,11 @@ impl RandomKey {
         Self { seed: self.seed, stream: u64::from(words[0]) | u64::from(words[1]) << 32 }
     }
 
+    /// The seed and the stream: all that a kernel elsewhere needs to draw the same words, as in [`block`](Self::block).
+    pub fn words(self) -> [u64; 2] {
+        [self.seed, self.stream]
+    }
+
     /// The four random words of block `block`.
     #[inline]
     pub fn block(self, block: u64) -> [u32; 4] {
@@ -114,6 +119,15 @@ mod tests {
             philox4x32([0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344], [0xa409_3822, 0x299f_31d0]),
             [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]
         );
+    }
+
+    #[test]
+    fn the_words_of_a_key_make_its_blocks() {
+        let key = RandomKey::new(0x1234_5678_9ABC_DEF0).child("a").index(2);
+        let [seed, stream] = key.words();
+        let half = |x: u64| [x as u32, (x >> 32) as u32];
+        let ([a, b], [c, d]) = (half(7 << 40), half(stream));
+        assert_eq!(key.block(7 << 40), philox4x32([a, b, c, d], half(seed)));
     }
 
     #[test]

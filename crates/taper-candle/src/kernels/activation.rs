@@ -1,0 +1,151 @@
+//! Activation functions, and products of a gradient with their derivatives, in one pass each: with the definitions of
+//! [`Activation`], to the dtype's precision.
+
+use super::launch::{Grid, Launch, Scalar};
+use super::number::{Number, Real, for_float};
+use super::source::{FLOATS, Kernel};
+use candle_core::{Result, Tensor};
+use num_traits::Float;
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
+use taper_backend::Activation;
+
+pub(crate) const KERNEL: Kernel = Kernel {
+    name: "activation",
+    text: include_str!("activation.cu"),
+    dtypes: FLOATS,
+    entries: &["activation", "activation_grad"],
+};
+
+/// The function's number in the source, and its parameters.
+fn number(f: Activation) -> [Scalar; 3] {
+    let (which, a, b) = match f {
+        Activation::Identity => (0, 0.0, 0.0),
+        Activation::Relu => (1, 0.0, 0.0),
+        Activation::LeakyRelu { negative_slope } => (2, negative_slope, 0.0),
+        Activation::Elu { alpha } => (3, alpha, 0.0),
+        Activation::Gelu => (4, 0.0, 0.0),
+        Activation::GeluTanh => (5, 0.0, 0.0),
+        Activation::Silu => (6, 0.0, 0.0),
+        Activation::Sigmoid => (7, 0.0, 0.0),
+        Activation::Tanh => (8, 0.0, 0.0),
+        Activation::Softplus { beta, threshold } => (9, beta, threshold),
+        Activation::Hardswish => (10, 0.0, 0.0),
+    };
+    [Scalar::Int(which), Scalar::Real(a), Scalar::Real(b)]
+}
+
+/// 1 / (1 + e⁻ˣ) without overflow, to full relative precision on both sides.
+fn sigmoid<A: Real>(x: A) -> A {
+    let e = (-Float::abs(x)).exp();
+    (if x < A::zero() { e } else { A::one() }) / (A::one() + e)
+}
+
+/// sigmoid x · (1 − sigmoid x), likewise.
+fn sigmoid_slope<A: Real>(x: A) -> A {
+    let e = (-Float::abs(x)).exp();
+    e / ((A::one() + e) * (A::one() + e))
+}
+
+/// The normal distribution function.
+fn normal<A: Real>(x: A) -> A {
+    A::of(0.5) * (x * A::of(-FRAC_1_SQRT_2)).erfc()
+}
+
+/// 2 √(2/π)
+const GELU_SCALE: f64 = 2.0 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
+
+/// 2u, with u what GELU's approximation takes the hyperbolic tangent of: ½ (1 + tanh u) = sigmoid 2u.
+fn gelu_inner<A: Real>(x: A) -> A {
+    A::of(GELU_SCALE) * (x + A::of(0.044715) * x * x * x)
+}
+
+fn value<A: Real>(f: Activation, x: A) -> A {
+    let (zero, three) = (A::zero(), A::of(3.0));
+    match f {
+        Activation::Identity => x,
+        Activation::Relu if x > zero || Float::is_nan(x) => x,
+        Activation::Relu => zero,
+        Activation::LeakyRelu { .. } | Activation::Elu { .. } if x > zero => x,
+        Activation::LeakyRelu { negative_slope } => A::of(negative_slope) * x,
+        Activation::Elu { alpha } => A::of(alpha) * x.exp_m1(),
+        Activation::Gelu => x * normal(x),
+        Activation::GeluTanh => x * sigmoid(gelu_inner(x)),
+        Activation::Silu => x * sigmoid(x),
+        Activation::Sigmoid => sigmoid(x),
+        Activation::Tanh => x.tanh(),
+        Activation::Softplus { beta, threshold } => {
+            let z = A::of(beta) * x;
+            if z > A::of(threshold) || Float::is_nan(x) {
+                return x;
+            }
+            (Float::max(z, zero) + (-Float::abs(z)).exp().ln_1p()) / A::of(beta)
+        }
+        Activation::Hardswish if x <= -three => zero,
+        Activation::Hardswish if x >= three => x,
+        Activation::Hardswish => x * (x + three) / A::of(6.0),
+    }
+}
+
+/// g · f′(x)
+fn slope<A: Real>(f: Activation, x: A, g: A) -> A {
+    let (zero, one, three) = (A::zero(), A::one(), A::of(3.0));
+    match f {
+        Activation::Identity => g,
+        Activation::Relu | Activation::LeakyRelu { .. } | Activation::Elu { .. } if x > zero => g,
+        Activation::Relu => zero,
+        Activation::LeakyRelu { negative_slope } => A::of(negative_slope) * g,
+        Activation::Elu { alpha } => g * (A::of(alpha) * x.exp()),
+        Activation::Gelu => {
+            let density = A::of(0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2) * (A::of(-0.5) * x * x).exp();
+            g * (normal(x) + x * density)
+        }
+        Activation::GeluTanh => {
+            let z = gelu_inner(x);
+            let inner = A::of(GELU_SCALE) * (one + A::of(3.0 * 0.044715) * x * x);
+            // Past 20 the second term is 0, but its squares may overflow.
+            let curve = if Float::abs(x) > A::of(20.0) { zero } else { x * sigmoid_slope(z) * inner };
+            g * (sigmoid(z) + curve)
+        }
+        Activation::Silu => g * (sigmoid(x) * (one + x * sigmoid(-x))),
+        Activation::Sigmoid => g * sigmoid_slope(x),
+        // 1 − tanh² x = 4 sigmoid′(2x), without cancellation
+        Activation::Tanh => g * (A::of(4.0) * sigmoid_slope(x + x)),
+        Activation::Softplus { beta, threshold } if A::of(beta) * x > A::of(threshold) => g,
+        Activation::Softplus { beta, .. } => g * sigmoid(A::of(beta) * x),
+        Activation::Hardswish if x <= -three => zero,
+        Activation::Hardswish if x >= three => g,
+        Activation::Hardswish => g * ((x + x + three) / A::of(6.0)),
+    }
+}
+
+fn launch<'a>(
+    entry: &'static str,
+    inputs: &'a [Option<&'a Tensor>],
+    scalars: &'a [Scalar; 4],
+    x: &Tensor,
+) -> Launch<'a> {
+    Launch { kernel: &KERNEL, entry, dtype: x.dtype(), inputs, scalars, grid: Grid::Pieces(x.elem_count()) }
+}
+
+/// f(x)
+pub(crate) fn forward(f: Activation, x: &Tensor) -> Result<Tensor> {
+    let [which, a, b] = number(f);
+    let (inputs, scalars) = ([Some(x)], [Scalar::count(x.elem_count()), which, a, b]);
+    for_float!("activation", x.dtype(), T => launch("activation", &inputs, &scalars, x).run::<T>(x.shape(), |host, y| {
+        y.iter_mut().zip(host.get::<T>(0)?).for_each(|(y, x)| *y = T::narrow(value(f, x.wide())));
+        Ok(())
+    }))
+}
+
+/// g · f′(x), of `x` and `g` of one shape and dtype.
+pub(crate) fn backward(f: Activation, x: &Tensor, g: &Tensor) -> Result<Tensor> {
+    let [which, a, b] = number(f);
+    let (inputs, scalars) = ([Some(x), Some(g)], [Scalar::count(x.elem_count()), which, a, b]);
+    let launch = launch("activation_grad", &inputs, &scalars, x);
+    for_float!("activation_grad", x.dtype(), T => launch.run::<T>(x.shape(), |host, y| {
+        for ((y, x), g) in y.iter_mut().zip(host.get::<T>(0)?).zip(host.get::<T>(1)?) {
+            *y = T::narrow(slope(f, x.wide(), g.wide()));
+        }
+        Ok(())
+    }))
+}

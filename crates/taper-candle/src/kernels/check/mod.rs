@@ -1,0 +1,2 @@
+//! The kernels' sources, checked without a card.
+pub(super) mod recorder;

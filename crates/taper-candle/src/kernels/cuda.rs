@@ -1,0 +1,147 @@
+//! The launch itself: the source compiled for the card that is there, and the arguments handed over.
+
+use super::launch::{Held, Launch, Scalar};
+use super::source::{Kernel, THREADS, options};
+use candle_core::backend::BackendStorage;
+use candle_core::cuda_backend::cudarc::driver::{
+    CudaSlice, CudaStream, DevicePtr, DevicePtrMut, DeviceRepr, LaunchConfig, PushKernelArg, SyncOnDrop,
+};
+use candle_core::cuda_backend::cudarc::nvrtc::{CompileOptions, compile_ptx_with_opts};
+use candle_core::cuda_backend::{CudaDType, CudaStorageSlice, WrapErr};
+use candle_core::{CudaDevice, CudaStorage, DType, Layout, Result, Storage, bail};
+use half::{bf16, f16};
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// The inputs of a launch.
+pub(super) type Inputs<'a> = [Option<(&'a CudaStorage, &'a Layout)>];
+
+pub(super) fn on_card<'a>(
+    held: &'a Held<'a, impl Deref<Target = Storage>>,
+) -> Result<Vec<Option<(&'a CudaStorage, &'a Layout)>>> {
+    let of = |(storage, layout): &'a (_, &'a Layout)| match Deref::deref(storage) {
+        Storage::Cuda(storage) => Ok((storage, *layout)),
+        _ => bail!("a kernel's inputs are on different devices"),
+    };
+    held.iter().map(|x| x.as_ref().map(of).transpose()).collect()
+}
+
+/// `kernel` for `dtype` as PTX for cards of compute capability `of`, compiled once in this process.
+fn ptx(kernel: &Kernel, dtype: DType, of: (i32, i32)) -> Result<Arc<str>> {
+    type Compiled = Mutex<HashMap<(String, (i32, i32)), Arc<str>>>;
+    static COMPILED: OnceLock<Compiled> = OnceLock::new();
+    let name = kernel.module(dtype);
+    let mut compiled = COMPILED.get_or_init(Compiled::default).lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(ptx) = compiled.get(&(name.clone(), of)) {
+        return Ok(ptx.clone());
+    }
+    let settings = CompileOptions { options: options(of), name: Some(format!("{name}.cu")), ..Default::default() };
+    let ptx: Arc<str> = compile_ptx_with_opts(kernel.source(dtype), settings).w()?.to_src().into();
+    compiled.insert((name, of), ptx.clone());
+    Ok(ptx)
+}
+
+/// The address of the first element that `layout` shows, and what tells other streams when it has been read.
+fn address<'a>(storage: &'a CudaStorage, layout: &Layout, stream: &'a CudaStream) -> Result<(u64, SyncOnDrop<'a>)> {
+    fn of<'a, T>(slice: &'a CudaSlice<T>, start: usize, stream: &'a CudaStream) -> (u64, SyncOnDrop<'a>) {
+        let (address, guard) = slice.device_ptr(stream);
+        (address + (start * size_of::<T>()) as u64, guard)
+    }
+    let Some((start, _)) = layout.contiguous_offsets() else { bail!("a kernel's input is not contiguous") };
+    Ok(match &storage.slice {
+        CudaStorageSlice::F32(x) => of(x, start, stream),
+        CudaStorageSlice::F64(x) => of(x, start, stream),
+        CudaStorageSlice::F16(x) => of(x, start, stream),
+        CudaStorageSlice::BF16(x) => of(x, start, stream),
+        CudaStorageSlice::I64(x) => of(x, start, stream),
+        CudaStorageSlice::U8(x) => of(x, start, stream),
+        _ => bail!("no kernel takes {}", storage.dtype().as_str()),
+    })
+}
+
+/// Starts the kernel, writing to `out`, which is `start` elements into its slice.
+fn start<T>(
+    launch: &Launch<'_>,
+    inputs: &Inputs<'_>,
+    device: &CudaDevice,
+    out: &mut CudaSlice<T>,
+    start: usize,
+) -> Result<()> {
+    let stream = device.cuda_stream();
+    let of = stream.context().compute_capability().w()?;
+    let code = ptx(launch.kernel, launch.dtype, of)?;
+    let function = device.get_or_load_custom_func(launch.entry, &launch.kernel.module(launch.dtype), &code)?;
+
+    let (mut addresses, mut guards) = (Vec::new(), Vec::new());
+    for input in inputs {
+        let Some((storage, layout)) = input else {
+            addresses.push(0);
+            continue;
+        };
+        let (address, guard) = address(storage, layout, &stream)?;
+        addresses.push(address);
+        guards.push(guard);
+    }
+    let (address, guard) = out.device_ptr_mut(&stream);
+    addresses.push(address + (start * size_of::<T>()) as u64);
+    guards.push(guard);
+
+    let ints: Vec<i64> = launch.scalars.iter().map(|s| if let Scalar::Int(x) = s { *x } else { 0 }).collect();
+    let wide: Vec<f64> = launch.scalars.iter().map(|s| if let Scalar::Real(x) = s { *x } else { 0.0 }).collect();
+    let narrow: Vec<f32> = wide.iter().map(|&x| x as f32).collect();
+    let mut builder = function.builder();
+    for address in &addresses {
+        builder.arg(address);
+    }
+    for (i, scalar) in launch.scalars.iter().enumerate() {
+        match scalar {
+            Scalar::Int(_) => builder.arg(&ints[i]),
+            Scalar::Real(_) if launch.dtype == DType::F64 => builder.arg(&wide[i]),
+            Scalar::Real(_) => builder.arg(&narrow[i]),
+        };
+    }
+    let grid = (launch.grid.blocks() as u32, 1, 1);
+    let config = LaunchConfig { grid_dim: grid, block_dim: (THREADS as u32, 1, 1), shared_mem_bytes: 0 };
+    // SAFETY: the arguments are those of the entry, in number, order and size, as the tests of the same launches on the
+    // host check; what they point to is held until the launch stands in the stream, behind which memory is freed.
+    unsafe { builder.launch(config) }.w()?;
+    drop(guards);
+    Ok(())
+}
+
+/// New memory of `count` elements of `dtype`, filled by the kernel.
+pub(super) fn fresh(launch: &Launch<'_>, inputs: &Inputs<'_>, dtype: DType, count: usize) -> Result<CudaStorage> {
+    fn of<T: DeviceRepr + CudaDType>(launch: &Launch<'_>, inputs: &Inputs<'_>, count: usize) -> Result<CudaStorage> {
+        let Some(Some((storage, _))) = inputs.first() else { bail!("{} was given no input", launch.entry) };
+        let device = storage.device().clone();
+        // SAFETY: the kernel writes every element, before anything that is behind it in the stream can read one. A
+        // driver may refuse to allocate nothing, hence at least one.
+        let mut out = unsafe { device.alloc::<T>(count.max(1)) }?;
+        if count > 0 {
+            start(launch, inputs, &device, &mut out, 0)?;
+        }
+        Ok(CudaStorage::wrap_cuda_slice(out, device))
+    }
+    match dtype {
+        DType::F32 => of::<f32>(launch, inputs, count),
+        DType::F64 => of::<f64>(launch, inputs, count),
+        DType::F16 => of::<f16>(launch, inputs, count),
+        DType::BF16 => of::<bf16>(launch, inputs, count),
+        DType::I64 => of::<i64>(launch, inputs, count),
+        DType::U8 => of::<u8>(launch, inputs, count),
+        other => bail!("no kernel writes {}", other.as_str()),
+    }
+}
+
+/// Lets the kernel write to `target`, a flag.
+pub(super) fn in_place(
+    launch: &Launch<'_>,
+    inputs: &Inputs<'_>,
+    target: &mut CudaStorage,
+    layout: &Layout,
+) -> Result<()> {
+    let Some((first, _)) = layout.contiguous_offsets() else { bail!("{} writes to a view", launch.entry) };
+    let device = target.device().clone();
+    start(launch, inputs, &device, target.as_cuda_slice_mut::<u8>()?, first)
+}

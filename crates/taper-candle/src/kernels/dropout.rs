@@ -1,0 +1,36 @@
+//! Dropout: element `i` in row-major order is `x / (1 − p)` where the key's word `i` is at least `p · 2³²`, else 0.
+
+use super::launch::{Grid, Launch, Scalar};
+use super::number::{Number, Real, for_float};
+use super::source::{FLOATS, Kernel};
+use candle_core::{Result, Tensor};
+use taper_backend::RandomKey;
+
+pub(crate) const KERNEL: Kernel =
+    Kernel { name: "dropout", text: include_str!("dropout.cu"), dtypes: FLOATS, entries: &["dropout"] };
+
+/// `x` with each element dropped with probability `p`.
+pub(crate) fn apply(x: &Tensor, p: f64, key: RandomKey) -> Result<Tensor> {
+    let n = x.elem_count();
+    // Words are whole numbers: at least p · 2³² is at least its ceiling.
+    let threshold = (p * 4_294_967_296.0).ceil() as u64;
+    let [seed, stream] = key.words();
+    let word = |x: u64| Scalar::Int(x as i64);
+    let launch = Launch {
+        kernel: &KERNEL,
+        entry: "dropout",
+        dtype: x.dtype(),
+        inputs: &[Some(x)],
+        scalars: &[Scalar::count(n), word(threshold), word(seed), word(stream), Scalar::Real(1.0 - p)],
+        grid: Grid::Pieces(n.div_ceil(4)),
+    };
+    for_float!("dropout", x.dtype(), T => launch.run::<T>(x.shape(), |host, y| {
+        let keep = <<T as Number>::Wide as Real>::of(1.0 - p);
+        for ((block, y), x) in y.chunks_mut(4).enumerate().zip(host.get::<T>(0)?.chunks(4)) {
+            for ((y, x), word) in y.iter_mut().zip(x).zip(key.block(block as u64)) {
+                *y = if u64::from(word) >= threshold { T::narrow(x.wide() / keep) } else { T::default() };
+            }
+        }
+        Ok(())
+    }))
+}
