@@ -169,12 +169,6 @@ impl fmt::Debug for CandleBackend {
     }
 }
 
-/// What the gradient of batch norm needs.
-struct SavedNorm {
-    mean: Tensor,
-    invstd: Tensor,
-}
-
 impl Backend for CandleBackend {
     fn name(&self) -> &str {
         &self.0.name
@@ -450,12 +444,11 @@ impl Backend for CandleBackend {
         let of = |x: Option<&Buffer>| x.map(|x| self.tensor(x).cloned()).transpose();
         let (weight, bias) = (of(weight)?, of(bias)?);
         let result = batch_norm::forward(self.tensor(x)?, weight.as_ref(), bias.as_ref(), eps);
-        let norm = self.several(OP, x, result)?;
+        let (y, mean, variance, stats) = self.several(OP, x, result)?;
         let channels = Shape::from([x.shape()[1]]);
-        let statistic = |t: &Tensor| self.made(OP, &channels, x.dtype(), t.to_dtype(candle_dtype(x.dtype())));
-        let (mean, var) = (statistic(&norm.mean)?, statistic(&norm.var)?);
-        let saved = Saved::new(SavedNorm { mean: norm.mean, invstd: norm.invstd });
-        Ok(Some((self.made(OP, x.shape(), x.dtype(), Ok(norm.y))?, mean, var, saved)))
+        let of = |shape, t| self.made(OP, shape, x.dtype(), Ok(t));
+        let (mean, variance) = (of(&channels, mean)?, of(&channels, variance)?);
+        Ok(Some((of(x.shape(), y)?, mean, variance, Saved::new(stats))))
     }
 
     fn batch_norm_grad(
@@ -467,9 +460,9 @@ impl Backend for CandleBackend {
         needs: [bool; 3],
     ) -> Result<ParamGrads> {
         const OP: &str = "batch_norm_grad";
-        let SavedNorm { mean, invstd } = saved.get::<SavedNorm>().ok_or_else(|| foreign(OP))?;
+        let stats = saved.get::<Tensor>().ok_or_else(|| foreign(OP))?;
         let weight = weight.map(|weight| self.tensor(weight)).transpose()?;
-        let result = batch_norm::backward(self.tensor(g)?, self.tensor(x)?, weight, mean, invstd, needs);
+        let result = batch_norm::backward(self.tensor(g)?, self.tensor(x)?, weight, stats, needs);
         let (dx, dw, db) = self.several(OP, x, result)?;
         let of = |t: Option<Tensor>| t.map(|t| self.made(OP, x.shape(), x.dtype(), Ok(t))).transpose();
         Ok(ParamGrads { x: of(dx)?, weight: of(dw)?, bias: of(db)? })
