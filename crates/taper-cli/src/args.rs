@@ -62,7 +62,7 @@ pub struct EvalArgs {
     /// The folder of the run
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
-    /// Where to compute [default: as the run]
+    /// Where to compute: cpu, candle, cuda or cuda:N [default: as the run]
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
     /// CPU threads; 0 for one a core; results do not depend on it [default: as the run]
@@ -105,8 +105,8 @@ pub struct GradcheckArgs {
     /// Check gradients of gradients, and list the operations that refuse
     #[arg(long)]
     pub second: bool,
-    /// Where to compute
-    #[arg(long, value_name = "NAME", default_value = "cpu")]
+    /// Where to compute: devices, separated by commas; `all` for all of this build and machine
+    #[arg(long, value_name = "NAMES", default_value = "cpu")]
     pub device: String,
 }
 

@@ -48,6 +48,13 @@ impl Failure {
         if self.code == USAGE && self.hint.is_none() { self.hint(hint) } else { self }
     }
 
+    /// How a run ended badly; `smaller` is what to try when memory did not suffice.
+    pub fn of_run(error: taper::train::Error, smaller: &str) -> Self {
+        let memory = matches!(error, taper::train::Error::Nn(taper::Error::OutOfMemory { .. }));
+        let failure = Self::from(error);
+        if memory { failure.hint(smaller) } else { failure }
+    }
+
     /// The error with the causes beneath it, but for those that its text tells already.
     fn from_error(code: u8, error: &dyn Error) -> Self {
         let mut text = error.to_string();
@@ -92,5 +99,25 @@ impl From<taper::data::Error> for Failure {
 impl From<taper::Error> for Failure {
     fn from(error: taper::Error) -> Self {
         Self::from_error(FAILED, &error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_does_not_suffice_comes_with_a_hint() {
+        let gib = |n: u64| Some(n << 30);
+        let error = taper::Error::OutOfMemory { backend: "cuda:0".into(), asked: gib(3), free: gib(1), total: gib(80) };
+        let failure = Failure::of_run(error.into(), "try --set train.batch_size=32");
+        assert_eq!(failure.code, FAILED);
+        assert_eq!(
+            failure.text,
+            "cuda:0: out of memory: asked for 3.0 GiB, 1.0 GiB of 80.0 GiB free; a smaller batch needs less"
+        );
+        assert_eq!(failure.hint.as_deref(), Some("try --set train.batch_size=32"));
+        let other = Failure::of_run(taper::Error::Device("cuda:0: lost".into()).into(), "try less");
+        assert_eq!((other.text.as_str(), other.hint), ("cuda:0: lost", None));
     }
 }

@@ -36,6 +36,7 @@ impl<'a> Progress<'a> {
     /// Shows a run of `config`. Where `logs` are written there is no bar.
     pub fn new(output: &'a mut Output, config: &Config, quiet: bool, logs: bool) -> Self {
         let device = match config.device.threads {
+            _ if config.device.name != "cpu" => config.device.name.clone(),
             1 => format!("{}, 1 thread", config.device.name),
             threads => format!("{}, {threads} threads", config.device.name),
         };

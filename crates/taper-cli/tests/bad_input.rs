@@ -10,12 +10,14 @@ fn unknown_names_come_with_the_nearest_known() {
     let place = Place::new();
     place.fails("train digits --model mpl", 2, &["unknown model `mpl`; did you mean mlp?", "seed-cnn"]);
     place.fails("train digits --device cup", 2, &["unknown device `cup`; known: cpu", "hint: did you mean cpu?"]);
-    place.fails("train digits --device cuda:0", 2, &["`cuda:0`: this build has no CUDA backend; known: cpu"]);
     place.fails("train digits --set train.epoch=3", 2, &["unknown key `train.epoch`; did you mean train.epochs"]);
     place.fails("train digits --set lr=3", 2, &["unknown key `lr`; did you mean optimizer.lr?", "--help"]);
     place.fails("train digits --set data.name=cifar100", 2, &["unknown dataset `cifar100`; known: cifar10, digits"]);
     place.fails("gradcheck --op matmull", 2, &["unknown operation `matmull`", "hint: did you mean matmul"]);
     place.fails("gradcheck --device gpu", 2, &["unknown device `gpu`; known: cpu"]);
+    place.fails("gradcheck --device cpu,gpu", 2, &["unknown device `gpu`; known: cpu"]);
+    place.fails("train digits --device cuda:x", 2, &["`cuda:x`: expected cuda:N with the number of a card"]);
+    place.fails("train digits --device cuda --threads 2", 2, &["`cuda` takes no number of threads, found 2"]);
     place.fails(
         "download cifer",
         2,
@@ -25,6 +27,20 @@ fn unknown_names_come_with_the_nearest_known() {
     place.fails("trian cifar", 2, &["'trian'", "train"]);
     place.fails("train digits --epoch 3", 2, &["'--epoch'", "'--epochs'"]);
     assert!(!place.path("runs").exists(), "a request that cannot be followed makes no run folder");
+}
+
+/// Whatever this build has, a device that it lacks comes with what brings it.
+#[test]
+#[cfg(not(feature = "cuda"))]
+fn a_device_that_this_build_lacks_comes_with_its_feature() {
+    let place = Place::new();
+    let due = ["this build has no CUDA; build with the feature `cuda`", "-p taper-cli --features cuda; `cargo xtask"];
+    for line in ["train digits --device cuda", "train digits --set device.name=cuda:0", "gradcheck --device cpu,cuda"] {
+        place.fails(line, 2, &due);
+    }
+    place.ok("train digits --max-steps 1 --run-dir run");
+    place.fails("eval run --device cuda:1", 2, &due);
+    assert!(!place.path("runs").exists());
 }
 
 #[test]

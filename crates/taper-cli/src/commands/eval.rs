@@ -20,6 +20,10 @@ pub fn run(args: &EvalArgs, logs: bool, output: &mut Output) -> Result<u8, Failu
             config = with_flag(config, flag, Override::flag(key, raw))?;
         }
     }
+    // A run on the CPU has its threads recorded, and another device takes none.
+    if config.device.name != "cpu" && args.threads.is_none() {
+        config.device.threads = 0;
+    }
     let device = device(&config)?;
     let stop = AtomicBool::new(false);
     let options = EvalOptions { locate: locate(&args.data_dir, args.offline), stop: &stop };
@@ -27,7 +31,10 @@ pub fn run(args: &EvalArgs, logs: bool, output: &mut Output) -> Result<u8, Failu
     let found = evaluate_run(&folder, &config, &record, &device, &options, &mut progress);
     progress.clear();
     drop(progress);
-    let Some((dataset, evaluation)) = found? else { return Ok(FAILED) };
+    let smaller = config.train.eval_batch_size / 2;
+    let hint = if smaller > 0 { format!("try --batch-size {smaller}") } else { "choose another device".into() };
+    let found = found.map_err(|error| Failure::of_run(error, &hint))?;
+    let Some((dataset, evaluation)) = found else { return Ok(FAILED) };
     if !args.quiet {
         output.line(&format!("{} pictures, test loss {:.4}", evaluation.samples, evaluation.loss));
     }

@@ -7,9 +7,9 @@ pub mod train;
 
 use crate::failure::Failure;
 use std::path::PathBuf;
-use taper::Device;
 use taper::data::LocateOptions;
 use taper::train::{Config, nearest};
+use taper::{Device, Error};
 
 /// The environment variable that names the downloads' folder.
 pub const DOWNLOADS_VARIABLE: &str = "TAPER_DOWNLOADS";
@@ -34,17 +34,16 @@ pub fn device(config: &Config) -> Result<Device, Failure> {
     named_device(&config.device.name, config.device.threads)
 }
 
-/// The device called `name`; an unknown name is a wrong request.
+/// The device called `name`; a name that this build does not know is a wrong request, a card that is not there is not.
 pub fn named_device(name: &str, threads: usize) -> Result<Device, Failure> {
-    let known = taper::device_names();
-    let error = match taper::device_with_threads(name, threads) {
+    let detail = match taper::device_with_threads(name, threads) {
         Ok(device) => return Ok(device),
-        Err(error) => error,
+        Err(Error::Argument { detail, .. }) => detail,
+        Err(error) => return Err(error.into()),
     };
-    if known.contains(&name) {
-        return Err(error.into());
-    }
-    let near = nearest(name, known);
-    let failure = Failure::usage(error.to_string().trim_start_matches("device: "));
-    Err(if near.is_empty() { failure } else { failure.hint(format!("did you mean {}?", near.join(" or "))) })
+    let near = nearest(name, taper::device_names());
+    let failure = Failure::usage(&detail);
+    // Only a slip is helped by another name.
+    let slip = detail.starts_with("unknown") && !near.is_empty();
+    Err(if slip { failure.hint(format!("did you mean {}?", near.join(" or "))) } else { failure })
 }

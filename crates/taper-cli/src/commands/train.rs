@@ -8,7 +8,7 @@ use crate::progress::{Progress, last_line};
 use crate::stop;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use taper::train::{Experiment, TrainOptions, train};
+use taper::train::{Config, Experiment, TrainOptions, train};
 
 /// The environment variable in which `cargo xtask` passes the source's commit.
 const COMMIT_VARIABLE: &str = "TAPER_COMMIT";
@@ -16,7 +16,8 @@ const COMMIT_VARIABLE: &str = "TAPER_COMMIT";
 pub fn run(experiment: &Experiment, args: &TrainArgs, logs: bool, output: &mut Output) -> Result<u8, Failure> {
     let hint = format!("`taper train {} --help` explains flags and keys", experiment.name());
     let mut config = args.config(experiment).map_err(|failure| failure.usage_hint(&hint))?;
-    if config.device.threads == 0 {
+    // The number is recorded; other devices have none.
+    if config.device.name == "cpu" && config.device.threads == 0 {
         config.device.threads = std::thread::available_parallelism().map_or(1, |n| n.get()).min(1024);
     }
     let device = device(&config).map_err(|failure| failure.usage_hint(&hint))?;
@@ -37,7 +38,8 @@ pub fn run(experiment: &Experiment, args: &TrainArgs, logs: bool, output: &mut O
     let trained = train(experiment, &config, &device, options, &mut progress);
     progress.clear();
     drop(progress);
-    let (folder, record, outcome) = trained.map_err(|error| Failure::from(error).usage_hint(&hint))?;
+    let (folder, record, outcome) =
+        trained.map_err(|error| Failure::of_run(error, &smaller_batches(&config)).usage_hint(&hint))?;
     if outcome.stopped {
         let failure = Failure::failed(format!(
             "stopped after {} of training; weights and metrics are in {}",
@@ -50,4 +52,33 @@ pub fn run(experiment: &Experiment, args: &TrainArgs, logs: bool, output: &mut O
         output.line(&last_line(&last.test, &record.dataset));
     }
     Ok(0)
+}
+
+/// What to try when memory does not suffice. Measuring keeps nothing for gradients, so that its batches may be larger.
+fn smaller_batches(config: &Config) -> String {
+    let halved = |key: &str, size: usize| format!("--set {key}={}", size / 2);
+    let (batch, eval) = (config.train.batch_size, config.train.eval_batch_size);
+    let train = (batch > 1).then(|| halved("train.batch_size", batch));
+    let eval = (eval > batch).then(|| halved("train.eval_batch_size", eval));
+    let flags: Vec<String> = train.into_iter().chain(eval).collect();
+    if flags.is_empty() { "a smaller model needs less too".into() } else { format!("try {}", flags.join(" ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use taper::train::experiments;
+
+    #[test]
+    fn smaller_batches_are_half_of_the_present_ones() {
+        let hint = |batch, eval| {
+            let mut config = experiments()[0].config();
+            (config.train.batch_size, config.train.eval_batch_size) = (batch, eval);
+            smaller_batches(&config)
+        };
+        assert_eq!(hint(64, 64), "try --set train.batch_size=32");
+        assert_eq!(hint(64, 250), "try --set train.batch_size=32 --set train.eval_batch_size=125");
+        assert_eq!(hint(1, 2), "try --set train.eval_batch_size=1");
+        assert_eq!(hint(1, 1), "a smaller model needs less too");
+    }
 }

@@ -6,14 +6,17 @@
 //! declares the subgradient for a cotangent of ones.
 //!
 //! [`check`] does it for the gradient, [`check_second`] for the gradient of the gradient: of ⟨dL/dx, d⟩ with a random
-//! direction d, with respect to the inputs and to the cotangent.
+//! direction d, with respect to the inputs and to the cotangent. [`Table`] does either for many operations on several
+//! devices.
 
 mod case;
 mod compare;
+mod table;
 #[cfg(test)]
 mod tests;
 
 pub use case::Case;
+pub use table::Table;
 
 use crate::ops;
 use compare::{Function, compare, compare_rules};

@@ -1,0 +1,197 @@
+//! Operations checked on several devices, as a table: a row an operation, a column a device.
+
+use super::{Report, TOLERANCE, run};
+use taper_backend::{Device, Result};
+
+/// What checking some operations on some devices found.
+///
+/// ```
+/// use taper_tensor::Device;
+/// use taper_tensor::gradcheck::Table;
+/// # fn main() -> taper_tensor::Result<()> {
+/// let devices = [Device::new(taper_cpu::CpuBackend::new()?)];
+/// let table = Table::check(&["add", "mul"], &devices, false, |line| println!("{line}"))?;
+/// assert!(table.passed());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Table {
+    devices: Vec<String>,
+    second: bool,
+    /// The width of the operations' names.
+    width: usize,
+    /// For each operation a report of each device.
+    rows: Vec<Vec<Report>>,
+}
+
+impl Table {
+    /// Checks the gradients of the operations `ops` on every one of `devices`; with `second` those of their gradients.
+    /// `line` is handed each line of the table as soon as it is known, the last one, which sums up, too.
+    ///
+    /// # Errors
+    /// An operation that does not exist. What fails a check is in the table.
+    pub fn check(ops: &[&str], devices: &[Device], second: bool, mut line: impl FnMut(&str)) -> Result<Self> {
+        let mut table = Self {
+            devices: devices.iter().map(|device| device.name().to_string()).collect(),
+            second,
+            width: ops.iter().map(|op| op.len()).max().unwrap_or_default(),
+            rows: Vec::new(),
+        };
+        line(&table.header());
+        for op in ops {
+            let row: Vec<Report> = devices.iter().map(|device| run(op, device, second)).collect::<Result<_>>()?;
+            table.row(&row).iter().for_each(|text| line(text));
+            table.rows.push(row);
+        }
+        table.refusals().iter().for_each(|text| line(text));
+        line(&table.summary());
+        Ok(table)
+    }
+
+    /// Whether every case passed on every device.
+    pub fn passed(&self) -> bool {
+        self.reports().all(|(_, report)| report.passed())
+    }
+
+    /// Every report, with its device.
+    pub fn reports(&self) -> impl Iterator<Item = (&str, &Report)> {
+        self.rows.iter().flat_map(|row| self.devices.iter().map(String::as_str).zip(row))
+    }
+
+    fn header(&self) -> String {
+        let cells = self.devices.iter().map(String::as_str);
+        self.line(&" ".repeat(self.width + "  ## cases".len()), cells)
+    }
+
+    /// An operation's row, and beneath it what failed.
+    fn row(&self, row: &[Report]) -> Vec<String> {
+        let (op, cases) = row.first().map_or(("", 0), |report| (report.op, report.cases));
+        let cells: Vec<String> = row.iter().map(cell).collect();
+        let start = format!("{op:<width$}  {cases:>2} cases", width = self.width);
+        let failures = self.devices.iter().zip(row).flat_map(|(device, report)| {
+            report.failures.iter().map(move |failure| format!("  failed on {device}: {failure}"))
+        });
+        [self.line(&start, cells.iter().map(String::as_str))].into_iter().chain(failures).collect()
+    }
+
+    fn line<'a>(&self, start: &str, cells: impl Iterator<Item = &'a str>) -> String {
+        let cells = cells.zip(&self.devices).map(|(cell, device)| format!("  {cell:<0$}", device.len().max(7)));
+        format!("{start}{}", cells.collect::<String>()).trim_end().to_string()
+    }
+
+    /// The operations that refuse a second gradient, and why.
+    fn refusals(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (i, device) in self.devices.iter().enumerate() {
+            let refusing = || self.rows.iter().map(|row| &row[i]).filter(|report| !report.refusals.is_empty());
+            let names: Vec<&str> = refusing().map(|report| report.op).collect();
+            if !names.is_empty() {
+                lines.push(format!("refusing a gradient of the gradient on {device}: {}", names.join(", ")));
+                lines.extend(refusing().flat_map(|r| &r.refusals).map(|refusal| format!("  {refusal}")));
+            }
+        }
+        lines
+    }
+
+    fn summary(&self) -> String {
+        let operations =
+            if self.rows.len() == 1 { "1 operation".into() } else { format!("{} operations", self.rows.len()) };
+        let cases: usize = self.rows.iter().filter_map(|row| row.first()).map(|report| report.cases).sum();
+        let what = if self.second { "gradients of gradients" } else { "gradients" };
+        let worst = self.reports().map(|(_, report)| report.worst).fold(0.0, larger);
+        let failed: Vec<String> = self
+            .reports()
+            .filter(|(_, report)| !report.passed())
+            .map(|(device, report)| format!("{} on {device}", report.op))
+            .collect();
+        let verdict = if failed.is_empty() { "all passed".into() } else { format!("FAILED: {}", failed.join(", ")) };
+        format!(
+            "{operations} on {}, {cases} cases of {what}: worst error {worst:.1e}, limit {TOLERANCE:.0e}, {verdict}",
+            self.devices.join(", ")
+        )
+    }
+}
+
+/// What a device made of an operation.
+fn cell(report: &Report) -> String {
+    let (refused, failed) = (report.refusals.len(), report.failures.len());
+    if report.cases > 0 && refused == report.cases {
+        return "refuses".into();
+    }
+    // A case that ended in an error has none to show.
+    let worst = if failed > 0 && report.worst == 0.0 { "error".into() } else { format!("{:.1e}", report.worst) };
+    let failed = if failed > 0 { format!(" FAILED {failed}") } else { String::new() };
+    let refused = if refused > 0 { format!(" ({refused} refuse)") } else { String::new() };
+    format!("{worst}{failed}{refused}")
+}
+
+/// The larger, NaN above all.
+fn larger(a: f64, b: f64) -> f64 {
+    if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(op: &'static str, worst: f64, failures: &[&str], refusals: &[&str]) -> Report {
+        let owned = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
+        Report { op, cases: 2, worst, failures: owned(failures), refusals: owned(refusals) }
+    }
+
+    /// Its lines, as `check` hands them out.
+    fn lines(table: &Table) -> Vec<String> {
+        let rows = table.rows.iter().flat_map(|row| table.row(row));
+        [table.header()].into_iter().chain(rows).chain(table.refusals()).chain([table.summary()]).collect()
+    }
+
+    #[test]
+    fn failures_and_refusals_are_seen() {
+        let rows = vec![
+            vec![report("add", 1e-10, &[], &[]), report("add", 0.5, &["a row: error 5.0e-1"], &[])],
+            vec![report("max", 2e-9, &[], &["a: no"]), report("max", 0.0, &["b: x", "c: y"], &[])],
+            vec![report("mul", 0.0, &[], &["d: no", "e: no"]), report("mul", 3e-9, &[], &[])],
+        ];
+        let table = Table { devices: vec!["cpu".into(), "candle".into()], second: true, width: 3, rows };
+        assert!(!table.passed());
+        let due = [
+            "               cpu      candle",
+            "add   2 cases  1.0e-10  5.0e-1 FAILED 1",
+            "  failed on candle: a row: error 5.0e-1",
+            "max   2 cases  2.0e-9 (1 refuse)  error FAILED 2",
+            "  failed on candle: b: x",
+            "  failed on candle: c: y",
+            "mul   2 cases  refuses  3.0e-9",
+            "refusing a gradient of the gradient on cpu: max, mul",
+            "  a: no",
+            "  d: no",
+            "  e: no",
+            "3 operations on cpu, candle, 6 cases of gradients of gradients: worst error 5.0e-1, limit 1e-6, \
+             FAILED: add on candle, max on candle",
+        ];
+        assert_eq!(lines(&table), due);
+    }
+
+    #[test]
+    fn nan_is_the_worst() {
+        let rows = vec![vec![report("add", f64::NAN, &["a: error NaN"], &[])], vec![report("mul", 1e-9, &[], &[])]];
+        let table = Table { devices: vec!["cpu".into()], second: false, width: 3, rows };
+        assert!(table.summary().contains("worst error NaN, "), "{}", table.summary());
+        assert!(table.row(&table.rows[0])[0].ends_with("NaN FAILED 1"));
+    }
+
+    #[test]
+    fn a_table_of_two_devices() -> Result<()> {
+        let cpu = |threads| Ok::<_, crate::Error>(Device::new(taper_cpu::CpuBackend::with_threads(threads)?));
+        let mut told = Vec::new();
+        let table = Table::check(&["add", "matmul"], &[cpu(1)?, cpu(2)?], false, |line| told.push(line.to_string()))?;
+        assert!(table.passed());
+        assert_eq!(told, lines(&table));
+        let ops: Vec<&str> = table.reports().map(|(_, report)| report.op).collect();
+        assert_eq!(ops, ["add", "add", "matmul", "matmul"]);
+        assert!(told[3].starts_with("2 operations on cpu, cpu, ") && told[3].ends_with(", all passed"), "{}", told[3]);
+        assert!(Table::check(&["ad"], &[cpu(1)?], false, |_| {}).is_err());
+        Ok(())
+    }
+}
