@@ -87,7 +87,7 @@ impl Reporter for Progress<'_> {
     }
 
     fn step(&mut self, step: &StepReport) {
-        let left = self.begun.elapsed().as_secs_f64() / step.step as f64 * (step.steps - step.step) as f64;
+        let left = self.begun.elapsed().as_secs_f64() / step.made as f64 * (step.steps - step.made) as f64;
         let StepReport { epoch, epochs, step_in_epoch, steps_in_epoch, .. } = *step;
         let state = format!(
             "loss {:.4} accuracy {:.1}% {:.0} pictures/s left {}",
@@ -97,6 +97,9 @@ impl Reporter for Progress<'_> {
             clock(left)
         );
         if self.bar.wanted {
+            if step.step < step.made {
+                return; // The bar drops what comes too fast, and would stop short of the last.
+            }
             self.bar.show(format!("epoch {epoch}/{epochs}"), step_in_epoch, steps_in_epoch, state);
         } else if is_tenth(step_in_epoch, steps_in_epoch) && self.told.elapsed() > QUIET_TIME {
             self.line(&format!("epoch {epoch}/{epochs} step {step_in_epoch}/{steps_in_epoch}: {state}"));

@@ -149,7 +149,7 @@ fn what_is_no_run_cannot_be_measured() {
 fn a_loss_that_becomes_nan_stops_the_run_and_keeps_good_weights() {
     let place = Place::new();
     for (lr, folder) in [("1e30", "a"), ("1e300", "b")] {
-        let line = format!("train digits --lr {lr} --run-dir {folder}");
+        let line = format!("train digits --lr {lr} --set train.log_every=1 --run-dir {folder}");
         let saved = format!("{folder}/model.safetensors");
         place.fails(&line, 1, &["became NaN or infinite at step ", "the last good weights, those after ", &saved]);
         place.ok(&format!("eval {folder}"));

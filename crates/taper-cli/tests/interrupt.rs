@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 #[test]
 fn ctrl_c_saves_and_exits_with_130() {
     let place = Place::new();
-    let mut command = place.command("train digits --epochs 1000000 --run-dir run");
+    let mut command = place.command("train digits --epochs 1000000 --set train.log_every=1 --run-dir run");
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     // The first epoch's line: training is under way.

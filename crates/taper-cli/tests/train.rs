@@ -8,7 +8,7 @@ use common::{Place, black_cifar, lines, losses};
 #[test]
 fn digits_are_learned_and_measured_again() {
     let place = Place::new();
-    let ran = place.ok("train digits --run-dir run");
+    let ran = place.ok("train digits --run-dir run --set train.log_every=1");
     let percent = ran.last_line().strip_prefix("Test Accuracy = ").and_then(|rest| rest.strip_suffix('%')).unwrap();
     assert!(percent.parse::<f64>().unwrap() > 95.0, "{percent}");
     assert_eq!(percent.split('.').nth(1).unwrap().len(), 2);
@@ -105,7 +105,7 @@ fn quiet_prints_the_last_line_alone() {
 #[test]
 fn a_run_that_is_cut_ends_with_an_epochs_line() {
     let place = Place::new();
-    place.ok("train digits --run-dir run --max-steps 30 --set train.log_every=10");
+    place.ok("train digits --run-dir run --max-steps 30");
     let all = lines(&place.read("run/metrics.jsonl"));
     let kinds: Vec<_> = all.iter().map(|line| (line["step"].as_u64(), line["epoch"].as_u64())).collect();
     let step = |n| (Some(n), None);
@@ -116,7 +116,7 @@ fn a_run_that_is_cut_ends_with_an_epochs_line() {
 #[test]
 fn threads_do_not_change_a_bit() {
     let place = Place::new();
-    let small = "--offline --set data.train_samples=160 --set data.test_samples=30 --epochs 2";
+    let small = "--offline --set data.train_samples=160 --set data.test_samples=30 --set train.log_every=1 --epochs 2";
     for threads in 1..=3 {
         let ran = place.ok(&format!("train cifar {small} --threads {threads} --run-dir t{threads}"));
         assert!(ran.last_line().ends_with("% (generated stand-in, not CIFAR-10)"), "{}", ran.last_line());
@@ -170,15 +170,17 @@ fn data_are_found_where_the_environment_says() {
 #[test]
 fn weights_and_order_can_be_given() {
     let place = Place::new();
-    place.ok("train digits --run-dir a --epochs 3 --no-shuffle");
-    place.ok("train digits --run-dir b --epochs 1 --no-shuffle --init a/model.safetensors");
+    place.ok("train digits --run-dir a --epochs 3 --no-shuffle --set train.log_every=1");
+    place.ok("train digits --run-dir b --epochs 1 --no-shuffle --set train.log_every=1 --init a/model.safetensors");
     let (first, second) = (losses(&place.read("a/metrics.jsonl")), losses(&place.read("b/metrics.jsonl")));
     assert!(second[0] < 0.6 * first[0], "{} {}", first[0], second[0]);
     // Another seed changes neither the given weights nor the order.
-    place.ok("train digits --run-dir c --epochs 1 --no-shuffle --init a/model.safetensors --seed 9");
+    place.ok(
+        "train digits --run-dir c --epochs 1 --no-shuffle --set train.log_every=1 --init a/model.safetensors --seed 9",
+    );
     assert_eq!(second, losses(&place.read("c/metrics.jsonl")));
     // In f64, from the same weights, the losses agree to what f32 can.
-    place.ok("train digits --run-dir d --epochs 1 --no-shuffle --init a/model.safetensors --dtype f64");
+    place.ok("train digits --run-dir d --epochs 1 --no-shuffle --set train.log_every=1 --init a/model.safetensors --dtype f64");
     let double = losses(&place.read("d/metrics.jsonl"));
     assert!(second[..5].iter().zip(&double).all(|(a, b)| (a - b).abs() < 1e-5 * b), "{second:?} {double:?}");
     assert_ne!(second[0], double[0]);

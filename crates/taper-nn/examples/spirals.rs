@@ -38,7 +38,8 @@ fn main() -> Result<()> {
         if step % 100 == 0 {
             let guesses = no_grad(|| logits.argmax(1, false))?.to_vec::<i64>()?;
             let right = guesses.iter().enumerate().filter(|(i, guess)| **guess == (i % 2) as i64).count();
-            println!("step {step:>3}  loss {:.4}  right {right} of 200  {outcome:?}", loss.item()?);
+            let taken = if outcome.taken()? { "taken" } else { "skipped" };
+            println!("step {step:>3}  loss {:.4}  right {right} of 200  {taken}", loss.item()?);
         }
     }
     Ok(())

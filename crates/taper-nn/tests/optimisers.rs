@@ -4,7 +4,7 @@ mod common;
 
 use common::{device, floats, numbers, recorded};
 use serde_json::Value;
-use taper_nn::{Adam, AdamConfig, DType, Gradients, Optimizer, Param, Sgd, SgdConfig, StepOutcome, Tensor};
+use taper_nn::{Adam, AdamConfig, DType, Gradients, Optimizer, Param, Sgd, SgdConfig, Tensor};
 
 fn optimizer(kind: &str, params: &Value, param: &Param) -> Box<dyn Optimizer> {
     let number = |name: &str, default: f64| params.get(name).map_or(default, |value| value.as_f64().unwrap());
@@ -56,7 +56,7 @@ fn five_steps_are_pytorchs() {
             if step == 4 {
                 optimizer.set_lr(optimizer.lr() * 0.1).unwrap();
             }
-            assert_eq!(optimizer.step(&gradients(&param, g)).unwrap(), StepOutcome::Taken);
+            assert!(optimizer.step(&gradients(&param, g)).unwrap().taken().unwrap());
             for (ours, theirs) in param.tensor().to_vec::<f64>().unwrap().iter().zip(after) {
                 assert!((ours - theirs).abs() <= 1e-12 * theirs.abs().max(1.0), "{name}, step {step}: {ours} {theirs}");
             }
@@ -79,19 +79,45 @@ fn a_step_that_is_not_finite_is_skipped() {
             let (old_first, old_second) = (first.tensor().to_host().unwrap(), second.tensor().to_host().unwrap());
             let mut found = gradients(&first, &[1.0, 1.0]);
             found.set_param(&second, Tensor::from_vec(vec![0.5, bad], [2], &device).unwrap());
-            assert_eq!(optimizer.step(&found).unwrap(), StepOutcome::Skipped);
+            assert!(!optimizer.step(&found).unwrap().taken().unwrap());
             // The parameter whose own gradient was finite stays as well, and so does what is remembered.
             assert_eq!(first.tensor().to_host().unwrap(), old_first);
             assert_eq!(second.tensor().to_host().unwrap(), old_second);
             for state in optimizer.state() {
                 assert_eq!(state.tensor().to_vec::<f64>().unwrap(), [0.0, 0.0], "{}", state.name());
             }
-            assert_eq!(optimizer.step(&gradients(&first, &[1.0, 1.0])).unwrap(), StepOutcome::Taken);
+            assert!(optimizer.step(&gradients(&first, &[1.0, 1.0])).unwrap().taken().unwrap());
             assert_ne!(first.tensor().to_host().unwrap(), old_first);
             // It had no gradient in this step.
             assert_eq!(second.tensor().to_host().unwrap(), old_second);
         }
     }
+}
+
+/// The host counts steps and does not know which of them the device skipped.
+#[test]
+fn a_skipped_step_counts_in_the_bias_correction() {
+    let device = device();
+    let param = Param::new("p", &Tensor::from_vec(vec![1.0], [1], &device).unwrap());
+    let AdamConfig { lr, betas: [beta1, beta2], eps, .. } = AdamConfig::default();
+    let mut adam = Adam::new(vec![param.clone()], AdamConfig::default()).unwrap();
+    for g in [f64::NAN, 3.0] {
+        let _ = adam.step(&gradients(&param, &[g])).unwrap();
+    }
+    let (m, v) = ((1.0 - beta1) * 3.0, (1.0 - beta2) * 9.0);
+    let due = 1.0 - lr * (m / (1.0 - beta1 * beta1)) / ((v / (1.0 - beta2 * beta2)).sqrt() + eps);
+    let found = param.tensor().item().unwrap();
+    assert!((found - due).abs() < 1e-15, "{found} {due}");
+}
+
+#[test]
+fn without_gradients_there_is_no_flag() {
+    let param = Param::new("p", &Tensor::zeros([2], DType::F32, &device()).unwrap());
+    let other = Param::new("other", &param.tensor().detach());
+    let sum = other.tensor().sum_all().unwrap();
+    let mut sgd = Sgd::new(vec![param], SgdConfig::default()).unwrap();
+    let outcome = sgd.step(&sum.backward().unwrap()).unwrap();
+    assert!(outcome.flag().is_none() && outcome.taken().unwrap());
 }
 
 #[test]

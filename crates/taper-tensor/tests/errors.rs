@@ -245,11 +245,13 @@ fn losses() {
     let weighted = CrossEntropyOptions { weight: Some(f64s([1.0, 2.0, 3.0], &device)), ..plain.clone() };
     says(
         x.cross_entropy(&beyond, &weighted),
-        "cross_entropy: target 1 is class 3, expected 0 to 2 (dim 1 of [2, 3] has 3 classes) or ignore_index -100",
+        "cross_entropy: a target is no class, expected 0 to 2 (dim 1 of [2, 3] has 3 classes) or ignore_index -100: index 3 \
+         (element 1 of [2, 1]) is out of range 0..3",
     );
     says(
         x.nll_loss(&of(&[-1i64, 0], &device), &NllOptions::default()),
-        "nll_loss: target 0 is class -1, expected 0 to 2 (dim 1 of [2, 3] has 3 classes) or ignore_index -100",
+        "nll_loss: a target is no class, expected 0 to 2 (dim 1 of [2, 3] has 3 classes) or ignore_index -100: index -1 \
+         (element 0 of [2, 1]) is out of range 0..3",
     );
     let weighted = CrossEntropyOptions { weight: Some(f64s([1.0], &device)), ..plain.clone() };
     says(

@@ -1,10 +1,14 @@
 //! Loss and accuracy over a dataset.
 
+use crate::scalars::Scalars;
 use crate::{Error, Reporter, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
 use taper_data::{Batch, BatchLoader, Dataset, LoaderOptions};
 use taper_nn::taper_tensor::Element;
-use taper_nn::{Context, CrossEntropy, DType, HostData, Module, Params, Tensor, no_grad};
+use taper_nn::{Context, CrossEntropy, DType, Module, Params, Tensor, no_grad};
+
+/// Losses are read from the device every so many batches.
+const READ_EVERY: usize = 10;
 
 /// What a measurement found.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,20 +59,27 @@ fn measure<T: Element, D: Dataset>(
     let total = loader.dataset().len();
     let mut found = Evaluation { loss: 0.0, correct: 0, samples: 0 };
     let mut batch = Batch::<T>::default();
+    let mut waiting = Vec::new();
     while loader.next_into(&mut batch) {
         if stop.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        let (loss, correct) = no_grad(|| {
+        let scalars = no_grad(|| {
             let (x, classes) = upload(&mut batch, params)?;
             let logits = model.forward(&x, &Context::eval())?; // [B, classes]
-            let loss = CrossEntropy::default().forward(&logits, &classes)?.item()?;
-            Ok::<_, Error>((loss, correct(&logits, &batch.labels)?))
+            let loss = CrossEntropy::default().forward(&logits, &classes)?;
+            Ok::<_, Error>(Scalars::new([&loss, &correct(&logits, &classes)?])?)
         })?;
-        found.loss += loss * batch.labels.len() as f64;
-        found.correct += correct;
-        found.samples += batch.labels.len();
-        reporter.evaluating(found.samples, total);
+        waiting.push((batch.labels.len(), scalars));
+        if waiting.len() == READ_EVERY || loader.position() == loader.len() {
+            let read = Scalars::read(waiting.iter().map(|(_, scalars)| scalars))?;
+            for ((samples, _), [loss, correct]) in waiting.drain(..).zip(read) {
+                found.loss += loss * samples as f64;
+                found.correct += correct as usize;
+                found.samples += samples;
+            }
+            reporter.evaluating(found.samples, total);
+        }
     }
     found.loss /= found.samples as f64;
     Ok(Some(found))
@@ -82,20 +93,10 @@ pub(crate) fn upload<T: Element>(batch: &mut Batch<T>, params: &Params) -> Resul
     Ok((x, classes))
 }
 
-/// How many rows of `logits: [B, classes]` are largest at their label, the first of equals counting.
-pub(crate) fn correct(logits: &Tensor, labels: &[i64]) -> Result<usize> {
-    fn count<T: Element + PartialOrd>(rows: &[T], labels: &[i64]) -> usize {
-        let classes = rows.len() / labels.len().max(1);
-        let first_largest =
-            |row: &[T]| (0..row.len()).rev().reduce(|best, i| if row[i] >= row[best] { i } else { best });
-        let guesses = rows.chunks_exact(classes.max(1)).map(first_largest);
-        guesses.zip(labels).filter(|(guess, label)| guess.is_some_and(|guess| guess as i64 == **label)).count()
-    }
-    match logits.to_host()? {
-        HostData::F32(rows) => Ok(count(&rows, labels)),
-        HostData::F64(rows) => Ok(count(&rows, labels)),
-        other => Err(unsupported(other.dtype())),
-    }
+/// How many rows of `logits: [B, classes]` are largest at their class of `classes: [B]`, the first of equals counting.
+pub(crate) fn correct(logits: &Tensor, classes: &Tensor) -> taper_nn::Result<Tensor> {
+    // In i64, whose sums are exact.
+    no_grad(|| logits.argmax(1, false)?.eq(classes)?.cast(DType::I64)?.sum_all())
 }
 
 pub(crate) fn unsupported(dtype: DType) -> Error {
@@ -111,7 +112,9 @@ mod tests {
     fn the_first_of_equals_counts() {
         let device = Device::new(taper_cpu::CpuBackend::with_threads(1).unwrap());
         let logits = Tensor::from_vec(vec![1.0_f32, 3.0, 3.0, 5.0, 4.0, 5.0, 0.0, 0.0, 0.0], [3, 3], &device).unwrap();
-        assert_eq!(correct(&logits, &[1, 0, 0]).unwrap(), 3);
-        assert_eq!(correct(&logits, &[2, 2, 1]).unwrap(), 0);
+        let of = |classes: [i64; 3]| {
+            correct(&logits, &Tensor::from_vec(classes.to_vec(), [3], &device).unwrap()).unwrap().item().unwrap()
+        };
+        assert_eq!([of([1, 0, 0]), of([1, 0, 1]), of([2, 2, 1])], [3.0, 2.0, 0.0]);
     }
 }

@@ -1,22 +1,28 @@
 //! The training loop.
 
+mod epoch;
+#[cfg(test)]
+mod tests;
+
+use self::epoch::Epoch;
 use crate::evaluate::{correct, unsupported, upload};
-use crate::{
-    Config, EpochReport, Error, Evaluation, Metrics, Reporter, Result, RunFolder, Start, StepReport, evaluate,
-};
+use crate::kept::Kept;
+use crate::scalars::Scalars;
+use crate::{Config, EpochReport, Error, Evaluation, Metrics, Reporter, Result, RunFolder, Silent, Start, evaluate};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use taper_data::{Batch, BatchLoader, Dataset, LoaderOptions};
 use taper_nn::taper_tensor::Element;
-use taper_nn::{Adam, Context, CrossEntropy, DType, Module, Optimizer, Params, StepOutcome, Tensor, weights};
-
-/// Weights are put aside every so many steps, for a loss that becomes NaN: seldom enough to cost nothing.
-const KEEP_EVERY: u64 = 20;
+use taper_nn::{Adam, Context, CrossEntropy, DType, Module, Optimizer, Params, Tensor, weights};
 
 /// Trains a classifier: cross entropy, Adam.
 ///
-/// After every epoch the weights are saved and the model is measured. A loss or gradient that is not finite stops the
-/// run and leaves the last good weights: the newest, at most 20 steps old, whose loss was finite.
+/// After every epoch the weights are saved and the model is measured.
+///
+/// A step reads nothing from the device. What it found stays there until `train.log_every` steps were made or the epoch
+/// ends; only then is a loss or gradient that is not finite noticed. It stops the run and leaves the last good weights:
+/// the newest put aside whose loss was finite. They are those of at most 20 steps before the bad one, or of `log_every`
+/// where that is more; steps made after the bad one are forgotten.
 pub struct Fit<'a, D> {
     /// The settings; `model`, `data` and `device` in it are not looked at.
     pub config: &'a Config,
@@ -54,18 +60,22 @@ struct State<T> {
     step: u64,
     /// Steps to make.
     steps: u64,
-    /// Weights whose loss was finite, and for how many steps they had been trained.
-    good: (u64, Vec<Tensor>),
+    epoch: Epoch,
+    /// The steps made since the last reading.
+    waiting: Vec<Waiting>,
+    /// When the last reading ended.
+    since: Instant,
+    kept: Kept,
 }
 
-/// What an epoch adds up.
-#[derive(Default)]
-struct Totals {
-    steps: u64,
+/// A step whose results are still on the device.
+struct Waiting {
+    /// From 1, of the whole run.
+    step: u64,
     samples: usize,
-    loss: f64,
-    correct: usize,
-    time: Duration,
+    /// The loss; how many samples were classified rightly; whether the optimiser took the step.
+    found: Scalars<3>,
+    span: tracing::Span,
 }
 
 impl<D: Dataset> Fit<'_, D> {
@@ -99,7 +109,10 @@ impl<D: Dataset> Fit<'_, D> {
             batch: Batch::default(),
             step: 0,
             steps,
-            good: (0, Vec::new()),
+            epoch: Epoch::default(),
+            waiting: Vec::new(),
+            since: Instant::now(),
+            kept: Kept::new(self.params),
         };
         let _span = tracing::info_span!("run", steps).entered();
         reporter.start(&Start {
@@ -113,6 +126,8 @@ impl<D: Dataset> Fit<'_, D> {
         match self.epochs(&mut loader, &mut state, reporter) {
             // Not NaN but the disk, say: what was learned so far is kept if it can be. The first error is the one to tell.
             Err(error) if !matches!(error, Error::NotFinite { .. }) => {
+                // A step that nobody has read may have been bad: then this puts the last good weights back.
+                let _ = self.read(&mut state, &mut Silent);
                 let _ = self.save();
                 Err(error)
             }
@@ -133,39 +148,32 @@ impl<D: Dataset> Fit<'_, D> {
             let _span = tracing::info_span!("epoch", epoch = epoch + 1).entered();
             let start = Instant::now();
             loader.start_epoch(epoch);
-            let mut totals = Totals::default();
-            let in_epoch = per_epoch.min(state.steps - state.step);
-            while totals.steps < in_epoch {
+            let steps = per_epoch.min(state.steps - state.step);
+            state.epoch = Epoch::new(epoch, epochs, steps);
+            state.since = start;
+            while state.epoch.made < steps {
                 if self.stop.load(Ordering::Relaxed) {
+                    self.read(state, reporter)?;
                     return self.stopped(state, last);
                 }
-                let loss = self.step(epoch, loader, state, &mut totals)?;
-                reporter.step(&StepReport {
-                    epoch: epoch + 1,
-                    epochs,
-                    step: state.step,
-                    steps: state.steps,
-                    step_in_epoch: totals.steps,
-                    steps_in_epoch: in_epoch,
-                    loss,
-                    mean_loss: totals.loss / totals.samples as f64,
-                    accuracy: totals.correct as f64 / totals.samples as f64,
-                    images_per_s: totals.images_per_s(),
-                });
+                self.step(loader, state)?;
+                if state.step.is_multiple_of(self.config.train.log_every) || state.epoch.made == steps {
+                    self.read(state, reporter)?;
+                }
             }
             // Before measuring, which takes a while: a kill meanwhile loses nothing.
             self.save()?;
             let Some(test) = self.measure(reporter)? else { return self.stopped(state, last) };
             if !test.loss.is_finite() {
-                return Err(self.not_finite("the test loss", state));
+                return Err(self.not_finite("the test loss", state.step, &state.kept));
             }
             let report = EpochReport {
                 epoch: epoch + 1,
                 epochs,
                 steps: state.step,
-                train_loss: totals.loss / totals.samples as f64,
+                train_loss: state.epoch.mean_loss(),
                 test,
-                images_per_s: totals.images_per_s(),
+                images_per_s: state.epoch.images_per_s(),
                 seconds: start.elapsed().as_secs_f64(),
             };
             tracing::info!(train_loss = report.train_loss, test_loss = test.loss, test_accuracy = test.accuracy());
@@ -178,50 +186,68 @@ impl<D: Dataset> Fit<'_, D> {
         Ok(Outcome { steps: state.step, last, stopped: false })
     }
 
-    /// One step; returns its loss, which is finite.
-    fn step<T: Element>(
-        &self,
-        epoch: u64,
-        loader: &mut BatchLoader<&D>,
-        state: &mut State<T>,
-        totals: &mut Totals,
-    ) -> Result<f64> {
+    /// One step. Nothing is read from the device.
+    fn step<T: Element>(&self, loader: &mut BatchLoader<&D>, state: &mut State<T>) -> Result<()> {
         let step = state.step + 1;
-        let _span = tracing::info_span!("step", step).entered();
-        let start = Instant::now();
+        let span = tracing::info_span!("step", step);
+        let entered = span.enter();
         loader.next_into(&mut state.batch);
+        let samples = state.batch.labels.len();
         let (x, classes) = upload(&mut state.batch, self.params)?;
-        let context = Context::train(self.config.train.seed, epoch, totals.steps);
+        let context = Context::train(self.config.train.seed, state.epoch.number, state.epoch.made);
         let logits = self.model.forward(&x, &context)?; // [B, classes]
         let loss = CrossEntropy::default().forward(&logits, &classes)?;
-        let value = loss.item()?;
-        tracing::debug!(loss = value);
-        if !value.is_finite() {
-            state.step = step;
-            return Err(self.not_finite("the loss", state));
+        let gradients = loss.backward()?;
+        state.kept.offer(state.step, self.params);
+        let outcome = state.optimizer.step(&gradients)?;
+        let taken = match outcome.flag() {
+            Some(flag) => flag.clone(),
+            None => Tensor::ones([1], DType::U8, self.params.device())?,
+        };
+        let found = Scalars::new([&loss, &correct(&logits, &classes)?, &taken])?;
+        (state.step, state.epoch.made) = (step, state.epoch.made + 1);
+        drop(entered);
+        state.waiting.push(Waiting { step, samples, found, span });
+        Ok(())
+    }
+
+    /// Reads what the steps since the last reading have left on the device, and tells of each in order, up to the first
+    /// that was not finite.
+    fn read<T>(&self, state: &mut State<T>, reporter: &mut dyn Reporter) -> Result<()> {
+        let waiting = std::mem::take(&mut state.waiting);
+        let found = Scalars::read(waiting.iter().map(|step| &step.found))?;
+        // The device has made all these steps by now; before, the host's clock knew nothing of it.
+        let time = state.since.elapsed().as_secs_f64() / waiting.iter().map(|step| step.samples).sum::<usize>() as f64;
+        let mut failure = None;
+        for (i, (step, &[loss, _, taken])) in waiting.iter().zip(&found).enumerate() {
+            step.span.in_scope(|| tracing::debug!(loss));
+            if loss.is_finite() {
+                state.kept.confirm(step.step - 1);
+            }
+            let what = match (loss.is_finite(), taken != 0.0) {
+                (true, true) => continue,
+                (true, false) => "a gradient",
+                (false, _) => "the loss",
+            };
+            if loss.is_finite() && found[i..].iter().all(|[.., taken]| *taken == 0.0) {
+                // The weights are as they were before this step, and their loss was finite.
+                state.kept.confirm_now(step.step - 1, self.params);
+            }
+            failure = Some((i, self.not_finite(what, step.step, &state.kept)));
+            break;
         }
-        if state.step.is_multiple_of(KEEP_EVERY) {
-            // Shared, not copied: the optimiser finds them shared and writes elsewhere, this once.
-            state.good = (state.step, self.params.all().iter().map(|param| param.tensor().detach()).collect());
+        let good = failure.as_ref().map_or(waiting.len(), |(i, _)| *i);
+        for (step, &[loss, correct, _]) in waiting.iter().zip(&found).take(good) {
+            state.epoch.add(step.samples, loss, correct as usize, time * step.samples as f64);
+            if let Some(metrics) = &mut state.metrics
+                && step.step.is_multiple_of(self.config.train.log_every)
+            {
+                metrics.step(step.step, loss)?;
+            }
+            reporter.step(&state.epoch.report(step.step, state.steps, state.step, loss));
         }
-        let outcome = state.optimizer.step(&loss.backward()?)?;
-        state.step = step;
-        if outcome == StepOutcome::Skipped {
-            // The weights are as they were, and their loss was finite.
-            state.good = (step - 1, self.params.all().iter().map(|param| param.tensor().detach()).collect());
-            return Err(self.not_finite("a gradient", state));
-        }
-        totals.steps += 1;
-        totals.samples += state.batch.labels.len();
-        totals.loss += value * state.batch.labels.len() as f64;
-        totals.correct += correct(&logits, &state.batch.labels)?;
-        totals.time += start.elapsed();
-        if let Some(metrics) = &mut state.metrics
-            && step.is_multiple_of(self.config.train.log_every)
-        {
-            metrics.step(step, value)?;
-        }
-        Ok(value)
+        state.since = Instant::now();
+        failure.map_or(Ok(()), |(_, error)| Err(error))
     }
 
     fn measure(&self, reporter: &mut dyn Reporter) -> Result<Option<Evaluation>> {
@@ -241,90 +267,11 @@ impl<D: Dataset> Fit<'_, D> {
         Ok(Outcome { steps: state.step, last, stopped: true })
     }
 
-    /// Puts the last good weights back, saves them, and says what happened.
-    fn not_finite<T>(&self, what: &'static str, state: &State<T>) -> Error {
-        let (kept, good) = &state.good;
-        let restored = self.params.all().iter().zip(good).try_for_each(|(param, value)| param.set(value));
-        match restored.map_err(Error::from).and_then(|()| self.save()) {
-            Ok(()) => {
-                Error::NotFinite { what, step: state.step, kept: *kept, saved: self.folder.map(RunFolder::model) }
-            }
+    /// Puts the last good weights back, saves them, and says what happened at `step`.
+    fn not_finite(&self, what: &'static str, step: u64, kept: &Kept) -> Error {
+        match kept.restore(self.params).map_err(Error::from).and_then(|kept| self.save().map(|()| kept)) {
+            Ok(kept) => Error::NotFinite { what, step, kept, saved: self.folder.map(RunFolder::model) },
             Err(error) => error,
         }
-    }
-}
-
-impl Totals {
-    fn images_per_s(&self) -> f64 {
-        // A clock too coarse to see any time pass must not make an infinity.
-        self.samples as f64 / self.time.as_secs_f64().max(1e-9)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Silent, experiment};
-    use taper_data::{Splits, digits};
-    use taper_models::{InputSpec, build};
-    use taper_nn::{Device, RandomKey};
-
-    /// Trains the digits' model with the configuration changed, and hands over what came out and the weights.
-    fn fit(
-        change: impl FnOnce(&mut Config),
-        reporter: &mut dyn Reporter,
-        stop: &AtomicBool,
-    ) -> (Result<Outcome>, Params) {
-        let mut config = experiment("digits").unwrap().config();
-        change(&mut config);
-        let Splits { train, test } = digits().unwrap();
-        let device = Device::new(taper_cpu::CpuBackend::with_threads(1).unwrap());
-        let params = Params::new(&device, DType::F32, RandomKey::new(0));
-        let model = build("mlp", &InputSpec { shape: [1, 8, 8], classes: 10 }, &params).unwrap();
-        let (train, test) = (&train, &test);
-        let fit = Fit { config: &config, model: &*model, params: &params, train, test, folder: None, stop };
-        (fit.run(reporter), params)
-    }
-
-    fn values(params: &Params) -> Vec<Vec<f32>> {
-        params.all().iter().map(|param| param.tensor().to_vec::<f32>().unwrap()).collect()
-    }
-
-    static GO: AtomicBool = AtomicBool::new(false);
-
-    #[test]
-    fn a_loss_that_is_not_finite_puts_the_last_good_weights_back() {
-        let (failed, params) = fit(|config| config.optimizer.lr = 1e30, &mut Silent, &GO);
-        let Err(Error::NotFinite { step, kept, saved: None, .. }) = failed else { panic!("{failed:?}") };
-        assert!(step >= 2, "the first loss is that of the first weights");
-        assert_eq!(kept, 0);
-        let (_, untrained) = fit(|config| config.optimizer.lr = 1e-300, &mut Silent, &GO);
-        assert_eq!(values(&params), values(&untrained));
-    }
-
-    /// Raises a flag after some steps, and keeps their losses.
-    struct StopAfter<'a>(u64, &'a AtomicBool, Vec<f64>);
-
-    impl Reporter for StopAfter<'_> {
-        fn step(&mut self, step: &StepReport) {
-            self.2.push(step.loss);
-            if step.step == self.0 {
-                self.1.store(true, Ordering::Relaxed);
-            }
-        }
-    }
-
-    #[test]
-    fn a_stop_ends_the_run_after_the_step_at_hand() {
-        let stop = AtomicBool::new(false);
-        let mut reporter = StopAfter(30, &stop, Vec::new());
-        let (outcome, stopped) = fit(|_| (), &mut reporter, &stop);
-        let outcome = outcome.unwrap();
-        assert_eq!((outcome.steps, outcome.stopped, reporter.2.len()), (30, true, 30));
-        assert_eq!(outcome.last.map(|epoch| (epoch.epoch, epoch.steps)), Some((1, 23)));
-        // The same as a run that is cut there.
-        let (cut, params) = fit(|config| config.train.max_steps = 30, &mut Silent, &GO);
-        assert_eq!(cut.unwrap().last.map(|epoch| (epoch.epoch, epoch.steps)), Some((2, 30)));
-        assert_eq!(values(&stopped), values(&params));
     }
 }

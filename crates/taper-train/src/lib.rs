@@ -6,11 +6,13 @@ mod evaluate;
 mod experiments;
 mod fit;
 mod folder;
+mod kept;
 mod metrics;
 mod nearest;
 mod record;
 mod report;
 mod run;
+mod scalars;
 mod timestamp;
 
 pub use config::{Config, DataConfig, DeviceConfig, KEYS, Key, OptimizerConfig, Override, TrainConfig};

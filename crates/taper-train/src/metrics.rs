@@ -1,4 +1,4 @@
-//! `metrics.jsonl`: a line a step, a line an epoch.
+//! `metrics.jsonl`: a line every so many steps, a line an epoch.
 
 use crate::{EpochReport, Error, Result};
 use serde::Serialize;

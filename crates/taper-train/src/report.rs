@@ -18,7 +18,8 @@ pub trait Reporter {
     /// The first step is about to begin.
     fn start(&mut self, _start: &Start<'_>) {}
 
-    /// A step of training was made.
+    /// A step of training was made. Steps are told of in order, some at a time: when their losses are read from the device,
+    /// every `train.log_every` steps and at the end of an epoch.
     fn step(&mut self, _step: &StepReport) {}
 
     /// `done` of `total` samples of the test split were measured.
@@ -62,6 +63,8 @@ pub struct StepReport {
     pub step: u64,
     /// Steps of the whole run.
     pub steps: u64,
+    /// Steps made by now: up to here they are told of at once.
+    pub made: u64,
     /// The step, from 1, of this epoch.
     pub step_in_epoch: u64,
     /// Steps of this epoch.

@@ -128,12 +128,18 @@ impl BatchNorm {
             let count = self.num_batches_tracked.tensor();
             let count = count.add(&Tensor::ones(Shape::scalar(), DType::I64, count.device())?)?;
             self.num_batches_tracked.set(&count)?;
-            let share = match self.config.momentum {
-                Some(momentum) => momentum,
-                None => 1.0 / count.item()?,
+            let scalar = |value| Tensor::full(value, Shape::scalar(), x.dtype(), x.device());
+            let (share, rest) = match self.config.momentum {
+                Some(momentum) => (scalar(momentum)?, scalar(1.0 - momentum)?),
+                None => {
+                    // On the device, where the count is.
+                    let share = count.cast(DType::F64)?.recip()?;
+                    let rest = share.neg()?.add_scalar(1.0)?;
+                    (share.cast(x.dtype())?, rest.cast(x.dtype())?)
+                }
             };
             let towards = |running: &Param, batch: &Tensor| -> Result<()> {
-                running.set(&running.tensor().mul_scalar(1.0 - share)?.add(&batch.mul_scalar(share)?)?)
+                running.set(&running.tensor().mul(&rest)?.add(&batch.mul(&share)?)?)
             };
             towards(&self.running_mean, &stats.mean)?;
             towards(&self.running_var, &stats.var.mul_scalar(values / (values - 1.0))?)

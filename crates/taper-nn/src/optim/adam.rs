@@ -5,8 +5,7 @@
 //!
 //! Weight decay λ joins the gradient, g ← g + λp, in Adam; in AdamW it shrinks the weights first, p ← p − lr · λ · p.
 
-use super::finite::all_finite;
-use super::{Optimizer, StepOutcome, check_not_negative};
+use super::{Optimizer, StepOutcome, all_finite, check_not_negative, set_where};
 use taper_tensor::{AdamSpec, Error, Gradients, Param, Result, Tensor, no_grad};
 
 /// The parameters of [`Adam`].
@@ -64,7 +63,7 @@ struct Slot {
     param: Param,
     m: Param,
     v: Param,
-    /// Steps taken: of this parameter, since one without a gradient takes none.
+    /// Steps made: of this parameter, since one without a gradient makes none. One that the device skipped counts.
     steps: u64,
 }
 
@@ -86,17 +85,16 @@ impl Adam {
 impl Optimizer for Adam {
     fn step(&mut self, gradients: &Gradients) -> Result<StepOutcome> {
         let found: Vec<&Tensor> = self.slots.iter().filter_map(|slot| gradients.of_param(&slot.param)).collect();
-        if !all_finite(&found)? {
-            return Ok(StepOutcome::Skipped);
-        }
+        let flag = all_finite(&found)?;
         let AdamConfig { lr, betas: [beta1, beta2], eps, weight_decay, decoupled } = self.config;
         for slot in &mut self.slots {
             let Some(gradient) = gradients.of_param(&slot.param) else { continue };
             let step = slot.steps + 1;
-            slot.step(gradient, &AdamSpec { lr, beta1, beta2, eps, weight_decay, decoupled, step })?;
+            let spec = AdamSpec { lr, beta1, beta2, eps, weight_decay, decoupled, step };
+            slot.step(gradient, flag.as_ref(), &spec)?;
             slot.steps = step;
         }
-        Ok(StepOutcome::Taken)
+        Ok(StepOutcome { flag })
     }
 
     fn lr(&self) -> f64 {
@@ -116,18 +114,19 @@ impl Optimizer for Adam {
 
 impl Slot {
     /// One step: in one kernel where the backend has it.
-    fn step(&self, gradient: &Tensor, spec: &AdamSpec) -> Result<()> {
+    fn step(&self, gradient: &Tensor, apply: Option<&Tensor>, spec: &AdamSpec) -> Result<()> {
         let (device, g) = (gradient.device(), gradient.buffer()?);
+        let flag = apply.map(Tensor::buffer).transpose()?;
         let fused =
-            self.param.update(|p| self.m.update(|m| self.v.update(|v| device.adam_step(p, m, v, g, None, spec))))?;
+            self.param.update(|p| self.m.update(|m| self.v.update(|v| device.adam_step(p, m, v, g, flag, spec))))?;
         match fused {
             Some(()) => Ok(()),
-            None => no_grad(|| self.composed(gradient, spec)),
+            None => no_grad(|| self.composed(gradient, apply, spec)),
         }
     }
 
     /// The same in tensor operations.
-    fn composed(&self, gradient: &Tensor, spec: &AdamSpec) -> Result<()> {
+    fn composed(&self, gradient: &Tensor, apply: Option<&Tensor>, spec: &AdamSpec) -> Result<()> {
         let AdamSpec { lr, beta1, beta2, eps, weight_decay, decoupled, step } = *spec;
         let (mut p, mut g) = (self.param.tensor(), gradient.clone());
         if decoupled {
@@ -141,9 +140,9 @@ impl Slot {
         let (correction1, correction2) = (1.0 - beta1.powf(step as f64), 1.0 - beta2.powf(step as f64));
         let denominator = v.sqrt()?.mul_scalar(1.0 / correction2.sqrt())?.add_scalar(eps)?;
         let p = p.sub(&m.div(&denominator)?.mul_scalar(lr / correction1)?)?;
-        self.param.set(&p)?;
-        self.m.set(&m)?;
-        self.v.set(&v)
+        set_where(apply, &self.param, &p)?;
+        set_where(apply, &self.m, &m)?;
+        set_where(apply, &self.v, &v)
     }
 }
 
@@ -161,6 +160,8 @@ mod tests {
             let key = RandomKey::new(1).child(name).index(step);
             Tensor::random(Distribution::Normal { mean: 0.0, std: 1.0 }, key, [50], crate::DType::F64, &device)
         };
+        let [no, yes] = [0u8, 1].map(|flag| Tensor::from_vec(vec![flag], [], &device));
+        let (no, yes) = (no?, yes?);
         let adam = AdamConfig { eps: 1e-3, weight_decay: 0.1, ..AdamConfig::default() };
         for config in [AdamConfig::default(), adam, AdamConfig { decoupled: true, ..adam }] {
             let start = draw("p", 0)?;
@@ -169,8 +170,12 @@ mod tests {
             let AdamConfig { lr, betas: [beta1, beta2], eps, weight_decay, decoupled } = config;
             for step in 1..=5 {
                 let (g, spec) = (draw("g", step)?, AdamSpec { lr, beta1, beta2, eps, weight_decay, decoupled, step });
-                kernel.slots[0].step(&g, &spec)?;
-                composed.slots[0].composed(&g, &spec)?;
+                kernel.slots[0].step(&g, Some(&yes), &spec)?;
+                composed.slots[0].composed(&g, (step > 2).then_some(&yes), &spec)?;
+                // Whatever the gradient is, neither changes anything where the flag says so.
+                let bad = g.mul_scalar(f64::NAN)?;
+                kernel.slots[0].step(&bad, Some(&no), &spec)?;
+                composed.slots[0].composed(&bad, Some(&no), &spec)?;
             }
             let all = |adam: &Adam| -> Result<Vec<f64>> {
                 let slot = &adam.slots[0];

@@ -3,8 +3,7 @@
 //!
 //! g ← g + λp; u ← μu + (1 − τ)g, u = g at first; p ← p − lr · u, or with Nesterov's look-ahead p − lr · (g + μu).
 
-use super::finite::all_finite;
-use super::{Optimizer, StepOutcome, check_not_negative};
+use super::{Optimizer, StepOutcome, all_finite, check_not_negative, set_where};
 use taper_tensor::{Error, Gradients, Param, Result, SgdSpec, Tensor, no_grad};
 
 /// The parameters of [`Sgd`].
@@ -58,7 +57,7 @@ pub struct Sgd {
 struct Slot {
     param: Param,
     velocity: Option<Param>,
-    /// Whether no step has been taken yet.
+    /// Whether no step has been made yet; one that the device skipped counts.
     first: bool,
 }
 
@@ -83,17 +82,15 @@ impl Sgd {
 impl Optimizer for Sgd {
     fn step(&mut self, gradients: &Gradients) -> Result<StepOutcome> {
         let found: Vec<&Tensor> = self.slots.iter().filter_map(|slot| gradients.of_param(&slot.param)).collect();
-        if !all_finite(&found)? {
-            return Ok(StepOutcome::Skipped);
-        }
+        let flag = all_finite(&found)?;
         let SgdConfig { lr, momentum, dampening, weight_decay, nesterov } = self.config;
         for slot in &mut self.slots {
             let Some(gradient) = gradients.of_param(&slot.param) else { continue };
             let spec = SgdSpec { lr, momentum, dampening, weight_decay, nesterov, first: slot.first };
-            slot.step(gradient, &spec)?;
+            slot.step(gradient, flag.as_ref(), &spec)?;
             slot.first = false;
         }
-        Ok(StepOutcome::Taken)
+        Ok(StepOutcome { flag })
     }
 
     fn lr(&self) -> f64 {
@@ -113,20 +110,21 @@ impl Optimizer for Sgd {
 
 impl Slot {
     /// One step: in one kernel where the backend has it.
-    fn step(&self, gradient: &Tensor, spec: &SgdSpec) -> Result<()> {
+    fn step(&self, gradient: &Tensor, apply: Option<&Tensor>, spec: &SgdSpec) -> Result<()> {
         let (device, g) = (gradient.device(), gradient.buffer()?);
+        let flag = apply.map(Tensor::buffer).transpose()?;
         let fused = self.param.update(|p| match &self.velocity {
-            Some(velocity) => velocity.update(|velocity| device.sgd_step(p, Some(velocity), g, None, spec)),
-            None => device.sgd_step(p, None, g, None, spec),
+            Some(velocity) => velocity.update(|velocity| device.sgd_step(p, Some(velocity), g, flag, spec)),
+            None => device.sgd_step(p, None, g, flag, spec),
         })?;
         match fused {
             Some(()) => Ok(()),
-            None => no_grad(|| self.composed(gradient, spec)),
+            None => no_grad(|| self.composed(gradient, apply, spec)),
         }
     }
 
     /// The same in tensor operations.
-    fn composed(&self, gradient: &Tensor, spec: &SgdSpec) -> Result<()> {
+    fn composed(&self, gradient: &Tensor, apply: Option<&Tensor>, spec: &SgdSpec) -> Result<()> {
         let SgdSpec { lr, momentum, dampening, weight_decay, nesterov, first } = *spec;
         let (p, mut g) = (self.param.tensor(), gradient.clone());
         if weight_decay != 0.0 {
@@ -138,10 +136,10 @@ impl Slot {
             } else {
                 velocity.tensor().mul_scalar(momentum)?.add(&g.mul_scalar(1.0 - dampening)?)?
             };
-            velocity.set(&u)?;
+            set_where(apply, velocity, &u)?;
             g = if nesterov { g.add(&u.mul_scalar(momentum)?)? } else { u };
         }
-        self.param.set(&p.sub(&g.mul_scalar(lr)?)?)
+        set_where(apply, &self.param, &p.sub(&g.mul_scalar(lr)?)?)
     }
 }
 
@@ -158,6 +156,8 @@ mod tests {
             let key = RandomKey::new(1).child(name).index(step);
             Tensor::random(Distribution::Normal { mean: 0.0, std: 1.0 }, key, [50], crate::DType::F64, &device)
         };
+        let [no, yes] = [0u8, 1].map(|flag| Tensor::from_vec(vec![flag], [], &device));
+        let (no, yes) = (no?, yes?);
         let plain = SgdConfig { lr: 0.1, weight_decay: 0.05, ..SgdConfig::default() };
         let heavy = SgdConfig { momentum: 0.9, dampening: 0.2, ..plain };
         for config in [plain, heavy, SgdConfig { dampening: 0.0, nesterov: true, ..heavy }] {
@@ -168,8 +168,12 @@ mod tests {
             for step in 1..=5 {
                 let first = step == 1;
                 let (g, spec) = (draw("g", step)?, SgdSpec { lr, momentum, dampening, weight_decay, nesterov, first });
-                kernel.slots[0].step(&g, &spec)?;
-                composed.slots[0].composed(&g, &spec)?;
+                kernel.slots[0].step(&g, Some(&yes), &spec)?;
+                composed.slots[0].composed(&g, (step > 2).then_some(&yes), &spec)?;
+                // Whatever the gradient is, neither changes anything where the flag says so.
+                let bad = g.mul_scalar(f64::NAN)?;
+                kernel.slots[0].step(&bad, Some(&no), &spec)?;
+                composed.slots[0].composed(&bad, Some(&no), &spec)?;
             }
             let value = |sgd: &Sgd| sgd.slots[0].param.tensor().to_vec::<f64>();
             let (a, b) = (value(&kernel)?, value(&composed)?);

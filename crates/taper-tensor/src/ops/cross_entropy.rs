@@ -68,7 +68,7 @@ impl Tensor {
 /// The composed version, of `rows: [M, C]`.
 fn with_classes(rows: &Tensor, target: &Tensor, options: &CrossEntropyOptions) -> Result<Tensor> {
     let CrossEntropyOptions { weight, ignore_index, reduction, label_smoothing } = options.clone();
-    let targets = Targets::read(OP, rows, target, &NllOptions { weight: weight.clone(), ignore_index, reduction })?;
+    let targets = Targets::new(OP, rows, target, &NllOptions { weight: weight.clone(), ignore_index, reduction })?;
     let log_probabilities = rows.log_softmax(-1)?;
     let mut losses = targets.chosen(&log_probabilities)?;
     if label_smoothing > 0.0 {

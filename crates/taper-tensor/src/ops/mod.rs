@@ -22,6 +22,7 @@ operations! {
     activation,
     adaptive_avg_pool2d,
     add,
+    all_finite,
     argmax,
     avg_pool2d,
     batch_norm,

@@ -5,7 +5,7 @@
 use crate::Tensor;
 use crate::check;
 use crate::gradcheck::Case;
-use taper_backend::{Error, HostData, Reduction, Result, Shape};
+use taper_backend::{Error, Reduction, Result, Shape};
 
 /// How [`Tensor::nll_loss`] weighs and reduces.
 #[derive(Debug, Clone)]
@@ -31,7 +31,7 @@ impl Tensor {
         const OP: &str = "nll_loss";
         let rows = class_rows(OP, self)?;
         check_target(OP, self, target)?;
-        let targets = Targets::read(OP, &rows, target, options)?;
+        let targets = Targets::new(OP, &rows, target, options)?;
         targets.reduce(&targets.chosen(&rows)?, options.reduction, target.shape())
     }
 }
@@ -67,8 +67,10 @@ pub(super) fn check_target(op: &'static str, x: &Tensor, target: &Tensor) -> Res
     Err(Error::shape(op, format!("target of shape {} must be {expected} for an input of shape {shape}", target.shape())))
 }
 
-/// The class of each row, checked, and what each row weighs.
+/// The class of each row, and what each row weighs. All of it is computed on the device.
 pub(super) struct Targets {
+    op: &'static str,
+    ignore_index: i64,
     /// `[M, 1]`; 0 where a row does not count.
     index: Tensor,
     /// `[M]`, u8: whether a row counts.
@@ -79,38 +81,42 @@ pub(super) struct Targets {
 
 impl Targets {
     /// Of `target` for `rows: [M, C]`.
-    pub(super) fn read(op: &'static str, rows: &Tensor, target: &Tensor, options: &NllOptions) -> Result<Self> {
+    pub(super) fn new(op: &'static str, rows: &Tensor, target: &Tensor, options: &NllOptions) -> Result<Self> {
         let (count, classes) = (rows.shape()[0], rows.shape()[1]);
-        let mut index = target.to_vec::<i64>()?;
-        let mut counted = vec![1u8; count];
-        for (row, class) in index.iter_mut().enumerate() {
-            if *class == options.ignore_index {
-                (*class, counted[row]) = (0, 0);
-            } else if !usize::try_from(*class).is_ok_and(|class| class < classes) {
-                let detail = format!(
-                    "target {row} is class {class}, expected 0 to {} (dim 1 of {} has {classes} classes) or ignore_index {}",
+        let ignore_index = options.ignore_index;
+        let target = target.reshape([count])?;
+        let counted = target.ne(&class_like(&target, ignore_index)?)?;
+        let index = counted.select(&target, &target.scalar_like(0.0)?)?.reshape([count, 1])?;
+        let weights = counted.cast(rows.dtype())?;
+        let mut targets = Self { op, ignore_index, index, counted, weights };
+        if let Some(weight) = class_weight(op, rows, options.weight.as_ref())? {
+            let of_rows = targets.gather(&weight.reshape([1, classes])?.broadcast_to([count, classes])?)?;
+            targets.weights = targets.weights.mul(&of_rows)?;
+        }
+        Ok(targets)
+    }
+
+    /// The element of each row's class, `[M]`: an error that names what is expected where a class is none.
+    fn gather(&self, rows: &Tensor) -> Result<Tensor> {
+        let (count, classes) = (rows.shape()[0], rows.shape()[1]);
+        let chosen = rows.gather(1, &self.index).map_err(|error| match error {
+            Error::Argument { op: "gather", detail } => Error::argument(
+                self.op,
+                format!(
+                    "a target is no class, expected 0 to {} (dim 1 of {} has {classes} classes) or ignore_index {}: {detail}",
                     classes as i64 - 1,
                     rows.shape(),
-                    options.ignore_index
-                );
-                return Err(Error::argument(op, detail));
-            }
-        }
-        let device = rows.device();
-        let index = Tensor::from_vec(index, [count, 1], device)?;
-        let counts: Vec<f64> = counted.iter().map(|&counts| f64::from(counts)).collect();
-        let mut weights = Tensor::from_host(HostData::from_f64(&counts, rows.dtype()), [count], device)?;
-        if let Some(weight) = class_weight(op, rows, options.weight.as_ref())? {
-            let of_rows = weight.reshape([1, classes])?.broadcast_to([count, classes])?.gather(1, &index)?;
-            weights = weights.mul(&of_rows.reshape([count])?)?;
-        }
-        Ok(Self { index, counted: Tensor::from_vec(counted, [count], device)?, weights })
+                    self.ignore_index
+                ),
+            ),
+            other => other,
+        })?;
+        chosen.reshape([count])
     }
 
     /// −w_t · x_t of each row, `[M]`; 0 where it does not count.
     pub(super) fn chosen(&self, rows: &Tensor) -> Result<Tensor> {
-        let chosen = rows.gather(1, &self.index)?.reshape([rows.shape()[0]])?;
-        self.counted(&chosen.mul(&self.weights)?.neg()?)
+        self.counted(&self.gather(rows)?.mul(&self.weights)?.neg()?)
     }
 
     /// `losses: [M]` with 0 where a row does not count, whatever its value.
@@ -126,6 +132,12 @@ impl Targets {
             Reduction::None => losses.reshape(shape.clone()),
         }
     }
+}
+
+/// `class` as a scalar beside `target`.
+fn class_like(target: &Tensor, class: i64) -> Result<Tensor> {
+    // A fill takes f64, which holds every class there may be, but not every i64.
+    if class as f64 as i64 == class { target.scalar_like(class as f64) } else { Tensor::from_vec(vec![class], [], target.device()) }
 }
 
 /// The class weights, checked and cut off from the tape.

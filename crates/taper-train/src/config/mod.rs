@@ -53,7 +53,8 @@ pub struct TrainConfig {
     pub shuffle: bool,
     /// `f32` or `f64`: of weights, inputs and everything between.
     pub dtype: String,
-    /// A line in `metrics.jsonl` every so many steps.
+    /// Losses are read from the device, checked and shown every so many steps (and at the end of an epoch), and one is
+    /// written to `metrics.jsonl`.
     pub log_every: u64,
     /// Samples at a time when measuring on the test split.
     pub eval_batch_size: usize,
@@ -86,7 +87,7 @@ pub struct DeviceConfig {
 }
 
 impl Default for TrainConfig {
-    /// One epoch of batches of 64, shuffled, in f32, from seed 0.
+    /// One epoch of batches of 64, shuffled, in f32, from seed 0, read every ten steps.
     fn default() -> Self {
         Self {
             epochs: 1,
@@ -95,7 +96,7 @@ impl Default for TrainConfig {
             max_steps: 0,
             shuffle: true,
             dtype: "f32".into(),
-            log_every: 1,
+            log_every: 10,
             eval_batch_size: 250,
             init: String::new(),
         }
@@ -144,7 +145,7 @@ pub const KEYS: &[Key] = &[
     key("train.max_steps", "an integer, 0 or more", "Stop after so many steps; 0 for no such limit"),
     key("train.shuffle", "true or false", "Go through the data in a new order each epoch"),
     key("train.dtype", "f32 or f64", "Number format of weights, inputs and everything between"),
-    key("train.log_every", "an integer, 1 or more", "A line in metrics.jsonl every so many steps"),
+    key("train.log_every", "an integer, 1 or more", "Read and show the losses, and write one, every so many steps"),
     key("train.eval_batch_size", "an integer, 1 or more", "Pictures at a time when measuring"),
     key("train.init", "a path, or empty", "A .safetensors file to start from"),
     key("optimizer.lr", "a finite number above 0", "Adam's learning rate"),

@@ -1,0 +1,60 @@
+//! What the steps of an epoch add up to.
+
+use crate::StepReport;
+
+/// The epoch under way.
+#[derive(Default)]
+pub(super) struct Epoch {
+    pub(super) number: u64,
+    of: u64,
+    steps: u64,
+    /// Steps made in it, whether they were read or not.
+    pub(super) made: u64,
+    added: u64,
+    samples: usize,
+    loss: f64,
+    correct: usize,
+    seconds: f64,
+}
+
+impl Epoch {
+    /// Epoch `number` (from 0) of `of`, with so many steps to make.
+    pub(super) fn new(number: u64, of: u64, steps: u64) -> Self {
+        Self { number, of, steps, ..Self::default() }
+    }
+
+    /// A step that was read: its mean loss over `samples`, of which `correct` were classified rightly, and how long it took.
+    pub(super) fn add(&mut self, samples: usize, loss: f64, correct: usize, seconds: f64) {
+        self.added += 1;
+        self.samples += samples;
+        self.loss += loss * samples as f64;
+        self.correct += correct;
+        self.seconds += seconds;
+    }
+
+    pub(super) fn mean_loss(&self) -> f64 {
+        self.loss / self.samples as f64
+    }
+
+    pub(super) fn images_per_s(&self) -> f64 {
+        // A clock too coarse to see any time pass must not make an infinity.
+        self.samples as f64 / self.seconds.max(1e-9)
+    }
+
+    /// How training stands after `step` of `steps`, the last that was added, with this loss; `made` are made.
+    pub(super) fn report(&self, step: u64, steps: u64, made: u64, loss: f64) -> StepReport {
+        StepReport {
+            epoch: self.number + 1,
+            epochs: self.of,
+            step,
+            steps,
+            made,
+            step_in_epoch: self.added,
+            steps_in_epoch: self.steps,
+            loss,
+            mean_loss: self.mean_loss(),
+            accuracy: self.correct as f64 / self.samples as f64,
+            images_per_s: self.images_per_s(),
+        }
+    }
+}

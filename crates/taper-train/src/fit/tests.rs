@@ -1,0 +1,218 @@
+//! Training the digits' model: what is kept, when it stops, and that reading seldom changes nothing.
+
+use super::*;
+use crate::{Silent, StepReport, experiment};
+use std::sync::atomic::AtomicU64;
+use taper_data::{Splits, digits};
+use taper_models::{InputSpec, build};
+use taper_nn::{Device, RandomKey};
+
+/// Trains the digits' model with the configuration changed, and hands over what came out and the weights.
+fn fit(change: impl FnOnce(&mut Config), reporter: &mut dyn Reporter, stop: &AtomicBool) -> (Result<Outcome>, Params) {
+    fit_with(change, |_, logits| Ok(logits), reporter, stop)
+}
+
+/// The same with the logits of each training step, counted from 1, changed.
+fn fit_with(
+    change: impl FnOnce(&mut Config),
+    logits: impl Fn(u64, Tensor) -> taper_nn::Result<Tensor> + Send + Sync,
+    reporter: &mut dyn Reporter,
+    stop: &AtomicBool,
+) -> (Result<Outcome>, Params) {
+    let mut config = experiment("digits").unwrap().config();
+    change(&mut config);
+    let Splits { train, test } = digits().unwrap();
+    let device = Device::new(taper_cpu::CpuBackend::with_threads(1).unwrap());
+    let params = Params::new(&device, DType::F32, RandomKey::new(0));
+    let model = build("mlp", &InputSpec { shape: [1, 8, 8], classes: 10 }, &params).unwrap();
+    let model = Changed { model, logits, step: AtomicU64::new(0) };
+    let (train, test) = (&train, &test);
+    let fit = Fit { config: &config, model: &model, params: &params, train, test, folder: None, stop };
+    (fit.run(reporter), params)
+}
+
+struct Changed<F> {
+    model: Box<dyn Module>,
+    logits: F,
+    step: AtomicU64,
+}
+
+impl<F: Fn(u64, Tensor) -> taper_nn::Result<Tensor> + Send + Sync> Module for Changed<F> {
+    fn forward(&self, x: &Tensor, context: &Context) -> taper_nn::Result<Tensor> {
+        let logits = self.model.forward(x, context)?;
+        if !context.is_training() {
+            return Ok(logits);
+        }
+        (self.logits)(self.step.fetch_add(1, Ordering::Relaxed) + 1, logits)
+    }
+}
+
+/// The weights after so many steps.
+fn after(steps: u64) -> Vec<Vec<f32>> {
+    let change = |config: &mut Config| match steps {
+        0 => config.optimizer.lr = 1e-300, // too little to change any
+        _ => config.train.max_steps = steps,
+    };
+    values(&fit(change, &mut Silent, &GO).1)
+}
+
+fn values(params: &Params) -> Vec<Vec<f32>> {
+    params.all().iter().map(|param| param.tensor().to_vec::<f32>().unwrap()).collect()
+}
+
+static GO: AtomicBool = AtomicBool::new(false);
+
+#[test]
+fn a_loss_that_is_not_finite_puts_the_last_good_weights_back() {
+    let mut steps = Vec::new();
+    for log_every in [1, 10, 1000] {
+        let change = |config: &mut Config| (config.optimizer.lr, config.train.log_every) = (1e30, log_every);
+        let (failed, params) = fit(change, &mut Silent, &GO);
+        let Err(Error::NotFinite { step, kept, saved: None, .. }) = failed else { panic!("{failed:?}") };
+        assert!(step >= 2, "the first loss is that of the first weights");
+        assert_eq!(kept, 0);
+        assert!(values(&params) == after(0));
+        steps.push(step);
+    }
+    assert_eq!(steps, [steps[0]; 3]);
+}
+
+/// However seldom losses are read: the step that was bad is named, and weights are kept of which a finite loss was seen.
+#[test]
+fn what_is_kept_is_old_by_so_many_steps_at_most() {
+    // An epoch has 23 steps, and losses are read at its end too. Weights are put aside after 20 steps and every 20 later,
+    // or once the loss of those before was read.
+    for (log_every, bad, due) in
+        [(1, 21, 0), (1, 22, 20), (1, 41, 20), (1, 42, 40), (10, 21, 0), (10, 33, 20), (1000, 47, 40)]
+    {
+        let nan = |step, logits: Tensor| if step == bad { logits.mul_scalar(f64::NAN) } else { Ok(logits) };
+        let mut told = Told::default();
+        let (failed, params) = fit_with(|config| config.train.log_every = log_every, nan, &mut told, &GO);
+        let Err(Error::NotFinite { what: "the loss", step, kept, .. }) = failed else { panic!("{failed:?}") };
+        assert_eq!((step, kept), (bad, due), "read every {log_every}");
+        assert!(values(&params) == after(due), "read every {log_every}, bad at {bad}");
+        assert_eq!(told.steps.len() as u64, bad - 1, "the good steps are told of");
+    }
+}
+
+/// A gradient that is not finite while the loss is: the weights before it are good if no step has changed them since.
+#[test]
+fn a_gradient_that_is_not_finite_changes_nothing() {
+    for (log_every, due) in [(1, 32), (33, 32), (10, 20)] {
+        // √0 adds nothing to a logit, and an infinity times 0 to its gradient.
+        let bad = |step, logits: Tensor| match step {
+            33 => logits.add(&logits.mul_scalar(0.0)?.abs()?.sqrt()?),
+            _ => Ok(logits),
+        };
+        let (failed, params) = fit_with(|config| config.train.log_every = log_every, bad, &mut Silent, &GO);
+        let Err(Error::NotFinite { what: "a gradient", step: 33, kept, .. }) = failed else { panic!("{failed:?}") };
+        assert_eq!(kept, due, "read every {log_every}");
+        assert!(values(&params) == after(due), "read every {log_every}");
+    }
+}
+
+/// Not NaN stops the run but another error, before the NaN was read: what is left behind is good all the same.
+#[test]
+fn another_error_leaves_good_weights_too() {
+    let bad = |step, logits: Tensor| match step {
+        25 => logits.mul_scalar(f64::NAN),
+        28 => Err(taper_nn::Error::Device("unplugged".into())),
+        _ => Ok(logits),
+    };
+    let (failed, params) = fit_with(|_| (), bad, &mut Silent, &GO);
+    assert_eq!(failed.unwrap_err().to_string(), "unplugged");
+    assert!(values(&params) == after(20));
+}
+
+/// What a run told, bit by bit, but for times.
+#[derive(Default, PartialEq, Debug)]
+struct Told {
+    steps: Vec<[u64; 6]>,
+    epochs: Vec<(u64, [f64; 3])>,
+}
+
+impl Reporter for Told {
+    fn step(&mut self, step: &StepReport) {
+        let StepReport { epoch, step, step_in_epoch, loss, mean_loss, accuracy, .. } = *step;
+        self.steps.push([epoch, step, step_in_epoch, loss.to_bits(), mean_loss.to_bits(), accuracy.to_bits()]);
+    }
+
+    fn epoch(&mut self, epoch: &EpochReport) {
+        self.epochs.push((epoch.steps, [epoch.train_loss, epoch.test.loss, epoch.test.accuracy()]));
+    }
+}
+
+#[test]
+fn reading_seldom_changes_no_number() {
+    let run = |log_every| {
+        let mut told = Told::default();
+        let change = |config: &mut Config| (config.train.epochs, config.train.log_every) = (2, log_every);
+        let (outcome, params) = fit(change, &mut told, &GO);
+        assert_eq!(outcome.unwrap().steps, 46);
+        (told, values(&params))
+    };
+    let each = run(1);
+    assert_eq!((each.0.steps.len(), each.0.epochs.len()), (46, 2));
+    for log_every in [7, 10, 1000] {
+        assert!(run(log_every) == each, "{log_every}");
+    }
+}
+
+/// Steps are told of when they are read, and their time is taken then.
+#[test]
+fn steps_are_told_of_in_groups() {
+    #[derive(Default)]
+    struct Groups(Vec<(u64, u64)>);
+    impl Reporter for Groups {
+        fn step(&mut self, step: &StepReport) {
+            assert!(step.images_per_s > 0.0 && step.images_per_s.is_finite());
+            self.0.push((step.step, step.made));
+        }
+    }
+    let mut groups = Groups::default();
+    let (outcome, _) = fit(|config| config.train.max_steps = 25, &mut groups, &GO);
+    assert_eq!(outcome.unwrap().steps, 25);
+    let made = |step| [10, 20, 23, 25].into_iter().find(|&made| made >= step).unwrap();
+    assert_eq!(groups.0, (1..=25).map(|step| (step, made(step))).collect::<Vec<_>>());
+}
+
+/// Raises a flag after some steps, and keeps their losses.
+struct StopAfter<'a>(u64, &'a AtomicBool, Vec<f64>);
+
+impl Reporter for StopAfter<'_> {
+    fn step(&mut self, step: &StepReport) {
+        self.2.push(step.loss);
+        if step.step == self.0 {
+            self.1.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+#[test]
+fn a_stop_ends_the_run_after_the_step_at_hand() {
+    let stop = AtomicBool::new(false);
+    let mut reporter = StopAfter(30, &stop, Vec::new());
+    let (outcome, stopped) = fit(|_| (), &mut reporter, &stop);
+    let outcome = outcome.unwrap();
+    assert_eq!((outcome.steps, outcome.stopped, reporter.2.len()), (30, true, 30));
+    assert_eq!(outcome.last.map(|epoch| (epoch.epoch, epoch.steps)), Some((1, 23)));
+    // The same as a run that is cut there.
+    let (cut, params) = fit(|config| config.train.max_steps = 30, &mut Silent, &GO);
+    assert_eq!(cut.unwrap().last.map(|epoch| (epoch.epoch, epoch.steps)), Some((2, 30)));
+    assert!(values(&stopped) == values(&params));
+}
+
+/// Between two readings.
+#[test]
+fn a_stop_does_not_wait_for_a_reading() {
+    let stop = AtomicBool::new(false);
+    let raise = |step, logits| {
+        stop.fetch_or(step == 34, Ordering::Relaxed);
+        Ok(logits)
+    };
+    let mut told = Told::default();
+    let (outcome, stopped) = fit_with(|_| (), raise, &mut told, &stop);
+    let outcome = outcome.unwrap();
+    assert_eq!((outcome.steps, outcome.stopped, told.steps.len()), (34, true, 34));
+    assert!(values(&stopped) == after(34));
+}

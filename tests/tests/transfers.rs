@@ -1,0 +1,125 @@
+//! What crosses between host and device in a training step: inputs and labels, and nothing back.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use taper::data::ImageDataset;
+use taper::train::{Fit, Reporter, StepReport, experiment};
+use taper_cpu::CpuBackend;
+use taper_models::{InputSpec, SeedCnn};
+use taper_nn::{
+    Activation, Adam, AdamConfig, BatchNorm2d, BatchNormConfig, Context, Conv2d, Conv2dConfig, CrossEntropy, DType,
+    Device, Dropout, Flatten, Linear, LinearConfig, MaxPool2d, Module, Optimizer, Params, RandomKey, Result,
+    Sequential, Sgd, SgdConfig, Tensor,
+};
+use taper_tests::counting::{Counting, Transfers};
+use taper_tests::hash;
+use taper_tests::toy::ToyBackend;
+
+/// Every device, counted, and whether it has the rim's dropout: the composed one uploads a mask.
+fn devices() -> Vec<(Device, Arc<Transfers>, bool)> {
+    [
+        (Device::new(CpuBackend::with_threads(1).expect("a pool of threads")), true),
+        (ToyBackend::device(), false), // nothing but composed versions
+    ]
+    .map(|(inner, dropout)| {
+        let (device, transfers) = Counting::device(inner);
+        (device, transfers, dropout)
+    })
+    .into()
+}
+
+/// `count` pictures of 4 × 4.
+fn pictures(count: usize) -> ImageDataset {
+    let labels = hash::labels(count).into_iter().map(|label| label as u8).collect();
+    let classes = (0..10).map(|class| class.to_string()).collect();
+    let bytes = hash::pictures(count).into_iter().take(count * 48).collect();
+    ImageDataset::new(bytes, labels, [3, 4, 4], classes, 255).expect("pictures and as many labels")
+}
+
+/// Counts what crossed before each group of steps was told of.
+struct Groups<'a>(&'a Transfers, Vec<(u64, [usize; 2])>);
+
+impl Reporter for Groups<'_> {
+    fn step(&mut self, step: &StepReport) {
+        if step.step == step.made {
+            self.1.push((step.step, self.0.take()));
+        }
+    }
+}
+
+#[test]
+fn a_run_reads_where_it_shows() {
+    let (train, test) = (pictures(23), pictures(13)); // 12 batches of 2, 13 of 1
+    let mut config = experiment("cifar").unwrap().config();
+    (config.train.epochs, config.train.batch_size, config.train.eval_batch_size) = (2, 2, 1);
+    config.train.log_every = 5;
+    let stop = AtomicBool::new(false);
+    for (device, transfers, _) in devices() {
+        let params = Params::new(&device, DType::F32, RandomKey::new(0));
+        let model = SeedCnn::new(&InputSpec { shape: [3, 4, 4], classes: 10 }, &params).unwrap();
+        transfers.take();
+        let (config, params, train, test, stop) = (&config, &params, &train, &test, &stop);
+        let mut groups = Groups(&transfers, Vec::new());
+        let outcome = Fit { config, model: &model, params, train, test, folder: None, stop }.run(&mut groups).unwrap();
+        assert_eq!(outcome.steps, 24);
+        // Measuring, between the epochs: 13 batches up, two readings.
+        let expected =
+            [(5, [10, 1]), (10, [10, 1]), (12, [4, 1]), (15, [2 * 13 + 6, 2 + 1]), (20, [10, 1]), (24, [8, 1])];
+        assert_eq!(groups.1, expected, "{device}");
+        assert_eq!(transfers.take(), [2 * 13, 2], "{device}");
+    }
+}
+
+/// Everything that is different in training: batch norm with either kind of mean, dropout.
+fn model(params: &Params) -> Result<Sequential> {
+    let plain_mean = BatchNormConfig::new(4).momentum(None);
+    Ok(Sequential::new()
+        .then(Conv2d::new(Conv2dConfig::new(3, 4, 3).padding(1), &params.sub("conv1"))?)
+        .then(BatchNorm2d::new(BatchNormConfig::new(4), &params.sub("norm1"))?)
+        .then(Activation::Relu)
+        .then(MaxPool2d::new(2))
+        .then(Conv2d::new(Conv2dConfig::new(4, 4, 3).padding(1), &params.sub("conv2"))?)
+        .then(BatchNorm2d::new(plain_mean, &params.sub("norm2"))?)
+        .then(Flatten)
+        .then(Dropout::new(0.25, &params.sub("dropout"))?)
+        .then(Linear::new(LinearConfig::new(16, 10), &params.sub("fc"))?))
+}
+
+#[test]
+fn a_loop_of_ones_own_reads_nothing() {
+    const STEPS: u64 = 3;
+    for (device, transfers, dropout) in devices() {
+        for (name, make) in OPTIMIZERS {
+            let params = Params::new(&device, DType::F32, RandomKey::new(0));
+            let model = model(&params).unwrap();
+            let mut optimizer = make(params.trainable()).unwrap();
+            let x: Vec<f32> = hash::pictures(1).into_iter().take(2 * 48).map(|x| f32::from(x) / 255.0).collect();
+            let x = Tensor::from_vec(x, [2, 3, 4, 4], &device).unwrap();
+            let classes = Tensor::from_vec(hash::labels(2), [2], &device).unwrap();
+            let before = params.trainable()[0].tensor().to_host().unwrap();
+            transfers.take();
+            let step = |step| -> Result<_> {
+                let logits = model.forward(&x, &Context::train(0, 0, step))?;
+                let loss = CrossEntropy::default().forward(&logits, &classes)?;
+                Ok((optimizer.step(&loss.backward()?)?, loss))
+            };
+            let made: Vec<_> = (0..STEPS).map(step).collect::<Result<_>>().unwrap();
+            let masks = if dropout { 0 } else { STEPS as usize };
+            assert_eq!(transfers.take(), [masks, 0], "{name} on {device}");
+            // And they were steps.
+            assert!(made.iter().all(|(outcome, loss)| outcome.taken().unwrap() && loss.item().unwrap().is_finite()));
+            assert_eq!(transfers.take(), [0, 2 * STEPS as usize]);
+            assert_ne!(params.trainable()[0].tensor().to_host().unwrap(), before, "{name} on {device}");
+        }
+    }
+}
+
+type Make = fn(Vec<taper_nn::Param>) -> Result<Box<dyn Optimizer>>;
+
+const OPTIMIZERS: [(&str, Make); 3] = [
+    ("Adam", |params| Ok(Box::new(Adam::new(params, AdamConfig::default())?))),
+    ("AdamW", |params| Ok(Box::new(Adam::new(params, AdamConfig::adamw())?))),
+    ("SGD", |params| {
+        Ok(Box::new(Sgd::new(params, SgdConfig { momentum: 0.9, nesterov: true, ..SgdConfig::default() })?))
+    }),
+];
