@@ -1,2 +1,4 @@
-//! The kernels' sources, checked without a card.
+//! The kernels' sources, checked without a card: compiled to PTX, and run on the host beside their twins.
+
+mod nvrtc;
 pub(super) mod recorder;
