@@ -6,6 +6,7 @@ use super::launch::{Grid, Host, Launch, Scalar};
 use super::number::{Number, Real, for_float};
 use super::source::{FLOATS, Kernel};
 use candle_core::{Result, Tensor, WithDType, bail};
+use num_traits::{Float, One, Zero};
 
 pub(crate) const KERNEL: Kernel = Kernel {
     name: "batch_norm",
@@ -75,7 +76,7 @@ impl Plan {
     }
 }
 
-/// Input `i` of type A, in f64. The sums of the twins are in f64 throughout.
+/// Input `i` of type A, in f64, in which the twins sum over elements.
 fn f64s<A: WithDType>(host: &Host<'_>, i: usize) -> Result<Vec<f64>> {
     Ok(host.get::<A>(i)?.iter().map(|x| x.to_f64()).collect())
 }
@@ -123,18 +124,23 @@ fn normalise<T: Number>(
     let grid = Grid::Pieces(channels);
     let join = Launch { kernel, entry: "batch_norm_stats", dtype, inputs: &inputs, scalars: &scalars, grid };
     let stats = join.run::<T::Wide>((4, channels), |host, out| {
-        let (x, moments) = (host.get::<T>(0)?, f64s::<T::Wide>(host, 1)?);
+        let (x, moments) = (host.get::<T>(0)?, host.get::<T::Wide>(1)?);
         let (means, squares) = moments.split_at(chunks * channels);
+        let (zero, one, all) = (T::Wide::zero(), T::Wide::one(), <T::Wide as Real>::of(per as f64));
+        let count = |s: usize| <T::Wide as Real>::of(plan.count(s));
         for c in 0..channels {
-            let part = |s: usize| (plan.count(s), means[s * channels + c], squares[s * channels + c]);
-            let d = (0..chunks).map(part).map(|(count, mean, _)| mean * count / per as f64).sum::<f64>();
-            let squares = (0..chunks).map(part).map(|(count, mean, square)| square + count * (mean - d) * (mean - d));
-            let variance = squares.sum::<f64>() / per as f64;
-            let shift = x[c * plane].to_f64();
-            let high = <T::Wide as Real>::of(shift + d);
-            let low = (shift - high.to_f64()) + d;
-            let found = [high.to_f64(), low, 1.0 / (variance + eps).sqrt(), variance];
-            found.iter().enumerate().for_each(|(k, &x)| out[k * channels + c] = Real::of(x));
+            let d = (0..chunks).fold(zero, |d, s| d + means[s * channels + c] * (count(s) / all));
+            let squares = (0..chunks).fold(zero, |sum, s| {
+                let apart = means[s * channels + c] - d;
+                sum + (squares[s * channels + c] + count(s) * apart * apart)
+            });
+            // shift + d in two parts, exactly (Knuth).
+            let (shift, variance) = (x[c * plane].wide(), squares / all);
+            let high = shift + d;
+            let back = high - shift;
+            let low = (shift - (high - back)) + (d - back);
+            let inverse = one / (variance + Real::of(eps)).sqrt();
+            [high, low, inverse, variance].iter().enumerate().for_each(|(k, &x)| out[k * channels + c] = x);
         }
         Ok(())
     })?;

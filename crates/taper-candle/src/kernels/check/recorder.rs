@@ -1,4 +1,4 @@
-//! What was launched, with all that a kernel would have been given and what its twin made of it.
+//! What was launched on candle's CPU device: all that a kernel would have been given, and what its twin made of it.
 
 use super::super::launch::Launch;
 use candle_core::{CpuStorage, DType, Layout};
@@ -6,62 +6,72 @@ use std::cell::RefCell;
 
 /// One launch.
 #[derive(Debug)]
-pub(in super::super) struct Recorded {
-    pub(in super::super) kernel: &'static str,
-    pub(in super::super) entry: &'static str,
-    pub(in super::super) dtype: DType,
-    pub(in super::super) blocks: usize,
-    /// Whether threads may take more pieces, so that any number of blocks does.
-    pub(in super::super) any_grid: bool,
-    /// The inputs' bytes (none where there is no input), what the output holds at first, and the numbers.
-    pub(in super::super) arguments: Vec<Vec<u8>>,
+pub(super) struct Recorded {
+    pub(super) module: String,
+    pub(super) entry: &'static str,
+    pub(super) blocks: usize,
+    /// The bytes of the inputs (none where there is no input), of what the output holds at first, and of the numbers.
+    pub(super) arguments: Vec<Vec<u8>>,
     /// Which argument the output is.
-    pub(in super::super) output: usize,
-    /// What the twin wrote, and its shape.
-    pub(in super::super) expected: CpuStorage,
-    pub(in super::super) shape: Vec<usize>,
+    pub(super) output: usize,
+    /// What the twin wrote: its dtype, shape and bytes.
+    pub(super) written: DType,
+    pub(super) shape: Vec<usize>,
+    pub(super) expected: Vec<u8>,
 }
 
 thread_local! {
     static RECORDS: RefCell<Option<Vec<Recorded>>> = const { RefCell::new(None) };
 }
 
-/// What `f` launches on candle's CPU device.
-pub(in super::super) fn record(f: impl FnOnce() -> candle_core::Result<()>) -> candle_core::Result<Vec<Recorded>> {
+/// What `f` launches.
+pub(super) fn record(f: impl FnOnce() -> candle_core::Result<()>) -> candle_core::Result<Vec<Recorded>> {
     RECORDS.set(Some(Vec::new()));
     let done = f();
     let records = RECORDS.take().unwrap_or_default();
     done.map(|()| records)
 }
 
-/// The bytes of the elements from `start` to `end`.
-fn bytes(storage: &CpuStorage, start: usize, end: usize) -> Vec<u8> {
+macro_rules! for_storage {
+    ($storage:expr, $x:ident => $body:expr) => {
+        match $storage {
+            CpuStorage::F32($x) => $body,
+            CpuStorage::F64($x) => $body,
+            CpuStorage::F16($x) => $body,
+            CpuStorage::BF16($x) => $body,
+            CpuStorage::I64($x) => $body,
+            CpuStorage::U8($x) => $body,
+            other => panic!("no kernel takes {other:?}"),
+        }
+    };
+}
+
+fn bytes(storage: &CpuStorage) -> Vec<u8> {
+    for_storage!(storage, x => x.iter().flat_map(|x| x.to_ne_bytes()).collect())
+}
+
+/// The numbers in `bytes`; i64 exactly, as far as indices go.
+pub(super) fn values(dtype: DType, bytes: &[u8]) -> Vec<f64> {
     macro_rules! of {
-        ($($name:ident),*) => {
-            match storage {
-                $(CpuStorage::$name(x) => x[start..end].iter().flat_map(|x| x.to_ne_bytes()).collect(),)*
-                other => panic!("no kernel takes {other:?}"),
-            }
+        ($t:ty, $n:literal, $f:expr) => {
+            bytes
+                .chunks_exact($n)
+                .map(|x| <[u8; $n]>::try_from(x).map_or(f64::NAN, |x| $f(<$t>::from_ne_bytes(x))))
+                .collect()
         };
     }
-    of!(F32, F64, F16, BF16, I64, U8)
+    match dtype {
+        DType::F32 => of!(f32, 4, f64::from),
+        DType::F64 => of!(f64, 8, |x| x),
+        DType::F16 => of!(half::f16, 2, half::f16::to_f64),
+        DType::BF16 => of!(half::bf16, 2, half::bf16::to_f64),
+        // Two halves, so that none is rounded.
+        DType::I64 => of!(i32, 4, f64::from),
+        _ => of!(u8, 1, f64::from),
+    }
 }
 
-fn all(storage: &CpuStorage) -> Vec<u8> {
-    use candle_core::backend::BackendStorage;
-    let count = match storage {
-        CpuStorage::F32(x) => x.len(),
-        CpuStorage::F64(x) => x.len(),
-        CpuStorage::F16(x) => x.len(),
-        CpuStorage::BF16(x) => x.len(),
-        CpuStorage::I64(x) => x.len(),
-        CpuStorage::U8(x) => x.len(),
-        other => panic!("no kernel writes {:?}", other.dtype()),
-    };
-    bytes(storage, 0, count)
-}
-
-/// Keeps a launch, if this thread records. A new output holds what it should not hold in the end.
+/// Keeps a launch, if this thread records. A new output holds at first what it should not hold in the end.
 pub(in super::super) fn note(
     launch: &Launch<'_>,
     inputs: &[Option<(&CpuStorage, &Layout)>],
@@ -69,28 +79,30 @@ pub(in super::super) fn note(
     expected: &CpuStorage,
     shape: &[usize],
 ) {
+    use candle_core::backend::BackendStorage;
     RECORDS.with_borrow_mut(|records| {
         let Some(records) = records else { return };
         let input = |input: &Option<(&CpuStorage, &Layout)>| {
-            input.map_or(Vec::new(), |(storage, layout)| {
-                let (start, end) = layout.contiguous_offsets().unwrap_or_default();
-                bytes(storage, start, end)
-            })
+            let Some((storage, layout)) = input else { return Vec::new() };
+            let (start, end) = layout.contiguous_offsets().unwrap_or_default();
+            let size = storage.dtype().size_in_bytes();
+            bytes(storage)[start * size..end * size].to_vec()
         };
+        let written = expected.dtype();
+        let expected = bytes(expected);
         let mut arguments: Vec<Vec<u8>> = inputs.iter().map(input).collect();
         let output = arguments.len();
-        arguments.push(initial.map_or_else(|| vec![0xA5; all(expected).len()], all));
+        arguments.push(initial.map_or_else(|| vec![0xA5; expected.len()], bytes));
         arguments.extend(launch.scalars.iter().map(|s| s.bytes(launch.dtype)));
         records.push(Recorded {
-            kernel: launch.kernel.name,
+            module: launch.kernel.module(launch.dtype),
             entry: launch.entry,
-            dtype: launch.dtype,
             blocks: launch.grid.blocks(),
-            any_grid: matches!(launch.grid, super::super::launch::Grid::Pieces(_)),
             arguments,
             output,
-            expected: expected.clone(),
+            written,
             shape: shape.to_vec(),
+            expected,
         });
     });
 }
