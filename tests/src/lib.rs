@@ -10,3 +10,8 @@ pub mod toy;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// How to write a backend, whose examples run as documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/backends.md")]
+struct Backends;
