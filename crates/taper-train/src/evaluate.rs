@@ -29,7 +29,7 @@ impl Evaluation {
 }
 
 /// Measures `model`, whose parameters are `params`, on `data`, `batch_size` samples at a time, in order, without
-/// gradients. `None` when `stop` was raised meanwhile.
+/// gradients. What was found is read from the device every ten batches. `None` when `stop` was raised meanwhile.
 ///
 /// # Errors
 /// When the data are empty or do not fit the model.

@@ -22,7 +22,7 @@ pub trait Reporter {
     /// every `train.log_every` steps and at the end of an epoch.
     fn step(&mut self, _step: &StepReport) {}
 
-    /// `done` of `total` samples of the test split were measured.
+    /// `done` of `total` samples of the test split were measured: told every ten batches.
     fn evaluating(&mut self, _done: usize, _total: usize) {}
 
     /// An epoch has ended and was measured.
