@@ -1,6 +1,6 @@
 //! The launch itself: the source compiled for the card that is there, and the arguments handed over.
 
-use super::launch::{Held, Launch, Scalar};
+use super::launch::{Held, Launch};
 use super::source::{Kernel, THREADS, options};
 use candle_core::backend::BackendStorage;
 use candle_core::cuda_backend::cudarc::driver::{
@@ -87,19 +87,11 @@ fn start<T>(
     addresses.push(address + (start * size_of::<T>()) as u64);
     guards.push(guard);
 
-    let ints: Vec<i64> = launch.scalars.iter().map(|s| if let Scalar::Int(x) = s { *x } else { 0 }).collect();
-    let wide: Vec<f64> = launch.scalars.iter().map(|s| if let Scalar::Real(x) = s { *x } else { 0.0 }).collect();
-    let narrow: Vec<f32> = wide.iter().map(|&x| x as f32).collect();
+    let numbers = launch.scalars.iter().map(|s| s.argument(launch.dtype).0);
+    let arguments: Vec<u64> = addresses.into_iter().chain(numbers).collect();
     let mut builder = function.builder();
-    for address in &addresses {
-        builder.arg(address);
-    }
-    for (i, scalar) in launch.scalars.iter().enumerate() {
-        match scalar {
-            Scalar::Int(_) => builder.arg(&ints[i]),
-            Scalar::Real(_) if launch.dtype == DType::F64 => builder.arg(&wide[i]),
-            Scalar::Real(_) => builder.arg(&narrow[i]),
-        };
+    for argument in &arguments {
+        builder.arg(argument);
     }
     let grid = (launch.grid.blocks() as u32, 1, 1);
     let config = LaunchConfig { grid_dim: grid, block_dim: (THREADS as u32, 1, 1), shared_mem_bytes: 0 };

@@ -20,13 +20,16 @@ impl Scalar {
         Self::Int(n as i64)
     }
 
-    /// The bytes of the number as the kernel for `dtype` takes it.
-    #[cfg(any(test, feature = "cuda"))]
-    pub(crate) fn bytes(self, dtype: DType) -> Vec<u8> {
+    /// The number as the kernel for `dtype` takes it: the bytes in memory, and how many of them count.
+    pub(crate) fn argument(self, dtype: DType) -> (u64, usize) {
         match self {
-            Self::Int(x) => x.to_ne_bytes().to_vec(),
-            Self::Real(x) if wide_dtype(dtype) == DType::F64 => x.to_ne_bytes().to_vec(),
-            Self::Real(x) => (x as f32).to_ne_bytes().to_vec(),
+            Self::Int(x) => (x as u64, 8),
+            Self::Real(x) if wide_dtype(dtype) == DType::F64 => (x.to_bits(), 8),
+            Self::Real(x) => {
+                let mut bytes = [0; 8];
+                bytes[..4].copy_from_slice(&(x as f32).to_ne_bytes());
+                (u64::from_ne_bytes(bytes), 4)
+            }
         }
     }
 }
@@ -41,7 +44,6 @@ pub(crate) enum Grid {
 }
 
 impl Grid {
-    #[cfg(any(test, feature = "cuda"))]
     pub(crate) fn blocks(self) -> usize {
         match self {
             // A multiple of what any card runs at a time; more only costs starting them.

@@ -16,10 +16,18 @@ mod cuda;
 pub(crate) mod dropout;
 pub(crate) mod finite;
 mod integer;
+#[cfg_attr(
+    not(any(test, feature = "cuda")),
+    expect(dead_code, reason = "on the host alone, nothing reads what a card would be told")
+)]
 mod launch;
 pub(crate) mod max_pool;
 mod number;
 pub(crate) mod sgd;
+#[cfg_attr(
+    not(any(test, feature = "cuda")),
+    expect(dead_code, reason = "on the host alone, nothing reads what a card would be told")
+)]
 mod source;
 
 /// Every source.

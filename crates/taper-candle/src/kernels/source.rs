@@ -27,10 +27,8 @@ pub(crate) const FLOATS: &[DType] = &[DType::F32, DType::F64, DType::F16, DType:
 pub(crate) const THREADS: usize = 256;
 
 /// What stands before every source.
-#[cfg(any(test, feature = "cuda"))]
 pub(crate) const PRELUDE: &str = include_str!("prelude.cu");
 
-#[cfg(any(test, feature = "cuda"))]
 impl Kernel {
     /// The types that make the text a kernel for `dtype`.
     pub(crate) fn types(dtype: DType) -> &'static str {
@@ -56,7 +54,6 @@ impl Kernel {
 
 /// NVRTC's options for a card of this compute capability. No fast mathematics: a NaN must stay one, and division and
 /// roots round as IEEE 754 says.
-#[cfg(any(test, feature = "cuda"))]
 pub(crate) fn options((major, minor): (i32, i32)) -> Vec<String> {
     vec![format!("--gpu-architecture=compute_{major}{minor}"), "--std=c++17".to_owned()]
 }

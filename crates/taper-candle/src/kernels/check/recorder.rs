@@ -93,7 +93,10 @@ pub(in super::super) fn note(
         let mut arguments: Vec<Vec<u8>> = inputs.iter().map(input).collect();
         let output = arguments.len();
         arguments.push(initial.map_or_else(|| vec![0xA5; expected.len()], bytes));
-        arguments.extend(launch.scalars.iter().map(|s| s.bytes(launch.dtype)));
+        arguments.extend(launch.scalars.iter().map(|s| {
+            let (bytes, size) = s.argument(launch.dtype);
+            bytes.to_ne_bytes()[..size].to_vec()
+        }));
         records.push(Recorded {
             module: launch.kernel.module(launch.dtype),
             entry: launch.entry,
