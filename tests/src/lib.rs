@@ -4,6 +4,7 @@
 pub mod conformance;
 pub mod counting;
 pub mod hash;
+pub mod seed_cnn;
 pub mod toy;
 
 /// The repository's README, whose examples run as documentation tests.

@@ -60,7 +60,7 @@ pub fn device_with_threads(name: &str, threads: usize) -> Result<Device> {
         #[cfg(feature = "cpu")]
         "cpu" => Ok(Device::new(taper_cpu::CpuBackend::with_threads(threads)?)),
         #[cfg(feature = "candle")]
-        "candle" => Ok(Device::new(taper_candle::CandleBackend::cpu()?)),
+        "candle" => Ok(Device::new(taper_candle::CandleBackend::cpu())),
         #[cfg(feature = "cuda")]
         "cuda" => Ok(Device::new(taper_candle::CandleBackend::cuda(card)?)),
         _ => {
