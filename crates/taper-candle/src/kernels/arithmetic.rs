@@ -73,3 +73,39 @@ pub(crate) fn binary(op: BinaryOp, a: &Tensor, b: &Tensor) -> Result<Tensor> {
         Ok(())
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    #[test]
+    fn nans_negative_bases_and_views() -> Result<()> {
+        let nan = f32::NAN;
+        let of = |op, a: [f32; 4], b: [f32; 4]| {
+            // Every second element of a matrix's rows.
+            let x = |x: [f32; 4]| Tensor::new(&[x, [9.0; 4]], &Device::Cpu)?.t()?.narrow(1, 0, 1);
+            binary(op, &x(a)?, &x(b)?)?.flatten_all()?.to_vec1::<f32>()
+        };
+        let larger = of(BinaryOp::Maximum, [1.0, nan, 2.0, -1.0], [3.0, 1.0, nan, -2.0])?;
+        assert!(larger[1].is_nan() && larger[2].is_nan() && (larger[0], larger[3]) == (3.0, -1.0), "{larger:?}");
+        let smaller = of(BinaryOp::Minimum, [1.0, nan, 2.0, -1.0], [3.0, 1.0, nan, -2.0])?;
+        assert!(smaller[1].is_nan() && smaller[2].is_nan() && (smaller[0], smaller[3]) == (1.0, -2.0), "{smaller:?}");
+        let powers = of(BinaryOp::Pow, [-2.0, -2.0, 0.0, -8.0], [3.0, -2.0, 0.0, 0.5])?;
+        assert!(powers[..3] == [-8.0, 0.25, 1.0] && powers[3].is_nan(), "{powers:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn integers_wrap_around() -> Result<()> {
+        let of = |op, a: [i64; 4], b: [i64; 4]| {
+            binary(op, &Tensor::new(&a, &Device::Cpu)?, &Tensor::new(&b, &Device::Cpu)?)?.to_vec1::<i64>()
+        };
+        assert_eq!(of(BinaryOp::Add, [i64::MAX, 1, 2, 3], [1, 1, 1, 1])?, [i64::MIN, 2, 3, 4]);
+        assert_eq!(of(BinaryOp::Div, [i64::MIN, 7, -7, 5], [-1, 2, 2, 0])?, [i64::MIN, 3, -3, 0]);
+        let negative = unary_i64(taper_backend::UnaryOp::Neg, &Tensor::new(&[i64::MIN, 3], &Device::Cpu)?)?;
+        assert_eq!(negative.to_vec1::<i64>()?, [i64::MIN, -3]);
+        assert!(of(BinaryOp::Pow, [1; 4], [1; 4]).is_err_and(|e| e.to_string().contains("i64")));
+        Ok(())
+    }
+}

@@ -27,19 +27,26 @@ pub(super) fn on_card<'a>(
     held.iter().map(|x| x.as_ref().map(of).transpose()).collect()
 }
 
-/// `kernel` for `dtype` as PTX for cards of compute capability `of`, compiled once in this process.
-fn ptx(kernel: &Kernel, dtype: DType, of: (i32, i32)) -> Result<Arc<str>> {
-    type Compiled = Mutex<HashMap<(String, (i32, i32)), Arc<str>>>;
-    static COMPILED: OnceLock<Compiled> = OnceLock::new();
-    let name = kernel.module(dtype);
-    let mut compiled = COMPILED.get_or_init(Compiled::default).lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(ptx) = compiled.get(&(name.clone(), of)) {
-        return Ok(ptx.clone());
+/// A kernel for one dtype, as PTX, and the name of its module.
+struct Compiled {
+    module: String,
+    ptx: String,
+}
+
+/// `kernel` for `dtype` on cards of compute capability `of`, compiled once in this process.
+fn compiled(kernel: &'static Kernel, dtype: DType, of: (i32, i32)) -> Result<Arc<Compiled>> {
+    type All = Mutex<HashMap<(&'static str, DType, (i32, i32)), Arc<Compiled>>>;
+    static ALL: OnceLock<All> = OnceLock::new();
+    let mut all = ALL.get_or_init(All::default).lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(compiled) = all.get(&(kernel.name, dtype, of)) {
+        return Ok(compiled.clone());
     }
-    let settings = CompileOptions { options: options(of), name: Some(format!("{name}.cu")), ..Default::default() };
-    let ptx: Arc<str> = compile_ptx_with_opts(kernel.source(dtype), settings).w()?.to_src().into();
-    compiled.insert((name, of), ptx.clone());
-    Ok(ptx)
+    let module = kernel.module(dtype);
+    let settings = CompileOptions { options: options(of), name: Some(format!("{module}.cu")), ..Default::default() };
+    let ptx = compile_ptx_with_opts(kernel.source(dtype), settings).w()?.to_src();
+    let compiled = Arc::new(Compiled { module, ptx });
+    all.insert((kernel.name, dtype, of), compiled.clone());
+    Ok(compiled)
 }
 
 /// The address of the first element that `layout` shows, and what tells other streams when it has been read.
@@ -70,8 +77,8 @@ fn start<T>(
 ) -> Result<()> {
     let stream = device.cuda_stream();
     let of = stream.context().compute_capability().w()?;
-    let code = ptx(launch.kernel, launch.dtype, of)?;
-    let function = device.get_or_load_custom_func(launch.entry, &launch.kernel.module(launch.dtype), &code)?;
+    let code = compiled(launch.kernel, launch.dtype, of)?;
+    let function = device.get_or_load_custom_func(launch.entry, &code.module, &code.ptx)?;
 
     let (mut addresses, mut guards) = (Vec::new(), Vec::new());
     for input in inputs {

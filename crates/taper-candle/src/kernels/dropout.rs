@@ -34,3 +34,20 @@ pub(crate) fn apply(x: &Tensor, p: f64, key: RandomKey) -> Result<Tensor> {
         Ok(())
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    #[test]
+    fn the_words_decide_in_row_major_order() -> Result<()> {
+        let key = RandomKey::new(3).child("dropout");
+        let x = Tensor::arange(1f32, 36.0, &Device::Cpu)?.reshape((5, 7))?.t()?;
+        let y = apply(&x, 0.25, key)?.flatten_all()?.to_vec1::<f32>()?;
+        for (i, (y, x)) in y.into_iter().zip(x.flatten_all()?.to_vec1::<f32>()?).enumerate() {
+            assert_eq!(y, if key.word(i as u64) >= 1 << 30 { x / 0.75 } else { 0.0 }, "element {i}");
+        }
+        Ok(())
+    }
+}
