@@ -3,6 +3,7 @@
 
 mod cargo;
 mod ci;
+mod device;
 mod taper;
 mod test;
 
@@ -15,10 +16,14 @@ Run, each built first (`cargo xtask train cifar --help` explains the arguments):
   train EXPERIMENT   train `cifar` or `digits`, print the test accuracy
   eval RUN           measure a saved run again
   download cifar     fetch CIFAR-10 into datasets/downloads
-  gradcheck          check every operation's gradient
+  gradcheck          check every operation's gradient; `--device cpu,candle,toy`, or `all`
+
+`--device candle` or `--device cuda` builds what that device needs.
 
 Develop:
   test [ARGUMENTS]   every test of the workspace; the arguments go to `cargo test`
+  conformance [--device LIST] [FILTER]
+                     hold devices to the contract, beside a slow twin: `cpu,candle,cuda,toy`; all without a list
   ci                 format, clippy, docs, then `test`: all that .ci/run runs
 ";
 
@@ -27,7 +32,7 @@ fn main() -> ExitCode {
     let command = args.next().and_then(|name| name.into_string().ok()).unwrap_or_default();
     let rest: Vec<_> = args.collect();
     let done = match command.as_str() {
-        "train" | "eval" | "download" | "gradcheck" => taper::run(&command, &rest),
+        "train" | "eval" | "download" | "gradcheck" | "conformance" => taper::run(&command, &rest),
         "test" => test::run(&rest),
         "ci" => ci::run(),
         "help" | "--help" | "-h" => {

@@ -1,16 +1,29 @@
-//! `train`, `eval`, `download`, `gradcheck`: builds the `taper` program and becomes it.
+//! `train`, `eval`, `download`, `gradcheck`, `conformance`: builds the `taper` program, or that of the tests where a device
+//! is asked for that it alone has, and becomes it.
 
 use crate::cargo::{cannot_start, cargo, code, root};
+use crate::device::{features, holds_toy, named};
 use std::ffi::OsString;
 use std::io::{Error, Result};
 use std::process::Command;
 
-/// Builds `taper` in the profile that this program was built in, and runs it with `command` and `rest` as they are.
+/// Builds the program in the profile that this one was built in, with the features that its devices need, and runs it with
+/// `command` and `rest` as they are.
 pub fn run(command: &str, rest: &[OsString]) -> Result<u8> {
+    let mut devices = named(command, rest);
+    if command == "conformance" && devices.is_empty() {
+        devices.push("all".into());
+    }
+    let (package, program) = program(command, &devices);
     let mut build = cargo();
-    build.args(["build", "--release", "--package", "taper-cli", "--manifest-path"]).arg(root().join("Cargo.toml"));
-    if !may_use_network(command, rest) {
+    build.args(["build", "--release", "--package", package, "--bin", program, "--manifest-path"]);
+    build.arg(root().join("Cargo.toml"));
+    if package != "taper-cli" || !may_use_network(command, rest) {
         build.arg("--no-default-features");
+    }
+    let features = features(&devices)?;
+    if !features.is_empty() {
+        build.args(["--features", &features]);
     }
     let status = build.status().map_err(|error| cannot_start(&build, &error))?;
     if !status.success() {
@@ -18,7 +31,7 @@ pub fn run(command: &str, rest: &[OsString]) -> Result<u8> {
     }
     // Both programs lie in one folder, wherever the target folder is.
     let here = std::env::current_exe()?;
-    let mut taper = Command::new(here.with_file_name(format!("taper{}", std::env::consts::EXE_SUFFIX)));
+    let mut taper = Command::new(here.with_file_name(format!("{program}{}", std::env::consts::EXE_SUFFIX)));
     taper.arg(command).args(rest);
     if std::env::var_os("TAPER_DOWNLOADS").is_none() {
         taper.env("TAPER_DOWNLOADS", root().join("datasets/downloads"));
@@ -27,6 +40,12 @@ pub fn run(command: &str, rest: &[OsString]) -> Result<u8> {
         taper.env("TAPER_COMMIT", commit);
     }
     become_it(taper)
+}
+
+/// The package and the program that know `command` and `devices`.
+fn program(command: &str, devices: &[String]) -> (&'static str, &'static str) {
+    let tests = command == "conformance" || (command == "gradcheck" && holds_toy(devices));
+    if tests { ("taper-tests", "taper-tests") } else { ("taper-cli", "taper") }
 }
 
 /// Whether this command may download anything. If it may not, HTTP and TLS are not compiled, which take a good part of a
@@ -74,6 +93,14 @@ fn become_it(mut command: Command) -> Result<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_slow_twin_is_in_the_tests_program() {
+        let of = |command, list: &[&str]| program(command, &list.iter().map(ToString::to_string).collect::<Vec<_>>()).1;
+        assert_eq!([of("gradcheck", &[]), of("gradcheck", &["cpu", "candle"]), of("train", &["all"])], ["taper"; 3]);
+        let tests = [of("gradcheck", &["all"]), of("gradcheck", &["cpu", "toy"]), of("conformance", &["cpu"])];
+        assert_eq!(tests, ["taper-tests"; 3]);
+    }
 
     #[test]
     fn the_network_is_built_in_unless_it_cannot_be_asked() {

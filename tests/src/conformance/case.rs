@@ -3,6 +3,7 @@
 use super::bound::compare;
 use super::{Bound, Value};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 use taper_backend::{Buffer, DType, Device, Error, HostData, RandomKey, Result, Rim, Shape, UnaryOp};
 
 /// What a result should be, by definition, in f64.
@@ -40,6 +41,8 @@ pub struct Outcome {
     pub unsupported: bool,
     /// A hash of every bit of its results.
     pub digest: u64,
+    /// How long it took.
+    pub time: Duration,
     /// What is not as the contract says.
     pub failures: Vec<String>,
 }
@@ -137,7 +140,10 @@ impl<'a> Case<'a> {
     /// Checks that `f` on the device gives an error.
     pub fn check_error(&mut self, args: &[Value], f: impl Fn(&Device, &[Buffer]) -> Rim<Vec<Buffer>>) {
         for (device, outcome) in self.devices.iter().zip(&mut self.outcomes) {
-            match run(device, args, &f) {
+            let begun = Instant::now();
+            let ran = run(device, args, &f);
+            outcome.time += begun.elapsed();
+            match ran {
                 Ok(Ran { results: Some(_), .. }) => outcome.failures.push("no error where one is due".into()),
                 Ok(Ran { results: None, .. }) => outcome.composed = true,
                 Err(Trouble::Panic(text)) => outcome.failures.push(format!("panicked: {text}")),
@@ -166,8 +172,11 @@ impl<'a> Case<'a> {
             expected.iter().map(|e| e.0.count()).chain(args.iter().map(|a| a.shape.count())).collect();
         for (device, outcome) in self.devices.iter().zip(&mut self.outcomes) {
             if device.supports(self.dtype) {
+                let begun = Instant::now();
                 poison(device, self.dtype, &sizes);
-                outcome.compare(bound, args, &expected, run(device, args, &f), self.dtype);
+                let ran = run(device, args, &f);
+                outcome.time += begun.elapsed();
+                outcome.compare(bound, args, &expected, ran, self.dtype);
             }
         }
     }

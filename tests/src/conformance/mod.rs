@@ -17,6 +17,7 @@ mod memory;
 mod optimiser;
 mod pooling;
 mod reduce;
+mod report;
 mod rim_layers;
 mod rim_norms;
 mod rim_pointwise;
@@ -25,26 +26,11 @@ mod views;
 
 pub use bound::{Bound, unit_roundoff};
 pub use case::Case;
+pub use report::Report;
 pub use value::{Form, Value};
 
 use crate::toy::ToyBackend;
-use std::collections::BTreeMap;
 use taper_backend::{DType, Device, RandomKey};
-
-/// What a run found.
-#[derive(Debug, Default)]
-pub struct Report {
-    /// How many cases ran.
-    pub cases: usize,
-    /// For every method of the rim that the backend leaves to the composed version, in how many cases it did.
-    pub composed: BTreeMap<&'static str, usize>,
-    /// For every method that the backend does not offer for halves, in how many cases.
-    pub unsupported: BTreeMap<&'static str, usize>,
-    /// One line for each thing that is not as the contract says.
-    pub failures: Vec<String>,
-    /// A hash of every bit of every result: two runs that should agree bit by bit have the same.
-    pub digest: u64,
-}
 
 /// A run in progress: what the files of cases are handed.
 pub struct Run<'a> {
@@ -61,7 +47,7 @@ pub fn run(device: &Device, filter: &str) -> Report {
 
 /// The same for several devices, a report for each; the slow reference is computed once for all.
 pub fn run_all(devices: &[Device], filter: &str) -> Vec<Report> {
-    let reports = devices.iter().map(|_| Report::default()).collect();
+    let reports = devices.iter().map(|device| Report { device: device.to_string(), ..Report::default() }).collect();
     let mut run = Run { devices, toy: ToyBackend::device(), filter, reports };
     memory::cases(&mut run);
     views::cases(&mut run);
@@ -101,6 +87,7 @@ impl Run<'_> {
         body(&mut case);
         for (report, outcome) in self.reports.iter_mut().zip(case.outcomes) {
             report.cases += 1;
+            report.time += outcome.time;
             if outcome.composed {
                 *report.composed.entry(op).or_default() += 1;
             }

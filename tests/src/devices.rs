@@ -1,0 +1,35 @@
+//! Devices by name, the slow twin among them.
+
+use crate::toy::ToyBackend;
+use taper::{Device, Result, device_list, device_with_threads};
+
+/// The devices in `list`, separated by commas: the names of [`taper::device`], `toy`, and `all` for all of them that this
+/// build and this machine have. The CPU has `threads` threads, 0 for one a core.
+///
+/// # Errors
+/// A device that this build or this machine lacks.
+pub fn devices(list: &str, threads: usize) -> Result<Vec<Device>> {
+    let with_toy: Vec<&str> = list.split(',').map(|name| if name.trim() == "all" { "all,toy" } else { name }).collect();
+    let names = device_list(&with_toy.join(","));
+    let device = |name: &String| match name.as_str() {
+        "toy" => Ok(ToyBackend::device()),
+        name => device_with_threads(name, if name == "cpu" { threads } else { 0 }),
+    };
+    names.iter().map(device).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_holds_the_toy() -> Result<()> {
+        let names = |list| Ok::<_, taper::Error>(devices(list, 1)?.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(names("toy,cpu,toy")?, ["toy", "cpu"]);
+        let all = names("all")?;
+        assert_eq!((all.first().map(String::as_str), all.last().map(String::as_str)), (Some("cpu"), Some("toy")));
+        assert_eq!(all.iter().any(|name| name == "candle"), cfg!(feature = "candle"));
+        assert!(devices("cpu,tpu", 1).is_err());
+        Ok(())
+    }
+}

@@ -1,0 +1,76 @@
+//! `taper-tests`: gradient checks and the conformance suite on any devices, the slow twin among them. `cargo xtask` starts
+//! it.
+
+use clap::{Args, Parser};
+use std::process::ExitCode;
+use taper::Error;
+use taper::gradcheck::{Table, operations};
+use taper_tests::conformance::run_all;
+use taper_tests::devices::devices;
+
+/// Hold devices to what is due
+#[derive(Parser)]
+enum Command {
+    /// Check operations' gradients against differences, in f64
+    Gradcheck(Gradcheck),
+    /// Run the conformance suite: every method of the contract beside a slow twin
+    Conformance(Conformance),
+}
+
+#[derive(Args)]
+struct Gradcheck {
+    /// Devices, separated by commas: cpu, candle, cuda, cuda:N, toy, all
+    #[arg(long, value_name = "NAMES", default_value = "all")]
+    device: String,
+    /// Only this operation [default: all]
+    #[arg(long, value_name = "NAME")]
+    op: Option<String>,
+    /// Check gradients of gradients, and list the operations that refuse
+    #[arg(long)]
+    second: bool,
+}
+
+#[derive(Args)]
+struct Conformance {
+    /// Devices, separated by commas: cpu, candle, cuda, cuda:N, toy, all
+    #[arg(long, value_name = "NAMES", default_value = "all")]
+    device: String,
+    /// Only cases whose name (`conv2d f32 …`) contains this [default: all]
+    #[arg(value_name = "FILTER", default_value = "", hide_default_value = true)]
+    filter: String,
+}
+
+fn main() -> ExitCode {
+    let passed = match Command::parse() {
+        Command::Gradcheck(args) => gradcheck(&args),
+        Command::Conformance(args) => conformance(&args),
+    };
+    match passed {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {}", error.to_string().trim_start_matches("device: "));
+            // As the `taper` program: a wrong request is 2.
+            ExitCode::from(if matches!(error, Error::Argument { .. }) { 2 } else { 1 })
+        }
+    }
+}
+
+fn gradcheck(args: &Gradcheck) -> taper::Result<bool> {
+    let ops = match &args.op {
+        Some(op) => vec![op.as_str()],
+        None => operations(),
+    };
+    // The cases are small: the CPU's threads would only wait for each other.
+    let table = Table::check(&ops, &devices(&args.device, 1)?, args.second, |line| println!("{line}"))?;
+    Ok(table.passed())
+}
+
+fn conformance(args: &Conformance) -> taper::Result<bool> {
+    let reports = run_all(&devices(&args.device, 0)?, &args.filter);
+    reports.iter().for_each(|report| println!("{report}"));
+    if reports.iter().any(|report| report.cases == 0) {
+        return Err(Error::argument("conformance", format!("no case's name contains `{}`", args.filter)));
+    }
+    Ok(reports.iter().all(|report| report.failures.is_empty()))
+}
