@@ -27,11 +27,8 @@ fn conformance_of_chosen_devices() {
     let starts: Vec<&str> = out.lines().map(|line| line.split(['(', ',']).next().unwrap_or_default()).collect();
     let toy: Vec<&str> = starts.iter().copied().filter(|line| line.starts_with("toy: ")).collect();
     assert!(toy.len() == 1 && toy[0].ends_with(" cases"), "{out}");
-    // The slow twin has no rim at all, the CPU offers dropout.
-    assert!(
-        out.contains("  left to the composed version: dropout (") && out.contains("composed version: none"),
-        "{out}"
-    );
+    // The slow twin has no rim at all, the CPU none of it for halves.
+    assert_eq!(out.matches("  left to the composed version: dropout (").count(), 2, "{out}");
     assert_eq!(out.matches("not offered for halves: ").count(), 2, "{out}");
 }
 
