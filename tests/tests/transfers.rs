@@ -20,12 +20,15 @@ fn devices() -> Vec<(Device, Arc<Transfers>, bool)> {
     [
         (Device::new(CpuBackend::with_threads(1).expect("a pool of threads")), true),
         (ToyBackend::device(), false), // nothing but composed versions
+        #[cfg(feature = "candle")]
+        (Device::new(taper_candle::CandleBackend::cpu()), true),
     ]
+    .into_iter()
     .map(|(inner, dropout)| {
         let (device, transfers) = Counting::device(inner);
         (device, transfers, dropout)
     })
-    .into()
+    .collect()
 }
 
 /// `count` pictures of 4 × 4.
@@ -112,6 +115,45 @@ fn a_loop_of_ones_own_reads_nothing() {
             assert_ne!(params.trainable()[0].tensor().to_host().unwrap(), before, "{name} on {device}");
         }
     }
+}
+
+/// What the contract cannot see: a backend that asks its device by itself, for an index out of range, say.
+#[test]
+#[cfg(feature = "candle")]
+fn candle_asks_nothing_by_itself() -> Result<()> {
+    use taper_candle::{CandleBackend, Transfers};
+    let backend = CandleBackend::cpu();
+    let device = Device::new(backend.clone());
+    let params = Params::new(&device, DType::F32, RandomKey::new(0));
+    let model = model(&params)?;
+    let mut optimizer = Adam::new(params.trainable(), AdamConfig::default())?;
+    let x: Vec<f32> = hash::pictures(1).into_iter().take(2 * 48).map(|x| f32::from(x) / 255.0).collect();
+    let x = Tensor::from_vec(x, [2, 3, 4, 4], &device)?;
+    let classes = Tensor::from_vec(hash::labels(2), [2], &device)?;
+    let mut made = Vec::new();
+    for step in 0..3 {
+        let before = backend.transfers();
+        let logits = model.forward(&x, &Context::train(0, 0, step))?;
+        let loss = CrossEntropy::default().forward(&logits, &classes)?;
+        let right = logits.argmax(-1, false)?.eq(&classes)?;
+        made.push((optimizer.step(&loss.backward()?)?, loss, right));
+        if step > 0 {
+            // The first step moves what is kept from then on: how a kernel is flipped, the numbers of the classes.
+            assert_eq!(backend.transfers(), before);
+        }
+    }
+    assert_eq!(backend.transfers().downloads, 0);
+    // The loss, and with it whether any class was none.
+    made[2].1.item()?;
+    assert_eq!(backend.transfers(), Transfers { downloads: 2, ..backend.transfers() });
+    assert!(made[2].0.taken()?);
+    assert_eq!(made[2].2.shape()[..], [2]);
+    // And where one is, that reading says so.
+    let wrong = Tensor::from_vec(vec![3i64, 10], [2], &device)?;
+    let loss = CrossEntropy::default().forward(&model.forward(&x, &Context::eval())?, &wrong)?;
+    let text = loss.item().expect_err("class 10 of 10").to_string();
+    assert!(text.contains("expected 0 to 9"), "{text}");
+    Ok(())
 }
 
 type Make = fn(Vec<taper_nn::Param>) -> Result<Box<dyn Optimizer>>;
