@@ -57,7 +57,8 @@ fn around(padding: [usize; 2]) -> [PadAmount; 4] {
 
 impl CandleBackend {
     /// The gradient with respect to the input: the convolution of `g`, with stride − 1 zeros between its elements, and the
-    /// flipped kernel, its channels exchanged.
+    /// flipped kernel, its channels exchanged. Where there would be zeros, candle's transposed convolution is the quicker,
+    /// if it knows such parameters (`examples/conv_gradients.rs` times both).
     pub(crate) fn conv2d_input_grad_of(
         &self,
         g: &Tensor,
@@ -70,6 +71,17 @@ impl CandleBackend {
         }
         let Conv2dSpec { stride, padding, dilation, groups } = *spec;
         let kernel = [weight.dims()[2], weight.dims()[3]];
+        let even = |pair: [usize; 2]| pair[0] == pair[1];
+        let rest = |i: usize| {
+            let reached = (g.dims()[2 + i] - 1) * stride[i] + (kernel[i] - 1) * dilation[i] + 1;
+            (x[2 + i] + 2 * padding[i]).saturating_sub(reached)
+        };
+        if stride[0] > 1 && groups == 1 && even(stride) && even(padding) && even(dilation) && rest(0) == rest(1) {
+            return wide_on_cpu(g, weight, |g, weight| {
+                let (g, weight) = (g.contiguous()?, weight.contiguous()?);
+                g.conv_transpose2d(&weight, padding[0], rest(0), stride[0], dilation[0])
+            });
+        }
         // Output row o reads input rows o·stride − padding + k·dilation, so that input row i lies reach = (K − 1)·dilation −
         // padding into the spread g. Zeros in front where that is positive, g cut where it is negative; the same behind.
         let mut amounts = [PadAmount::default(); 4];
