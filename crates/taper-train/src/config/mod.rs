@@ -80,7 +80,7 @@ pub struct OptimizerConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceConfig {
-    /// The device's name: `cpu`.
+    /// The device's name: `cpu`, `candle`, `cuda:0`.
     pub name: String,
     /// Threads of the CPU backend; 0 for one a core. The result does not depend on it.
     pub threads: usize,
@@ -152,7 +152,7 @@ pub const KEYS: &[Key] = &[
     key("optimizer.betas", "two numbers, 0 or more and below 1", "Adam's decays of the first and second moment"),
     key("optimizer.eps", "a finite number, 0 or more", "Added to the root of Adam's second moment"),
     key("optimizer.weight_decay", "a finite number, 0 or more", "L2 penalty"),
-    key("device.name", "the name of a device", "Where to compute"),
+    key("device.name", "the name of a device", "Where to compute: cpu, candle, cuda, cuda:N"),
     key("device.threads", "an integer from 0 to 1024", "CPU threads; 0 for one a core; results do not depend on it"),
 ];
 
