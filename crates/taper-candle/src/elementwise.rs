@@ -97,6 +97,9 @@ pub(crate) fn cast(x: &Tensor, dtype: DType) -> CandleResult<Tensor> {
     if x.dtype() == to {
         return Ok(x.clone());
     }
+    if x.dtype() == CandleDType::I64 && is_half(to) {
+        return x.to_dtype(CandleDType::F64)?.to_dtype(to); // candle has no kernel for it on a card
+    }
     if !is_int(to) {
         return x.to_dtype(to);
     }
