@@ -8,6 +8,9 @@ use std::process::Command;
 
 /// The variable that names the folder of CUDA's toolkit: the one in which the build of candle's kernels finds nvcc.
 const TOOLKIT_VARIABLE: &str = if cfg!(windows) { "CUDA_PATH" } else { "CUDA_HOME" };
+/// Told before ten minutes of building: without a driver's library the program would not even start.
+const NO_CARD: &str = "no NVIDIA card was found: there is no /dev/nvidia0, and `nvidia-smi -L` lists none; choose another \
+                       device (to build for a card elsewhere: cargo build --release -p taper-cli --features cuda)";
 /// Where that build looks besides.
 const TOOLKIT_FOLDERS: [&str; 3] = ["/usr/local/cuda", "/opt/cuda", "/usr/lib/cuda"];
 
@@ -40,7 +43,7 @@ pub fn holds_toy(devices: &[String]) -> bool {
 /// The features that `devices` need, separated by commas. `all` is every device that can be built here.
 ///
 /// # Errors
-/// When CUDA is asked for and its toolkit is not found.
+/// When CUDA is asked for and there is no card, or its toolkit is not found.
 pub fn features(devices: &[String]) -> Result<String> {
     let mut features = BTreeSet::new();
     for name in devices {
@@ -49,6 +52,9 @@ pub fn features(devices: &[String]) -> Result<String> {
                 features.insert("candle");
             }
             "cuda" => {
+                if !has_card() {
+                    return Err(Error::other(NO_CARD));
+                }
                 toolkit(|name| std::env::var_os(name), Path::is_file)?;
                 features.insert("cuda");
             }
