@@ -11,7 +11,7 @@ use taper_nn::{
     Device, Dropout, Flatten, Linear, LinearConfig, MaxPool2d, Module, Optimizer, Params, RandomKey, Result,
     Sequential, Sgd, SgdConfig, Tensor,
 };
-use taper_tests::counting::{Counting, Transfers};
+use taper_tests::counting::Transfers;
 use taper_tests::hash;
 use taper_tests::toy::ToyBackend;
 
@@ -25,7 +25,7 @@ fn devices() -> Vec<(Device, Arc<Transfers>, bool)> {
     ]
     .into_iter()
     .map(|(inner, dropout)| {
-        let (device, transfers) = Counting::device(inner);
+        let (device, transfers) = Transfers::of(inner);
         (device, transfers, dropout)
     })
     .collect()

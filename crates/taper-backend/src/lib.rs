@@ -15,6 +15,7 @@ mod device;
 mod dtype;
 mod error;
 mod fused;
+pub mod observed;
 mod op;
 mod random;
 mod shape;

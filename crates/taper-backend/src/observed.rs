@@ -1,0 +1,168 @@
+//! A device that hands everything on to another and tells an observer of each call: to count, to profile, to log.
+//!
+//! Its buffers are the inner device's own, and what is computed is the same, bit for bit.
+
+mod call;
+
+pub use self::call::{Call, Ending, Operand};
+
+use self::call::{Argument, Returned};
+use crate::{
+    Activation, AdamSpec, Backend, BinaryOp, Buffer, CompareOp, Conv2dSpec, CrossEntropySpec, DType, Device,
+    Distribution, HostData, PadAmount, ParamGrads, Pool2dSpec, RandomKey, ReduceOp, Result, Rim, Saved, SgdSpec, Shape,
+    SliceRange, UnaryOp,
+};
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Is told of every call of a backend's methods but `name` and `supports`, once it has returned.
+pub trait Observer: Debug + Send + Sync + 'static {
+    /// `call` has returned, on this thread.
+    fn called(&self, call: &Call);
+}
+
+/// The device that is observed.
+///
+/// ```
+/// use taper_backend::observed::{Call, Observed, Observer};
+/// use taper_backend::Device;
+/// use std::sync::Arc;
+///
+/// #[derive(Debug)]
+/// struct Print;
+/// impl Observer for Print {
+///     fn called(&self, call: &Call) {
+///         println!("{} took {:?}", call.method, call.took);
+///     }
+/// }
+///
+/// fn printing(inner: Device) -> Device {
+///     Observed::device(inner, Arc::new(Print))
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Observed<O> {
+    inner: Device,
+    observer: Arc<O>,
+}
+
+impl<O: Observer> Observed<O> {
+    /// `inner`, with `observer` told of what is asked of it.
+    pub fn device(inner: Device, observer: Arc<O>) -> Device {
+        Device::new(Self { inner, observer })
+    }
+}
+
+/// Methods that are the inner device's, observed.
+macro_rules! hand_on {
+    ($(fn $name:ident($($arg:ident: $of:ty),*) -> $result:ty;)*) => {$(
+        fn $name(&self, $($arg: $of),*) -> $result {
+            let mut call = Call::new(stringify!($name));
+            $(Argument::note(&$arg, &mut call);)*
+            call.began = Instant::now();
+            let returned = self.inner.$name($($arg),*);
+            call.took = call.began.elapsed();
+            returned.note(&mut call);
+            self.observer.called(&call);
+            returned
+        }
+    )*};
+}
+
+impl<O: Observer> Backend for Observed<O> {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn supports(&self, dtype: DType) -> bool {
+        self.inner.supports(dtype)
+    }
+
+    hand_on! {
+        fn upload(data: HostData, shape: &Shape) -> Result<Buffer>;
+        fn download(x: &Buffer) -> Result<HostData>;
+        fn fill(shape: &Shape, dtype: DType, value: f64) -> Result<Buffer>;
+        fn random(shape: &Shape, dtype: DType, distribution: Distribution, key: RandomKey) -> Result<Buffer>;
+        fn assign(target: &mut Buffer, source: &Buffer) -> Result<()>;
+        fn cast(x: &Buffer, dtype: DType) -> Result<Buffer>;
+        fn reshape(x: &Buffer, shape: &Shape) -> Result<Buffer>;
+        fn permute(x: &Buffer, axes: &[usize]) -> Result<Buffer>;
+        fn broadcast(x: &Buffer, shape: &Shape) -> Result<Buffer>;
+        fn slice(x: &Buffer, ranges: &[SliceRange]) -> Result<Buffer>;
+        fn pad(x: &Buffer, amounts: &[PadAmount], value: f64) -> Result<Buffer>;
+        fn concat(parts: &[&Buffer], axis: usize) -> Result<Buffer>;
+        fn unary(op: UnaryOp, x: &Buffer) -> Result<Buffer>;
+        fn binary(op: BinaryOp, a: &Buffer, b: &Buffer) -> Result<Buffer>;
+        fn compare(op: CompareOp, a: &Buffer, b: &Buffer) -> Result<Buffer>;
+        fn select(condition: &Buffer, a: &Buffer, b: &Buffer) -> Result<Buffer>;
+        fn reduce(op: ReduceOp, x: &Buffer, axes: &[usize]) -> Result<Buffer>;
+        fn argmax(x: &Buffer, axis: usize) -> Result<Buffer>;
+        fn matmul(a: &Buffer, b: &Buffer, transpose_a: bool, transpose_b: bool) -> Result<Buffer>;
+        fn gather(x: &Buffer, axis: usize, index: &Buffer) -> Result<Buffer>;
+        fn scatter_add(x: &Buffer, axis: usize, index: &Buffer, source: &Buffer) -> Result<Buffer>;
+        fn conv2d(x: &Buffer, weight: &Buffer, spec: &Conv2dSpec) -> Result<Buffer>;
+        fn conv2d_input_grad(g: &Buffer, weight: &Buffer, spec: &Conv2dSpec, x_shape: &Shape) -> Result<Buffer>;
+        fn conv2d_weight_grad(x: &Buffer, g: &Buffer, spec: &Conv2dSpec, weight_shape: &Shape) -> Result<Buffer>;
+        fn max_pool2d(x: &Buffer, spec: &Pool2dSpec) -> Result<(Buffer, Buffer)>;
+        fn avg_pool2d(x: &Buffer, spec: &Pool2dSpec) -> Result<Buffer>;
+        fn avg_pool2d_grad(g: &Buffer, spec: &Pool2dSpec, x_shape: &Shape) -> Result<Buffer>;
+        fn activation(f: Activation, x: &Buffer) -> Rim<Buffer>;
+        fn activation_grad(f: Activation, x: &Buffer, g: &Buffer) -> Rim<Buffer>;
+        fn linear(x: &Buffer, weight: &Buffer, bias: Option<&Buffer>, f: Activation) -> Rim<(Buffer, Saved)>;
+        fn linear_grad(
+            g: &Buffer, saved: &Saved, x: &Buffer, weight: &Buffer, f: Activation, needs: [bool; 3]
+        ) -> Result<ParamGrads>;
+        fn conv2d_block(
+            x: &Buffer, weight: &Buffer, bias: Option<&Buffer>, spec: &Conv2dSpec, f: Activation, pool: Option<&Pool2dSpec>
+        ) -> Rim<(Buffer, Saved)>;
+        fn conv2d_block_grad(
+            g: &Buffer, saved: &Saved, x: &Buffer, weight: &Buffer, spec: &Conv2dSpec, needs: [bool; 3]
+        ) -> Result<ParamGrads>;
+        fn max_pool2d_saved(x: &Buffer, spec: &Pool2dSpec) -> Rim<(Buffer, Saved)>;
+        fn max_pool2d_grad(g: &Buffer, saved: &Saved, spec: &Pool2dSpec, x_shape: &Shape) -> Result<Buffer>;
+        fn softmax(x: &Buffer, axis: usize, log: bool) -> Rim<Buffer>;
+        fn softmax_grad(g: &Buffer, y: &Buffer, axis: usize, log: bool) -> Rim<Buffer>;
+        fn cross_entropy(logits: &Buffer, target: &Buffer, spec: &CrossEntropySpec) -> Rim<(Buffer, Saved)>;
+        fn cross_entropy_grad(g: &Buffer, saved: &Saved) -> Result<Buffer>;
+        fn layer_norm(
+            x: &Buffer, weight: Option<&Buffer>, bias: Option<&Buffer>, dims: usize, eps: f64
+        ) -> Rim<(Buffer, Saved)>;
+        fn layer_norm_grad(
+            g: &Buffer, saved: &Saved, x: &Buffer, weight: Option<&Buffer>, dims: usize, needs: [bool; 3]
+        ) -> Result<ParamGrads>;
+        fn batch_norm(
+            x: &Buffer, weight: Option<&Buffer>, bias: Option<&Buffer>, eps: f64
+        ) -> Rim<(Buffer, Buffer, Buffer, Saved)>;
+        fn batch_norm_grad(
+            g: &Buffer, saved: &Saved, x: &Buffer, weight: Option<&Buffer>, needs: [bool; 3]
+        ) -> Result<ParamGrads>;
+        fn dropout(x: &Buffer, p: f64, key: RandomKey) -> Rim<Buffer>;
+        fn embedding(weight: &Buffer, index: &Buffer) -> Rim<Buffer>;
+        fn embedding_grad(g: &Buffer, index: &Buffer, rows: usize) -> Rim<Buffer>;
+        fn all_finite(buffers: &[&Buffer]) -> Rim<Buffer>;
+        fn adam_step(
+            p: &mut Buffer, m: &mut Buffer, v: &mut Buffer, g: &Buffer, apply: Option<&Buffer>, spec: &AdamSpec
+        ) -> Rim<()>;
+        fn sgd_step(
+            p: &mut Buffer, velocity: Option<&mut Buffer>, g: &Buffer, apply: Option<&Buffer>, spec: &SgdSpec
+        ) -> Rim<()>;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// A method with a default that is missing above would silently be the default.
+    #[test]
+    fn every_method_is_handed_on() {
+        let names = |source: &str| -> Vec<String> {
+            let declared = source.lines().filter_map(|line| line.trim_start().strip_prefix("fn "));
+            declared.filter_map(|rest| Some(rest.split_once('(')?.0.to_owned())).collect()
+        };
+        let ours = names(include_str!("observed.rs"));
+        let (_, contract) = include_str!("backend.rs").split_once("pub trait Backend").unwrap();
+        let (contract, _) = contract.split_once("\n}\n").unwrap();
+        let missing: Vec<String> = names(contract).into_iter().filter(|name| !ours.contains(name)).collect();
+        assert!(names(contract).len() > 50 && missing.is_empty(), "{missing:?}");
+    }
+}

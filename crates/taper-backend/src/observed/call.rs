@@ -1,0 +1,245 @@
+//! One call of a backend's method, as an observer sees it: shapes and dtypes, never values.
+
+use crate::{
+    Activation, AdamSpec, BinaryOp, Buffer, CompareOp, Conv2dSpec, CrossEntropySpec, DType, Distribution, HostData,
+    PadAmount, ParamGrads, Pool2dSpec, RandomKey, ReduceOp, Result, Saved, SgdSpec, Shape, SliceRange, UnaryOp,
+};
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// The shape and dtype of an operand or a result, written `f32[64, 10]`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Operand {
+    /// The logical shape.
+    pub shape: Shape,
+    /// The elements' type.
+    pub dtype: DType,
+}
+
+impl Operand {
+    /// Bytes of its elements; a broadcast view counts as if it were whole.
+    pub fn bytes(&self) -> u64 {
+        self.shape.count() as u64 * self.dtype.size() as u64
+    }
+}
+
+impl From<&Buffer> for Operand {
+    fn from(buffer: &Buffer) -> Self {
+        Self { shape: buffer.shape().clone(), dtype: buffer.dtype() }
+    }
+}
+
+impl fmt::Display for Operand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.dtype, self.shape)
+    }
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// With what was asked for.
+    Done,
+    /// A method of the rim that this backend leaves to the composed version.
+    Declined,
+    /// With an error.
+    Failed,
+}
+
+/// A call that has returned.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The method.
+    pub method: &'static str,
+    /// Which of the operations that the method stands for: `Add` of `binary`, `Relu` of `linear`. Empty where it stands
+    /// for one.
+    pub variant: String,
+    /// The buffers it was given, in order.
+    pub operands: Vec<Operand>,
+    /// How many of the operands, from the first, it writes to: one for `assign`, three for `adam_step`.
+    pub written: usize,
+    /// The buffers it returned.
+    pub results: Vec<Operand>,
+    /// The convolution's parameters, if it is one.
+    pub conv: Option<Conv2dSpec>,
+    /// Which gradients were wanted: of input, weight and bias.
+    pub needs: Option<[bool; 3]>,
+    /// The flags, in order: `transpose_a` and `transpose_b` of `matmul`.
+    pub flags: Vec<bool>,
+    /// When it began.
+    pub began: Instant,
+    /// How long it took.
+    pub took: Duration,
+    /// How it ended.
+    pub ending: Ending,
+}
+
+impl Call {
+    /// A call of `method` that has not begun.
+    pub fn new(method: &'static str) -> Self {
+        Self {
+            method,
+            variant: String::new(),
+            operands: Vec::new(),
+            written: 0,
+            results: Vec::new(),
+            conv: None,
+            needs: None,
+            flags: Vec::new(),
+            began: Instant::now(),
+            took: Duration::ZERO,
+            ending: Ending::Done,
+        }
+    }
+}
+
+/// An argument of a method: tells `call` what of it is to be seen.
+pub(super) trait Argument {
+    fn note(&self, _call: &mut Call) {}
+}
+
+impl Argument for &Buffer {
+    fn note(&self, call: &mut Call) {
+        call.operands.push(Operand::from(*self));
+    }
+}
+
+impl Argument for &mut Buffer {
+    fn note(&self, call: &mut Call) {
+        call.written += 1;
+        call.operands.push(Operand::from(&**self));
+    }
+}
+
+impl<T: Argument> Argument for Option<T> {
+    fn note(&self, call: &mut Call) {
+        if let Some(argument) = self {
+            argument.note(call);
+        }
+    }
+}
+
+impl Argument for &[&Buffer] {
+    fn note(&self, call: &mut Call) {
+        call.operands.extend(self.iter().map(|buffer| Operand::from(*buffer)));
+    }
+}
+
+impl Argument for &Conv2dSpec {
+    fn note(&self, call: &mut Call) {
+        call.conv = Some(**self);
+    }
+}
+
+impl Argument for [bool; 3] {
+    fn note(&self, call: &mut Call) {
+        call.needs = Some(*self);
+    }
+}
+
+impl Argument for bool {
+    fn note(&self, call: &mut Call) {
+        call.flags.push(*self);
+    }
+}
+
+impl Argument for Activation {
+    fn note(&self, call: &mut Call) {
+        if *self != Activation::Identity {
+            call.variant = format!("{self:?}");
+        }
+    }
+}
+
+macro_rules! variants {
+    ($($of:ty),*) => {$(
+        impl Argument for $of {
+            fn note(&self, call: &mut Call) {
+                call.variant = format!("{self:?}");
+            }
+        }
+    )*};
+}
+variants!(UnaryOp, BinaryOp, CompareOp, ReduceOp);
+
+macro_rules! unseen {
+    ($($of:ty),* $(,)?) => {$(
+        impl Argument for $of {}
+    )*};
+}
+unseen!(
+    HostData,
+    &Shape,
+    DType,
+    f64,
+    usize,
+    Distribution,
+    RandomKey,
+    &[usize],
+    &[SliceRange],
+    &[PadAmount],
+    &Pool2dSpec,
+    &Saved,
+    &CrossEntropySpec,
+    &AdamSpec,
+    &SgdSpec,
+);
+
+/// What a method returns: tells `call` what of it is to be seen.
+pub(super) trait Returned {
+    fn note(&self, call: &mut Call);
+}
+
+impl Returned for Buffer {
+    fn note(&self, call: &mut Call) {
+        call.results.push(Operand::from(self));
+    }
+}
+
+impl Returned for ParamGrads {
+    fn note(&self, call: &mut Call) {
+        let grads = [&self.x, &self.weight, &self.bias].into_iter().flatten();
+        call.results.extend(grads.map(Operand::from));
+    }
+}
+
+impl<T: Returned> Returned for Option<T> {
+    fn note(&self, call: &mut Call) {
+        match self {
+            Some(returned) => returned.note(call),
+            None => call.ending = Ending::Declined,
+        }
+    }
+}
+
+impl<T: Returned> Returned for Result<T> {
+    fn note(&self, call: &mut Call) {
+        match self {
+            Ok(returned) => returned.note(call),
+            Err(_) => call.ending = Ending::Failed,
+        }
+    }
+}
+
+macro_rules! nothing_returned {
+    ($($of:ty),*) => {$(
+        impl Returned for $of {
+            fn note(&self, _call: &mut Call) {}
+        }
+    )*};
+}
+nothing_returned!((), HostData, Saved);
+
+macro_rules! several_returned {
+    ($($part:ident),*) => {
+        impl<$($part: Returned),*> Returned for ($($part,)*) {
+            #[allow(non_snake_case)]
+            fn note(&self, call: &mut Call) {
+                let ($($part,)*) = self;
+                $($part.note(call);)*
+            }
+        }
+    };
+}
+several_returned!(A, B);
+several_returned!(A, B, C, D);
