@@ -17,6 +17,7 @@ mod error;
 mod fused;
 pub mod observed;
 mod op;
+pub mod profile;
 mod random;
 mod shape;
 mod window;

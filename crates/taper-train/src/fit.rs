@@ -12,7 +12,7 @@ use crate::{Config, EpochReport, Error, Evaluation, Metrics, Reporter, Result, R
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use taper_data::{Batch, BatchLoader, Dataset, LoaderOptions};
-use taper_nn::taper_tensor::Element;
+use taper_nn::taper_tensor::{Element, profile};
 use taper_nn::{Adam, Context, CrossEntropy, DType, Module, Optimizer, Params, Tensor, weights};
 
 /// Trains a classifier: cross entropy, Adam.
@@ -189,6 +189,7 @@ impl<D: Dataset> Fit<'_, D> {
     /// One step. Nothing is read from the device.
     fn step<T: Element>(&self, loader: &mut BatchLoader<&D>, state: &mut State<T>) -> Result<()> {
         let step = state.step + 1;
+        let _profiled = profile::step(step);
         let span = tracing::info_span!("step", step);
         let entered = span.enter();
         loader.next_into(&mut state.batch);

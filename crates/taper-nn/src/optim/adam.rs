@@ -6,6 +6,7 @@
 //! Weight decay λ joins the gradient, g ← g + λp, in Adam; in AdamW it shrinks the weights first, p ← p − lr · λ · p.
 
 use super::{Optimizer, StepOutcome, all_finite, check_not_negative, set_where};
+use taper_tensor::profile::{Phase, phase};
 use taper_tensor::{AdamSpec, Error, Gradients, Param, Result, Tensor, no_grad};
 
 /// The parameters of [`Adam`].
@@ -84,6 +85,7 @@ impl Adam {
 
 impl Optimizer for Adam {
     fn step(&mut self, gradients: &Gradients) -> Result<StepOutcome> {
+        let _update = phase(Phase::Update);
         let found: Vec<&Tensor> = self.slots.iter().filter_map(|slot| gradients.of_param(&slot.param)).collect();
         let flag = all_finite(&found)?;
         let AdamConfig { lr, betas: [beta1, beta2], eps, weight_decay, decoupled } = self.config;

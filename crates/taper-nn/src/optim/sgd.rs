@@ -4,6 +4,7 @@
 //! g ← g + λp; u ← μu + (1 − τ)g, u = g at first; p ← p − lr · u, or with Nesterov's look-ahead p − lr · (g + μu).
 
 use super::{Optimizer, StepOutcome, all_finite, check_not_negative, set_where};
+use taper_tensor::profile::{Phase, phase};
 use taper_tensor::{Error, Gradients, Param, Result, SgdSpec, Tensor, no_grad};
 
 /// The parameters of [`Sgd`].
@@ -81,6 +82,7 @@ impl Sgd {
 
 impl Optimizer for Sgd {
     fn step(&mut self, gradients: &Gradients) -> Result<StepOutcome> {
+        let _update = phase(Phase::Update);
         let found: Vec<&Tensor> = self.slots.iter().filter_map(|slot| gradients.of_param(&slot.param)).collect();
         let flag = all_finite(&found)?;
         let SgdConfig { lr, momentum, dampening, weight_decay, nesterov } = self.config;

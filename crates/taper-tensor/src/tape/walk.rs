@@ -7,6 +7,7 @@ use crate::check;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
+use taper_backend::profile::{Phase, phase};
 use taper_backend::{Error, Result};
 
 /// How [`grad`] walks.
@@ -93,6 +94,7 @@ struct Walk<'a> {
 impl Walk<'_> {
     /// Calls `done` with each node's whole gradient, outputs first.
     fn run(&self, root: &Arc<Node>, seed: Tensor, mut done: impl FnMut(&Node, Tensor)) -> Result<()> {
+        let _backward = phase(Phase::Backward);
         let needed = self.targets.map(|targets| self.leading_to(root, targets));
         let is_needed = |node: &Node| needed.as_ref().is_none_or(|needed| needed.contains(&node.id));
         // Nodes with a gradient that still grows. Every child's id is larger than its parents': the last is complete.

@@ -1,0 +1,188 @@
+//! Where the time of training goes: each op with its shapes, in the forward, the backward and the optimiser's step.
+//!
+//! A [`Profiler`] observes a device; what runs elsewhere is not touched. The tape and the optimisers say where they are with
+//! [`phase`], the training loop with [`step`].
+//!
+//! ```
+//! use taper_backend::Device;
+//! use taper_backend::profile::{Profiler, step};
+//!
+//! fn profiled(inner: Device, mut train: impl FnMut(&Device)) -> String {
+//!     let (device, profiler) = Profiler::device(inner);
+//!     for number in 1..=20 {
+//!         let _step = step(number);
+//!         train(&device);
+//!     }
+//!     profiler.profile().table()
+//! }
+//! ```
+
+mod cost;
+mod scope;
+mod table;
+mod trace;
+
+pub use self::scope::{Phase, PhaseScope, StepScope, phase, step};
+
+use crate::Device;
+use crate::observed::{Call, Ending, Observed, Observer, Operand};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// Steps that are left out at the start: memory is allocated and caches are filled in them.
+pub const WARM_UP: u64 = 3;
+/// Calls that are kept one by one, for the trace. Sums take in every call.
+pub const TRACED: usize = 4096;
+
+/// Measures every call that is made in a training step. Times are the host's clock around each call.
+#[derive(Debug)]
+pub struct Profiler(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    profile: Profile,
+    /// The rows of `profile` by op, shapes and phase.
+    rows: HashMap<(String, String, Phase), usize>,
+    /// When profiling began: the trace's zero.
+    zero: Instant,
+    /// When the last step that was counted began.
+    last: Instant,
+}
+
+/// What was measured.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Profile {
+    /// The device's name.
+    pub device: String,
+    /// Steps measured: those of the warm-up not among them.
+    pub steps: u64,
+    /// The time of these steps, whatever was done in it.
+    pub time: Duration,
+    /// One for each op, shapes and phase, in the order in which they first came.
+    pub rows: Vec<Row>,
+    /// The first [`TRACED`] calls.
+    pub calls: Vec<TracedCall>,
+    /// The steps in which these were made.
+    pub traced_steps: Vec<TracedStep>,
+}
+
+/// All calls of one op with the same shapes in the same phase.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// The backend's method, and which of its operations: `linear`, `binary Add`.
+    pub op: String,
+    /// Shapes and dtypes: `f32[64, 20], f32[10, 20] → f32[64, 10]`.
+    pub shapes: String,
+    /// Where it was called.
+    pub phase: Phase,
+    /// Floating-point operations of one call.
+    pub flop: u64,
+    /// Bytes that one call reads and writes.
+    pub bytes: u64,
+    /// How often it was called.
+    pub calls: u64,
+    /// The time of all calls.
+    pub time: Duration,
+}
+
+/// One call.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TracedCall {
+    /// Its row, in [`Profile::rows`].
+    pub row: usize,
+    /// The step.
+    pub step: u64,
+    /// When it began, since profiling did.
+    pub at: Duration,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// One step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TracedStep {
+    /// The step.
+    pub step: u64,
+    /// When it began, since profiling did.
+    pub at: Duration,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Profiler {
+    /// `inner`, profiled from now on.
+    pub fn device(inner: Device) -> (Device, Arc<Self>) {
+        let (profile, now) = (Profile { device: inner.name().to_string(), ..Profile::default() }, Instant::now());
+        let profiler = Arc::new(Self(Mutex::new(State { profile, rows: HashMap::new(), zero: now, last: now })));
+        (Observed::device(inner, profiler.clone()), profiler)
+    }
+
+    /// What was measured so far. To be asked on the thread that trains, between two steps.
+    pub fn profile(&self) -> Profile {
+        let mut state = self.state();
+        state.count_step();
+        state.profile.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Observer for Profiler {
+    fn called(&self, call: &Call) {
+        let mut state = self.state();
+        state.count_step();
+        let (phase, step) = scope::here();
+        if let Some(step) = step
+            && step > WARM_UP
+            && call.ending == Ending::Done
+        {
+            state.add(call, phase, step);
+        }
+    }
+}
+
+impl State {
+    /// Counts the step that this thread finished last, if it was not counted yet.
+    fn count_step(&mut self) {
+        let Some(step) = scope::last_step().filter(|step| step.began > self.last) else { return };
+        self.last = step.began;
+        if step.number > WARM_UP {
+            self.profile.steps += 1;
+            self.profile.time += step.took;
+            if self.profile.calls.last().is_some_and(|call| call.step == step.number) {
+                let at = step.began.duration_since(self.zero);
+                self.profile.traced_steps.push(TracedStep { step: step.number, at, took: step.took });
+            }
+        }
+    }
+
+    fn add(&mut self, call: &Call, phase: Phase, step: u64) {
+        let op = if call.variant.is_empty() { call.method.into() } else { format!("{} {}", call.method, call.variant) };
+        let rows = &mut self.profile.rows;
+        let row = *self.rows.entry((op, shapes(call), phase)).or_insert_with_key(|(op, shapes, phase)| {
+            let (op, shapes, phase) = (op.clone(), shapes.clone(), *phase);
+            let (flop, bytes) = (cost::flop(call), cost::bytes(call));
+            rows.push(Row { op, shapes, phase, flop, bytes, calls: 0, time: Duration::ZERO });
+            rows.len() - 1
+        });
+        rows[row].calls += 1;
+        rows[row].time += call.took;
+        if self.profile.calls.len() < TRACED {
+            let at = call.began.duration_since(self.zero);
+            self.profile.calls.push(TracedCall { row, step, at, took: call.took });
+        }
+    }
+}
+
+/// Operands and results as text.
+fn shapes(call: &Call) -> String {
+    let list = |operands: &[Operand]| operands.iter().map(Operand::to_string).collect::<Vec<_>>().join(", ");
+    match (call.operands.is_empty(), call.results.is_empty()) {
+        (_, true) => list(&call.operands),
+        (true, false) => format!("→ {}", list(&call.results)),
+        (false, false) => format!("{} → {}", list(&call.operands), list(&call.results)),
+    }
+}

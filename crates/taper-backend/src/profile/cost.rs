@@ -1,0 +1,152 @@
+//! What a call costs by its shapes: floating-point operations, and bytes of operands and results.
+//!
+//! Products (matrix products, linear layers, convolutions and their gradients) count two for each multiply-add, taps on
+//! padding included; a bias or an activation that is computed with one counts nothing. Other arithmetic counts one for each
+//! element of its largest operand or result, whatever its formula. What only moves elements counts none.
+
+use crate::Shape;
+use crate::observed::Call;
+
+/// Methods that compute nothing.
+const MOVES: [&str; 13] = [
+    "upload",
+    "download",
+    "fill",
+    "assign",
+    "cast",
+    "reshape",
+    "permute",
+    "broadcast",
+    "slice",
+    "pad",
+    "concat",
+    "gather",
+    "embedding",
+];
+
+/// Methods whose result may be a view, of which no byte need move.
+const VIEWS: [&str; 4] = ["reshape", "permute", "broadcast", "slice"];
+
+/// Floating-point operations of `call`.
+pub(super) fn flop(call: &Call) -> u64 {
+    product(call).unwrap_or_else(|| {
+        if MOVES.contains(&call.method) {
+            return 0;
+        }
+        let counts = call.operands.iter().chain(&call.results).map(|operand| operand.shape.count());
+        counts.max().unwrap_or(0) as u64
+    })
+}
+
+/// Bytes read and written by `call`: operands and results at their logical shapes, those written in place twice (`assign`
+/// only writes). What a fused layer saves for its gradient is not seen, a view counts nothing.
+pub(super) fn bytes(call: &Call) -> u64 {
+    if VIEWS.contains(&call.method) {
+        return 0;
+    }
+    let written = if call.method == "assign" { 0 } else { call.written };
+    let operands = call.operands.iter().chain(&call.operands[..written.min(call.operands.len())]);
+    operands.chain(&call.results).map(|operand| operand.bytes()).sum()
+}
+
+/// 2 · multiply-adds, for products.
+fn product(call: &Call) -> Option<u64> {
+    let operand = |i: usize| call.operands.get(i).map(|operand| &operand.shape);
+    let result = |i: usize| call.results.get(i).map(|operand| &operand.shape);
+    // Each element of a convolution's output is a sum over a row of the weight [C_out, C_in / groups, Kh, Kw].
+    let conv =
+        |y: &Shape, weight: &Shape| 2 * elements(y) * weight.dims().iter().skip(1).map(|&d| d as u64).product::<u64>();
+    // A gradient of the input and one of the weight are as much work as the forward, each.
+    let wanted = || call.needs.map_or(0, |[x, weight, _]| u64::from(x) + u64::from(weight));
+    Some(match call.method {
+        "matmul" => {
+            let (a, transposed) = (operand(0)?, *call.flags.first()?);
+            let inner = a.rank().checked_sub(if transposed { 2 } else { 1 })?;
+            2 * elements(result(0)?) * a[inner] as u64
+        }
+        "linear" => linear(operand(0)?, operand(1)?),
+        "linear_grad" => wanted() * linear(operand(1)?, operand(2)?),
+        "conv2d" => conv(result(0)?, operand(1)?),
+        "conv2d_input_grad" => conv(operand(0)?, operand(1)?),
+        "conv2d_weight_grad" => conv(operand(1)?, result(0)?),
+        // The result may be pooled: the convolution's own output is larger.
+        "conv2d_block" => conv(&call.conv?.output_shape(operand(0)?, operand(1)?).ok()?, operand(1)?),
+        "conv2d_block_grad" => wanted() * conv(&call.conv?.output_shape(operand(1)?, operand(2)?).ok()?, operand(2)?),
+        _ => return None,
+    })
+}
+
+/// x weightᵀ for `x: [N, in]` and `weight: [out, in]`.
+fn linear(x: &Shape, weight: &Shape) -> u64 {
+    2 * elements(x) * weight.first().copied().unwrap_or(0) as u64
+}
+
+fn elements(shape: &Shape) -> u64 {
+    shape.count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observed::Operand;
+    use crate::{Conv2dSpec, DType};
+
+    fn call(method: &'static str, operands: &[&[usize]], results: &[&[usize]]) -> Call {
+        let f32s = |shapes: &[&[usize]]| -> Vec<Operand> {
+            shapes.iter().map(|&dims| Operand { shape: dims.into(), dtype: DType::F32 }).collect()
+        };
+        Call { operands: f32s(operands), results: f32s(results), ..Call::new(method) }
+    }
+
+    #[test]
+    fn matrix_products_count_two_for_each_multiply_add() {
+        // [5, 2, 3] × [5, 3, 7]: 5 · 2 · 7 sums of 3 products.
+        let plain = Call { flags: vec![false, false], ..call("matmul", &[&[5, 2, 3], &[5, 3, 7]], &[&[5, 2, 7]]) };
+        let flipped = Call { flags: vec![true, true], ..call("matmul", &[&[5, 3, 2], &[5, 7, 3]], &[&[5, 2, 7]]) };
+        assert_eq!([flop(&plain), flop(&flipped)], [2 * 5 * 2 * 7 * 3; 2]);
+        assert_eq!(bytes(&plain), 4 * (30 + 105 + 70));
+    }
+
+    #[test]
+    fn a_linear_layers_gradients_count_as_often_as_they_are_wanted() {
+        let forward = call("linear", &[&[64, 20], &[10, 20], &[10]], &[&[64, 10]]);
+        assert_eq!(flop(&forward), 2 * 64 * 20 * 10);
+        for (needs, times) in [([true; 3], 2), ([false, true, true], 1), ([false, false, true], 0)] {
+            let grad = call("linear_grad", &[&[64, 10], &[64, 20], &[10, 20]], &[]);
+            assert_eq!(flop(&Call { needs: Some(needs), ..grad }), times * 2 * 64 * 20 * 10);
+        }
+    }
+
+    #[test]
+    fn convolutions_count_their_own_output_in_both_directions() {
+        // 3 × 3 over 8 × 8 with padding 1 and stride 2: 4 × 4 windows; two groups of 3 input channels each.
+        let spec = Conv2dSpec { stride: [2, 2], padding: [1, 1], groups: 2, ..Conv2dSpec::default() };
+        let (x, weight, y, pooled): (&[usize], &[usize], &[usize], &[usize]) =
+            (&[5, 6, 8, 8], &[4, 3, 3, 3], &[5, 4, 4, 4], &[5, 4, 2, 2]);
+        let due = 2 * (5 * 4 * 4 * 4) * (3 * 3 * 3);
+        let conv = |call| Call { conv: Some(spec), ..call };
+        assert_eq!(flop(&conv(call("conv2d", &[x, weight], &[y]))), due);
+        assert_eq!(flop(&conv(call("conv2d_input_grad", &[y, weight], &[x]))), due);
+        assert_eq!(flop(&conv(call("conv2d_weight_grad", &[x, y], &[weight]))), due);
+        assert_eq!(flop(&conv(call("conv2d_block", &[x, weight, &[4]], &[pooled]))), due);
+        let grad = Call { needs: Some([true; 3]), ..conv(call("conv2d_block_grad", &[pooled, x, weight], &[])) };
+        assert_eq!(flop(&grad), 2 * due);
+    }
+
+    #[test]
+    fn other_arithmetic_counts_its_elements_and_a_move_none() {
+        assert_eq!(flop(&call("binary", &[&[4, 1], &[1, 5]], &[&[4, 5]])), 20);
+        assert_eq!(flop(&call("reduce", &[&[4, 5]], &[&[4, 1]])), 20);
+        assert_eq!(flop(&call("upload", &[], &[&[4, 5]])), 0);
+        assert_eq!(flop(&call("all_finite", &[], &[])), 0);
+    }
+
+    #[test]
+    fn what_is_written_in_place_is_read_as_well() {
+        let adam = Call { written: 3, ..call("adam_step", &[&[10], &[10], &[10], &[10]], &[]) };
+        assert_eq!((flop(&adam), bytes(&adam)), (10, 4 * 70));
+        let assign = Call { written: 1, ..call("assign", &[&[10], &[10]], &[]) };
+        assert_eq!(bytes(&assign), 4 * 20);
+        assert_eq!(bytes(&call("permute", &[&[2, 5]], &[&[5, 2]])), 0);
+    }
+}
