@@ -48,6 +48,10 @@ pub struct TrainArgs {
     /// Set any key of the configuration, flags included; may be repeated [default: none; keys below]
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    /// Measure each operation of the training steps: a table to FILE, and beside it a trace for chrome://tracing or Perfetto
+    /// [default: none]
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
     /// Print only the last line [default: progress and a line an epoch]
     #[arg(long)]
     pub quiet: bool,

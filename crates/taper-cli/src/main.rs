@@ -5,6 +5,7 @@ mod commands;
 mod failure;
 mod logging;
 mod output;
+mod profile;
 mod progress;
 mod stop;
 

@@ -25,6 +25,7 @@ fn every_flag_of_train_is_explained_with_its_default() {
         ("--run-dir", "runs/EXPERIMENT-YYYYMMDD-HHMMSS"),
         ("--set", "none; keys below"),
         ("--config", "none"),
+        ("--profile", "none"),
         ("--quiet", "progress and a line an epoch"),
         ("--log-format", "text"),
         ("--verbose", "no logs"),

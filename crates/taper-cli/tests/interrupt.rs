@@ -11,7 +11,8 @@ use std::process::{Command, Stdio};
 #[test]
 fn ctrl_c_saves_and_exits_with_130() {
     let place = Place::new();
-    let mut command = place.command("train digits --epochs 1000000 --set train.log_every=1 --run-dir run");
+    let mut command =
+        place.command("train digits --epochs 1000000 --set train.log_every=1 --run-dir run --profile p.md");
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     // The first epoch's line: training is under way.
@@ -29,6 +30,7 @@ fn ctrl_c_saves_and_exits_with_130() {
     let steps = losses(&metrics).len();
     assert!(ran.err.contains(&format!("stopped after {steps} steps")), "{steps}: {ran:?}");
     assert!(metrics.ends_with('\n'));
+    assert!(place.read("p.md").contains(" steps were measured"), "{}", place.read("p.md"));
     // Trained for at least an epoch: better than chance.
     let last = place.ok("eval run").last_line().to_string();
     let percent: f64 = last.trim_start_matches("Test Accuracy = ").trim_end_matches('%').parse().unwrap();

@@ -4,6 +4,7 @@ use crate::args::TrainArgs;
 use crate::commands::{device, locate};
 use crate::failure::{Failure, INTERRUPTED};
 use crate::output::Output;
+use crate::profile::Profiling;
 use crate::progress::{Progress, last_line};
 use crate::stop;
 use std::sync::Arc;
@@ -21,6 +22,10 @@ pub fn run(experiment: &Experiment, args: &TrainArgs, logs: bool, output: &mut O
         config.device.threads = std::thread::available_parallelism().map_or(1, |n| n.get()).min(1024);
     }
     let device = device(&config).map_err(|failure| failure.usage_hint(&hint))?;
+    let (device, profiling) = match &args.profile {
+        Some(path) => Profiling::start(path, device).map(|(device, profiling)| (device, Some(profiling)))?,
+        None => (device, None),
+    };
     let raised = Arc::new(AtomicBool::new(false));
     let options = TrainOptions {
         run_dir: args.run_dir.clone(),
@@ -38,8 +43,11 @@ pub fn run(experiment: &Experiment, args: &TrainArgs, logs: bool, output: &mut O
     let trained = train(experiment, &config, &device, options, &mut progress);
     progress.clear();
     drop(progress);
+    // Whatever became of the run, what was measured stands.
+    let profiled = profiling.map(Profiling::write).transpose();
     let (folder, record, outcome) =
         trained.map_err(|error| Failure::of_run(error, &smaller_batches(&config)).usage_hint(&hint))?;
+    let profiled = profiled?;
     if outcome.stopped {
         let failure = Failure::failed(format!(
             "stopped after {} of training; weights and metrics are in {}",
@@ -47,6 +55,11 @@ pub fn run(experiment: &Experiment, args: &TrainArgs, logs: bool, output: &mut O
             folder.path().display()
         ));
         return Err(failure.code(INTERRUPTED));
+    }
+    if let Some(written) = profiled
+        && !args.quiet
+    {
+        output.line(&written);
     }
     if let Some(last) = outcome.last {
         output.line(&last_line(&last.test, &record.dataset));

@@ -1,0 +1,53 @@
+//! `--profile FILE`: the table goes to FILE, the trace beside it.
+
+use crate::failure::Failure;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use taper::Device;
+use taper::backend::profile::Profiler;
+use taper::data::atomic_write;
+
+/// A run that is being profiled.
+pub struct Profiling {
+    profiler: Arc<Profiler>,
+    table: PathBuf,
+    trace: PathBuf,
+}
+
+impl Profiling {
+    /// `device`, profiled. An error when a profile could not be written to `path`: better now than after the training.
+    pub fn start(path: &Path, device: Device) -> Result<(Device, Self), Failure> {
+        let trace = path.with_extension("trace.json");
+        for file in [path, &trace] {
+            check(file).map_err(|why| {
+                Failure::failed(format!("cannot write the profile to {}: {why}", file.display()))
+                    .hint("--profile FILE takes the name of a file in a folder that is there and can be written to")
+            })?;
+        }
+        let (device, profiler) = Profiler::device(device);
+        Ok((device, Self { profiler, table: path.to_path_buf(), trace }))
+    }
+
+    /// Writes both files and says where they are.
+    pub fn write(self) -> Result<String, Failure> {
+        let profile = self.profiler.profile();
+        atomic_write(&self.table, profile.table().as_bytes())?;
+        atomic_write(&self.trace, profile.trace().as_bytes())?;
+        Ok(format!("Profile in {}, trace in {}", self.table.display(), self.trace.display()))
+    }
+}
+
+/// Whether a file can be put in the place of `path`. What is there stays as it is.
+fn check(path: &Path) -> Result<(), String> {
+    if path.is_dir() {
+        return Err("this is a folder".into());
+    }
+    let name = path.file_name().ok_or("this names no file")?;
+    let mut beside = std::ffi::OsString::from(".");
+    beside.push(name);
+    beside.push(format!(".{}.try", std::process::id()));
+    let beside = path.with_file_name(beside);
+    fs::File::create_new(&beside).map_err(|error| error.to_string())?;
+    fs::remove_file(&beside).map_err(|error| error.to_string())
+}
