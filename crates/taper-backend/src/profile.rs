@@ -20,6 +20,8 @@
 mod cost;
 mod scope;
 mod table;
+#[cfg(test)]
+mod tests;
 mod trace;
 
 pub use self::scope::{Phase, PhaseScope, StepScope, phase, step};
