@@ -24,6 +24,7 @@ Develop:
   test [ARGUMENTS]   every test of the workspace; the arguments go to `cargo test`
   conformance [--device LIST] [FILTER]
                      hold devices to the contract, beside a slow twin: `cpu,candle,cuda,toy`; all without a list
+  bench [NAME…]      our speed on the CPU beside PyTorch's, where that is installed, measured in turn
   ci                 format, clippy, docs, then `test`: all that .ci/run runs
 ";
 
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
     let command = args.next().and_then(|name| name.into_string().ok()).unwrap_or_default();
     let rest: Vec<_> = args.collect();
     let done = match command.as_str() {
-        "train" | "eval" | "download" | "gradcheck" | "conformance" => taper::run(&command, &rest),
+        "train" | "eval" | "download" | "gradcheck" | "conformance" | "bench" => taper::run(&command, &rest),
         "test" => test::run(&rest),
         "ci" => ci::run(),
         "help" | "--help" | "-h" => {

@@ -1,5 +1,5 @@
-//! `train`, `eval`, `download`, `gradcheck`, `conformance`: builds the `taper` program, or that of the tests where a device
-//! is asked for that it alone has, and becomes it.
+//! `train`, `eval`, `download`, `gradcheck`, `conformance`, `bench`: builds the `taper` program, that of the tests where a
+//! device is asked for that it alone has, or that of the benchmarks, and becomes it.
 
 use crate::cargo::{cannot_start, cargo, code, root};
 use crate::device::{features, holds_toy, named};
@@ -29,7 +29,7 @@ pub fn run(command: &str, rest: &[OsString]) -> Result<u8> {
     if !status.success() {
         return Ok(code(status));
     }
-    // Both programs lie in one folder, wherever the target folder is.
+    // All programs lie in one folder, wherever the target folder is.
     let here = std::env::current_exe()?;
     let mut taper = Command::new(here.with_file_name(format!("{program}{}", std::env::consts::EXE_SUFFIX)));
     taper.arg(command).args(rest);
@@ -44,6 +44,9 @@ pub fn run(command: &str, rest: &[OsString]) -> Result<u8> {
 
 /// The package and the program that know `command` and `devices`.
 fn program(command: &str, devices: &[String]) -> (&'static str, &'static str) {
+    if command == "bench" {
+        return ("taper-bench", "taper-bench");
+    }
     let tests = command == "conformance" || (command == "gradcheck" && holds_toy(devices));
     if tests { ("taper-tests", "taper-tests") } else { ("taper-cli", "taper") }
 }
@@ -95,11 +98,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_slow_twin_is_in_the_tests_program() {
+    fn each_command_has_its_program() {
         let of = |command, list: &[&str]| program(command, &list.iter().map(ToString::to_string).collect::<Vec<_>>()).1;
         assert_eq!([of("gradcheck", &[]), of("gradcheck", &["cpu", "candle"]), of("train", &["all"])], ["taper"; 3]);
         let tests = [of("gradcheck", &["all"]), of("gradcheck", &["cpu", "toy"]), of("conformance", &["cpu"])];
         assert_eq!(tests, ["taper-tests"; 3]);
+        assert_eq!(of("bench", &[]), "taper-bench");
     }
 
     #[test]

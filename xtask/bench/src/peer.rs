@@ -1,0 +1,60 @@
+//! The other side: a program of its own behind a script in `xtask/peers`.
+
+use clap::ValueEnum;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Whom to measure beside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Peer {
+    /// PyTorch in its fastest configuration; $TAPER_PYTHON is its Python, else `python3`
+    Torch,
+    /// Nobody
+    None,
+}
+
+impl Peer {
+    /// How the table calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Torch => "torch",
+            Self::None => "peer",
+        }
+    }
+
+    /// Its version.
+    ///
+    /// # Errors
+    /// When it is not installed, with what to do.
+    pub fn version(self) -> Result<String, String> {
+        if self == Self::None {
+            return Err("no peer was asked for".into());
+        }
+        let advice = "install Python 3 and, with it, `python3 -m pip install torch`, or set TAPER_PYTHON to a Python that \
+                      has PyTorch";
+        let python = python();
+        let output = Command::new(&python).arg(script()).arg("--version").output();
+        let output = output.map_err(|error| format!("cannot start `{}`: {error}; {advice}", python.display()))?;
+        if !output.status.success() {
+            let words = String::from_utf8_lossy(&output.stderr);
+            let last = words.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no word");
+            return Err(format!("`{}` says: {}; {advice}", python.display(), last.trim()));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_string())
+    }
+
+    /// Its worker.
+    pub fn worker(self, work: &str, threads: usize) -> Command {
+        let mut command = Command::new(python());
+        command.arg(script()).args([work, "--threads", &threads.to_string()]);
+        command
+    }
+}
+
+fn python() -> PathBuf {
+    std::env::var_os("TAPER_PYTHON").map_or_else(|| "python3".into(), PathBuf::from)
+}
+
+fn script() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../peers/torch_bench.py")
+}

@@ -1,0 +1,71 @@
+//! Both sides of a work in turn, so that whatever else the machine does meets both.
+
+use crate::statistics::median;
+use crate::worker::Worker;
+use std::process::Command;
+use std::time::Duration;
+
+/// Between two blocks: the other side's idle threads have stopped spinning by then (OpenMP's do so for 200 ms).
+const PAUSE: Duration = Duration::from_millis(300);
+/// The least iterations of a block, and the most.
+const BLOCK: [usize; 2] = [5, 200];
+/// As long as a block takes where its iterations are short, in milliseconds.
+const BLOCK_MS: f64 = 100.0;
+
+/// What was measured: milliseconds an iteration, block by block.
+pub struct Samples {
+    pub ours: Vec<Vec<f64>>,
+    /// The other side's, or why there are none.
+    pub peer: Result<Vec<Vec<f64>>, String>,
+}
+
+/// `rounds` blocks of each side, after blocks that are thrown away. When the peer fails, ours goes on.
+///
+/// # Errors
+/// When our own side fails.
+pub fn measure(ours: Command, peer: Result<Command, String>, rounds: usize) -> Result<Samples, String> {
+    let mut ours = Worker::start(ours)?;
+    let mut peer = peer.and_then(Worker::start);
+    let mut block = BLOCK[0];
+    let first = ours.go(block)?;
+    let slowest = with(&mut peer, |peer| peer.go(BLOCK[0])).map_or(0.0, |times| median(&times)).max(median(&first));
+    if block_for(slowest) > block {
+        block = block_for(slowest);
+        ours.go(block)?;
+        with(&mut peer, |peer| peer.go(block));
+    }
+    let (mut our_blocks, mut peer_blocks) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        std::thread::sleep(PAUSE);
+        our_blocks.push(ours.go(block)?);
+        std::thread::sleep(PAUSE);
+        peer_blocks.extend(with(&mut peer, |peer| peer.go(block)));
+    }
+    Ok(Samples { ours: our_blocks, peer: peer.map(|_| peer_blocks) })
+}
+
+/// What `f` makes of the peer, if it is there still. It is there no more when `f` fails.
+fn with<T>(peer: &mut Result<Worker, String>, f: impl FnOnce(&mut Worker) -> Result<T, String>) -> Option<T> {
+    match f(peer.as_mut().ok()?) {
+        Ok(found) => Some(found),
+        Err(error) => {
+            *peer = Err(error);
+            None
+        }
+    }
+}
+
+/// Iterations of a block when one takes `ms`.
+fn block_for(ms: f64) -> usize {
+    ((BLOCK_MS / ms) as usize).clamp(BLOCK[0], BLOCK[1])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_iterations_come_in_longer_blocks() {
+        assert_eq!([0.01, 1.0, 30.0, 5000.0].map(block_for), [200, 100, 5, 5]);
+    }
+}

@@ -1,0 +1,89 @@
+//! What is measured. A work, or a family of them, is a file here and a line in [`works`], and its twin in
+//! `xtask/peers/torch_bench.py`.
+
+mod airbench;
+mod classifier;
+mod mlp;
+mod resnet18;
+mod seed_cnn;
+mod sgemm;
+
+use taper::{Device, Result, Tensor};
+
+/// One iteration, done when it returns: a training step's loss, a forward pass's logits, a product.
+pub type Iteration = Box<dyn FnMut() -> Result<Tensor>>;
+
+/// Something that both sides do.
+pub struct Work {
+    /// As on the command line and in the peer's script.
+    pub name: String,
+    /// What one iteration is.
+    pub timed: &'static str,
+    /// The family over whose ratios a geometric mean is taken; its name chooses all of it.
+    pub family: Option<&'static str>,
+    pub threads: usize,
+    /// Floating-point operations of an iteration.
+    pub flop: f64,
+    /// Bytes of weights that an iteration must read, where these bound it.
+    pub bytes: Option<f64>,
+    /// Our side, on a device.
+    pub make: Box<dyn Fn(&Device) -> Result<Iteration>>,
+}
+
+/// All works, in the order of the table.
+pub fn works() -> Vec<Work> {
+    [seed_cnn::works, mlp::works, sgemm::works, resnet18::works, airbench::works].iter().flat_map(|of| of()).collect()
+}
+
+/// The works that `names` choose, in the order of the table; all without a name.
+///
+/// # Errors
+/// For a name that is none.
+pub fn chosen(names: &[String]) -> std::result::Result<Vec<Work>, String> {
+    let is = |work: &Work, name: &String| work.name == *name || work.family == Some(name.as_str());
+    let works = works();
+    if let Some(unknown) = names.iter().find(|name| !works.iter().any(|work| is(work, name))) {
+        let known: Vec<&str> = works.iter().map(|work| work.name.as_str()).collect();
+        return Err(format!("there is no work `{unknown}`; known: {}, and sgemm for all of these", known.join(", ")));
+    }
+    Ok(works.into_iter().filter(|work| names.is_empty() || names.iter().any(|name| is(work, name))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_work_runs_and_its_result_is_finite() -> Result<()> {
+        for work in works() {
+            let device = taper::device_with_threads("cpu", work.threads)?;
+            let mut iteration = (work.make)(&device)?;
+            let result = iteration()?;
+            assert!(Tensor::all_finite(&[&result])?.item()? == 1.0, "{}", work.name);
+            assert!(work.flop > 0.0, "{}", work.name);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn names_choose() {
+        let names = |list: &[&str]| -> Vec<String> {
+            let list: Vec<String> = list.iter().map(ToString::to_string).collect();
+            chosen(&list).unwrap().into_iter().map(|work| work.name).collect()
+        };
+        assert_eq!(names(&["tiny", "seed-cnn"]), ["seed-cnn", "tiny"]);
+        assert_eq!(names(&["sgemm"]).len(), 9);
+        assert_eq!(names(&["sgemm-512x512x512"]).len(), 1);
+        assert_eq!(names(&[]).len(), works().len());
+        let text = chosen(&["sgem".into()]).err().unwrap();
+        assert!(text.contains("no work `sgem`") && text.contains("seed-cnn-1"), "{text}");
+    }
+
+    #[test]
+    fn a_name_means_one_work() {
+        let works = works();
+        for (i, work) in works.iter().enumerate() {
+            assert!(works[..i].iter().all(|other| other.name != work.name), "{}", work.name);
+        }
+    }
+}

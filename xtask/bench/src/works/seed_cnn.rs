@@ -1,0 +1,55 @@
+//! `seed-cnn`, `seed-cnn-1`: a training step of the seed CNN. `forward-256`, `forward-1`: its forward pass.
+
+use super::Work;
+use super::classifier::{ADAM_LR, inference, training};
+use crate::flop;
+use taper::Result;
+use taper::models::{InputSpec, SeedCnn};
+use taper::nn::{Adam, AdamConfig, Params};
+
+const CLASSES: usize = 10;
+
+pub fn works() -> Vec<Work> {
+    let step = |name: &str, threads| Work {
+        name: name.into(),
+        timed: "training step, batch 64, Adam",
+        family: None,
+        threads,
+        flop: flop::step(&forward(64)),
+        bytes: None,
+        make: Box::new(|device| {
+            training(device, [64, 3, 32, 32], CLASSES, build, |params| {
+                Adam::new(params.trainable(), AdamConfig { lr: ADAM_LR, ..AdamConfig::default() })
+            })
+        }),
+    };
+    let pass = |name: &str, timed, batch: usize, bytes| Work {
+        name: name.into(),
+        timed,
+        family: None,
+        threads: 2,
+        flop: forward(batch).iter().sum(),
+        bytes,
+        make: Box::new(move |device| inference(device, [batch, 3, 32, 32], build)),
+    };
+    let fc1_bytes = 4.0 * 8192.0 * 512.0; // one picture reads all of fc1's weights, and computes next to nothing
+    vec![
+        step("seed-cnn", 2),
+        step("seed-cnn-1", 1),
+        pass("forward-256", "seed CNN forward, batch 256", 256, None),
+        pass("forward-1", "seed CNN forward, batch 1; GB/s over fc1's weights", 1, Some(fc1_bytes)),
+    ]
+}
+
+fn build(params: &Params) -> Result<SeedCnn> {
+    SeedCnn::new(&InputSpec { shape: [3, 32, 32], classes: CLASSES }, params)
+}
+
+fn forward(n: usize) -> [f64; 4] {
+    [
+        flop::conv(n, [3, 64], 3, 32),
+        flop::conv(n, [64, 128], 3, 16),
+        flop::product([n, 8192, 512]),
+        flop::product([n, 512, CLASSES]),
+    ]
+}

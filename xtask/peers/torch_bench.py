@@ -1,0 +1,174 @@
+"""PyTorch's side of `cargo xtask bench`: the works of xtask/bench/src/works in PyTorch's fastest configuration.
+
+    python torch_bench.py NAME --threads T
+    python torch_bench.py --version
+
+Prints `ready`; then, for each line `go K` on standard input, makes K iterations and prints their milliseconds as a JSON
+array on one line. Convolutions run channels last, Adam is fused, SGD fused or foreach, whichever is faster here; nothing
+is compiled. One synthetic batch; a step is forward, cross entropy, backward, optimiser.
+"""
+
+import argparse
+import json
+import sys
+import time
+
+import torch
+from torch import nn
+
+# As our side: so small that the batch is not learnt by heart, which would have denormals timed.
+ADAM_LR = 1e-5
+SGD_LR = 1e-4
+
+
+def conv(inputs, outputs, size=3, stride=1, padding=None):
+    return nn.Conv2d(inputs, outputs, size, stride, size // 2 if padding is None else padding, bias=False)
+
+
+def seed_cnn():
+    return nn.Sequential(
+        nn.Conv2d(3, 64, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(2),
+        nn.Conv2d(64, 128, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(128 * 8 * 8, 512), nn.ReLU(inplace=True), nn.Linear(512, 10),
+    )
+
+
+def mlp(*sizes):
+    layers = [nn.Flatten()]
+    for inputs, outputs in zip(sizes, sizes[1:]):
+        layers += [nn.Linear(inputs, outputs), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers[:-1])
+
+
+class Block(nn.Module):
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.body = nn.Sequential(
+            conv(inputs, outputs, stride=stride), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True),
+            conv(outputs, outputs), nn.BatchNorm2d(outputs),
+        )
+        changes = stride != 1 or inputs != outputs
+        shortcut = [conv(inputs, outputs, 1, stride), nn.BatchNorm2d(outputs)] if changes else []
+        self.shortcut = nn.Sequential(*shortcut)
+
+    def forward(self, x):
+        return (self.body(x) + self.shortcut(x)).relu_()
+
+
+def resnet18():
+    layers, channels = [conv(3, 64), nn.BatchNorm2d(64), nn.ReLU(inplace=True)], 64
+    for outputs, first in [(64, 1), (128, 2), (256, 2), (512, 2)]:
+        for stride in [first, 1]:
+            layers.append(Block(channels, outputs, stride))
+            channels = outputs
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 10))
+
+
+class Scale(nn.Module):
+    def forward(self, x):
+        return x * (1 / 9)
+
+
+def airbench():
+    layers, channels = [nn.Conv2d(3, 24, 2), nn.GELU()], 24
+    for outputs in [64, 256, 256]:
+        layers += [conv(channels, outputs), nn.MaxPool2d(2), nn.BatchNorm2d(outputs), nn.GELU()]
+        layers += [conv(outputs, outputs), nn.BatchNorm2d(outputs), nn.GELU()]
+        channels = outputs
+    return nn.Sequential(*layers, nn.MaxPool2d(3), nn.Flatten(), nn.Linear(256, 10, bias=False), Scale())
+
+
+def images(*shape):
+    return torch.randn(*shape).to(memory_format=torch.channels_last)
+
+
+def training(model, x, classes, make_optimizer):
+    model = model.to(memory_format=torch.channels_last)
+    optimizer = make_optimizer(model.parameters())
+    labels = torch.arange(x.shape[0]) % classes
+
+    def step():
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x), labels).backward()
+        optimizer.step()
+
+    return step
+
+
+def adam(parameters):
+    return torch.optim.Adam(parameters, lr=ADAM_LR, fused=True)
+
+
+def faster_sgd(build, x, classes, **options):
+    """A step with fused or foreach SGD, whichever takes less here."""
+    best = None
+    for kind in ["fused", "foreach"]:
+        step = training(build(), x, classes, lambda p: torch.optim.SGD(p, lr=SGD_LR, **options, **{kind: True}))
+        step()
+        taken = min(timed(step) for _ in range(3))
+        if best is None or taken < best[0]:
+            best = taken, step
+    return best[1]
+
+
+def inference(batch):
+    model, x = seed_cnn().to(memory_format=torch.channels_last).eval(), images(batch, 3, 32, 32)
+
+    def forward():
+        with torch.inference_mode():
+            model(x)
+
+    return forward
+
+
+def product(m, k, n):
+    a, b, c = torch.randn(m, k), torch.randn(k, n), torch.empty(m, n)
+    return lambda: torch.mm(a, b, out=c)
+
+
+WORKS = {
+    "seed-cnn": lambda: training(seed_cnn(), images(64, 3, 32, 32), 10, adam),
+    "seed-cnn-1": lambda: training(seed_cnn(), images(64, 3, 32, 32), 10, adam),
+    "forward-256": lambda: inference(256),
+    "forward-1": lambda: inference(1),
+    "mlp": lambda: training(mlp(784, 1024, 1024, 10), torch.randn(128, 784), 10, adam),
+    "tiny": lambda: training(mlp(32, 24, 8), torch.randn(16, 32), 8, adam),
+    "resnet18": lambda: faster_sgd(resnet18, images(64, 3, 32, 32), 10, momentum=0.9),
+    "airbench": lambda: faster_sgd(airbench, images(500, 3, 32, 32), 10, momentum=0.85, nesterov=True),
+}
+
+
+def make(name):
+    if name.startswith("sgemm-"):
+        return product(*map(int, name.removeprefix("sgemm-").split("x")))
+    if name not in WORKS:
+        sys.exit(f"no work {name}; known: {', '.join(WORKS)}, sgemm-MxKxN")
+    return WORKS[name]()
+
+
+def timed(iteration):
+    """Milliseconds of one iteration."""
+    start = time.perf_counter()
+    iteration()
+    return 1e3 * (time.perf_counter() - start)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", nargs="?")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--version", action="version", version=f"PyTorch {torch.__version__}")
+    options = parser.parse_args()
+    if options.name is None:
+        parser.error("the name of a work is missing")
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    iteration = make(options.name)
+    print("ready", flush=True)
+    for line in sys.stdin:
+        count = int(line.removeprefix("go "))
+        print(json.dumps([timed(iteration) for _ in range(count)]), flush=True)
+
+
+if __name__ == "__main__":
+    main()
