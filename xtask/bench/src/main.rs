@@ -92,9 +92,6 @@ fn bench(args: &BenchArgs) -> Result<(), String> {
     threads.dedup();
     let peaks: Vec<_> = threads.into_iter().filter_map(peak::measure).collect();
     println!("taper {}, {}", env!("CARGO_PKG_VERSION"), report::processor().unwrap_or_else(|| "a processor".into()));
-    for peak in &peaks {
-        println!("peak with {}: {:.0} GFLOP/s on threads: {}", peak.isa, peak.gflops, peak.threads);
-    }
     match &version {
         Ok(version) => println!("peer: {version}"),
         Err(why) => println!("no peer: {why}"),
@@ -110,10 +107,13 @@ fn bench(args: &BenchArgs) -> Result<(), String> {
         if let (Ok(_), Err(why)) = (&version, &samples.peer) {
             println!("{}: no peer: {why}", work.name);
         }
-        let peak = peaks.iter().find(|peak| peak.threads == work.threads).map(|peak| peak.gflops);
-        rows.push(Row::new(work, peak, samples));
+        rows.push(Row::new(work, samples));
     }
-    print!("\n{}", table::table(&rows, args.peer.name()));
+    let peaks = peak::again(peaks);
+    for peak in &peaks {
+        println!("peak with {}, threads: {}: {:.0} GFLOP/s", peak.isa, peak.threads, peak.gflops);
+    }
+    print!("\n{}", table::table(&rows, &peaks, args.peer.name()));
     println!(
         "\nms: medians of n iterations a side. ratio: the peer's median over ours, over 1 is faster. GFLOP/s, of peak: ours."
     );

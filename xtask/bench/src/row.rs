@@ -13,15 +13,13 @@ pub struct Row {
     pub threads: usize,
     pub flop: f64,
     pub bytes: Option<f64>,
-    /// GFLOP/s that as many threads reach at best, where it was measured.
-    pub peak: Option<f64>,
     pub samples: Samples,
 }
 
 impl Row {
-    pub fn new(work: Work, peak: Option<f64>, samples: Samples) -> Self {
+    pub fn new(work: Work, samples: Samples) -> Self {
         let Work { name, timed, family, threads, flop, bytes, .. } = work;
-        Self { name, timed, family, threads, flop, bytes, peak, samples }
+        Self { name, timed, family, threads, flop, bytes, samples }
     }
 
     /// Quartiles of our milliseconds.

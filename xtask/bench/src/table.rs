@@ -1,13 +1,16 @@
 //! The table.
 
+use crate::peak::Peak;
 use crate::row::Row;
 use crate::statistics::geometric_mean;
 
-/// `rows` as aligned text, `peer` the name of the other side; below, each family's geometric mean of ratios.
-pub fn table(rows: &[Row], peer: &str) -> String {
+/// `rows` as aligned text, with their shares of `peaks`, `peer` the name of the other side; below, each family's geometric
+/// mean of ratios.
+pub fn table(rows: &[Row], peaks: &[Peak], peer: &str) -> String {
     let header = ["work", "threads", "n", "taper ms", "quartiles", &format!("{peer} ms"), "quartiles", "ratio"];
     let header = header.into_iter().chain(["GFLOP/s", "of peak", "GB/s"]).map(String::from).collect();
-    let lines: Vec<Vec<String>> = std::iter::once(header).chain(rows.iter().map(cells)).chain(means(rows)).collect();
+    let lines: Vec<Vec<String>> =
+        std::iter::once(header).chain(rows.iter().map(|row| cells(row, peaks))).chain(means(rows)).collect();
     let columns = lines.iter().map(Vec::len).max().unwrap_or_default();
     let width = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max();
     let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or_default()).collect();
@@ -23,10 +26,11 @@ pub fn table(rows: &[Row], peer: &str) -> String {
     text
 }
 
-fn cells(row: &Row) -> Vec<String> {
+fn cells(row: &Row, peaks: &[Peak]) -> Vec<String> {
     let spread = |[low, _, high]: [f64; 3]| format!("{}–{}", number(low), number(high));
     let or = |cell: Option<String>| cell.unwrap_or_else(|| "–".into());
     let (ours, peer) = (row.ours(), row.peer());
+    let peak = peaks.iter().find(|peak| peak.threads == row.threads);
     vec![
         row.name.clone(),
         row.threads.to_string(),
@@ -37,7 +41,7 @@ fn cells(row: &Row) -> Vec<String> {
         or(peer.map(spread)),
         or(row.ratio().map(|ratio| format!("{ratio:.2}"))),
         number(row.gflops()),
-        or(row.peak.map(|peak| format!("{:.0} %", 100.0 * row.gflops() / peak))),
+        or(peak.map(|peak| format!("{:.0} %", 100.0 * row.gflops() / peak.gflops))),
         row.gigabytes_per_second().map(number).unwrap_or_default(),
     ]
 }
@@ -80,25 +84,28 @@ mod tests {
             threads: 2,
             flop: 1e9,
             bytes: (name == "a").then_some(2e6),
-            peak: Some(1000.0),
             samples,
         }
+    }
+
+    fn peaks() -> [Peak; 2] {
+        [(1, 600.0), (2, 1000.0)].map(|(threads, gflops)| Peak { threads, isa: "", gflops })
     }
 
     #[test]
     fn four_digits() {
         assert_eq!(
-            [0.012345, 0.5, 1.0, 99.994, 1234.5, 65536.4].map(number),
-            ["0.01234", "0.5000", "1.000", "99.99", "1234", "65536"]
+            [0.012346, 0.5, 1.0, 99.994, 1234.5, 65536.4].map(number),
+            ["0.01235", "0.5000", "1.000", "99.99", "1234", "65536"]
         );
         assert_eq!(number(0.0), "0.000");
     }
 
     #[test]
     fn columns_are_aligned_and_a_missing_peer_is_a_dash() {
-        let text = table(&[row("a", None, 1.0, Some(4.0)), row("longer", None, 10.0, None)], "torch");
+        let text = table(&[row("a", None, 1.0, Some(4.0)), row("longer", None, 10.0, None)], &peaks(), "torch");
         let due = "\
-work    threads  n  taper ms    quartiles  torch ms     quartiles  ratio  GFLOP/s  of peak   GB/s
+work    threads  n  taper ms    quartiles  torch ms    quartiles  ratio  GFLOP/s  of peak   GB/s
 a             2  3     2.000  1.500–2.500     8.000  6.000–10.00   4.00    500.0     50 %  1.000
 longer        2  3     20.00  15.00–25.00         –            –      –    50.00      5 %
 ";
@@ -109,9 +116,9 @@ longer        2  3     20.00  15.00–25.00         –            –      – 
     fn a_family_has_the_geometric_mean_of_its_ratios() {
         let family = Some("f");
         let rows = [row("x", family, 1.0, Some(4.0)), row("y", family, 1.0, Some(1.0)), row("z", family, 1.0, None)];
-        let text = table(&rows, "torch");
+        let text = table(&rows, &[], "torch");
         let last: Vec<&str> = text.lines().last().unwrap_or_default().split_whitespace().collect();
         assert_eq!(last, ["f:", "geometric", "mean", "of", "2", "2.00"]);
-        assert!(!table(&rows[1..], "torch").contains("geometric"));
+        assert!(!table(&rows[1..], &[], "torch").contains("geometric"));
     }
 }
