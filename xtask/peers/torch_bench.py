@@ -4,8 +4,8 @@
     python torch_bench.py --version
 
 Prints `ready`; then, for each line `go K` on standard input, makes K iterations and prints their milliseconds as a JSON
-array on one line. Convolutions run channels last, Adam is fused, SGD fused or foreach, whichever is faster here; nothing
-is compiled. One synthetic batch; a step is forward, cross entropy, backward, optimiser.
+array on one line. Convolutions run channels last, Adam is fused, SGD fused or foreach, whichever is faster here;
+nothing is compiled. One synthetic batch; a step is forward, cross entropy, backward, optimiser.
 """
 
 import argparse

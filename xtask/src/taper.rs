@@ -1,5 +1,5 @@
-//! `train`, `eval`, `download`, `gradcheck`, `conformance`, `bench`: builds the `taper` program, that of the tests where a
-//! device is asked for that it alone has, or that of the benchmarks, and becomes it.
+//! `train`, `eval`, `download`, `gradcheck`, `conformance`, `bench`: builds the `taper` program, that of the tests where
+//! a device is asked for that it alone has, or that of the benchmarks, and becomes it.
 
 use crate::cargo::{cannot_start, cargo, code, root};
 use crate::device::{features, holds_toy, named};

@@ -1,5 +1,5 @@
-//! `taper-bench`: our speed on the CPU beside a peer's, both measured in turn in one run. `cargo xtask bench` builds and
-//! starts it.
+//! `taper-bench`: our speed on the CPU beside a peer's, both measured in turn in one run. `cargo xtask bench` builds
+//! and starts it.
 
 mod flop;
 mod peak;
@@ -115,7 +115,7 @@ fn bench(args: &BenchArgs) -> Result<(), String> {
     }
     print!("\n{}", table::table(&rows, &peaks, args.peer.name()));
     println!(
-        "\nms: medians of n iterations a side. ratio: the peer's median over ours, over 1 is faster. GFLOP/s, of peak: ours."
+        "\nms: medians of n iterations a side. ratio: the peer's over ours, over 1 is faster. GFLOP/s, of peak: ours."
     );
     if let Some(path) = &args.json {
         report::write(path, &peaks, &version, &rows)?;

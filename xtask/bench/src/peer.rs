@@ -30,8 +30,8 @@ impl Peer {
         if self == Self::None {
             return Err("no peer was asked for".into());
         }
-        let advice = "install Python 3 and, with it, `python3 -m pip install torch`, or set TAPER_PYTHON to a Python that \
-                      has PyTorch";
+        let advice = "install Python 3 and, with it, `python3 -m pip install torch`, or set TAPER_PYTHON to a Python \
+                      that has PyTorch";
         let python = python();
         let output = Command::new(&python).arg(script()).arg("--version").output();
         let output = output.map_err(|error| format!("cannot start `{}`: {error}; {advice}", python.display()))?;

@@ -13,7 +13,8 @@ pub fn write(path: &Path, peaks: &[Peak], peer: &Result<String, String>, rows: &
     let report = json!({
         "machine": machine(),
         "versions": {
-            "taper": env!("CARGO_PKG_VERSION"), "commit": std::env::var("TAPER_COMMIT").ok(), "peer": peer.as_ref().ok(),
+            "taper": env!("CARGO_PKG_VERSION"), "commit": std::env::var("TAPER_COMMIT").ok(),
+            "peer": peer.as_ref().ok(),
         },
         "peak": peaks.iter().map(Peak::to_json).collect::<Vec<_>>(),
         "works": rows.iter().map(Row::to_json).collect::<Vec<_>>(),

@@ -4,8 +4,8 @@ use crate::peak::Peak;
 use crate::row::Row;
 use crate::statistics::geometric_mean;
 
-/// `rows` as aligned text, with their shares of `peaks`, `peer` the name of the other side; below, each family's geometric
-/// mean of ratios.
+/// `rows` as aligned text, with their shares of `peaks`, `peer` the name of the other side; below, each family's
+/// geometric mean of ratios.
 pub fn table(rows: &[Row], peaks: &[Peak], peer: &str) -> String {
     let header = ["work", "threads", "n", "taper ms", "quartiles", &format!("{peer} ms"), "quartiles", "ratio"];
     let header = header.into_iter().chain(["GFLOP/s", "of peak", "GB/s"]).map(String::from).collect();

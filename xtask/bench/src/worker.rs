@@ -1,5 +1,5 @@
-//! A side's process: it makes its work, prints `ready`, and for every line `go K` on its input makes K iterations and prints
-//! their milliseconds, a JSON array on one line. It ends with its input.
+//! A side's process: it makes its work, prints `ready`, and for every line `go K` on its input makes K iterations and
+//! prints their milliseconds, a JSON array on one line. It ends with its input.
 
 use crate::works::Work;
 use serde_json::json;

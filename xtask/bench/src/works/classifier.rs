@@ -5,8 +5,8 @@ use taper::nn::{Context, CrossEntropy, Module, Optimizer, Params};
 use taper::tensor::Distribution;
 use taper::{DType, Device, RandomKey, Result, Shape, Tensor, no_grad};
 
-/// Learning rate of Adam's works. Small, so that hundreds of steps on one batch do not learn it by heart: gradients that
-/// vanish would have denormals timed.
+/// Learning rate of Adam's works. Small, so that hundreds of steps on one batch do not learn it by heart: gradients
+/// that vanish would have denormals timed.
 pub const ADAM_LR: f64 = 1e-5;
 /// The same of SGD's.
 pub const SGD_LR: f64 = 1e-4;

@@ -13,6 +13,9 @@ use taper::{Device, Result, Tensor};
 /// One iteration, done when it returns: a training step's loss, a forward pass's logits, a product.
 pub type Iteration = Box<dyn FnMut() -> Result<Tensor>>;
 
+/// Makes an iteration on a device: the model, the optimiser, the batch.
+pub type Make = Box<dyn Fn(&Device) -> Result<Iteration>>;
+
 /// Something that both sides do.
 pub struct Work {
     /// As on the command line and in the peer's script.
@@ -26,8 +29,8 @@ pub struct Work {
     pub flop: f64,
     /// Bytes of weights that an iteration must read, where these bound it.
     pub bytes: Option<f64>,
-    /// Our side, on a device.
-    pub make: Box<dyn Fn(&Device) -> Result<Iteration>>,
+    /// Our side.
+    pub make: Make,
 }
 
 /// All works, in the order of the table.

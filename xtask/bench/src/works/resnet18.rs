@@ -1,5 +1,5 @@
-//! `resnet18`: ResNet-18 for pictures of 32 × 32 (He et al., "Deep Residual Learning for Image Recognition", CVPR 2016): a
-//! 3 × 3 stem without pooling, four stages of two basic blocks.
+//! `resnet18`: ResNet-18 for pictures of 32 × 32 (He et al., "Deep Residual Learning for Image Recognition", CVPR
+//! 2016): a 3 × 3 stem without pooling, four stages of two basic blocks.
 
 use super::Work;
 use super::classifier::{SGD_LR, training};
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
     use taper::{DType, RandomKey};
 
-    /// The numbers that are told of this network for CIFAR-10: 11.17 million parameters, 0.56 G multiplications a picture.
+    /// What is told of this network for CIFAR-10: 11.17 million parameters, 0.56 G multiplications a picture.
     #[test]
     fn it_is_the_network_that_is_meant() -> Result<()> {
         let params = Params::new(&taper::device("cpu")?, DType::F32, RandomKey::new(0));
