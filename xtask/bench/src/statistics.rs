@@ -15,10 +15,6 @@ pub fn quartiles(values: &[f64]) -> [f64; 3] {
     [0.25, 0.5, 0.75].map(|at| quantile(&sorted, at))
 }
 
-pub fn median(values: &[f64]) -> f64 {
-    quartiles(values)[1]
-}
-
 /// (Π x)^(1/n), NaN for no value.
 pub fn geometric_mean(values: &[f64]) -> f64 {
     (values.iter().map(|x| x.ln()).sum::<f64>() / values.len() as f64).exp()
@@ -38,7 +34,7 @@ mod tests {
 
     #[test]
     fn one_outlier_does_not_move_the_median() {
-        assert_eq!(median(&[1.0, 1.0, 1.0, 1.0, 1e9]), 1.0);
+        assert_eq!(quartiles(&[1.0, 1.0, 1.0, 1.0, 1e9])[1], 1.0);
     }
 
     #[test]
