@@ -1,5 +1,9 @@
 //! Which vector instructions a kernel may use, found out once at run time.
 
+use crate::options::named;
+use std::{fmt, str::FromStr};
+use taper_backend::{Error, Result};
+
 /// A family of vector instructions. Results may differ between them (in rounding), never between thread counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Isa {
@@ -12,14 +16,26 @@ pub enum Isa {
 }
 
 impl Isa {
+    /// All there are, the widest first.
+    pub const ALL: [Self; 3] = [Self::Avx512, Self::Avx2, Self::Portable];
+
     /// The best that this machine has.
     pub fn detect() -> Self {
-        [Self::Avx512, Self::Avx2].into_iter().find(|isa| isa.is_available()).unwrap_or(Self::Portable)
+        Self::ALL.into_iter().find(|isa| isa.is_available()).unwrap_or(Self::Portable)
     }
 
     /// All that this machine has.
     pub fn available() -> Vec<Self> {
-        [Self::Portable, Self::Avx2, Self::Avx512].into_iter().filter(|isa| isa.is_available()).collect()
+        Self::ALL.into_iter().rev().filter(|isa| isa.is_available()).collect()
+    }
+
+    /// `avx512`, `avx2`, `portable`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Avx512 => "avx512",
+            Self::Avx2 => "avx2",
+            Self::Portable => "portable",
+        }
     }
 
     /// Whether this machine has it.
@@ -39,6 +55,20 @@ impl Isa {
             #[cfg(not(target_arch = "x86_64"))]
             _ => false,
         }
+    }
+}
+
+impl fmt::Display for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Isa {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        named(name, Self::ALL, Self::name, "instruction set")
     }
 }
 
@@ -70,7 +100,7 @@ macro_rules! multiversion {
             #[cfg(target_arch = "x86_64")]
             if const { size_of::<$t0>() < 8 } {
                 match isa {
-                    // SAFETY: a backend is only made with an `Isa` that the machine has (`CpuBackend::with_isa`).
+                    // SAFETY: a backend is only made with an `Isa` that the machine has (`CpuBackend::with_options`).
                     $crate::Isa::Avx512 => return unsafe { avx512::<$t0 $(, $g)*>($($arg),*) },
                     // SAFETY: as above.
                     $crate::Isa::Avx2 => return unsafe { avx2::<$t0 $(, $g)*>($($arg),*) },

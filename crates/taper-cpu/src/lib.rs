@@ -16,7 +16,7 @@
 //! ```
 //!
 //! Results are bitwise the same whatever the number of threads: work is split by its size alone, and sums are taken in
-//! a fixed order. They may differ between instruction sets ([`Isa`]).
+//! a fixed order. They may differ between instruction sets ([`Isa`]) and ways to convolve ([`Convolution`]).
 
 mod activation;
 mod argmax;
@@ -43,6 +43,7 @@ mod matmul;
 mod max_pool;
 mod memory;
 mod optimiser;
+mod options;
 mod pad;
 mod parallel;
 mod reduce;
@@ -55,6 +56,7 @@ mod window;
 
 pub use isa::Isa;
 pub use memory::Pool;
+pub use options::{Convolution, CpuOptions};
 
 use std::fmt;
 use taper_backend::{DType, Error, Result};
@@ -62,39 +64,56 @@ use taper_backend::{DType, Error, Result};
 /// The most threads a backend may be given.
 const MAX_THREADS: usize = 1024;
 
-/// The CPU: a pool of threads, a pool of memory, and the instruction set that kernels use.
+/// The CPU: a pool of threads, a pool of memory, and the kernels that are chosen from.
 pub struct CpuBackend {
     threads: rayon::ThreadPool,
     pool: Pool,
     isa: Isa,
+    convolution: Convolution,
 }
 
 impl CpuBackend {
     /// A backend that uses every core the process may use.
     pub fn new() -> Result<Self> {
-        // Where the system cannot tell, one thread is always right.
-        Self::with_threads(std::thread::available_parallelism().map_or(1, |n| n.get()).min(MAX_THREADS))
+        Self::with_options(CpuOptions::default())
     }
 
-    /// A backend of `threads` threads, 1 to 1024. Results do not depend on their number.
+    /// A backend of `threads` threads, up to 1024; 0 for one a core. Results do not depend on their number.
     pub fn with_threads(threads: usize) -> Result<Self> {
-        Self::with_isa(threads, Isa::detect())
+        Self::with_options(CpuOptions { threads, ..CpuOptions::default() })
     }
 
     /// A backend that uses `isa`, which this machine must have: for tests and comparisons.
     pub fn with_isa(threads: usize, isa: Isa) -> Result<Self> {
-        if !(1..=MAX_THREADS).contains(&threads) {
-            return Err(Error::argument("cpu", format!("{threads} threads; give a number from 1 to {MAX_THREADS}")));
+        Self::with_options(CpuOptions { threads, isa: Some(isa), ..CpuOptions::default() })
+    }
+
+    /// A backend made with `options`.
+    ///
+    /// # Errors
+    /// Too many threads, an instruction set that this machine lacks, or threads that the system will not start.
+    pub fn with_options(options: CpuOptions) -> Result<Self> {
+        let CpuOptions { threads, isa, convolution } = options;
+        if threads > MAX_THREADS {
+            let detail = format!("{threads} threads; give a number from 1 to {MAX_THREADS}, or 0 for one a core");
+            return Err(Error::argument("cpu", detail));
         }
+        let threads = match threads {
+            // Where the system cannot tell, one thread is always right.
+            0 => std::thread::available_parallelism().map_or(1, |n| n.get()).min(MAX_THREADS),
+            threads => threads,
+        };
+        let isa = isa.unwrap_or_else(Isa::detect);
         if !isa.is_available() {
-            return Err(Error::argument("cpu", format!("this machine has no {isa:?}; it has {:?}", Isa::available())));
+            let known = Isa::available().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            return Err(Error::argument("cpu", format!("this machine has no {isa}; it has {known}")));
         }
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|i| format!("taper-cpu-{i}"))
             .build()
             .map_err(|e| Error::Device(format!("cannot start the threads of the CPU backend: {e}")))?;
-        Ok(Self { threads, pool: Pool::new(), isa })
+        Ok(Self { threads, pool: Pool::new(), isa, convolution })
     }
 
     /// The number of threads.
@@ -105,6 +124,11 @@ impl CpuBackend {
     /// The instruction set in use.
     pub fn isa(&self) -> Isa {
         self.isa
+    }
+
+    /// How convolutions are computed.
+    pub fn convolution(&self) -> Convolution {
+        self.convolution
     }
 
     /// The memory that buffers come from and return to.
@@ -125,6 +149,6 @@ impl CpuBackend {
 
 impl fmt::Debug for CpuBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CpuBackend({} threads, {:?})", self.threads(), self.isa)
+        write!(f, "CpuBackend({} threads, {}, {} convolution)", self.threads(), self.isa, self.convolution)
     }
 }

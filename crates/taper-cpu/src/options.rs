@@ -1,0 +1,112 @@
+//! What a backend for the CPU is made with.
+
+use crate::Isa;
+use std::{fmt, str::FromStr};
+use taper_backend::{Error, Result};
+
+/// What a [`CpuBackend`](crate::CpuBackend) is made with; the default is what is fastest on this machine.
+///
+/// ```
+/// use taper_cpu::{Convolution, CpuBackend, CpuOptions};
+///
+/// let options = CpuOptions { threads: 2, convolution: Convolution::Direct, ..CpuOptions::default() };
+/// assert_eq!(CpuBackend::with_options(options)?.threads(), 2);
+/// # Ok::<(), taper_backend::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CpuOptions {
+    /// The number of threads, up to 1024; 0 for one a core. Results do not depend on it.
+    pub threads: usize,
+    /// The instruction set, which this machine must have; none for the best it has.
+    pub isa: Option<Isa>,
+    /// How convolutions are computed.
+    pub convolution: Convolution,
+}
+
+/// How convolutions are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Convolution {
+    /// Winograd's algorithm where it pays.
+    #[default]
+    Auto,
+    /// Each product as the definition has it.
+    Direct,
+}
+
+impl Convolution {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Auto, Self::Direct];
+
+    /// `auto`, `direct`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Direct => "direct",
+        }
+    }
+}
+
+impl fmt::Display for Convolution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Convolution {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        named(name, Self::ALL, Self::name, "way to compute convolutions")
+    }
+}
+
+/// The one of `all` that is called `name`.
+pub(crate) fn named<T: Copy, const N: usize>(
+    name: &str,
+    all: [T; N],
+    called: impl Fn(T) -> &'static str,
+    what: &str,
+) -> Result<T> {
+    all.into_iter().find(|&one| called(one) == name).ok_or_else(|| {
+        let known = all.map(called).join(", ");
+        Error::argument("cpu", format!("unknown {what} `{name}`; known: {known}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CpuBackend;
+
+    /// Each option reaches the backend, and without options it is what the machine has.
+    #[test]
+    fn options_are_followed() {
+        let plain = CpuBackend::new().unwrap();
+        let cores = std::thread::available_parallelism().unwrap().get();
+        assert_eq!((plain.threads(), plain.isa(), plain.convolution()), (cores, Isa::detect(), Convolution::Auto));
+        assert_eq!(CpuBackend::with_threads(0).unwrap().threads(), cores);
+        let options = CpuOptions { threads: 3, isa: Some(Isa::Portable), convolution: Convolution::Direct };
+        let cpu = CpuBackend::with_options(options).unwrap();
+        assert_eq!(format!("{cpu:?}"), "CpuBackend(3 threads, portable, direct convolution)");
+        assert_eq!((cpu.threads(), cpu.isa(), cpu.convolution()), (3, Isa::Portable, Convolution::Direct));
+    }
+
+    #[test]
+    fn names_are_read_back() {
+        for one in Convolution::ALL {
+            assert_eq!(one.to_string().parse::<Convolution>().unwrap(), one);
+        }
+        for one in Isa::ALL {
+            assert_eq!(one.to_string().parse::<Isa>().unwrap(), one);
+        }
+        assert_eq!(format!("{:>8}|{:<8}", Convolution::Direct, Isa::Avx2), "  direct|avx2    ");
+    }
+
+    #[test]
+    fn unknown_names_are_told_with_the_known() {
+        let text = "Auto".parse::<Convolution>().unwrap_err().to_string();
+        assert_eq!(text, "cpu: unknown way to compute convolutions `Auto`; known: auto, direct");
+        let text = "sse".parse::<Isa>().unwrap_err().to_string();
+        assert_eq!(text, "cpu: unknown instruction set `sse`; known: avx512, avx2, portable");
+    }
+}
