@@ -6,6 +6,7 @@
 use super::finish::{Pooled, finish_positions};
 use super::source::Source;
 use super::tile::{Tap, Unit, Units, Windows};
+use super::winograd;
 use crate::CpuBackend;
 use crate::gemm::{Finish, Kernel, Panels, Real, Shared, Tile, run_tasks};
 use crate::memory::Block;
@@ -49,6 +50,59 @@ pub(crate) enum Target<'a, T> {
     Positions { out: &'a Shared<T>, offset: usize, pitch: [usize; 3], finish: Finish<'a, T> },
     /// To max pooling, with ReLU or without.
     Pooled { pooled: &'a Pooled<'a, T>, relu: bool },
+}
+
+impl<T: Real + Stored> Target<'_, T> {
+    /// How many rows of positions go together if a unit's should be a multiple of `side`.
+    pub(super) fn rows_together(&self, side: usize) -> usize {
+        match self {
+            Self::Positions { .. } => side,
+            // The least common multiple.
+            Self::Pooled { pooled, .. } => (1..=side).map(|i| i * pooled.window[0]).find(|rows| rows % side == 0).unwrap_or(side),
+        }
+    }
+
+    /// Has `compute(c, pitch)` write `channels` of a unit's positions, `width` a row, to `c`, where they are `pitch` apart
+    /// (pictures, rows, columns); and finishes them.
+    pub(super) fn fill(
+        &self,
+        cpu: &CpuBackend,
+        unit: &Unit,
+        width: usize,
+        channels: Range<usize>,
+        compute: impl FnOnce(*mut T, [usize; 3]),
+    ) -> Result<()> {
+        let count = channels.len();
+        match self {
+            Self::Positions { out, offset, pitch, finish } => {
+                let first = offset + unit.pictures.start * pitch[0] + unit.rows.start * pitch[1] + channels.start;
+                let last = first
+                    + (unit.pictures.len() - 1) * pitch[0]
+                    + (unit.rows.len() - 1) * pitch[1]
+                    + (width - 1) * pitch[2]
+                    + count;
+                let _ = out.at(last); // checks that all of it is inside
+                compute(out.at(first), *pitch);
+                if !finish.is_nothing() {
+                    for n in 0..unit.pictures.len() {
+                        for i in 0..unit.rows.len() {
+                            let start = first + n * pitch[0] + i * pitch[1];
+                            // SAFETY: the caller's own positions and channels.
+                            unsafe { finish_positions(out, start, width, pitch[2], channels.clone(), *finish) };
+                        }
+                    }
+                }
+            }
+            Self::Pooled { pooled, relu } => {
+                let row = width * count;
+                let picture = unit.rows.len() * row;
+                let mut block = cpu.pool().alloc::<T>(unit.pictures.len() * picture)?;
+                compute(block.as_mut_ptr(), [picture, row, count]);
+                pooled.store(cpu.isa(), unit, width, channels, *relu, &block);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// One gather.
@@ -123,9 +177,11 @@ impl<T: Real + Stored> Gather<'_, T> {
         if self.groups > 1 && self.channels == [1, 1] {
             return super::depthwise::gather(self, target);
         }
+        if let Some(transforms) = winograd::transforms(self.cpu, self.windows, pictures, self.channels) {
+            return winograd::gather(self, transforms, target);
+        }
         let plan = Plan::new(self)?;
-        let align = if let Target::Pooled { pooled, .. } = target { pooled.window[0] } else { 1 };
-        let units = Units::new(pictures, grid, (positions / TASKS).clamp(64, POSITIONS), align);
+        let units = Units::new(pictures, grid, (positions / TASKS).clamp(64, POSITIONS), target.rows_together(1));
         // Few positions: split the channels too.
         let panels = plan.panels.count();
         let group = panels.div_ceil(TASKS.div_ceil(units.count() * self.groups).min(panels));
@@ -191,36 +247,9 @@ impl<'a, T: Real + Stored> Plan<'a, T> {
         windows.load(cpu.isa(), source, group * inputs..(group + 1) * inputs, unit, tile_pitch, &mut tile);
         let columns = self.panels.range(panels.start).start..self.panels.range(panels.end - 1).end;
         let channels = group * outputs + columns.start..group * outputs + columns.end;
-        match target {
-            Target::Positions { out, offset, pitch, finish } => {
-                let first = offset + unit.pictures.start * pitch[0] + unit.rows.start * pitch[1] + channels.start;
-                let last = first
-                    + (unit.pictures.len() - 1) * pitch[0]
-                    + (unit.rows.len() - 1) * pitch[1]
-                    + (width - 1) * pitch[2]
-                    + columns.len();
-                let _ = out.at(last); // checks that all of it is inside
-                self.compute(unit, group, panels, &tile, tile_pitch, out.at(first), *pitch);
-                if !finish.is_nothing() {
-                    for n in 0..unit.pictures.len() {
-                        for i in 0..unit.rows.len() {
-                            let start = first + n * pitch[0] + i * pitch[1];
-                            // SAFETY: this task's own positions and channels.
-                            unsafe { finish_positions(out, start, width, pitch[2], channels.clone(), *finish) };
-                        }
-                    }
-                }
-            }
-            Target::Pooled { pooled, relu } => {
-                let row = width * columns.len();
-                let picture = unit.rows.len() * row;
-                let mut block = cpu.pool().alloc::<T>(unit.pictures.len() * picture)?;
-                let pitch = [picture, row, columns.len()];
-                self.compute(unit, group, panels, &tile, tile_pitch, block.as_mut_ptr(), pitch);
-                pooled.store(cpu.isa(), unit, width, channels, *relu, &block);
-            }
-        }
-        Ok(())
+        target.fill(cpu, unit, width, channels, |c, pitch| {
+            self.compute(unit, group, panels, &tile, tile_pitch, c, pitch);
+        })
     }
 
     /// Multiplies the patches of `tile` with column panels `panels`, into `c`, whose positions are `pitch` apart.

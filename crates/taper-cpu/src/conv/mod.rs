@@ -3,6 +3,7 @@
 //! A task copies the rows of the picture that it needs into a tile, channels last and padded with zeros. A patch is then
 //! a few contiguous runs of the tile, and the micro-kernel reads it there: no matrix of patches is ever written. Forward
 //! and input gradient are one gather ([`gather`]), the weight gradient the transposed product ([`weight`]).
+//! 3 × 3 windows of stride 1 take Winograd's way where it is shorter ([`winograd`]).
 //! Channels that have no group to share ([`depthwise`]) are plain loops over channels.
 
 pub(crate) mod depthwise;
@@ -11,3 +12,4 @@ pub(crate) mod gather;
 pub(crate) mod source;
 pub(crate) mod tile;
 pub(crate) mod weight;
+pub(crate) mod winograd;

@@ -5,7 +5,10 @@
 
 use super::source::{Source, add_runs};
 use super::tile::{Unit, Units, Windows};
+use super::winograd;
 use crate::CpuBackend;
+use crate::isa::multiversion;
+use crate::parallel::TASK;
 use crate::gemm::{Kernel, Panels, Real, Shared, Tile, run_tasks};
 use crate::storage::Stored;
 use std::ops::Range;
@@ -63,37 +66,21 @@ impl<T: Real + Stored> WeightGrad<'_, T> {
         if self.groups > 1 && self.channels == [1, 1] {
             return super::depthwise::weight_grad(self, out, bias);
         }
-        let kernel = T::kernel(self.cpu.isa());
-        let panels = Panels::new(&kernel, outputs);
-        let units = Units::new(pictures, grid, POSITIONS, 1);
-        let (runs, run) = self.windows.runs(inputs);
-        let depth = runs.len() * run;
-        let size = self.groups * depth * outputs;
-        let parts = (ROOM / size.max(1)).clamp(1, TASKS).min(units.count());
-        let mut sums = self.cpu.pool().alloc::<T>(parts * size)?;
-        let mut bias_sums = self.cpu.pool().alloc::<T>(parts * self.groups * outputs)?;
-        let plan = Plan {
-            grad: self,
-            kernel,
-            panels,
-            units,
-            parts,
-            runs,
-            run,
-            sums: Shared::new(&mut sums),
-            bias: Shared::new(&mut bias_sums),
+        let size = self.groups * inputs * self.windows.taps.len() * outputs;
+        let most = ROOM / size.max(1);
+        let (mut sums, mut bias_sums) = (None, None);
+        let room = |parts: usize| {
+            let sums = sums.insert(self.cpu.pool().alloc::<T>(parts * size)?);
+            let bias_sums = bias_sums.insert(self.cpu.pool().alloc::<T>(parts * self.groups * outputs)?);
+            Ok([Shared::new(sums), Shared::new(bias_sums)])
         };
-        let count = panels.count();
-        let group = count.div_ceil(TASKS.div_ceil(parts * self.groups).min(count));
-        let splits = count.div_ceil(group);
-        let cost = positions.saturating_mul(size).max(positions);
-        run_tasks(self.cpu, parts * self.groups * splits, cost, |i| {
-            let (rest, split) = (i / splits, i % splits);
-            plan.task(rest / self.groups, rest % self.groups, split * group..((split + 1) * group).min(count))
-        })?;
-        self.add_up(&sums, parts, out)?;
+        let parts = match winograd::transforms(self.cpu, self.windows, pictures, self.channels) {
+            Some(transforms) => winograd::weight_grad(self, transforms, most, room)?,
+            None => self.direct(most, room)?,
+        };
+        self.add_up(sums.as_deref_mut().unwrap_or_default(), parts, out)?;
         bias.fill(T::default());
-        for part in bias_sums.chunks(self.groups * outputs) {
+        for part in bias_sums.iter().flat_map(|sums| sums.chunks(self.groups * outputs)) {
             for (x, &y) in bias.iter_mut().zip(part) {
                 *x += y;
             }
@@ -101,36 +88,66 @@ impl<T: Real + Stored> WeightGrad<'_, T> {
         Ok(())
     }
 
+    /// Sums at most `most` parts, each on its own, into the memory that `room(parts)` makes, and returns their number.
+    fn direct(&self, most: usize, room: impl FnOnce(usize) -> Result<[Shared<T>; 2]>) -> Result<usize> {
+        let [pictures, ..] = self.x.shape();
+        let [inputs, outputs] = self.channels;
+        let grid = self.windows.grid;
+        let kernel = T::kernel(self.cpu.isa());
+        let panels = Panels::new(&kernel, outputs);
+        let units = Units::new(pictures, grid, POSITIONS, 1);
+        let (runs, run) = self.windows.runs(inputs);
+        let parts = most.clamp(1, TASKS).min(units.count());
+        let [sums, bias] = room(parts)?;
+        let cost = (pictures * grid[0] * grid[1]).saturating_mul(self.groups * runs.len() * run * outputs);
+        let plan = Plan { grad: self, kernel, panels, units, parts, runs, run, sums, bias };
+        let count = panels.count();
+        let group = count.div_ceil(TASKS.div_ceil(parts * self.groups).min(count));
+        let splits = count.div_ceil(group);
+        run_tasks(self.cpu, parts * self.groups * splits, cost, |i| {
+            let (rest, split) = (i / splits, i % splits);
+            plan.task(rest / self.groups, rest % self.groups, split * group..((split + 1) * group).min(count))
+        })?;
+        Ok(parts)
+    }
+
     /// Adds up the parts, in order, and stores the sum in the weight's own order.
-    fn add_up(&self, sums: &[T], parts: usize, out: &mut [T]) -> Result<()> {
+    fn add_up(&self, sums: &mut [T], parts: usize, out: &mut [T]) -> Result<()> {
         let [inputs, outputs] = self.channels;
         let taps = self.windows.taps.len();
         let row = inputs * taps;
         let size = self.groups * row * outputs;
+        let (total, rest) = sums.split_at_mut(size.min(sums.len()));
+        self.cpu.for_chunks(total, TASK, parts * size, |i, total| {
+            for part in rest.chunks(size) {
+                add_all(self.cpu.isa(), total, &part[i * TASK..]);
+            }
+        });
         let blocks = outputs.div_ceil(BLOCK);
         let out = Shared::new(out);
-        run_tasks(self.cpu, self.groups * blocks, parts * size, |i| {
+        run_tasks(self.cpu, self.groups * blocks, size, |i| {
             let (group, first) = (i / blocks, i % blocks * BLOCK);
             let count = BLOCK.min(outputs - first);
             let start = (group * outputs + first) * row;
             // SAFETY: each task has its own output channels.
             let out = unsafe { out.slice(start..start + count * row) };
-            for element in 0..row {
-                let (ci, tap) = (element / taps, element % taps);
-                let from = (group * row + tap * inputs + ci) * outputs + first;
-                let mut total = [T::default(); BLOCK];
-                for part in 0..parts {
-                    let values = &sums[part * size + from..part * size + from + count];
-                    for (x, &y) in total.iter_mut().zip(values) {
-                        *x += y;
-                    }
-                }
-                for (x, &total) in out[element..].iter_mut().step_by(row).zip(&total[..count]) {
+            for (tap, ci) in (0..taps).flat_map(|tap| (0..inputs).map(move |ci| (tap, ci))) {
+                let from = &total[(group * row + tap * inputs + ci) * outputs + first..][..count];
+                for (x, &total) in out[ci * taps + tap..].iter_mut().step_by(row).zip(from) {
                     *x = total;
                 }
             }
             Ok(())
         })
+    }
+}
+
+multiversion! {
+    /// `total += part`, element by element.
+    fn add_all<T: Real>(total: &mut [T], part: &[T]) {
+        for (total, &x) in total.iter_mut().zip(part) {
+            *total += x;
+        }
     }
 }
 

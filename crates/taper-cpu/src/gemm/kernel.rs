@@ -1,5 +1,6 @@
 //! The micro-kernel's interface: one register tile of `C (+)= A·B`, by whichever instruction set the machine has.
 
+use crate::conv::winograd::Transforms;
 use crate::isa::Isa;
 
 /// The floats that products are computed in.
@@ -16,6 +17,11 @@ pub(crate) trait Real:
 {
     /// The micro-kernel for an instruction set.
     fn kernel(isa: Isa) -> Kernel<Self>;
+
+    /// Winograd's transforms for an instruction set, for the float that takes them.
+    fn transforms(_isa: Isa) -> Option<Transforms<Self>> {
+        None
+    }
 }
 
 impl Real for f32 {
@@ -27,6 +33,10 @@ impl Real for f32 {
             Isa::Avx2 => super::avx2::KERNEL_F32,
             _ => super::portable::KERNEL_F32,
         }
+    }
+
+    fn transforms(isa: Isa) -> Option<Transforms<Self>> {
+        Some(Transforms::new(isa))
     }
 }
 

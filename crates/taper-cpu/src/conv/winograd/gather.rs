@@ -1,0 +1,226 @@
+//! The forward convolution and the input gradient.
+
+use super::{GAP, POINTS, REACH, SIDE, Transforms};
+use crate::conv::gather::{Gather, Target};
+use crate::conv::tile::{Unit, Units};
+use crate::gemm::{Kernel, Panels, Real, Shared, Tile, run_tasks};
+use crate::memory::Block;
+use crate::storage::Stored;
+use std::ops::Range;
+use taper_backend::Result;
+
+/// Bytes of a column panel's line: two vectors times this many bytes stay in the first cache.
+const DEPTH_BYTES: usize = 832;
+/// Tiles of a unit, about: with these the transformed kernels, which each unit reads, are not waited for.
+const TILES: usize = 32;
+/// The least: about the rows of the largest register tile.
+const FEW: usize = 14;
+/// Column panels whose products are in the cache at a time.
+const GROUP: usize = 2;
+/// How many tasks there should be, at least, where the size allows.
+const TASKS: usize = 16;
+/// Input channels whose kernels a task transforms.
+const BAND: usize = 16;
+
+/// Everything that the tasks share.
+struct Plan<'a, T: Stored> {
+    gather: &'a Gather<'a, T>,
+    transforms: Transforms<T>,
+    kernel: Kernel<T>,
+    panels: Panels,
+    /// Input channels that are multiplied at once.
+    chunk: usize,
+    /// Elements from one point's transformed kernels to the next's.
+    plane: usize,
+    /// The transformed kernels: group by group, point by point, chunk by chunk, panel by panel.
+    kernels: Block<T>,
+}
+
+/// Computes a gather over 3 × 3 windows.
+pub(in super::super) fn gather<T: Real + Stored>(
+    gather: &Gather<T>,
+    transforms: Transforms<T>,
+    target: &Target<T>,
+) -> Result<()> {
+    let Gather { cpu, source, windows, groups, channels: [inputs, outputs], .. } = *gather;
+    let [pictures, ..] = source.shape();
+    let kernel = T::kernel(cpu.isa());
+    let panels = Panels::new(&kernel, outputs);
+    let chunk = inputs.div_ceil(inputs.div_ceil(DEPTH_BYTES / size_of::<T>()));
+    let plane = inputs * panels.padded() + GAP;
+    let kernels = cpu.pool().alloc(groups * POINTS * plane)?;
+    let mut plan = Plan { gather, transforms, kernel, panels, chunk, plane, kernels };
+    plan.transform_kernels()?;
+    let positions = pictures * windows.grid[0] * windows.grid[1];
+    let area = SIDE * SIDE;
+    let size = (positions / TASKS).clamp(FEW * area, TILES * area);
+    let units = Units::new(pictures, windows.grid, size, target.rows_together(SIDE));
+    // Few positions: split the channels too.
+    let count = plan.panels.count();
+    let group = count.div_ceil(TASKS.div_ceil(units.count() * groups).min(count));
+    let splits = count.div_ceil(group);
+    let cost = positions.saturating_mul(inputs).saturating_mul(groups * outputs);
+    run_tasks(cpu, units.count() * groups * splits, cost, |i| {
+        let (rest, split) = (i / splits, i % splits);
+        let (unit, of) = (units.get(rest / groups), rest % groups);
+        plan.task(&unit, of, split * group..((split + 1) * group).min(count), target)
+    })
+}
+
+impl<T: Real + Stored> Plan<'_, T> {
+    /// Where the chunk from input channel `start` on and panel `panel` of a point's kernels begin.
+    fn panel_start(&self, start: usize, panel: usize) -> usize {
+        let depth = self.chunk.min(self.gather.channels[0] - start);
+        start * self.panels.padded() + self.panels.range(panel).start * depth
+    }
+
+    /// G·w·Gᵀ for each kernel.
+    fn transform_kernels(&mut self) -> Result<()> {
+        let Gather { cpu, weight, windows, groups, channels: [inputs, _], .. } = *self.gather;
+        let shared = Shared::new(&mut self.kernels);
+        let plan = &*self;
+        let (count, bands) = (plan.panels.count(), inputs.div_ceil(BAND));
+        run_tasks(cpu, groups * count * bands, groups * POINTS * plan.plane, |i| {
+            let (group, panel, band) = (i / bands / count, i / bands % count, i % bands);
+            let columns = plan.panels.range(panel);
+            let width = plan.panels.vectors(panel) * plan.kernel.lanes;
+            let channels = band * BAND..((band + 1) * BAND).min(inputs);
+            // Of each input channel nine rows, a place of the kernel each; zeros beyond the last column.
+            let mut rows = plan.gather.cpu.pool().alloc_zeroed::<T>(channels.len() * 9 * width)?;
+            let places: [usize; 9] = std::array::from_fn(|i| weight.at(group, channels.start, &windows.taps[i]));
+            let mut copy = |i: usize, column: usize| {
+                let from = &weight.data[i * weight.strides[1] + (columns.start + column) * weight.strides[0]..];
+                let to = &mut rows[i * 9 * width + column..];
+                for (row, place) in places.into_iter().enumerate() {
+                    to[row * width] = from[place];
+                }
+            };
+            // As the weight lies in memory.
+            if weight.strides[0] > weight.strides[1] {
+                (0..columns.len()).for_each(|column| (0..channels.len()).for_each(|i| copy(i, column)));
+            } else {
+                (0..channels.len()).for_each(|i| (0..columns.len()).for_each(|column| copy(i, column)));
+            }
+            for (ci, rows) in channels.zip(rows.chunks(9 * width)) {
+                let start = ci / plan.chunk * plan.chunk;
+                let to = group * POINTS * plan.plane + plan.panel_start(start, panel) + (ci - start) * width;
+                let _ = shared.at(to + (POINTS - 1) * plan.plane + width); // checks that it is inside
+                let step = [REACH * plan.plane, plan.plane];
+                // SAFETY: the backend has the instruction set; these are nine rows; each task has its own columns and
+                // channels of all points.
+                unsafe {
+                    (plan.transforms.weight)(rows.as_ptr(), [3 * width, width], shared.at(to), step, [REACH; 2], width)
+                };
+            }
+            Ok(())
+        })
+    }
+
+    /// Column panels `panels` of one group at the positions of one unit.
+    fn task(&self, unit: &Unit, group: usize, panels: Range<usize>, target: &Target<T>) -> Result<()> {
+        let Gather { cpu, windows, channels: [_, outputs], .. } = *self.gather;
+        let width = windows.grid[1];
+        let sizes = [unit.pictures.len(), unit.rows.len().div_ceil(SIDE), width.div_ceil(SIDE)];
+        let tiles: usize = sizes.iter().product();
+        let values = self.transform_input(unit, group, sizes)?;
+        let widest = (GROUP * 2 * self.kernel.lanes).min(outputs);
+        let mut products = cpu.pool().alloc::<T>(POINTS * (tiles * widest + GAP))?;
+        for first in panels.clone().step_by(GROUP) {
+            let panels = first..(first + GROUP).min(panels.end);
+            let columns = self.panels.range(first).start..self.panels.range(panels.end - 1).end;
+            let plane = tiles * columns.len() + GAP;
+            self.multiply(group, panels, tiles, &values, &mut products, plane);
+            let channels = group * outputs + columns.start..group * outputs + columns.end;
+            target.fill(cpu, unit, width, channels, |c, pitch| {
+                for t in 0..tiles {
+                    let (n, i, j) = (t / (sizes[1] * sizes[2]), t / sizes[2] % sizes[1] * SIDE, t % sizes[2] * SIDE);
+                    let to = c.wrapping_add(n * pitch[0] + i * pitch[1] + j * pitch[2]);
+                    let size = [unit.rows.len() - i, width - j];
+                    let from = products[t * columns.len()..].as_ptr();
+                    let step = [REACH * plane, plane];
+                    // SAFETY: the backend has the instruction set; `products` holds all points of the tile; `c` has a
+                    // place for each of the unit's positions, to which `size` keeps.
+                    unsafe { (self.transforms.output)(from, step, to, [pitch[1], pitch[2]], size, columns.len()) };
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Bᵀ·d·B for each tile of a unit: point by point, tile by tile, a line of channels each.
+    fn transform_input(&self, unit: &Unit, group: usize, sizes: [usize; 3]) -> Result<Block<T>> {
+        let Gather { cpu, source, windows, channels: [inputs, _], .. } = self.gather;
+        let [_, rows, across] = sizes;
+        let (line, tiles) = (inputs + GAP, sizes.iter().product::<usize>());
+        let mut values = cpu.pool().alloc::<T>(POINTS * tiles * line)?;
+        let values_at = Shared::new(&mut values);
+        let [tall, wide] = [rows * SIDE + 2, across * SIDE + 2];
+        let mut picture = cpu.pool().alloc::<T>(tall * wide * inputs)?;
+        let (top, left) = (unit.rows.start as isize + windows.taps[0].y, windows.taps[0].x);
+        for (index, n) in unit.pictures.clone().enumerate() {
+            let channels = group * inputs..(group + 1) * inputs;
+            let (y, x) = (top..top + tall as isize, left..left + wide as isize);
+            source.load(cpu.isa(), n, channels, y, x, &mut picture);
+            for (i, j) in (0..rows).flat_map(|i| (0..across).map(move |j| (i, j))) {
+                let from = picture[(i * wide + j) * SIDE * inputs..].as_ptr();
+                let to = values_at.at(((index * rows + i) * across + j) * line);
+                let step = [REACH * tiles * line, tiles * line];
+                // SAFETY: the backend has the instruction set; `picture` holds 6 × 6 places from there on, `values` a line
+                // for each point of the tile.
+                unsafe { (self.transforms.input)(from, [wide * inputs, *inputs], to, step, [REACH; 2], *inputs) };
+            }
+        }
+        Ok(values)
+    }
+
+    /// For each point the product of the tiles' values with column panels `panels` of the kernels.
+    fn multiply(
+        &self,
+        group: usize,
+        panels: Range<usize>,
+        tiles: usize,
+        values: &[T],
+        products: &mut [T],
+        plane: usize,
+    ) {
+        let inputs = self.gather.channels[0];
+        let line = inputs + GAP;
+        let height = tiles.div_ceil(tiles.div_ceil(self.kernel.rows));
+        let first_column = self.panels.range(panels.start).start;
+        let c_row = self.panels.range(panels.end - 1).end - first_column;
+        let products = Shared::new(products);
+        for point in 0..POINTS {
+            let kernels = &self.kernels[(group * POINTS + point) * self.plane..][..self.plane];
+            for start in (0..inputs).step_by(self.chunk) {
+                let depth = self.chunk.min(inputs - start);
+                for panel in panels.clone() {
+                    let (columns, vectors) = (self.panels.range(panel), self.panels.vectors(panel));
+                    let b_step = vectors * self.kernel.lanes;
+                    let b = &kernels[self.panel_start(start, panel)..][..depth * b_step];
+                    for first in (0..tiles).step_by(height) {
+                        let rows = height.min(tiles - first);
+                        let a = &values[(point * tiles + first) * line + start..][..(rows - 1) * line + depth];
+                        let c = point * plane + first * c_row + columns.start - first_column;
+                        let _ = products.at(c + (rows - 1) * c_row + columns.len()); // checks that it is inside
+                        let tile = Tile {
+                            a: a.as_ptr(),
+                            a_row: line,
+                            a_step: 1,
+                            segments: &[0],
+                            length: depth,
+                            b: b.as_ptr(),
+                            b_step,
+                            c: products.at(c),
+                            c_row,
+                            columns: columns.len(),
+                            accumulate: start > 0,
+                        };
+                        // SAFETY: the backend has the instruction set; `a` and `b` were sliced to the panels' sizes, and
+                        // the tile of `c` is inside.
+                        unsafe { (self.kernel.run)(&tile, rows, vectors) };
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The five maps of F(4×4, 3×3) and of F(3×3, 4×4), which share their points.
+//!
+//! With the points 0, ±a, ±b, ∞ (a = 2/3, b = 3/2, so that a²·b² = 1) the rows of Aᵀ and Gᵀ are the powers of the points,
+//! G's divided by N'(p) for N(x) = x·(x² − a²)·(x² − b²), and row p of Bᵀ holds the coefficients of N(x) / (x − p). These
+//! points are near 1 and near each other's inverse: of the sets tried they round least (see Barabasz et al., "Error
+//! Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural Networks", 2020).
+//!
+//! Each is a map of lines; a picture's tile is mapped along its columns and then along its rows.
+
+use super::vector::{Plain, Vector};
+#[cfg(target_arch = "x86_64")]
+use super::vector::{Wide, Wider};
+use crate::Isa;
+
+const A: f32 = 2.0 / 3.0;
+const B: f32 = 3.0 / 2.0;
+const A2: f32 = 4.0 / 9.0;
+const B2: f32 = 9.0 / 4.0;
+const A3: f32 = 8.0 / 27.0;
+const B3: f32 = 27.0 / 8.0;
+/// 1 / N'(±a) = 1 / (2a²·(a² − b²)).
+const NA: f32 = (1.0 / (2.0 * (4.0 / 9.0) * (4.0 / 9.0 - 9.0 / 4.0))) as f32;
+/// 1 / N'(±b).
+const NB: f32 = (1.0 / (2.0 * (9.0 / 4.0) * (9.0 / 4.0 - 4.0 / 9.0))) as f32;
+
+/// A linear map of `I` values to `O`.
+trait Lines<const I: usize, const O: usize> {
+    /// # Safety
+    /// The instruction set of `V` is there.
+    unsafe fn line<V: Vector>(x: [V; I]) -> [V; O];
+}
+
+/// Bᵀ: a piece of a picture to its values at the points.
+struct Input;
+/// A: a piece of an output's gradient to its values at the points.
+struct Gradient;
+/// G: a kernel to its values at the points.
+struct Weight;
+/// Aᵀ: products at the points to outputs.
+struct Output;
+/// Gᵀ: products at the points to a kernel's gradient.
+struct WeightGradient;
+
+impl Lines<6, 6> for Input {
+    #[inline(always)]
+    unsafe fn line<V: Vector>(d: [V; 6]) -> [V; 6] {
+        // SAFETY: the caller vouches for the instruction set; so below.
+        unsafe {
+            let (even, odd) = (d[2].times_plus(-B2, d[4]), d[1].times_plus(-B2, d[3]));
+            let (even2, odd2) = (d[2].times_plus(-A2, d[4]), d[1].times_plus(-A2, d[3]));
+            [
+                d[2].times_plus(-(A2 + B2), d[0].plus(d[4])),
+                odd.times_plus(A, even),
+                odd.times_plus(-A, even),
+                odd2.times_plus(B, even2),
+                odd2.times_plus(-B, even2),
+                d[3].times_plus(-(A2 + B2), d[1].plus(d[5])),
+            ]
+        }
+    }
+}
+
+impl Lines<4, 6> for Gradient {
+    #[inline(always)]
+    unsafe fn line<V: Vector>(y: [V; 4]) -> [V; 6] {
+        // SAFETY: as above.
+        unsafe {
+            let (even, odd) = (y[2].times_plus(A2, y[0]), y[3].times_plus(A2, y[1]));
+            let (even2, odd2) = (y[2].times_plus(B2, y[0]), y[3].times_plus(B2, y[1]));
+            [
+                y[0],
+                odd.times_plus(A, even),
+                odd.times_plus(-A, even),
+                odd2.times_plus(B, even2),
+                odd2.times_plus(-B, even2),
+                y[3],
+            ]
+        }
+    }
+}
+
+impl Lines<3, 6> for Weight {
+    #[inline(always)]
+    unsafe fn line<V: Vector>(w: [V; 3]) -> [V; 6] {
+        // SAFETY: as above.
+        unsafe {
+            let (even, even2) = (w[2].times_plus(A2, w[0]).times(NA), w[2].times_plus(B2, w[0]).times(NB));
+            [
+                w[0],
+                w[1].times_plus(A * NA, even),
+                w[1].times_plus(-A * NA, even),
+                w[1].times_plus(B * NB, even2),
+                w[1].times_plus(-B * NB, even2),
+                w[2],
+            ]
+        }
+    }
+}
+
+impl Lines<6, 4> for Output {
+    #[inline(always)]
+    unsafe fn line<V: Vector>(m: [V; 6]) -> [V; 4] {
+        // SAFETY: as above.
+        unsafe {
+            let (sum, difference) = (m[1].plus(m[2]), m[1].minus(m[2]));
+            let (sum2, difference2) = (m[3].plus(m[4]), m[3].minus(m[4]));
+            [
+                m[0].plus(sum).plus(sum2),
+                difference.times_plus(A, difference2.times(B)),
+                sum.times_plus(A2, sum2.times(B2)),
+                difference.times_plus(A3, difference2.times_plus(B3, m[5])),
+            ]
+        }
+    }
+}
+
+impl Lines<6, 3> for WeightGradient {
+    #[inline(always)]
+    unsafe fn line<V: Vector>(m: [V; 6]) -> [V; 3] {
+        // SAFETY: as above.
+        unsafe {
+            let (sum, difference) = (m[1].plus(m[2]).times(NA), m[1].minus(m[2]).times(NA));
+            let (sum2, difference2) = (m[3].plus(m[4]).times(NB), m[3].minus(m[4]).times(NB));
+            [
+                m[0].plus(sum).plus(sum2),
+                difference.times_plus(A, difference2.times(B)),
+                sum.times_plus(A2, sum2.times_plus(B2, m[5])),
+            ]
+        }
+    }
+}
+
+/// Maps `from[i · from_step[0] + j · from_step[1] + c]` along `j` and `i` to `to[i · to_step[0] + j · to_step[1] + c]`,
+/// for `c` in `0..channels`; of the result only the first `size` rows and columns.
+///
+/// # Safety
+/// The instruction set is there, and every element so described may be read or written.
+type Transform<T> = unsafe fn(
+    from: *const T,
+    from_step: [usize; 2],
+    to: *mut T,
+    to_step: [usize; 2],
+    size: [usize; 2],
+    channels: usize,
+);
+
+/// The five maps for one instruction set.
+#[derive(Clone, Copy)]
+pub(crate) struct Transforms<T> {
+    /// 6 × 6 of a picture to 6 × 6 values.
+    pub input: Transform<T>,
+    /// 4 × 4 of an output's gradient to 6 × 6 values.
+    pub gradient: Transform<T>,
+    /// A kernel of 3 × 3 to 6 × 6 values.
+    pub weight: Transform<T>,
+    /// 6 × 6 products to 4 × 4 of the output.
+    pub output: Transform<T>,
+    /// 6 × 6 products to a kernel's gradient, 3 × 3.
+    pub weight_gradient: Transform<T>,
+}
+
+impl Transforms<f32> {
+    pub fn new(isa: Isa) -> Self {
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => avx512::TRANSFORMS,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => avx2::TRANSFORMS,
+            _ => portable::TRANSFORMS,
+        }
+    }
+}
+
+/// See [`Transform`].
+#[inline(always)]
+unsafe fn map<V: Vector, L: Lines<I, O>, const I: usize, const O: usize>(
+    from: *const f32,
+    from_step: [usize; 2],
+    to: *mut f32,
+    to_step: [usize; 2],
+    size: [usize; 2],
+    channels: usize,
+) {
+    for start in (0..channels).step_by(V::LANES) {
+        let count = V::LANES.min(channels - start);
+        // SAFETY: the caller vouches for the instruction set and the elements.
+        unsafe {
+            let mut lines = [[V::splat(0.0); O]; I];
+            for (i, line) in lines.iter_mut().enumerate() {
+                let mut row = [V::splat(0.0); I];
+                for (j, x) in row.iter_mut().enumerate() {
+                    *x = V::load(from.wrapping_add(i * from_step[0] + j * from_step[1] + start), count);
+                }
+                *line = L::line(row);
+            }
+            for j in 0..O {
+                let mut column = [V::splat(0.0); I];
+                for (x, line) in column.iter_mut().zip(&lines) {
+                    *x = line[j];
+                }
+                for (i, x) in L::line(column).into_iter().enumerate() {
+                    if i < size[0] && j < size[1] {
+                        x.store(to.wrapping_add(i * to_step[0] + j * to_step[1] + start), count);
+                    }
+                }
+            }
+        }
+    }
+}
+
+macro_rules! transforms {
+    ($module:ident, $vector:ty $(, $features:literal)?) => {
+        mod $module {
+            use super::*;
+
+            pub(super) const TRANSFORMS: Transforms<f32> =
+                Transforms { input, gradient, weight, output, weight_gradient };
+
+            transforms!(@ input, Input, $vector $(, $features)?);
+            transforms!(@ gradient, Gradient, $vector $(, $features)?);
+            transforms!(@ weight, Weight, $vector $(, $features)?);
+            transforms!(@ output, Output, $vector $(, $features)?);
+            transforms!(@ weight_gradient, WeightGradient, $vector $(, $features)?);
+        }
+    };
+    (@ $name:ident, $lines:ty, $vector:ty $(, $features:literal)?) => {
+        $(#[target_feature(enable = $features)])?
+        unsafe fn $name(
+            from: *const f32,
+            from_step: [usize; 2],
+            to: *mut f32,
+            to_step: [usize; 2],
+            size: [usize; 2],
+            channels: usize,
+        ) {
+            // SAFETY: the caller vouches for the instruction set and the elements.
+            unsafe { map::<$vector, $lines, _, _>(from, from_step, to, to_step, size, channels) }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+transforms!(avx512, Wider, "avx512f");
+#[cfg(target_arch = "x86_64")]
+transforms!(avx2, Wide, "avx2,fma");
+transforms!(portable, Plain);

@@ -1,0 +1,213 @@
+//! The weight gradient.
+
+use super::{GAP, POINTS, REACH, SIDE, Transforms};
+use crate::conv::source::{Source, add_runs};
+use crate::conv::tile::{Unit, Units};
+use crate::conv::weight::WeightGrad;
+use crate::gemm::{Kernel, Panels, Real, Shared, Tile, run_tasks};
+use crate::storage::Stored;
+use std::ops::Range;
+use taper_backend::Result;
+
+/// Tiles of a unit, about: as many lines of a column panel stay in the first cache.
+const TILES: usize = 96;
+/// The least.
+const FEW: usize = 32;
+/// Column panels of a task.
+const GROUP: usize = 4;
+/// Input channels of a task, at most.
+const ROWS: usize = 128;
+/// The most parts into which the sum over tiles is cut.
+const PARTS: usize = 8;
+
+/// Everything that the tasks share.
+struct Plan<'a, T> {
+    grad: &'a WeightGrad<'a, T>,
+    transforms: Transforms<T>,
+    kernel: Kernel<T>,
+    panels: Panels,
+    units: Units,
+    parts: usize,
+    /// Sums of each part: `[group, place, input channel, output channel]`.
+    sums: Shared<T>,
+    /// Sums of `g` of each part: `[group, channel]`.
+    bias: Shared<T>,
+}
+
+/// The values of a unit's tiles at the points: point by point, tile by tile, a line of channels each.
+struct Values<'a, T> {
+    data: &'a [T],
+    line: usize,
+    tiles: usize,
+}
+
+/// Cuts the sum over positions into at most `most` parts, sums each on its own into the memory that `room(parts)` makes, and
+/// returns their number.
+pub(in super::super) fn weight_grad<T: Real + Stored>(
+    grad: &WeightGrad<T>,
+    transforms: Transforms<T>,
+    most: usize,
+    room: impl FnOnce(usize) -> Result<[Shared<T>; 2]>,
+) -> Result<usize> {
+    let WeightGrad { cpu, windows, groups, channels: [inputs, outputs], .. } = *grad;
+    let [pictures, ..] = grad.x.shape();
+    let positions = pictures * windows.grid[0] * windows.grid[1];
+    let size = (positions / PARTS).clamp(FEW * SIDE * SIDE, TILES * SIDE * SIDE);
+    let units = Units::new(pictures, windows.grid, size, SIDE);
+    let parts = most.clamp(1, PARTS).min(units.count());
+    let [sums, bias] = room(parts)?;
+    let kernel = T::kernel(cpu.isa());
+    let panels = Panels::new(&kernel, outputs);
+    let plan = Plan { grad, transforms, kernel, panels, units, parts, sums, bias };
+    let (row_splits, column_splits) = (inputs.div_ceil(ROWS), plan.panels.count().div_ceil(GROUP));
+    let height = inputs.div_ceil(row_splits);
+    let cost = positions.saturating_mul(inputs).saturating_mul(groups * outputs);
+    run_tasks(cpu, parts * groups * row_splits * column_splits, cost, |i| {
+        let (rest, row, column) = (i / column_splits / row_splits, i / column_splits % row_splits, i % column_splits);
+        let rows = row * height..((row + 1) * height).min(inputs);
+        let panels = column * GROUP..((column + 1) * GROUP).min(plan.panels.count());
+        plan.task(rest / groups, rest % groups, rows, panels)
+    })?;
+    Ok(parts)
+}
+
+impl<T: Real + Stored> Plan<'_, T> {
+    /// Sums input channels `rows` × column panels `panels` of one group over the units of one part.
+    fn task(&self, part: usize, group: usize, rows: Range<usize>, panels: Range<usize>) -> Result<()> {
+        let WeightGrad { cpu, windows, channels: [inputs, outputs], groups, .. } = *self.grad;
+        let columns = self.panels.range(panels.start).start..self.panels.range(panels.end - 1).end;
+        let [pictures, tall] = self.units.largest();
+        let most = pictures * tall.div_ceil(SIDE) * windows.grid[1].div_ceil(SIDE);
+        let (line, g_line) = (rows.len() + GAP, columns.len().next_multiple_of(self.kernel.lanes) + GAP);
+        let mut values = cpu.pool().alloc::<T>(POINTS * most * line)?;
+        let mut g_values = cpu.pool().alloc::<T>(POINTS * most * g_line)?;
+        let plane = rows.len() * columns.len() + GAP;
+        let mut products = cpu.pool().alloc::<T>(POINTS * plane)?;
+        let products = Shared::new(&mut products);
+        let count = self.units.count();
+        let units = part * count / self.parts..(part + 1) * count / self.parts;
+        let start = (part * groups + group) * outputs;
+        // SAFETY: only the first rows' task of a part, group and panel adds up its columns.
+        let mut bias =
+            (rows.start == 0).then(|| unsafe { self.bias.slice(start + columns.start..start + columns.end) });
+        if let Some(bias) = &mut bias {
+            bias.fill(T::default());
+        }
+        for index in units.clone() {
+            let unit = self.units.get(index);
+            let x_channels = group * inputs + rows.start..group * inputs + rows.end;
+            let g_channels = group * outputs + columns.start..group * outputs + columns.end;
+            let x = self.transform(&self.grad.x, &unit, x_channels, line, &mut values, None)?;
+            let g = self.transform(&self.grad.g, &unit, g_channels, g_line, &mut g_values, Some(bias.as_deref_mut()))?;
+            self.multiply(&panels, &x, &g, rows.len(), &products, plane, index > units.start);
+        }
+        for (i, ci) in rows.enumerate() {
+            let to = ((part * groups + group) * 9 * inputs + ci) * outputs + columns.start;
+            let step = inputs * outputs;
+            let _ = self.sums.at(to + 8 * step + columns.len()); // checks that it is inside
+            let from = products.at(i * columns.len());
+            // SAFETY: the backend has the instruction set; `products` holds all points; each part, group, row and panel
+            // belongs to one task.
+            unsafe {
+                (self.transforms.weight_gradient)(
+                    from,
+                    [REACH * plane, plane],
+                    self.sums.at(to),
+                    [3 * step, step],
+                    [3; 2],
+                    columns.len(),
+                )
+            };
+        }
+        Ok(())
+    }
+
+    /// The values at the points of the tiles of a unit: of `x`, or with `Some(sums)` those of the output's gradient, which is
+    /// added up to `sums` if there are any.
+    fn transform<'v>(
+        &self,
+        source: &Source<T>,
+        unit: &Unit,
+        channels: Range<usize>,
+        line: usize,
+        values: &'v mut [T],
+        gradient: Option<Option<&mut [T]>>,
+    ) -> Result<Values<'v, T>> {
+        let WeightGrad { cpu, windows, .. } = self.grad;
+        let (rows, across) = (unit.rows.len().div_ceil(SIDE), windows.grid[1].div_ceil(SIDE));
+        let tiles = unit.pictures.len() * rows * across;
+        let (margin, top, left, map) = match gradient {
+            None => (2, windows.taps[0].y, windows.taps[0].x, self.transforms.input),
+            Some(_) => (0, 0, 0, self.transforms.gradient),
+        };
+        let [tall, wide] = [rows * SIDE + margin, across * SIDE + margin];
+        let top = unit.rows.start as isize + top;
+        let count = channels.len();
+        let mut picture = cpu.pool().alloc::<T>(tall * wide * count)?;
+        let mut sums = gradient.flatten();
+        let values_at = Shared::new(&mut *values);
+        let step = [REACH * tiles * line, tiles * line];
+        for (index, n) in unit.pictures.clone().enumerate() {
+            let (y, x) = (top..top + tall as isize, left..left + wide as isize);
+            source.load(cpu.isa(), n, channels.clone(), y, x, &mut picture);
+            if let Some(sums) = &mut sums {
+                add_runs(cpu.isa(), &picture, count, sums);
+            }
+            for (i, j) in (0..rows).flat_map(|i| (0..across).map(move |j| (i, j))) {
+                let from = picture[(i * wide + j) * SIDE * count..].as_ptr();
+                let to = ((index * rows + i) * across + j) * line;
+                let _ = values_at.at(to + (POINTS - 1) * step[1] + count); // checks that it is inside
+                // SAFETY: the backend has the instruction set; `picture` holds the places of the tile.
+                unsafe { map(from, [wide * count, count], values_at.at(to), step, [REACH; 2], count) };
+            }
+        }
+        Ok(Values { data: values, line, tiles })
+    }
+
+    /// For each point adds up `x`'s values times `g`'s over the tiles.
+    #[allow(clippy::too_many_arguments)]
+    fn multiply(
+        &self,
+        panels: &Range<usize>,
+        x: &Values<T>,
+        g: &Values<T>,
+        inputs: usize,
+        products: &Shared<T>,
+        plane: usize,
+        accumulate: bool,
+    ) {
+        let tiles = x.tiles;
+        let height = inputs.div_ceil(inputs.div_ceil(self.kernel.rows));
+        let first_column = self.panels.range(panels.start).start;
+        let c_row = self.panels.range(panels.end - 1).end - first_column;
+        for point in 0..POINTS {
+            for panel in panels.clone() {
+                let (columns, vectors) = (self.panels.range(panel), self.panels.vectors(panel));
+                let b_start = point * tiles * g.line + columns.start - first_column;
+                let b = &g.data[b_start..][..(tiles - 1) * g.line + vectors * self.kernel.lanes];
+                for start in (0..inputs).step_by(height) {
+                    let rows = height.min(inputs - start);
+                    let a = &x.data[point * tiles * x.line + start..][..(tiles - 1) * x.line + rows];
+                    let c = point * plane + start * c_row + columns.start - first_column;
+                    let _ = products.at(c + (rows - 1) * c_row + columns.len()); // checks that it is inside
+                    let tile = Tile {
+                        a: a.as_ptr(),
+                        a_row: 1,
+                        a_step: x.line,
+                        segments: &[0],
+                        length: tiles,
+                        b: b.as_ptr(),
+                        b_step: g.line,
+                        c: products.at(c),
+                        c_row,
+                        columns: columns.len(),
+                        accumulate,
+                    };
+                    // SAFETY: the backend has the instruction set; `a` and `b` were sliced to what is read, and the tile of
+                    // `c` is inside.
+                    unsafe { (self.kernel.run)(&tile, rows, vectors) };
+                }
+            }
+        }
+    }
+}
