@@ -28,6 +28,9 @@ impl<T: Real> Pooled<'_, T> {
         let [tall, wide] = self.window;
         let row = width * channels.len();
         let picture = unit.rows.len() * row;
+        // Where a window's places are, relative to its first.
+        let places: Vec<usize> =
+            (0..tall * wide).map(|place| place / wide * row + place % wide * channels.len()).collect();
         let pooled_rows = unit.rows.start / tall..(unit.rows.end / tall).min(self.size[0]);
         for (n, block) in unit.pictures.clone().zip(block.chunks(picture.max(1))) {
             for (i, block) in pooled_rows.clone().zip(block.chunks(tall * row)) {
@@ -39,39 +42,59 @@ impl<T: Real> Pooled<'_, T> {
                         (self.out.slice(range.clone()), self.which.slice(range))
                     };
                     let window = &block[j * wide * channels.len()..];
-                    largest(isa, window, row, self.window, &self.bias[channels.clone()], relu, out, which);
+                    largest(isa, window, &places, &self.bias[channels.clone()], relu, out, which);
                 }
             }
         }
     }
 }
 
+/// The larger of `best`, at `at`, and `x`, at `place`: the first of equals, and a NaN before any number.
+#[inline(always)]
+fn larger<T: Real>(best: T, at: u32, x: T, place: u32) -> (T, u32) {
+    // Not (x ≤ best), unless `best` is a NaN already: true for a NaN `x` too.
+    #[allow(clippy::neg_cmp_op_on_partial_ord, clippy::eq_op)]
+    let larger = !(x <= best) & (best == best);
+    (if larger { x } else { best }, if larger { place } else { at })
+}
+
 multiversion! {
     /// The largest of each channel over a window (the first of equals; a NaN counts as largest), and its place.
     fn largest<T: Real>(
         values: &[T],
-        row: usize,
-        window: [usize; 2],
+        places: &[usize],
         bias: &[T],
         relu: bool,
         out: &mut [T],
         which: &mut [u8],
     ) {
         let count = out.len();
+        if let &[p, q, r, s] = places {
+            // The commonest window in one pass, which keeps the largest in registers.
+            let (first, second, third, fourth) =
+                (&values[p..p + count], &values[q..q + count], &values[r..r + count], &values[s..s + count]);
+            let (bias, which) = (&bias[..count], &mut which[..count]);
+            for c in 0..count {
+                let b = bias[c];
+                let (mut best, mut place) = (first[c] + b, 0_u32);
+                (best, place) = larger(best, place, second[c] + b, 1);
+                (best, place) = larger(best, place, third[c] + b, 2);
+                (best, place) = larger(best, place, fourth[c] + b, 3);
+                let dead = relu & (best <= T::default());
+                out[c] = if dead { T::default() } else { best };
+                which[c] = if dead { NOWHERE } else { place as u8 };
+            }
+            return;
+        }
         for ((out, &x), &b) in out.iter_mut().zip(&values[..count]).zip(bias) {
             *out = x + b;
         }
         which.fill(0);
-        for place in 1..window[0] * window[1] {
-            let start = place / window[1] * row + place % window[1] * count;
+        for (place, &start) in places.iter().enumerate().skip(1) {
             let values = &values[start..start + count];
             for (((out, which), &x), &b) in out.iter_mut().zip(which.iter_mut()).zip(values).zip(bias) {
-                let x = x + b;
-                // Not (x ≤ out), unless `out` is a NaN already: true for a NaN `x` too.
-                #[allow(clippy::neg_cmp_op_on_partial_ord, clippy::eq_op)]
-                let larger = !(x <= *out) & (*out == *out);
-                *out = if larger { x } else { *out };
-                *which = if larger { place as u8 } else { *which };
+                let (best, at) = larger(*out, u32::from(*which), x + b, place as u32);
+                (*out, *which) = (best, at as u8);
             }
         }
         if relu {
