@@ -61,11 +61,12 @@ fn main() -> Result<()> {
     let backend = |convolution| CpuBackend::with_options(CpuOptions { threads, isa, convolution });
     let (auto, direct) = (backend(Convolution::Auto)?, backend(Convolution::Direct)?);
     println!("{auto:?}");
-    println!("{:<34}{:>10}{:>10}{:>8}{:>10}{:>11}{:>11}{:>8}", "", "direct ms", "ms", "ratio", "GFLOP/s", "error", "direct's", "ratio");
+    println!(
+        "{:<34}{:>10}{:>10}{:>8}{:>10}{:>11}{:>11}{:>8}",
+        "", "direct ms", "ms", "ratio", "GFLOP/s", "error", "direct's", "ratio"
+    );
     let mut total = [0.0; 2];
-    for sizes @ [inputs, outputs, side] in
-        [[64, 128, 16], [64, 64, 32], [128, 128, 16], [256, 256, 8], [512, 512, 4]]
-    {
+    for sizes @ [inputs, outputs, side] in [[64, 128, 16], [64, 64, 32], [128, 128, 16], [256, 256, 8], [512, 512, 4]] {
         for (which, name) in ["forward", "input gradient", "weight gradient"].into_iter().enumerate() {
             let layer = Layer::new(&auto, DType::F32, sizes)?;
             let exact = Layer::new(&direct, DType::F64, sizes)?.compute(&direct, which)?;

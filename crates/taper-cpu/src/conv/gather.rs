@@ -58,7 +58,9 @@ impl<T: Real + Stored> Target<'_, T> {
         match self {
             Self::Positions { .. } => side,
             // The least common multiple.
-            Self::Pooled { pooled, .. } => (1..=side).map(|i| i * pooled.window[0]).find(|rows| rows % side == 0).unwrap_or(side),
+            Self::Pooled { pooled, .. } => {
+                (1..=side).map(|i| i * pooled.window[0]).find(|rows| rows % side == 0).unwrap_or(side)
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 #![allow(dead_code)] // each test file uses its own part
 
 use taper_backend::{Backend, Buffer, DType, Element, HostData, RandomKey, SliceRange};
-use taper_cpu::{CpuBackend, Isa};
+use taper_cpu::{Convolution, CpuBackend, CpuOptions, Isa};
 
 /// One backend for each instruction set that the machine has and each of several numbers of threads; those of one
 /// instruction set follow each other.
@@ -13,6 +13,17 @@ pub fn backends() -> &'static [CpuBackend] {
             .into_iter()
             .flat_map(|isa| [2, 1, 3].map(|threads| CpuBackend::with_isa(threads, isa).unwrap()))
             .collect()
+    })
+}
+
+/// As [`backends`], but for each instruction set first those that evaluate convolutions directly.
+pub fn by_convolution() -> &'static [CpuBackend] {
+    static BACKENDS: std::sync::OnceLock<Vec<CpuBackend>> = std::sync::OnceLock::new();
+    BACKENDS.get_or_init(|| {
+        let ways = [(Convolution::Direct, 2), (Convolution::Direct, 1), (Convolution::Auto, 2), (Convolution::Auto, 1)];
+        let make = |isa, (convolution, threads)| CpuOptions { isa: Some(isa), convolution, threads };
+        let options = Isa::available().into_iter().flat_map(|isa| ways.map(|way| make(isa, way)));
+        options.map(|options| CpuBackend::with_options(options).unwrap()).collect()
     })
 }
 
@@ -108,18 +119,29 @@ pub fn same_bits(a: &HostData, b: &HostData) -> bool {
 
 /// Runs `f` on every backend; results must be bitwise the same for one instruction set, and `close` to what is expected.
 pub fn on_each(f: impl Fn(&CpuBackend) -> Vec<HostData>, close: impl Fn(&CpuBackend, &[HostData])) {
-    let mut first: Option<(Isa, Vec<HostData>)> = None;
-    for cpu in backends() {
+    on_all(backends(), f, close);
+}
+
+/// As [`on_each`], on `backends`, of which those of one instruction set and one way to compute convolutions follow each
+/// other.
+pub fn on_all(
+    backends: &[CpuBackend],
+    f: impl Fn(&CpuBackend) -> Vec<HostData>,
+    close: impl Fn(&CpuBackend, &[HostData]),
+) {
+    let kind = |cpu: &CpuBackend| (cpu.isa(), cpu.convolution());
+    let mut first: Option<(&CpuBackend, Vec<HostData>)> = None;
+    for cpu in backends {
         let results = f(cpu);
         match &first {
-            Some((isa, expected)) if *isa == cpu.isa() => {
+            Some((other, expected)) if kind(other) == kind(cpu) => {
                 assert_eq!(results.len(), expected.len());
                 let same = results.iter().zip(expected).all(|(a, b)| same_bits(a, b));
                 assert!(same, "{cpu:?} differs from one of another number of threads");
             }
             _ => {
                 close(cpu, &results);
-                first = Some((cpu.isa(), results));
+                first = Some((cpu, results));
             }
         }
     }

@@ -98,7 +98,8 @@ impl<T: Real + Stored> Plan<'_, T> {
             let x_channels = group * inputs + rows.start..group * inputs + rows.end;
             let g_channels = group * outputs + columns.start..group * outputs + columns.end;
             let x = self.transform(&self.grad.x, &unit, x_channels, line, &mut values, None)?;
-            let g = self.transform(&self.grad.g, &unit, g_channels, g_line, &mut g_values, Some(bias.as_deref_mut()))?;
+            let g =
+                self.transform(&self.grad.g, &unit, g_channels, g_line, &mut g_values, Some(bias.as_deref_mut()))?;
             self.multiply(&panels, &x, &g, rows.len(), &products, plane, index > units.start);
         }
         for (i, ci) in rows.enumerate() {
