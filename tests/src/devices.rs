@@ -1,7 +1,7 @@
 //! Devices by name, the slow twin among them.
 
 use crate::toy::ToyBackend;
-use taper::{Device, Result, device_list, device_with_threads};
+use taper::{Device, DeviceOptions, Result, device_list, device_with};
 
 /// The devices in `list`, separated by commas: the names of [`taper::device`], `toy`, and `all` for all of them that this
 /// build and this machine have. The CPU has `threads` threads, 0 for one a core.
@@ -13,7 +13,10 @@ pub fn devices(list: &str, threads: usize) -> Result<Vec<Device>> {
     let names = device_list(&with_toy.join(","));
     let device = |name: &String| match name.as_str() {
         "toy" => Ok(ToyBackend::device()),
-        name => device_with_threads(name, if name == "cpu" { threads } else { 0 }),
+        name => {
+            let threads = if name == "cpu" { threads } else { 0 };
+            device_with(name, DeviceOptions { threads, ..DeviceOptions::default() })
+        }
     };
     names.iter().map(device).collect()
 }

@@ -72,6 +72,12 @@ pub struct EvalArgs {
     /// CPU threads; 0 for one a core; results do not depend on it [default: as the run]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub threads: Option<String>,
+    /// CPU instruction set; auto for the best of this machine [default: as the run]
+    #[arg(long, value_name = "auto|avx512|avx2|portable")]
+    pub isa: Option<String>,
+    /// CPU convolutions: as defined, or by Winograd's algorithm where it pays [default: as the run]
+    #[arg(long, value_name = "auto|direct")]
+    pub conv: Option<String>,
     /// Pictures at a time [default: as the run]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub batch_size: Option<String>,
@@ -124,6 +130,8 @@ const KEY_FLAGS: &[(&str, &str, Option<&str>)] = &[
     ("lr", "optimizer.lr", Some("RATE")),
     ("seed", "train.seed", Some("N")),
     ("threads", "device.threads", Some("N")),
+    ("isa", "device.isa", Some("auto|avx512|avx2|portable")),
+    ("conv", "device.conv", Some("auto|direct")),
     ("dtype", "train.dtype", Some("f32|f64")),
     ("max-steps", "train.max_steps", Some("N")),
     ("init", "train.init", Some("FILE.safetensors")),

@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, stderr, stdout};
 use std::time::{Duration, Instant};
 use taper::data::{Event, Located};
-use taper::train::{Config, DatasetRecord, EpochReport, Evaluation, Reporter, Start, StepReport};
+use taper::train::{Config, DatasetRecord, DeviceConfig, EpochReport, Evaluation, Reporter, Start, StepReport};
 
 /// Where there is no bar, steps are told no more often than this, and ten times an epoch: a run of seconds tells its
 /// epochs only.
@@ -32,14 +32,26 @@ pub struct Progress<'a> {
     pub at_start: Option<Box<dyn FnOnce()>>,
 }
 
+/// The device and what it is made with beyond the defaults: `cpu, 2 threads, direct convolution`.
+fn described(device: &DeviceConfig) -> String {
+    let DeviceConfig { name, threads, isa, conv } = device;
+    let mut text = name.clone();
+    if name == "cpu" {
+        text += &format!(", {threads} thread{}", if *threads == 1 { "" } else { "s" });
+    }
+    if isa != "auto" {
+        text += &format!(", {isa}");
+    }
+    if conv != "auto" {
+        text += &format!(", {conv} convolution");
+    }
+    text
+}
+
 impl<'a> Progress<'a> {
     /// Shows a run of `config`. Where `logs` are written there is no bar.
     pub fn new(output: &'a mut Output, config: &Config, quiet: bool, logs: bool) -> Self {
-        let device = match config.device.threads {
-            _ if config.device.name != "cpu" => config.device.name.clone(),
-            1 => format!("{}, 1 thread", config.device.name),
-            threads => format!("{}, {threads} threads", config.device.name),
-        };
+        let device = described(&config.device);
         let about = format!("{} on {device}, {}, seed {}", config.model, config.train.dtype, config.train.seed);
         let (bar, download) = (Bar::new(quiet, logs), Download::new(quiet, logs));
         Self { output, about, quiet, bar, begun: Instant::now(), told: Instant::now(), download, at_start: None }

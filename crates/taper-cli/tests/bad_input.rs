@@ -19,6 +19,12 @@ fn unknown_names_come_with_the_nearest_known() {
     place.fails("train digits --device cuda:x", 2, &["`cuda:x`: expected cuda:N with the number of a card"]);
     place.fails("train digits --device cuda --threads 2", 2, &["`cuda` takes no number of threads, found 2"]);
     place.fails(
+        "train digits --device cuda --isa avx2",
+        2,
+        &["`cuda` takes no instruction set, found avx2; give auto"],
+    );
+    place.fails("train digits --device candle --conv direct", 2, &["`candle` takes no way to compute convolutions"]);
+    place.fails(
         "download cifer",
         2,
         &["unknown dataset `cifer`; known: cifar10, digits", "hint: did you mean cifar10?"],
@@ -38,8 +44,10 @@ fn a_device_that_this_build_lacks_comes_with_its_feature() {
     for line in ["train digits --device cuda", "train digits --set device.name=cuda:0", "gradcheck --device cpu,cuda"] {
         place.fails(line, 2, &due);
     }
-    place.ok("train digits --max-steps 1 --run-dir run");
+    place.ok("train digits --max-steps 1 --run-dir run --isa portable --conv direct");
     place.fails("eval run --device cuda:1", 2, &due);
+    place.fails("eval run --device cuda:1 --conv direct", 2, &["`cuda:1` takes no way to compute convolutions"]);
+    place.fails("eval run --isa sse", 2, &["--isa: expected auto, avx512, avx2 or portable, found sse"]);
     assert!(!place.path("runs").exists());
 }
 
@@ -57,6 +65,8 @@ fn values_out_of_range_come_with_the_range() {
         ("--seed -1", "--seed: expected an integer from 0 to 2^63 - 1, found -1"),
         ("--seed 99999999999999999999", "--seed: expected an integer from 0 to 2^63 - 1, found 99999999999999999999"),
         ("--threads 100000", "--threads: expected an integer from 0 to 1024, found 100000"),
+        ("--isa sse", "--isa: expected auto, avx512, avx2 or portable, found sse"),
+        ("--conv winograd", "--conv: expected auto or direct, found winograd"),
         ("--dtype f16", "--dtype: expected f32 or f64, found f16"),
         ("--max-steps 1.5", "--max-steps: expected an integer, 0 or more, found 1.5"),
         ("--set optimizer.betas=[0.9,1]", "optimizer.betas: expected two numbers, 0 or more and below 1, found 1"),

@@ -16,6 +16,8 @@ fn every_flag_of_train_is_explained_with_its_default() {
         ("--lr", "0.001"),
         ("--seed", "0"),
         ("--threads", "0"),
+        ("--isa", "auto"),
+        ("--conv", "auto"),
         ("--dtype", "f32"),
         ("--max-steps", "0"),
         ("--init", "none"),

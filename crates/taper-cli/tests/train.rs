@@ -54,7 +54,8 @@ fn digits_are_learned_and_measured_again() {
 #[test]
 fn the_configuration_is_written_as_resolved_and_can_be_run_again() {
     let place = Place::new();
-    let line = "train digits --run-dir a --epochs 2 --lr 0.01 --set optimizer.weight_decay=0.001 --seed 5 --threads 1";
+    let line = "train digits --run-dir a --epochs 2 --lr 0.01 --set optimizer.weight_decay=0.001 --seed 5 --threads 1 \
+                --isa portable --conv direct";
     let first = place.ok(line);
     let config: toml::Table = place.read("a/config.toml").parse().unwrap();
     assert_eq!(config["model"].as_str(), Some("mlp"));
@@ -65,6 +66,9 @@ fn the_configuration_is_written_as_resolved_and_can_be_run_again() {
     assert_eq!(config["optimizer"]["weight_decay"].as_float(), Some(0.001));
     assert_eq!(config["device"]["name"].as_str(), Some("cpu"));
     assert_eq!(config["device"]["threads"].as_integer(), Some(1));
+    assert_eq!(config["device"]["isa"].as_str(), Some("portable"));
+    assert_eq!(config["device"]["conv"].as_str(), Some("direct"));
+    assert!(first.out.contains("mlp on cpu, 1 thread, portable, direct convolution, f32"), "{}", first.out);
     assert_eq!(config["record"]["taper"].as_str(), Some(env!("CARGO_PKG_VERSION")));
     assert_eq!(config["record"]["dataset"]["origin"].as_str(), Some("embedded"));
     assert_eq!(config["record"]["dataset"]["checksum"].as_str().unwrap().len(), 64);
@@ -73,6 +77,14 @@ fn the_configuration_is_written_as_resolved_and_can_be_run_again() {
     let again = place.ok("train digits --run-dir b --config a/config.toml");
     assert_eq!(again.last_line(), first.last_line());
     assert_eq!(place.bytes("a/model.safetensors"), place.bytes("b/model.safetensors"));
+    // An older run says nothing of them.
+    let written = place.read("a/config.toml");
+    let older: Vec<&str> =
+        written.lines().filter(|line| !["isa", "conv"].contains(&line.split(' ').next().unwrap())).collect();
+    assert_eq!(older.len() + 2, written.lines().count());
+    std::fs::write(place.path("a/config.toml"), older.join("\n")).unwrap();
+    assert_eq!(place.ok("eval a --isa portable --conv direct").last_line(), first.last_line());
+    std::fs::write(place.path("a/config.toml"), written).unwrap();
     let other = place.ok("train digits --run-dir c --config a/config.toml --seed 6");
     assert_ne!(place.bytes("a/model.safetensors"), place.bytes("c/model.safetensors"));
     assert_ne!(other.out, again.out);

@@ -106,7 +106,7 @@ impl CpuBackend {
         let isa = isa.unwrap_or_else(Isa::detect);
         if !isa.is_available() {
             let known = Isa::available().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            return Err(Error::argument("cpu", format!("this machine has no {isa}; it has {known}")));
+            return Err(Error::Device(format!("cpu: this machine has no {isa}; it has {known}")));
         }
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)

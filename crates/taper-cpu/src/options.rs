@@ -92,6 +92,15 @@ mod tests {
     }
 
     #[test]
+    fn what_this_machine_lacks_is_told_with_what_it_has() {
+        for isa in Isa::ALL {
+            let error = CpuBackend::with_isa(1, isa).err().map(|error| error.to_string());
+            let due = format!("cpu: this machine has no {isa}; it has portable");
+            assert!(error.map_or(isa.is_available(), |text| text.starts_with(&due)), "{isa}");
+        }
+    }
+
+    #[test]
     fn names_are_read_back() {
         for one in Convolution::ALL {
             assert_eq!(one.to_string().parse::<Convolution>().unwrap(), one);

@@ -1,6 +1,7 @@
 //! Devices by name: the one place that knows which backends this build has.
 
 use crate::{Device, Error, Result};
+use std::fmt::Display;
 
 /// The kinds of devices that a build can have, each the name of its feature.
 const KINDS: [(&str, bool); 3] =
@@ -36,29 +37,53 @@ pub fn device_list(list: &str) -> Vec<String> {
 /// # Errors
 /// When this build has no such device (the error says which feature brings it), or the machine has none.
 pub fn device(name: &str) -> Result<Device> {
-    device_with_threads(name, 0)
+    device_with(name, DeviceOptions::default())
 }
 
-/// The device called `name`, the CPU with `threads` threads (1 to 1024; 0 for one a core). Results do not depend on
-/// their number.
+/// How a device is made: what `cpu` takes. Every other device takes the defaults alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeviceOptions<'a> {
+    /// The number of threads, 1 to 1024; 0 for one a core. Results do not depend on it.
+    pub threads: usize,
+    /// The instruction set: `avx512`, `avx2`, `portable`; `auto` for the best that the machine has.
+    pub isa: &'a str,
+    /// How convolutions are computed: `direct`, as they are defined; `auto`, by Winograd's algorithm where it pays.
+    pub convolution: &'a str,
+}
+
+impl Default for DeviceOptions<'_> {
+    /// One thread a core, and for the rest what is fastest.
+    fn default() -> Self {
+        Self { threads: 0, isa: "auto", convolution: "auto" }
+    }
+}
+
+/// The device called `name`, made with `options`.
+///
+/// ```
+/// use taper::{DeviceOptions, device_with};
+///
+/// let cpu = device_with("cpu", DeviceOptions { threads: 2, convolution: "direct", ..DeviceOptions::default() })?;
+/// assert_eq!(cpu.name(), "cpu");
+/// # Ok::<(), taper::Error>(())
+/// ```
 ///
 /// # Errors
-/// As [`device`]; a number of threads out of range; or a number for a device other than `cpu`.
-pub fn device_with_threads(name: &str, threads: usize) -> Result<Device> {
+/// As [`device`]; an option that is out of range, unknown or more than the machine has; or one for a device other than
+/// `cpu`.
+pub fn device_with(name: &str, options: DeviceOptions<'_>) -> Result<Device> {
     let (kind, card) = name.split_once(':').map_or((name, None), |(kind, card)| (kind, Some(card)));
     if !KINDS.iter().any(|(known, _)| *known == kind) || (kind != "cuda" && card.is_some()) {
         return Err(error(format!("unknown device `{name}`; known: {}", known())));
     }
-    if kind != "cpu" && threads != 0 {
-        return Err(error(format!("`{name}` takes no number of threads, found {threads}; give 0, or choose `cpu`")));
+    if kind != "cpu" {
+        none_but_defaults(name, options)?;
     }
     let card = card.unwrap_or("0").parse::<usize>();
     let card = card.map_err(|_| error(format!("`{name}`: expected cuda:N with the number of a card, as in cuda:0")))?;
     match kind {
         #[cfg(feature = "cpu")]
-        "cpu" if threads == 0 => Ok(Device::new(taper_cpu::CpuBackend::new()?)),
-        #[cfg(feature = "cpu")]
-        "cpu" => Ok(Device::new(taper_cpu::CpuBackend::with_threads(threads)?)),
+        "cpu" => Ok(Device::new(taper_cpu::CpuBackend::with_options(cpu_options(options)?)?)),
         #[cfg(feature = "candle")]
         "candle" => Ok(Device::new(taper_candle::CandleBackend::cpu())),
         #[cfg(feature = "cuda")]
@@ -68,6 +93,30 @@ pub fn device_with_threads(name: &str, threads: usize) -> Result<Device> {
             Err(not_built(kind))
         }
     }
+}
+
+#[cfg(feature = "cpu")]
+fn cpu_options(DeviceOptions { threads, isa, convolution }: DeviceOptions<'_>) -> Result<taper_cpu::CpuOptions> {
+    let isa = if isa == "auto" { None } else { Some(isa.parse()?) };
+    Ok(taper_cpu::CpuOptions { threads, isa, convolution: convolution.parse()? })
+}
+
+/// Errs when `options` hold anything for the device `name`, which is not `cpu`, to follow.
+fn none_but_defaults(name: &str, options: DeviceOptions<'_>) -> Result<()> {
+    let due = DeviceOptions::default();
+    let refuse = |what: &str, found: &dyn Display, due: &dyn Display| {
+        Err(error(format!("`{name}` takes no {what}, found {found}; give {due}, or choose `cpu`")))
+    };
+    if options.threads != due.threads {
+        return refuse("number of threads", &options.threads, &due.threads);
+    }
+    if options.isa != due.isa {
+        return refuse("instruction set", &options.isa, &due.isa);
+    }
+    if options.convolution != due.convolution {
+        return refuse("way to compute convolutions", &options.convolution, &due.convolution);
+    }
+    Ok(())
 }
 
 /// The devices of this build that this machine has.
@@ -113,9 +162,29 @@ mod tests {
     #[cfg(feature = "cpu")]
     fn the_cpu_is_found_by_name() {
         assert_eq!(device("cpu").unwrap().name(), "cpu");
-        assert_eq!(device_with_threads("cpu", 2).unwrap().name(), "cpu");
-        let text = device_with_threads("cpu", 5000).unwrap_err().to_string();
-        assert!(text.contains("from 1 to 1024"), "{text}");
+        let options = DeviceOptions { threads: 2, isa: "portable", convolution: "direct" };
+        assert_eq!(device_with("cpu", options).unwrap().name(), "cpu");
+        use taper_cpu::{Convolution, CpuOptions, Isa};
+        let due = CpuOptions { threads: 2, isa: Some(Isa::Portable), convolution: Convolution::Direct };
+        assert_eq!(cpu_options(options).unwrap(), due);
+        assert_eq!(cpu_options(DeviceOptions::default()).unwrap(), CpuOptions::default());
+    }
+
+    #[test]
+    #[cfg(feature = "cpu")]
+    fn options_that_the_cpu_cannot_follow_are_told() {
+        let none = DeviceOptions::default();
+        for (options, due) in [
+            (DeviceOptions { threads: 5000, ..none }, "cpu: 5000 threads; give a number from 1 to 1024"),
+            (DeviceOptions { isa: "sse", ..none }, "cpu: unknown instruction set `sse`; known: avx512, avx2, portable"),
+            (
+                DeviceOptions { convolution: "fft", ..none },
+                "cpu: unknown way to compute convolutions `fft`; known: auto",
+            ),
+        ] {
+            let text = device_with("cpu", options).unwrap_err().to_string();
+            assert!(text.starts_with(due), "{text}");
+        }
     }
 
     #[test]
@@ -163,11 +232,17 @@ mod tests {
     }
 
     #[test]
-    fn threads_are_the_cpus_alone() {
-        for name in ["candle", "cuda", "cuda:1"] {
-            let text = device_with_threads(name, 2).unwrap_err().to_string();
-            let due = format!("device: `{name}` takes no number of threads, found 2; give 0, or choose `cpu`");
-            assert_eq!(text, due);
+    fn options_are_the_cpus_alone() {
+        let none = DeviceOptions::default();
+        for (options, due) in [
+            (DeviceOptions { threads: 2, ..none }, "number of threads, found 2; give 0"),
+            (DeviceOptions { isa: "avx2", ..none }, "instruction set, found avx2; give auto"),
+            (DeviceOptions { convolution: "direct", ..none }, "way to compute convolutions, found direct; give auto"),
+        ] {
+            for name in ["candle", "cuda", "cuda:1"] {
+                let text = device_with(name, options).unwrap_err().to_string();
+                assert_eq!(text, format!("device: `{name}` takes no {due}, or choose `cpu`"));
+            }
         }
     }
 

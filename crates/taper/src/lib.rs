@@ -2,7 +2,7 @@
 
 mod device;
 
-pub use device::{device, device_list, device_names, device_with_threads};
+pub use device::{DeviceOptions, device, device_list, device_names, device_with};
 pub use taper_backend::{DType, Device, Error, HostData, RandomKey, Result, Shape};
 pub use taper_tensor::{Gradients, Param, Tensor, grad, gradcheck, no_grad};
 

@@ -17,7 +17,8 @@ pub fn work(work: &Work, threads: usize) -> Result<(), String> {
         let mut out = std::io::stdout().lock();
         writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|error| format!("cannot answer: {error}"))
     };
-    let device = taper::device_with_threads("cpu", threads).map_err(|error| error.to_string())?;
+    let options = taper::DeviceOptions { threads, ..Default::default() };
+    let device = taper::device_with("cpu", options).map_err(|error| error.to_string())?;
     let mut iteration = (work.make)(&device).map_err(|error| error.to_string())?;
     say("ready")?;
     for line in std::io::stdin().lines() {

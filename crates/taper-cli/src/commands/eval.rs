@@ -6,23 +6,25 @@ use crate::failure::{FAILED, Failure};
 use crate::output::Output;
 use crate::progress::{Progress, last_line};
 use std::sync::atomic::AtomicBool;
-use taper::train::{EvalOptions, Override, RunFolder, evaluate_run};
+use taper::train::{DeviceConfig, EvalOptions, Override, RunFolder, evaluate_run};
 
 pub fn run(args: &EvalArgs, logs: bool, output: &mut Output) -> Result<u8, Failure> {
     let folder = RunFolder::open(&args.run)?;
     let (mut config, record) = folder.read_config()?;
+    // What the run's device was made with is nothing for another, unless it is said again.
+    if args.device.as_ref().is_some_and(|name| *name != config.device.name) {
+        config.device = DeviceConfig { name: config.device.name, ..DeviceConfig::default() };
+    }
     for (flag, key, raw) in [
         ("device", "device.name", &args.device),
         ("threads", "device.threads", &args.threads),
+        ("isa", "device.isa", &args.isa),
+        ("conv", "device.conv", &args.conv),
         ("batch-size", "train.eval_batch_size", &args.batch_size),
     ] {
         if let Some(raw) = raw {
             config = with_flag(config, flag, Override::flag(key, raw))?;
         }
-    }
-    // A run on the CPU has its threads recorded, and another device takes none.
-    if config.device.name != "cpu" && args.threads.is_none() {
-        config.device.threads = 0;
     }
     let device = device(&config)?;
     let stop = AtomicBool::new(false);

@@ -4,6 +4,7 @@ use crate::args::GradcheckArgs;
 use crate::commands::named_device;
 use crate::failure::{FAILED, Failure};
 use crate::output::Output;
+use taper::DeviceOptions;
 use taper::gradcheck::{Table, operations};
 use taper::train::nearest;
 
@@ -16,7 +17,10 @@ pub fn run(args: &GradcheckArgs, output: &mut Output) -> Result<u8, Failure> {
     // The cases are small: the CPU's threads would only wait for each other.
     let devices = taper::device_list(&args.device)
         .iter()
-        .map(|name| named_device(name, usize::from(name == "cpu")))
+        .map(|name| {
+            let threads = usize::from(name == "cpu");
+            named_device(name, DeviceOptions { threads, ..DeviceOptions::default() })
+        })
         .collect::<Result<Vec<_>, _>>()?;
     let table = Table::check(&chosen, &devices, args.second, |line| output.line(line))?;
     Ok(if table.passed() { 0 } else { FAILED })

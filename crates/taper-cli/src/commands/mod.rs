@@ -8,8 +8,8 @@ pub mod train;
 use crate::failure::Failure;
 use std::path::PathBuf;
 use taper::data::LocateOptions;
-use taper::train::{Config, nearest};
-use taper::{Device, Error};
+use taper::train::{Config, DeviceConfig, nearest};
+use taper::{Device, DeviceOptions, Error};
 
 /// The environment variable that names the downloads' folder.
 pub const DOWNLOADS_VARIABLE: &str = "TAPER_DOWNLOADS";
@@ -31,12 +31,13 @@ pub fn locate(data_dir: &Option<PathBuf>, offline: bool) -> LocateOptions {
 
 /// The device that `config` names.
 pub fn device(config: &Config) -> Result<Device, Failure> {
-    named_device(&config.device.name, config.device.threads)
+    let DeviceConfig { name, threads, isa, conv } = &config.device;
+    named_device(name, DeviceOptions { threads: *threads, isa, convolution: conv })
 }
 
 /// The device called `name`; a name that this build does not know is a wrong request, a card that is not there is not.
-pub fn named_device(name: &str, threads: usize) -> Result<Device, Failure> {
-    let detail = match taper::device_with_threads(name, threads) {
+pub fn named_device(name: &str, options: DeviceOptions<'_>) -> Result<Device, Failure> {
+    let detail = match taper::device_with(name, options) {
         Ok(device) => return Ok(device),
         Err(Error::Argument { detail, .. }) => detail,
         Err(error) => return Err(error.into()),

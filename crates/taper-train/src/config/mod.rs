@@ -78,12 +78,17 @@ pub struct OptimizerConfig {
 
 /// Where it is computed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct DeviceConfig {
     /// The device's name: `cpu`, `candle`, `cuda:0`.
     pub name: String,
     /// Threads of the CPU backend; 0 for one a core. The result does not depend on it.
     pub threads: usize,
+    /// Instruction set of the CPU backend: `avx512`, `avx2`, `portable`; `auto` for the best that the machine has.
+    pub isa: String,
+    /// How the CPU backend computes convolutions: `direct`, as they are defined; `auto`, by Winograd's algorithm where
+    /// it pays.
+    pub conv: String,
 }
 
 impl Default for TrainConfig {
@@ -112,9 +117,9 @@ impl Default for OptimizerConfig {
 }
 
 impl Default for DeviceConfig {
-    /// Every core of the CPU.
+    /// Every core of the CPU, and whatever is fastest there.
     fn default() -> Self {
-        Self { name: "cpu".into(), threads: 0 }
+        Self { name: "cpu".into(), threads: 0, isa: "auto".into(), conv: "auto".into() }
     }
 }
 
@@ -154,6 +159,8 @@ pub const KEYS: &[Key] = &[
     key("optimizer.weight_decay", "a finite number, 0 or more", "L2 penalty"),
     key("device.name", "the name of a device", "Where to compute: cpu, candle, cuda, cuda:N"),
     key("device.threads", "an integer from 0 to 1024", "CPU threads; 0 for one a core; results do not depend on it"),
+    key("device.isa", "auto, avx512, avx2 or portable", "CPU instruction set; auto for the best of this machine"),
+    key("device.conv", "auto or direct", "CPU convolutions: as defined, or by Winograd's algorithm where it pays"),
 ];
 
 impl Config {
@@ -189,7 +196,9 @@ impl Config {
         within("optimizer.eps", optimizer.eps, optimizer.eps >= 0.0 && optimizer.eps.is_finite())?;
         let decay = optimizer.weight_decay;
         within("optimizer.weight_decay", decay, decay >= 0.0 && decay.is_finite())?;
-        within("device.threads", device.threads, device.threads <= 1024)
+        within("device.threads", device.threads, device.threads <= 1024)?;
+        within("device.isa", &device.isa, ["auto", "avx512", "avx2", "portable"].contains(&&*device.isa))?;
+        within("device.conv", &device.conv, ["auto", "direct"].contains(&&*device.conv))
     }
 }
 
@@ -242,6 +251,8 @@ mod tests {
                 "optimizer.weight_decay: expected a finite number, 0 or more, found inf",
             ),
             (|c| c.device.threads = 2000, "device.threads: expected an integer from 0 to 1024, found 2000"),
+            (|c| c.device.isa = "sse".into(), "device.isa: expected auto, avx512, avx2 or portable, found sse"),
+            (|c| c.device.conv = "Direct".into(), "device.conv: expected auto or direct, found Direct"),
         ];
         for (change, text) in broken {
             let mut config = good.clone();

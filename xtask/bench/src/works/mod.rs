@@ -59,7 +59,8 @@ mod tests {
     #[test]
     fn every_work_runs_and_its_result_is_finite() -> Result<()> {
         for work in works() {
-            let device = taper::device_with_threads("cpu", work.threads)?;
+            let options = taper::DeviceOptions { threads: work.threads, ..Default::default() };
+            let device = taper::device_with("cpu", options)?;
             let mut iteration = (work.make)(&device)?;
             let result = iteration()?;
             assert!(Tensor::all_finite(&[&result])?.item()? == 1.0, "{}", work.name);
