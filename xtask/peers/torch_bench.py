@@ -4,7 +4,8 @@
     python torch_bench.py --version
 
 Prints `ready`; then, for each line `go K` on standard input, makes K iterations and prints their milliseconds as a JSON
-array on one line. Convolutions run channels last, Adam is fused, SGD fused or foreach, whichever is faster here;
+array on one line; for `memory` the MiB by which resident memory has grown at most since before the model was made, after
+each (Linux's /proc/self/status). Convolutions run channels last, Adam is fused, SGD fused or foreach, whichever is faster here;
 nothing is compiled. One synthetic batch; a step is forward, cross entropy, backward, optimiser.
 """
 
@@ -129,6 +130,7 @@ def product(m, k, n):
 WORKS = {
     "seed-cnn": lambda: training(seed_cnn(), images(64, 3, 32, 32), 10, adam),
     "seed-cnn-1": lambda: training(seed_cnn(), images(64, 3, 32, 32), 10, adam),
+    "memory": lambda: training(seed_cnn(), images(64, 3, 32, 32), 10, adam),
     "forward-256": lambda: inference(256),
     "forward-1": lambda: inference(1),
     "mlp": lambda: training(mlp(784, 1024, 1024, 10), torch.randn(128, 784), 10, adam),
@@ -153,6 +155,23 @@ def timed(iteration):
     return 1e3 * (time.perf_counter() - start)
 
 
+def resident(key):
+    """MiB that /proc/self/status tells of."""
+    with open("/proc/self/status") as status:
+        return next(float(line.split()[1]) for line in status if line.startswith(f"{key}:")) / 1024
+
+
+def meter():
+    """What tells the high-water mark over what is resident now."""
+    try:
+        with open("/proc/self/clear_refs", "w") as marks:
+            marks.write("5")  # sets the mark back to what is resident now
+    except OSError:
+        pass  # the mark may hold what was freed before
+    before = resident("VmRSS")
+    return lambda: resident("VmHWM") - before
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", nargs="?")
@@ -163,11 +182,17 @@ def main():
         parser.error("the name of a work is missing")
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
+    growth = meter() if options.name == "memory" else None
     iteration = make(options.name)
+
+    def measured():
+        ms = timed(iteration)
+        return growth() if growth else ms
+
     print("ready", flush=True)
     for line in sys.stdin:
         count = int(line.removeprefix("go "))
-        print(json.dumps([timed(iteration) for _ in range(count)]), flush=True)
+        print(json.dumps([measured() for _ in range(count)]), flush=True)
 
 
 if __name__ == "__main__":

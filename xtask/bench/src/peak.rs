@@ -17,16 +17,17 @@ impl Peak {
 }
 
 /// Measures `peaks` again and keeps the better: anything beside a measurement only makes it smaller.
-pub fn again(peaks: Vec<Peak>) -> Vec<Peak> {
-    let better = |old: Peak| measure(old.threads).filter(|new| new.gflops > old.gflops).unwrap_or(old);
+pub fn again(peaks: Vec<Peak>, avx2_only: bool) -> Vec<Peak> {
+    let better = |old: Peak| measure(old.threads, avx2_only).filter(|new| new.gflops > old.gflops).unwrap_or(old);
     peaks.into_iter().map(better).collect()
 }
 
-/// Measures the peak of `threads` threads, the best of the calls. `None` on machines that there is no such loop for.
+/// Measures the peak of `threads` threads, the best of the calls, without AVX-512 if it is to be with AVX2 only. `None`
+/// on machines that there is no such loop for.
 #[cfg(target_arch = "x86_64")]
-pub fn measure(threads: usize) -> Option<Peak> {
+pub fn measure(threads: usize, avx2_only: bool) -> Option<Peak> {
     use std::time::Instant;
-    let (isa, flop, kernel): (_, _, fn()) = if is_x86_feature_detected!("avx512f") {
+    let (isa, flop, kernel): (_, _, fn()) = if !avx2_only && is_x86_feature_detected!("avx512f") {
         // SAFETY: the machine has the instructions.
         ("AVX-512", 2 * x86::COUNT * x86::WIDE * 16, || unsafe { x86::wide() })
     } else if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
@@ -46,7 +47,7 @@ pub fn measure(threads: usize) -> Option<Peak> {
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-pub fn measure(_: usize) -> Option<Peak> {
+pub fn measure(_: usize, _: bool) -> Option<Peak> {
     None
 }
 

@@ -1,5 +1,6 @@
 //! The other side: a program of its own behind a script in `xtask/peers`.
 
+use crate::settings::Settings;
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -44,9 +45,10 @@ impl Peer {
     }
 
     /// Its worker.
-    pub fn worker(self, work: &str, threads: usize) -> Command {
+    pub fn worker(self, work: &str, threads: usize, settings: &Settings) -> Command {
         let mut command = Command::new(python());
         command.arg(script()).args([work, "--threads", &threads.to_string()]);
+        command.envs(settings.variables().iter().copied());
         command
     }
 }

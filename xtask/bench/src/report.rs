@@ -1,23 +1,38 @@
 //! What a run leaves in a file: the machine, the versions, the peak, every sample.
 
+use crate::memory::Growth;
 use crate::peak::Peak;
 use crate::row::Row;
+use crate::settings::Settings;
 use serde_json::{Value, json};
 use std::path::Path;
+
+/// What a run asked for and found.
+pub struct Run<'a> {
+    pub settings: &'a Settings,
+    /// Its version, or why there is none.
+    pub peer: &'a Result<String, String>,
+    pub peaks: &'a [Peak],
+    pub rows: &'a [Row],
+    pub growth: &'a Option<Growth>,
+}
 
 /// Writes the report, whole or not at all.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write(path: &Path, peaks: &[Peak], peer: &Result<String, String>, rows: &[Row]) -> Result<(), String> {
+pub fn write(path: &Path, run: &Run<'_>) -> Result<(), String> {
+    let Run { settings, peer, peaks, rows, growth } = run;
     let report = json!({
         "machine": machine(),
         "versions": {
             "taper": env!("CARGO_PKG_VERSION"), "commit": std::env::var("TAPER_COMMIT").ok(),
             "peer": peer.as_ref().ok(),
         },
+        "settings": settings.to_json(),
         "peak": peaks.iter().map(Peak::to_json).collect::<Vec<_>>(),
         "works": rows.iter().map(Row::to_json).collect::<Vec<_>>(),
+        "memory": growth.as_ref().map(Growth::to_json),
     });
     let text = format!("{report:#}\n");
     taper::data::atomic_write(path, text.as_bytes()).map_err(|error| error.to_string())

@@ -1,38 +1,43 @@
 //! A side's process: it makes its work, prints `ready`, and for every line `go K` on its input makes K iterations and
-//! prints their milliseconds, a JSON array on one line. It ends with its input.
+//! prints their milliseconds, a JSON array on one line; where memory is measured, the MiB by which the process has grown
+//! at most, after each. It ends with its input.
 
-use crate::works::Work;
+use crate::memory::Meter;
+use crate::works::{Measured, Work};
 use serde_json::json;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::Instant;
+use taper::Device;
 
 /// Our own side, in this process.
 ///
 /// # Errors
 /// When an iteration fails, or the parent says what is not understood.
-pub fn work(work: &Work, threads: usize) -> Result<(), String> {
+pub fn work(work: &Work, device: &Device) -> Result<(), String> {
     let say = |line: &str| {
         let mut out = std::io::stdout().lock();
         writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|error| format!("cannot answer: {error}"))
     };
-    let options = taper::DeviceOptions { threads, ..Default::default() };
-    let device = taper::device_with("cpu", options).map_err(|error| error.to_string())?;
-    let mut iteration = (work.make)(&device).map_err(|error| error.to_string())?;
+    let meter = (work.measured == Measured::Memory).then(Meter::start).transpose()?;
+    let mut iteration = (work.make)(device).map_err(|error| error.to_string())?;
     say("ready")?;
     for line in std::io::stdin().lines() {
         let line = line.map_err(|error| format!("cannot read: {error}"))?;
         let count = line.strip_prefix("go ").and_then(|count| count.parse::<usize>().ok());
         let count = count.ok_or_else(|| format!("expected `go K` with a number K, found `{line}`"))?;
-        let mut times = Vec::with_capacity(count);
+        let mut found = Vec::with_capacity(count);
         for _ in 0..count {
             let start = Instant::now();
             let result = iteration().map_err(|error| error.to_string())?;
-            times.push(start.elapsed().as_secs_f64() * 1e3);
+            found.push(start.elapsed().as_secs_f64() * 1e3);
             drop(result);
+            if let (Some(meter), Some(last)) = (&meter, found.last_mut()) {
+                *last = meter.growth()?;
+            }
         }
-        say(&json!(times).to_string())?;
+        say(&json!(found).to_string())?;
     }
     Ok(())
 }
@@ -71,7 +76,7 @@ impl Worker {
         }
     }
 
-    /// The milliseconds of `count` iterations.
+    /// The milliseconds of `count` iterations, or the MiB after each.
     ///
     /// # Errors
     /// When it ends, or answers with anything but as many positive numbers.
@@ -81,12 +86,12 @@ impl Worker {
             return Err(self.last_words());
         }
         let line = self.line()?;
-        let times: Vec<f64> = serde_json::from_str(&line)
-            .map_err(|error| format!("expected a JSON array of milliseconds, the worker said `{line}`: {error}"))?;
-        if times.len() == count && times.iter().all(|&time| time > 0.0) {
-            Ok(times)
+        let found: Vec<f64> = serde_json::from_str(&line)
+            .map_err(|error| format!("expected a JSON array of numbers, the worker said `{line}`: {error}"))?;
+        if found.len() == count && found.iter().all(|&number| number > 0.0) {
+            Ok(found)
         } else {
-            Err(format!("expected {count} times over 0, the worker said `{line}`"))
+            Err(format!("expected {count} numbers over 0, the worker said `{line}`"))
         }
     }
 

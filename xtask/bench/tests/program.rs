@@ -60,13 +60,67 @@ mod scripts {
         assert_eq!(report["versions"]["peer"], "twin 1");
     }
 
+    /// What each side is asked for: ours by flags (`main.rs` tests these), the peer by its environment.
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn both_sides_are_held_to_avx2() {
+        if !is_x86_feature_detected!("avx2") {
+            return; // then ours says so and ends
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let said = folder.path().join("environment");
+        let body = format!(
+            "env > '{}'\nexec '{}' worker \"$@\" --isa avx2",
+            said.display(),
+            env!("CARGO_BIN_EXE_taper-bench")
+        );
+        let twin = python(folder.path(), &body);
+        let (text, report) = bench("tiny --rounds 1 --isa avx2 --conv direct", folder.path(), &twin);
+        assert!(text.contains("both sides with AVX2; our convolutions direct"), "{text}");
+        assert!(text.contains("peak with AVX2, threads: 2"), "{text}");
+        assert_eq!(report["settings"], serde_json::json!({"isa": "avx2", "conv": "direct"}));
+        assert_eq!(report["peak"][0]["isa"], "AVX2");
+        let environment = std::fs::read_to_string(&said).unwrap();
+        for due in ["ATEN_CPU_CAPABILITY=avx2", "ONEDNN_MAX_CPU_ISA=AVX2", "MKL_ENABLE_INSTRUCTIONS=AVX2"] {
+            assert!(environment.lines().any(|line| line == due), "{due}: {environment}");
+        }
+        let (text, _) = bench("tiny --rounds 1", folder.path(), &twin);
+        assert!(!text.contains("both sides"), "{text}");
+        assert!(
+            !std::fs::read_to_string(&said).unwrap().contains("ATEN_CPU_CAPABILITY="),
+            "the fastest is not held back"
+        );
+    }
+
+    /// The same program on both sides grows as much, by more than the weights and Adam's moments take.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn memory_is_measured_in_fresh_processes() {
+        let folder = tempfile::tempdir().unwrap();
+        let twin = python(folder.path(), &format!("exec '{}' worker \"$@\"", env!("CARGO_BIN_EXE_taper-bench")));
+        let (text, report) = bench("memory --rounds 2", folder.path(), &twin);
+        let memory = &report["memory"];
+        for side in ["ours_mib", "peer_mib"] {
+            let found = memory[side].as_array().unwrap();
+            assert!(found.len() == 2 && found.iter().all(|mib| mib.as_f64().unwrap() > 4.27 * 3.0 * 4.0), "{report}");
+        }
+        assert!((memory["ratio"].as_f64().unwrap() - 1.0).abs() < 0.1, "{report}");
+        assert!(text.contains("\nmemory, 20 steps of the seed CNN: taper ") && text.contains("at most 0.70"), "{text}");
+        assert_eq!(report["works"], serde_json::json!([]));
+
+        let none = python(folder.path(), "echo 'resident memory is unknown: no /proc' >&2; exit 1");
+        let (text, report) = bench("memory --rounds 1", folder.path(), &none);
+        assert!(text.contains(", torch – (resident memory is unknown: no /proc (exit status: 1)); ratio –"), "{text}");
+        assert!(report["memory"]["no_peer"].as_str().unwrap().contains("no /proc"), "{report}");
+    }
+
     #[test]
     fn a_peer_that_dies_leaves_ours() {
         let folder = tempfile::tempdir().unwrap();
         let bodies = [
             ("echo ready; read line; echo 'out of memory' >&2; exit 3", "out of memory (exit status: 3)"),
             ("exit 4", "without a word (exit status: 4)"),
-            ("echo ready; while read line; do echo '[1.0]'; done", "expected 5 times over 0"),
+            ("echo ready; while read line; do echo '[1.0]'; done", "expected 5 numbers over 0"),
         ];
         for (body, due) in bodies {
             let (text, report) = bench("tiny --rounds 1", folder.path(), &python(folder.path(), body));

@@ -1,8 +1,8 @@
 //! `airbench`: the network of airbench94 (Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024): a 2 × 2
 //! convolution (its whitening), three groups of two convolutions, a scaled linear head. All of it is trained here.
 
-use super::Work;
 use super::classifier::{SGD_LR, training};
+use super::{Measured, Work};
 use crate::flop;
 use taper::nn::{
     Activation, BatchNorm2d, BatchNormConfig, Context, Conv2d, Conv2dConfig, Flatten, Linear, LinearConfig, MaxPool2d,
@@ -20,6 +20,7 @@ pub fn works() -> Vec<Work> {
     vec![Work {
         name: "airbench".into(),
         timed: "training step, batch 500, SGD with Nesterov's momentum",
+        measured: Measured::Time,
         family: None,
         threads: 2,
         flop: flop::step(&forward()),

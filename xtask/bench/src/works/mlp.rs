@@ -1,8 +1,8 @@
 //! `mlp`: a multilayer perceptron on pictures of 28 × 28. `tiny`: one of 992 parameters, whose step is the cost of
 //! operations that do next to nothing.
 
-use super::Work;
 use super::classifier::{ADAM_LR, training};
+use super::{Measured, Work};
 use crate::flop;
 use taper::Result;
 use taper::models::{InputSpec, Mlp};
@@ -32,6 +32,7 @@ fn step<M: Module + 'static>(
     Work {
         name: name.into(),
         timed,
+        measured: Measured::Time,
         family: None,
         threads: 2,
         flop: flop::step(&forward),

@@ -16,12 +16,22 @@ pub type Iteration = Box<dyn FnMut() -> Result<Tensor>>;
 /// Makes an iteration on a device: the model, the optimiser, the batch.
 pub type Make = Box<dyn Fn(&Device) -> Result<Iteration>>;
 
+/// What is measured of a work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measured {
+    /// The time of an iteration.
+    Time,
+    /// The growth of a fresh process's memory.
+    Memory,
+}
+
 /// Something that both sides do.
 pub struct Work {
     /// As on the command line and in the peer's script.
     pub name: String,
     /// What one iteration is.
     pub timed: &'static str,
+    pub measured: Measured,
     /// The family over whose ratios a geometric mean is taken; its name chooses all of it.
     pub family: Option<&'static str>,
     pub threads: usize,
@@ -55,11 +65,12 @@ pub fn chosen(names: &[String]) -> std::result::Result<Vec<Work>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use taper::DeviceOptions;
 
     #[test]
     fn every_work_runs_and_its_result_is_finite() -> Result<()> {
         for work in works() {
-            let options = taper::DeviceOptions { threads: work.threads, ..Default::default() };
+            let options = DeviceOptions { threads: work.threads, ..DeviceOptions::default() };
             let device = taper::device_with("cpu", options)?;
             let mut iteration = (work.make)(&device)?;
             let result = iteration()?;

@@ -1,8 +1,8 @@
 //! `resnet18`: ResNet-18 for pictures of 32 × 32 (He et al., "Deep Residual Learning for Image Recognition", CVPR
 //! 2016): a 3 × 3 stem without pooling, four stages of two basic blocks.
 
-use super::Work;
 use super::classifier::{SGD_LR, training};
+use super::{Measured, Work};
 use crate::flop;
 use taper::nn::{
     AdaptiveAvgPool2d, BatchNorm2d, BatchNormConfig, Context, Conv2d, Conv2dConfig, Linear, LinearConfig, Module,
@@ -18,6 +18,7 @@ pub fn works() -> Vec<Work> {
     vec![Work {
         name: "resnet18".into(),
         timed: "training step, batch 64, SGD with momentum",
+        measured: Measured::Time,
         family: None,
         threads: 2,
         flop: flop::step(&forward()),

@@ -1,7 +1,8 @@
-//! `seed-cnn`, `seed-cnn-1`: a training step of the seed CNN. `forward-256`, `forward-1`: its forward pass.
+//! `seed-cnn`, `seed-cnn-1`: a training step of the seed CNN. `forward-256`, `forward-1`: its forward pass. `memory`:
+//! what its training takes.
 
-use super::Work;
 use super::classifier::{ADAM_LR, inference, training};
+use super::{Measured, Work};
 use crate::flop;
 use taper::Result;
 use taper::models::{InputSpec, SeedCnn};
@@ -13,6 +14,7 @@ pub fn works() -> Vec<Work> {
     let step = |name: &str, threads| Work {
         name: name.into(),
         timed: "training step, batch 64, Adam",
+        measured: Measured::Time,
         family: None,
         threads,
         flop: flop::step(&forward(64)),
@@ -26,6 +28,7 @@ pub fn works() -> Vec<Work> {
     let pass = |name: &str, timed, batch: usize, bytes| Work {
         name: name.into(),
         timed,
+        measured: Measured::Time,
         family: None,
         threads: 2,
         flop: forward(batch).iter().sum(),
@@ -38,6 +41,11 @@ pub fn works() -> Vec<Work> {
         step("seed-cnn-1", 1),
         pass("forward-256", "seed CNN forward, batch 256", 256, None),
         pass("forward-1", "seed CNN forward, batch 1; GB/s over fc1's weights", 1, Some(fc1_bytes)),
+        Work {
+            timed: "growth of memory in training steps, batch 64, Adam",
+            measured: Measured::Memory,
+            ..step("memory", 2)
+        },
     ]
 }
 

@@ -1,7 +1,7 @@
 //! `sgemm-MxKxN`: the matrix product A[M, K] · B[K, N] in f32. The first four are the shapes of the seed CNN's layers.
 
-use super::Work;
 use super::classifier::normal;
+use super::{Measured, Work};
 use crate::flop;
 
 const SHAPES: [[usize; 3]; 9] = [
@@ -20,6 +20,7 @@ pub fn works() -> Vec<Work> {
     let work = |[m, k, n]: [usize; 3]| Work {
         name: format!("sgemm-{m}x{k}x{n}"),
         timed: "matrix product M × K × N, f32",
+        measured: Measured::Time,
         family: Some("sgemm"),
         threads: 2,
         flop: flop::product([m, k, n]),
