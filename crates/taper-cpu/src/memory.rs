@@ -1,10 +1,11 @@
 //! Where buffers live: blocks of memory that are kept and used again.
 //!
 //! A training step asks for the same sizes every time. The system's allocator returns large blocks to the kernel and
-//! maps them anew, which costs a page fault for every 4 KiB; the pool keeps them, by size class.
+//! maps them anew, which costs a page fault for every 4 KiB; the pool keeps them, by size class, and serves a request
+//! with the smallest that suffices.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
@@ -15,6 +16,12 @@ use taper_backend::{Element, Error, Result};
 
 /// Every block starts on such a boundary: a cache line, and the widest vector.
 pub(crate) const ALIGNMENT: usize = 64;
+
+/// Blocks of up to so many bytes serve each other alone, and are taken from the system several at a time: numbers that
+/// wait to be read pile up over the steps, each in a block of its own.
+const SMALL: usize = 4096;
+/// As many bytes of them.
+const SMALL_AT_ONCE: usize = 16 * 1024;
 
 /// Types that may live in a block.
 ///
@@ -40,7 +47,7 @@ pub struct Pool(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    free: Mutex<HashMap<usize, Vec<Raw>>>,
+    free: Mutex<BTreeMap<usize, Vec<Raw>>>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
@@ -60,7 +67,8 @@ impl Pool {
         self.0.hits.load(Ordering::Relaxed)
     }
 
-    /// How many requests went to the system. Steps of equal size stop adding to it after the first.
+    /// How many requests went to the system. The steps of a run stop adding to it after the first two, those of smaller
+    /// batches included.
     pub fn misses(&self) -> u64 {
         self.0.misses.load(Ordering::Relaxed)
     }
@@ -100,7 +108,7 @@ impl Pool {
             return Ok((block(NonNull::from(&NOTHING).cast(), 0), false));
         }
         let class = size_class(bytes).ok_or_else(out_of_memory)?;
-        if let Some(raw) = self.0.lock().get_mut(&class).and_then(Vec::pop) {
+        if let Some((class, raw)) = self.0.unused(class) {
             self.0.hits.fetch_add(1, Ordering::Relaxed);
             return Ok((block(raw.0, class), false));
         }
@@ -112,18 +120,31 @@ impl Pool {
             self.0.release();
             fresh()
         });
-        Ok((block(ptr.ok_or_else(out_of_memory)?, class), true))
+        let ptr = ptr.ok_or_else(out_of_memory)?;
+        if class <= SMALL {
+            let more = (1..SMALL_AT_ONCE / class).map_while(|_| fresh()).map(Raw);
+            self.0.lock().entry(class).or_default().extend(more);
+        }
+        Ok((block(ptr, class), true))
     }
 }
 
 impl Inner {
-    fn lock(&self) -> MutexGuard<'_, HashMap<usize, Vec<Raw>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<usize, Vec<Raw>>> {
         // No code panics while it holds the lock half-way through a change: the map is sound even if "poisoned".
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The smallest unused block of `class` bytes or more, and its size: so a last, smaller batch finds its place in the
+    /// blocks of the others. However much larger the block is, over a whole run this takes less memory than keeping each
+    /// class to itself.
+    fn unused(&self, class: usize) -> Option<(usize, Raw)> {
+        let most = if class <= SMALL { SMALL } else { usize::MAX };
+        self.lock().range_mut(class..=most).find_map(|(&class, blocks)| Some((class, blocks.pop()?)))
+    }
+
     fn release(&self) {
-        for (class, blocks) in self.lock().drain() {
+        for (class, blocks) in std::mem::take(&mut *self.lock()) {
             for raw in blocks {
                 // SAFETY: allocated in `take` with this very layout (valid there, so valid here), and owned here alone.
                 unsafe { dealloc(raw.0.as_ptr(), Layout::from_size_align_unchecked(class, ALIGNMENT)) };
@@ -207,13 +228,40 @@ mod tests {
     fn blocks_come_back() {
         let pool = Pool::new();
         for _ in 0..5 {
-            let a = pool.alloc::<f32>(1000).unwrap();
-            let b = pool.alloc::<f64>(500).unwrap();
+            let a = pool.alloc::<f32>(2000).unwrap();
+            let b = pool.alloc::<f64>(1000).unwrap();
             assert_eq!(a.as_ptr() as usize % ALIGNMENT, 0);
-            assert_eq!((a.len(), b.len()), (1000, 500));
+            assert_eq!((a.len(), b.len()), (2000, 1000));
         }
         assert_eq!((pool.misses(), pool.hits()), (2, 8));
-        assert!(pool.retained_bytes() >= 8000);
+        assert!(pool.retained_bytes() >= 16_000);
+        pool.release();
+        assert_eq!(pool.retained_bytes(), 0);
+    }
+
+    #[test]
+    fn the_smallest_block_that_suffices_serves() {
+        let pool = Pool::new();
+        let blocks = [40_000, 20_000, 10_000].map(|len| pool.alloc::<f32>(len).unwrap());
+        let starts = blocks.each_ref().map(|block| block.as_ptr() as usize);
+        drop(blocks);
+        let smaller = [7_000, 7_000, 18_000].map(|len| pool.alloc::<f32>(len).unwrap());
+        assert_eq!(smaller.each_ref().map(|block| block.as_ptr() as usize), [starts[2], starts[1], starts[0]]);
+        drop(smaller);
+        // A block is known by its own size, whatever it served.
+        let again = pool.alloc::<f32>(40_000).unwrap();
+        assert_eq!((again.as_ptr() as usize, pool.misses()), (starts[0], 3));
+    }
+
+    /// Many that are held, one more a step, ask the system once; and none takes a large block.
+    #[test]
+    fn small_blocks_come_several_at_a_time() {
+        let pool = Pool::new();
+        drop(pool.alloc::<f32>(1 << 20).unwrap());
+        let held: Vec<_> = (0..200).map(|_| pool.alloc::<f64>(3).unwrap()).collect();
+        assert_eq!((pool.misses(), pool.hits()), (2, 199));
+        assert!(pool.retained_bytes() < (4 << 20) + SMALL_AT_ONCE, "{}", pool.retained_bytes());
+        drop(held);
         pool.release();
         assert_eq!(pool.retained_bytes(), 0);
     }

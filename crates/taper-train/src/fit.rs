@@ -112,7 +112,7 @@ impl<D: Dataset> Fit<'_, D> {
             epoch: Epoch::default(),
             waiting: Vec::new(),
             since: Instant::now(),
-            kept: Kept::new(self.params),
+            kept: Kept::new(self.params)?,
         };
         let _span = tracing::info_span!("run", steps).entered();
         reporter.start(&Start {

@@ -19,6 +19,9 @@ struct Snapshot {
 pub(crate) struct Kept {
     good: Snapshot,
     candidate: Option<Snapshot>,
+    /// What the first candidate will make the optimiser write to, held until then: so a run takes all the memory it ever
+    /// will in its first steps, and no later one has to find more.
+    room: Vec<Tensor>,
 }
 
 impl Snapshot {
@@ -29,14 +32,17 @@ impl Snapshot {
 
 impl Kept {
     /// The first weights: where no loss is ever finite, there are no better ones.
-    pub(crate) fn new(params: &Params) -> Self {
-        Self { good: Snapshot::new(0, params), candidate: None }
+    pub(crate) fn new(params: &Params) -> Result<Self> {
+        let room = |weights: Tensor| Tensor::zeros(weights.shape().clone(), weights.dtype(), params.device());
+        let room = params.trainable().iter().map(|param| room(param.tensor())).collect::<Result<_>>()?;
+        Ok(Self { good: Snapshot::new(0, params), candidate: None, room })
     }
 
     /// Puts the weights after `steps` steps aside, unless the last ones are recent or still wait for their loss.
     pub(crate) fn offer(&mut self, steps: u64, params: &Params) {
         if self.candidate.is_none() && steps >= self.good.steps + KEEP_EVERY {
             self.candidate = Some(Snapshot::new(steps, params));
+            self.room.clear();
         }
     }
 

@@ -1,0 +1,64 @@
+//! The CPU's memory in a training run: after two steps nothing more is asked of the system.
+
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+use taper::data::ImageDataset;
+use taper::train::{Fit, Silent, experiment};
+use taper_cpu::{CpuBackend, Pool};
+use taper_models::{InputSpec, SeedCnn};
+use taper_nn::{Context, DType, Device, Module, Params, RandomKey, Result, Tensor};
+use taper_tests::hash;
+
+fn pictures(count: usize) -> ImageDataset {
+    let labels = hash::labels(count).into_iter().map(|label| label as u8).collect();
+    let classes = (0..10).map(|class| class.to_string()).collect();
+    ImageDataset::new(hash::pictures(count), labels, [3, 32, 32], classes, 255).expect("pictures and as many labels")
+}
+
+/// The seed CNN, and the pool's misses before each of its forward passes in training.
+struct Watched {
+    model: SeedCnn,
+    pool: Pool,
+    before: Mutex<Vec<u64>>,
+}
+
+impl Module for Watched {
+    fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
+        if context.is_training() {
+            self.before.lock().unwrap().push(self.pool.misses());
+        }
+        self.model.forward(x, context)
+    }
+}
+
+/// Two epochs of 24 batches of 8 and one of `last`: how often the system was asked for memory before each step, and at
+/// the end. One thread: how many blocks are in use at once does not depend on timing.
+fn misses(last: usize) -> (Vec<u64>, u64) {
+    let (train, test) = (pictures(24 * 8 + last), pictures(20));
+    let mut config = experiment("cifar").unwrap().config();
+    (config.train.epochs, config.train.batch_size, config.train.eval_batch_size) = (2, 8, 12);
+    let backend = CpuBackend::with_threads(1).unwrap();
+    let pool = backend.pool().clone();
+    let params = Params::new(&Device::new(backend), DType::F32, RandomKey::new(0));
+    let model = SeedCnn::new(&InputSpec { shape: [3, 32, 32], classes: 10 }, &params).unwrap();
+    let model = Watched { model, pool: pool.clone(), before: Mutex::default() };
+    let stop = AtomicBool::new(false);
+    let (config, params, train, test, stop) = (&config, &params, &train, &test, &stop);
+    Fit { config, model: &model, params, train, test, folder: None, stop }.run(&mut Silent).unwrap();
+    (model.before.into_inner().unwrap(), pool.misses())
+}
+
+/// Beyond twenty steps, where weights are put aside; beyond ten, where losses wait to be read; the last, smaller batch;
+/// and the whole second epoch, measuring included.
+#[test]
+fn from_the_third_step_on_the_pool_never_misses() {
+    for last in [1, 3, 5] {
+        let (before, end) = misses(last);
+        assert_eq!(before.len(), 50);
+        assert!(before[0] > 0, "the first step's memory comes from somewhere");
+        let first = &before[2..25];
+        assert!(first.iter().all(|&misses| misses == before[2]), "a last batch of {last}: {first:?}");
+        let second = &before[25..];
+        assert!(second.iter().all(|&misses| misses == end), "a last batch of {last}: {second:?}, {end} at the end");
+    }
+}
