@@ -1,6 +1,6 @@
 //! Achieved GFLOP/s of matrix products and of the seed CNN's layers, beside what the machine can do.
 //!
-//!     cargo run --release -p taper-cpu --example gemm_speed -- [threads] [f32|f64] [products|layers|peak]
+//!     cargo run --release -p taper-cpu --example gemm_speed -- [threads] [f32|f64] [products|few|layers|peak|bandwidth]
 //!
 //! Each row: the median and the best of the calls. On a machine that does other work too, only the best says much.
 
@@ -46,6 +46,7 @@ fn products(cpu: &CpuBackend, dtype: DType) -> Result<()> {
         [16384, 64, 128],
         [64, 8192, 512],
         [128, 1024, 1024],
+        [128, 128, 128],
         [256, 256, 256],
         [512, 512, 512],
         [1024, 1024, 1024],
@@ -71,6 +72,80 @@ fn products(cpu: &CpuBackend, dtype: DType) -> Result<()> {
     let seconds = times(|| cpu.matmul(&g, &x, true, false).map(drop))?;
     report(&format!("matmul {dtype} 512 × 64 × 8192 (A transposed)"), 64 * 512 * 8192, seconds);
     Ok(())
+}
+
+/// Products of a few rows, where all that takes time is reading the larger operand: `w: [n, k]`, then `w: [k, n]`.
+fn few(cpu: &CpuBackend, dtype: DType) -> Result<()> {
+    for rows in [1, 2, 4, 8] {
+        for [k, n] in [[8192, 512], [512, 8192], [4096, 4096]] {
+            for transposed in [true, false] {
+                let x = random(cpu, &[rows, k], dtype, "x")?;
+                let w = random(cpu, &if transposed { [n, k] } else { [k, n] }, dtype, "w")?;
+                let [median, best] = times(|| cpu.matmul(&x, &w, false, transposed).map(drop))?;
+                let name = format!("{dtype} {rows} × {k} × {n}{}", if transposed { " (w transposed)" } else { "" });
+                report_bytes(&name, w.shape().count() * dtype.size(), [median, best]);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn report_bytes(name: &str, bytes: usize, [median, best]: [f64; 2]) {
+    let rate = |seconds: f64| 1e-9 * bytes as f64 / seconds;
+    println!(
+        "{name:<46} {:>8.3} ms {:>7.1} GB/s,    best {:>8.3} ms {:>7.1} GB/s",
+        median * 1e3,
+        rate(median),
+        best * 1e3,
+        rate(best)
+    );
+}
+
+/// How fast memory is read: each thread adds up its part of a block as large as the seed CNN's large weight, which a last
+/// cache may hold, and of one that none holds.
+fn bandwidth(threads: usize) -> Result<()> {
+    const LANES: usize = 64;
+    for bytes in [16 << 20, 64 << 20, 512 << 20] {
+        let data = vec![1.0_f32; bytes / 4];
+        let part = data.len() / threads / LANES * LANES;
+        let seconds = std::thread::scope(|scope| {
+            let (tell, go): (Vec<_>, Vec<_>) = (1..threads)
+                .map(|i| {
+                    let (tell, told) = std::sync::mpsc::channel::<()>();
+                    let (done, wait) = std::sync::mpsc::channel::<()>();
+                    let part = &data[i * part..(i + 1) * part];
+                    scope.spawn(move || {
+                        while told.recv().is_ok() {
+                            std::hint::black_box(sum::<LANES>(part));
+                            if done.send(()).is_err() {
+                                break;
+                            }
+                        }
+                    });
+                    (tell, wait)
+                })
+                .unzip();
+            times(|| {
+                tell.iter().for_each(|tell| tell.send(()).unwrap_or_default());
+                std::hint::black_box(sum::<LANES>(&data[..part]));
+                go.iter().for_each(|go| go.recv().unwrap_or_default());
+                Ok(())
+            })
+        })?;
+        report_bytes(&format!("reading {} MiB, {threads} threads", bytes >> 20), bytes, seconds);
+    }
+    Ok(())
+}
+
+/// The sum of `data` in `L` lanes.
+fn sum<const L: usize>(data: &[f32]) -> [f32; L] {
+    let mut sums = [0.0; L];
+    for chunk in data.chunks_exact(L) {
+        for (sum, &x) in sums.iter_mut().zip(chunk) {
+            *sum += x;
+        }
+    }
+    sums
 }
 
 /// The seed CNN's layers, forward and backward, batch 64.
@@ -191,16 +266,22 @@ fn main() -> Result<()> {
     let wants = |name: &str, among: &[&str]| {
         arguments.iter().any(|a| a == name) || !arguments.iter().any(|a| among.contains(&a.as_str()))
     };
-    let parts = ["peak", "products", "layers"];
+    let parts = ["peak", "bandwidth", "products", "few", "layers"];
     let cpu = CpuBackend::with_threads(threads)?;
     println!("{cpu:?}");
     if wants("peak", &parts) {
         peak(threads)?;
     }
+    if wants("bandwidth", &parts) {
+        bandwidth(threads)?;
+    }
     for (name, dtype) in [("f32", DType::F32), ("f64", DType::F64)] {
         if wants(name, &["f32", "f64"]) {
             if wants("products", &parts) {
                 products(&cpu, dtype)?;
+            }
+            if wants("few", &parts) {
+                few(&cpu, dtype)?;
             }
             if wants("layers", &parts) {
                 layers(&cpu, dtype)?;

@@ -1,13 +1,13 @@
 //! Micro-kernels for AVX2 with FMA: 6 × 2 vectors, so that 12 of the 16 registers hold sums.
 
-use super::kernel::{Kernel, Tile, for_rows};
+use super::kernel::{DOT_LINES, DOT_ROWS, DotSums, Dots, Kernel, Tile, for_rows, total};
 use core::arch::x86_64::*;
 
 macro_rules! kernels {
     ($module:ident, $name:ident, $t:ty, $lanes:literal, $vector:ty, $zero:ident, $load:ident, $store:ident, $set1:ident,
      $fmadd:ident, $add:ident) => {
         /// 6 × 2 vectors.
-        pub(super) const $name: Kernel<$t> = Kernel { rows: 6, lanes: $lanes, run: $module::run };
+        pub(super) const $name: Kernel<$t> = Kernel { rows: 6, lanes: $lanes, run: $module::run, dots: $module::dots };
 
         mod $module {
             use super::*;
@@ -41,6 +41,10 @@ macro_rules! kernels {
                 let mut sums: [[$vector; V]; M] = [[$zero(); V]; M];
                 let (row, step, b_step) = (tile.a_row, tile.a_step, tile.b_step);
                 let mut b = tile.b;
+                // The result's lines are on their way while the sums are taken.
+                for_rows!(i < M of [0 1 2 3 4 5] => {
+                    _mm_prefetch::<_MM_HINT_T0>(tile.c.wrapping_add(i * tile.c_row).cast());
+                });
                 for &segment in tile.segments {
                     let mut a: [*const $t; 2] =
                         std::array::from_fn(|i| tile.a.wrapping_add(segment + (3 * i).min(M - 1) * row));
@@ -79,6 +83,57 @@ macro_rules! kernels {
                         }
                     }
                 });
+            }
+
+            /// # Safety
+            /// As [`Kernel::dots`].
+            pub(super) unsafe fn dots(dots: &Dots<$t>, rows: usize) -> DotSums<$t> {
+                let mut out = [[0.0; DOT_LINES]; DOT_ROWS];
+                // SAFETY: the caller vouches for the instruction set and the lines.
+                unsafe {
+                    match rows {
+                        1 => some::<1, 4>(dots, 0, &mut out),
+                        2 => some::<2, 4>(dots, 0, &mut out),
+                        3 | 4 => [0, 2].iter().for_each(|&j| some::<4, 2>(dots, j, &mut out)),
+                        _ => (0..4).for_each(|j| some::<8, 1>(dots, j, &mut out)),
+                    }
+                }
+                out
+            }
+
+            /// The dot products of `M` rows with `R` lines from `first` on.
+            ///
+            /// # Safety
+            /// The instructions are there; the lines of `dots` are as long as it says.
+            #[target_feature(enable = "avx2,fma")]
+            unsafe fn some<const M: usize, const R: usize>(dots: &Dots<$t>, first: usize, out: &mut DotSums<$t>) {
+                let mut sums: [[$vector; R]; M] = [[$zero(); R]; M];
+                let whole = dots.length / $lanes * $lanes;
+                for k in (0..whole).step_by($lanes) {
+                    // SAFETY: a whole vector is left of each line.
+                    unsafe {
+                        let lines: [$vector; R] = std::array::from_fn(|j| $load(dots.b[first + j].add(k)));
+                        for_rows!(i < M of [0 1 2 3 4 5 6 7] => {
+                            let x = $load(dots.a[i].add(k));
+                            for j in 0..R {
+                                sums[i][j] = $fmadd(x, lines[j], sums[i][j]);
+                            }
+                        });
+                    }
+                }
+                for i in 0..M {
+                    for j in 0..R {
+                        let mut values: [$t; $lanes] = [0.0; $lanes];
+                        // SAFETY: `values` is one vector.
+                        unsafe { $store(values.as_mut_ptr(), sums[i][j]) };
+                        let mut sum = total(&mut values);
+                        for k in whole..dots.length {
+                            // SAFETY: inside both lines.
+                            sum += unsafe { *dots.a[i].add(k) * *dots.b[first + j].add(k) };
+                        }
+                        out[i][first + j] = sum;
+                    }
+                }
             }
         }
     };

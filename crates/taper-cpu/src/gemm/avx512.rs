@@ -1,13 +1,13 @@
 //! Micro-kernels for AVX-512: 14 × 2 vectors, so that 28 of the 32 registers hold sums.
 
-use super::kernel::{Kernel, Tile, for_rows};
+use super::kernel::{DOT_LINES, DOT_ROWS, DotSums, Dots, Kernel, Tile, for_rows, total};
 use core::arch::x86_64::*;
 
 macro_rules! kernels {
     ($module:ident, $name:ident, $t:ty, $lanes:literal, $vector:ty, $mask:ty, $zero:ident, $load:ident, $set1:ident,
-     $fmadd:ident, $add:ident, $maskz_load:ident, $mask_store:ident) => {
+     $fmadd:ident, $add:ident, $store:ident, $maskz_load:ident, $mask_store:ident) => {
         /// 14 × 2 vectors.
-        pub(super) const $name: Kernel<$t> = Kernel { rows: 14, lanes: $lanes, run: $module::run };
+        pub(super) const $name: Kernel<$t> = Kernel { rows: 14, lanes: $lanes, run: $module::run, dots: $module::dots };
 
         mod $module {
             use super::*;
@@ -48,6 +48,12 @@ macro_rules! kernels {
                 let mut sums: [[$vector; V]; M] = [[$zero(); V]; M];
                 let (row, step, b_step) = (tile.a_row, tile.a_step, tile.b_step);
                 let mut b = tile.b;
+                // The result's lines are on their way while the sums are taken.
+                for_rows!(i < M of [0 1 2 3 4 5 6 7 8 9 10 11 12 13] => {
+                    for v in 0..V {
+                        _mm_prefetch::<_MM_HINT_T0>(tile.c.wrapping_add(i * tile.c_row + v * $lanes).cast());
+                    }
+                });
                 for &segment in tile.segments {
                     // Every third row has a pointer of its own; the two after it are reached by an index register.
                     let mut a: [*const $t; 5] =
@@ -87,6 +93,69 @@ macro_rules! kernels {
                     }
                 });
             }
+
+            /// # Safety
+            /// As [`Kernel::dots`].
+            pub(super) unsafe fn dots(dots: &Dots<$t>, rows: usize) -> DotSums<$t> {
+                let mut out = [[0.0; DOT_LINES]; DOT_ROWS];
+                // SAFETY: the caller vouches for the instruction set and the lines.
+                unsafe {
+                    match rows {
+                        1 => some::<1, 4>(dots, 0, &mut out),
+                        2 => some::<2, 4>(dots, 0, &mut out),
+                        3 | 4 => some::<4, 4>(dots, 0, &mut out),
+                        _ => {
+                            some::<8, 2>(dots, 0, &mut out);
+                            some::<8, 2>(dots, 2, &mut out);
+                        }
+                    }
+                }
+                out
+            }
+
+            /// The dot products of `M` rows with `R` lines from `first` on.
+            ///
+            /// # Safety
+            /// The instructions are there; the lines of `dots` are as long as it says.
+            #[target_feature(enable = "avx512f")]
+            unsafe fn some<const M: usize, const R: usize>(dots: &Dots<$t>, first: usize, out: &mut DotSums<$t>) {
+                let mut sums: [[$vector; R]; M] = [[$zero(); R]; M];
+                let whole = dots.length / $lanes * $lanes;
+                for k in (0..whole).step_by($lanes) {
+                    // SAFETY: a whole vector is left of each line.
+                    unsafe {
+                        let lines: [$vector; R] = std::array::from_fn(|j| $load(dots.b[first + j].add(k)));
+                        for_rows!(i < M of [0 1 2 3 4 5 6 7] => {
+                            let x = $load(dots.a[i].add(k));
+                            for j in 0..R {
+                                sums[i][j] = $fmadd(x, lines[j], sums[i][j]);
+                            }
+                        });
+                    }
+                }
+                if whole < dots.length {
+                    let mask: $mask = (1 << (dots.length - whole)) - 1;
+                    // SAFETY: the mask keeps to the rest of each line.
+                    unsafe {
+                        let lines: [$vector; R] =
+                            std::array::from_fn(|j| $maskz_load(mask, dots.b[first + j].add(whole)));
+                        for_rows!(i < M of [0 1 2 3 4 5 6 7] => {
+                            let x = $maskz_load(mask, dots.a[i].add(whole));
+                            for j in 0..R {
+                                sums[i][j] = $fmadd(x, lines[j], sums[i][j]);
+                            }
+                        });
+                    }
+                }
+                for i in 0..M {
+                    for j in 0..R {
+                        let mut values: [$t; $lanes] = [0.0; $lanes];
+                        // SAFETY: `values` is one vector.
+                        unsafe { $store(values.as_mut_ptr(), sums[i][j]) };
+                        out[i][first + j] = total(&mut values);
+                    }
+                }
+            }
         }
     };
 }
@@ -103,6 +172,7 @@ kernels!(
     _mm512_set1_ps,
     _mm512_fmadd_ps,
     _mm512_add_ps,
+    _mm512_storeu_ps,
     _mm512_maskz_loadu_ps,
     _mm512_mask_storeu_ps
 );
@@ -118,6 +188,7 @@ kernels!(
     _mm512_set1_pd,
     _mm512_fmadd_pd,
     _mm512_add_pd,
+    _mm512_storeu_pd,
     _mm512_maskz_loadu_pd,
     _mm512_mask_storeu_pd
 );

@@ -65,6 +65,29 @@ pub(crate) struct Kernel<T> {
     /// The instruction set is there, `1 ≤ rows ≤ self.rows`, `vectors` is 1 or 2, and every address that [`Tile`]
     /// describes is valid.
     pub run: unsafe fn(tile: &Tile<T>, rows: usize, vectors: usize),
+    /// The dot products of `rows` rows (the first of [`Dots::a`]) with all lines; what belongs to other rows means
+    /// nothing.
+    ///
+    /// # Safety
+    /// The instruction set is there, `1 ≤ rows ≤ DOT_ROWS`, and every line of `dots` is as long as it says.
+    pub dots: unsafe fn(dots: &Dots<T>, rows: usize) -> DotSums<T>,
+}
+
+/// The most rows of [`Kernel::dots`].
+pub(crate) const DOT_ROWS: usize = 8;
+/// The lines of [`Kernel::dots`].
+pub(crate) const DOT_LINES: usize = 4;
+/// What [`Kernel::dots`] returns.
+pub(crate) type DotSums<T> = [[T; DOT_LINES]; DOT_ROWS];
+
+/// Lines whose dot products are taken: `Σ_k a[i][k] · b[j][k]`.
+pub(crate) struct Dots<T> {
+    /// The rows.
+    pub a: [*const T; DOT_ROWS],
+    /// The lines.
+    pub b: [*const T; DOT_LINES],
+    /// Elements of each.
+    pub length: usize,
 }
 
 /// The operands of one tile: with `a(i, s, k) = a[i·a_row + segments[s] + k·a_step]`,
@@ -95,6 +118,19 @@ pub(crate) struct Tile<'a, T> {
     pub columns: usize,
     /// Whether the products are added to what `c` holds.
     pub accumulate: bool,
+}
+
+/// The sum of a vector's elements, a power of two of them: halves are added until one is left.
+pub(super) fn total<T: Real>(values: &mut [T]) -> T {
+    let mut count = values.len();
+    while count > 1 {
+        count /= 2;
+        for i in 0..count {
+            let upper = values[count + i];
+            values[i] += upper;
+        }
+    }
+    values[0]
 }
 
 /// A loop over the first `M` of the rows listed that is written out: the compiler gives up unrolling the longest, and

@@ -12,6 +12,7 @@ mod pack;
 mod portable;
 mod product;
 mod shared;
+mod thin;
 
 pub(crate) use kernel::{Kernel, Real, Tile};
 pub(crate) use pack::{Matrix, Panels};

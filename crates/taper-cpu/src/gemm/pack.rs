@@ -14,8 +14,15 @@ pub(crate) struct Matrix<'a, T> {
 }
 
 impl<T: Real> Matrix<'_, T> {
-    fn at(&self, line: usize, k: usize) -> usize {
+    /// Where element `(line, k)` is.
+    pub fn at(&self, line: usize, k: usize) -> usize {
         self.offset + line * self.line + k * self.step
+    }
+
+    /// The address of `length` elements of a line that is contiguous.
+    pub fn part(&self, line: usize, k: usize, length: usize) -> *const T {
+        let start = self.at(line, k);
+        self.data[start..start + length].as_ptr()
     }
 }
 

@@ -1,11 +1,11 @@
 //! Micro-kernels in plain Rust, which the compiler vectorises for whatever the target has: 4 rows by two short vectors.
 
-use super::kernel::{Kernel, Real, Tile, for_rows};
+use super::kernel::{DOT_LINES, DOT_ROWS, DotSums, Dots, Kernel, Real, Tile, for_rows, total};
 
 /// 4 rows × 2 vectors of 128 bits.
-pub(super) const KERNEL_F32: Kernel<f32> = Kernel { rows: 4, lanes: 4, run: run::<f32, 4, 8> };
+pub(super) const KERNEL_F32: Kernel<f32> = Kernel { rows: 4, lanes: 4, run: run::<f32, 4, 8>, dots: dots::<f32, 16> };
 /// 4 rows × 2 vectors of 128 bits.
-pub(super) const KERNEL_F64: Kernel<f64> = Kernel { rows: 4, lanes: 2, run: run::<f64, 2, 4> };
+pub(super) const KERNEL_F64: Kernel<f64> = Kernel { rows: 4, lanes: 2, run: run::<f64, 2, 4>, dots: dots::<f64, 8> };
 
 /// # Safety
 /// As [`Kernel::run`]; `L` is the lanes and `W` twice as many.
@@ -70,4 +70,31 @@ unsafe fn compute<T: Real, const M: usize, const W: usize>(tile: &Tile<T>) {
             }
         }
     }
+}
+
+/// # Safety
+/// As [`Kernel::dots`].
+unsafe fn dots<T: Real, const L: usize>(dots: &Dots<T>, rows: usize) -> DotSums<T> {
+    let mut out = [[T::default(); DOT_LINES]; DOT_ROWS];
+    let whole = dots.length / L * L;
+    for (out, &a) in out.iter_mut().zip(&dots.a[..rows]) {
+        let mut sums = [[T::default(); L]; DOT_LINES];
+        for k in (0..whole).step_by(L) {
+            for (sums, &b) in sums.iter_mut().zip(&dots.b) {
+                // SAFETY: `L` elements are left of each line.
+                let (x, y): ([T; L], [T; L]) = unsafe { (*a.add(k).cast(), *b.add(k).cast()) };
+                for l in 0..L {
+                    sums[l] += x[l] * y[l];
+                }
+            }
+        }
+        for ((out, sums), &b) in out.iter_mut().zip(&mut sums).zip(&dots.b) {
+            *out = total(sums);
+            for k in whole..dots.length {
+                // SAFETY: inside both lines.
+                *out += unsafe { *a.add(k) * *b.add(k) };
+            }
+        }
+    }
+    out
 }

@@ -2,7 +2,8 @@
 
 use super::kernel::{Kernel, Real, Tile};
 use super::pack::{Matrix, Panels, RowLayout, pack_columns, pack_rows};
-use super::shared::{Shared, run_tasks};
+use super::shared::{Shared, on_threads, run_tasks};
+use super::thin::Thin;
 use crate::CpuBackend;
 use crate::memory::Block;
 use crate::storage::Stored;
@@ -66,17 +67,29 @@ impl<T: Real + Stored> Product<'_, T> {
         if self.rows == 0 || self.columns == 0 {
             return Ok(());
         }
+        if self.cost() > TINY && self.depth > 0 {
+            let Self { rows, columns, depth, a, b } = *self;
+            let swapped = Product { rows: columns, columns: rows, depth, a: b, b: a };
+            for (product, transposed) in [(self, false), (&swapped, true)] {
+                let thin = Thin { cpu, product, finish, transposed };
+                if thin.fits() {
+                    let mut done = Ok(());
+                    on_threads(cpu, self.cost(), &mut || done = thin.run(c));
+                    return done;
+                }
+            }
+        }
         // Lines of B that are contiguous in `k` would have to be transposed to become vectors. If they are the larger
         // part, transpose the smaller one and the result instead.
         if self.b.line != 1 && self.b.step == 1 && self.rows * 2 <= self.columns && self.cost() > TINY {
             let Self { rows, columns, depth, a, b } = *self;
             let swapped = Product { rows: columns, columns: rows, depth, a: b, b: a };
-            return Plan::new(cpu, &swapped, finish, true).run(c);
+            return Plan::new(cpu, &swapped, finish, true).start(c);
         }
-        Plan::new(cpu, self, finish, false).run(c)
+        Plan::new(cpu, self, finish, false).start(c)
     }
 
-    fn cost(&self) -> usize {
+    pub(super) fn cost(&self) -> usize {
         self.rows.saturating_mul(self.columns).saturating_mul(self.depth)
     }
 }
@@ -123,6 +136,12 @@ impl<'a, 'b, T: Real + Stored> Plan<'a, 'b, T> {
         let layout = RowLayout::of(&product.a, height, chunk);
         let panels = Panels::new(&kernel, product.columns);
         Self { cpu, product, finish, transposed, kernel, height, panels, chunk, layout }
+    }
+
+    fn start(&self, c: &mut [T]) -> Result<()> {
+        let mut done = Ok(());
+        on_threads(self.cpu, self.product.cost(), &mut || done = self.run(c));
+        done
     }
 
     fn run(&self, c: &mut [T]) -> Result<()> {
