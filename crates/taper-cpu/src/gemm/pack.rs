@@ -40,13 +40,45 @@ impl RowLayout {
     /// contiguous.
     pub fn of<T: Real>(source: &Matrix<T>, rows: usize, depth: usize) -> Self {
         if source.step == 1 && source.line != 1 {
-            // One cache line more than needed, lest all rows fall into the same set of the cache.
-            let row = depth.next_multiple_of(16) + 16;
+            // An odd number of cache lines, lest the rows fall into few sets of the cache.
+            let row = (depth.div_ceil(16) | 1) * 16;
             Self { row, step: 1, size: rows * row }
         } else {
             Self { row: 1, step: rows, size: rows * depth }
         }
     }
+}
+
+/// How many `k` of several panels are packed together, and how far ahead they are fetched.
+pub(super) const TOGETHER: usize = 8;
+
+/// Copies a short slice without a call.
+#[inline(always)]
+fn copy<T: Copy>(from: &[T], to: &mut [T]) {
+    let ((from, from_rest), (to, to_rest)) = (from.as_chunks::<16>(), to.as_chunks_mut::<16>());
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
+    }
+    let ((from, from_rest), (to, to_rest)) = (from_rest.as_chunks::<2>(), to_rest.as_chunks_mut::<2>());
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
+    }
+    for (to, from) in to_rest.iter_mut().zip(from_rest) {
+        *to = *from;
+    }
+}
+
+/// Has the cache line at `place` brought to the first cache, where the target has a way to ask for it.
+#[inline(always)]
+fn fetch<T>(place: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: SSE is part of the target; a prefetch reads nothing.
+    unsafe {
+        use std::arch::x86_64::*;
+        _mm_prefetch::<_MM_HINT_T0>(place.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = place;
 }
 
 /// Copies `lines` × `depths` of `source` to `out` as `layout` says.
@@ -58,8 +90,13 @@ pub(crate) fn pack_rows<T: Real>(
     out: &mut [T],
 ) {
     if layout.step == 1 {
+        let last = lines.end.saturating_sub(1);
         for (i, out) in lines.zip(out.chunks_mut(layout.row)) {
             let start = source.at(i, depths.start);
+            let next = source.part((i + 1).min(last), depths.start, depths.len());
+            for line in (0..depths.len()).step_by(64 / size_of::<T>()) {
+                fetch(next.wrapping_add(line));
+            }
             out[..depths.len()].copy_from_slice(&source.data[start..start + depths.len()]);
         }
     } else {
@@ -89,7 +126,11 @@ fn pack_across<T: Real>(source: &Matrix<T>, lines: Range<usize>, depths: Range<u
     if source.line == 1 {
         for (k, out) in depths.zip(out.chunks_mut(width)) {
             let start = source.at(lines.start, k);
-            out[..count].copy_from_slice(&source.data[start..start + count]);
+            let line = &source.data[start..start + count];
+            for ahead in (0..count).step_by(64 / size_of::<T>()) {
+                fetch(line.as_ptr().wrapping_add(TOGETHER * source.step + ahead));
+            }
+            copy(line, &mut out[..count]);
         }
     } else if source.step == 1 {
         // Four by four: what the compiler makes shuffles of, and four lines of the cache read whole.

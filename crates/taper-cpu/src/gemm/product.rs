@@ -1,7 +1,7 @@
 //! One matrix product: how it is cut into tasks, and what a task does.
 
 use super::kernel::{Kernel, Real, Tile};
-use super::pack::{Matrix, Panels, RowLayout, pack_columns, pack_rows};
+use super::pack::{Matrix, Panels, RowLayout, TOGETHER, pack_columns, pack_rows};
 use super::shared::{Shared, on_threads, run_tasks};
 use super::thin::Thin;
 use crate::CpuBackend;
@@ -14,8 +14,14 @@ use taper_backend::Result;
 const DEPTH_BYTES: usize = 832;
 /// Row panels of a task, at most: with `DEPTH_BYTES` they stay in the second cache.
 const GROUP: usize = 12;
+/// Column panels that are packed together, at most: as `GROUP`. Rows of B are then read in long pieces.
+const WIDE: usize = 8;
 /// How many tasks there should be, at least, where the size allows.
 const TASKS: usize = 12;
+/// How many there should be where each task finds all of B in the second cache, up to these bytes: smaller tasks even out
+/// threads that wake late.
+const FINE_TASKS: usize = 24;
+const FINE_BYTES: usize = 1 << 20;
 /// Below this many multiplications nothing is copied that can be read in place.
 const TINY: usize = 32 * 32 * 32;
 
@@ -158,17 +164,18 @@ impl<'a, 'b, T: Real + Stored> Plan<'a, 'b, T> {
         if rows >= columns {
             let packed = self.pack_all_columns()?;
             let packed = Packed { a: None, b: Some(&packed) };
-            let group = row_panels.div_ceil(TASKS).min(GROUP);
-            return run_tasks(self.cpu, row_panels.div_ceil(group), self.product.cost(), |i| {
-                let rows = i * group..((i + 1) * group).min(row_panels);
+            let fine = depth * columns * size_of::<T>() <= FINE_BYTES;
+            let count = row_panels.div_ceil(GROUP).max(row_panels.min(if fine { FINE_TASKS } else { TASKS }));
+            return run_tasks(self.cpu, count, self.product.cost(), |i| {
+                let rows = row_panels * i / count..row_panels * (i + 1) / count;
                 self.task(&Part { rows, ..whole.clone() }, packed, &c)
             });
         }
         let packed = self.pack_all_rows()?;
         let packed = Packed { a: Some(&packed), b: None };
-        let group = column_panels.div_ceil(TASKS).min(GROUP / 2);
-        run_tasks(self.cpu, column_panels.div_ceil(group), self.product.cost(), |i| {
-            let columns = i * group..((i + 1) * group).min(column_panels);
+        let count = column_panels.div_ceil(WIDE).max(FINE_TASKS.min(column_panels.div_ceil(2)));
+        run_tasks(self.cpu, count, self.product.cost(), |i| {
+            let columns = column_panels * i / count..column_panels * (i + 1) / count;
             self.task(&Part { columns, ..whole.clone() }, packed, &c)
         })
     }
@@ -249,18 +256,19 @@ impl<'a, 'b, T: Real + Stored> Plan<'a, 'b, T> {
 
     /// Sums a part into `c`, whose first element is the part's first and whose rows are `pitch` apart.
     fn compute(&self, part: &Part, packed: Packed<T>, c: *mut T, pitch: usize) -> Result<()> {
-        let Product { rows, depth, a, b, .. } = *self.product;
+        let Product { rows, depth, a, .. } = *self.product;
         let direct = self.product.cost() <= TINY;
         let pool = self.cpu.pool();
         let width = 2 * self.kernel.lanes;
-        let mut a_room =
-            pool.alloc::<T>(if packed.a.is_some() || direct { 0 } else { part.rows.len() * self.layout.size })?;
-        let mut b_room = pool.alloc::<T>(if packed.b.is_some() { 0 } else { width * self.chunk })?;
+        let own = packed.a.is_none() && !direct;
+        let mut a_room = pool.alloc::<T>(if own { part.rows.len() * self.layout.size } else { 0 })?;
+        let wide = part.columns.len().min(WIDE);
+        let mut b_room = pool.alloc::<T>(if packed.b.is_some() { 0 } else { wide * width * self.chunk })?;
         let first_column = self.panels.range(part.columns.start).start;
+        let lines = |panel: usize| panel * self.height..((panel + 1) * self.height).min(rows);
         for start in part.depths.clone().step_by(self.chunk) {
             let depths = start..(start + self.chunk).min(part.depths.end);
-            let lines = |panel: usize| panel * self.height..((panel + 1) * self.height).min(rows);
-            if packed.a.is_none() && !direct {
+            if own {
                 for (panel, room) in part.rows.clone().zip(a_room.chunks_mut(self.layout.size)) {
                     pack_rows(&a, lines(panel), depths.clone(), self.layout, room);
                 }
@@ -275,8 +283,13 @@ impl<'a, 'b, T: Real + Stored> Plan<'a, 'b, T> {
                         all[panel..panel + b_step * depths.len()].as_ptr()
                     }
                     None => {
-                        pack_columns(&b, columns.clone(), depths.clone(), b_step, &mut b_room);
-                        b_room.as_ptr()
+                        let place = (column_panel - part.columns.start) % WIDE;
+                        if place == 0 {
+                            let group = column_panel..(column_panel + WIDE).min(part.columns.end);
+                            self.pack_group(group, depths.clone(), &mut b_room);
+                        }
+                        let panel = place * width * self.chunk;
+                        b_room[panel..panel + b_step * depths.len()].as_ptr()
                     }
                 };
                 for panel in part.rows.clone() {
@@ -328,13 +341,28 @@ impl<'a, 'b, T: Real + Stored> Plan<'a, 'b, T> {
         Ok(())
     }
 
+    /// Packs several column panels, `2 · lanes · chunk` elements apart; where rows of B are contiguous, a few rows of all of them
+    /// at a time.
+    fn pack_group(&self, panels: Range<usize>, depths: Range<usize>, out: &mut [T]) {
+        let b = &self.product.b;
+        let some = if b.line == 1 { TOGETHER } else { depths.len() };
+        for start in depths.clone().step_by(some) {
+            let these = start..(start + some).min(depths.end);
+            for (panel, out) in panels.clone().zip(out.chunks_mut(2 * self.kernel.lanes * self.chunk)) {
+                let width = self.panels.vectors(panel) * self.kernel.lanes;
+                let out = &mut out[(start - depths.start) * width..(these.end - depths.start) * width];
+                pack_columns(b, self.panels.range(panel), these.clone(), width, out);
+            }
+        }
+    }
+
     /// All of B, packed.
     fn pack_all_columns(&self) -> Result<Block<T>> {
-        let Product { depth, columns, b, .. } = *self.product;
+        let Product { depth, b, .. } = *self.product;
         let mut all = self.cpu.pool().alloc::<T>(depth * self.panels.padded())?;
         let shared = Shared::new(&mut all);
         let (chunks, count) = (depth.div_ceil(self.chunk), self.panels.count());
-        run_tasks(self.cpu, chunks * count, depth * columns, |i| {
+        run_tasks(self.cpu, chunks * count, self.product.cost(), |i| {
             let (start, panel) = (i / count * self.chunk, i % count);
             let depths = start..(start + self.chunk).min(depth);
             let lines = self.panels.range(panel);
@@ -354,7 +382,7 @@ impl<'a, 'b, T: Real + Stored> Plan<'a, 'b, T> {
         let (chunks, count) = (depth.div_ceil(self.chunk), rows.div_ceil(self.height));
         let mut all = self.cpu.pool().alloc::<T>(chunks * count * self.layout.size)?;
         let shared = Shared::new(&mut all);
-        run_tasks(self.cpu, chunks * count, depth * rows, |i| {
+        run_tasks(self.cpu, chunks * count, self.product.cost(), |i| {
             let (start, panel) = (i / count * self.chunk, i % count);
             // SAFETY: each task has its own panel.
             let out = unsafe { shared.slice(i * self.layout.size..(i + 1) * self.layout.size) };
