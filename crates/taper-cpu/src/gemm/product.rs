@@ -1,7 +1,7 @@
 //! One matrix product: how it is cut into tasks, and what a task does.
 
 use super::kernel::{Kernel, Real, Tile};
-use super::pack::{Matrix, Panels, RowLayout, TOGETHER, pack_columns, pack_rows};
+use super::pack::{Matrix, Panels, RowLayout, TOGETHER, fetch_rows, pack_columns, pack_rows};
 use super::shared::{Shared, on_threads, run_tasks};
 use super::thin::Thin;
 use crate::CpuBackend;
@@ -327,6 +327,10 @@ impl<'a, 'b, T: Real + Stored> Plan<'a, 'b, T> {
                     // SAFETY: the backend has the instruction set; the panels are as long as `depths`, the row panel
                     // `lines` high, the column panel `vectors` wide; the tile of `c` is inside the part.
                     unsafe { (self.kernel.run)(&tile, lines.len(), vectors) };
+                    if own && depths.end < part.depths.end {
+                        let share = (column_panel - part.columns.start, part.columns.len());
+                        fetch_rows(&a, lines, depths.end..(depths.end + self.chunk).min(part.depths.end), share);
+                    }
                 }
             }
         }
