@@ -1,6 +1,7 @@
 //! Copies of strided data into row-major memory.
 
 use crate::CpuBackend;
+use crate::isa::multiversion;
 use crate::layout::{coalesce, offset_of};
 use crate::parallel::TASK;
 use crate::storage::{Stored, View, for_dtype};
@@ -55,30 +56,32 @@ pub(crate) fn gather<T: Copy>(
     }
 }
 
-/// Writes rows `first..` of the transposed `from` (`rows × columns`, elements of a column side by side, `step` apart
-/// along a row) to `out`, row after row.
-fn transpose<T: Copy>(from: &[T], step: usize, columns: usize, first: usize, out: &mut [T]) {
-    let rows = out.len() / columns;
-    for top in (0..rows).step_by(SIDE) {
-        let height = SIDE.min(rows - top);
-        for left in (0..columns).step_by(SIDE) {
-            let width = SIDE.min(columns - left);
-            let start = first + top + left * step;
-            if height == SIDE && width == SIDE {
-                // Read as it lies; the compiler turns the block by shuffling vectors.
-                let mut block = [[from[start]; SIDE]; SIDE];
-                for (k, column) in block.iter_mut().enumerate() {
-                    column.copy_from_slice(&from[start + k * step..][..SIDE]);
-                }
-                for (r, out) in out[top * columns..].chunks_mut(columns).take(SIDE).enumerate() {
-                    for (y, column) in out[left..left + SIDE].iter_mut().zip(&block) {
-                        *y = column[r];
+multiversion! {
+    /// Writes rows `first..` of the transposed `from` (`rows × columns`, elements of a column side by side, `step` apart
+    /// along a row) to `out`, row after row.
+    fn transpose<T: Stored>(from: &[T], step: usize, columns: usize, first: usize, out: &mut [T]) {
+        let rows = out.len() / columns;
+        for top in (0..rows).step_by(SIDE) {
+            let height = SIDE.min(rows - top);
+            for left in (0..columns).step_by(SIDE) {
+                let width = SIDE.min(columns - left);
+                let start = first + top + left * step;
+                if height == SIDE && width == SIDE {
+                    // Read as it lies; the compiler turns the block by shuffling vectors.
+                    let mut block = [[from[start]; SIDE]; SIDE];
+                    for (k, column) in block.iter_mut().enumerate() {
+                        column.copy_from_slice(&from[start + k * step..][..SIDE]);
                     }
-                }
-            } else {
-                for (r, out) in out[top * columns..].chunks_mut(columns).take(height).enumerate() {
-                    let column = from[start + r..].iter().step_by(step);
-                    out[left..left + width].iter_mut().zip(column).for_each(|(y, &x)| *y = x);
+                    for (r, out) in out[top * columns..].chunks_mut(columns).take(SIDE).enumerate() {
+                        for (y, column) in out[left..left + SIDE].iter_mut().zip(&block) {
+                            *y = column[r];
+                        }
+                    }
+                } else {
+                    for (r, out) in out[top * columns..].chunks_mut(columns).take(height).enumerate() {
+                        let column = from[start + r..].iter().step_by(step);
+                        out[left..left + width].iter_mut().zip(column).for_each(|(y, &x)| *y = x);
+                    }
                 }
             }
         }
@@ -106,7 +109,7 @@ pub(crate) fn copy_to<T: Stored>(cpu: &CpuBackend, x: &View<'_, T>, out: &mut [T
         return cpu.for_chunks(out, chunk, count, |i, out| {
             let first = i * chunk / columns % rows;
             let base = x.offset + offset_of(outer, outer_strides, i * chunk / slab);
-            transpose(&x.data[base..], *step, *columns, first, out);
+            transpose(cpu.isa(), &x.data[base..], *step, *columns, first, out);
         });
     }
     cpu.for_chunks(out, TASK, count, |i, out| gather(&dims, strides, x.data, x.offset, i * TASK, out));

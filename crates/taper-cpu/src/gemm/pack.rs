@@ -83,7 +83,12 @@ fn fetch<T>(place: *const T) {
 
 /// Has `lines` × `depths` of `source`, which will be copied soon, brought to the second cache, if it lies line by line: the
 /// `i`th of `n` equal shares of each line.
-pub(crate) fn fetch_rows<T: Real>(source: &Matrix<T>, lines: Range<usize>, depths: Range<usize>, (i, n): (usize, usize)) {
+pub(crate) fn fetch_rows<T: Real>(
+    source: &Matrix<T>,
+    lines: Range<usize>,
+    depths: Range<usize>,
+    (i, n): (usize, usize),
+) {
     const LINE: usize = 64;
     if source.step != 1 || source.line == 1 {
         return;
