@@ -236,8 +236,44 @@ pub trait Backend: Debug + Send + Sync + 'static {
         Err(no_forward("layer_norm_grad"))
     }
 
-    /// Batch norm in training of `x: [N, C, …]` with optional weight and bias `[C]`: the output, the batch's mean and
-    /// biased variance (each `[C]`).
+    /// The first half of batch norm in training of `x: [N, C, …]`: each channel's mean and biased variance (each `[C]`), and
+    /// what [`Backend::batch_norm_block`], which a backend with this one must have, reads.
+    fn batch_norm_stats(&self, _x: &Buffer, _eps: f64) -> Rim<(Buffer, Buffer, Saved)> {
+        Ok(None)
+    }
+
+    /// The second half, and what may follow: `f((x − mean) / √(variance + eps) · weight + bias + residual)` with optional
+    /// weight and bias `[C]` and `residual` of `x`'s shape. Called only with what `batch_norm_stats` returned for `x`.
+    fn batch_norm_block(
+        &self,
+        _x: &Buffer,
+        _saved: &Saved,
+        _weight: Option<&Buffer>,
+        _bias: Option<&Buffer>,
+        _residual: Option<&Buffer>,
+        _f: Activation,
+    ) -> Result<Buffer> {
+        Err(no_forward("batch_norm_block"))
+    }
+
+    /// The gradients of both halves. `needs` says which of input, weight, bias and residual are wanted.
+    #[allow(clippy::too_many_arguments)] // those of the forward, and three
+    fn batch_norm_block_grad(
+        &self,
+        _g: &Buffer,
+        _saved: &Saved,
+        _x: &Buffer,
+        _weight: Option<&Buffer>,
+        _bias: Option<&Buffer>,
+        _residual: Option<&Buffer>,
+        _f: Activation,
+        _needs: [bool; 4],
+    ) -> Result<ParamGrads> {
+        Err(no_forward("batch_norm_block_grad"))
+    }
+
+    /// Both halves in one, for a backend without them: batch norm in training of `x: [N, C, …]` with
+    /// optional weight and bias `[C]`: the output, the batch's mean and biased variance (each `[C]`).
     fn batch_norm(
         &self,
         _x: &Buffer,

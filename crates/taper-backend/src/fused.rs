@@ -5,7 +5,7 @@ use crate::{Buffer, Result};
 /// What a method of the rim returns: `Ok(None)` when the backend leaves it to the composed version.
 pub type Rim<T> = Result<Option<T>>;
 
-/// The gradients of a layer's input, weight and bias, each only if it was asked for.
+/// The gradients of a layer's input, weight and bias, and of what is added behind them, each only if it was asked for.
 #[derive(Debug, Default)]
 pub struct ParamGrads {
     /// With respect to the input.
@@ -14,6 +14,8 @@ pub struct ParamGrads {
     pub weight: Option<Buffer>,
     /// With respect to the bias.
     pub bias: Option<Buffer>,
+    /// With respect to the residual, where the layer has one.
+    pub residual: Option<Buffer>,
 }
 
 /// How the losses of a batch become one.

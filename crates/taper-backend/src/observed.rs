@@ -131,6 +131,15 @@ impl<O: Observer> Backend for Observed<O> {
         fn layer_norm_grad(
             g: &Buffer, saved: &Saved, x: &Buffer, weight: Option<&Buffer>, dims: usize, needs: [bool; 3]
         ) -> Result<ParamGrads>;
+        fn batch_norm_stats(x: &Buffer, eps: f64) -> Rim<(Buffer, Buffer, Saved)>;
+        fn batch_norm_block(
+            x: &Buffer, saved: &Saved, weight: Option<&Buffer>, bias: Option<&Buffer>, residual: Option<&Buffer>,
+            f: Activation
+        ) -> Result<Buffer>;
+        fn batch_norm_block_grad(
+            g: &Buffer, saved: &Saved, x: &Buffer, weight: Option<&Buffer>, bias: Option<&Buffer>,
+            residual: Option<&Buffer>, f: Activation, needs: [bool; 4]
+        ) -> Result<ParamGrads>;
         fn batch_norm(
             x: &Buffer, weight: Option<&Buffer>, bias: Option<&Buffer>, eps: f64
         ) -> Rim<(Buffer, Buffer, Buffer, Saved)>;

@@ -465,7 +465,7 @@ impl Backend for CandleBackend {
         let result = batch_norm::backward(self.tensor(g)?, self.tensor(x)?, weight, stats, needs);
         let (dx, dw, db) = self.several(OP, x, result)?;
         let of = |t: Option<Tensor>| t.map(|t| self.made(OP, x.shape(), x.dtype(), Ok(t))).transpose();
-        Ok(ParamGrads { x: of(dx)?, weight: of(dw)?, bias: of(db)? })
+        Ok(ParamGrads { x: of(dx)?, weight: of(dw)?, bias: of(db)?, residual: None })
     }
 
     fn dropout(&self, x: &Buffer, p: f64, key: RandomKey) -> Rim<Buffer> {

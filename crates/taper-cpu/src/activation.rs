@@ -1,11 +1,11 @@
 //! Activation functions and their derivatives, in one pass each.
 
-use crate::CpuBackend;
 use crate::binary::{Function2, apply2};
 use crate::elementwise::{map1, map2};
 use crate::math::Float;
 use crate::storage::for_float;
 use crate::unary::{Function, apply};
+use crate::{CpuBackend, Isa};
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 use taper_backend::{Activation, Buffer, Rim};
 
@@ -38,7 +38,7 @@ impl<T, C: Curve<T>> Function2<T> for Grad<C> {
 /// What is to be done with the curve that an [`Activation`] names.
 trait Use<T: Float> {
     type Output;
-    fn with<C: Curve<T>>(self, curve: C) -> Self::Output;
+    fn with<C: Curve<T> + 'static>(self, curve: C) -> Self::Output;
 }
 
 macro_rules! curves {
@@ -87,7 +87,7 @@ curves! {
     Elu { alpha }: |s, x, g|
         if x > T::ZERO { x } else { s.alpha * (x.exp() - T::ONE) },
         if x > T::ZERO { g } else { g * s.alpha * x.exp() };
-    Gelu: |s, x, g| x * x.normal_cdf(), g * (x.normal_cdf() + x * normal_density(x));
+    Gelu: |s, x, g| x * x.normal_cdf(), g * x.gelu_slope();
     // ½ (1 + tanh u) = sigmoid 2u
     GeluTanh: |s, x, g| x * gelu_inner(x).sigmoid(), {
         let z = gelu_inner(x);
@@ -119,12 +119,6 @@ curves! {
     };
 }
 
-/// φ(x), its density.
-#[inline(always)]
-fn normal_density<T: Float>(x: T) -> T {
-    T::of(0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2) * (T::of(-0.5) * x * x).exp()
-}
-
 /// 2 √(2/π)
 #[inline(always)]
 fn gelu_scale() -> f64 {
@@ -137,25 +131,45 @@ fn gelu_inner<T: Float>(x: T) -> T {
     T::of(gelu_scale()) * (x + T::of(0.044715) * x * x * x)
 }
 
-pub(crate) fn activation(cpu: &CpuBackend, f: Activation, x: &Buffer) -> Rim<Buffer> {
-    struct Job<'a>(&'a CpuBackend, &'a Buffer);
-    impl<T: Float> Use<T> for Job<'_> {
-        type Output = Rim<Buffer>;
-        fn with<C: Curve<T>>(self, curve: C) -> Rim<Buffer> {
-            map1::<T, T>(self.0, self.1, &|x, y| apply(self.0.isa(), Value(curve), x, y)).map(Some)
+/// Fills its last slice from the others, which are as long.
+pub(crate) type Kernel<T> = Box<dyn Fn(Isa, &[T], &mut [T]) + Send + Sync>;
+/// As [`Kernel`], from x and g.
+pub(crate) type GradKernel<T> = Box<dyn Fn(Isa, &[T], &[T], &mut [T]) + Send + Sync>;
+
+/// `f` over slices; `None` for the identity.
+pub(crate) fn kernel<T: Float>(f: Activation) -> Option<Kernel<T>> {
+    struct Job;
+    impl<T: Float> Use<T> for Job {
+        type Output = Kernel<T>;
+        fn with<C: Curve<T> + 'static>(self, curve: C) -> Kernel<T> {
+            Box::new(move |isa, x, y| apply(isa, Value(curve), x, y))
         }
     }
-    for_float!(x.dtype(), T => choose::<T, _>(f, Job(cpu, x)).unwrap_or_else(|| Ok(Some(x.clone()))), else Ok(None))
+    choose(f, Job)
+}
+
+/// `x, g → g · f′(x)` over slices; `None` for the identity.
+pub(crate) fn grad_kernel<T: Float>(f: Activation) -> Option<GradKernel<T>> {
+    struct Job;
+    impl<T: Float> Use<T> for Job {
+        type Output = GradKernel<T>;
+        fn with<C: Curve<T> + 'static>(self, curve: C) -> GradKernel<T> {
+            Box::new(move |isa, x, g, y| apply2(isa, Grad(curve), x, g, y))
+        }
+    }
+    choose(f, Job)
+}
+
+pub(crate) fn activation(cpu: &CpuBackend, f: Activation, x: &Buffer) -> Rim<Buffer> {
+    for_float!(x.dtype(), T => match kernel::<T>(f) {
+        Some(f) => map1::<T, T>(cpu, x, &|x, y| f(cpu.isa(), x, y)).map(Some),
+        None => Ok(Some(x.clone())),
+    }, else Ok(None))
 }
 
 pub(crate) fn activation_grad(cpu: &CpuBackend, f: Activation, x: &Buffer, g: &Buffer) -> Rim<Buffer> {
-    struct Job<'a>(&'a CpuBackend, &'a Buffer, &'a Buffer);
-    impl<T: Float> Use<T> for Job<'_> {
-        type Output = Rim<Buffer>;
-        fn with<C: Curve<T>>(self, curve: C) -> Rim<Buffer> {
-            let Self(cpu, x, g) = self;
-            map2::<T, T, T>(cpu, "activation_grad", x, g, &|x, g, y| apply2(cpu.isa(), Grad(curve), x, g, y)).map(Some)
-        }
-    }
-    for_float!(x.dtype(), T => choose::<T, _>(f, Job(cpu, x, g)).unwrap_or_else(|| Ok(Some(g.clone()))), else Ok(None))
+    for_float!(x.dtype(), T => match grad_kernel::<T>(f) {
+        Some(f) => map2::<T, T, T>(cpu, "activation_grad", x, g, &|x, g, y| f(cpu.isa(), x, g, y)).map(Some),
+        None => Ok(Some(g.clone())),
+    }, else Ok(None))
 }

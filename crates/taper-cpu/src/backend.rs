@@ -230,6 +230,36 @@ impl Backend for CpuBackend {
         layer_norm::layer_norm_grad(self, g, saved, x, weight, dims, needs)
     }
 
+    fn batch_norm_stats(&self, x: &Buffer, eps: f64) -> Rim<(Buffer, Buffer, Saved)> {
+        batch_norm::batch_norm_stats(self, x, eps)
+    }
+
+    fn batch_norm_block(
+        &self,
+        x: &Buffer,
+        saved: &Saved,
+        weight: Option<&Buffer>,
+        bias: Option<&Buffer>,
+        residual: Option<&Buffer>,
+        f: Activation,
+    ) -> Result<Buffer> {
+        batch_norm::batch_norm_block(self, x, saved, [weight, bias, residual], f)
+    }
+
+    fn batch_norm_block_grad(
+        &self,
+        g: &Buffer,
+        saved: &Saved,
+        x: &Buffer,
+        weight: Option<&Buffer>,
+        bias: Option<&Buffer>,
+        residual: Option<&Buffer>,
+        f: Activation,
+        needs: [bool; 4],
+    ) -> Result<ParamGrads> {
+        batch_norm::batch_norm_block_grad(self, g, saved, x, [weight, bias, residual], f, needs)
+    }
+
     fn batch_norm(
         &self,
         x: &Buffer,
@@ -237,7 +267,9 @@ impl Backend for CpuBackend {
         bias: Option<&Buffer>,
         eps: f64,
     ) -> Rim<(Buffer, Buffer, Buffer, Saved)> {
-        batch_norm::batch_norm(self, x, weight, bias, eps)
+        let Some((mean, variance, saved)) = self.batch_norm_stats(x, eps)? else { return Ok(None) };
+        let y = self.batch_norm_block(x, &saved, weight, bias, None, Activation::Identity)?;
+        Ok(Some((y, mean, variance, saved)))
     }
 
     fn batch_norm_grad(
@@ -246,9 +278,10 @@ impl Backend for CpuBackend {
         saved: &Saved,
         x: &Buffer,
         weight: Option<&Buffer>,
-        needs: [bool; 3],
+        [of_x, of_weight, of_bias]: [bool; 3],
     ) -> Result<ParamGrads> {
-        batch_norm::batch_norm_grad(self, g, saved, x, weight, needs)
+        let needs = [of_x, of_weight, of_bias, false];
+        self.batch_norm_block_grad(g, saved, x, weight, None, None, Activation::Identity, needs)
     }
 
     fn dropout(&self, x: &Buffer, p: f64, key: RandomKey) -> Rim<Buffer> {

@@ -1,8 +1,8 @@
 //! Values that wait, so that what follows can join them.
 //!
 //! Eager evaluation cannot see the next call, and yet `conv → relu → max_pool` should be one kernel in an ordinary
-//! network. So a convolution checks its shapes, returns a tensor whose value is pending, and an activation or a pooling
-//! that is applied to a pending tensor makes a longer pending chain. Whoever reads a value ([`crate::Tensor::buffer`])
+//! network, and so should `batch norm → add → relu`. So a convolution checks its shapes, returns a tensor whose value is
+//! pending, and an activation or a pooling that is applied to a pending tensor makes a longer pending chain. Whoever reads a value ([`crate::Tensor::buffer`])
 //! has its chain computed: in one fused kernel where the backend offers it, else step by step. A fused value's node on
 //! the tape leads straight to the chain's inputs; the nodes of the steps remain beside it, for gradients of gradients
 //! and for gradients with respect to a value in the middle.
@@ -18,6 +18,11 @@ pub(crate) trait Pending: Send + Sync {
 
     /// This chain with an activation behind it. `this` is the tensor that waits.
     fn then_activation(&self, _this: &Tensor, _f: Activation) -> Option<Box<dyn Pending>> {
+        None
+    }
+
+    /// This chain with `other`, of the same shape, added.
+    fn then_add(&self, _this: &Tensor, _other: &Tensor) -> Option<Box<dyn Pending>> {
         None
     }
 

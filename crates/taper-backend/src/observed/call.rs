@@ -137,6 +137,13 @@ impl Argument for [bool; 3] {
     }
 }
 
+/// The last is the residual's, which costs nothing beside the others.
+impl Argument for [bool; 4] {
+    fn note(&self, call: &mut Call) {
+        call.needs = Some([self[0], self[1], self[2]]);
+    }
+}
+
 impl Argument for bool {
     fn note(&self, call: &mut Call) {
         call.flags.push(*self);
@@ -198,7 +205,7 @@ impl Returned for Buffer {
 
 impl Returned for ParamGrads {
     fn note(&self, call: &mut Call) {
-        let grads = [&self.x, &self.weight, &self.bias].into_iter().flatten();
+        let grads = [&self.x, &self.weight, &self.bias, &self.residual].into_iter().flatten();
         call.results.extend(grads.map(Operand::from));
     }
 }
@@ -242,4 +249,5 @@ macro_rules! several_returned {
     };
 }
 several_returned!(A, B);
+several_returned!(A, B, C);
 several_returned!(A, B, C, D);

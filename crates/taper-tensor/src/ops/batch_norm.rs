@@ -1,13 +1,18 @@
 //! Batch norm (Ioffe and Szegedy 2015): y = (x − μ) / √(σ² + ε) · w + b for each channel, with the batch's mean μ and
 //! biased variance σ² in training, and given ones in evaluation.
+//!
+//! In training the statistics are computed at once; the value stays pending, where the backend can do it in two halves, so
+//! that a tensor of the same shape that is added and an activation join the same kernel.
 
 use super::NormStats;
 use super::shorthand::{Affine, plain};
 use crate::Tensor;
 use crate::check;
 use crate::gradcheck::Case;
-use crate::tape::Rule;
-use taper_backend::{Error, Result};
+use crate::pending::Pending;
+use crate::tape::{Fused, Rule};
+use crate::tensor::Value;
+use taper_backend::{Activation, Buffer, Error, Result, Saved};
 
 impl Tensor {
     /// Normalises each channel of `[N, C, …]` over batch and positions; `weight` and `bias` are `[C]`. Returns the batch's
@@ -20,6 +25,10 @@ impl Tensor {
         }
         let affine = Affine::of(weight, bias);
         let inputs = affine.inputs(self, weight, bias);
+        if let Some((mean, var, saved)) = self.device().batch_norm_stats(self.buffer()?, eps)? {
+            let stats = NormStats { mean: plain(self, mean), var: plain(self, var) };
+            return Ok((pending(self, weight, bias, saved, eps)?, stats));
+        }
         let buffers = (weight.map(Tensor::buffer).transpose()?, bias.map(Tensor::buffer).transpose()?);
         let Some((y, mean, var, saved)) = self.device().batch_norm(self.buffer()?, buffers.0, buffers.1, eps)? else {
             return composed(self, weight, bias, eps);
@@ -33,10 +42,7 @@ impl Tensor {
                 let gradients = g.device().batch_norm_grad(g.buffer()?, &saved, x.buffer()?, weight, wanted)?;
                 Ok(Some(affine.gradients(g, gradients)))
             };
-            Rule::kernel(backward, &inputs, move |all| {
-                let (weight, bias) = affine.parts(all);
-                Ok(composed(&all[0], weight, bias, eps)?.0)
-            })
+            Rule::kernel(backward, &inputs, move |all| again(all, affine, eps))
         });
         Ok((y, stats))
     }
@@ -93,6 +99,116 @@ fn per_channel(x: &Tensor, values: &Tensor) -> Result<Tensor> {
     let mut dims = vec![1; x.shape().rank() - 1];
     dims[0] = values.count();
     values.reshape(dims)
+}
+
+/// The output, waiting for what may follow; the batch's statistics are there already, in `saved`.
+fn pending(
+    x: &Tensor,
+    weight: Option<&Tensor>,
+    bias: Option<&Tensor>,
+    saved: Saved,
+    eps: f64,
+) -> Result<Tensor> {
+    for parameter in [weight, bias].into_iter().flatten() {
+        parameter.buffer()?;
+    }
+    let affine = Affine::of(weight, bias);
+    let chain = Chain {
+        x: x.clone(),
+        weight: weight.cloned(),
+        bias: bias.cloned(),
+        saved,
+        residual: None,
+        activation: Activation::Identity,
+        between: Vec::new(),
+    };
+    let alone = chain.clone();
+    let value = Value::Pending(x.shape().clone(), x.dtype(), Box::new(chain));
+    let inputs = affine.inputs(x, weight, bias);
+    Ok(Tensor::record(OP, value, &inputs, || {
+        let backward = move |g: &Tensor, needs: &[bool]| alone.gradients(g, needs).map(Some);
+        Rule::kernel(backward, &inputs, move |all| again(all, affine, eps))
+    }))
+}
+
+/// `f((x − μ) / √(σ² + ε) · w + b + residual)`, waiting.
+#[derive(Clone)]
+struct Chain {
+    x: Tensor,
+    weight: Option<Tensor>,
+    bias: Option<Tensor>,
+    saved: Saved,
+    residual: Option<Tensor>,
+    activation: Activation,
+    /// The values of the steps before the last.
+    between: Vec<Tensor>,
+}
+
+impl Chain {
+    /// Weight, bias and residual.
+    fn others(&self) -> Result<[Option<&Buffer>; 3]> {
+        let [weight, bias, residual] =
+            [&self.weight, &self.bias, &self.residual].map(|x| x.as_ref().map(Tensor::buffer).transpose());
+        Ok([weight?, bias?, residual?])
+    }
+
+    /// All inputs there are, in order.
+    fn inputs(&self) -> Vec<&Tensor> {
+        let others = [&self.weight, &self.bias, &self.residual];
+        std::iter::once(&self.x).chain(others.into_iter().flatten()).collect()
+    }
+
+    /// One gradient, or none, for each of the inputs.
+    fn gradients(&self, g: &Tensor, needs: &[bool]) -> Result<Vec<Option<Tensor>>> {
+        let there = [true, self.weight.is_some(), self.bias.is_some(), self.residual.is_some()];
+        let mut needs = needs.iter().copied();
+        let wanted = there.map(|there| there && needs.next() == Some(true));
+        let (x, [weight, bias, residual]) = (self.x.buffer()?, self.others()?);
+        let (saved, f) = (&self.saved, self.activation);
+        let found = g.device().batch_norm_block_grad(g.buffer()?, saved, x, weight, bias, residual, f, wanted)?;
+        let all = [found.x, found.weight, found.bias, found.residual];
+        Ok(all.into_iter().zip(there).filter(|(_, there)| *there).map(|(of, _)| Some(plain(g, of?))).collect())
+    }
+
+    /// This chain, one step longer.
+    fn longer(&self, this: &Tensor) -> Self {
+        let mut longer = self.clone();
+        longer.between.push(this.clone());
+        longer
+    }
+}
+
+impl Pending for Chain {
+    fn compute(&self) -> Result<(Buffer, Option<Fused>)> {
+        let [weight, bias, residual] = self.others()?;
+        let y = self.x.device().batch_norm_block(
+            self.x.buffer()?,
+            &self.saved,
+            weight,
+            bias,
+            residual,
+            self.activation,
+        )?;
+        // Without the steps between, which would keep their own chains.
+        let chain = Self { between: Vec::new(), ..self.clone() };
+        Ok((y, Some(Fused::new(&self.inputs(), &self.between, move |g, needs| chain.gradients(g, needs)))))
+    }
+
+    fn then_add(&self, this: &Tensor, other: &Tensor) -> Option<Box<dyn Pending>> {
+        let free = self.activation == Activation::Identity && self.residual.is_none();
+        free.then(|| -> Box<dyn Pending> { Box::new(Self { residual: Some(other.clone()), ..self.longer(this) }) })
+    }
+
+    fn then_activation(&self, this: &Tensor, f: Activation) -> Option<Box<dyn Pending>> {
+        let free = self.activation == Activation::Identity;
+        free.then(|| -> Box<dyn Pending> { Box::new(Self { activation: f, ..self.longer(this) }) })
+    }
+}
+
+/// The composed output, of those inputs that there are.
+fn again(all: &[Tensor], affine: Affine, eps: f64) -> Result<Tensor> {
+    let (weight, bias) = affine.parts(all);
+    Ok(composed(&all[0], weight, bias, eps)?.0)
 }
 
 fn composed(x: &Tensor, weight: Option<&Tensor>, bias: Option<&Tensor>, eps: f64) -> Result<(Tensor, NormStats)> {

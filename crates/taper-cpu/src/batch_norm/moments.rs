@@ -1,0 +1,103 @@
+//! Each channel's mean and biased variance, in one pass over memory.
+//!
+//! A block of rows stays in the cache while its mean is found, then its squares about that mean; the blocks' moments are
+//! joined by the formula of Chan, Golub and LeVeque (1979), whose terms are all positive: nothing cancels.
+
+use super::{FLUSH, Rows, TILE, flush, rounded, tile};
+use crate::CpuBackend;
+use crate::isa::multiversion;
+use crate::math::Float;
+
+multiversion! {
+    /// Adds each row's deviations from `shift` to the sum of its channel.
+    fn add_deviations<T: Float>(x: &[T], shift: &[T], sum: &mut [T]) {
+        let width = shift.len();
+        let whole = width - width % TILE;
+        for x in x.chunks_exact(width) {
+            for left in (0..whole).step_by(TILE) {
+                let (x, shift, mut acc) = (tile(x, left), tile(shift, left), tile(sum, left));
+                for i in 0..TILE {
+                    acc[i] += x[i] - shift[i];
+                }
+                sum[left..left + TILE].copy_from_slice(&acc);
+            }
+            for i in whole..width {
+                sum[i] += x[i] - shift[i];
+            }
+        }
+    }
+}
+
+multiversion! {
+    /// Adds their squares.
+    fn add_squares<T: Float>(x: &[T], shift: &[T], sum: &mut [T]) {
+        let width = shift.len();
+        let whole = width - width % TILE;
+        for x in x.chunks_exact(width) {
+            for left in (0..whole).step_by(TILE) {
+                let (x, shift, mut acc) = (tile(x, left), tile(shift, left), tile(sum, left));
+                for i in 0..TILE {
+                    let d = x[i] - shift[i];
+                    acc[i] += d * d;
+                }
+                sum[left..left + TILE].copy_from_slice(&acc);
+            }
+            for i in whole..width {
+                let d = x[i] - shift[i];
+                sum[i] += d * d;
+            }
+        }
+    }
+}
+
+/// The mean of each channel over a block of rows, and the sum of squares about it.
+struct Block {
+    rows: f64,
+    mean: Vec<f64>,
+    squares: Vec<f64>,
+}
+
+impl Block {
+    fn new<T: Float>(cpu: &CpuBackend, x: &[T], channels: usize) -> Self {
+        let rows = (x.len() / channels) as f64;
+        let mut few = vec![T::ZERO; channels];
+        let mut sums = |add: fn(crate::Isa, &[T], &[T], &mut [T]), shift: &[T]| {
+            let mut sum = vec![0.0; channels];
+            for rows in x.chunks(FLUSH * channels) {
+                add(cpu.isa(), rows, shift, &mut few);
+                flush(cpu.isa(), &mut few, &mut sum);
+            }
+            sum
+        };
+        // About the first row: as near as any to the others, so that little is lost where the mean is large.
+        let first = &x[..channels];
+        let mean: Vec<f64> =
+            sums(add_deviations::<T>, first).iter().zip(first).map(|(sum, x)| x.wide() + sum / rows).collect();
+        let near = rounded::<T>(mean.iter().copied());
+        let mut squares = sums(add_squares::<T>, &near);
+        for ((square, mean), near) in squares.iter_mut().zip(&mean).zip(&near) {
+            *square = (*square - rows * (mean - near.wide()).powi(2)).max(0.0);
+        }
+        Self { rows, mean, squares }
+    }
+}
+
+/// Mean and biased variance of each channel.
+pub(super) fn moments<T: Float>(cpu: &CpuBackend, x: &[T], rows: Rows) -> (Vec<f64>, Vec<f64>) {
+    let (channels, all) = (rows.channels, rows.count as f64);
+    let size = rows.task();
+    let blocks = cpu.map_tasks(x.len().div_ceil(size), x.len(), |task| {
+        Block::new(cpu, &x[task * size..x.len().min((task + 1) * size)], channels)
+    });
+    let mut mean = blocks[0].mean.clone();
+    for (c, mean) in mean.iter_mut().enumerate() {
+        let start = *mean;
+        *mean += blocks.iter().map(|block| block.rows * (block.mean[c] - start)).sum::<f64>() / all;
+    }
+    let squares = |c: usize| {
+        let of = |block: &Block| block.squares[c] + block.rows * (block.mean[c] - mean[c]).powi(2);
+        blocks.iter().map(of).sum::<f64>()
+    };
+    let variance = (0..channels).map(|c| squares(c) / all).collect();
+    (mean, variance)
+}
