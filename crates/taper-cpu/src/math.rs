@@ -294,7 +294,7 @@ fn gelu_slope_f32(x: f32) -> f32 {
 }
 
 /// 1 / √(2π)
-const FRAC_1_SQRT_TAU: f32 = 0.398_942_28;
+const FRAC_1_SQRT_TAU: f32 = 0.398_942_3;
 
 /// erf x to about 2e-16: below 1.5 by the series of Abramowitz and Stegun (1964) 7.1.6, whose terms are all positive, above
 /// through the complement.
