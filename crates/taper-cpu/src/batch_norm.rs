@@ -9,6 +9,7 @@
 mod backward;
 mod forward;
 mod moments;
+mod passes;
 
 use crate::isa::multiversion;
 use crate::layer_norm::joined;
