@@ -8,6 +8,7 @@ use crate::isa::multiversion;
 use crate::layout::{dense_strides, memory_order, offset_of};
 use crate::storage::Stored;
 use crate::{CpuBackend, transfer};
+use std::ops::Range;
 use taper_backend::{Buffer, DType, Error, ReduceOp, Result};
 
 /// Elements that one part of a long reduction takes.
@@ -15,6 +16,8 @@ const PART: usize = 64 * 1024;
 /// Columns that are accumulated at a time: their accumulators stay in the L1 cache.
 const COLUMNS: usize = 512;
 const LANES: usize = 16;
+/// Rows that are added one to the next. A running sum's error grows with its length, so those of longer ones are joined.
+const RUN: usize = 256;
 
 /// How elements become one.
 trait Reducer<T>: Copy + Send + Sync {
@@ -139,8 +142,7 @@ impl<'a, T: Stored> Task<'a, T> {
         let (mut at, mut acc) = (from, R::START);
         while at < to {
             let column = at % self.inner;
-            // Short parts keep the rounding of f64 sums small, as pairs do.
-            let len = (self.inner - column).min(to - at).min(4096);
+            let len = (self.inner - column).min(to - at).min(RUN * LANES);
             let start = base + self.reduced.offset(at / self.inner);
             acc = R::join(acc, row::<T, R>(self.isa, self.elements(start, column, column + len, buffer)));
             at += len;
@@ -159,10 +161,20 @@ impl<'a, T: Stored> Task<'a, T> {
         buffer: &mut Vec<T>,
     ) {
         let base = self.kept.offset(o);
-        acc.fill(R::START);
-        for r in from..to {
-            let start = base + self.reduced.offset(r);
-            column::<T, R>(self.isa, acc, self.elements(start, left, left + acc.len(), buffer));
+        let mut add = |acc: &mut [R::Acc], rows: Range<usize>| {
+            acc.fill(R::START);
+            for r in rows {
+                let start = base + self.reduced.offset(r);
+                column::<T, R>(self.isa, acc, self.elements(start, left, left + acc.len(), buffer));
+            }
+        };
+        add(acc, from..to.min(from + RUN));
+        if to > from + RUN {
+            let mut run = vec![R::START; acc.len()];
+            for at in (from + RUN..to).step_by(RUN) {
+                add(&mut run, at..to.min(at + RUN));
+                acc.iter_mut().zip(&run).for_each(|(acc, &run)| *acc = R::join(*acc, run));
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{ExactSum, distance, normal, on_each, poison};
+use common::{ExactSum, distance, exact_sum, normal, on_each, poison, sum_distance};
 use proptest::prelude::*;
 use taper_backend::{
     Activation, Backend, BinaryOp, Buffer, CompareOp, DType, HostData, PadAmount, ReduceOp, Shape, SliceRange, UnaryOp,
@@ -131,7 +131,8 @@ proptest! {
         });
     }
 
-    /// A sum in f64 of f32 is exact but for the last rounding, 2⁻²⁴; of f64, lanes and parts keep it within a few of its own.
+    /// A sum in f64 of f32 is exact but for the last rounding, 2⁻²⁴; of f64, short runs keep it
+    /// within a few of its own.
     #[test]
     fn reduce(shape in shapes(), dtype in float(), set in any::<u8>(), layout in 0usize..3) {
         let x = Plain::random(&shape, dtype, 3);
@@ -204,6 +205,24 @@ proptest! {
             }).collect();
             assert_eq!(found[2].to_f64(), padded);
         });
+    }
+}
+
+/// Sums of f64 in long columns, against the size of their terms: a running sum of n random terms is off by about 0.3 u √n,
+/// u = 2⁻⁵³, so one of 20 000 by 40u; runs of 256, and some eighty of them joined, by 5u and 3u.
+#[test]
+fn long_columns_are_summed_in_short_runs() {
+    for width in [1, 3, 40] {
+        let x = Plain::random(&[60_000, width], DType::F64, 5);
+        let sums: Vec<ExactSum> =
+            (0..width).map(|i| exact_sum(x.values.iter().skip(i).step_by(width).copied())).collect();
+        on_each(
+            |cpu| vec![cpu.download(&cpu.reduce(ReduceOp::Sum, &x.place(cpu, DType::F64, 0), &[0]).unwrap()).unwrap()],
+            |cpu, found| {
+                let error = sum_distance(&found[0].to_f64(), &sums);
+                assert!(error <= 1.6e-15, "{width} columns on {cpu:?}: {error}");
+            },
+        );
     }
 }
 
