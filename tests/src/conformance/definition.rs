@@ -120,6 +120,16 @@ pub fn derivative(f: Activation, x: f64) -> f64 {
     }
 }
 
+/// Where f′ jumps, or may for some parameters.
+pub fn jumps(f: Activation) -> Vec<f64> {
+    match f {
+        Activation::Relu | Activation::LeakyRelu { .. } | Activation::Elu { .. } => vec![0.0],
+        Activation::Softplus { beta, threshold } => vec![threshold / beta],
+        Activation::Hardswish => vec![-3.0, 3.0],
+        _ => vec![],
+    }
+}
+
 /// Softmax, or its logarithm, of one row.
 pub fn softmax(row: &[f64], log: bool) -> Vec<f64> {
     let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);

@@ -18,6 +18,7 @@ mod optimiser;
 mod pooling;
 mod reduce;
 mod report;
+mod rim_batch_norm;
 mod rim_layers;
 mod rim_norms;
 mod rim_pointwise;
@@ -60,6 +61,7 @@ pub fn run_all(devices: &[Device], filter: &str) -> Vec<Report> {
     rim_pointwise::cases(&mut run);
     rim_layers::cases(&mut run);
     rim_norms::cases(&mut run);
+    rim_batch_norm::cases(&mut run);
     optimiser::cases(&mut run);
     run.reports
 }

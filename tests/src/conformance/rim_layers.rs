@@ -2,7 +2,7 @@
 
 use super::case::Expected;
 use super::convolution::Config;
-use super::definition::{activation, derivative};
+use super::definition::{activation, derivative, jumps};
 use super::rim_pointwise::ACTIVATIONS;
 use super::{Bound, Case, DType, FLOATS, Form, Run, Value, WIDE};
 use taper_backend::{Activation, Buffer, Conv2dSpec, Device, Error, HostData, ParamGrads, Pool2dSpec, Result, Rim};
@@ -160,13 +160,8 @@ impl Call<'_> {
             z.iter_mut().enumerate().for_each(|(i, z)| *z += bias[i / plane % channels]);
         }
         let a: Vec<f64> = z.iter().map(|&z| activation(self.f, z)).collect();
-        let kinks: &[f64] = match self.f {
-            Activation::Relu | Activation::LeakyRelu { .. } | Activation::Elu { .. } => &[0.0],
-            Activation::Softplus { .. } => &[4.0],
-            Activation::Hardswish => &[-3.0, 3.0],
-            _ => &[],
-        };
-        let mut margin = z.iter().flat_map(|z| kinks.iter().map(move |k| (z - k).abs())).fold(f64::INFINITY, f64::min);
+        let far = |z: &f64| jumps(self.f).into_iter().map(|jump| (z - jump).abs()).fold(f64::INFINITY, f64::min);
+        let mut margin = z.iter().map(far).fold(f64::INFINITY, f64::min);
         let (mut da, mut y, mut y_shape) = (g.f64(), a.clone(), shape.clone());
         if let Some(pool) = self.pool {
             let ab = toy.upload(HostData::F64(a.clone()), &shape)?;

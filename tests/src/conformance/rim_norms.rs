@@ -67,7 +67,7 @@ fn cross_entropies(run: &mut Run, dtype: DType) {
 }
 
 /// Which of weight and bias there are, and whose gradients are wanted.
-const PARAMETERS: [(bool, bool, [bool; 3]); 6] = [
+pub const PARAMETERS: [(bool, bool, [bool; 3]); 6] = [
     (true, true, [true, true, true]),
     (true, true, [false, true, true]),
     (true, true, [true, false, false]),
