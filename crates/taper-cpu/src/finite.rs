@@ -16,6 +16,7 @@ multiversion! {
         let mut sums = [T::ZERO; LANES];
         let (blocks, rest) = x.as_chunks::<LANES>();
         for block in blocks {
+            #[allow(clippy::eq_op)] // not equal for an infinity and a NaN
             for l in 0..LANES {
                 sums[l] += block[l] - block[l];
             }
