@@ -7,7 +7,7 @@
 //! Gᵀ·[ (Bᵀ·d·B) ⊙ (A·g·Aᵀ) ]·G, summed over tiles.
 //!
 //! A task transforms the tiles of some rows or some pictures, multiplies, and transforms the products back while they are in
-//! the cache. What it rounds away is 2 to 3 times what direct evaluation does (`examples/winograd_error.rs`);
+//! the cache. What it rounds away is 3 to 5 times what direct evaluation does (`examples/winograd.rs` prints it);
 //! [`Convolution::Direct`] turns it off. f64 is always evaluated directly: it checks the rest.
 
 mod gather;
