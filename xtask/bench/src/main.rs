@@ -89,7 +89,7 @@ fn worker(WorkerArgs { name, threads, settings }: &WorkerArgs) -> Result<(), Str
     worker::work(work, &settings.device(*threads).map_err(|error| error.to_string())?)
 }
 
-/// What starts [`worker`] in a process of its own.
+/// What starts [`worker()`] in a process of its own.
 fn our_worker(program: &Path, work: &str, threads: usize, settings: &Settings) -> Command {
     let mut command = Command::new(program);
     command.args(["worker", work, "--threads", &threads.to_string()]).args(settings.arguments());
