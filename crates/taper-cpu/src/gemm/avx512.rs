@@ -84,11 +84,13 @@ macro_rules! kernels {
                         let c = tile.c.wrapping_add(i * tile.c_row + v * $lanes);
                         // SAFETY: the mask keeps both within the `columns` of row `i` of `c`.
                         unsafe {
-                            let mut sum = sums[i][v];
-                            if tile.accumulate {
-                                sum = $add($maskz_load(masks[v], c), sum);
+                            let sum = sums[i][v];
+                            if masks[v] == <$mask>::MAX {
+                                $store(c, if tile.accumulate { $add($load(c), sum) } else { sum });
+                            } else {
+                                let sum = if tile.accumulate { $add($maskz_load(masks[v], c), sum) } else { sum };
+                                $mask_store(c, masks[v], sum);
                             }
-                            $mask_store(c, masks[v], sum);
                         }
                     }
                 });

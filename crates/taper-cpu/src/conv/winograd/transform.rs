@@ -181,27 +181,49 @@ unsafe fn map<V: Vector, L: Lines<I, O>, const I: usize, const O: usize>(
     size: [usize; 2],
     channels: usize,
 ) {
-    for start in (0..channels).step_by(V::LANES) {
-        let count = V::LANES.min(channels - start);
-        // SAFETY: the caller vouches for the instruction set and the elements.
-        unsafe {
-            let mut lines = [[V::splat(0.0); O]; I];
-            for (i, line) in lines.iter_mut().enumerate() {
-                let mut row = [V::splat(0.0); I];
-                for (j, x) in row.iter_mut().enumerate() {
-                    *x = V::load(from.wrapping_add(i * from_step[0] + j * from_step[1] + start), count);
-                }
-                *line = L::line(row);
+    let whole = channels / V::LANES * V::LANES;
+    // SAFETY: the caller vouches for the instruction set and the elements.
+    unsafe {
+        for start in (0..whole).step_by(V::LANES) {
+            let (from, to) = (from.wrapping_add(start), to.wrapping_add(start));
+            // A number that the compiler sees, so that whole vectors need no masks.
+            map_some::<V, L, I, O>(from, from_step, to, to_step, size, V::LANES);
+        }
+        if whole < channels {
+            let (from, to) = (from.wrapping_add(whole), to.wrapping_add(whole));
+            map_some::<V, L, I, O>(from, from_step, to, to_step, size, channels - whole);
+        }
+    }
+}
+
+/// [`map`] for `count` channels, at most a vector.
+#[inline(always)]
+unsafe fn map_some<V: Vector, L: Lines<I, O>, const I: usize, const O: usize>(
+    from: *const f32,
+    from_step: [usize; 2],
+    to: *mut f32,
+    to_step: [usize; 2],
+    size: [usize; 2],
+    count: usize,
+) {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let mut lines = [[V::splat(0.0); O]; I];
+        for (i, line) in lines.iter_mut().enumerate() {
+            let mut row = [V::splat(0.0); I];
+            for (j, x) in row.iter_mut().enumerate() {
+                *x = V::load(from.wrapping_add(i * from_step[0] + j * from_step[1]), count);
             }
-            for j in 0..O {
-                let mut column = [V::splat(0.0); I];
-                for (x, line) in column.iter_mut().zip(&lines) {
-                    *x = line[j];
-                }
-                for (i, x) in L::line(column).into_iter().enumerate() {
-                    if i < size[0] && j < size[1] {
-                        x.store(to.wrapping_add(i * to_step[0] + j * to_step[1] + start), count);
-                    }
+            *line = L::line(row);
+        }
+        for j in 0..O {
+            let mut column = [V::splat(0.0); I];
+            for (x, line) in column.iter_mut().zip(&lines) {
+                *x = line[j];
+            }
+            for (i, x) in L::line(column).into_iter().enumerate() {
+                if i < size[0] && j < size[1] {
+                    x.store(to.wrapping_add(i * to_step[0] + j * to_step[1]), count);
                 }
             }
         }
