@@ -14,8 +14,6 @@ use crate::storage::Stored;
 use std::ops::Range;
 use taper_backend::Result;
 
-/// Bytes of a column panel's line: two vectors times this many bytes stay in the first cache.
-const DEPTH_BYTES: usize = 832;
 /// Positions of a unit, at most about.
 const POSITIONS: usize = 256;
 /// How many tasks there should be, at least, where the size allows.
@@ -203,7 +201,7 @@ impl<'a, T: Real + Stored> Plan<'a, T> {
         let kernel = T::kernel(gather.cpu.isa());
         let panels = Panels::new(&kernel, outputs);
         let (runs, length) = gather.windows.runs(inputs);
-        let chunks = chunks(&runs, length, DEPTH_BYTES / size_of::<T>());
+        let chunks = chunks(&runs, length, Kernel::<T>::LONGEST);
         let depth = runs.len() * length;
         let packed = gather.cpu.pool().alloc(gather.groups * depth * panels.padded())?;
         let mut plan = Self { gather, kernel, panels, chunks, depth, packed };

@@ -73,6 +73,11 @@ pub(crate) struct Kernel<T> {
     pub dots: unsafe fn(dots: &Dots<T>, rows: usize) -> DotSums<T>,
 }
 
+impl<T> Kernel<T> {
+    /// The most `k` of a panel: two vectors of columns, so long, stay in the first cache.
+    pub const LONGEST: usize = 832 / size_of::<T>();
+}
+
 /// The most rows of [`Kernel::dots`].
 pub(crate) const DOT_ROWS: usize = 8;
 /// The lines of [`Kernel::dots`].

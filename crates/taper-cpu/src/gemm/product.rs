@@ -10,9 +10,7 @@ use crate::storage::Stored;
 use std::ops::Range;
 use taper_backend::Result;
 
-/// Bytes of one line of a panel: two vectors times this many bytes stay in the first cache.
-const DEPTH_BYTES: usize = 832;
-/// Row panels of a task, at most: with `DEPTH_BYTES` they stay in the second cache.
+/// Row panels of a task, at most: with [`Kernel::LONGEST`] they stay in the second cache.
 const GROUP: usize = 12;
 /// Column panels that are packed together, at most: as `GROUP`. Rows of B are then read in long pieces.
 const WIDE: usize = 8;
@@ -137,8 +135,7 @@ impl<'a, 'b, T: Real + Stored> Plan<'a, 'b, T> {
         let kernel = T::kernel(cpu.isa());
         // Panels of even height: one of two rows would keep the multipliers half idle.
         let height = product.rows.div_ceil(product.rows.div_ceil(kernel.rows));
-        let longest = DEPTH_BYTES / size_of::<T>();
-        let chunk = product.depth.div_ceil(product.depth.div_ceil(longest).max(1)).max(1);
+        let chunk = product.depth.div_ceil(product.depth.div_ceil(Kernel::<T>::LONGEST).max(1)).max(1);
         let layout = RowLayout::of(&product.a, height, chunk);
         let panels = Panels::new(&kernel, product.columns);
         Self { cpu, product, finish, transposed, kernel, height, panels, chunk, layout }

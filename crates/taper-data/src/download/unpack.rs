@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn paths_that_leave_the_folder_are_refused() {
-        for name in ["../evil", "data/../../evil", "/tmp/evil", "..", "C:\\evil", "a\\..\\b", "c:evil"] {
+        for name in ["../evil", "data/../../evil", "/evil", "..", "C:\\evil", "a\\..\\b", "c:evil"] {
             let text = refused(&one(EntryType::Regular, name, "", b"x"), &archive(100, 10));
             assert_eq!(text, format!("entry `{name}` leaves the folder"));
         }

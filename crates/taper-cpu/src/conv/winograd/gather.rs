@@ -9,8 +9,6 @@ use crate::storage::Stored;
 use std::ops::Range;
 use taper_backend::Result;
 
-/// Bytes of a column panel's line: two vectors times this many bytes stay in the first cache.
-const DEPTH_BYTES: usize = 832;
 /// Tiles of a unit, about: with these the transformed kernels, which each unit reads, are not waited for.
 const TILES: usize = 32;
 /// The least: about the rows of the largest register tile.
@@ -46,7 +44,7 @@ pub(in super::super) fn gather<T: Real + Stored>(
     let [pictures, ..] = source.shape();
     let kernel = T::kernel(cpu.isa());
     let panels = Panels::new(&kernel, outputs);
-    let chunk = inputs.div_ceil(inputs.div_ceil(DEPTH_BYTES / size_of::<T>()));
+    let chunk = inputs.div_ceil(inputs.div_ceil(Kernel::<T>::LONGEST));
     let plane = inputs * panels.padded() + GAP;
     let kernels = cpu.pool().alloc(groups * POINTS * plane)?;
     let mut plan = Plan { gather, transforms, kernel, panels, chunk, plane, kernels };
