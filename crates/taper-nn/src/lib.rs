@@ -57,6 +57,7 @@ mod losses;
 mod module;
 mod optim;
 mod params;
+pub mod schedule;
 pub mod weights;
 
 pub use context::Context;
@@ -66,6 +67,7 @@ pub use losses::*;
 pub use module::{Module, Sequential};
 pub use optim::*;
 pub use params::Params;
+pub use schedule::Schedule;
 
 pub use taper_tensor;
 pub use taper_tensor::{

@@ -1,0 +1,40 @@
+//! Cosine annealing with warm restarts.
+
+use super::{Schedule, at_least_one, half_wave, share};
+use taper_tensor::Result;
+
+/// min + ½(1 − min)(1 + cos(πt / Tᵢ)), t counted from the i-th restart, Tᵢ = first · multiplyⁱ: SGDR (Loshchilov and
+/// Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017, equation 5), as PyTorch's
+/// `CosineAnnealingWarmRestarts`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CosineRestarts {
+    first: u64,
+    multiply: u64,
+    min: f64,
+}
+
+impl CosineRestarts {
+    /// `first`: T₀, the steps before the first restart, at least 1. `multiply`: how many times longer each run is than the
+    /// one before, at least 1. `min`: the factor that each run falls towards, from 0 to 1.
+    pub fn new(first: u64, multiply: u64, min: f64) -> Result<Self> {
+        at_least_one("cosine_restarts", "first", first)?;
+        at_least_one("cosine_restarts", "multiply", multiply)?;
+        share("cosine_restarts", "min", min)?;
+        Ok(Self { first, multiply, min })
+    }
+}
+
+impl Schedule for CosineRestarts {
+    fn factor(&self, step: u64) -> f64 {
+        let (mut since, mut length) = (step, self.first);
+        if self.multiply == 1 {
+            since %= length;
+        }
+        while since >= length {
+            since -= length;
+            // A run too long to count has no end.
+            length = length.saturating_mul(self.multiply);
+        }
+        half_wave(1.0, self.min, since as f64 / length as f64)
+    }
+}

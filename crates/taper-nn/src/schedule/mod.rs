@@ -1,0 +1,102 @@
+//! Learning-rate schedules, one a file: factors on the optimiser's base rate, step by step.
+//!
+//! A schedule is a function of the step alone, so that a run that is cut and continued needs no more than the step; only
+//! [`Plateau`], which listens to the validation loss, has a state of its own.
+//!
+//! ```
+//! use taper_nn::schedule::{Cosine, Schedule, WarmUp};
+//! # fn main() -> taper_nn::Result<()> {
+//! let schedule = WarmUp::new(100, 0.0, Box::new(Cosine::new(900, 0.0)?))?;
+//! assert_eq!(schedule.factor(50), 0.5); // half of the warm-up
+//! assert_eq!(schedule.factor(100), 1.0);
+//! assert!((schedule.factor(550) - 0.5).abs() < 1e-12); // half of the cosine
+//! # Ok(())
+//! # }
+//! ```
+
+mod constant;
+mod cosine;
+mod cosine_restarts;
+mod exponential;
+mod linear;
+mod multi_step;
+mod one_cycle;
+mod plateau;
+mod polynomial;
+mod step_decay;
+mod warm_up;
+
+pub use constant::Constant;
+pub use cosine::Cosine;
+pub use cosine_restarts::CosineRestarts;
+pub use exponential::Exponential;
+pub use linear::Linear;
+pub use multi_step::MultiStep;
+pub use one_cycle::OneCycle;
+pub use plateau::Plateau;
+pub use polynomial::Polynomial;
+pub use step_decay::StepDecay;
+pub use warm_up::WarmUp;
+
+use std::fmt::Debug;
+use taper_tensor::{Error, Result};
+
+/// What the base rate is multiplied by.
+pub trait Schedule: Send + Sync + Debug {
+    /// The factor for step `step`, counted from 0. Where a schedule ends, its last factor stays.
+    fn factor(&self, step: u64) -> f64;
+
+    /// Takes note of a validation loss, once an epoch.
+    fn observe(&mut self, _loss: f64) {}
+
+    /// What a checkpoint has to hold beside the step: finite numbers, none for most schedules.
+    fn state(&self) -> Vec<f64> {
+        Vec::new()
+    }
+
+    /// Continues from a state that [`state`](Self::state) gave. An error for any other, which changes nothing.
+    fn load_state(&mut self, state: &[f64]) -> Result<()> {
+        if state.is_empty() {
+            return Ok(());
+        }
+        let detail = format!("this schedule keeps no state, {} numbers came: was it made by another?", state.len());
+        Err(Error::argument("schedule", detail))
+    }
+}
+
+/// Errs unless `value` is at least 1.
+fn at_least_one(schedule: &'static str, name: &str, value: u64) -> Result<()> {
+    if value >= 1 {
+        return Ok(());
+    }
+    Err(Error::argument(schedule, format!("{name} must be at least 1, came as 0")))
+}
+
+/// Errs unless `value` is finite and at least `low`; NaN is refused.
+fn at_least(schedule: &'static str, name: &str, value: f64, low: f64) -> Result<()> {
+    if value >= low && value.is_finite() {
+        return Ok(());
+    }
+    Err(Error::argument(schedule, format!("{name} must be a finite number of at least {low}, came as {value}")))
+}
+
+/// Errs unless `value` is from 0 to 1; NaN is refused.
+fn share(schedule: &'static str, name: &str, value: f64) -> Result<()> {
+    if (0.0..=1.0).contains(&value) {
+        return Ok(());
+    }
+    Err(Error::argument(schedule, format!("{name} must be from 0 to 1, came as {value}")))
+}
+
+/// Errs unless `value` is over 0 and at most 1: what a rate can decay by. NaN is refused.
+fn decay(schedule: &'static str, name: &str, value: f64) -> Result<()> {
+    if value > 0.0 && value <= 1.0 {
+        return Ok(());
+    }
+    Err(Error::argument(schedule, format!("{name} must be over 0 and at most 1, came as {value}")))
+}
+
+/// From `from` (at `part` 0) to `to` (at 1) along half a cosine wave.
+fn half_wave(from: f64, to: f64, part: f64) -> f64 {
+    to + (from - to) / 2.0 * (1.0 + (std::f64::consts::PI * part).cos())
+}

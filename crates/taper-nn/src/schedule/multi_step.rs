@@ -1,0 +1,34 @@
+//! Decay at chosen steps.
+
+use super::{Schedule, decay};
+use taper_tensor::{Error, Result};
+
+/// γⁿ at step t, with n the number of milestones that are at most t, as PyTorch's `MultiStepLR`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MultiStep {
+    milestones: Vec<u64>,
+    gamma: f64,
+}
+
+impl MultiStep {
+    /// `milestones`: steps in ascending order, at least one. `gamma`: γ, over 0 and at most 1.
+    pub fn new(milestones: Vec<u64>, gamma: f64) -> Result<Self> {
+        const NAME: &str = "multi_step";
+        if milestones.is_empty() {
+            return Err(Error::argument(NAME, "milestones must hold at least one step, came empty"));
+        }
+        if let Some(pair) = milestones.windows(2).find(|pair| pair[0] >= pair[1]) {
+            let detail = format!("milestones must ascend, {} came before {}", pair[0], pair[1]);
+            return Err(Error::argument(NAME, detail));
+        }
+        decay(NAME, "gamma", gamma)?;
+        Ok(Self { milestones, gamma })
+    }
+}
+
+impl Schedule for MultiStep {
+    fn factor(&self, step: u64) -> f64 {
+        let passed = self.milestones.partition_point(|&milestone| milestone <= step);
+        self.gamma.powf(passed as f64)
+    }
+}

@@ -1,0 +1,44 @@
+//! One cycle: up to the base rate and far down again.
+
+use super::{Schedule, at_least, at_least_one, half_wave, share};
+use taper_tensor::Result;
+
+/// Half a cosine wave from 1/start_div up to 1 at step w = warm_fraction · T − 1, another from there down to
+/// 1/(start_div · end_div) at the last step T − 1: super-convergence (Smith and Topin, "Super-convergence: very fast
+/// training of neural networks using large learning rates", 2018), as PyTorch's `OneCycleLR`, whose `max_lr` is the base
+/// rate. The last factor stays.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OneCycle {
+    steps: u64,
+    warm_fraction: f64,
+    start_div: f64,
+    end_div: f64,
+}
+
+impl OneCycle {
+    /// `steps`: T, at least 1. `warm_fraction`: the part of it that goes up, from 0 to 1 (0.3 in PyTorch). `start_div`: the
+    /// base rate over the first (25 there), `end_div`: the first rate over the last (10 000 there), both at least 1.
+    pub fn new(steps: u64, warm_fraction: f64, start_div: f64, end_div: f64) -> Result<Self> {
+        at_least_one("one_cycle", "steps", steps)?;
+        share("one_cycle", "warm_fraction", warm_fraction)?;
+        at_least("one_cycle", "start_div", start_div, 1.0)?;
+        at_least("one_cycle", "end_div", end_div, 1.0)?;
+        Ok(Self { steps, warm_fraction, start_div, end_div })
+    }
+}
+
+impl Schedule for OneCycle {
+    fn factor(&self, step: u64) -> f64 {
+        let last = (self.steps - 1) as f64;
+        let step = (step as f64).min(last);
+        let top = self.warm_fraction * self.steps as f64 - 1.0;
+        let start = 1.0 / self.start_div;
+        if step == top {
+            1.0
+        } else if step < top {
+            half_wave(start, 1.0, step / top)
+        } else {
+            half_wave(1.0, start / self.end_div, (step - top) / (last - top))
+        }
+    }
+}

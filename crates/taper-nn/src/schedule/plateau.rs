@@ -1,0 +1,81 @@
+//! Decay where the loss falls no more.
+
+use super::{Schedule, decay, share};
+use taper_tensor::{Error, Result};
+
+/// A factor that is multiplied by `factor`, though never below `min`, when more than `patience` validation losses in a row
+/// were not better than the best by the share `threshold`: loss < best · (1 − threshold). As PyTorch's
+/// `ReduceLROnPlateau` (mode min, relative threshold, no cooldown, eps 0).
+///
+/// A loss that is not finite is not better.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plateau {
+    factor: f64,
+    patience: u64,
+    threshold: f64,
+    min: f64,
+    current: f64,
+    /// Losses in a row that were not better.
+    bad: u64,
+    best: Option<f64>,
+}
+
+const NAME: &str = "plateau";
+
+impl Plateau {
+    /// `factor`: over 0 and below 1 (0.1 in PyTorch). `patience`: losses in a row that are borne (10). `threshold`: from 0
+    /// to 1 (1e-4). `min`: the least factor, from 0 to 1 (0).
+    pub fn new(factor: f64, patience: u64, threshold: f64, min: f64) -> Result<Self> {
+        decay(NAME, "factor", factor)?;
+        if factor == 1.0 {
+            return Err(Error::argument(NAME, "factor must be below 1, came as 1: nothing would ever change"));
+        }
+        share(NAME, "threshold", threshold)?;
+        share(NAME, "min", min)?;
+        Ok(Self { factor, patience, threshold, min, current: 1.0, bad: 0, best: None })
+    }
+}
+
+impl Schedule for Plateau {
+    fn factor(&self, _step: u64) -> f64 {
+        self.current
+    }
+
+    fn observe(&mut self, loss: f64) {
+        let better = self.best.is_none_or(|best| loss < best * (1.0 - self.threshold));
+        if loss.is_finite() && better {
+            (self.best, self.bad) = (Some(loss), 0);
+            return;
+        }
+        self.bad += 1;
+        if self.bad > self.patience {
+            (self.current, self.bad) = ((self.current * self.factor).max(self.min), 0);
+        }
+    }
+
+    /// The factor, the losses in a row that were not better, and the best loss, where there is one.
+    fn state(&self) -> Vec<f64> {
+        [self.current, self.bad as f64].into_iter().chain(self.best).collect()
+    }
+
+    fn load_state(&mut self, state: &[f64]) -> Result<()> {
+        let refuse = |detail: String| Err(Error::argument(NAME, detail));
+        let (&[current, bad] | &[current, bad, _]) = state else {
+            return refuse(format!("a state holds 2 or 3 numbers, {} came: was it made by another?", state.len()));
+        };
+        if !(current >= self.min && current <= 1.0) {
+            return refuse(format!("a state's factor must be from min ({}) to 1, came as {current}", self.min));
+        }
+        // More than patience would have been counted anew.
+        if !(bad >= 0.0 && bad <= self.patience as f64 && bad.fract() == 0.0) {
+            let patience = self.patience;
+            return refuse(format!("a state's losses in a row must be from 0 to patience ({patience}), came as {bad}"));
+        }
+        let best = state.get(2).copied();
+        if let Some(best) = best.filter(|best| !best.is_finite()) {
+            return refuse(format!("a state's best loss must be finite, came as {best}"));
+        }
+        (self.current, self.bad, self.best) = (current, bad as u64, best);
+        Ok(())
+    }
+}

@@ -1,0 +1,27 @@
+//! Decay in even steps.
+
+use super::{Schedule, at_least_one, decay};
+use taper_tensor::Result;
+
+/// γ^⌊t / every⌋ at step t: a factor γ once in `every` steps, as PyTorch's `StepLR` (He et al., "Deep residual learning",
+/// CVPR 2016, divide by 10 in this way).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepDecay {
+    every: u64,
+    gamma: f64,
+}
+
+impl StepDecay {
+    /// `every`: steps between two decays, at least 1. `gamma`: γ, over 0 and at most 1.
+    pub fn new(every: u64, gamma: f64) -> Result<Self> {
+        at_least_one("step_decay", "every", every)?;
+        decay("step_decay", "gamma", gamma)?;
+        Ok(Self { every, gamma })
+    }
+}
+
+impl Schedule for StepDecay {
+    fn factor(&self, step: u64) -> f64 {
+        self.gamma.powf((step / self.every) as f64)
+    }
+}
