@@ -17,6 +17,7 @@ fn optimizer(kind: &str, params: &Value, param: &Param) -> Box<dyn Optimizer> {
             dampening: number("dampening", 0.0),
             weight_decay: number("weight_decay", 0.0),
             nesterov: params.get("nesterov").is_some_and(|value| value.as_bool().unwrap()),
+            ..SgdConfig::default()
         };
         return Box::new(Sgd::new(params_to_change, config).unwrap());
     }
@@ -83,8 +84,8 @@ fn a_step_that_is_not_finite_is_skipped() {
             // The parameter whose own gradient was finite stays as well, and so does what is remembered.
             assert_eq!(first.tensor().to_host().unwrap(), old_first);
             assert_eq!(second.tensor().to_host().unwrap(), old_second);
-            for state in optimizer.state() {
-                assert_eq!(state.tensor().to_vec::<f64>().unwrap(), [0.0, 0.0], "{}", state.name());
+            for (name, tensor) in optimizer.state().tensors {
+                assert_eq!(tensor.to_vec::<f64>().unwrap(), [0.0, 0.0], "{name}");
             }
             assert!(optimizer.step(&gradients(&first, &[1.0, 1.0])).unwrap().taken().unwrap());
             assert_ne!(first.tensor().to_host().unwrap(), old_first);
@@ -142,7 +143,7 @@ fn values_out_of_range_are_refused() {
 fn what_is_remembered_has_names() {
     let param = Param::new("fc.weight", &Tensor::zeros([2], DType::F32, &device()).unwrap());
     let names = |optimizer: &dyn Optimizer| -> Vec<String> {
-        optimizer.state().iter().map(|state| state.name().to_owned()).collect()
+        optimizer.state().tensors.into_iter().map(|(name, _)| name).collect()
     };
     let adam = Adam::new(vec![param.clone()], AdamConfig::default()).unwrap();
     assert_eq!(names(&adam), ["fc.weight.exp_avg", "fc.weight.exp_avg_sq"]);

@@ -2,7 +2,7 @@
 
 use crate::Tensor;
 use crate::tape::{Node, Variable};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use taper_backend::{Buffer, Error, Result};
 
@@ -17,7 +17,10 @@ pub struct Param(Arc<Inner>);
 struct Inner {
     name: String,
     variable: Arc<Variable>,
-    trainable: bool,
+    /// Made by [`Param::new`]: not a buffer.
+    learned: bool,
+    /// Changes under `value`'s lock, so that the value is a leaf exactly when it is trainable.
+    frozen: AtomicBool,
     value: Mutex<Tensor>,
 }
 
@@ -32,10 +35,10 @@ impl Param {
         Self::make(name.into(), value, false)
     }
 
-    fn make(name: String, value: &Tensor, trainable: bool) -> Self {
+    fn make(name: String, value: &Tensor, learned: bool) -> Self {
         let variable = Arc::new(Variable::new(name.clone()));
-        let value = leaf(value, trainable, &variable);
-        Self(Arc::new(Inner { name, variable, trainable, value: Mutex::new(value) }))
+        let value = Mutex::new(leaf(value, learned, &variable));
+        Self(Arc::new(Inner { name, variable, learned, frozen: AtomicBool::new(false), value }))
     }
 
     /// The path of names, as in a PyTorch state dict.
@@ -43,9 +46,25 @@ impl Param {
         &self.0.name
     }
 
-    /// Whether it has a gradient.
+    /// Whether it has a gradient: it is no buffer, and not frozen.
     pub fn trainable(&self) -> bool {
-        self.0.trainable
+        self.0.learned && !self.0.frozen.load(Ordering::Acquire)
+    }
+
+    /// From now on it is a constant: no gradient reaches it, and optimisers leave it as it is. Its value can still be set.
+    pub fn freeze(&self) {
+        self.set_frozen(true);
+    }
+
+    /// Takes [`Param::freeze`] back. A buffer stays a buffer.
+    pub fn unfreeze(&self) {
+        self.set_frozen(false);
+    }
+
+    fn set_frozen(&self, frozen: bool) {
+        let mut held = self.0.value.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        self.0.frozen.store(frozen, Ordering::Release);
+        *held = leaf(&held, self.trainable(), &self.0.variable);
     }
 
     /// How often it has been overwritten.
@@ -71,7 +90,7 @@ impl Param {
         if result.is_ok() {
             self.0.variable.version.fetch_add(1, Ordering::AcqRel);
         }
-        *held = leaf(&Tensor::constant(buffer, &device), self.0.trainable, &self.0.variable);
+        *held = leaf(&Tensor::constant(buffer, &device), self.trainable(), &self.0.variable);
         result
     }
 

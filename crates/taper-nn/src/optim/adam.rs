@@ -5,9 +5,11 @@
 //!
 //! Weight decay λ joins the gradient, g ← g + λp, in Adam; in AdamW it shrinks the weights first, p ← p − lr · λ · p.
 
-use super::{Optimizer, StepOutcome, all_finite, check_not_negative, set_where};
-use taper_tensor::profile::{Phase, phase};
-use taper_tensor::{AdamSpec, Error, Gradients, Param, Result, Tensor, no_grad};
+use super::{Decay, Moment, PerParameter, Rule, check_decays, check_not_negative};
+use taper_tensor::{AdamSpec, Param, Result, Tensor};
+
+/// The optimiser Adam, or AdamW with [`AdamConfig::adamw`].
+pub type Adam = PerParameter<AdamConfig>;
 
 /// The parameters of [`Adam`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,12 +24,14 @@ pub struct AdamConfig {
     pub weight_decay: f64,
     /// Whether weight decay is AdamW's.
     pub decoupled: bool,
+    /// L1: times the weight's sign, it joins the gradient; at least 0.
+    pub l1: f64,
 }
 
 impl Default for AdamConfig {
     /// PyTorch's: lr 1e-3, betas 0.9 and 0.999, eps 1e-8, no weight decay.
     fn default() -> Self {
-        Self { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.0, decoupled: false }
+        Self { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.0, decoupled: false, l1: 0.0 }
     }
 }
 
@@ -36,157 +40,68 @@ impl AdamConfig {
     pub fn adamw() -> Self {
         Self { weight_decay: 1e-2, decoupled: true, ..Self::default() }
     }
+}
+
+impl Rule for AdamConfig {
+    const NAME: &'static str = "adam";
 
     fn check(&self) -> Result<()> {
-        const OP: &str = "adam";
-        check_not_negative(OP, "lr", self.lr)?;
-        check_not_negative(OP, "eps", self.eps)?;
-        check_not_negative(OP, "weight_decay", self.weight_decay)?;
-        match self.betas.iter().find(|beta| !(0.0..1.0).contains(*beta)) {
-            Some(beta) => {
-                Err(Error::argument(OP, format!("betas must be at least 0 and less than 1, one came as {beta}")))
-            }
-            None => Ok(()),
-        }
-    }
-}
-
-/// The optimiser Adam, or AdamW with [`AdamConfig::adamw`].
-#[derive(Debug)]
-pub struct Adam {
-    config: AdamConfig,
-    slots: Vec<Slot>,
-}
-
-/// A parameter and what is remembered of its gradients.
-#[derive(Debug)]
-struct Slot {
-    param: Param,
-    m: Param,
-    v: Param,
-    /// Steps made: of this parameter, since one without a gradient makes none. One that the device skipped counts.
-    steps: u64,
-}
-
-impl Adam {
-    /// Optimises `params`. An error when the configuration is out of range.
-    pub fn new(params: Vec<Param>, config: AdamConfig) -> Result<Self> {
-        config.check()?;
-        let slot = |param: Param| -> Result<Slot> {
-            let value = param.tensor();
-            let zeros = || Tensor::zeros(value.shape(), value.dtype(), value.device());
-            let m = Param::buffer(format!("{}.exp_avg", param.name()), &zeros()?);
-            let v = Param::buffer(format!("{}.exp_avg_sq", param.name()), &zeros()?);
-            Ok(Slot { param, m, v, steps: 0 })
-        };
-        Ok(Self { config, slots: params.into_iter().map(slot).collect::<Result<_>>()? })
-    }
-}
-
-impl Optimizer for Adam {
-    fn step(&mut self, gradients: &Gradients) -> Result<StepOutcome> {
-        let _update = phase(Phase::Update);
-        let found: Vec<&Tensor> = self.slots.iter().filter_map(|slot| gradients.of_param(&slot.param)).collect();
-        let flag = all_finite(&found)?;
-        let AdamConfig { lr, betas: [beta1, beta2], eps, weight_decay, decoupled } = self.config;
-        for slot in &mut self.slots {
-            let Some(gradient) = gradients.of_param(&slot.param) else { continue };
-            let step = slot.steps + 1;
-            let spec = AdamSpec { lr, beta1, beta2, eps, weight_decay, decoupled, step };
-            slot.step(gradient, flag.as_ref(), &spec)?;
-            slot.steps = step;
-        }
-        Ok(StepOutcome { flag })
+        check_not_negative(Self::NAME, "eps", self.eps)?;
+        check_decays(Self::NAME, "betas", &self.betas)
     }
 
     fn lr(&self) -> f64 {
-        self.config.lr
+        self.lr
     }
 
-    fn set_lr(&mut self, lr: f64) -> Result<()> {
-        check_not_negative("adam", "lr", lr)?;
-        self.config.lr = lr;
-        Ok(())
+    fn set_lr(&mut self, lr: f64) {
+        self.lr = lr;
     }
 
-    fn state(&self) -> Vec<Param> {
-        self.slots.iter().flat_map(|slot| [slot.m.clone(), slot.v.clone()]).collect()
+    fn decay(&self) -> Decay {
+        Decay { weight_decay: self.weight_decay, decoupled: self.decoupled, l1: self.l1 }
     }
-}
 
-impl Slot {
-    /// One step: in one kernel where the backend has it.
-    fn step(&self, gradient: &Tensor, apply: Option<&Tensor>, spec: &AdamSpec) -> Result<()> {
-        let (device, g) = (gradient.device(), gradient.buffer()?);
+    fn memory(&self) -> Vec<(&'static str, f64)> {
+        vec![("exp_avg", 0.0), ("exp_avg_sq", 0.0)]
+    }
+
+    fn update(&self, now: Moment, p: Tensor, g: &Tensor, memory: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)> {
+        let ([beta1, beta2], [m, v]) = (self.betas, [&memory[0], &memory[1]]);
+        let m = m.add(&g.sub(m)?.mul_scalar(1.0 - beta1)?)?;
+        let v = v.mul_scalar(beta2)?.add(&g.mul(g)?.mul_scalar(1.0 - beta2)?)?;
+        let (correction1, correction2) = (1.0 - beta1.powf(now.step as f64), 1.0 - beta2.powf(now.step as f64));
+        let denominator = v.sqrt()?.mul_scalar(1.0 / correction2.sqrt())?.add_scalar(self.eps)?;
+        let p = p.sub(&m.div(&denominator)?.mul_scalar(now.lr / correction1)?)?;
+        Ok((p, vec![m, v]))
+    }
+
+    fn kernel(
+        &self,
+        now: Moment,
+        p: &Param,
+        g: &Tensor,
+        memory: &[Param],
+        apply: Option<&Tensor>,
+    ) -> Result<Option<()>> {
+        let Self { betas: [beta1, beta2], eps, weight_decay, decoupled, .. } = *self;
+        let spec = AdamSpec { lr: now.lr, beta1, beta2, eps, weight_decay, decoupled, step: now.step };
+        let (device, g) = (g.device(), g.buffer()?);
         let flag = apply.map(Tensor::buffer).transpose()?;
-        let fused =
-            self.param.update(|p| self.m.update(|m| self.v.update(|v| device.adam_step(p, m, v, g, flag, spec))))?;
-        match fused {
-            Some(()) => Ok(()),
-            None => no_grad(|| self.composed(gradient, apply, spec)),
-        }
-    }
-
-    /// The same in tensor operations.
-    fn composed(&self, gradient: &Tensor, apply: Option<&Tensor>, spec: &AdamSpec) -> Result<()> {
-        let AdamSpec { lr, beta1, beta2, eps, weight_decay, decoupled, step } = *spec;
-        let (mut p, mut g) = (self.param.tensor(), gradient.clone());
-        if decoupled {
-            p = p.mul_scalar(1.0 - lr * weight_decay)?;
-        } else if weight_decay != 0.0 {
-            g = g.add(&p.mul_scalar(weight_decay)?)?;
-        }
-        let m = self.m.tensor();
-        let m = m.add(&g.sub(&m)?.mul_scalar(1.0 - beta1)?)?;
-        let v = self.v.tensor().mul_scalar(beta2)?.add(&g.mul(&g)?.mul_scalar(1.0 - beta2)?)?;
-        let (correction1, correction2) = (1.0 - beta1.powf(step as f64), 1.0 - beta2.powf(step as f64));
-        let denominator = v.sqrt()?.mul_scalar(1.0 / correction2.sqrt())?.add_scalar(eps)?;
-        let p = p.sub(&m.div(&denominator)?.mul_scalar(lr / correction1)?)?;
-        set_where(apply, &self.param, &p)?;
-        set_where(apply, &self.m, &m)?;
-        set_where(apply, &self.v, &v)
+        let [m, v] = [&memory[0], &memory[1]];
+        p.update(|p| m.update(|m| v.update(|v| device.adam_step(p, m, v, g, flag, &spec))))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use taper_tensor::{Device, Distribution, RandomKey};
 
-    /// A backend with a kernel never reaches the composed version: it is held to the kernel here, and the kernel to
-    /// PyTorch in `tests/optimisers.rs`.
     #[test]
     fn composed_and_kernel_agree() -> Result<()> {
-        let device = Device::new(taper_cpu::CpuBackend::with_threads(1)?);
-        let draw = |name: &str, step: u64| {
-            let key = RandomKey::new(1).child(name).index(step);
-            Tensor::random(Distribution::Normal { mean: 0.0, std: 1.0 }, key, [50], crate::DType::F64, &device)
-        };
-        let [no, yes] = [0u8, 1].map(|flag| Tensor::from_vec(vec![flag], [], &device));
-        let (no, yes) = (no?, yes?);
         let adam = AdamConfig { eps: 1e-3, weight_decay: 0.1, ..AdamConfig::default() };
         for config in [AdamConfig::default(), adam, AdamConfig { decoupled: true, ..adam }] {
-            let start = draw("p", 0)?;
-            let make = || Adam::new(vec![Param::new("p", &start)], config);
-            let (kernel, composed) = (make()?, make()?);
-            let AdamConfig { lr, betas: [beta1, beta2], eps, weight_decay, decoupled } = config;
-            for step in 1..=5 {
-                let (g, spec) = (draw("g", step)?, AdamSpec { lr, beta1, beta2, eps, weight_decay, decoupled, step });
-                kernel.slots[0].step(&g, Some(&yes), &spec)?;
-                composed.slots[0].composed(&g, (step > 2).then_some(&yes), &spec)?;
-                // Whatever the gradient is, neither changes anything where the flag says so.
-                let bad = g.mul_scalar(f64::NAN)?;
-                kernel.slots[0].step(&bad, Some(&no), &spec)?;
-                composed.slots[0].composed(&bad, Some(&no), &spec)?;
-            }
-            let all = |adam: &Adam| -> Result<Vec<f64>> {
-                let slot = &adam.slots[0];
-                let values = [&slot.param, &slot.m, &slot.v].map(|param| param.tensor().to_vec::<f64>());
-                Ok(values.into_iter().collect::<Result<Vec<_>>>()?.concat())
-            };
-            let (a, b) = (all(&kernel)?, all(&composed)?);
-            assert_ne!(a[..50], start.to_vec::<f64>()?[..]);
-            assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() <= 1e-14 * b.abs().max(1.0)), "{a:?} {b:?}");
+            super::super::per_parameter::assert_composed_and_kernel_agree(config)?;
         }
         Ok(())
     }

@@ -1,11 +1,21 @@
-//! The optimisers, one a file.
+//! The optimisers, one a file: each is a [`Rule`], a recurrence for one parameter.
 
 mod adam;
+mod decay;
+mod per_parameter;
+mod rule;
 mod sgd;
+mod state;
 
 pub use adam::{Adam, AdamConfig};
+pub use decay::Decay;
+pub use per_parameter::PerParameter;
+pub use rule::{Moment, Rule};
 pub use sgd::{Sgd, SgdConfig};
+pub use state::OptimizerState;
 
+use std::collections::HashSet;
+use taper_tensor::profile::{Phase, phase};
 use taper_tensor::{Error, Gradients, Param, Result, Tensor};
 
 /// What [`Optimizer::step`] did: taken, or skipped because some gradient holds an infinity or a NaN.
@@ -32,26 +42,43 @@ impl StepOutcome {
 
 /// Changes parameters by their gradients.
 pub trait Optimizer: Send {
-    /// One step. Parameters without a gradient stay as they are. When any gradient is not finite, all stay.
+    /// One step. Parameters without a gradient, and frozen ones, stay as they are. When any gradient is not finite, all stay.
     ///
     /// Nothing is read from the device. So the host, which counts steps, cannot know of one that was skipped: it counts
     /// (in Adam's bias correction, and as the first step that SGD does not dampen).
-    fn step(&mut self, gradients: &Gradients) -> Result<StepOutcome>;
+    fn step(&mut self, gradients: &Gradients) -> Result<StepOutcome> {
+        let _update = phase(Phase::Update);
+        let params = self.params();
+        let found: Vec<&Tensor> =
+            params.iter().filter(|param| param.trainable()).filter_map(|param| gradients.of_param(param)).collect();
+        let flag = if found.is_empty() { None } else { Some(Tensor::all_finite(&found)?) };
+        self.step_where(gradients, flag.as_ref())?;
+        Ok(StepOutcome { flag })
+    }
 
-    /// The learning rate.
+    /// One step, of which the device keeps nothing where `apply`, a u8 scalar, is 0. Always taken without it.
+    fn step_where(&mut self, gradients: &Gradients, apply: Option<&Tensor>) -> Result<()>;
+
+    /// The parameters that it changes.
+    fn params(&self) -> Vec<Param>;
+
+    /// The base learning rate.
     fn lr(&self) -> f64;
 
-    /// Sets the learning rate of the steps that follow; an error unless it is finite and at least 0.
+    /// Sets the base learning rate of the steps that follow; an error unless it is finite and at least 0.
     fn set_lr(&mut self, lr: f64) -> Result<()>;
 
-    /// What the optimiser remembers (moments, velocities), each named as in PyTorch behind its parameter's name:
-    /// `conv1.weight.exp_avg`.
-    fn state(&self) -> Vec<Param>;
-}
+    /// The steps that follow are made at the base rate × `factor`, as a schedule says; 1 at first. An error unless it is
+    /// finite and at least 0.
+    fn set_lr_factor(&mut self, factor: f64) -> Result<()>;
 
-/// Whether `gradients` are all finite, as [`StepOutcome::flag`].
-fn all_finite(gradients: &[&Tensor]) -> Result<Option<Tensor>> {
-    if gradients.is_empty() { Ok(None) } else { Tensor::all_finite(gradients).map(Some) }
+    /// All that a checkpoint needs, each named as in PyTorch behind its parameter's name: `conv1.weight.exp_avg`.
+    /// The configuration is not in it.
+    fn state(&self) -> OptimizerState;
+
+    /// Continues from `state`; what in it is of other parameters is passed over. An error names what is missing or has
+    /// another shape; then nothing was changed.
+    fn load_state(&mut self, state: &OptimizerState) -> Result<()>;
 }
 
 /// Overwrites `param` with `value` where the flag `apply`, if any, is not 0.
@@ -62,6 +89,15 @@ fn set_where(apply: Option<&Tensor>, param: &Param, value: &Tensor) -> Result<()
     }
 }
 
+/// Errs when a name comes twice: a parameter would be changed twice a step, and its state be lost.
+fn check_distinct(op: &'static str, params: &[Param]) -> Result<()> {
+    let mut names = HashSet::new();
+    match params.iter().find(|param| !names.insert(param.name())) {
+        Some(twice) => Err(Error::argument(op, format!("{} came twice: give each parameter once", twice.name()))),
+        None => Ok(()),
+    }
+}
+
 /// Errs unless `value` is finite and at least 0.
 fn check_not_negative(op: &'static str, name: &str, value: f64) -> Result<()> {
     // Written so that NaN is refused.
@@ -69,4 +105,14 @@ fn check_not_negative(op: &'static str, name: &str, value: f64) -> Result<()> {
         return Ok(());
     }
     Err(Error::argument(op, format!("{name} must be a number of at least 0, came as {value}")))
+}
+
+/// Errs unless `values`, decays of moments, are all in [0, 1).
+fn check_decays(op: &'static str, name: &str, values: &[f64]) -> Result<()> {
+    match values.iter().find(|value| !(0.0..1.0).contains(*value)) {
+        Some(value) => {
+            Err(Error::argument(op, format!("{name} must be at least 0 and less than 1, one came as {value}")))
+        }
+        None => Ok(()),
+    }
 }

@@ -2,10 +2,15 @@
 //! initialization and momentum in deep learning", ICML 2013, in PyTorch's form):
 //!
 //! g ← g + λp; u ← μu + (1 − τ)g, u = g at first; p ← p − lr · u, or with Nesterov's look-ahead p − lr · (g + μu).
+//!
+//! With decoupled weight decay SGDW (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019,
+//! algorithm 1): p ← p − lr · λ · p first, and nothing joins g.
 
-use super::{Optimizer, StepOutcome, all_finite, check_not_negative, set_where};
-use taper_tensor::profile::{Phase, phase};
-use taper_tensor::{Error, Gradients, Param, Result, SgdSpec, Tensor, no_grad};
+use super::{Decay, Moment, PerParameter, Rule, check_not_negative};
+use taper_tensor::{Error, Param, Result, SgdSpec, Tensor};
+
+/// Stochastic gradient descent.
+pub type Sgd = PerParameter<SgdConfig>;
 
 /// The parameters of [`Sgd`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,6 +23,10 @@ pub struct SgdConfig {
     pub dampening: f64,
     /// λ, weight decay; at least 0.
     pub weight_decay: f64,
+    /// Whether weight decay shrinks the weights before the step, instead of joining the gradient.
+    pub decoupled: bool,
+    /// L1: times the weight's sign, it joins the gradient; at least 0.
+    pub l1: f64,
     /// Nesterov's look-ahead: needs a momentum over 0 and no dampening.
     pub nesterov: bool,
 }
@@ -25,162 +34,83 @@ pub struct SgdConfig {
 impl Default for SgdConfig {
     /// PyTorch's: lr 1e-3, and nothing else.
     fn default() -> Self {
-        Self { lr: 1e-3, momentum: 0.0, dampening: 0.0, weight_decay: 0.0, nesterov: false }
+        Self { lr: 1e-3, momentum: 0.0, dampening: 0.0, weight_decay: 0.0, decoupled: false, l1: 0.0, nesterov: false }
     }
 }
 
-impl SgdConfig {
+impl Rule for SgdConfig {
+    const NAME: &'static str = "sgd";
+
     fn check(&self) -> Result<()> {
-        const OP: &str = "sgd";
-        check_not_negative(OP, "lr", self.lr)?;
-        check_not_negative(OP, "momentum", self.momentum)?;
-        check_not_negative(OP, "weight_decay", self.weight_decay)?;
+        check_not_negative(Self::NAME, "momentum", self.momentum)?;
         if !self.dampening.is_finite() {
-            return Err(Error::argument(OP, format!("dampening must be a number, came as {}", self.dampening)));
+            return Err(Error::argument(Self::NAME, format!("dampening must be a number, came as {}", self.dampening)));
         }
         if self.nesterov && (self.momentum == 0.0 || self.dampening != 0.0) {
             let detail = "nesterov needs a momentum over 0 and a dampening of 0";
-            return Err(Error::argument(OP, detail));
+            return Err(Error::argument(Self::NAME, detail));
         }
         Ok(())
-    }
-}
-
-/// Stochastic gradient descent.
-#[derive(Debug)]
-pub struct Sgd {
-    config: SgdConfig,
-    slots: Vec<Slot>,
-}
-
-/// A parameter and its velocity.
-#[derive(Debug)]
-struct Slot {
-    param: Param,
-    velocity: Option<Param>,
-    /// Whether no step has been made yet; one that the device skipped counts.
-    first: bool,
-}
-
-impl Sgd {
-    /// Optimises `params`. An error when the configuration is out of range.
-    pub fn new(params: Vec<Param>, config: SgdConfig) -> Result<Self> {
-        config.check()?;
-        let slot = |param: Param| -> Result<Slot> {
-            let velocity = (config.momentum != 0.0)
-                .then(|| -> Result<Param> {
-                    let value = param.tensor();
-                    let zeros = Tensor::zeros(value.shape(), value.dtype(), value.device())?;
-                    Ok(Param::buffer(format!("{}.momentum_buffer", param.name()), &zeros))
-                })
-                .transpose()?;
-            Ok(Slot { param, velocity, first: true })
-        };
-        Ok(Self { config, slots: params.into_iter().map(slot).collect::<Result<_>>()? })
-    }
-}
-
-impl Optimizer for Sgd {
-    fn step(&mut self, gradients: &Gradients) -> Result<StepOutcome> {
-        let _update = phase(Phase::Update);
-        let found: Vec<&Tensor> = self.slots.iter().filter_map(|slot| gradients.of_param(&slot.param)).collect();
-        let flag = all_finite(&found)?;
-        let SgdConfig { lr, momentum, dampening, weight_decay, nesterov } = self.config;
-        for slot in &mut self.slots {
-            let Some(gradient) = gradients.of_param(&slot.param) else { continue };
-            let spec = SgdSpec { lr, momentum, dampening, weight_decay, nesterov, first: slot.first };
-            slot.step(gradient, flag.as_ref(), &spec)?;
-            slot.first = false;
-        }
-        Ok(StepOutcome { flag })
     }
 
     fn lr(&self) -> f64 {
-        self.config.lr
+        self.lr
     }
 
-    fn set_lr(&mut self, lr: f64) -> Result<()> {
-        check_not_negative("sgd", "lr", lr)?;
-        self.config.lr = lr;
-        Ok(())
+    fn set_lr(&mut self, lr: f64) {
+        self.lr = lr;
     }
 
-    fn state(&self) -> Vec<Param> {
-        self.slots.iter().filter_map(|slot| slot.velocity.clone()).collect()
+    fn decay(&self) -> Decay {
+        Decay { weight_decay: self.weight_decay, decoupled: self.decoupled, l1: self.l1 }
     }
-}
 
-impl Slot {
-    /// One step: in one kernel where the backend has it.
-    fn step(&self, gradient: &Tensor, apply: Option<&Tensor>, spec: &SgdSpec) -> Result<()> {
-        let (device, g) = (gradient.device(), gradient.buffer()?);
+    fn memory(&self) -> Vec<(&'static str, f64)> {
+        if self.momentum == 0.0 { vec![] } else { vec![("momentum_buffer", 0.0)] }
+    }
+
+    fn update(&self, now: Moment, p: Tensor, g: &Tensor, memory: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)> {
+        let Some(velocity) = memory.first() else { return Ok((p.sub(&g.mul_scalar(now.lr)?)?, vec![])) };
+        let u = match now.step {
+            1 => g.clone(),
+            _ => velocity.mul_scalar(self.momentum)?.add(&g.mul_scalar(1.0 - self.dampening)?)?,
+        };
+        let direction = if self.nesterov { g.add(&u.mul_scalar(self.momentum)?)? } else { u.clone() };
+        Ok((p.sub(&direction.mul_scalar(now.lr)?)?, vec![u]))
+    }
+
+    fn kernel(
+        &self,
+        now: Moment,
+        p: &Param,
+        g: &Tensor,
+        memory: &[Param],
+        apply: Option<&Tensor>,
+    ) -> Result<Option<()>> {
+        let Self { momentum, dampening, weight_decay, nesterov, .. } = *self;
+        if self.decoupled && weight_decay != 0.0 {
+            return Ok(None); // the kernel's weight decay joins the gradient
+        }
+        let spec = SgdSpec { lr: now.lr, momentum, dampening, weight_decay, nesterov, first: now.step == 1 };
+        let (device, g) = (g.device(), g.buffer()?);
         let flag = apply.map(Tensor::buffer).transpose()?;
-        let fused = self.param.update(|p| match &self.velocity {
-            Some(velocity) => velocity.update(|velocity| device.sgd_step(p, Some(velocity), g, flag, spec)),
-            None => device.sgd_step(p, None, g, flag, spec),
-        })?;
-        match fused {
-            Some(()) => Ok(()),
-            None => no_grad(|| self.composed(gradient, apply, spec)),
-        }
-    }
-
-    /// The same in tensor operations.
-    fn composed(&self, gradient: &Tensor, apply: Option<&Tensor>, spec: &SgdSpec) -> Result<()> {
-        let SgdSpec { lr, momentum, dampening, weight_decay, nesterov, first } = *spec;
-        let (p, mut g) = (self.param.tensor(), gradient.clone());
-        if weight_decay != 0.0 {
-            g = g.add(&p.mul_scalar(weight_decay)?)?;
-        }
-        if let Some(velocity) = &self.velocity {
-            let u = if first {
-                g.clone()
-            } else {
-                velocity.tensor().mul_scalar(momentum)?.add(&g.mul_scalar(1.0 - dampening)?)?
-            };
-            set_where(apply, velocity, &u)?;
-            g = if nesterov { g.add(&u.mul_scalar(momentum)?)? } else { u };
-        }
-        set_where(apply, &self.param, &p.sub(&g.mul_scalar(lr)?)?)
+        p.update(|p| match memory.first() {
+            Some(velocity) => velocity.update(|velocity| device.sgd_step(p, Some(velocity), g, flag, &spec)),
+            None => device.sgd_step(p, None, g, flag, &spec),
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use taper_tensor::{Device, Distribution, RandomKey};
 
-    /// As with Adam: the kernel is held to PyTorch in `tests/optimisers.rs`, the composed version to the kernel here.
     #[test]
     fn composed_and_kernel_agree() -> Result<()> {
-        let device = Device::new(taper_cpu::CpuBackend::with_threads(1)?);
-        let draw = |name: &str, step: u64| {
-            let key = RandomKey::new(1).child(name).index(step);
-            Tensor::random(Distribution::Normal { mean: 0.0, std: 1.0 }, key, [50], crate::DType::F64, &device)
-        };
-        let [no, yes] = [0u8, 1].map(|flag| Tensor::from_vec(vec![flag], [], &device));
-        let (no, yes) = (no?, yes?);
         let plain = SgdConfig { lr: 0.1, weight_decay: 0.05, ..SgdConfig::default() };
         let heavy = SgdConfig { momentum: 0.9, dampening: 0.2, ..plain };
         for config in [plain, heavy, SgdConfig { dampening: 0.0, nesterov: true, ..heavy }] {
-            let start = draw("p", 0)?;
-            let make = || Sgd::new(vec![Param::new("p", &start)], config);
-            let (kernel, composed) = (make()?, make()?);
-            let SgdConfig { lr, momentum, dampening, weight_decay, nesterov } = config;
-            for step in 1..=5 {
-                let first = step == 1;
-                let (g, spec) = (draw("g", step)?, SgdSpec { lr, momentum, dampening, weight_decay, nesterov, first });
-                kernel.slots[0].step(&g, Some(&yes), &spec)?;
-                composed.slots[0].composed(&g, (step > 2).then_some(&yes), &spec)?;
-                // Whatever the gradient is, neither changes anything where the flag says so.
-                let bad = g.mul_scalar(f64::NAN)?;
-                kernel.slots[0].step(&bad, Some(&no), &spec)?;
-                composed.slots[0].composed(&bad, Some(&no), &spec)?;
-            }
-            let value = |sgd: &Sgd| sgd.slots[0].param.tensor().to_vec::<f64>();
-            let (a, b) = (value(&kernel)?, value(&composed)?);
-            assert_ne!(a, start.to_vec::<f64>()?);
-            assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() <= 1e-14 * b.abs().max(1.0)), "{a:?} {b:?}");
+            super::super::per_parameter::assert_composed_and_kernel_agree(config)?;
         }
         Ok(())
     }

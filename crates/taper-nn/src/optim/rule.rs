@@ -1,0 +1,56 @@
+//! What tells one optimiser from another.
+
+use super::Decay;
+use std::fmt::Debug;
+use taper_tensor::{Param, Result, Tensor};
+
+/// The recurrence of an optimiser for one parameter, and its configuration. [`super::PerParameter`] makes an optimiser of it.
+pub trait Rule: Debug + Send {
+    /// The optimiser's name in errors.
+    const NAME: &'static str;
+
+    /// Errs when the configuration is out of range. [`Rule::lr`] and [`Rule::decay`] are checked elsewhere.
+    fn check(&self) -> Result<()>;
+
+    /// Errs when a parameter is none that it can change.
+    fn check_param(&self, _param: &Param) -> Result<()> {
+        Ok(())
+    }
+
+    /// The base learning rate.
+    fn lr(&self) -> f64;
+
+    /// Sets the base learning rate, which is in range.
+    fn set_lr(&mut self, lr: f64);
+
+    /// What pulls the weights towards 0; it is applied before [`Rule::update`].
+    fn decay(&self) -> Decay;
+
+    /// What is remembered of a parameter, each of its shape: the names, PyTorch's where it has one, and the first values.
+    fn memory(&self) -> Vec<(&'static str, f64)>;
+
+    /// The parameter and what is remembered after a step with the gradient `g`, on the device throughout.
+    fn update(&self, now: Moment, p: Tensor, g: &Tensor, memory: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)>;
+
+    /// The same in a kernel, with weight decay (L1 is in `g`), where `apply` is not 0; `None` if there is no such kernel.
+    fn kernel(
+        &self,
+        _now: Moment,
+        _p: &Param,
+        _g: &Tensor,
+        _memory: &[Param],
+        _apply: Option<&Tensor>,
+    ) -> Result<Option<()>> {
+        Ok(None)
+    }
+}
+
+/// When a step is made.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Moment {
+    /// The learning rate of this step.
+    pub lr: f64,
+    /// The number of this step, from 1: of this parameter, since one without a gradient makes none. One that the device
+    /// skipped counts.
+    pub step: u64,
+}
