@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod augment;
 mod dataset;
 mod datasets;
 #[cfg(feature = "download")]
@@ -10,7 +11,9 @@ mod image;
 mod loader;
 mod locate;
 mod manifest;
+mod pipeline;
 
+pub use augment::{Augment, Augmenter};
 pub use dataset::Dataset;
 pub use datasets::{Source, digits};
 pub use error::{Error, Result};
@@ -19,3 +22,4 @@ pub use image::{ImageDataset, Splits};
 pub use loader::{Batch, BatchLoader, LoaderOptions};
 pub use locate::{DATA_VARIABLE, Event, LocateOptions, Located, Origin};
 pub use manifest::{Archive, Embedded, Files, Manifest, Records};
+pub use pipeline::{Pipeline, PipelineOptions};

@@ -56,7 +56,7 @@ impl<T> Default for Batch<T> {
 #[derive(Debug, Clone)]
 pub struct BatchLoader<D> {
     dataset: D,
-    options: LoaderOptions,
+    sampler: Sampler,
     order: Vec<usize>,
     position: usize,
 }
@@ -67,31 +67,19 @@ impl<D: Dataset> BatchLoader<D> {
     /// # Errors
     /// When `batch_size` is 0 or the dataset is empty.
     pub fn new(dataset: D, options: LoaderOptions) -> Result<Self> {
-        if options.batch_size == 0 {
-            return Err(Error::Argument("batch size: expected at least 1, found 0".into()));
-        }
-        if dataset.is_empty() {
-            return Err(Error::Argument("loader: expected at least one sample, found an empty dataset".into()));
-        }
-        let mut loader = Self { dataset, options, order: Vec::new(), position: 0 };
-        loader.start_epoch(0);
-        Ok(loader)
+        let sampler = Sampler::new(dataset.len(), options)?;
+        Ok(Self { dataset, order: sampler.order(0), sampler, position: 0 })
     }
 
     /// Goes to the first batch of `epoch`.
     pub fn start_epoch(&mut self, epoch: u64) {
-        let n = self.dataset.len();
-        self.order = match self.options.shuffle {
-            Some(seed) => RandomKey::new(seed).child("shuffle").index(epoch).permutation(n),
-            None => (0..n).collect(),
-        };
+        self.order = self.sampler.order(epoch);
         self.position = 0;
     }
 
     /// The number of batches in an epoch.
     pub fn len(&self) -> usize {
-        let (n, size) = (self.dataset.len(), self.options.batch_size);
-        if self.options.drop_last { n / size } else { n.div_ceil(size) }
+        self.sampler.len()
     }
 
     /// Whether an epoch has no batch: fewer samples than a batch, and `drop_last`.
@@ -114,12 +102,7 @@ impl<D: Dataset> BatchLoader<D> {
     /// # Errors
     /// When `position` is over [`BatchLoader::len`].
     pub fn set_position(&mut self, position: usize) -> Result<()> {
-        if position > self.len() {
-            return Err(Error::Argument(format!(
-                "loader: position {position} is past the end of an epoch of {} batches",
-                self.len()
-            )));
-        }
+        self.sampler.check_position(position)?;
         self.position = position;
         Ok(())
     }
@@ -130,25 +113,83 @@ impl<D: Dataset> BatchLoader<D> {
         if self.position >= self.len() {
             return false;
         }
-        // position < len, so no product here is over the number of samples, but for the end of the last batch.
-        let start = self.position * self.options.batch_size;
-        let end = start.saturating_add(self.options.batch_size).min(self.order.len());
-        let indices = &self.order[start..end];
+        let indices = self.sampler.batch(&self.order, self.position);
         self.position += 1;
-
-        let sample_shape = self.dataset.sample_shape();
-        let size: usize = sample_shape.iter().product();
-        batch.shape.clear();
-        batch.shape.push(indices.len());
-        batch.shape.extend_from_slice(sample_shape);
-        batch.labels.clear();
-        batch.labels.extend(indices.iter().map(|&i| self.dataset.label(i)));
-        batch.inputs.resize(indices.len() * size, T::from_f64(0.0));
-        // A size of 0 makes no chunks of 0: a shape with no values has nothing to write.
-        for (sample, &i) in batch.inputs.chunks_exact_mut(size.max(1)).zip(indices) {
-            self.dataset.read_sample(i, sample);
-        }
+        fill(&self.dataset, indices, batch, |i, sample| self.dataset.read_sample(i, sample));
         true
+    }
+}
+
+/// Which samples make a batch: what [`BatchLoader`] and [`Pipeline`](crate::Pipeline) share.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sampler {
+    /// The number of samples, at least 1.
+    n: usize,
+    options: LoaderOptions,
+}
+
+impl Sampler {
+    pub fn new(n: usize, options: LoaderOptions) -> Result<Self> {
+        if options.batch_size == 0 {
+            return Err(Error::Argument("batch size: expected at least 1, found 0".into()));
+        }
+        if n == 0 {
+            return Err(Error::Argument("loader: expected at least one sample, found an empty dataset".into()));
+        }
+        Ok(Self { n, options })
+    }
+
+    /// The order of the samples in `epoch`.
+    pub fn order(&self, epoch: u64) -> Vec<usize> {
+        match self.options.shuffle {
+            Some(seed) => RandomKey::new(seed).child("shuffle").index(epoch).permutation(self.n),
+            None => (0..self.n).collect(),
+        }
+    }
+
+    /// The number of batches in an epoch.
+    pub fn len(&self) -> usize {
+        let (n, size) = (self.n, self.options.batch_size);
+        if self.options.drop_last { n / size } else { n.div_ceil(size) }
+    }
+
+    pub fn check_position(&self, position: usize) -> Result<()> {
+        if position > self.len() {
+            return Err(Error::Argument(format!(
+                "loader: position {position} is past the end of an epoch of {} batches",
+                self.len()
+            )));
+        }
+        Ok(())
+    }
+
+    /// The samples of batch `position`, which is below [`Sampler::len`], in an epoch of this `order`.
+    pub fn batch<'o>(&self, order: &'o [usize], position: usize) -> &'o [usize] {
+        // position < len, so no product here is over the number of samples, but for the end of the last batch.
+        let start = position * self.options.batch_size;
+        let end = start.saturating_add(self.options.batch_size).min(order.len());
+        &order[start..end]
+    }
+}
+
+/// Writes the samples `indices` of `dataset` into `batch`, each as `read` gives it.
+pub(crate) fn fill<D: Dataset, T: Element>(
+    dataset: &D,
+    indices: &[usize],
+    batch: &mut Batch<T>,
+    mut read: impl FnMut(usize, &mut [T]),
+) {
+    let sample_shape = dataset.sample_shape();
+    let size: usize = sample_shape.iter().product();
+    batch.shape.clear();
+    batch.shape.push(indices.len());
+    batch.shape.extend_from_slice(sample_shape);
+    batch.labels.clear();
+    batch.labels.extend(indices.iter().map(|&i| dataset.label(i)));
+    batch.inputs.resize(indices.len() * size, T::from_f64(0.0));
+    // A size of 0 makes no chunks of 0: a shape with no values has nothing to write.
+    for (sample, &i) in batch.inputs.chunks_exact_mut(size.max(1)).zip(indices) {
+        read(i, sample);
     }
 }
 

@@ -1,0 +1,122 @@
+//! Augmentation: random changes to training pictures that leave their class alone, one a file, and the list of them.
+//!
+//! Every random number comes from Philox, keyed by seed, place in the list, epoch and sample: the same settings give the
+//! same pictures whatever the threads, the batches or where a run was resumed.
+
+mod flip;
+mod picture;
+mod translate;
+
+pub use flip::Flip;
+pub use picture::{Draw, Picture};
+pub use translate::{Fill, Translate};
+
+use crate::Result;
+use serde::{Deserialize, Serialize};
+use std::fmt::Debug;
+use taper_backend::RandomKey;
+
+/// A random change to a picture.
+pub trait Augmentation: Send + Sync + Debug {
+    /// Checks that the settings are in range.
+    ///
+    /// # Errors
+    /// When one is not; the error names it.
+    fn check(&self) -> Result<()>;
+
+    /// Checks that pictures `[C, H, W]` of `shape` can be changed so.
+    ///
+    /// # Errors
+    /// When they cannot; the error says why.
+    fn check_shape(&self, _shape: [usize; 3]) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whether values must be in [0, 1], so that it comes before [`Normalize`].
+    fn wants_unit_range(&self) -> bool {
+        false
+    }
+
+    /// Changes `picture` as `draw` has it: the same settings, picture and draw give the same bits.
+    fn apply(&self, picture: &mut Picture<'_>, draw: &Draw);
+}
+
+/// The enum of all augmentations, from one line each.
+macro_rules! augmentations {
+    ($($name:ident: $doc:literal),* $(,)?) => {
+        /// Any of the augmentations, as configuration has it: `{ kind = "flip", alternating = true }`.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+        #[non_exhaustive]
+        pub enum Augment {
+            $(#[doc = $doc] $name($name),)*
+        }
+
+        impl Augment {
+            /// The augmentation inside.
+            pub fn inner(&self) -> &dyn Augmentation {
+                match self {
+                    $(Self::$name(inner) => inner,)*
+                }
+            }
+        }
+
+        $(impl From<$name> for Augment {
+            fn from(inner: $name) -> Self {
+                Self::$name(inner)
+            }
+        })*
+    };
+}
+augmentations! {
+    Flip: "Mirrored left to right.",
+    Translate: "Shifted; the same as padding and cropping.",
+}
+
+impl Augment {
+    /// Checks that the settings are in range.
+    ///
+    /// # Errors
+    /// When one is not: `augment.translate: pixels: expected at least 1, found 0`.
+    pub fn check(&self) -> Result<()> {
+        self.inner().check()
+    }
+}
+
+/// A list of augmentations for pictures of one shape, checked, with the keys of their random numbers. A
+/// [`Pipeline`](crate::Pipeline) has one; it can be used alone.
+#[derive(Debug, Clone)]
+pub struct Augmenter {
+    shape: [usize; 3],
+    list: Vec<(Augment, RandomKey)>,
+}
+
+impl Augmenter {
+    /// `list` for pictures `[C, H, W]` of `shape`, drawing by `seed`.
+    ///
+    /// # Errors
+    /// When settings are out of range or do not fit the shape, or one that needs values in [0, 1] comes after
+    /// [`Normalize`].
+    pub fn new(list: Vec<Augment>, shape: [usize; 3], seed: u64) -> Result<Self> {
+        let root = RandomKey::new(seed).child("augment");
+        for augment in &list {
+            augment.check()?;
+            augment.inner().check_shape(shape)?;
+        }
+        let list = list.into_iter().enumerate().map(|(place, augment)| (augment, root.index(place as u64))).collect();
+        Ok(Self { shape, list })
+    }
+
+    /// Changes the picture `values` as its draws in `epoch` have it. `spare` is memory to work in, whatever it holds.
+    ///
+    /// # Errors
+    /// When `values` is not of the shape's size.
+    pub fn apply(&self, values: &mut Vec<f32>, spare: &mut Vec<f32>, epoch: u64, sample: usize) -> Result<()> {
+        let mut picture = Picture::new(values, spare, self.shape)?;
+        for (augment, key) in &self.list {
+            let draw = Draw { key: key.index(epoch).index(sample as u64), epoch, sample };
+            augment.inner().apply(&mut picture, &draw);
+        }
+        Ok(())
+    }
+}
