@@ -1,6 +1,6 @@
 //! Labelled pictures in memory.
 
-use crate::{Dataset, Error, Result};
+use crate::{Dataset, Error, Result, split};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use taper_backend::Element;
@@ -117,6 +117,17 @@ impl ImageDataset {
         }
         Ok(Self { images, labels, shape: self.shape, classes: self.classes.clone(), max_value: self.max_value })
     }
+
+    /// Splits into a training and a validation set, of which the second has `fraction` of the pictures of every class,
+    /// drawn with `seed`: see [`split`](crate::split). Both keep the order of the pictures and all classes' names.
+    ///
+    /// # Errors
+    /// When `fraction` is not at least 0 and below 1.
+    pub fn split_off(&self, fraction: f64, seed: u64) -> Result<(Self, Self)> {
+        let labels: Vec<i64> = self.labels.iter().map(|&label| label.into()).collect();
+        let (train, validation) = split(&labels, fraction, seed)?;
+        Ok((self.select(&train)?, self.select(&validation)?))
+    }
 }
 
 /// The facts, without the thousands of pixels that nobody wants in a message.
@@ -217,6 +228,20 @@ mod tests {
         assert_eq!(format!("{one:?}"), "ImageDataset(1 pictures [1, 2, 2], 2 classes)");
         one.truncate(5);
         assert_eq!(one.len(), 1);
+    }
+
+    #[test]
+    fn splits_off_a_part_of_every_class() {
+        let classes = vec!["a".to_string(), "b".to_string()];
+        let labels = (0..12).map(|i| i / 8).collect();
+        let all = ImageDataset::new((0..12).collect(), labels, [1, 1, 1], classes, 255).unwrap();
+        let (train, validation) = all.split_off(0.25, 3).unwrap();
+        assert_eq!(train.labels(), [0, 0, 0, 0, 0, 0, 1, 1, 1]);
+        assert_eq!(validation.labels(), [0, 0, 1]);
+        let mut images = [train.images(), validation.images()].concat();
+        images.sort_unstable();
+        assert_eq!(images, all.images());
+        assert!(all.split_off(1.0, 3).unwrap_err().to_string().contains("found 1"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod loader;
 mod locate;
 mod manifest;
 mod pipeline;
+mod split;
 
 pub use augment::{Augment, Augmenter};
 pub use dataset::Dataset;
@@ -23,3 +24,4 @@ pub use loader::{Batch, BatchLoader, LoaderOptions};
 pub use locate::{DATA_VARIABLE, Event, LocateOptions, Located, Origin};
 pub use manifest::{Archive, Embedded, Files, Manifest, Records};
 pub use pipeline::{Pipeline, PipelineOptions};
+pub use split::split;
