@@ -58,6 +58,22 @@ pub enum Error {
         /// What the folder should hold.
         expected: String,
     },
+    /// A dataset that is in none of the places looked at, and that nothing stands in for.
+    NotFound {
+        /// The dataset's title.
+        title: String,
+        /// Where it was looked for, and what came of it.
+        tried: String,
+    },
+    /// A place in a file that does not hold what it should.
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Where in it: `header`, `line 3`, `row 7, column x`.
+        at: String,
+        /// What was expected there and what was found.
+        detail: String,
+    },
     /// A manifest that cannot be read or contradicts itself.
     Manifest(String),
     /// A name that no dataset has.
@@ -99,6 +115,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// What is wrong at a place `at` of the file `path`.
+    pub(crate) fn format(path: &Path, at: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::Format { path: path.to_path_buf(), at: at.into(), detail: detail.into() }
+    }
+
     /// For `map_err` on file system calls: `.map_err(Error::io("read", path))`.
     pub(crate) fn io<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + 'a {
         move |source| Self::Io { action, path: path.to_path_buf(), source }
@@ -132,6 +153,10 @@ impl fmt::Display for Error {
                  fetched or generated)",
                 dir.display()
             ),
+            Self::NotFound { title, tried } => {
+                write!(f, "{title} was not found: {tried}; there is no stand-in for it: name the folder that holds it")
+            }
+            Self::Format { path, at, detail } => write!(f, "{}: {at}: {detail}", path.display()),
             Self::Manifest(detail) => write!(f, "manifest: {detail}"),
             Self::UnknownDataset { name, known } => {
                 write!(f, "unknown dataset `{name}`; known: {}", known.join(", "))

@@ -24,4 +24,5 @@ pub use loader::{Batch, BatchLoader, LoaderOptions};
 pub use locate::{DATA_VARIABLE, Event, LocateOptions, Located, Origin};
 pub use manifest::{Archive, Embedded, Files, Manifest, Records};
 pub use pipeline::{Pipeline, PipelineOptions};
+pub use manifest::{Archive, Download, Embedded, Files, Layout, Manifest, Records};
 pub use split::split;

@@ -1,6 +1,7 @@
 //! Where a dataset is: the places it is looked for, in order, and what was found.
 
-use crate::datasets::{Source, cifar, digits, stand_in};
+use crate::datasets::{Source, digits, folder, stand_in};
+use crate::manifest::Layout;
 use crate::{Error, Manifest, Result, Splits};
 use std::path::{Path, PathBuf};
 
@@ -58,7 +59,7 @@ pub struct Located {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// A server is being asked for the archive.
+    /// A server is being asked for a file.
     Connecting {
         /// The address.
         url: &'a str,
@@ -72,7 +73,7 @@ pub enum Event<'a> {
     },
     /// Something the user should read: a mirror failed, a file was removed.
     Note(&'a str),
-    /// The archive is complete; its checksum is being computed.
+    /// The file is complete; its checksum is being computed.
     Verifying,
     /// The archive is sound and is being unpacked.
     Unpacking,
@@ -85,7 +86,7 @@ impl Source {
     ///
     /// # Errors
     /// When the folder the user named holds no data, or when the disk refuses a download. A network that fails is no
-    /// error: the stand-in is used, and [`Located::notice`] tells the reason.
+    /// error where there is a stand-in (for CIFAR-10): it is used, and [`Located::notice`] tells the reason.
     pub fn locate(&self, options: &LocateOptions, progress: &mut dyn FnMut(Event<'_>)) -> Result<Located> {
         locate(self.manifest()?, options, progress)
     }
@@ -101,7 +102,7 @@ pub(crate) fn locate(
         return Ok(Located { manifest, origin: Origin::Embedded, path: None, notice });
     };
     if let Some(dir) = &options.data_dir {
-        return match cifar::folder(dir, files) {
+        return match folder::folder(dir, files, true) {
             Some(path) => Ok(found(manifest, Origin::DataDir, path)),
             None => Err(Error::NoData {
                 dir: dir.clone(),
@@ -111,12 +112,13 @@ pub(crate) fn locate(
         };
     }
     let mut tried = Vec::new();
+    // Files of IDX have the same names in every dataset: only the folder they are in tells which it is.
     for (origin, name, dir) in [
         (Origin::Env, format!("${DATA_VARIABLE} "), options.env.as_deref()),
         (Origin::Downloads, String::new(), Some(options.downloads.as_path())),
     ] {
         let Some(dir) = dir else { continue };
-        if let Some(path) = cifar::folder(dir, files) {
+        if let Some(path) = folder::folder(dir, files, files.layout == Layout::Records) {
             return Ok(found(manifest, origin, path));
         }
         tried.push(format!("not in {name}{}", dir.display()));
@@ -127,6 +129,9 @@ pub(crate) fn locate(
         Err(error) => return Err(error),
     }
     let title = &manifest.title;
+    if !stand_in::fits(&manifest) {
+        return Err(Error::NotFound { title: title.clone(), tried: tried.join("; ") });
+    }
     let notice = format!(
         "{title} was not found: {}.\nUsing the generated stand-in: pictures of the same format, NOT {title}.",
         tried.join("; ")
@@ -205,7 +210,7 @@ impl Located {
     /// As [`Located::load`].
     pub fn load_first(&self, train: usize, test: usize) -> Result<Splits> {
         let mut splits = match (&self.path, &self.manifest.files) {
-            (Some(path), Some(files)) => cifar::read(path, files, &self.manifest)?,
+            (Some(path), Some(files)) => folder::read(path, files, &self.manifest)?,
             _ if self.is_stand_in() => stand_in::generate(&self.manifest, train, test)?,
             _ => digits::read(&self.manifest)?,
         };

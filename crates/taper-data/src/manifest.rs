@@ -27,8 +27,11 @@ pub struct Manifest {
     pub records: Records,
     /// The files that hold the records, for a dataset that lives in a folder.
     pub files: Option<Files>,
-    /// The archive that holds the files, for a dataset that can be fetched.
+    /// The archive that holds the files, for a dataset that is fetched in one piece.
     pub archive: Option<Archive>,
+    /// The files on the network, for a dataset that is fetched file by file (`[[download]]`).
+    #[serde(default, rename = "download")]
+    pub downloads: Vec<Download>,
     /// The file inside this crate, for a dataset small enough to be embedded.
     pub embedded: Option<Embedded>,
 }
@@ -37,21 +40,46 @@ pub struct Manifest {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Records {
-    /// Bytes of one record, its label included.
+    /// Bytes of one record, its labels included.
     pub bytes: usize,
+    /// Bytes of labels before the picture: 1 where the file does not say.
+    #[serde(default = "one")]
+    pub labels: usize,
+    /// Which of these bytes is the label, from 0: the first where the file does not say.
+    #[serde(default)]
+    pub label: usize,
     /// Records of the training split.
     pub train: usize,
     /// Records of the test split.
     pub test: usize,
 }
 
+fn one() -> usize {
+    1
+}
+
+/// How records lie in files.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Layout {
+    /// One record after the other, the labels before the picture: CIFAR's.
+    #[default]
+    Records,
+    /// Two IDX files a split, pictures and labels, plain or compressed (`.gz`): MNIST's.
+    Idx,
+}
+
 /// The files that hold a dataset's records.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Files {
+    /// How records lie in them.
+    #[serde(default)]
+    pub layout: Layout,
     /// The folder they are in, inside the data folder and inside the archive.
     pub folder: String,
-    /// The files of the training split, in order; each holds the same number of records.
+    /// The files of the training split, in order; each holds the same number of records. For IDX: pictures, labels.
     pub train: Vec<String>,
     /// The files of the test split.
     pub test: Vec<String>,
@@ -73,6 +101,20 @@ pub struct Archive {
     pub max_unpacked_bytes: u64,
     /// The most entries it may have.
     pub max_entries: usize,
+}
+
+/// One file on the network.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Download {
+    /// The addresses, tried in order. The last part of the first is the file's name on disk.
+    pub urls: Vec<String>,
+    /// Its size.
+    pub bytes: u64,
+    /// Its SHA-256, 64 hexadecimal digits.
+    pub sha256: String,
+    /// Its MD5 as the authors publish it (informative: the SHA-256 is what is checked).
+    pub md5: Option<String>,
 }
 
 /// A file inside this crate.
@@ -125,16 +167,20 @@ impl Manifest {
         if self.max_value == 0 {
             return fail("`max_value` must be at least 1, found 0".into());
         }
-        let Records { bytes, train, test } = self.records;
+        let Records { bytes, labels, label, train, test } = self.records;
         for (key, n) in [("bytes", bytes), ("train", train), ("test", test)] {
             if n == 0 || n > MOST {
                 return fail(format!("`records.{key}` must be 1 to {MOST}, found {n}"));
             }
         }
         if let Some(files) = &self.files {
-            if pixels.and_then(|n| n.checked_add(1)) != Some(bytes) {
+            let layout = files.layout;
+            if label >= labels {
+                return fail(format!("`records.label` must be below `records.labels`, {labels}, found {label}"));
+            }
+            if pixels.and_then(|n| n.checked_add(labels)) != Some(bytes) {
                 return fail(format!(
-                    "`records.bytes` must be 1 for the label and `shape`'s {} for the picture, found {bytes}",
+                    "`records.bytes` must be {labels} for the label and `shape`'s {} for the picture, found {bytes}",
                     self.picture_bytes()
                 ));
             }
@@ -143,24 +189,27 @@ impl Manifest {
                 return fail(format!("`files` must be plain file names, found `{name}`"));
             }
             for (key, records, files) in [("train", train, &files.train), ("test", test, &files.test)] {
-                if files.is_empty() || records % files.len() != 0 {
+                if layout == Layout::Idx {
+                    if files.len() != 2 || self.shape[0] != 1 || labels != 1 {
+                        return fail(format!(
+                            "`files.{key}`: IDX has pictures of one channel in a first file and labels in a second"
+                        ));
+                    }
+                } else if files.is_empty() || records % files.len() != 0 {
                     return fail(format!("`files.{key}`: {records} records do not divide into {} files", files.len()));
                 }
             }
         }
         if let Some(archive) = &self.archive {
-            let web = |url: &String| url.starts_with("https://") || url.starts_with("http://");
-            if archive.urls.is_empty() || !archive.urls.iter().all(web) {
-                return fail("`archive.urls` must list addresses that start with https:// or http://".into());
-            }
-            if !is_plain_name(archive.file_name()) {
-                return fail(format!("`archive.urls`: `{}` does not end in a file name", archive.urls[0]));
-            }
-            if !is_sha256(&archive.sha256) {
-                return fail(format!("`archive.sha256` must be 64 hexadecimal digits, found `{}`", archive.sha256));
-            }
-            if archive.bytes == 0 {
-                return fail("`archive.bytes` must be at least 1, found 0".into());
+            archive.download().check("archive").or_else(fail)?;
+        }
+        for download in &self.downloads {
+            download.check("download").or_else(fail)?;
+        }
+        if let Some(files) = self.files.as_ref().filter(|_| !self.downloads.is_empty()) {
+            let fetched = |name: &&String| self.downloads.iter().any(|d| plain_name(d.file_name()) == name.as_str());
+            if let Some(name) = files.train.iter().chain(&files.test).find(|name| !fetched(name)) {
+                return fail(format!("`download`: none of them is `{name}` or `{name}.gz`"));
             }
         }
         if let Some(embedded) = self.embedded.as_ref().filter(|e| !is_sha256(&e.sha256)) {
@@ -176,8 +225,48 @@ impl Manifest {
 impl Archive {
     /// The archive's name on disk: the last part of its first address.
     pub fn file_name(&self) -> &str {
-        self.urls.first().and_then(|url| url.rsplit('/').next()).unwrap_or_default()
+        last_part(&self.urls)
     }
+
+    /// The archive as a file on the network.
+    pub(crate) fn download(&self) -> Download {
+        let Self { urls, bytes, sha256, md5, .. } = self.clone();
+        Download { urls, bytes, sha256, md5 }
+    }
+}
+
+impl Download {
+    /// The file's name on disk: the last part of its first address.
+    pub fn file_name(&self) -> &str {
+        last_part(&self.urls)
+    }
+
+    /// What is wrong with it, if anything; `key` is its name in the manifest.
+    fn check(&self, key: &str) -> Result<(), String> {
+        let web = |url: &String| url.starts_with("https://") || url.starts_with("http://");
+        if self.urls.is_empty() || !self.urls.iter().all(web) {
+            return Err(format!("`{key}.urls` must list addresses that start with https:// or http://"));
+        }
+        if !is_plain_name(self.file_name()) {
+            return Err(format!("`{key}.urls`: `{}` does not end in a file name", self.urls[0]));
+        }
+        if !is_sha256(&self.sha256) {
+            return Err(format!("`{key}.sha256` must be 64 hexadecimal digits, found `{}`", self.sha256));
+        }
+        if self.bytes == 0 {
+            return Err(format!("`{key}.bytes` must be at least 1, found 0"));
+        }
+        Ok(())
+    }
+}
+
+fn last_part(urls: &[String]) -> &str {
+    urls.first().and_then(|url| url.rsplit('/').next()).unwrap_or_default()
+}
+
+/// `name` without `.gz`.
+fn plain_name(name: &str) -> &str {
+    name.strip_suffix(".gz").unwrap_or(name)
 }
 
 /// A name that stays in the folder it is put in, on every system: letters, digits, `.`, `_` and `-`, no leading dot.
@@ -224,11 +313,28 @@ mod tests {
             ("binary.tar.gz\",\n    \"https://cave", "binary.tar.gz/\",\n    \"https://cave", "does not end in a file"),
             ("bytes = 170_052_171", "bytes = 0", "`archive.bytes` must be at least 1"),
             ("[archive]", "[archives]", "unknown field `archives`"),
+            ("bytes = 3073", "bytes = 3073\nlabel = 1", "`records.label` must be below `records.labels`, 1, found 1"),
+            ("[files]", "[files]\nlayout = \"idx\"", "IDX has pictures of one channel in a first file"),
         ];
         for (from, to, expected) in cases {
             assert!(CIFAR.contains(from), "{from}");
             let text = Manifest::parse(&CIFAR.replacen(from, to, 1)).unwrap_err().to_string();
             assert!(text.starts_with("manifest: ") && text.contains(expected), "{to}: {text}");
+        }
+    }
+
+    #[test]
+    fn every_file_must_be_fetched() {
+        let mnist = include_str!("../datasets/mnist.toml");
+        let parsed = Manifest::parse(mnist).unwrap();
+        assert_eq!((parsed.downloads.len(), parsed.archive), (4, None));
+        for (from, to, expected) in [
+            ("mnist/t10k-labels", "mnist/labels", "`download`: none of them is `t10k-labels-idx1-ubyte` or `t10k-"),
+            ("bytes = 4_542", "bytes = 0", "`download.bytes` must be at least 1, found 0"),
+        ] {
+            assert!(mnist.contains(from), "{from}");
+            let text = Manifest::parse(&mnist.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(text.contains(expected), "{to}: {text}");
         }
     }
 

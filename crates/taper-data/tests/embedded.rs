@@ -48,5 +48,6 @@ fn every_manifest_is_known_and_embedded_files_match_theirs() {
         }
         names.push(manifest.name);
     }
+    names.sort();
     assert_eq!(names, Source::names());
 }

@@ -91,7 +91,34 @@ fn digits_are_always_there() {
 #[test]
 fn an_unknown_name_is_answered_with_the_known() {
     let text = Source::named("cifra").unwrap_err().to_string();
-    assert_eq!(text, "unknown dataset `cifra`; known: cifar10, digits");
+    assert_eq!(
+        text,
+        "unknown dataset `cifra`; known: cifar10, cifar100, cifar100-coarse, digits, fashion-mnist, mnist"
+    );
+}
+
+#[test]
+fn files_named_alike_are_told_apart_by_their_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let inside = dir.path().join("fashion-mnist");
+    fs::create_dir(&inside).unwrap();
+    fs::write(inside.join("t10k-labels-idx1-ubyte.gz"), b"").unwrap();
+    let locate = |name: &str, options: &LocateOptions| Source::named(name)?.locate(options, &mut |_| {});
+    let in_env = |env: &Path| LocateOptions { env: Some(env.into()), ..options() };
+    assert_eq!(locate("fashion-mnist", &in_env(dir.path())).unwrap().path(), Some(inside.as_path()));
+    assert!(locate("mnist", &in_env(dir.path())).unwrap_err().to_string().starts_with("MNIST was not found: "));
+    // Bare files are those of either: a variable that is always set does not say which, a folder given for the run does.
+    assert!(locate("fashion-mnist", &in_env(&inside)).is_err());
+    let given = LocateOptions { data_dir: Some(inside.clone()), ..options() };
+    assert_eq!(locate("fashion", &given).unwrap().path(), Some(inside.as_path()));
+}
+
+#[test]
+fn the_coarse_and_the_fine_labels_are_of_the_same_files() {
+    let [fine, coarse] = ["cifar100", "cifar100-coarse"].map(|name| Source::named(name).unwrap().manifest().unwrap());
+    assert_eq!((fine.files, fine.archive, fine.shape), (coarse.files, coarse.archive, coarse.shape));
+    assert_eq!((fine.classes.len(), coarse.classes.len()), (100, 20));
+    assert_eq!((fine.records.label, coarse.records.label), (1, 0));
 }
 
 fn options() -> LocateOptions {

@@ -1,17 +1,11 @@
-//! CIFAR-10 in its binary layout (Krizhevsky 2009; <https://www.cs.toronto.edu/~kriz/cifar.html>): six files of 10,000
-//! records, each record a label byte and a picture's red, green and blue planes, 32×32 bytes each, row by row.
+//! CIFAR's binary layout (Krizhevsky 2009; <https://www.cs.toronto.edu/~kriz/cifar.html>): files of records, each record
+//! one label byte (CIFAR-10) or a coarse and a fine one (CIFAR-100), and a picture's red, green and blue planes, 32×32
+//! bytes each, row by row.
 
+use super::folder::read_file;
 use crate::manifest::Files;
 use crate::{Error, ImageDataset, Manifest, Result, Splits};
-use std::fs::File;
-use std::io::{ErrorKind, Read};
-use std::path::{Path, PathBuf};
-
-/// The folder with the dataset's files: `dir` itself or the manifest's folder inside it, whichever holds one of them.
-pub(crate) fn folder(dir: &Path, files: &Files) -> Option<PathBuf> {
-    let holds_some = |folder: &PathBuf| files.train.iter().chain(&files.test).any(|name| folder.join(name).is_file());
-    [dir.join(&files.folder), dir.to_path_buf()].into_iter().find(holds_some)
-}
+use std::path::Path;
 
 /// Reads both splits from `folder`.
 ///
@@ -36,57 +30,16 @@ fn read_split(folder: &Path, names: &[String], records: usize, manifest: &Manife
     ImageDataset::new(images, labels, manifest.shape, manifest.classes.clone(), manifest.max_value)
 }
 
-/// Checks that every file of the dataset is in `folder` and has its size.
-#[cfg(feature = "download")]
-pub(crate) fn check(folder: &Path, files: &Files, manifest: &Manifest) -> Result<()> {
-    for (names, records) in [(&files.train, manifest.records.train), (&files.test, manifest.records.test)] {
-        for name in names {
-            open(&folder.join(name), manifest.file_bytes(records, names.len()), manifest)?;
-        }
-    }
-    Ok(())
-}
-
-/// The file at `path`, which must have `expected` bytes.
-fn open(path: &Path, expected: u64, manifest: &Manifest) -> Result<File> {
-    let file = match File::open(path) {
-        Err(e) if e.kind() == ErrorKind::NotFound => {
-            return Err(Error::MissingFile {
-                path: path.to_path_buf(),
-                expected: format!("a file of {} with {expected} bytes", manifest.title),
-            });
-        }
-        file => file.map_err(Error::io("open", path))?,
-    };
-    let found = file.metadata().map_err(Error::io("read", path))?.len();
-    if found != expected {
-        return Err(Error::FileSize { path: path.to_path_buf(), expected, found });
-    }
-    Ok(file)
-}
-
-/// The bytes of the file at `path`, of which there must be `expected`. The size is looked at before reading, so that a
-/// wrong file is not taken into memory, and again after it.
-fn read_file(path: &Path, expected: u64, manifest: &Manifest) -> Result<Vec<u8>> {
-    let file = open(path, expected, manifest)?;
-    let mut bytes = Vec::new();
-    file.take(expected).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
-    let found = bytes.len() as u64;
-    if found != expected {
-        return Err(Error::FileSize { path: path.to_path_buf(), expected, found });
-    }
-    Ok(bytes)
-}
-
 /// Appends the records in `bytes` to `images` and `labels`. `path` is for errors.
 fn decode(path: &Path, bytes: &[u8], manifest: &Manifest, images: &mut Vec<u8>, labels: &mut Vec<u8>) -> Result<()> {
-    let size = 1 + manifest.picture_bytes();
+    let labels_before = manifest.records.labels;
+    let size = labels_before + manifest.picture_bytes();
     if !bytes.len().is_multiple_of(size) {
         let expected = (bytes.len() / size * size) as u64;
         return Err(Error::FileSize { path: path.to_path_buf(), expected, found: bytes.len() as u64 });
     }
     for (record, data) in bytes.chunks_exact(size).enumerate() {
-        let (label, picture) = (data[0], &data[1..]);
+        let (label, picture) = (data[manifest.records.label], &data[labels_before..]);
         let classes = manifest.classes.len();
         if usize::from(label) >= classes {
             return Err(Error::Label { path: path.to_path_buf(), record, label, classes });
@@ -100,8 +53,10 @@ fn decode(path: &Path, bytes: &[u8], manifest: &Manifest, images: &mut Vec<u8>, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::datasets::folder::folder;
     use proptest::prelude::*;
     use std::fs;
+    use std::path::PathBuf;
 
     /// CIFAR-10's manifest with 10 training and 2 test records.
     fn small() -> Manifest {
@@ -125,7 +80,7 @@ mod tests {
 
     fn read_small(dir: &Path, manifest: &Manifest) -> Result<Splits> {
         let files = manifest.files.as_ref().unwrap();
-        read(&folder(dir, files).unwrap(), files, manifest)
+        read(&folder(dir, files, true).unwrap(), files, manifest)
     }
 
     #[test]
@@ -176,9 +131,25 @@ mod tests {
     }
 
     #[test]
+    fn a_record_may_have_a_coarse_and_a_fine_label() {
+        for (name, label) in [("cifar100", [7, 99]), ("cifar100-coarse", [19, 3])] {
+            let mut manifest = crate::Source::named(name).unwrap().manifest().unwrap();
+            manifest.shape = [1, 1, 2];
+            let (mut images, mut labels) = (Vec::new(), Vec::new());
+            let bytes = [19, 7, 1, 2, 3, 99, 3, 4];
+            decode(Path::new("x"), &bytes, &manifest, &mut images, &mut labels).unwrap();
+            assert_eq!((images, labels), (vec![1, 2, 3, 4], label.to_vec()), "{name}");
+            let (mut images, mut labels) = (Vec::new(), Vec::new());
+            let text = decode(Path::new("x"), &[20, 100, 0, 0], &manifest, &mut images, &mut labels).unwrap_err();
+            let (found, most) = if name == "cifar100" { (100, 99) } else { (20, 19) };
+            assert_eq!(text.to_string(), format!("x: record 0 has label {found}; labels are 0 to {most}"));
+        }
+    }
+
+    #[test]
     fn an_empty_folder_holds_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(folder(dir.path(), small().files.as_ref().unwrap()), None);
+        assert_eq!(folder(dir.path(), small().files.as_ref().unwrap(), true), None);
     }
 
     proptest! {

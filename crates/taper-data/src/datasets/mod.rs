@@ -1,7 +1,9 @@
 //! The datasets, one a file, and the list of them.
 
-pub(crate) mod cifar;
+mod cifar;
 pub(crate) mod digits;
+pub(crate) mod folder;
+mod idx;
 pub(crate) mod stand_in;
 
 use crate::{Error, Manifest, Result, Splits};
@@ -15,13 +17,17 @@ pub struct Source {
 }
 
 /// Every dataset. A new one is a file beside this one, a manifest in `datasets/`, and a line here.
-const ALL: [Source; 2] = [
+const ALL: [Source; 6] = [
     Source { name: "cifar10", also: &["cifar"], manifest: include_str!("../../datasets/cifar10.toml") },
+    Source { name: "cifar100", also: &[], manifest: include_str!("../../datasets/cifar100.toml") },
+    Source { name: "cifar100-coarse", also: &[], manifest: include_str!("../../datasets/cifar100-coarse.toml") },
     Source { name: "digits", also: &[], manifest: include_str!("../../datasets/digits.toml") },
+    Source { name: "fashion-mnist", also: &["fashion"], manifest: include_str!("../../datasets/fashion-mnist.toml") },
+    Source { name: "mnist", also: &[], manifest: include_str!("../../datasets/mnist.toml") },
 ];
 
 impl Source {
-    /// The dataset called `name`: `cifar10` (or `cifar`), `digits`.
+    /// The dataset called `name`: `cifar10` (or `cifar`), `mnist`, and so on; see [`Source::names`].
     ///
     /// # Errors
     /// When there is none of that name; the error lists the names.

@@ -14,13 +14,18 @@ use taper_backend::RandomKey;
 const CLASSES: [&str; 10] =
     ["disc", "ring", "square", "frame", "triangle", "cross", "stripes", "checkers", "crescent", "dots"];
 
+/// Whether pictures of the format of `manifest` can be generated: of three channels, in ten classes.
+pub(crate) fn fits(manifest: &Manifest) -> bool {
+    manifest.shape[0] == 3 && manifest.classes.len() == CLASSES.len()
+}
+
 /// Generates as many pictures as `manifest` has records, at most `train` and `test` of them.
 ///
 /// # Errors
 /// When the manifest is not of ten classes of RGB pictures.
 pub(crate) fn generate(manifest: &Manifest, train: usize, test: usize) -> Result<Splits> {
-    let [channels, height, width] = manifest.shape;
-    if channels != 3 || manifest.classes.len() != CLASSES.len() {
+    let [_, height, width] = manifest.shape;
+    if !fits(manifest) {
         return Err(Error::Argument(format!(
             "{}: there is no stand-in for {} classes of shape {:?}",
             manifest.title,

@@ -1,7 +1,7 @@
-//! One archive over HTTP: mirrors in order, resumed after a cut, bounded in size, verified by SHA-256.
+//! One file over HTTP: mirrors in order, resumed after a cut, bounded in size, verified by SHA-256.
 
 use crate::image::hex;
-use crate::manifest::Archive;
+use crate::manifest::Download;
 use crate::{Error, Event, Result};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
@@ -51,14 +51,14 @@ impl Client {
         Self { agent: config.into() }
     }
 
-    /// Leaves the verified `archive` at `part`. What is at `part` before is taken for its beginning.
+    /// Leaves the verified `file` at `part`. What is at `part` before is taken for its beginning.
     ///
     /// # Errors
     /// `Download` when every mirror failed, `Io` when the disk refuses.
-    pub(super) fn fetch(&self, archive: &Archive, part: &Path, progress: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+    pub(super) fn fetch(&self, file: &Download, part: &Path, progress: &mut dyn FnMut(Event<'_>)) -> Result<()> {
         let mut reasons = Vec::new();
-        for url in &archive.urls {
-            match self.try_mirror(url, archive, part, progress)? {
+        for url in &file.urls {
+            match self.try_mirror(url, file, part, progress)? {
                 None => return Ok(()),
                 Some(reason) => {
                     let reason = format!("{url}: {reason}");
@@ -74,7 +74,7 @@ impl Client {
     fn try_mirror(
         &self,
         url: &str,
-        archive: &Archive,
+        file: &Download,
         part: &Path,
         progress: &mut dyn FnMut(Event<'_>),
     ) -> Result<Option<String>> {
@@ -84,9 +84,9 @@ impl Client {
         let mut inherited = length(part)? > 0;
         for _ in 0..MOST_REQUESTS {
             let before = length(part)?;
-            if before != archive.bytes {
+            if before != file.bytes {
                 progress(Event::Connecting { url });
-                match self.request(url, archive, part, before, progress) {
+                match self.request(url, file, part, before, progress) {
                     Ok(()) => {}
                     Err(Failure::Fatal(error)) => return Err(error),
                     Err(Failure::Mirror(reason)) => return Ok(Some(reason)),
@@ -102,7 +102,7 @@ impl Client {
                 }
             }
             progress(Event::Verifying);
-            match verify(part, &archive.sha256) {
+            match verify(part, &file.sha256) {
                 Ok(()) => return Ok(None),
                 Err(error @ Error::Checksum { .. }) if inherited => {
                     progress(Event::Note(&error.to_string()));
@@ -119,12 +119,12 @@ impl Client {
     fn request(
         &self,
         url: &str,
-        archive: &Archive,
+        file: &Download,
         part: &Path,
         have: u64,
         progress: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), Failure> {
-        let total = archive.bytes;
+        let total = file.bytes;
         // More than there should be is no beginning of it.
         let have = if have > total { 0 } else { have };
         let mut request = self.agent.get(url);
@@ -151,7 +151,7 @@ impl Client {
         if let Some(offered) = offered.filter(|&n| n != total - start) {
             return Err(Failure::Mirror(format!("expected {} bytes, the server offers {offered}", total - start)));
         }
-        let mut file = open_at(part, start).map_err(Failure::Fatal)?;
+        let mut to = open_at(part, start).map_err(Failure::Fatal)?;
         let mut body = response.into_body().into_reader();
         let mut done = start;
         let mut buffer = vec![0; 64 * 1024];
@@ -164,11 +164,11 @@ impl Client {
                 Err(error) => return Err(Failure::Cut(format!("cut after {done} of {total} bytes: {error}"))),
             };
             if done + count as u64 > total {
-                // Not a beginning of the archive: the next attempt must not go on with it.
+                // Not a beginning of the file: the next attempt must not go on with it.
                 drop(open_at(part, 0).map_err(Failure::Fatal)?);
                 return Err(Failure::Mirror(format!("more than the {total} bytes expected")));
             }
-            file.write_all(&buffer[..count]).map_err(|e| Failure::Fatal(Error::io("write", part)(e)))?;
+            to.write_all(&buffer[..count]).map_err(|e| Failure::Fatal(Error::io("write", part)(e)))?;
             done += count as u64;
             progress(Event::Bytes { done, total });
         }

@@ -1,15 +1,17 @@
-//! Fetching a dataset: its archive from the network, resumed after a cut and verified, unpacked beside its place, then
-//! moved there. A kill at any moment leaves the data whole or absent; what may stay is the partial archive, which the
-//! next attempt goes on with.
+//! Fetching a dataset: its archive, or its files one by one, from the network, resumed after a cut and verified, unpacked
+//! beside its place, then moved there. A kill at any moment leaves the data whole or absent; what may stay is
+//! the partial download, which the next attempt goes on with.
 
+#[cfg(test)]
+mod file_by_file;
 mod http;
 #[cfg(test)]
 mod server;
 mod unpack;
 
-use crate::datasets::{Source, cifar};
+use crate::datasets::{Source, folder};
 use crate::files::sync_folder;
-use crate::manifest::{Archive, Files};
+use crate::manifest::{Archive, Files, Layout};
 use crate::{Error, Event, Manifest, Result};
 use http::Client;
 use std::fs::{self, File, TryLockError};
@@ -37,22 +39,29 @@ fn fetch_with(
     downloads: &Path,
     progress: &mut dyn FnMut(Event<'_>),
 ) -> Result<PathBuf> {
-    let (Some(files), Some(archive)) = (&manifest.files, &manifest.archive) else {
+    let Some(files) = manifest.files.as_ref().filter(|_| manifest.archive.is_some() || !manifest.downloads.is_empty())
+    else {
         return Err(Error::Download(format!("{} is not fetched from the network", manifest.title)));
     };
     fs::create_dir_all(downloads).map_err(Error::io("create the folder", downloads))?;
     let hidden = |what: &str| downloads.join(format!(".{}.{what}", manifest.name));
-    let (part, unpacked) = (hidden("part"), hidden("unpack"));
+    let (part, unpacked, staged) = (hidden("part"), hidden("unpack"), hidden("files"));
     let _lock = lock(&hidden("lock"), progress)?;
 
     // Under the lock, whatever lies here of an earlier attempt is nobody's.
     remove_folder(&unpacked)?;
-    if let Some(folder) = cifar::folder(downloads, files) {
-        cifar::check(&folder, files, manifest)?;
+    if let Some(folder) = folder::folder(downloads, files, files.layout == Layout::Records) {
+        folder::check(&folder, files, manifest)?;
         remove_file(&part)?;
+        remove_folder(&staged)?;
         return Ok(folder);
     }
-    client.fetch(archive, &part, progress)?;
+    let Some(archive) = &manifest.archive else {
+        fetch_files(client, manifest, &staged, progress)?;
+        folder::check(&staged, files, manifest)?;
+        return move_into(&staged, files, downloads);
+    };
+    client.fetch(&archive.download(), &part, progress)?;
     progress(Event::Unpacking);
     let moved = place(manifest, files, archive, &part, &unpacked, downloads);
     if moved.is_err() {
@@ -63,6 +72,21 @@ fn fetch_with(
     remove_folder(&unpacked)?;
     remove_file(&part)?;
     Ok(folder)
+}
+
+/// Fetches the files of `manifest` into the folder `staged`, each synced to the disk. Those that an earlier attempt left
+/// there are verified, and fetched no second time.
+fn fetch_files(client: &Client, manifest: &Manifest, staged: &Path, progress: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+    fs::create_dir_all(staged).map_err(Error::io("create the folder", staged))?;
+    for file in &manifest.downloads {
+        let path = staged.join(file.file_name());
+        client.fetch(file, &path, progress)?;
+        // Opened for writing, since not every system syncs what is open for reading.
+        let synced = File::options().write(true).open(&path).and_then(|file| file.sync_all());
+        synced.map_err(Error::io("write", &path))?;
+    }
+    sync_folder(Some(staged));
+    Ok(())
 }
 
 /// Unpacks the archive `part` into `unpacked`, checks what is in it, and moves the files' folder into `downloads`.
@@ -76,14 +100,19 @@ fn place(
 ) -> Result<PathBuf> {
     unpack::unpack(part, archive, unpacked)?;
     let from = unpacked.join(&files.folder);
-    cifar::check(&from, files, manifest)
+    folder::check(&from, files, manifest)
         .map_err(|error| Error::Archive { path: part.to_path_buf(), detail: format!("after unpacking, {error}") })?;
+    move_into(&from, files, downloads)
+}
+
+/// Moves the folder `from` to the files' place in `downloads`.
+fn move_into(from: &Path, files: &Files, downloads: &Path) -> Result<PathBuf> {
     let to = downloads.join(&files.folder);
     // A folder of that name without any of the files: only an empty one may make way.
     if to.exists() {
         fs::remove_dir(&to).map_err(Error::io("replace", &to))?;
     }
-    fs::rename(&from, &to).map_err(Error::io("move the data to", &to))?;
+    fs::rename(from, &to).map_err(Error::io("move the data to", &to))?;
     sync_folder(Some(downloads));
     Ok(to)
 }

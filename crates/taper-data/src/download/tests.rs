@@ -76,7 +76,7 @@ impl World {
     /// The data are whole, and nothing is beside them but the lock.
     fn check_whole(&self, folder: &Path) {
         assert_eq!(folder, self.downloads().join("cifar-10-batches-bin"));
-        let splits = cifar::read(folder, self.manifest.files.as_ref().unwrap(), &self.manifest).unwrap();
+        let splits = folder::read(folder, self.manifest.files.as_ref().unwrap(), &self.manifest).unwrap();
         assert_eq!(splits.test.images(), [14, 0, 3, 4, 14, 1, 3, 4]);
         assert_eq!(self.names(), [".cifar10.lock", "cifar-10-batches-bin"]);
     }

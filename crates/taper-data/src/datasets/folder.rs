@@ -1,0 +1,79 @@
+//! A dataset's files in a folder, in whichever layout its manifest says.
+
+use super::{cifar, idx};
+use crate::manifest::{Files, Layout};
+use crate::{Error, Manifest, Result, Splits};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+/// The folder with the dataset's files: the manifest's folder inside `dir`, or `dir` itself if it may be (`or_itself`),
+/// whichever holds one of them.
+pub(crate) fn folder(dir: &Path, files: &Files, or_itself: bool) -> Option<PathBuf> {
+    let is_there = |folder: &Path, name: &String| {
+        folder.join(name).is_file() || files.layout == Layout::Idx && idx::compressed(&folder.join(name)).is_file()
+    };
+    let holds_some = |folder: &PathBuf| files.train.iter().chain(&files.test).any(|name| is_there(folder, name));
+    let itself = or_itself.then(|| dir.to_path_buf());
+    [dir.join(&files.folder)].into_iter().chain(itself).find(holds_some)
+}
+
+/// Reads both splits from `folder`.
+///
+/// # Errors
+/// A file that is missing or whose size is not the manifest's, or a label that names no class.
+pub(crate) fn read(folder: &Path, files: &Files, manifest: &Manifest) -> Result<Splits> {
+    match files.layout {
+        Layout::Records => cifar::read(folder, files, manifest),
+        Layout::Idx => idx::read(folder, files, manifest),
+    }
+}
+
+/// Checks that every file of the dataset is in `folder` and has its size.
+#[cfg(feature = "download")]
+pub(crate) fn check(folder: &Path, files: &Files, manifest: &Manifest) -> Result<()> {
+    for (names, records) in [(&files.train, manifest.records.train), (&files.test, manifest.records.test)] {
+        match files.layout {
+            Layout::Records => {
+                for name in names {
+                    open(&folder.join(name), manifest.file_bytes(records, names.len()), manifest)?;
+                }
+            }
+            Layout::Idx => idx::check(folder, names, records, manifest)?,
+        }
+    }
+    Ok(())
+}
+
+/// The file at `path`, which must have `expected` bytes.
+pub(super) fn open(path: &Path, expected: u64, manifest: &Manifest) -> Result<File> {
+    let file = match File::open(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            return Err(Error::MissingFile {
+                path: path.to_path_buf(),
+                expected: format!("a file of {} with {expected} bytes", manifest.title),
+            });
+        }
+        file => file.map_err(Error::io("open", path))?,
+    };
+    let found = file.metadata().map_err(Error::io("read", path))?.len();
+    if found != expected {
+        return Err(Error::FileSize { path: path.to_path_buf(), expected, found });
+    }
+    Ok(file)
+}
+
+/// The bytes of the file at `path`, of which there must be `expected`. The size is looked at before reading, so that a
+/// wrong file is not taken into memory, and again after it.
+pub(super) fn read_file(path: &Path, expected: u64, manifest: &Manifest) -> Result<Vec<u8>> {
+    let file = open(path, expected, manifest)?;
+    read_exactly(file, path, expected).map_err(Error::io("read", path))?
+}
+
+/// The bytes of `source`, of which there must be `expected`; no more than one beyond them is read.
+pub(super) fn read_exactly(source: impl Read, path: &Path, expected: u64) -> std::io::Result<Result<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    let found = source.take(expected.saturating_add(1)).read_to_end(&mut bytes)? as u64;
+    let fits = found == expected;
+    Ok(if fits { Ok(bytes) } else { Err(Error::FileSize { path: path.to_path_buf(), expected, found }) })
+}
