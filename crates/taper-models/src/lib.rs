@@ -17,12 +17,17 @@
 //! # }
 //! ```
 
+mod airbench;
 mod mlp;
 mod registry;
+mod resnet;
 mod seed_cnn;
+mod whiten;
 
+pub use airbench::Airbench;
 pub use mlp::Mlp;
-pub use registry::{Build, InputSpec, ModelInfo, build, models};
+pub use registry::{Build, InputSpec, ModelInfo, Prepare, build, model, models};
+pub use resnet::ResNet18;
 pub use seed_cnn::SeedCnn;
 
 #[doc = include_str!("../README.md")]

@@ -1,10 +1,13 @@
 //! The models by name. A new one is a file and one line here.
 
-use crate::{Mlp, SeedCnn};
-use taper_nn::{Error, Module, Params, Result};
+use crate::{Airbench, Mlp, ResNet18, SeedCnn};
+use taper_nn::{Error, Module, Params, Result, Tensor};
 
 const MODELS: &[ModelInfo] = &[
+    ModelInfo::new("airbench", "whitening, six convolutions, a linear head", |i, p| Ok(Box::new(Airbench::new(i, p)?)))
+        .prepared_by(Airbench::prepare),
     ModelInfo::new("mlp", "two hidden layers of 128 with ReLU", |i, p| Ok(Box::new(Mlp::new(i, p)?))),
+    ModelInfo::new("resnet18", "ResNet-18 with a 3 × 3 stem", |i, p| Ok(Box::new(ResNet18::new(i, p)?))),
     ModelInfo::new("seed-cnn", "two convolutions, two linear layers", |i, p| Ok(Box::new(SeedCnn::new(i, p)?))),
 ];
 
@@ -26,14 +29,24 @@ pub struct ModelInfo {
     pub summary: &'static str,
     /// Builds it with its parameters in a list.
     pub build: Build,
+    /// Sets what is not trained but computed from training pictures, if anything is: once, before training.
+    pub prepare: Option<Prepare>,
 }
 
 /// Builds a model for an input, with its parameters in a list.
 pub type Build = fn(&InputSpec, &Params) -> Result<Box<dyn Module>>;
 
+/// Sets buffers among the parameters from the first training pictures (5,000 where there are as many), `[N, C, H, W]`,
+/// normalised as the training will see them and not augmented.
+pub type Prepare = fn(&Params, &Tensor) -> Result<()>;
+
 impl ModelInfo {
     const fn new(name: &'static str, summary: &'static str, build: Build) -> Self {
-        Self { name, summary, build }
+        Self { name, summary, build, prepare: None }
+    }
+
+    const fn prepared_by(self, prepare: Prepare) -> Self {
+        Self { prepare: Some(prepare), ..self }
     }
 }
 
@@ -42,11 +55,15 @@ pub fn models() -> &'static [ModelInfo] {
     MODELS
 }
 
+/// The model called `name`. An unknown name is an error that lists the known ones.
+pub fn model(name: &str) -> Result<&'static ModelInfo> {
+    MODELS.iter().find(|model| model.name == name).ok_or_else(|| {
+        let known: Vec<&str> = MODELS.iter().map(|model| model.name).collect();
+        Error::argument("model", format!("there is no model {name:?}; known: {}", known.join(", ")))
+    })
+}
+
 /// Builds the model called `name`, its parameters in `params`. An unknown name is an error that lists the known ones.
 pub fn build(name: &str, input: &InputSpec, params: &Params) -> Result<Box<dyn Module>> {
-    let Some(model) = MODELS.iter().find(|model| model.name == name) else {
-        let known: Vec<&str> = MODELS.iter().map(|model| model.name).collect();
-        return Err(Error::argument("model", format!("there is no model {name:?}; known: {}", known.join(", "))));
-    };
-    (model.build)(input, params)
+    (model(name)?.build)(input, params)
 }

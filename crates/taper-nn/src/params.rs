@@ -65,9 +65,7 @@ impl Params {
 
     /// Makes the parameter `name`. An error when there is one of that name already, or the shape is too large to count.
     pub fn get(&self, name: &str, shape: impl Into<Shape>, init: Init) -> Result<Param> {
-        let (name, shape) = (self.full_name(name), shape.into());
-        check_size(&name, &shape, self.dtype)?;
-        let value = init.tensor(&shape, self.dtype, &self.device, self.key.child(&name))?;
+        let (name, value) = self.first_value(name, shape.into(), init)?;
         self.add(Param::new(name, &value))
     }
 
@@ -77,6 +75,13 @@ impl Params {
         let (name, shape) = (self.full_name(name), shape.into());
         check_size(&name, &shape, dtype)?;
         let value = Tensor::full(value, shape, dtype, &self.device)?;
+        self.add(Param::buffer(name, &value))
+    }
+
+    /// Makes the buffer `name` as [`Params::get`] makes a parameter: drawn from the stream of its name, saved with the
+    /// weights, never trained.
+    pub fn frozen(&self, name: &str, shape: impl Into<Shape>, init: Init) -> Result<Param> {
+        let (name, value) = self.first_value(name, shape.into(), init)?;
         self.add(Param::buffer(name, &value))
     }
 
@@ -93,6 +98,14 @@ impl Params {
     /// The number of trainable elements.
     pub fn count(&self) -> usize {
         self.trainable().iter().map(|param| param.tensor().count()).sum()
+    }
+
+    /// The whole name, and the value that is drawn for it.
+    fn first_value(&self, name: &str, shape: Shape, init: Init) -> Result<(String, Tensor)> {
+        let name = self.full_name(name);
+        check_size(&name, &shape, self.dtype)?;
+        let value = init.tensor(&shape, self.dtype, &self.device, self.key.child(&name))?;
+        Ok((name, value))
     }
 
     fn full_name(&self, name: &str) -> String {

@@ -15,12 +15,14 @@ pub struct BatchNormConfig {
     pub momentum: Option<f64>,
     /// Whether the result is scaled by `weight` and shifted by `bias`.
     pub affine: bool,
+    /// Whether `weight` is trained; otherwise it is a buffer and stays 1.
+    pub train_weight: bool,
 }
 
 impl BatchNormConfig {
     /// Over `num_features` channels, with ε = 1e-5, momentum 0.1, weight and bias.
     pub fn new(num_features: usize) -> Self {
-        Self { num_features, eps: 1e-5, momentum: Some(0.1), affine: true }
+        Self { num_features, eps: 1e-5, momentum: Some(0.1), affine: true, train_weight: true }
     }
 
     /// With another ε.
@@ -36,6 +38,11 @@ impl BatchNormConfig {
     /// With or without weight and bias.
     pub fn affine(self, affine: bool) -> Self {
         Self { affine, ..self }
+    }
+
+    /// With a weight that is trained or one that stays 1.
+    pub fn train_weight(self, train_weight: bool) -> Self {
+        Self { train_weight, ..self }
     }
 }
 
@@ -98,11 +105,15 @@ impl BatchNorm {
             let detail = format!("momentum must be from 0 to 1, came as {momentum}");
             return at(params.path(), Err(Error::argument(op, detail)));
         }
+        let weight = || match config.train_weight {
+            true => params.get("weight", [channels], Init::Ones),
+            false => params.frozen("weight", [channels], Init::Ones),
+        };
         Ok(Self {
             op,
             path: params.path().to_owned(),
             config,
-            weight: config.affine.then(|| params.get("weight", [channels], Init::Ones)).transpose()?,
+            weight: config.affine.then(weight).transpose()?,
             bias: config.affine.then(|| params.get("bias", [channels], Init::Zeros)).transpose()?,
             running_mean: params.buffer("running_mean", [channels], params.dtype(), 0.0)?,
             running_var: params.buffer("running_var", [channels], params.dtype(), 1.0)?,

@@ -19,6 +19,8 @@ pub struct Conv2dConfig {
     pub bias: bool,
     /// How the weight begins.
     pub init: Init,
+    /// Whether the weight is trained; otherwise it is a buffer.
+    pub train_weight: bool,
 }
 
 impl Conv2dConfig {
@@ -31,6 +33,7 @@ impl Conv2dConfig {
             spec: Conv2dSpec::default(),
             bias: true,
             init: Init::layer_weight(),
+            train_weight: true,
         }
     }
 
@@ -67,6 +70,11 @@ impl Conv2dConfig {
     pub fn init(self, init: Init) -> Self {
         Self { init, ..self }
     }
+
+    /// With a weight that is trained or one that stays.
+    pub fn train_weight(self, train_weight: bool) -> Self {
+        Self { train_weight, ..self }
+    }
 }
 
 /// `[N, C_in, H, W]` to `[N, C_out, H_out, W_out]` with `weight: [C_out, C_in / groups, Kh, Kw]` and `bias: [C_out]`.
@@ -84,7 +92,8 @@ impl Conv2d {
     /// Makes `weight` and `bias` in `params`.
     pub fn new(config: Conv2dConfig, params: &Params) -> Result<Self> {
         const OP: &str = "conv2d";
-        let Conv2dConfig { in_channels, out_channels, kernel_size: [down, across], spec, bias, init } = config;
+        let Conv2dConfig { in_channels, out_channels, kernel_size: [down, across], spec, bias, init, train_weight } =
+            config;
         let path = params.path();
         let sizes = [
             ("in_channels", in_channels),
@@ -100,7 +109,11 @@ impl Conv2d {
             let detail = format!("groups {groups} must divide {in_channels} input and {out_channels} output channels");
             return at(path, Err(Error::argument(OP, detail)));
         }
-        let weight = params.get("weight", [out_channels, in_channels / groups, down, across], init)?;
+        let shape = [out_channels, in_channels / groups, down, across];
+        let weight = match train_weight {
+            true => params.get("weight", shape, init),
+            false => params.frozen("weight", shape, init),
+        }?;
         // The weight was made: its size is known to fit in a usize.
         let fan_in = in_channels / groups * down * across;
         Ok(Self {

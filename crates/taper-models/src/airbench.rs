@@ -1,0 +1,138 @@
+//! airbench (Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", arXiv 2404.00498, 2024; the network of its
+//! `airbench94_muon`): a whitening of 2 × 2 patches that is not trained, three groups of two convolutions, a scaled
+//! linear head.
+
+use crate::{InputSpec, whiten};
+use taper_nn::{
+    Activation, BatchNorm2d, BatchNormConfig, Context, Conv2d, Conv2dConfig, Error, Init, Linear, LinearConfig, Module,
+    Param, Params, Pool2dSpec, Result, Tensor, no_grad,
+};
+
+/// The output channels of the groups.
+const WIDTHS: [usize; 3] = [64, 256, 256];
+/// The side of a whitened patch.
+const PATCH: usize = 2;
+/// Added to the eigenvalues of the patches.
+const WHITEN_EPS: f64 = 5e-4;
+
+/// conv 2 × 2 (whitening, frozen weight), GELU; groups of 64, 256, 256 channels; max pool 3; linear without bias, divided
+/// by its number of inputs.
+///
+/// A group: conv 3 × 3, max pool 2, batch norm, GELU, conv 3 × 3, batch norm, GELU. Convolutions have no bias, batch norms
+/// no trained weight. [`Airbench::prepare`] sets the whitening; without it its weight is PyTorch's random one.
+#[derive(Debug, Clone)]
+pub struct Airbench {
+    whiten: Conv2d,
+    groups: Vec<Group>,
+    head: Linear,
+    features: usize,
+}
+
+#[derive(Debug, Clone)]
+struct Group {
+    conv1: Conv2d,
+    norm1: BatchNorm2d,
+    conv2: Conv2d,
+    norm2: BatchNorm2d,
+}
+
+impl Airbench {
+    /// For pictures of at least 25 × 25.
+    pub fn new(input: &InputSpec, params: &Params) -> Result<Self> {
+        let [channels, height, width] = input.shape;
+        // 32 → 31 → 15 → 7 → 3 → 1
+        let [height, width] = [height, width].map(|side| side.saturating_sub(PATCH - 1) / 8 / 3);
+        if height == 0 || width == 0 || channels == 0 {
+            let detail = format!("expected pictures of at least [1, 25, 25], came {:?}", input.shape);
+            return Err(Error::argument("airbench", detail));
+        }
+        // Each eigenvector and its negative.
+        let whitened = channels.saturating_mul(2 * PATCH * PATCH);
+        let whiten = Conv2dConfig::new(channels, whitened, PATCH).train_weight(false);
+        let whiten = Conv2d::new(whiten, &params.sub("whiten"))?;
+        let (mut groups, mut inputs) = (Vec::new(), whitened);
+        for (i, outputs) in WIDTHS.into_iter().enumerate() {
+            // 0 is the first GELU: the names are those of airbench's nn.Sequential.
+            groups.push(Group::new([inputs, outputs], &params.sub(format!("layers.{}", i + 1)))?);
+            inputs = outputs;
+        }
+        let features = height.saturating_mul(width).saturating_mul(inputs);
+        // Standard deviation 1.
+        let head = LinearConfig::new(features, input.classes).bias(false).init(Init::Uniform { bound: 3f64.sqrt() });
+        let head = Linear::new(head, &params.sub("head"))?;
+        Ok(Self { whiten, groups, head, features })
+    }
+
+    /// Sets `whiten.weight`, in the `params` that the model was made in, from the patches of `pictures: [N, C, H, W]`:
+    /// training pictures (airbench takes the first 5,000), normalised as in training.
+    ///
+    /// # Errors
+    /// When `params` hold no airbench, or the pictures have other channels or values that are not finite.
+    pub fn prepare(params: &Params, pictures: &Tensor) -> Result<()> {
+        let name = params.sub("whiten.weight").path().to_owned();
+        let Some(weight) = params.all().into_iter().find(|param| param.name() == name) else {
+            return Err(Error::Parameter(format!("airbench: there is no parameter {name} to set")));
+        };
+        let current = weight.tensor();
+        if pictures.shape().rank() == 4 && pictures.shape()[1] != current.shape()[1] {
+            let detail = format!("expected pictures with {} channels, came {}", current.shape()[1], pictures.shape());
+            return Err(Error::shape("whitening", detail));
+        }
+        let filters = whiten::filters(pictures, [PATCH, PATCH], WHITEN_EPS)?;
+        let filters = Tensor::from_vec(filters, current.shape().clone(), params.device())?;
+        weight.set(&no_grad(|| filters.cast(current.dtype()))?)
+    }
+}
+
+impl Group {
+    fn new([inputs, outputs]: [usize; 2], params: &Params) -> Result<Self> {
+        let conv = |inputs, name| -> Result<Conv2d> {
+            let config = Conv2dConfig::new(inputs, outputs, 3).padding(1).bias(false);
+            let conv = Conv2d::new(config, &params.sub(name))?;
+            pass_through(conv.weight())?;
+            Ok(conv)
+        };
+        // PyTorch's momentum is the share of the new: 0.6 of the old statistics are kept.
+        let config = BatchNormConfig::new(outputs).momentum(Some(0.4)).eps(1e-12).train_weight(false);
+        let norm = |name| BatchNorm2d::new(config, &params.sub(name));
+        let (conv1, norm1) = (conv(inputs, "conv1")?, norm("norm1")?);
+        Ok(Self { conv1, norm1, conv2: conv(outputs, "conv2")?, norm2: norm("norm2")? })
+    }
+}
+
+/// Makes the first filters of `weight: [C_out, C_in, K, K]`, as many as there are inputs, pass their input on: filter i is 1
+/// in the middle of input i and 0 elsewhere (`torch.nn.init.dirac_(w[:C_in])`). The others stay.
+fn pass_through(weight: &Param) -> Result<()> {
+    let current = weight.tensor();
+    let &[outputs, inputs, down, across] = current.shape().dims() else { return Ok(()) };
+    let count = inputs.min(outputs);
+    let mut first = vec![0.0_f64; count * inputs * down * across];
+    for i in 0..count {
+        first[((i * inputs + i) * down + down / 2) * across + across / 2] = 1.0;
+    }
+    let first = Tensor::from_vec(first, [count, inputs, down, across], current.device())?;
+    let value = no_grad(|| {
+        let first = first.cast(current.dtype())?;
+        Tensor::concat(&[&first, &current.narrow(0, count, outputs - count)?], 0)
+    })?;
+    drop(current);
+    weight.set(&value)
+}
+
+impl Module for Airbench {
+    fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
+        let x = self.whiten.forward(x, context)?.activation(Activation::Gelu)?; //         [N, 24, 31, 31]
+        let x = self.groups.iter().try_fold(x, |x, group| group.forward(&x, context))?; // [N, 256, 3, 3]
+        let x = x.max_pool2d(Pool2dSpec::square(3))?.flatten(1)?; //                       [N, 256]
+        self.head.forward(&x, context)?.mul_scalar(1.0 / self.features as f64) //          [N, 10]
+    }
+}
+
+impl Module for Group {
+    fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
+        let x = self.conv1.forward(x, context)?.max_pool2d(Pool2dSpec::square(2))?; // halves both sides
+        let x = self.norm1.forward(&x, context)?.activation(Activation::Gelu)?;
+        let x = self.conv2.forward(&x, context)?;
+        self.norm2.forward(&x, context)?.activation(Activation::Gelu)
+    }
+}

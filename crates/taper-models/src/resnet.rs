@@ -1,0 +1,97 @@
+//! ResNet-18 (He et al., "Deep residual learning for image recognition", CVPR 2016) for small pictures: a 3 × 3 stem
+//! without pooling, as in the paper's section 4.2, before the four stages of its ImageNet networks. Names and first values
+//! are torchvision's.
+
+use crate::InputSpec;
+use taper_nn::{
+    AdaptiveAvgPool2d, BatchNorm2d, BatchNormConfig, Context, Conv2d, Conv2dConfig, Init, Linear, LinearConfig, Module,
+    Params, Result, Tensor,
+};
+
+/// The output channels of a stage, and the stride of its first block.
+const STAGES: [(usize, usize); 4] = [(64, 1), (128, 2), (256, 2), (512, 2)];
+
+/// conv 3→64, batch norm, ReLU; four stages of two basic blocks with 64, 128, 256, 512 channels; mean over positions;
+/// linear. For CIFAR-10 it has 11,173,962 parameters.
+#[derive(Debug, Clone)]
+pub struct ResNet18 {
+    conv1: Conv2d,
+    bn1: BatchNorm2d,
+    blocks: Vec<BasicBlock>,
+    fc: Linear,
+}
+
+/// y = relu(F(x) + shortcut(x)) with F = conv, batch norm, ReLU, conv, batch norm. The shortcut is the identity, or a
+/// 1 × 1 convolution and batch norm where the shape changes.
+#[derive(Debug, Clone)]
+struct BasicBlock {
+    conv1: Conv2d,
+    bn1: BatchNorm2d,
+    conv2: Conv2d,
+    bn2: BatchNorm2d,
+    downsample: Option<(Conv2d, BatchNorm2d)>,
+}
+
+impl ResNet18 {
+    /// For pictures of any size; those of less than 8 × 8 are one position from some stage on.
+    pub fn new(input: &InputSpec, params: &Params) -> Result<Self> {
+        let conv1 = conv([input.shape[0], 64], 3, 1, &params.sub("conv1"))?;
+        let bn1 = norm(64, &params.sub("bn1"))?;
+        let (mut blocks, mut channels) = (Vec::new(), 64);
+        for (stage, (outputs, stride)) in STAGES.into_iter().enumerate() {
+            for (index, stride) in [stride, 1].into_iter().enumerate() {
+                let params = params.sub(format!("layer{}.{index}", stage + 1));
+                blocks.push(BasicBlock::new([channels, outputs], stride, &params)?);
+                channels = outputs;
+            }
+        }
+        let fc = Linear::new(LinearConfig::new(channels, input.classes), &params.sub("fc"))?;
+        Ok(Self { conv1, bn1, blocks, fc })
+    }
+}
+
+impl BasicBlock {
+    fn new([inputs, outputs]: [usize; 2], stride: usize, params: &Params) -> Result<Self> {
+        let conv1 = conv([inputs, outputs], 3, stride, &params.sub("conv1"))?;
+        let bn1 = norm(outputs, &params.sub("bn1"))?;
+        let conv2 = conv([outputs, outputs], 3, 1, &params.sub("conv2"))?;
+        let bn2 = norm(outputs, &params.sub("bn2"))?;
+        let downsample = if stride != 1 || inputs != outputs {
+            let params = params.sub("downsample");
+            Some((conv([inputs, outputs], 1, stride, &params.sub("0"))?, norm(outputs, &params.sub("1"))?))
+        } else {
+            None
+        };
+        Ok(Self { conv1, bn1, conv2, bn2, downsample })
+    }
+}
+
+/// Without bias, begun as torchvision does: normal with variance 2 / fan_out.
+fn conv([inputs, outputs]: [usize; 2], size: usize, stride: usize, params: &Params) -> Result<Conv2d> {
+    let std = (2.0 / (outputs * size * size) as f64).sqrt();
+    let config = Conv2dConfig::new(inputs, outputs, size).stride(stride).padding(size / 2).bias(false);
+    Conv2d::new(config.init(Init::Normal { std }), params)
+}
+
+fn norm(channels: usize, params: &Params) -> Result<BatchNorm2d> {
+    BatchNorm2d::new(BatchNormConfig::new(channels), params)
+}
+
+impl Module for ResNet18 {
+    fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
+        let x = self.conv1.forward(x, context)?;
+        let x = self.bn1.forward(&x, context)?.relu()?; //                                 [N, 64, 32, 32]
+        let x = self.blocks.iter().try_fold(x, |x, block| block.forward(&x, context))?; // [N, 512, 4, 4]
+        let x = AdaptiveAvgPool2d::new(1).forward(&x, context)?.flatten(1)?; //            [N, 512]
+        self.fc.forward(&x, context)
+    }
+}
+
+impl Module for BasicBlock {
+    fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
+        let y = self.bn1.forward(&self.conv1.forward(x, context)?, context)?.relu()?;
+        let y = self.bn2.forward(&self.conv2.forward(&y, context)?, context)?;
+        let Some((conv, bn)) = &self.downsample else { return y.add(x)?.relu() };
+        y.add(&bn.forward(&conv.forward(x, context)?, context)?)?.relu()
+    }
+}
