@@ -14,6 +14,7 @@ mod report;
 mod run;
 mod scalars;
 mod timestamp;
+mod views;
 
 pub use config::{Config, DataConfig, DeviceConfig, KEYS, Key, OptimizerConfig, Override, TrainConfig};
 pub use error::{Error, Result};
@@ -26,3 +27,4 @@ pub use nearest::nearest;
 pub use record::{DatasetRecord, Record};
 pub use report::{EpochReport, Reporter, Silent, Start, StepReport};
 pub use run::{EvalOptions, TrainOptions, evaluate_run, train};
+pub use views::{Views, logits};
