@@ -129,7 +129,7 @@ impl Params {
 }
 
 /// Errs when a tensor of this size cannot exist on any machine: products of its sizes can then be trusted.
-fn check_size(name: &str, shape: &Shape, dtype: DType) -> Result<()> {
+pub(crate) fn check_size(name: &str, shape: &Shape, dtype: DType) -> Result<()> {
     let bytes = shape.iter().try_fold(dtype.size(), |bytes, &size| bytes.checked_mul(size.max(1)));
     match bytes {
         Some(bytes) if bytes <= isize::MAX as usize => Ok(()),

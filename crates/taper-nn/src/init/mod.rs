@@ -2,9 +2,15 @@
 //!
 //! Kaiming: He et al., "Delving deep into rectifiers", ICCV 2015, section 2.2. Xavier: Glorot and Bengio, "Understanding
 //! the difficulty of training deep feedforward neural networks", AISTATS 2010, equations 12 and 16. Numbers are drawn in
-//! f64 and rounded to the parameter's dtype, so that runs in f32 and f64 begin alike.
+//! f64 and rounded to the parameter's dtype, so that runs in f32 and f64 begin alike. What needs more than a device's random
+//! numbers is a file of its own.
 
-use taper_tensor::{DType, Device, Distribution, Error, RandomKey, Result, Shape, Tensor};
+mod dirac;
+mod orthogonal;
+mod truncated_normal;
+
+use crate::params::check_size;
+use taper_tensor::{DType, Device, Distribution, Error, HostData, RandomKey, Result, Shape, Tensor};
 
 /// A parameter's first value.
 ///
@@ -49,6 +55,29 @@ pub enum Init {
         /// 1 for linear and sigmoid, 5/3 for tanh, √2 for ReLU.
         gain: f64,
     },
+    /// gain · Q for a random Q with orthonormal rows or columns, whichever are fewer, of the weight seen as
+    /// `[out, everything else]`, as PyTorch's `orthogonal_`.
+    Orthogonal {
+        /// As for Xavier.
+        gain: f64,
+    },
+    /// Normal, drawn again where outside `low..=high`, as PyTorch's `trunc_normal_`.
+    TruncatedNormal {
+        /// The mean, before the cut.
+        mean: f64,
+        /// The standard deviation, before the cut.
+        std: f64,
+        /// The least value (PyTorch's a, −2 there).
+        low: f64,
+        /// The largest value (PyTorch's b, 2 there).
+        high: f64,
+    },
+    /// The identity as a convolution's weight: 1 in the middle of the kernel from input channel i to output channel i, for as
+    /// many channels as there are on both sides; 0 elsewhere. As PyTorch's `dirac_`.
+    Dirac {
+        /// The convolution's groups: each begins as an identity of its own.
+        groups: usize,
+    },
 }
 
 impl Init {
@@ -62,8 +91,17 @@ impl Init {
         Self::Uniform { bound: 1.0 / (fan_in as f64).sqrt() }
     }
 
-    /// A tensor of `shape` begun this way, from the stream `key`. An error when a fan is asked of fewer than two dimensions.
+    /// A tensor of `shape` begun this way, from the stream `key`. An error when a fan is asked of fewer than two dimensions,
+    /// or the shape or a number does not suit.
     pub fn tensor(self, shape: &Shape, dtype: DType, device: &Device, key: RandomKey) -> Result<Tensor> {
+        // What no device draws: made on the host in f64.
+        let host = |make: &dyn Fn() -> Result<Vec<f64>>| -> Result<Tensor> {
+            check_size("init", shape, dtype)?;
+            if !dtype.is_float() {
+                return Err(Error::dtype("init", format!("{self:?} makes floats, {dtype} was asked for")));
+            }
+            Tensor::from_host(HostData::from_f64(&make()?, dtype), shape, device)
+        };
         let kaiming = |a: f64| -> Result<f64> { Ok((2.0 / (1.0 + a * a) / fans(shape)?.0).sqrt()) };
         let xavier =
             |gain: f64| -> Result<f64> { fans(shape).map(|(fan_in, out)| gain * (2.0 / (fan_in + out)).sqrt()) };
@@ -80,6 +118,11 @@ impl Init {
             Self::KaimingNormal { a } => normal(kaiming(a)?),
             Self::XavierUniform { gain } => uniform(3f64.sqrt() * xavier(gain)?),
             Self::XavierNormal { gain } => normal(xavier(gain)?),
+            Self::Orthogonal { gain } => return host(&|| orthogonal::values(shape, gain, key)),
+            Self::TruncatedNormal { mean, std, low, high } => {
+                return host(&|| truncated_normal::values(shape.count(), mean, std, [low, high], key));
+            }
+            Self::Dirac { groups } => return host(&|| dirac::values(shape, groups)),
         };
         Tensor::random(distribution, key, shape, dtype, device)
     }
