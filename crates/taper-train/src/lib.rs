@@ -8,6 +8,7 @@ mod fit;
 mod folder;
 mod jsonl;
 mod kept;
+pub mod metrics;
 mod nearest;
 mod record;
 mod report;

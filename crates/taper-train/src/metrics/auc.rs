@@ -1,0 +1,55 @@
+//! The area under the receiver operating characteristic, by ranks: the probability that a sample of the class scores higher
+//! than one of the rest, ties counting half (Mann and Whitney's U over `n₊ n₋`).
+
+use super::input::{Scored, index, lengths, wrong};
+use crate::Result;
+
+/// The area for two classes, `classes` 0 and 1, with the scores of class 1. `None` where only one class occurs: there is no
+/// such area then.
+pub fn auc<T: Copy + Into<f64>>(classes: &[i64], scores: &[T]) -> Result<Option<f64>> {
+    lengths("auc", "scores", scores.len(), classes.len())?;
+    let scores: Vec<f64> = scores.iter().map(|&score| score.into()).collect();
+    if let Some(sample) = scores.iter().position(|score| score.is_nan()) {
+        return Err(wrong("auc", format_args!("score of sample {sample}: expected a number, found NaN")));
+    }
+    let positive = |(sample, &class): (usize, &i64)| Ok(index("auc", "class", sample, class, 2)? == 1);
+    let positive: Vec<bool> = classes.iter().enumerate().map(positive).collect::<Result<_>>()?;
+    Ok(area(&positive, &scores))
+}
+
+/// The areas of each class against the rest; `None` for a class that no sample has, or that all have.
+pub fn auc_per_class<T: Copy + Into<f64>>(
+    classes: &[i64],
+    scores: &[T],
+    num_classes: usize,
+) -> Result<Vec<Option<f64>>> {
+    let scored = Scored::new("auc", classes, scores, num_classes)?;
+    let one = |class: usize| {
+        let (positive, column): (Vec<bool>, Vec<f64>) = scored.rows().map(|(c, row)| (c == class, row[class])).unzip();
+        area(&positive, &column)
+    };
+    Ok((0..num_classes).map(one).collect())
+}
+
+/// The mean of [`auc_per_class`] over the classes that have one; `None` where no class has. (scikit-learn's
+/// `multi_class="ovr"` gives NaN as soon as a class is absent.)
+pub fn auc_macro<T: Copy + Into<f64>>(classes: &[i64], scores: &[T], num_classes: usize) -> Result<Option<f64>> {
+    let areas: Vec<f64> = auc_per_class(classes, scores, num_classes)?.into_iter().flatten().collect();
+    Ok((!areas.is_empty()).then(|| areas.iter().sum::<f64>() / areas.len() as f64))
+}
+
+/// `(R₊ − n₊ (n₊ + 1) / 2) / (n₊ n₋)` with the sum `R₊` of the positive samples' ranks, equal scores sharing their mean rank.
+fn area(positive: &[bool], scores: &[f64]) -> Option<f64> {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]));
+    let (mut rank_sum, mut below) = (0.0, 0);
+    for equal in order.chunk_by(|&a, &b| scores[a] == scores[b]) {
+        let rank = below as f64 + (equal.len() + 1) as f64 / 2.0;
+        rank_sum += rank * equal.iter().filter(|&&sample| positive[sample]).count() as f64;
+        below += equal.len();
+    }
+    let positives = positive.iter().filter(|&&positive| positive).count() as f64;
+    let negatives = scores.len() as f64 - positives;
+    let pairs = positives * negatives;
+    (pairs > 0.0).then(|| (rank_sum - positives * (positives + 1.0) / 2.0) / pairs)
+}

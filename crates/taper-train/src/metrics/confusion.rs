@@ -1,0 +1,119 @@
+//! Which class is taken for which.
+
+use super::input::{index, lengths, some_class};
+use crate::Result;
+use std::fmt;
+
+/// A confusion matrix: `counts[i, j]` samples of class `i` were predicted to be of class `j`.
+///
+/// ```
+/// use taper_train::metrics::Confusion;
+/// let matrix = Confusion::new(&[0, 0, 1, 2, 2], &[0, 1, 1, 2, 0], 3)?;
+/// assert_eq!(matrix.count(0, 1), 1);
+/// assert_eq!(matrix.accuracy(), 0.6);
+/// println!("{matrix}");
+/// # Ok::<(), taper_train::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confusion {
+    counts: Vec<u64>,
+    num_classes: usize,
+}
+
+impl Confusion {
+    /// Counts samples by `classes: [N]` and `predicted: [N]`, all below `num_classes`.
+    pub fn new(classes: &[i64], predicted: &[i64], num_classes: usize) -> Result<Self> {
+        some_class("confusion matrix", num_classes)?;
+        let mut matrix = Self { counts: vec![0; num_classes * num_classes], num_classes };
+        matrix.add(classes, predicted)?;
+        Ok(matrix)
+    }
+
+    /// Counts more samples; on an error, none of them.
+    pub fn add(&mut self, classes: &[i64], predicted: &[i64]) -> Result<()> {
+        lengths("confusion matrix", "predictions", predicted.len(), classes.len())?;
+        let cell = |(sample, (&class, &predicted))| -> Result<usize> {
+            let row = index("confusion matrix", "class", sample, class, self.num_classes)?;
+            Ok(row * self.num_classes + index("confusion matrix", "prediction", sample, predicted, self.num_classes)?)
+        };
+        let cells: Vec<usize> = classes.iter().zip(predicted).enumerate().map(cell).collect::<Result<_>>()?;
+        cells.into_iter().for_each(|cell| self.counts[cell] += 1);
+        Ok(())
+    }
+
+    /// How many classes there are.
+    pub fn num_classes(&self) -> usize {
+        self.num_classes
+    }
+
+    /// All counts, row-major: a row for each true class.
+    pub fn counts(&self) -> &[u64] {
+        &self.counts
+    }
+
+    /// How many samples of `class` were predicted to be of `predicted`; 0 for classes that there are not.
+    pub fn count(&self, class: usize, predicted: usize) -> u64 {
+        if class.max(predicted) < self.num_classes { self.counts[class * self.num_classes + predicted] } else { 0 }
+    }
+
+    /// How many samples are of `class`.
+    pub fn support(&self, class: usize) -> u64 {
+        (0..self.num_classes).map(|predicted| self.count(class, predicted)).sum()
+    }
+
+    /// How many samples were predicted to be of `class`.
+    pub fn predicted(&self, class: usize) -> u64 {
+        (0..self.num_classes).map(|of| self.count(of, class)).sum()
+    }
+
+    /// How many samples there are.
+    pub fn total(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// How many samples were predicted right.
+    pub fn correct(&self) -> u64 {
+        (0..self.num_classes).map(|class| self.count(class, class)).sum()
+    }
+
+    /// The share of samples predicted right.
+    pub fn accuracy(&self) -> f64 {
+        self.correct() as f64 / self.total() as f64
+    }
+
+    /// The matrix as a table with the names of its classes; a class without a name shows its number.
+    pub fn table<'a, S: AsRef<str>>(&'a self, names: &'a [S]) -> impl fmt::Display + 'a {
+        let name = |class: usize| names.get(class).map_or_else(|| class.to_string(), |name| name.as_ref().to_string());
+        Table { matrix: self, names: (0..self.num_classes).map(name).collect() }
+    }
+}
+
+/// Rows are true classes, columns predicted ones, both by number.
+impl fmt::Display for Confusion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.table::<&str>(&[]).fmt(f)
+    }
+}
+
+struct Table<'a> {
+    matrix: &'a Confusion,
+    names: Vec<String>,
+}
+
+const CORNER: &str = "true \\ predicted";
+
+impl fmt::Display for Table<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let length = |text: &String| text.chars().count();
+        let left = self.names.iter().map(length).chain([CORNER.len()]).max().unwrap_or(0);
+        let widest = self.matrix.counts.iter().max().map_or(0, |count| count.to_string().len());
+        let width = self.names.iter().map(length).max().unwrap_or(0).max(widest);
+        write!(f, "{CORNER:>left$}")?;
+        self.names.iter().try_for_each(|name| write!(f, "  {name:>width$}"))?;
+        for (name, row) in self.names.iter().zip(self.matrix.counts.chunks(self.matrix.num_classes)) {
+            write!(f, "\n{name:>left$}")?;
+            row.iter().try_for_each(|count| write!(f, "  {count:>width$}"))?;
+        }
+        Ok(())
+    }
+}

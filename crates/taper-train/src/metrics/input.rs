@@ -1,0 +1,116 @@
+//! The checks that metrics share: lengths, classes, scores.
+
+use crate::{Error, Result};
+
+/// `top-k: expected …, found …`.
+pub(super) fn wrong(metric: &str, detail: impl std::fmt::Display) -> Error {
+    Error::Usage(format!("{metric}: {detail}"))
+}
+
+/// That there is a sample, and one of `what` for each.
+pub(super) fn lengths(metric: &str, what: &str, found: usize, samples: usize) -> Result<()> {
+    if samples == 0 {
+        return Err(wrong(metric, "expected a sample at least, found none"));
+    }
+    if found != samples {
+        return Err(wrong(metric, format_args!("expected {samples} {what}, one a sample, found {found}")));
+    }
+    Ok(())
+}
+
+/// `class` as an index below `num_classes`.
+pub(super) fn index(metric: &str, what: &str, sample: usize, class: i64, num_classes: usize) -> Result<usize> {
+    usize::try_from(class).ok().filter(|&index| index < num_classes).ok_or_else(|| {
+        wrong(metric, format_args!("{what} of sample {sample}: expected 0 to {}, found {class}", num_classes - 1))
+    })
+}
+
+/// That there is a class.
+pub(super) fn some_class(metric: &str, num_classes: usize) -> Result<()> {
+    if num_classes == 0 {
+        return Err(wrong(metric, "expected a class at least, found num_classes = 0"));
+    }
+    Ok(())
+}
+
+/// Finite numbers as `f64`.
+pub(super) fn finite<T: Copy + Into<f64>>(metric: &str, what: &str, values: &[T]) -> Result<Vec<f64>> {
+    let values: Vec<f64> = values.iter().map(|&value| value.into()).collect();
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(sample) => Err(wrong(
+            metric,
+            format_args!("{what} of sample {sample}: expected a finite number, found {}", values[sample]),
+        )),
+        None => Ok(values),
+    }
+}
+
+/// Checked classes beside their rows of scores.
+pub(super) struct Scored {
+    classes: Vec<usize>,
+    scores: Vec<f64>,
+    num_classes: usize,
+}
+
+impl Scored {
+    /// `scores: [N, C]`, any numbers but NaN.
+    pub fn new<T: Copy + Into<f64>>(metric: &str, classes: &[i64], scores: &[T], num_classes: usize) -> Result<Self> {
+        some_class(metric, num_classes)?;
+        lengths(metric, &format!("rows of {num_classes} scores"), scores.len() / num_classes, classes.len())?;
+        if scores.len() % num_classes != 0 {
+            let detail = format_args!("expected rows of {num_classes} scores, found {} scores", scores.len());
+            return Err(wrong(metric, detail));
+        }
+        let scores: Vec<f64> = scores.iter().map(|&score| score.into()).collect();
+        if let Some(at) = scores.iter().position(|score| score.is_nan()) {
+            let (sample, class) = (at / num_classes, at % num_classes);
+            let detail = format_args!("score of class {class} in sample {sample}: expected a number, found NaN");
+            return Err(wrong(metric, detail));
+        }
+        let classes = classes.iter().enumerate();
+        let classes = classes.map(|(sample, &class)| index(metric, "class", sample, class, num_classes));
+        Ok(Self { classes: classes.collect::<Result<_>>()?, scores, num_classes })
+    }
+
+    /// `probabilities: [N, C]` between 0 and 1; a row's sum may be off by a hundredth, as softmax in halves is.
+    pub fn probabilities<T: Copy + Into<f64>>(
+        metric: &str,
+        classes: &[i64],
+        probabilities: &[T],
+        num_classes: usize,
+    ) -> Result<Self> {
+        let scored = Self::new(metric, classes, probabilities, num_classes)?;
+        for (sample, (_, row)) in scored.rows().enumerate() {
+            let sum: f64 = row.iter().sum();
+            if row.iter().any(|p| !(0.0..=1.0).contains(p)) || (sum - 1.0).abs() > 0.01 {
+                let detail = format_args!(
+                    "expected probabilities, from 0 to 1 with the sum 1, found {row:?} in sample {sample}; \
+                     apply softmax to logits first"
+                );
+                return Err(wrong(metric, detail));
+            }
+        }
+        Ok(scored)
+    }
+
+    /// How many samples.
+    pub fn len(&self) -> usize {
+        self.classes.len()
+    }
+
+    /// Each sample's class and scores.
+    pub fn rows(&self) -> impl Iterator<Item = (usize, &[f64])> {
+        self.classes.iter().copied().zip(self.scores.chunks_exact(self.num_classes))
+    }
+
+    /// The mean of `f` over the samples.
+    pub fn mean(&self, f: impl Fn(usize, &[f64]) -> f64) -> f64 {
+        self.rows().map(|(class, row)| f(class, row)).sum::<f64>() / self.len() as f64
+    }
+}
+
+/// The first of the largest.
+pub(super) fn argmax(row: &[f64]) -> usize {
+    let first = |best, at: usize| if row[at] > row[best] { at } else { best };
+    (1..row.len()).fold(0, first)
+}

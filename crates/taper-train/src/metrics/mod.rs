@@ -1,0 +1,22 @@
+//! What a model's answers are worth: pure functions over slices on the host, in `f64`.
+//!
+//! Throughout, `classes: [N]` holds the true classes, from 0, `predicted: [N]` the predicted ones, and scores or
+//! probabilities are `[N, C]`, row-major, with `C = num_classes`. Scores are `f32` or `f64`; NaN among them is an error, and
+//! so is no sample at all. Where nothing else is said, the numbers are those of scikit-learn's function of that name.
+
+mod accuracy;
+mod auc;
+mod calibration;
+mod confusion;
+mod input;
+mod likelihood;
+mod precision_recall;
+mod regression;
+
+pub use accuracy::{accuracy, predictions, top_k};
+pub use auc::{auc, auc_macro, auc_per_class};
+pub use calibration::{Bin, calibration_bins, calibration_error};
+pub use confusion::Confusion;
+pub use likelihood::{brier, log_loss, perplexity};
+pub use precision_recall::{Average, ClassScores};
+pub use regression::{mae, r2, rmse};

@@ -1,0 +1,73 @@
+//! Precision, recall and F1, of each class and averaged, from a confusion matrix.
+//!
+//! With `TP`, `FP`, `FN` the true positives, false positives and false negatives of a class: precision `TP / (TP + FP)`,
+//! recall `TP / (TP + FN)`, `F1 = 2 TP / (2 TP + FP + FN)`. `0 / 0` counts as 0, as with scikit-learn's `zero_division=0`: the
+//! precision of a class that was never predicted, the recall of one that never occurs.
+
+use super::Confusion;
+
+/// Precision, recall and F1 of a class, or an average over classes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ClassScores {
+    /// Of those predicted to be of the class, the share that is.
+    pub precision: f64,
+    /// Of those that are of the class, the share predicted to be.
+    pub recall: f64,
+    /// The harmonic mean of the two.
+    pub f1: f64,
+    /// How many samples are of the class, or in all.
+    pub support: u64,
+}
+
+/// How scores of classes become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Average {
+    /// The mean over all classes, also those that do not occur.
+    Macro,
+    /// The scores of all decisions counted together; with one prediction for each sample, all three are the accuracy.
+    Micro,
+    /// The mean over classes, weighted by their support.
+    Weighted,
+}
+
+impl ClassScores {
+    fn new(true_positives: u64, predicted: u64, support: u64) -> Self {
+        let share = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
+        Self {
+            precision: share(true_positives, predicted),
+            recall: share(true_positives, support),
+            f1: share(2 * true_positives, predicted + support),
+            support,
+        }
+    }
+}
+
+impl Confusion {
+    /// The scores of each class.
+    pub fn per_class(&self) -> Vec<ClassScores> {
+        let scores = |class| ClassScores::new(self.count(class, class), self.predicted(class), self.support(class));
+        (0..self.num_classes()).map(scores).collect()
+    }
+
+    /// The scores of all classes as one.
+    pub fn average(&self, average: Average) -> ClassScores {
+        let mean = |weight: &dyn Fn(&ClassScores) -> f64| {
+            let classes = self.per_class();
+            let whole: f64 = classes.iter().map(weight).sum();
+            let mean = |score: fn(&ClassScores) -> f64| {
+                classes.iter().map(|class| weight(class) * score(class)).sum::<f64>() / whole
+            };
+            ClassScores {
+                precision: mean(|class| class.precision),
+                recall: mean(|class| class.recall),
+                f1: mean(|class| class.f1),
+                support: self.total(),
+            }
+        };
+        match average {
+            Average::Macro => mean(&|_| 1.0),
+            Average::Micro => ClassScores::new(self.correct(), self.total(), self.total()),
+            Average::Weighted => mean(&|class| class.support as f64),
+        }
+    }
+}
