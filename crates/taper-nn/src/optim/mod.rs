@@ -1,22 +1,42 @@
 //! The optimisers, one a file: each is a [`Rule`], a recurrence for one parameter.
 
+mod accumulator;
+mod adagrad;
 mod adam;
+mod clip;
 mod decay;
+mod ema;
+mod groups;
+mod lamb;
+mod lion;
+mod lookahead;
+mod muon;
 mod per_parameter;
+mod rmsprop;
 mod rule;
 mod sgd;
 mod state;
 
+pub use accumulator::Accumulator;
+pub use adagrad::{Adagrad, AdagradConfig};
 pub use adam::{Adam, AdamConfig};
+pub use clip::{clip_grad_norm, clip_grad_value};
 pub use decay::Decay;
+pub use ema::Ema;
+pub use groups::{Groups, matches};
+pub use lamb::{Lamb, LambConfig};
+pub use lion::{Lion, LionConfig};
+pub use lookahead::{Lookahead, LookaheadConfig};
+pub use muon::{AdjustLr, Muon, MuonConfig};
 pub use per_parameter::PerParameter;
+pub use rmsprop::{Rmsprop, RmspropConfig};
 pub use rule::{Moment, Rule};
 pub use sgd::{Sgd, SgdConfig};
 pub use state::OptimizerState;
 
 use std::collections::HashSet;
 use taper_tensor::profile::{Phase, phase};
-use taper_tensor::{Error, Gradients, Param, Result, Tensor};
+use taper_tensor::{DType, Error, Gradients, Param, Result, Tensor};
 
 /// What [`Optimizer::step`] did: taken, or skipped because some gradient holds an infinity or a NaN.
 ///
@@ -115,4 +135,15 @@ fn check_decays(op: &'static str, name: &str, values: &[f64]) -> Result<()> {
         }
         None => Ok(()),
     }
+}
+
+/// ‖x‖₂, a scalar of a [`wide`] dtype.
+fn norm(x: &Tensor) -> Result<Tensor> {
+    let x = x.cast(wide(x.dtype()))?;
+    x.mul(&x)?.sum_all()?.sqrt()
+}
+
+/// f32 in the place of half precision, which squares and long averages leave.
+fn wide(dtype: DType) -> DType {
+    if matches!(dtype, DType::F16 | DType::BF16) { DType::F32 } else { dtype }
 }

@@ -1,10 +1,12 @@
-//! Optimisers beside PyTorch's, step by step.
+//! Adam and SGD beside PyTorch's, step by step; what all steps have in common; ranges.
 
-mod common;
-
-use common::{device, floats, numbers, recorded};
+use crate::common::{floats, numbers, recorded};
+use crate::{device, gradients, said};
 use serde_json::Value;
-use taper_nn::{Adam, AdamConfig, DType, Gradients, Optimizer, Param, Sgd, SgdConfig, Tensor};
+use taper_nn::{
+    Adagrad, AdagradConfig, Adam, AdamConfig, DType, Lamb, LambConfig, Lion, LionConfig, Muon, MuonConfig, Optimizer,
+    Param, Rmsprop, RmspropConfig, Sgd, SgdConfig, Tensor,
+};
 
 fn optimizer(kind: &str, params: &Value, param: &Param) -> Box<dyn Optimizer> {
     let number = |name: &str, default: f64| params.get(name).map_or(default, |value| value.as_f64().unwrap());
@@ -34,13 +36,6 @@ fn optimizer(kind: &str, params: &Value, param: &Param) -> Box<dyn Optimizer> {
         ..default
     };
     Box::new(Adam::new(params_to_change, config).unwrap())
-}
-
-/// Gradients of which that of `param` is `g`: those of Σ g · p.
-fn gradients(param: &Param, g: &[f64]) -> Gradients {
-    let p = param.tensor();
-    let g = Tensor::from_vec(g.to_vec(), p.shape(), p.device()).unwrap();
-    p.mul(&g).unwrap().sum_all().unwrap().backward().unwrap()
 }
 
 #[test]
@@ -123,8 +118,7 @@ fn without_gradients_there_is_no_flag() {
 
 #[test]
 fn values_out_of_range_are_refused() {
-    let said = |result: taper_nn::Result<()>| result.unwrap_err().to_string();
-    let adam = |config| said(Adam::new(vec![], config).map(drop));
+    let adam = |config| said(Adam::new(vec![], config));
     let default = AdamConfig::default();
     assert_eq!(adam(AdamConfig { lr: -1.0, ..default }), "adam: lr must be a number of at least 0, came as -1");
     assert_eq!(adam(AdamConfig { eps: f64::NAN, ..default }), "adam: eps must be a number of at least 0, came as NaN");
@@ -133,20 +127,49 @@ fn values_out_of_range_are_refused() {
         "adam: betas must be at least 0 and less than 1, one came as 1"
     );
     let sgd = SgdConfig { nesterov: true, ..Default::default() };
-    assert_eq!(said(Sgd::new(vec![], sgd).map(drop)), "sgd: nesterov needs a momentum over 0 and a dampening of 0");
+    assert_eq!(said(Sgd::new(vec![], sgd)), "sgd: nesterov needs a momentum over 0 and a dampening of 0");
     let mut sgd = Sgd::new(vec![], SgdConfig::default()).unwrap();
     assert_eq!(said(sgd.set_lr(f64::INFINITY)), "sgd: lr must be a number of at least 0, came as inf");
     assert_eq!(sgd.lr(), 1e-3);
-}
+    assert_eq!(said(sgd.set_lr_factor(f64::NAN)), "sgd: lr_factor must be a number of at least 0, came as NaN");
 
-#[test]
-fn what_is_remembered_has_names() {
-    let param = Param::new("fc.weight", &Tensor::zeros([2], DType::F32, &device()).unwrap());
-    let names = |optimizer: &dyn Optimizer| -> Vec<String> {
-        optimizer.state().tensors.into_iter().map(|(name, _)| name).collect()
-    };
-    let adam = Adam::new(vec![param.clone()], AdamConfig::default()).unwrap();
-    assert_eq!(names(&adam), ["fc.weight.exp_avg", "fc.weight.exp_avg_sq"]);
-    let sgd = Sgd::new(vec![param], SgdConfig { momentum: 0.5, ..Default::default() }).unwrap();
-    assert_eq!(names(&sgd), ["fc.weight.momentum_buffer"]);
+    // What all have.
+    let l1 = SgdConfig { l1: -0.5, ..Default::default() };
+    assert_eq!(said(Sgd::new(vec![], l1)), "sgd: l1 must be a number of at least 0, came as -0.5");
+    let decay = LionConfig { weight_decay: -1.0, ..Default::default() };
+    assert_eq!(said(Lion::new(vec![], decay)), "lion: weight_decay must be a number of at least 0, came as -1");
+
+    let rmsprop = |config| said(Rmsprop::new(vec![], config));
+    let default = RmspropConfig::default();
+    assert_eq!(
+        rmsprop(RmspropConfig { alpha: -0.1, ..default }),
+        "rmsprop: alpha must be at least 0 and less than 1, one came as -0.1"
+    );
+    assert!(rmsprop(RmspropConfig { eps: -1.0, ..default }).starts_with("rmsprop: eps must be"));
+    assert!(rmsprop(RmspropConfig { momentum: -1.0, ..default }).starts_with("rmsprop: momentum must be"));
+    let adagrad = |config| said(Adagrad::new(vec![], config));
+    let default = AdagradConfig::default();
+    assert!(adagrad(AdagradConfig { lr_decay: -1.0, ..default }).starts_with("adagrad: lr_decay must be"));
+    assert!(adagrad(AdagradConfig { initial: f64::NAN, ..default }).starts_with("adagrad: initial must be"));
+    assert!(adagrad(AdagradConfig { eps: -1.0, ..default }).starts_with("adagrad: eps must be"));
+    let lion = LionConfig { betas: [1.5, 0.9], ..Default::default() };
+    assert!(said(Lion::new(vec![], lion)).starts_with("lion: betas must be"));
+    let lamb = |config| said(Lamb::new(vec![], config));
+    let default = LambConfig::default();
+    assert!(lamb(LambConfig { eps: -1.0, ..default }).starts_with("lamb: eps must be"));
+    assert!(lamb(LambConfig { weight_decay: -1.0, ..default }).starts_with("lamb: weight_decay must be"));
+    assert!(lamb(LambConfig { betas: [0.9, f64::NAN], ..default }).starts_with("lamb: betas must be"));
+    let muon = |config| said(Muon::new(vec![], config));
+    let default = MuonConfig::default();
+    assert!(muon(MuonConfig { momentum: 1.0, ..default }).starts_with("muon: momentum must be"));
+    assert!(muon(MuonConfig { eps: -1.0, ..default }).starts_with("muon: eps must be"));
+    assert_eq!(muon(MuonConfig { ns_steps: 0, ..default }), "muon: ns_steps must be 1 to 99, came as 0");
+    assert_eq!(
+        muon(MuonConfig { ns_coefficients: [1.0, f64::INFINITY, 0.0], ..default }),
+        "muon: ns_coefficients must be numbers, one came as inf"
+    );
+    assert_eq!(
+        muon(MuonConfig { normalize_weights: true, ..default }),
+        "muon: normalize_weights undoes weight_decay: set one of the two"
+    );
 }

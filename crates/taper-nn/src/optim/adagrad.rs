@@ -1,0 +1,67 @@
+//! Adagrad (Duchi, Hazan and Singer, "Adaptive subgradient methods for online learning and stochastic optimization", JMLR
+//! 2011, figure 1, diagonal), as PyTorch computes it, with t from 1:
+//!
+//! s ← s + g²; p ← p − lr / (1 + (t − 1)η) · g / (√s + ε)
+
+use super::{Decay, Moment, PerParameter, Rule, check_not_negative};
+use taper_tensor::{Result, Tensor};
+
+/// The optimiser Adagrad.
+pub type Adagrad = PerParameter<AdagradConfig>;
+
+/// The parameters of [`Adagrad`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdagradConfig {
+    /// The learning rate; at least 0.
+    pub lr: f64,
+    /// η, how fast the rate falls with the steps; at least 0.
+    pub lr_decay: f64,
+    /// What the sums of squares s start from; at least 0.
+    pub initial: f64,
+    /// Added to the root; at least 0.
+    pub eps: f64,
+    /// λ, weight decay, which joins the gradient; at least 0.
+    pub weight_decay: f64,
+    /// L1: times the weight's sign, it joins the gradient; at least 0.
+    pub l1: f64,
+}
+
+impl Default for AdagradConfig {
+    /// PyTorch's: lr 1e-2, eps 1e-10, and nothing else.
+    fn default() -> Self {
+        Self { lr: 1e-2, lr_decay: 0.0, initial: 0.0, eps: 1e-10, weight_decay: 0.0, l1: 0.0 }
+    }
+}
+
+impl Rule for AdagradConfig {
+    const NAME: &'static str = "adagrad";
+
+    fn check(&self) -> Result<()> {
+        check_not_negative(Self::NAME, "lr_decay", self.lr_decay)?;
+        check_not_negative(Self::NAME, "initial", self.initial)?;
+        check_not_negative(Self::NAME, "eps", self.eps)
+    }
+
+    fn lr(&self) -> f64 {
+        self.lr
+    }
+
+    fn set_lr(&mut self, lr: f64) {
+        self.lr = lr;
+    }
+
+    fn decay(&self) -> Decay {
+        Decay { weight_decay: self.weight_decay, decoupled: false, l1: self.l1 }
+    }
+
+    fn memory(&self) -> Vec<(&'static str, f64)> {
+        vec![("sum", self.initial)]
+    }
+
+    fn update(&self, now: Moment, p: Tensor, g: &Tensor, memory: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)> {
+        let lr = now.lr / (1.0 + (now.step - 1) as f64 * self.lr_decay);
+        let sum = memory[0].add(&g.mul(g)?)?;
+        let p = p.sub(&g.div(&sum.sqrt()?.add_scalar(self.eps)?)?.mul_scalar(lr)?)?;
+        Ok((p, vec![sum]))
+    }
+}

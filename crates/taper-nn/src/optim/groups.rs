@@ -1,0 +1,117 @@
+//! Parameter groups: one optimiser made of several, and the patterns of names by which parameters are told apart.
+
+use super::{Optimizer, OptimizerState, check_distinct};
+use taper_tensor::{Error, Gradients, Param, Result, Tensor};
+
+/// Several optimisers, each over its own parameters, as one. A gradient that is not finite in any part skips the step of all.
+///
+/// ```
+/// # use taper_nn::{DType, Device, Groups, Init, Optimizer, Params, RandomKey, matches};
+/// # use taper_nn::{Adam, AdamConfig, Muon, MuonConfig};
+/// # fn main() -> taper_nn::Result<()> {
+/// # let device = Device::new(taper_cpu::CpuBackend::new()?);
+/// # let params = Params::new(&device, DType::F32, RandomKey::new(0));
+/// # params.get("conv1.weight", [4, 3, 3, 3], Init::layer_weight())?;
+/// # params.get("conv1.bias", [4], Init::Constant(0.0))?;
+/// let (biases, weights) = params.trainable().into_iter().partition(|param| matches("*.bias", param.name()));
+/// let adam = Adam::new(biases, AdamConfig::default())?;
+/// let muon = Muon::new(weights, MuonConfig::airbench())?;
+/// let mut optimizer = Groups::new(vec![Box::new(adam), Box::new(muon)])?;
+/// optimizer.set_lr_factor(0.5)?; // 5e-4 and 0.12
+/// # Ok(())
+/// # }
+/// ```
+pub struct Groups {
+    parts: Vec<Box<dyn Optimizer>>,
+}
+
+impl Groups {
+    /// An error when there is no part, or a parameter is in two.
+    pub fn new(parts: Vec<Box<dyn Optimizer>>) -> Result<Self> {
+        if parts.is_empty() {
+            return Err(Error::argument("groups", "expected at least one optimiser, none came"));
+        }
+        let groups = Self { parts };
+        check_distinct("groups", &groups.params())?;
+        Ok(groups)
+    }
+
+    /// The optimisers, for rates of their own.
+    pub fn parts_mut(&mut self) -> &mut [Box<dyn Optimizer>] {
+        &mut self.parts
+    }
+}
+
+impl Optimizer for Groups {
+    fn step_where(&mut self, gradients: &Gradients, apply: Option<&Tensor>) -> Result<()> {
+        self.parts.iter_mut().try_for_each(|part| part.step_where(gradients, apply))
+    }
+
+    fn params(&self) -> Vec<Param> {
+        self.parts.iter().flat_map(|part| part.params()).collect()
+    }
+
+    /// The first part's.
+    fn lr(&self) -> f64 {
+        self.parts[0].lr()
+    }
+
+    /// Sets the base rate of every part to `lr`. A factor keeps their proportions.
+    fn set_lr(&mut self, lr: f64) -> Result<()> {
+        self.parts.iter_mut().try_for_each(|part| part.set_lr(lr))
+    }
+
+    fn set_lr_factor(&mut self, factor: f64) -> Result<()> {
+        self.parts.iter_mut().try_for_each(|part| part.set_lr_factor(factor))
+    }
+
+    fn state(&self) -> OptimizerState {
+        self.parts.iter().map(|part| part.state()).fold(OptimizerState::default(), |mut all, state| {
+            all.tensors.extend(state.tensors);
+            all.counts.extend(state.counts);
+            all
+        })
+    }
+
+    fn load_state(&mut self, state: &OptimizerState) -> Result<()> {
+        let mut old = Vec::new();
+        for i in 0..self.parts.len() {
+            old.push(self.parts[i].state());
+            if let Err(error) = self.parts[i].load_state(state) {
+                // The parts before it go back to what they were.
+                self.parts.iter_mut().zip(&old).take(i).try_for_each(|(part, old)| part.load_state(old))?;
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether `name` is as `pattern` says: `*` stands for any characters or none, `?` for any one, all else for itself.
+///
+/// ```
+/// # use taper_nn::matches;
+/// assert!(matches("*.bias", "layer1.0.bn1.bias") && matches("group?.conv*", "group2.conv1.weight"));
+/// assert!(!matches("*.bias", "bias") && !matches("fc", "fc1"));
+/// ```
+pub fn matches(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (mut p, mut n) = (0, 0);
+    // The last `*`, and up to where of the name it stands for: on a mismatch it takes one more. Earlier ones need not.
+    let mut star: Option<(usize, usize)> = None;
+    while n < name.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, n));
+                p += 1;
+            }
+            Some(&c) if c == '?' || c == name[n] => (p, n) = (p + 1, n + 1),
+            _ => {
+                let Some((at, end)) = star else { return false };
+                star = Some((at, end + 1));
+                (p, n) = (at + 1, end + 1);
+            }
+        }
+    }
+    pattern[p..].iter().all(|&c| c == '*')
+}

@@ -1,0 +1,83 @@
+//! LAMB (You et al., "Large batch optimization for deep learning: training BERT in 76 minutes", ICLR 2020, algorithm 2,
+//! with φ(z) = z):
+//!
+//! m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g², r = m / (1 − β₁ᵗ) / (√(v / (1 − β₂ᵗ)) + ε),
+//! p ← p − lr · ‖p‖ / ‖r + λp‖ · (r + λp)
+//!
+//! Where either norm is 0 the ratio is 1, as in the authors' code: weights that start as zeros would stay zeros.
+
+use super::{Decay, Moment, PerParameter, Rule, check_decays, check_not_negative, norm};
+use taper_tensor::{Result, Tensor};
+
+/// The optimiser LAMB.
+pub type Lamb = PerParameter<LambConfig>;
+
+/// The parameters of [`Lamb`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LambConfig {
+    /// The learning rate; at least 0.
+    pub lr: f64,
+    /// Decays of the first and the second moment, each in [0, 1).
+    pub betas: [f64; 2],
+    /// Added to the root of the second moment; at least 0.
+    pub eps: f64,
+    /// λ, weight decay: part of the step, and of its norm; at least 0.
+    pub weight_decay: f64,
+    /// L1: times the weight's sign, it joins the gradient; at least 0.
+    pub l1: f64,
+}
+
+impl Default for LambConfig {
+    /// The paper's betas 0.9 and 0.999 and eps 1e-6; lr 1e-3, no weight decay.
+    fn default() -> Self {
+        Self { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-6, weight_decay: 0.0, l1: 0.0 }
+    }
+}
+
+impl Rule for LambConfig {
+    const NAME: &'static str = "lamb";
+
+    fn check(&self) -> Result<()> {
+        check_not_negative(Self::NAME, "eps", self.eps)?;
+        check_not_negative(Self::NAME, "weight_decay", self.weight_decay)?;
+        check_decays(Self::NAME, "betas", &self.betas)
+    }
+
+    fn lr(&self) -> f64 {
+        self.lr
+    }
+
+    fn set_lr(&mut self, lr: f64) {
+        self.lr = lr;
+    }
+
+    fn decay(&self) -> Decay {
+        // Weight decay is in the rule: the ratio's norm counts it.
+        Decay { l1: self.l1, ..Decay::default() }
+    }
+
+    fn memory(&self) -> Vec<(&'static str, f64)> {
+        vec![("exp_avg", 0.0), ("exp_avg_sq", 0.0)]
+    }
+
+    fn update(&self, now: Moment, p: Tensor, g: &Tensor, memory: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)> {
+        let ([beta1, beta2], [m, v]) = (self.betas, [&memory[0], &memory[1]]);
+        let m = m.mul_scalar(beta1)?.add(&g.mul_scalar(1.0 - beta1)?)?;
+        let v = v.mul_scalar(beta2)?.add(&g.mul(g)?.mul_scalar(1.0 - beta2)?)?;
+        let (correction1, correction2) = (1.0 - beta1.powf(now.step as f64), 1.0 - beta2.powf(now.step as f64));
+        let denominator = v.mul_scalar(1.0 / correction2)?.sqrt()?.add_scalar(self.eps)?;
+        let mut r = m.mul_scalar(1.0 / correction1)?.div(&denominator)?;
+        if self.weight_decay != 0.0 {
+            r = r.add(&p.mul_scalar(self.weight_decay)?)?;
+        }
+        let ratio = trust(&norm(&p)?, &norm(&r)?)?.cast(p.dtype())?;
+        Ok((p.sub(&r.mul(&ratio.mul_scalar(now.lr)?)?)?, vec![m, v]))
+    }
+}
+
+/// ‖p‖ / ‖r‖, or 1 where one of them is 0.
+fn trust(of_p: &Tensor, of_r: &Tensor) -> Result<Tensor> {
+    let zero = Tensor::zeros([], of_p.dtype(), of_p.device())?;
+    let ratio = of_r.gt(&zero)?.select(&of_p.div(of_r)?, &zero)?;
+    ratio.gt(&zero)?.select(&ratio, &zero.add_scalar(1.0)?)
+}

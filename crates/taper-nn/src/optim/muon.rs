@@ -1,0 +1,179 @@
+//! Muon (Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024): momentum, and a step that is
+//! made orthogonal. For a weight `[out, …]`, seen as a matrix of `out` rows:
+//!
+//! u ← μu + g; d = g + μu with Nesterov's look-ahead, else u; p ← p − lr · s · NS(d)
+//!
+//! NS(d), Newton–Schulz: X = d / (‖d‖ + ε), then `ns_steps` times X ← aX + (bA + cA²)X with A = XXᵀ, which takes all singular
+//! values near 1. With a taller matrix than wide, Xᵀ goes through it: A is the smaller of both. s is [`AdjustLr`]'s.
+//!
+//! PyTorch remembers (1 − μ)u instead of u, and computes NS in bfloat16; the division by ‖d‖ makes the first all the same.
+
+use super::{Decay, Moment, PerParameter, Rule, check_decays, check_not_negative, norm, wide};
+use taper_tensor::{Error, Param, Result, Tensor};
+
+/// The optimiser Muon, for parameters of two dimensions or more. Biases and the like take another: see [`super::Groups`].
+pub type Muon = PerParameter<MuonConfig>;
+
+/// The parameters of [`Muon`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MuonConfig {
+    /// The learning rate; at least 0.
+    pub lr: f64,
+    /// μ, the decay of the velocity, in [0, 1).
+    pub momentum: f64,
+    /// Nesterov's look-ahead.
+    pub nesterov: bool,
+    /// Newton–Schulz iterations, 1 to 99.
+    pub ns_steps: usize,
+    /// a, b and c.
+    pub ns_coefficients: [f64; 3],
+    /// Added to ‖d‖; at least 0.
+    pub eps: f64,
+    /// By what the rate is multiplied for a matrix's shape.
+    pub adjust_lr: AdjustLr,
+    /// Whether each weight is first rescaled to ‖p‖ = √out, as in airbench94.
+    pub normalize_weights: bool,
+    /// λ, decoupled weight decay; at least 0, and 0 with `normalize_weights`.
+    pub weight_decay: f64,
+    /// L1: times the weight's sign, it joins the gradient; at least 0.
+    pub l1: f64,
+}
+
+/// By what Muon's rate is multiplied for a matrix `[out, in]`: PyTorch's `adjust_lr_fn`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum AdjustLr {
+    /// 1.
+    None,
+    /// √max(1, out / in), Jordan's.
+    #[default]
+    Original,
+    /// 0.2 √max(out, in): steps as large as AdamW's (Liu et al., "Muon is scalable for LLM training", 2025).
+    MatchRmsAdamw,
+    /// √(out / in) (Bernstein, "Deriving Muon", 2025).
+    SpectralUnclamped,
+}
+
+impl AdjustLr {
+    fn factor(self, [out, inputs]: [usize; 2]) -> f64 {
+        let (out, inputs) = (out as f64, inputs as f64);
+        match self {
+            Self::None => 1.0,
+            Self::Original => (out / inputs).max(1.0).sqrt(),
+            Self::MatchRmsAdamw => 0.2 * out.max(inputs).sqrt(),
+            Self::SpectralUnclamped => (out / inputs).sqrt(),
+        }
+    }
+}
+
+impl Default for MuonConfig {
+    /// PyTorch's: lr 1e-3, momentum 0.95, Nesterov, 5 iterations, eps 1e-7, Jordan's factor, weight decay 0.1.
+    fn default() -> Self {
+        Self {
+            lr: 1e-3,
+            momentum: 0.95,
+            nesterov: true,
+            ns_steps: 5,
+            ns_coefficients: [3.4445, -4.7750, 2.0315],
+            eps: 1e-7,
+            adjust_lr: AdjustLr::Original,
+            normalize_weights: false,
+            weight_decay: 0.1,
+            l1: 0.0,
+        }
+    }
+}
+
+impl MuonConfig {
+    /// As in `airbench94_muon.py`: lr 0.24, momentum 0.6, 3 iterations, weights rescaled, no weight decay.
+    pub fn airbench() -> Self {
+        Self {
+            lr: 0.24,
+            momentum: 0.6,
+            ns_steps: 3,
+            adjust_lr: AdjustLr::None,
+            normalize_weights: true,
+            weight_decay: 0.0,
+            ..Self::default()
+        }
+    }
+
+    /// NS(d), of d's shape `[m, n]`.
+    fn orthogonal(&self, d: &Tensor) -> Result<Tensor> {
+        let [a, b, c] = self.ns_coefficients;
+        let tall = d.shape()[0] > d.shape()[1];
+        let mut x = d.div(&norm(d)?.add_scalar(self.eps)?)?;
+        if tall {
+            x = x.transpose(0, 1)?;
+        }
+        for _ in 0..self.ns_steps {
+            let gram = x.matmul_t(&x, [false, true])?;
+            let polynomial = gram.mul_scalar(b)?.add(&gram.matmul(&gram)?.mul_scalar(c)?)?;
+            x = x.mul_scalar(a)?.add(&polynomial.matmul(&x)?)?;
+        }
+        if tall { x.transpose(0, 1) } else { Ok(x) }
+    }
+}
+
+impl Rule for MuonConfig {
+    const NAME: &'static str = "muon";
+
+    fn check(&self) -> Result<()> {
+        check_decays(Self::NAME, "momentum", &[self.momentum])?;
+        check_not_negative(Self::NAME, "eps", self.eps)?;
+        if !(1..100).contains(&self.ns_steps) {
+            return Err(Error::argument(Self::NAME, format!("ns_steps must be 1 to 99, came as {}", self.ns_steps)));
+        }
+        if let Some(bad) = self.ns_coefficients.iter().find(|number| !number.is_finite()) {
+            return Err(Error::argument(Self::NAME, format!("ns_coefficients must be numbers, one came as {bad}")));
+        }
+        if self.normalize_weights && self.weight_decay != 0.0 {
+            let detail = "normalize_weights undoes weight_decay: set one of the two";
+            return Err(Error::argument(Self::NAME, detail));
+        }
+        Ok(())
+    }
+
+    fn check_param(&self, param: &Param) -> Result<()> {
+        let shape = param.tensor().shape().clone();
+        if shape.rank() >= 2 && shape.count() > 0 {
+            return Ok(());
+        }
+        let detail = format!("{} is {shape}, expected two dimensions or more: give it another optimiser", param.name());
+        Err(Error::argument(Self::NAME, detail))
+    }
+
+    fn lr(&self) -> f64 {
+        self.lr
+    }
+
+    fn set_lr(&mut self, lr: f64) {
+        self.lr = lr;
+    }
+
+    fn decay(&self) -> Decay {
+        Decay { weight_decay: self.weight_decay, decoupled: true, l1: self.l1 }
+    }
+
+    fn memory(&self) -> Vec<(&'static str, f64)> {
+        vec![("momentum_buffer", 0.0)]
+    }
+
+    fn update(&self, now: Moment, mut p: Tensor, g: &Tensor, memory: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)> {
+        let (shape, dtype) = (p.shape().clone(), p.dtype());
+        let matrix = [shape[0], shape.count() / shape[0]];
+        let u = memory[0].mul_scalar(self.momentum)?.add(g)?;
+        let d = if self.nesterov { g.add(&u.mul_scalar(self.momentum)?)? } else { u.clone() };
+        if self.normalize_weights {
+            p = p.mul(&to_norm(&p, (shape[0] as f64).sqrt())?.cast(dtype)?)?;
+        }
+        let step = self.orthogonal(&d.reshape(matrix)?.cast(wide(dtype))?)?.cast(dtype)?.reshape(shape)?;
+        Ok((p.sub(&step.mul_scalar(now.lr * self.adjust_lr.factor(matrix))?)?, vec![u]))
+    }
+}
+
+/// What takes ‖p‖ to `size` when it multiplies p; 1 where p is 0.
+fn to_norm(p: &Tensor, size: f64) -> Result<Tensor> {
+    let norm = norm(p)?;
+    let zero = Tensor::zeros([], norm.dtype(), norm.device())?;
+    norm.gt(&zero)?.select(&norm.recip()?.mul_scalar(size)?, &zero.add_scalar(1.0)?)
+}
