@@ -10,6 +10,7 @@ mod layer_norm;
 mod linear;
 mod max_pool2d;
 mod pair;
+mod stochastic_depth;
 
 pub use avg_pool2d::{AdaptiveAvgPool2d, AvgPool2d};
 pub use batch_norm::{BatchNorm1d, BatchNorm2d, BatchNormConfig};
@@ -21,6 +22,7 @@ pub use layer_norm::{LayerNorm, LayerNormConfig};
 pub use linear::{Linear, LinearConfig};
 pub use max_pool2d::MaxPool2d;
 pub use pair::Pair;
+pub use stochastic_depth::StochasticDepth;
 
 use taper_tensor::{Error, Result};
 

@@ -1,0 +1,42 @@
+//! Stochastic depth (Huang et al., "Deep networks with stochastic depth", ECCV 2016), inverted: what stays is scaled up in
+//! training.
+
+use super::at;
+use crate::{Context, Module, Params};
+use taper_tensor::{Error, Result, Tensor};
+
+/// In training each example of `[N, …]` is 0 as a whole with probability p, else x / (1 − p). In evaluation y = x. For
+/// the branch of a residual block, which is then skipped. As torchvision's `StochasticDepth` in mode "row".
+#[derive(Debug, Clone)]
+pub struct StochasticDepth {
+    path: String,
+    p: f64,
+}
+
+impl StochasticDepth {
+    /// Drops with probability `p`, in [0, 1]. It makes no parameter: `params` gives it the name that keys its random numbers,
+    /// so that each such layer takes a `sub` of its own.
+    pub fn new(p: f64, params: &Params) -> Result<Self> {
+        // Written so that NaN is refused.
+        if !(0.0..=1.0).contains(&p) {
+            let detail = format!("the probability p must be from 0 to 1, came as {p}");
+            return at(params.path(), Err(Error::argument("stochastic_depth", detail)));
+        }
+        Ok(Self { path: params.path().to_owned(), p })
+    }
+}
+
+impl Module for StochasticDepth {
+    fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
+        if !context.is_training() || self.p == 0.0 {
+            return Ok(x.clone());
+        }
+        let Some((&examples, others)) = x.shape().split_first() else {
+            return at(&self.path, Err(Error::shape("stochastic_depth", "expected [N, …], the input is a scalar")));
+        };
+        let rows = [&[examples][..], &vec![1; others.len()]].concat();
+        // Dropout of ones is 0 or 1 / (1 − p), one for each example.
+        let scale = Tensor::ones(rows, x.dtype(), x.device())?.dropout(self.p, context.key(&self.path));
+        at(&self.path, scale.and_then(|scale| x.mul(&scale)))
+    }
+}

@@ -1,0 +1,43 @@
+//! CutMix (Yun et al., "CutMix: Regularization strategy to train strong classifiers with localizable features", ICCV 2019).
+
+use super::Pairs;
+use super::beta;
+use taper_tensor::{Error, RandomKey, Result, Tensor};
+
+/// A box of each picture replaced by the same box of a partner from the same batch, and classes mixed by area.
+///
+/// λ ~ Beta(α, α); the box has sides H√(1 − λ) and W√(1 − λ) around a pixel drawn uniformly, and is cut at the picture's
+/// edges (section 3.2 and algorithm A1). Targets are then mixed with the share of the picture that was kept, which is λ
+/// but for the cut and rounding.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CutMix {
+    /// α, over 0: 1 in the paper, which makes λ uniform.
+    pub alpha: f64,
+}
+
+impl CutMix {
+    /// `x: [B, C, H, W]` mixed, and target probabilities `[B, num_classes]` in its dtype, of classes `[B]` (i64, each in
+    /// `0..num_classes`). The same `key` mixes the same way: give each step its own.
+    pub fn apply(&self, x: &Tensor, classes: &Tensor, num_classes: usize, key: RandomKey) -> Result<(Tensor, Tensor)> {
+        let share = beta::share("cutmix", self.alpha, key.child("share"))?;
+        let &[_, _, height, width] = x.shape().dims() else {
+            return Err(Error::shape("cutmix", format!("expected pictures [B, C, H, W], the input is {}", x.shape())));
+        };
+        let pairs = Pairs::draw("cutmix", x, classes, key)?;
+        let side = (1.0 - share).sqrt();
+        let (rows, columns) = (range(height, side, key.child("row")), range(width, side, key.child("column")));
+        let inside = |i: usize| rows.contains(&(i / width)) && columns.contains(&(i % width));
+        let cut: Vec<u8> = (0..height * width).map(|i| u8::from(inside(i))).collect();
+        let area = rows.len() * columns.len();
+        let kept = 1.0 - area as f64 / (height * width).max(1) as f64;
+        let targets = pairs.targets(classes, num_classes, kept, x.dtype())?;
+        let cut = Tensor::from_vec(cut, [1, 1, height, width], x.device())?;
+        Ok((cut.select(&pairs.of(x)?, x)?, targets))
+    }
+}
+
+/// `side` · `size` places around one drawn from 0..`size`, as many as there are.
+fn range(size: usize, side: f64, key: RandomKey) -> std::ops::Range<usize> {
+    let (centre, half) = (key.below(0, size), (0.5 * side * size as f64) as usize);
+    centre.saturating_sub(half)..(centre + half).min(size)
+}

@@ -1,0 +1,39 @@
+//! Mixup (Zhang, Cissé, Dauphin and Lopez-Paz, "mixup: Beyond empirical risk minimization", ICLR 2018).
+
+use super::Pairs;
+use super::beta;
+use taper_tensor::{RandomKey, Result, Tensor};
+
+/// x̃ = λ x + (1 − λ) x′ and t̃ = λ t + (1 − λ) t′ for each example and a partner from the same batch, λ ~ Beta(α, α) one for
+/// the batch.
+///
+/// ```
+/// use taper_nn::{CrossEntropy, Device, Mixup, RandomKey, Tensor};
+/// # fn main() -> taper_nn::Result<()> {
+/// let device = Device::new(taper_cpu::CpuBackend::new()?);
+/// let x = Tensor::from_vec(vec![0.0f32, 1.0, 2.0, 3.0], [2, 2], &device)?;
+/// let classes = Tensor::from_vec(vec![0i64, 2], [2], &device)?;
+/// let (mixed, targets) = Mixup { alpha: 0.2 }.apply(&x, &classes, 3, RandomKey::new(1))?;
+/// assert_eq!((mixed.shape()[..].to_vec(), targets.shape()[..].to_vec()), (vec![2, 2], vec![2, 3]));
+/// # let logits = targets.clone();
+/// let loss = CrossEntropy::default().forward(&logits, &targets)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Mixup {
+    /// α, over 0: 0.1 to 0.4 in the paper's ImageNet runs; 1 makes λ uniform.
+    pub alpha: f64,
+}
+
+impl Mixup {
+    /// `x: [B, …]` mixed, and target probabilities `[B, num_classes]` in its dtype, of classes `[B]` (i64, each in
+    /// `0..num_classes`). The same `key` mixes the same way: give each step its own.
+    pub fn apply(&self, x: &Tensor, classes: &Tensor, num_classes: usize, key: RandomKey) -> Result<(Tensor, Tensor)> {
+        let share = beta::share("mixup", self.alpha, key.child("share"))?;
+        let pairs = Pairs::draw("mixup", x, classes, key)?;
+        let targets = pairs.targets(classes, num_classes, share, x.dtype())?;
+        let mixed = x.mul_scalar(share)?.add(&pairs.of(x)?.mul_scalar(1.0 - share)?)?;
+        Ok((mixed, targets))
+    }
+}
