@@ -14,6 +14,7 @@ mod record;
 mod report;
 mod run;
 mod scalars;
+pub mod tensorboard;
 mod timestamp;
 mod views;
 

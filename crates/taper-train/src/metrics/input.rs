@@ -57,7 +57,7 @@ impl Scored {
     pub fn new<T: Copy + Into<f64>>(metric: &str, classes: &[i64], scores: &[T], num_classes: usize) -> Result<Self> {
         some_class(metric, num_classes)?;
         lengths(metric, &format!("rows of {num_classes} scores"), scores.len() / num_classes, classes.len())?;
-        if scores.len() % num_classes != 0 {
+        if !scores.len().is_multiple_of(num_classes) {
             let detail = format_args!("expected rows of {num_classes} scores, found {} scores", scores.len());
             return Err(wrong(metric, detail));
         }

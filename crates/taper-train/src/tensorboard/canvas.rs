@@ -1,0 +1,65 @@
+//! Rectangles and text on pixels.
+
+use super::{Picture, font};
+
+/// Red, green, blue.
+pub(super) type Colour = [u8; 3];
+
+/// Pixels being drawn on; what lies outside is not drawn.
+pub(super) struct Canvas {
+    height: usize,
+    width: usize,
+    pixels: Vec<Colour>,
+}
+
+/// The width of `text` at `scale`, without the gap after its last character.
+pub(super) fn text_width(text: &str, scale: usize) -> usize {
+    (text.chars().count() * font::ADVANCE).saturating_sub(1) * scale
+}
+
+impl Canvas {
+    /// A white canvas, a pixel at least.
+    pub fn new(height: usize, width: usize) -> Self {
+        let (height, width) = (height.max(1), width.max(1));
+        Self { height, width, pixels: vec![[255; 3]; height * width] }
+    }
+
+    pub fn fill(&mut self, top: usize, left: usize, height: usize, width: usize, colour: Colour) {
+        for y in top..(top + height).min(self.height) {
+            let (start, end) = (left.min(self.width), (left + width).min(self.width));
+            self.pixels[y * self.width + start..y * self.width + end].fill(colour);
+        }
+    }
+
+    /// Text to the right from (`top`, `left`), `scale` pixels for each of a glyph's.
+    pub fn text(&mut self, top: usize, left: usize, scale: usize, text: &str, colour: Colour) {
+        for (x, y) in dots(text) {
+            self.fill(top + y * scale, left + x * scale, scale, scale, colour);
+        }
+    }
+
+    /// Text upwards, as turned to the left, from (`bottom`, `left`).
+    pub fn text_up(&mut self, bottom: usize, left: usize, scale: usize, text: &str, colour: Colour) {
+        for (x, y) in dots(text) {
+            if let Some(top) = bottom.checked_sub((x + 1) * scale) {
+                self.fill(top, left + y * scale, scale, scale, colour);
+            }
+        }
+    }
+
+    pub fn into_picture(self) -> Picture {
+        let plane = |channel: usize| self.pixels.iter().map(move |pixel| pixel[channel]);
+        let values = (0..3).flat_map(plane).collect();
+        Picture { shape: [3, self.height, self.width], values }
+    }
+}
+
+/// The dots (x, y) that make `text`.
+fn dots(text: &str) -> impl Iterator<Item = (usize, usize)> {
+    text.chars().enumerate().flat_map(|(place, character)| {
+        let column = move |(x, bits): (usize, u8)| {
+            (0..font::HEIGHT).filter(move |y| bits >> y & 1 == 1).map(move |y| (place * font::ADVANCE + x, y))
+        };
+        font::columns(character).into_iter().enumerate().flat_map(column)
+    })
+}

@@ -1,0 +1,73 @@
+//! TensorFlow's messages: `Event`, `Summary`, and what a summary's value may hold. The numbers are the fields' in `event.proto`,
+//! `summary.proto`, `tensor.proto` and TensorBoard's `plugins/hparams/plugin_data.proto`.
+
+use super::wire::Message;
+use super::{Histogram, Picture};
+
+/// A hyperparameter's value.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)]
+pub enum HParam {
+    Number(f64),
+    Text(String),
+    Bool(bool),
+}
+
+/// What the first event of a file says.
+pub(super) fn version(wall_time: f64) -> Message {
+    Message::default().double(1, wall_time).bytes(3, "brain.Event:2")
+}
+
+/// An event with one value of a summary.
+pub(super) fn summary(wall_time: f64, step: u64, value: Message) -> Message {
+    Message::default().double(1, wall_time).int(2, step as i64).message(5, Message::default().message(1, value))
+}
+
+fn value(tag: &str) -> Message {
+    Message::default().bytes(1, tag)
+}
+
+/// `simple_value`: TensorBoard keeps scalars as f32.
+pub(super) fn scalar(tag: &str, number: f64) -> Message {
+    value(tag).float(2, number as f32)
+}
+
+pub(super) fn image(tag: &str, picture: &Picture) -> Message {
+    let [channels, height, width] = picture.shape().map(|length| length as i64);
+    let image = Message::default().int(1, height).int(2, width).int(3, channels).bytes(4, picture.png());
+    value(tag).message(4, image)
+}
+
+pub(super) fn histogram(tag: &str, histogram: &Histogram) -> Message {
+    let counts: Vec<f64> = histogram.counts.iter().map(|&count| count as f64).collect();
+    let message = Message::default().double(1, histogram.min).double(2, histogram.max).double(3, histogram.num as f64);
+    let message = message.double(4, histogram.sum).double(5, histogram.sum_squares);
+    value(tag).message(5, message.doubles(6, &histogram.limits).doubles(7, &counts))
+}
+
+/// A tensor of one string, for the plug-in `text`, which renders Markdown.
+pub(super) fn text(tag: &str, text: &str) -> Message {
+    const DT_STRING: i64 = 7;
+    let shape = Message::default().message(2, Message::default().int(1, 1));
+    let tensor = Message::default().int(1, DT_STRING).message(2, shape).bytes(8, text);
+    value(tag).message(9, metadata("text", Message::default())).message(8, tensor)
+}
+
+/// What a run was started with, for the plug-in `hparams`.
+pub(super) fn hparams<'a>(start: f64, hparams: impl IntoIterator<Item = (&'a str, HParam)>) -> Message {
+    let entry = |message: Message, (name, value): (&str, HParam)| {
+        let value = match value {
+            HParam::Number(number) => Message::default().double(2, number),
+            HParam::Text(text) => Message::default().bytes(3, text),
+            HParam::Bool(truth) => Message::default().int(4, i64::from(truth)),
+        };
+        message.message(1, Message::default().bytes(1, name).message(2, value))
+    };
+    let session = hparams.into_iter().fold(Message::default(), entry).double(5, start);
+    let content = Message::default().int(1, 0).message(3, session);
+    value("_hparams_/session_start_info").message(9, metadata("hparams", content))
+}
+
+fn metadata(plugin: &str, content: Message) -> Message {
+    Message::default().message(1, Message::default().bytes(1, plugin).message(2, content))
+}

@@ -1,0 +1,67 @@
+//! How numbers are distributed, in the buckets of TensorFlow's `histogram.cc`, which PyTorch's `SummaryWriter` has too.
+
+use std::sync::OnceLock;
+
+/// Counts of numbers between limits `0, ±10⁻¹² · 1.1ᵏ < 10²⁰`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Histogram {
+    /// The smallest number.
+    pub min: f64,
+    /// The largest number.
+    pub max: f64,
+    /// How many numbers.
+    pub num: u64,
+    /// Their sum.
+    pub sum: f64,
+    /// The sum of their squares.
+    pub sum_squares: f64,
+    /// The upper limit of each bucket, which is the lower one of the next. The first is empty, so that the lower limit of the
+    /// second is told; empty ones beside each other are one, as in `histogram.cc` (PyTorch keeps the thousand around 0).
+    pub limits: Vec<f64>,
+    /// How many numbers are in each bucket, its lower limit included and its upper one not.
+    pub counts: Vec<u64>,
+}
+
+impl Histogram {
+    /// The histogram of the finite ones among `values`; `None` where there are none. What lies beyond the outermost limits
+    /// counts in the outermost buckets.
+    pub fn new<T: Copy + Into<f64>>(values: &[T]) -> Option<Self> {
+        let edges = edges();
+        let mut counts = vec![0_u64; edges.len() - 1];
+        let (mut min, mut max, mut num, mut sum, mut sum_squares) = (f64::INFINITY, f64::NEG_INFINITY, 0, 0.0, 0.0);
+        for value in values.iter().map(|&value| -> f64 { value.into() }).filter(|value| value.is_finite()) {
+            let above = edges.partition_point(|&edge| edge <= value);
+            counts[above.clamp(1, edges.len() - 1) - 1] += 1;
+            (min, max) = (value.min(min), value.max(max));
+            num += 1;
+            sum += value;
+            sum_squares += value * value;
+        }
+        let first = counts.iter().position(|&count| count > 0)?;
+        let last = counts.iter().rposition(|&count| count > 0)?;
+        let (mut limits, mut kept) = (vec![edges[first]], vec![0]);
+        for bucket in first..=last {
+            if counts[bucket] == 0 && kept.last() == Some(&0) {
+                limits.pop();
+                kept.pop();
+            }
+            limits.push(edges[bucket + 1]);
+            kept.push(counts[bucket]);
+        }
+        Some(Self { min, max, num, sum, sum_squares, limits, counts: kept })
+    }
+}
+
+/// The limits of all buckets: `1e-12` times 1.1, again and again, their negatives and 0.
+fn edges() -> &'static [f64] {
+    static EDGES: OnceLock<Vec<f64>> = OnceLock::new();
+    EDGES.get_or_init(|| {
+        let positive =
+            || std::iter::successors(Some(1e-12), |limit| Some(limit * 1.1)).take_while(|&limit| limit < 1e20);
+        let mut edges: Vec<f64> = positive().map(|limit| -limit).collect();
+        edges.reverse();
+        edges.push(0.0);
+        edges.extend(positive());
+        edges
+    })
+}

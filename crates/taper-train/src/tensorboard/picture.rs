@@ -1,0 +1,93 @@
+//! Pictures as TensorBoard and browsers take them: PNG.
+
+use crate::{Error, Result};
+use flate2::{Compression, Crc, write::ZlibEncoder};
+use std::io::Write;
+
+/// A picture of 8 bits a value, `[C, H, W]`, grey (`C` = 1) or red, green, blue (`C` = 3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    pub(super) shape: [usize; 3],
+    pub(super) values: Vec<u8>,
+}
+
+impl Picture {
+    /// The picture of `values: [C, H, W]`, row-major.
+    pub fn new(shape: [usize; 3], values: Vec<u8>) -> Result<Self> {
+        let [channels, height, width] = shape;
+        if !matches!(channels, 1 | 3) || height == 0 || width == 0 {
+            let detail = format!("picture: expected a shape [1, H, W] or [3, H, W] with H, W > 0, found {shape:?}");
+            return Err(Error::Usage(detail));
+        }
+        let count = height.checked_mul(width).and_then(|pixels| pixels.checked_mul(channels));
+        if count != Some(values.len()) {
+            return Err(Error::Usage(format!("picture: shape {shape:?} does not hold {} values", values.len())));
+        }
+        Ok(Self { shape, values })
+    }
+
+    /// The picture of numbers from 0 (black) to 1; what lies beyond is cut off, NaN is black.
+    pub fn from_unit(shape: [usize; 3], values: &[f32]) -> Result<Self> {
+        Self::new(shape, values.iter().map(|value| (value * 255.0).round() as u8).collect())
+    }
+
+    /// Pictures of one shape beside each other, `columns` in a row, with a white line of a pixel between.
+    pub fn grid(pictures: &[Self], columns: usize) -> Result<Self> {
+        let Some([channels, height, width]) = pictures.first().map(|first| first.shape) else {
+            return Err(Error::Usage("picture grid: expected a picture at least, found none".into()));
+        };
+        if let Some(other) = pictures.iter().find(|picture| picture.shape != pictures[0].shape) {
+            let detail =
+                format!("picture grid: expected one shape, found {:?} and {:?}", pictures[0].shape, other.shape);
+            return Err(Error::Usage(detail));
+        }
+        let columns = columns.clamp(1, pictures.len());
+        let shape = [channels, pictures.len().div_ceil(columns) * (height + 1) - 1, columns * (width + 1) - 1];
+        let mut grid = Self { shape, values: vec![u8::MAX; shape.iter().product()] };
+        for (at, picture) in pictures.iter().enumerate() {
+            let (top, left) = (at / columns * (height + 1), at % columns * (width + 1));
+            for (row, values) in picture.values.chunks_exact(width).enumerate() {
+                let start = (row / height * shape[1] + top + row % height) * shape[2] + left;
+                grid.values[start..start + width].copy_from_slice(values);
+            }
+        }
+        Ok(grid)
+    }
+
+    /// `[C, H, W]`.
+    pub fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    /// The values, row-major.
+    pub fn values(&self) -> &[u8] {
+        &self.values
+    }
+
+    /// The picture as a PNG file (w3.org/TR/png): header, one block of compressed rows, end.
+    pub fn png(&self) -> Vec<u8> {
+        let [channels, height, width] = self.shape;
+        let mut rows = Vec::with_capacity(height * (1 + width * channels));
+        for row in 0..height {
+            rows.push(0); // no filter
+            let pixels = row * width..(row + 1) * width;
+            rows.extend(pixels.flat_map(|at| (0..channels).map(move |c| self.values[c * height * width + at])));
+        }
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::new(6));
+        // Into memory: there is nothing that could fail.
+        let compressed = encoder.write_all(&rows).and_then(|()| encoder.finish()).unwrap_or_default();
+
+        let mut header = [(width as u32).to_be_bytes(), (height as u32).to_be_bytes()].concat();
+        let colour = if channels == 1 { 0 } else { 2 };
+        header.extend([8, colour, 0, 0, 0]);
+        let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
+        for (kind, data) in [(b"IHDR", &header), (b"IDAT", &compressed), (b"IEND", &vec![])] {
+            let mut crc = Crc::new();
+            crc.update(kind);
+            crc.update(data);
+            png.extend((data.len() as u32).to_be_bytes());
+            png.extend([kind.as_slice(), data, &crc.sum().to_be_bytes()].concat());
+        }
+        png
+    }
+}

@@ -1,0 +1,336 @@
+//! Event files, beside what TensorBoard's own reader found in the very bytes that are written here
+//! (`data/tensorboard_read.json`, by `xtask/peers/tensorboard_read.py`). Where `TAPER_PYTHON` names a Python that has
+//! `tensorboard` and `pillow`, it reads them again.
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::path::{Path, PathBuf};
+use taper_cpu::CpuBackend;
+use taper_nn::{Device, Param, Tensor};
+use taper_train::metrics::Confusion;
+use taper_train::tensorboard::*;
+
+const START: f64 = 1.7e9;
+const CLASSES: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
+
+/// Half a second an event.
+fn clock(mut events: u32) -> Clock {
+    Box::new(move || {
+        events += 1;
+        START + 0.5 * f64::from(events)
+    })
+}
+
+fn sha256(bytes: impl AsRef<[u8]>) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Writes events, and beside them what a reader is to find.
+struct Twin {
+    events: EventWriter,
+    tick: Clock,
+    found: Map<String, Value>,
+}
+
+impl Twin {
+    fn create(folder: &Path) -> Self {
+        let events = EventWriter::create(folder, clock(0)).unwrap();
+        let mut tick = clock(0);
+        tick(); // the version's
+        let kinds = ["scalars", "images", "histograms", "texts"];
+        Self { events, tick, found: kinds.map(|kind| (kind.to_string(), json!({}))).into_iter().collect() }
+    }
+
+    fn expect(&mut self, kind: &str, tag: &str, step: u64, value: Value) {
+        let entry = json!({ "step": step, "wall_time": (self.tick)(), "value": value });
+        match &mut self.found[kind][tag] {
+            Value::Array(entries) => entries.push(entry),
+            none => *none = json!([entry]),
+        }
+    }
+
+    fn scalar(&mut self, tag: &str, step: u64, number: f64) {
+        self.events.scalar(tag, step, number).unwrap();
+        self.expect("scalars", tag, step, json!(f64::from(number as f32)));
+    }
+
+    fn image(&mut self, tag: &str, step: u64, picture: &Picture) {
+        self.events.image(tag, step, picture).unwrap();
+        let ([channels, height, width], values) = (picture.shape(), picture.values());
+        let interleaved =
+            (0..height * width).flat_map(|at| (0..channels).map(move |c| values[c * height * width + at]));
+        let pixels = sha256(interleaved.collect::<Vec<_>>());
+        let mode = if channels == 1 { "L" } else { "RGB" };
+        let value = json!({ "width": width, "height": height, "mode": mode, "pixels_sha256": pixels });
+        self.expect("images", tag, step, value);
+    }
+
+    fn expect_histogram(&mut self, tag: &str, step: u64, values: &[f32]) {
+        let Histogram { min, max, num, sum, sum_squares, limits, counts } = Histogram::new(values).unwrap();
+        let counts: Vec<f64> = counts.into_iter().map(|count| count as f64).collect();
+        let value = json!({
+            "min": min, "max": max, "num": num as f64, "sum": sum, "sum_squares": sum_squares, "limits": limits,
+            "counts": counts,
+        });
+        self.expect("histograms", tag, step, value);
+    }
+
+    fn text(&mut self, tag: &str, step: u64, text: &str) {
+        self.events.text(tag, step, text).unwrap();
+        self.expect("texts", tag, step, json!([text]));
+    }
+}
+
+/// A run's events, of everything a kind: also an example to look at.
+fn write(folder: &Path) -> Map<String, Value> {
+    let mut twin = Twin::create(folder);
+    twin.events
+        .hparams([("lr", HParam::Number(0.1)), ("model", HParam::Text("fc".into())), ("augment", HParam::Bool(true))])
+        .unwrap();
+    let started = (twin.tick)();
+    let session = json!({ "start_time_secs": started, "hparams": { "augment": true, "lr": 0.1, "model": "fc" } });
+    twin.found.insert("hparams".into(), json!({ "_hparams_/session_start_info": session }));
+    twin.text("config", 0, "| key | value |\n|---|---|\n| `optimizer.lr` | 0.1 |\n| naïve | ✓ |");
+
+    for step in 1..=30 {
+        let loss = 2.3 / (1.0 + 0.1 * step as f64);
+        twin.scalar("loss/train", step, loss);
+        if step % 10 == 0 {
+            twin.scalar("loss/validation", step, loss + 0.01 * step as f64);
+        }
+    }
+    twin.scalar("negative", 1 << 40, -0.1);
+
+    let device = Device::new(CpuBackend::new().unwrap());
+    let values: Vec<f32> = (0..60).map(|at| (at * 37 % 60) as f32 / 64.0 - 0.46).collect();
+    for step in [10, 20, 30] {
+        let shift = |values: &[f32]| values.iter().map(|v| v + step as f32 / 64.0).collect::<Vec<_>>();
+        let weight = shift(&values);
+        let param = Param::new("fc.weight", &Tensor::from_vec(weight.clone(), [6, 10], &device).unwrap());
+        let unused = Param::new("fc.bias", &Tensor::from_vec(vec![f32::NAN; 3], [3], &device).unwrap());
+        let slope = Tensor::from_vec(values.clone(), [6, 10], &device).unwrap();
+        let gradients = param.tensor().mul(&slope).unwrap().sum_all().unwrap().backward().unwrap();
+        // Nothing of the bias is finite, and it has no gradient.
+        let params = [param, unused];
+        weight_histograms(&mut twin.events, step, &params).unwrap();
+        twin.expect_histogram("weights/fc.weight", step, &weight);
+        gradient_histograms(&mut twin.events, step, &params, &gradients).unwrap();
+        twin.expect_histogram("gradients/fc.weight", step, &values);
+    }
+
+    let ramp = |shape: [usize; 3], by: usize| {
+        Picture::new(shape, (0..shape.iter().product()).map(|at| (at * by % 251) as u8).collect()).unwrap()
+    };
+    twin.image("samples", 30, &Picture::grid(&[1, 2, 3, 5, 7].map(|by| ramp([3, 16, 16], by)), 3).unwrap());
+    twin.image("filter", 30, &Picture::from_unit([1, 2, 3], &[0.0, 0.25, 0.5, 0.75, 1.0, f32::NAN]).unwrap());
+    for (step, wrong) in [(10, 3), (30, 7)] {
+        let classes: Vec<i64> = (0..2000).map(|at| at % 10).collect();
+        let confused = |class: i64| if class == 3 { 5 } else { (class * 7 + 3) % 10 };
+        let predicted: Vec<i64> =
+            classes.iter().enumerate().map(|(at, &c)| if at / 10 % wrong == 0 { confused(c) } else { c }).collect();
+        twin.image("confusion", step, &confusion_picture(&Confusion::new(&classes, &predicted, 10).unwrap(), &CLASSES));
+    }
+    twin.events.sync().unwrap();
+    let bytes = fs::read(twin.events.path()).unwrap();
+    assert_eq!(twin.events.position(), bytes.len() as u64);
+    twin.found.insert("sha256".into(), sha256(bytes).into());
+    twin.found.insert("file_version".into(), json!(2.0));
+    twin.found
+}
+
+/// A folder that stays, so that its file can be read by hand.
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+#[test]
+fn tensorboard_reads_what_was_written() {
+    let folder = folder("events");
+    let expected = write(&folder);
+    let file = folder.join(FILE_NAME);
+    let read = |json: &str| {
+        let mut read: Map<String, Value> = serde_json::from_str(json).unwrap();
+        assert!(read.remove("peer").unwrap().as_str().unwrap().starts_with("tensorboard "));
+        read
+    };
+    let recorded = read(include_str!("data/tensorboard_read.json"));
+    assert_eq!(
+        recorded["sha256"],
+        expected["sha256"],
+        "other bytes than those that tensorboard was given; to record what it reads now: \
+         python xtask/peers/tensorboard_read.py {} > crates/taper-train/tests/data/tensorboard_read.json",
+        file.display()
+    );
+    for (key, value) in &expected {
+        assert_eq!(&recorded[key], value, "{key}");
+    }
+    assert_eq!(recorded.len(), expected.len());
+
+    if let Some(python) = std::env::var_os("TAPER_PYTHON") {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../xtask/peers/tensorboard_read.py");
+        let ran = std::process::Command::new(python).arg(script).arg(file).output().unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        assert_eq!(read(std::str::from_utf8(&ran.stdout).unwrap()), expected);
+    }
+}
+
+/// The data of each record, both checksums compared.
+fn records(mut bytes: &[u8]) -> Vec<&[u8]> {
+    // CRC-32C bit by bit.
+    let masked = |data: &[u8]| {
+        let mut crc = !0_u32;
+        for &byte in data {
+            crc ^= u32::from(byte);
+            (0..8).for_each(|_| crc = if crc & 1 == 1 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 });
+        }
+        (!crc).rotate_right(15).wrapping_add(0xa282_ead8).to_le_bytes()
+    };
+    let mut records = vec![];
+    while !bytes.is_empty() {
+        let (length, rest) = bytes.split_at(8);
+        assert_eq!(rest[..4], masked(length));
+        let (data, rest) = rest[4..].split_at(u64::from_le_bytes(length.try_into().unwrap()) as usize);
+        assert_eq!(rest[..4], masked(data));
+        records.push(data);
+        bytes = &rest[4..];
+    }
+    records
+}
+
+#[test]
+fn records_are_whole() {
+    let folder = folder("records");
+    let expected = write(&folder);
+    let bytes = fs::read(folder.join(FILE_NAME)).unwrap();
+    let of_kind = |kind: &str| -> usize {
+        expected[kind].as_object().unwrap().values().map(|entries| entries.as_array().unwrap().len()).sum()
+    };
+    let events: usize = ["scalars", "images", "histograms", "texts"].map(of_kind).iter().sum();
+    let records = records(&bytes);
+    // And the version and the hyperparameters.
+    assert_eq!(records.len(), events + 2);
+    // wall_time: double = 1, file_version: string = 3.
+    let version = [&[0x09][..], &(START + 0.5).to_le_bytes(), &[0x1a, 13], b"brain.Event:2"].concat();
+    assert_eq!(records[0], version);
+    let last = records.iter().rev().find(|record| record.windows(8).any(|part| part == b"negative")).unwrap();
+    // step: int64 = 2, 2⁴⁰; summary = 5 { value = 1 { tag = 1, simple_value: float = 2 } }.
+    let value = [&[0x0a, 8][..], b"negative", &[0x15], &(-0.1_f32).to_le_bytes()].concat();
+    let step = [0x10, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20];
+    assert_eq!(last[9..], [&step[..], &[0x2a, 17, 0x0a, 15], &value].concat());
+}
+
+#[test]
+fn a_killed_run_goes_on_where_its_checkpoint_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(FILE_NAME);
+    let mut writer = EventWriter::create(&folder, clock(0)).unwrap();
+    writer.scalar("loss", 1, 0.5).unwrap();
+    let checkpoint = writer.position();
+    (2..5).for_each(|step| writer.scalar("loss", step, 0.25).unwrap());
+    drop(writer);
+    let undisturbed = fs::read(&file).unwrap();
+
+    // Killed later, in the middle of an event.
+    fs::write(&file, [&undisturbed[..], &[7; 11]].concat()).unwrap();
+    let mut writer = EventWriter::open_at(&folder, checkpoint, clock(2)).unwrap();
+    assert_eq!(writer.position(), checkpoint);
+    assert_eq!(fs::metadata(&file).unwrap().len(), checkpoint);
+    (2..5).for_each(|step| writer.scalar("loss", step, 0.25).unwrap());
+    assert_eq!(fs::read(&file).unwrap(), undisturbed);
+    assert_eq!(writer.position(), undisturbed.len() as u64);
+}
+
+#[test]
+fn a_file_of_another_run_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = EventWriter::open_at(&folder, 10, clock(0)).unwrap_err().to_string();
+    assert!(missing.starts_with("cannot open ") && missing.contains(FILE_NAME), "{missing}");
+    let mut writer = EventWriter::create(&folder, clock(0)).unwrap();
+    writer.scalar("loss", 1, 0.5).unwrap();
+    let (length, before) = (writer.position(), fs::read(writer.path()).unwrap());
+    for wrong in [0, 5, length - 1, length + 1, u64::MAX] {
+        let text = EventWriter::open_at(&folder, wrong, clock(0)).unwrap_err().to_string();
+        let end = format!(
+            "{FILE_NAME}: expected an event that ends at byte {wrong}, found a file of {length} bytes without one; \
+             resume with the event file that belongs to the checkpoint, or start a new run"
+        );
+        assert!(text.ends_with(&end), "{text}");
+    }
+    assert_eq!(fs::read(writer.path()).unwrap(), before);
+}
+
+#[test]
+fn histograms_are_as_in_pytorch() {
+    let recorded: Value = serde_json::from_str(include_str!("data/torch_histograms.json")).unwrap();
+    let recorded = recorded["histograms"].as_array().unwrap();
+    assert!(recorded.len() >= 8);
+    for want in recorded {
+        let name = &want["name"];
+        let values: Vec<f64> = serde_json::from_value(want["values"].clone()).unwrap();
+        let found = Histogram::new(&values).unwrap();
+        let filled: Vec<(f64, f64, f64)> = (1..found.counts.len())
+            .filter(|&at| found.counts[at] > 0)
+            .map(|at| (found.limits[at - 1], found.limits[at], found.counts[at] as f64))
+            .collect();
+        assert_eq!(json!(filled), want["filled"], "{name}");
+        assert_eq!(json!(found.limits[0]), want["first_limit"], "{name}");
+        assert_eq!(json!(found.limits.last()), want["last_limit"], "{name}");
+        assert_eq!(
+            [json!(found.min), json!(found.max), json!(found.num as f64)],
+            ["min", "max", "num"].map(|k| want[k].clone())
+        );
+        for (found, key) in [(found.sum, "sum"), (found.sum_squares, "sum_squares")] {
+            let want = want[key].as_f64().unwrap();
+            assert!((found - want).abs() <= 1e-12 * want.abs().max(1.0), "{name}, {key}: {found}, {want}");
+        }
+    }
+}
+
+#[test]
+fn buckets_hold_every_finite_value() {
+    assert_eq!(Histogram::new::<f32>(&[]), None);
+    assert_eq!(Histogram::new(&[f32::NAN, f32::INFINITY]), None);
+    let mut values: Vec<f32> = (0..1000).map(|at| ((at * 7919 % 1000) as f32 / 500.0 - 1.0).powi(3)).collect();
+    values.extend([f32::NAN, 3e30, -3e30]);
+    let histogram = Histogram::new(&values).unwrap();
+    assert_eq!(histogram.num, 1002);
+    assert_eq!(histogram.counts.iter().sum::<u64>(), 1002);
+    assert!(histogram.limits.is_sorted_by(|a, b| a < b));
+    assert!(!histogram.counts.windows(2).any(|pair| pair == [0, 0]), "empty buckets beside each other are one");
+}
+
+#[test]
+fn wrong_pictures_are_told() {
+    let texts = [
+        (
+            Picture::new([4, 1, 1], vec![0; 4]),
+            "picture: expected a shape [1, H, W] or [3, H, W] with H, W > 0, found [4, 1, 1]",
+        ),
+        (
+            Picture::new([1, 0, 1], vec![]),
+            "picture: expected a shape [1, H, W] or [3, H, W] with H, W > 0, found [1, 0, 1]",
+        ),
+        (Picture::new([3, 2, 2], vec![0; 11]), "picture: shape [3, 2, 2] does not hold 11 values"),
+        (
+            Picture::new([3, usize::MAX, 2], vec![0; 2]),
+            "picture: shape [3, 18446744073709551615, 2] does not hold 2 values",
+        ),
+        (Picture::grid(&[], 2), "picture grid: expected a picture at least, found none"),
+    ];
+    for (found, text) in texts {
+        assert_eq!(found.unwrap_err().to_string(), text);
+    }
+    let pictures = [Picture::new([1, 1, 1], vec![0]).unwrap(), Picture::new([1, 1, 2], vec![0; 2]).unwrap()];
+    let text = Picture::grid(&pictures, 2).unwrap_err().to_string();
+    assert_eq!(text, "picture grid: expected one shape, found [1, 1, 1] and [1, 1, 2]");
+}
+
+#[test]
+fn a_grid_has_lines_between() {
+    let pictures = [1, 2, 3].map(|value| Picture::new([1, 1, 2], vec![value; 2]).unwrap());
+    let grid = Picture::grid(&pictures, 2).unwrap();
+    assert_eq!(grid.shape(), [1, 3, 5]);
+    let w = 255;
+    assert_eq!(grid.values(), [[1, 1, w, 2, 2], [w; 5], [3, 3, w, w, w]].concat());
+}
