@@ -1,0 +1,160 @@
+//! A page such as a run leaves, from made-up numbers: `cargo run --example page -- FILE.html [CLASSES]`; and beside it a chart
+//! as a file of its own, as the learning-rate finder draws.
+
+use std::f64::consts::PI;
+use taper_data::digits;
+use taper_train::html::{Confusion, Filters, Layer, Mistake, Page, Picture};
+use taper_train::plot::{Axis, Chart, Mark, Series};
+
+const CIFAR: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
+const LAYERS: [(&str, &[usize]); 8] = [
+    ("conv1.weight", &[64, 3, 3, 3]),
+    ("conv1.bias", &[64]),
+    ("conv2.weight", &[128, 64, 3, 3]),
+    ("conv2.bias", &[128]),
+    ("fc1.weight", &[512, 8192]),
+    ("fc1.bias", &[512]),
+    ("fc2.weight", &[10, 512]),
+    ("fc2.bias", &[10]),
+];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let path = arguments.next().unwrap_or_else(|| "page.html".into());
+    let classes: usize = arguments.next().map_or(Ok(10), |text| text.parse())?;
+    std::fs::write(&path, page(classes)?.html())?;
+    std::fs::write(format!("{path}.svg"), finder().file())?;
+    println!("{path} and {path}.svg");
+    Ok(())
+}
+
+/// A number between 0 and 1 that looks like chance.
+fn noise(i: usize) -> f64 {
+    (f64::sin(i as f64 * 12.9898) * 43_758.545_3).rem_euclid(1.0)
+}
+
+fn finder() -> Chart {
+    let rate = |i: usize| 10_f64.powf(-6.0 + i as f64 / 40.0);
+    let loss = |lr: f64| 2.3 - 1.4 / (1.0 + (1e-3 / lr).powf(1.2)) + (lr / 0.2).powi(3);
+    Chart {
+        title: "Learning-rate finder".into(),
+        x: Axis::log("learning rate"),
+        y: Axis::linear("loss"),
+        series: vec![Series::line("loss", (0..220).map(|i| (rate(i), loss(rate(i)) + 0.03 * noise(i))).collect())],
+        marks: vec![Mark { x: 1.2e-3, label: "suggested: 0.0012".into() }],
+    }
+}
+
+fn curves() -> Vec<Chart> {
+    let per_epoch = 782;
+    let decay = |step: usize, from: f64, to: f64, speed: f64| to + (from - to) * (-(step as f64) / speed).exp();
+    let steps = || (1..=782).map(move |i| i * 10);
+    let epochs = |f: &dyn Fn(usize) -> f64| (1..=10).map(|epoch| (epoch as f64, f(epoch))).collect();
+    let norms = LAYERS.iter().enumerate().map(|(k, (name, _))| {
+        let norm = |step: usize| 0.01 * (k + 1) as f64 * decay(step, 6.0, 1.0, 900.0) * (0.5 + noise(step + k));
+        Series::line(*name, steps().map(|step| (step as f64, norm(step))).collect())
+    });
+    let chart = |title: &str, x: &str, y: Axis, series: Vec<Series>| Chart {
+        title: title.into(),
+        x: Axis::linear(x),
+        y,
+        series,
+        marks: vec![],
+    };
+    vec![
+        chart(
+            "Loss of each step",
+            "step",
+            Axis::linear("cross entropy"),
+            vec![Series::line(
+                "training",
+                steps().map(|s| (s as f64, decay(s, 2.3, 0.35, 2e3) + 0.3 * noise(s) - 0.15)).collect(),
+            )],
+        ),
+        chart(
+            "Loss of each epoch",
+            "epoch",
+            Axis::linear("cross entropy"),
+            vec![
+                Series::line("training", epochs(&|e| decay(e * per_epoch, 2.0, 0.3, 2e3))),
+                Series::line("validation", epochs(&|e| decay(e * per_epoch, 1.9, 0.52, 1.6e3) + 0.006 * e as f64)),
+            ],
+        ),
+        chart(
+            "Accuracy",
+            "epoch",
+            Axis::linear("fraction classified rightly"),
+            vec![
+                Series::line("training", epochs(&|e| 0.92 - decay(e * per_epoch, 0.5, 0.0, 2.2e3))),
+                Series::line("validation", epochs(&|e| 0.845 - decay(e * per_epoch, 0.4, 0.0, 1.8e3))),
+            ],
+        ),
+        chart(
+            "Learning rate",
+            "step",
+            Axis::linear("of the first group"),
+            vec![Series::line(
+                "rate",
+                steps().map(|s| (s as f64, 5e-4 * (1.0 + (PI * s as f64 / 7820.0).cos()))).collect(),
+            )],
+        ),
+        chart("Gradient norms", "step", Axis::log("2-norm of the gradient"), norms.collect()),
+        finder(),
+    ]
+}
+
+fn page(classes: usize) -> Result<Page, Box<dyn std::error::Error>> {
+    let name =
+        |i: usize| CIFAR.get(i).filter(|_| classes <= 10).map_or_else(|| format!("class {i}"), ToString::to_string);
+    let count = |k: usize| {
+        let (i, j) = (k / classes, k % classes);
+        if i == j { 780 + (noise(i) * 180.0) as u64 } else { (noise(k).powi(6) * 90.0) as u64 }
+    };
+    let digits = digits()?.test;
+    let mistakes = (0..24).map(|i| {
+        let levels = f64::from(digits.max_value());
+        let bytes =
+            digits.image(i).unwrap_or_default().iter().map(|b| (f64::from(*b) / levels * 255.0) as u8).collect();
+        Mistake {
+            picture: Picture { shape: [1, 8, 8], bytes },
+            truth: name(i % classes),
+            predicted: name((i * 7 + 3) % classes),
+            probability: 0.99 - 0.02 * i as f64,
+        }
+    });
+    let weights = (0..64 * 27).map(|i| (noise(i) - 0.5) as f32 + (i as f32 / 5.0).sin() * 0.6).collect();
+    let layers = LAYERS.iter().enumerate().map(|(i, (name, shape))| Layer {
+        name: name.to_string(),
+        shape: shape.to_vec(),
+        norm: Some(3.0 + 9.0 * noise(i)),
+        gradient_norm: Some(0.01 + noise(i + 50)),
+    });
+    let pair = |what: &str, value: &str| (what.to_string(), value.to_string());
+    Ok(Page {
+        title: "cifar-20261124-012345".into(),
+        facts: vec![
+            pair("test accuracy", "84.12%"),
+            pair("test loss", "0.4812"),
+            pair("best validation accuracy", "84.38% (epoch 9)"),
+            pair("epochs", "10"),
+            pair("wall time", "12 min 31 s"),
+            pair("images per second", "812"),
+            pair("parameters", "4 275 594"),
+            pair("data", "CIFAR-10"),
+        ],
+        warnings: vec!["conv1.bias: the gradient's norm fell below 1e-7 at step 120 (vanishing)".into()],
+        curves: curves(),
+        confusion: Some(Confusion {
+            classes: (0..classes).map(name).collect(),
+            counts: (0..classes * classes).map(count).collect(),
+        }),
+        mistakes: mistakes.collect(),
+        filters: Some(Filters { shape: [64, 3, 3, 3], weights }),
+        layers: layers.collect(),
+        timing: [("steps", 640.0), ("waiting for data", 1.21), ("evaluation", 95.5), ("checkpoints", 0.84)]
+            .map(|(what, seconds)| (what.to_string(), seconds))
+            .to_vec(),
+        configuration: "model = \"seed-cnn\"\n\n[data]\nname = \"cifar10\"\n\n[train]\nepochs = 10\nbatch_size = 64\n"
+            .into(),
+    })
+}

@@ -1,0 +1,258 @@
+//! Charts as SVG: lines and dots over linear or logarithmic axes, with ticks and a legend.
+//!
+//! [`Chart::svg`] is for a page that holds [`STYLE`], [`Chart::file`] for a file of its own. Both follow the reader's light
+//! or dark theme. Written out here, since a plotting crate costs every build seconds and fixes its colours.
+
+mod scale;
+mod thin;
+
+pub(crate) use scale::number;
+
+use scale::Scale;
+use std::fmt::Write as _;
+
+/// What a page needs in a `<style>` once for all of its charts.
+pub const STYLE: &str = include_str!("style.css");
+
+/// Lines and dots over two axes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Chart {
+    /// What is shown.
+    pub title: String,
+    /// Across.
+    pub x: Axis,
+    /// Up.
+    pub y: Axis,
+    /// What is drawn, the first below the others.
+    pub series: Vec<Series>,
+    /// Places along x that are pointed at.
+    pub marks: Vec<Mark>,
+}
+
+/// What an axis measures.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Axis {
+    /// The quantity and its unit.
+    pub label: String,
+    /// Whether it is logarithmic: then values of 0 and below are not drawn.
+    pub log: bool,
+}
+
+/// Points that belong together.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Series {
+    /// What the legend calls it.
+    pub name: String,
+    /// In the order in which they are joined. A point that is not finite interrupts the line.
+    pub points: Vec<(f64, f64)>,
+    /// Dots alone, without a line.
+    pub dots: bool,
+}
+
+/// A vertical line with a text.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Mark {
+    /// Where.
+    pub x: f64,
+    /// What is there.
+    pub label: String,
+}
+
+impl Axis {
+    /// A linear axis.
+    pub fn linear(label: impl Into<String>) -> Self {
+        Self { label: label.into(), log: false }
+    }
+
+    /// A logarithmic axis.
+    pub fn log(label: impl Into<String>) -> Self {
+        Self { label: label.into(), log: true }
+    }
+}
+
+impl Series {
+    /// Points joined by a line.
+    pub fn line(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
+        Self { name: name.into(), points, dots: false }
+    }
+
+    /// Points alone.
+    pub fn dots(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
+        Self { name: name.into(), points, dots: true }
+    }
+}
+
+/// The width of every chart; its height follows from its legend.
+const WIDTH: f64 = 400.0;
+/// Between the axes' ends.
+const TOP: f64 = 46.0;
+const BOTTOM: f64 = 226.0;
+const RIGHT: f64 = WIDTH - 14.0;
+/// Up to so many points of a line have a dot each.
+const DOTTED: usize = 40;
+
+impl Chart {
+    /// An `<svg>` element for a page that holds [`STYLE`].
+    pub fn svg(&self) -> String {
+        self.draw("", "")
+    }
+
+    /// A whole `.svg` file.
+    pub fn file(&self) -> String {
+        let paper = format!("<style>{STYLE}</style><rect class=\"paper\" width=\"100%\" height=\"100%\"/>");
+        self.draw(" xmlns=\"http://www.w3.org/2000/svg\"", &paper)
+    }
+
+    fn draw(&self, attributes: &str, before: &str) -> String {
+        let points = || self.series.iter().flat_map(|series| &series.points);
+        // A value that the other axis cannot show takes no room on this one.
+        let shown = |axis: &Axis, value: f64| value.is_finite() && (!axis.log || value > 0.0);
+        let both = |point: &&(f64, f64)| shown(&self.x, point.0) && shown(&self.y, point.1);
+        let pad = if self.series.iter().any(|series| series.dots) { 0.04 } else { 0.0 };
+        let across = points().filter(both).map(|point| point.0);
+        let x = Scale::over(across.chain(self.marks.iter().map(|mark| mark.x)), self.x.log, pad);
+        let y = Scale::over(points().filter(both).map(|point| point.1), self.y.log, 0.05);
+
+        let mut body = String::new();
+        let _ = write!(body, "<text class=\"title\" x=\"4\" y=\"15\">{}</text>", escape(&self.title));
+        let _ = write!(body, "<text class=\"soft\" x=\"4\" y=\"34\">{}</text>", escape(&self.y.label));
+        let (middle, under) = (WIDTH / 2.0, BOTTOM + 34.0);
+        let label = escape(&self.x.label);
+        let _ = write!(body, "<text class=\"soft\" text-anchor=\"middle\" x=\"{middle}\" y=\"{under}\">{label}</text>");
+        match (x, y) {
+            (Some(x), Some(y)) => self.plot(&x, &y, &mut body),
+            _ => body.push_str("<text class=\"soft\" text-anchor=\"middle\" x=\"200\" y=\"140\">no values</text>"),
+        }
+        let height = self.legend(&mut body);
+        let label = escape(&self.description());
+        format!(
+            "<svg{attributes} class=\"plot\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{label}\">\
+             {before}{body}</svg>"
+        )
+    }
+
+    /// Grid, axes, series and marks.
+    fn plot(&self, x: &Scale, y: &Scale, body: &mut String) {
+        let ups = y.ticks(5);
+        let widest = ups.iter().map(|(_, text)| text.len()).max().unwrap_or(0);
+        let left = 12.0 + 7.0 * widest as f64;
+        let at_x = |value: f64| Some(left + x.place(value)? * (RIGHT - left));
+        let at_y = |value: f64| Some(BOTTOM - y.place(value)? * (BOTTOM - TOP));
+        for (value, text) in &ups {
+            let up = at_y(*value).unwrap_or(BOTTOM);
+            let _ = write!(body, "<path class=\"grid\" d=\"M{left} {up:.1}H{RIGHT}\"/>");
+            let (right, base) = (left - 6.0, up + 4.0);
+            let _ =
+                write!(body, "<text class=\"soft\" text-anchor=\"end\" x=\"{right}\" y=\"{base:.1}\">{text}</text>");
+        }
+        for (value, text) in x.ticks(6) {
+            let across = at_x(value).unwrap_or(left);
+            let (end, base) = (BOTTOM + 4.0, BOTTOM + 18.0);
+            let _ = write!(body, "<path class=\"axis\" d=\"M{across:.1} {BOTTOM}V{end}\"/>");
+            let _ = write!(
+                body,
+                "<text class=\"soft\" text-anchor=\"middle\" x=\"{across:.1}\" y=\"{base}\">{text}</text>"
+            );
+        }
+        let _ = write!(body, "<path class=\"axis\" d=\"M{left} {TOP}V{BOTTOM}H{RIGHT}\"/>");
+        for (i, series) in self.series.iter().enumerate() {
+            let place = |&(x, y): &(f64, f64)| Some((at_x(x)?, at_y(y)?));
+            let placed: Vec<Option<(f64, f64)>> = series.points.iter().map(place).collect();
+            let _ = write!(body, "<g class=\"series {}\"><title>{}</title>", look(i), escape(&series.name));
+            if !series.dots {
+                let _ = write!(body, "<path class=\"line\" d=\"{}\"/>", thin::path(&placed));
+            }
+            for (point, (across, up)) in
+                series.points.iter().zip(&placed).filter_map(|(point, at)| Some((point, (*at)?)))
+            {
+                if series.dots || placed.len() <= DOTTED {
+                    let (r, tip) =
+                        (if series.dots { 4.0 } else { 2.4 }, format!("{}, {}", number(point.0), number(point.1)));
+                    let name = escape(&series.name);
+                    let _ = write!(
+                        body,
+                        "<circle class=\"dot\" cx=\"{across:.1}\" cy=\"{up:.1}\" r=\"{r}\"><title>{name}: {tip}</title></circle>"
+                    );
+                }
+            }
+            body.push_str("</g>");
+        }
+        for mark in &self.marks {
+            let Some(across) = at_x(mark.x) else { continue };
+            let (anchor, text) = if across < WIDTH / 2.0 { ("start", across + 5.0) } else { ("end", across - 5.0) };
+            let (base, label) = (TOP + 10.0, escape(&mark.label));
+            let _ = write!(body, "<path class=\"mark\" d=\"M{across:.1} {TOP}V{BOTTOM}\"/>");
+            let _ = write!(body, "<text text-anchor=\"{anchor}\" x=\"{text:.1}\" y=\"{base}\">{label}</text>");
+        }
+    }
+
+    /// A name a series, each with its last value, in rows; returns the height of the whole.
+    fn legend(&self, body: &mut String) -> f64 {
+        let (mut left, mut base) = (8.0, BOTTOM + 56.0);
+        for (i, series) in self.series.iter().enumerate() {
+            let last = series.points.iter().rev().find(|point| point.1.is_finite());
+            let text = match last {
+                Some(point) if !series.dots => format!("{} {}", series.name, number(point.1)),
+                _ => series.name.clone(),
+            };
+            let width = 34.0 + 6.6 * text.chars().count() as f64;
+            if left > 8.0 && left + width > WIDTH {
+                (left, base) = (8.0, base + 18.0);
+            }
+            let (middle, end, after) = (base - 4.0, left + 18.0, left + 23.0);
+            let _ = write!(body, "<g class=\"{}\">", look(i));
+            let _ = match series.dots {
+                true => write!(body, "<circle class=\"dot\" cx=\"{:.1}\" cy=\"{middle}\" r=\"4\"/>", left + 9.0),
+                false => write!(body, "<path class=\"line\" d=\"M{left:.1} {middle}H{end:.1}\"/>"),
+            };
+            let _ = write!(body, "<text x=\"{after:.1}\" y=\"{base}\">{}</text></g>", escape(&text));
+            left += width;
+        }
+        if self.series.is_empty() { BOTTOM + 44.0 } else { base + 10.0 }
+    }
+
+    /// What is to be seen, in a sentence, for those who cannot see it.
+    fn description(&self) -> String {
+        let mut text = format!("{}: {} by {}.", self.title, self.y.label, self.x.label);
+        for series in self.series.iter().take(12) {
+            let mut finite = series.points.iter().filter(|point| point.1.is_finite());
+            let _ = match (finite.next(), finite.next_back()) {
+                (Some(a), Some(b)) if !series.dots => {
+                    write!(text, " {}: from {} to {}.", series.name, number(a.1), number(b.1))
+                }
+                _ => write!(text, " {}: {} points.", series.name, series.points.len()),
+            };
+        }
+        for mark in &self.marks {
+            let _ = write!(text, " {} at {}.", mark.label, number(mark.x));
+        }
+        text
+    }
+}
+
+/// Colour and dashes of the series with this number.
+fn look(i: usize) -> String {
+    match i / 8 % 4 {
+        0 => format!("c{}", i % 8),
+        dash => format!("c{} dash{dash}", i % 8),
+    }
+}
+
+/// `text` as it is written in HTML and XML, in elements and in attributes. Characters that XML has not become `�`.
+pub(crate) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            '\n' | '\t' | '\r' => escaped.push(char),
+            '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
+            other if other.is_control() => escaped.push('\u{fffd}'),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
