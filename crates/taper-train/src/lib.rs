@@ -19,6 +19,7 @@ mod scalars;
 pub mod tensorboard;
 mod timestamp;
 mod views;
+pub mod tune;
 
 pub use config::{Config, DataConfig, DeviceConfig, KEYS, Key, OptimizerConfig, Override, TrainConfig};
 pub use error::{Error, Result};

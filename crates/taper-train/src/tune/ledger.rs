@@ -1,0 +1,167 @@
+//! `ledger.toml`: what a search was set to and what came of each job, so that it can be continued after any end.
+//!
+//! TOML and not JSON: our reader of JSON may be one unit in the last place off a number that it wrote itself.
+
+use super::{Measured, Settings, Space};
+use crate::{Config, Error, KEYS, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use toml::{Table, Value};
+
+const NAME: &str = "ledger.toml";
+
+/// What came of training a trial up to a rung.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// The trial, from 1.
+    pub trial: u64,
+    /// The epochs it had been trained for, in all.
+    pub epochs: u64,
+    /// The validation loss, finite; `None` when it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss: Option<f64>,
+    /// The validation accuracy, from 0 to 1; `None` when it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<f64>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
+}
+
+impl Entry {
+    pub(super) fn new(trial: u64, epochs: u64, found: Result<Measured, String>) -> Self {
+        let (loss, accuracy, failed) = match found {
+            Ok(Measured { loss, accuracy }) => (Some(loss), Some(accuracy), None),
+            Err(reason) => (None, None, Some(reason)),
+        };
+        Self { trial, epochs, loss, accuracy, failed }
+    }
+}
+
+/// The file: what the search is, as far as its results depend on it, and what came of its jobs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Content {
+    settings: Settings,
+    /// Each key's range, as text.
+    space: BTreeMap<String, String>,
+    /// Each key of the configuration with its value. Where it is computed (`device.*`) may be another when a search is
+    /// continued.
+    config: BTreeMap<String, String>,
+    /// In the order in which they were done.
+    #[serde(default)]
+    result: Vec<Entry>,
+}
+
+/// The ledger of a search, in memory and on the disk.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    path: PathBuf,
+    content: Content,
+}
+
+impl Content {
+    /// A search that has nothing yet.
+    fn new(settings: &Settings, space: &Space, config: &Config) -> Self {
+        let keys = KEYS.iter().map(|key| key.name).filter(|name| !name.starts_with("device."));
+        Self {
+            settings: settings.clone(),
+            space: space.keys().map(|(key, range)| (key.to_string(), range.to_string())).collect(),
+            config: keys.filter_map(|name| Some((name.to_string(), config.get(name)?))).collect(),
+            result: Vec::new(),
+        }
+    }
+
+    /// Every part of what the search is, by its name.
+    fn parts(&self) -> BTreeMap<String, String> {
+        let settings = Table::try_from(&self.settings).unwrap_or_default();
+        let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_string);
+        let settings = settings.into_iter().map(|(name, value)| (format!("--{}", name.replace('_', "-")), text(value)));
+        let space = self.space.iter().map(|(key, range)| (format!("the range of {key}"), range.clone()));
+        // `--max-epochs` is told already.
+        let config = self.config.iter().filter(|(key, _)| *key != "train.epochs");
+        settings.chain(space).chain(config.map(|(key, value)| (key.clone(), value.clone()))).collect()
+    }
+}
+
+/// `NAME is THERE there and HERE here`, for each part in which two searches differ.
+fn differences(there: &Content, here: &Content) -> Vec<String> {
+    let (there, here) = (there.parts(), here.parts());
+    let names: BTreeSet<&String> = there.keys().chain(here.keys()).collect();
+    let said = |value: Option<&String>| value.map_or("nothing".into(), |value| format!("`{value}`"));
+    let differ = names.into_iter().filter(|name| there.get(*name) != here.get(*name));
+    differ.map(|name| format!("{name} is {} there and {} here", said(there.get(name)), said(here.get(name)))).collect()
+}
+
+impl Ledger {
+    /// The ledger in `dir`, or a new one in a folder that is empty or does not exist.
+    ///
+    /// # Errors
+    /// When the folder holds another search, or other things, or cannot be written.
+    pub fn open(dir: &Path, settings: &Settings, space: &Space, config: &Config) -> Result<Self> {
+        let path = dir.join(NAME);
+        let new = Content::new(settings, space, config);
+        match fs::read_to_string(&path) {
+            Ok(text) => Self::continued(path, &text, &new),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                fs::create_dir_all(dir).map_err(Error::io("create the folder", dir))?;
+                refuse_files(dir)?;
+                let ledger = Self { path, content: new };
+                ledger.write()?;
+                Ok(ledger)
+            }
+            Err(error) => Err(Error::io("read", &path)(error)),
+        }
+    }
+
+    fn continued(path: PathBuf, text: &str, new: &Content) -> Result<Self> {
+        let content: Content = toml::from_str(text).map_err(|error| Error::RunFolder {
+            path: path.clone(),
+            detail: format!("not the ledger of a search of this version: {error}"),
+        })?;
+        let differ = differences(&content, new);
+        if differ.is_empty() {
+            return Ok(Self { path, content });
+        }
+        Err(Error::Usage(format!(
+            "{} is of another search: {}; the same settings continue it, another --dir begins a new one",
+            path.display(),
+            differ.join(", ")
+        )))
+    }
+
+    pub fn results(&self) -> &[Entry] {
+        &self.content.result
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.content.settings
+    }
+
+    /// Adds a result, on the disk too when this returns.
+    pub fn add(&mut self, entry: Entry) -> Result<()> {
+        self.content.result.push(entry);
+        self.write()
+    }
+
+    fn write(&self) -> Result<()> {
+        let text = toml::to_string(&self.content)
+            .map_err(|error| Error::Usage(format!("the ledger cannot be written as TOML: {error}")))?;
+        let all = format!("# A search by `taper tune`. The same command continues it.\n{text}");
+        Ok(taper_data::atomic_write(&self.path, all.as_bytes())?)
+    }
+}
+
+/// Errs when `dir` holds anything but what a kill in the middle of a first write leaves.
+fn refuse_files(dir: &Path) -> Result<()> {
+    let entries = fs::read_dir(dir).map_err(Error::io("read the folder", dir))?;
+    if entries.flatten().all(|entry| entry.file_name().as_encoded_bytes().starts_with(b".")) {
+        return Ok(());
+    }
+    let detail = format!("the folder holds files but no {NAME}, so it is of no search; name another or remove it");
+    Err(Error::RunFolder { path: dir.to_path_buf(), detail })
+}

@@ -1,0 +1,108 @@
+//! How a search's trials stand, and what its plots show.
+
+use super::{Entry, Search};
+use crate::{Config, KEYS};
+use std::collections::BTreeMap;
+use toml::Value;
+
+/// A trial and what became of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    /// From 1.
+    pub trial: u64,
+    /// The epochs after which it was last measured; 0 if it failed before that.
+    pub epochs: u64,
+    /// The validation loss there.
+    pub loss: Option<f64>,
+    /// The validation accuracy there, from 0 to 1.
+    pub accuracy: Option<f64>,
+    /// Why it failed, if it did.
+    pub failed: Option<String>,
+    /// The values of the space's keys, in their order.
+    pub values: Vec<Value>,
+}
+
+impl Search {
+    /// The keys that are searched over.
+    pub fn keys(&self) -> Vec<&str> {
+        self.space.keys().map(|(key, _)| key).collect()
+    }
+
+    /// The trials, best first: those trained further before others, so that like is compared with like, then by validation
+    /// loss, then by number. Failed ones come last.
+    pub fn standings(&self) -> Vec<Standing> {
+        let mut found: BTreeMap<u64, Standing> = BTreeMap::new();
+        for entry in self.results() {
+            let standing = found.entry(entry.trial).or_insert_with(|| self.begun(entry.trial));
+            match &entry.failed {
+                Some(reason) => standing.failed = Some(reason.clone()),
+                None => {
+                    (standing.epochs, standing.loss, standing.accuracy) = (entry.epochs, entry.loss, entry.accuracy)
+                }
+            }
+        }
+        let mut standings: Vec<Standing> = found.into_values().collect();
+        let loss = |standing: &Standing| standing.loss.unwrap_or(f64::INFINITY);
+        standings.sort_by(|a, b| {
+            let failed = a.failed.is_some().cmp(&b.failed.is_some());
+            failed.then(b.epochs.cmp(&a.epochs)).then(loss(a).total_cmp(&loss(b))).then(a.trial.cmp(&b.trial))
+        });
+        standings
+    }
+
+    /// The best trial, if one did not fail.
+    pub fn best(&self) -> Option<Standing> {
+        self.standings().into_iter().next().filter(|best| best.failed.is_none())
+    }
+
+    /// Epochs spent by the end of each job that did not fail, in all, and the lowest validation loss seen by then.
+    pub fn best_so_far(&self) -> Vec<(u64, f64)> {
+        let (mut spent, mut best, mut reached) = (0, f64::INFINITY, BTreeMap::<u64, u64>::new());
+        let mut points = Vec::new();
+        for Entry { trial, epochs, loss, .. } in self.results() {
+            // A trial goes on where it was left; one that fails counts as if it had gone all the way.
+            spent += epochs.saturating_sub(reached.insert(*trial, *epochs).unwrap_or(0));
+            if let Some(loss) = *loss {
+                best = best.min(loss);
+                points.push((spent, best));
+            }
+        }
+        points
+    }
+
+    /// The command that trains a run as the trial `number` was: each key that differs from the experiment's own
+    /// configuration, `default`, but for where it is computed.
+    pub fn command(&self, number: u64, default: &Config) -> String {
+        let config = self.config.with(&self.trial(number).overrides).unwrap_or_else(|_| self.config.clone());
+        let mut command = format!("taper train {}", self.ledger.settings().experiment);
+        for key in KEYS.iter().map(|key| key.name).filter(|name| !name.starts_with("device.")) {
+            if let Some(value) = config.get(key).filter(|value| default.get(key).as_ref() != Some(value)) {
+                command += &format!(" --set {}", quoted(&format!("{key}={value}")));
+            }
+        }
+        command
+    }
+
+    fn begun(&self, trial: u64) -> Standing {
+        let values = self.space.draw(self.ledger.settings().seed, trial).into_iter().map(|(_, value)| value).collect();
+        Standing { trial, epochs: 0, loss: None, accuracy: None, failed: None, values }
+    }
+}
+
+/// `word` as a shell reads it back.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-+=/:,@%".contains(c);
+    if word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn words_are_quoted_for_a_shell_where_they_must_be() {
+        assert_eq!(quoted("optimizer.lr=3e-4"), "optimizer.lr=3e-4");
+        assert_eq!(quoted("optimizer.betas=[0.9, 0.999]"), "'optimizer.betas=[0.9, 0.999]'");
+        assert_eq!(quoted("train.init=it's"), "'train.init=it'\\''s'");
+    }
+}

@@ -1,0 +1,65 @@
+//! The standings as text: a table to read, and CSV to work with.
+
+use super::{Search, Standing};
+use toml::Value;
+
+impl Search {
+    /// The standings in aligned columns, a trial a line, numbers to four digits.
+    pub fn table(&self) -> String {
+        let head = ["rank", "trial", "epochs", "loss", "accuracy"].into_iter().chain(self.keys());
+        let mut rows = vec![head.map(str::to_string).collect::<Vec<_>>()];
+        for (i, standing) in self.standings().iter().enumerate() {
+            let Standing { trial, epochs, loss, accuracy, failed, values } = standing;
+            let found = match failed {
+                Some(_) => ["failed".into(), String::new()],
+                None => [loss.map_or_else(String::new, short), accuracy.map_or_else(String::new, percent)],
+            };
+            let row = [(i + 1).to_string(), trial.to_string(), epochs.to_string()].into_iter().chain(found);
+            rows.push(row.chain(values.iter().map(shown)).collect());
+        }
+        let widths: Vec<usize> =
+            (0..rows[0].len()).map(|i| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0)).collect();
+        let line = |row: &Vec<String>| {
+            let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:>width$}"));
+            cells.collect::<Vec<_>>().join("  ")
+        };
+        rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The standings as comma-separated values (RFC 4180), numbers in full: `rank,trial,epochs,loss,accuracy,failed,KEY…`.
+    pub fn csv(&self) -> String {
+        let head = ["rank", "trial", "epochs", "loss", "accuracy", "failed"].into_iter().chain(self.keys());
+        let mut text = head.map(cell).collect::<Vec<_>>().join(",") + "\r\n";
+        for (i, standing) in self.standings().iter().enumerate() {
+            let Standing { trial, epochs, loss, accuracy, failed, values } = standing;
+            let full = |x: &Option<f64>| x.map_or_else(String::new, |x| x.to_string());
+            let row = [(i + 1).to_string(), trial.to_string(), epochs.to_string(), full(loss), full(accuracy)];
+            let row = row.into_iter().chain([failed.clone().unwrap_or_default()]).chain(values.iter().map(plain));
+            text += &(row.map(|value| cell(&value)).collect::<Vec<_>>().join(",") + "\r\n");
+        }
+        text
+    }
+}
+
+/// Four digits: `0.003162`, `3.162e-6`.
+fn short(x: f64) -> String {
+    let rounded = format!("{x:.3e}").parse().unwrap_or(x);
+    format!("{rounded:?}")
+}
+
+fn percent(x: f64) -> String {
+    format!("{:.2}%", 100.0 * x)
+}
+
+fn shown(value: &Value) -> String {
+    value.as_float().map_or_else(|| plain(value), short)
+}
+
+/// As after `--set`.
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_string)
+}
+
+fn cell(text: &str) -> String {
+    if text.contains(['"', ',', '\r', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.into() }
+}
