@@ -132,6 +132,24 @@ fn what_holds_an_old_value_keeps_it() -> Result<()> {
 }
 
 #[test]
+fn a_frozen_parameter_is_a_constant() -> Result<()> {
+    let device = device();
+    let (frozen, free) = (Param::new("frozen", &f64s([2.0], &device)), Param::new("free", &f64s([3.0], &device)));
+    let loss = || frozen.tensor().mul(&free.tensor())?.sum_all();
+    frozen.freeze();
+    assert!(!frozen.trainable() && !frozen.tensor().tracks_grad());
+    // It can be set, and stays a constant.
+    frozen.set(&f64s([5.0], &device))?;
+    let found = loss()?.backward()?;
+    assert!(found.of_param(&frozen).is_none());
+    assert_close("of the other", found.of_param(&free).expect("a gradient"), &[5.0], 0.0);
+    frozen.unfreeze();
+    assert_eq!((frozen.trainable(), frozen.version()), (true, 1));
+    assert_close("afterwards", loss()?.backward()?.of_param(&frozen).expect("a gradient"), &[3.0], 0.0);
+    Ok(())
+}
+
+#[test]
 fn nothing_to_differentiate_is_an_error() -> Result<()> {
     let device = device();
     let (x, constant) = (f64s([1.0], &device).requires_grad(), f64s([1.0], &device));

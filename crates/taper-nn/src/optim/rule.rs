@@ -5,6 +5,48 @@ use std::fmt::Debug;
 use taper_tensor::{Param, Result, Tensor};
 
 /// The recurrence of an optimiser for one parameter, and its configuration. [`super::PerParameter`] makes an optimiser of it.
+///
+/// ```
+/// use taper_nn::{Decay, Moment, PerParameter, Result, Rule, Tensor};
+///
+/// /// signSGD (Bernstein et al. 2018): p ← p − lr · sign(g).
+/// #[derive(Debug)]
+/// struct SignSgd {
+///     lr: f64,
+/// }
+///
+/// impl Rule for SignSgd {
+///     const NAME: &'static str = "sign_sgd";
+///
+///     fn check(&self) -> Result<()> {
+///         Ok(())
+///     }
+///
+///     fn lr(&self) -> f64 {
+///         self.lr
+///     }
+///
+///     fn set_lr(&mut self, lr: f64) {
+///         self.lr = lr;
+///     }
+///
+///     fn decay(&self) -> Decay {
+///         Decay::default()
+///     }
+///
+///     fn memory(&self) -> Vec<(&'static str, f64)> {
+///         vec![]
+///     }
+///
+///     fn update(&self, now: Moment, p: Tensor, g: &Tensor, _: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)> {
+///         Ok((p.sub(&g.sign()?.mul_scalar(now.lr)?)?, vec![]))
+///     }
+/// }
+///
+/// let optimizer = PerParameter::new(vec![], SignSgd { lr: 1e-3 })?;
+/// # taper_nn::Optimizer::params(&optimizer);
+/// # Ok::<(), taper_nn::Error>(())
+/// ```
 pub trait Rule: Debug + Send {
     /// The optimiser's name in errors.
     const NAME: &'static str;
