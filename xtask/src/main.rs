@@ -15,6 +15,7 @@ Usage: cargo xtask COMMAND [ARGUMENTS]
 Run, each built first (`cargo xtask train cifar --help` explains the arguments):
   train EXPERIMENT   train `cifar` or `digits`, print the test accuracy
   eval RUN           measure a saved run again
+  runs [DIR]         list runs; `--compare A B` puts some beside each other
   download cifar     fetch CIFAR-10 into datasets/downloads
   gradcheck          check every operation's gradient; `--device cpu,candle,toy`, or `all`
 
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
     let command = args.next().and_then(|name| name.into_string().ok()).unwrap_or_default();
     let rest: Vec<_> = args.collect();
     let done = match command.as_str() {
-        "train" | "eval" | "download" | "gradcheck" | "conformance" | "bench" => taper::run(&command, &rest),
+        "train" | "eval" | "runs" | "download" | "gradcheck" | "conformance" | "bench" => taper::run(&command, &rest),
         "test" => test::run(&rest),
         "ci" => ci::run(),
         "help" | "--help" | "-h" => {

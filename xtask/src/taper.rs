@@ -1,5 +1,5 @@
-//! `train`, `eval`, `download`, `gradcheck`, `conformance`, `bench`: builds the `taper` program, that of the tests where
-//! a device is asked for that it alone has, or that of the benchmarks, and becomes it.
+//! `train`, `eval`, `runs`, `download`, `gradcheck`, `conformance`, `bench`: builds the `taper` program, that of the
+//! tests where a device is asked for that it alone has, or that of the benchmarks, and becomes it.
 
 use crate::cargo::{cannot_start, cargo, code, root};
 use crate::device::{features, holds_toy, named};
@@ -64,7 +64,7 @@ fn may_use_network(command: &str, rest: &[OsString]) -> bool {
         rest.first().is_some_and(|name| name == "digits") && !rest.iter().any(|arg| is(arg, &["--set", "--config"]));
     match command {
         "download" => true,
-        "gradcheck" => false,
+        "gradcheck" | "runs" => false,
         _ => !(stays_local || embedded),
     }
 }
@@ -124,6 +124,7 @@ mod tests {
             "train cifar --data-dir x",
             "train cifar --data-dir=x",
             "eval a --offline",
+            "runs --compare a b",
             "train digits --epochs 2",
             "gradcheck --op add",
             "train cifar --help",

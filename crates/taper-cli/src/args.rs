@@ -4,7 +4,7 @@ use crate::failure::Failure;
 use crate::logging::LogFormat;
 use clap::builder::EnumValueParser;
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, ValueEnum};
 use std::path::PathBuf;
 use taper::train::{Config, Experiment, KEYS, Override, experiments};
 
@@ -26,6 +26,7 @@ impl Cli {
 pub enum Command {
     Train(&'static Experiment, TrainArgs),
     Eval(EvalArgs),
+    Runs(RunsArgs),
     Download(DownloadArgs),
     Gradcheck(GradcheckArgs),
 }
@@ -92,6 +93,43 @@ pub struct EvalArgs {
     pub quiet: bool,
 }
 
+/// List runs, and compare them
+#[derive(Args)]
+pub struct RunsArgs {
+    /// The folder that holds them, or one of them [default: runs]
+    #[arg(value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// Put these beside each other, with the keys that differ: names in DIR, or paths [default: none]
+    #[arg(long, value_name = "RUN", num_args = 2..)]
+    pub compare: Vec<String>,
+    /// What to sort by; the best, the newest and the longest come first [default: name, or as compared]
+    #[arg(long, value_name = "KEY", value_enum)]
+    pub sort: Option<RunsSort>,
+    /// How it is written
+    #[arg(long, value_name = "NAME", value_enum, default_value = "table")]
+    pub format: RunsFormat,
+}
+
+/// What runs are sorted by.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum RunsSort {
+    Name,
+    Model,
+    State,
+    Started,
+    Epochs,
+    Validation,
+    Test,
+    Time,
+}
+
+/// How runs are written.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum RunsFormat {
+    Table,
+    Json,
+}
+
 /// Fetch a data set into the downloads' folder
 #[derive(Args)]
 pub struct DownloadArgs {
@@ -154,6 +192,7 @@ fn read(matches: ArgMatches) -> Result<Cli, clap::Error> {
             Command::Train(experiment, args)
         }
         Some(("eval", found)) => Command::Eval(EvalArgs::from_arg_matches(found)?),
+        Some(("runs", found)) => Command::Runs(RunsArgs::from_arg_matches(found)?),
         Some(("download", found)) => Command::Download(DownloadArgs::from_arg_matches(found)?),
         Some(("gradcheck", found)) => Command::Gradcheck(GradcheckArgs::from_arg_matches(found)?),
         _ => return Err(no_command()),
@@ -200,6 +239,7 @@ fn command() -> clap::Command {
                 .subcommands(experiments().iter().map(train_command)),
         )
         .subcommand(EvalArgs::augment_args(clap::Command::new("eval")))
+        .subcommand(RunsArgs::augment_args(clap::Command::new("runs")))
         .subcommand(DownloadArgs::augment_args(clap::Command::new("download")))
         .subcommand(GradcheckArgs::augment_args(clap::Command::new("gradcheck")))
 }

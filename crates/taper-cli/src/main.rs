@@ -1,4 +1,4 @@
-//! The `taper` command: train, evaluate, download, check gradients. See README.md beside it.
+//! The `taper` command: train, evaluate, list runs, download, check gradients. See README.md beside it.
 
 mod args;
 mod commands;
@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         Command::Train(experiment, args) => commands::train::run(experiment, args, cli.logs(), &mut output),
         Command::Eval(args) => commands::eval::run(args, cli.logs(), &mut output),
         Command::Download(args) => commands::download::run(args, cli.logs(), &mut output),
+        Command::Runs(args) => commands::runs::run(args, &mut output),
         Command::Gradcheck(args) => commands::gradcheck::run(args, &mut output),
     };
     // What was asked for is done by now, so that an output that could not be written loses nothing else.

@@ -15,6 +15,7 @@ pub mod plot;
 mod record;
 mod report;
 mod run;
+pub mod runs;
 mod scalars;
 pub mod tensorboard;
 mod timestamp;

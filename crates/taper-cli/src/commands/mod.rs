@@ -3,6 +3,7 @@
 pub mod download;
 pub mod eval;
 pub mod gradcheck;
+pub mod runs;
 pub mod train;
 
 use crate::failure::Failure;

@@ -1,0 +1,188 @@
+//! `taper runs`: the runs below a folder, as a list or beside each other.
+
+use crate::args::{RunsArgs, RunsFormat, RunsSort};
+use crate::failure::Failure;
+use crate::output::Output;
+use std::cmp::Ordering;
+use std::path::Path;
+use taper::train::runs::{Run, State, differences, list, named, to_json};
+
+/// So many of the keys that differ are in a row of the list; `--format json` and `--compare` have them all.
+const KEYS_IN_ROW: usize = 4;
+/// Longer problems are cut.
+const LONGEST_PROBLEM: usize = 100;
+const NONE: &str = "-";
+
+/// Where runs are made and looked for.
+const ROOT: &str = "runs";
+
+pub fn run(args: &RunsArgs, output: &mut Output) -> Result<u8, Failure> {
+    let root = args.root.as_deref().unwrap_or(Path::new(ROOT));
+    let mut runs = if !args.compare.is_empty() {
+        named(root, &args.compare)?
+    } else if args.root.is_none() && !root.exists() {
+        // Nothing was trained here yet, which is no error.
+        Vec::new()
+    } else {
+        list(root)?
+    };
+    runs.sort_by(|a, b| order(args.sort, a, b));
+    let text = match args.format {
+        RunsFormat::Json => to_json(&runs),
+        RunsFormat::Table if runs.is_empty() => {
+            format!("no runs in {}; `taper train digits` makes one", root.display())
+        }
+        RunsFormat::Table if args.compare.is_empty() => listing(&runs),
+        RunsFormat::Table => comparison(&runs),
+    };
+    output.line(&text);
+    Ok(0)
+}
+
+/// What is best comes first; what is not known, last. Equals stay as they were: in the order of names, or as asked for.
+fn order(sort: Option<RunsSort>, a: &Run, b: &Run) -> Ordering {
+    let large = |value: fn(&Run) -> Option<f64>| {
+        let key = |run| value(run).filter(|value| !value.is_nan()).unwrap_or(f64::NEG_INFINITY);
+        key(b).total_cmp(&key(a))
+    };
+    match sort {
+        None => Ordering::Equal,
+        Some(RunsSort::Name) => a.name.cmp(&b.name),
+        Some(RunsSort::Model) => a.model.is_none().cmp(&b.model.is_none()).then_with(|| a.model.cmp(&b.model)),
+        Some(RunsSort::State) => a.state.cmp(&b.state),
+        Some(RunsSort::Started) => b.started.cmp(&a.started),
+        Some(RunsSort::Epochs) => b.epochs.cmp(&a.epochs),
+        Some(RunsSort::Validation) => large(|run| run.best_validation_accuracy),
+        Some(RunsSort::Test) => large(|run| run.test_accuracy),
+        Some(RunsSort::Time) => large(|run| Some(run.seconds)),
+    }
+}
+
+/// A row a run.
+fn listing(runs: &[Run]) -> String {
+    let heads = ["run", "experiment", "model", "state", "epochs", "validation", "test", "time", "differs in"];
+    let row = |run: &Run| {
+        let known = |text: &Option<String>| text.clone().unwrap_or_else(|| NONE.into());
+        vec![
+            run.name.clone(),
+            known(&run.experiment),
+            known(&run.model),
+            run.state.to_string(),
+            epochs(run),
+            percent(run.best_validation_accuracy),
+            percent(run.test_accuracy),
+            time(run.seconds),
+            match &run.problem {
+                Some(problem) => first_line(problem),
+                None => differs(run),
+            },
+        ]
+    };
+    let rows = [heads.map(String::from).to_vec()].into_iter().chain(runs.iter().map(row));
+    table(&rows.collect::<Vec<_>>(), 4..8)
+}
+
+/// The results, then the settings that differ: a column a run.
+fn comparison(runs: &[Run]) -> String {
+    let row = |what: &str, value: &dyn Fn(&Run) -> String| {
+        std::iter::once(what.to_string()).chain(runs.iter().map(value)).collect::<Vec<_>>()
+    };
+    let known = |value: Option<f64>| value.map_or_else(|| NONE.into(), |value| format!("{value:.4}"));
+    let mut rows = vec![
+        row("", &|run| run.name.clone()),
+        row("experiment", &|run| run.experiment.clone().unwrap_or_else(|| NONE.into())),
+        row("state", &|run| run.state.to_string()),
+        row("epochs", &epochs),
+        row("best validation accuracy", &|run| percent(run.best_validation_accuracy)),
+        row("best validation loss", &|run| known(run.best_validation_loss)),
+        row("test accuracy", &|run| percent(run.test_accuracy)),
+        row("test loss", &|run| known(run.test_loss)),
+        row("last training loss", &|run| known(run.train_loss)),
+        row("pictures a second", &|run| run.images_per_s.map_or_else(|| NONE.into(), |rate| format!("{rate:.0}"))),
+        row("time", &|run| time(run.seconds)),
+    ];
+    if runs.iter().any(|run| run.problem.is_some()) {
+        rows.push(row("problem", &|run| run.problem.as_deref().map_or_else(|| NONE.into(), first_line)));
+    }
+    for difference in differences(runs) {
+        let value = |value: Option<String>| match value {
+            Some(text) if text.is_empty() => "\"\"".to_string(),
+            value => value.unwrap_or_else(|| NONE.into()),
+        };
+        rows.push(std::iter::once(difference.key).chain(difference.values.into_iter().map(value)).collect());
+    }
+    table(&rows, 0..0)
+}
+
+/// Columns as wide as need be, those of `numbers` flush right, the last one as it is.
+fn table(rows: &[Vec<String>], numbers: std::ops::Range<usize>) -> String {
+    let columns = rows.first().map_or(0, Vec::len);
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cell = |(column, text): (usize, &String)| match widths[column] {
+            width if numbers.contains(&column) => format!("{text:>width$}"),
+            width => format!("{text:<width$}"),
+        };
+        row.iter().enumerate().map(cell).collect::<Vec<_>>().join("  ").trim_end().to_string()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn epochs(run: &Run) -> String {
+    match run.epochs_set {
+        _ if run.state == State::Broken && run.epochs == 0 => NONE.into(),
+        Some(all) => format!("{}/{all}", run.epochs),
+        None => run.epochs.to_string(),
+    }
+}
+
+fn percent(fraction: Option<f64>) -> String {
+    fraction.map_or_else(|| NONE.into(), |fraction| format!("{:.2}%", 100.0 * fraction))
+}
+
+/// `1h02m`, `3m07s`, `12.5s`.
+fn time(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole {
+        _ if seconds <= 0.0 => NONE.into(),
+        0..60 => format!("{seconds:.1}s"),
+        60..3600 => format!("{}m{:02}s", whole / 60, whole % 60),
+        _ => format!("{}h{:02}m", whole / 3600, whole / 60 % 60),
+    }
+}
+
+/// `optimizer.lr=0.1 train.seed=2`, and how many more.
+fn differs(run: &Run) -> String {
+    let mut words: Vec<String> =
+        run.differs.iter().take(KEYS_IN_ROW).map(|(key, value)| format!("{key}={value}")).collect();
+    if run.differs.len() > KEYS_IN_ROW {
+        words.push(format!("and {} more", run.differs.len() - KEYS_IN_ROW));
+    }
+    words.join(" ")
+}
+
+fn first_line(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    match line.char_indices().nth(LONGEST_PROBLEM) {
+        Some((cut, _)) => format!("{}…", &line[..cut]),
+        None => line.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_read_well() {
+        assert_eq!([0.0, 12.46, 59.6, 187.2, 3725.0].map(time), [NONE, "12.5s", "1m00s", "3m07s", "1h02m"]);
+    }
+
+    #[test]
+    fn a_row_names_a_few_differences() {
+        let keys = ["a", "b", "c", "d", "e", "f"].map(|key| (key.to_string(), "1".to_string()));
+        let run = Run { differs: keys.into_iter().collect(), ..Run::default() };
+        assert_eq!(differs(&run), "a=1 b=1 c=1 d=1 and 2 more");
+    }
+}
