@@ -126,6 +126,20 @@ fn parameters_are_as_many_as_is_told() {
     assert_eq!(count("airbench"), 24 + convolutions + 2 * (64 + 256 + 256) + 2560);
 }
 
+/// torchvision's `kaiming_normal_(mode="fan_out", nonlinearity="relu")`: variance 2 / (C_out · K²).
+#[test]
+fn resnet18s_convolutions_begin_as_torchvisions() {
+    let params = Params::new(&device(), DType::F32, RandomKey::new(0));
+    build("resnet18", &CIFAR, &params).unwrap();
+    for (name, fan_out) in [("layer1.0.conv1.weight", 64 * 9), ("layer2.0.downsample.0.weight", 128)] {
+        let param = params.all().into_iter().find(|param| param.name() == name).unwrap();
+        let weight = param.tensor().to_vec::<f32>().unwrap();
+        let variance = weight.iter().map(|w| w * w).sum::<f32>() / weight.len() as f32;
+        // At least 8192 weights: the variance of a sample is off by √(2 / 8192), 1.6%.
+        assert!((variance * fan_out as f32 / 2.0 - 1.0).abs() < 0.06, "{name}: {variance}");
+    }
+}
+
 #[test]
 fn airbench_begins_by_passing_on() {
     let params = Params::new(&device(), DType::F32, RandomKey::new(0));
