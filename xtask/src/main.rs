@@ -14,6 +14,7 @@ Usage: cargo xtask COMMAND [ARGUMENTS]
 
 Run, each built first (`cargo xtask train cifar --help` explains the arguments):
   train EXPERIMENT   train `cifar` or `digits`, print the test accuracy
+  tune EXPERIMENT    search for good values of configuration keys: `--space SPACE.toml`
   eval RUN           measure a saved run again
   runs [DIR]         list runs; `--compare A B` puts some beside each other
   download cifar     fetch CIFAR-10 into datasets/downloads
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     let rest: Vec<_> = args.collect();
     let done = match command.as_str() {
         "train" | "eval" | "runs" | "download" | "gradcheck" | "conformance" | "bench" => taper::run(&command, &rest),
+        "train" | "tune" | "eval" | "download" | "gradcheck" | "conformance" | "bench" => taper::run(&command, &rest),
         "test" => test::run(&rest),
         "ci" => ci::run(),
         "help" | "--help" | "-h" => {

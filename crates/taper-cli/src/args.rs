@@ -1,5 +1,6 @@
 //! The command line. What each flag sets is a key of the configuration, and its default is read from there.
 
+use crate::commands::tune::TuneArgs;
 use crate::failure::Failure;
 use crate::logging::LogFormat;
 use clap::builder::EnumValueParser;
@@ -25,6 +26,7 @@ impl Cli {
 /// What to do.
 pub enum Command {
     Train(&'static Experiment, TrainArgs),
+    Tune(TuneArgs),
     Eval(EvalArgs),
     Runs(RunsArgs),
     Download(DownloadArgs),
@@ -191,6 +193,7 @@ fn read(matches: ArgMatches) -> Result<Cli, clap::Error> {
             args.flags = flags(found);
             Command::Train(experiment, args)
         }
+        Some(("tune", found)) => Command::Tune(TuneArgs::from_arg_matches(found)?),
         Some(("eval", found)) => Command::Eval(EvalArgs::from_arg_matches(found)?),
         Some(("runs", found)) => Command::Runs(RunsArgs::from_arg_matches(found)?),
         Some(("download", found)) => Command::Download(DownloadArgs::from_arg_matches(found)?),
@@ -238,6 +241,7 @@ fn command() -> clap::Command {
                 .arg_required_else_help(true)
                 .subcommands(experiments().iter().map(train_command)),
         )
+        .subcommand(TuneArgs::augment_args(clap::Command::new("tune")))
         .subcommand(EvalArgs::augment_args(clap::Command::new("eval")))
         .subcommand(RunsArgs::augment_args(clap::Command::new("runs")))
         .subcommand(DownloadArgs::augment_args(clap::Command::new("download")))

@@ -5,6 +5,7 @@ pub mod eval;
 pub mod gradcheck;
 pub mod runs;
 pub mod train;
+pub mod tune;
 
 use crate::failure::Failure;
 use std::path::PathBuf;
@@ -14,6 +15,14 @@ use taper::{Device, DeviceOptions, Error};
 
 /// The environment variable that names the downloads' folder.
 pub const DOWNLOADS_VARIABLE: &str = "TAPER_DOWNLOADS";
+
+/// The environment variable in which `cargo xtask` passes the source's commit.
+const COMMIT_VARIABLE: &str = "TAPER_COMMIT";
+
+/// The source's commit, where that is known.
+pub fn commit() -> Option<String> {
+    std::env::var(COMMIT_VARIABLE).ok().filter(|commit| !commit.is_empty())
+}
 
 /// Where downloads go and are found: `$TAPER_DOWNLOADS`, or a folder in the user's cache.
 pub fn downloads() -> PathBuf {

@@ -1,7 +1,7 @@
 //! `taper train`: an experiment from its configuration to its test accuracy.
 
 use crate::args::TrainArgs;
-use crate::commands::{device, locate};
+use crate::commands::{commit, device, locate};
 use crate::failure::{Failure, INTERRUPTED};
 use crate::output::Output;
 use crate::profile::Profiling;
@@ -10,9 +10,6 @@ use crate::stop;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use taper::train::{Config, Experiment, TrainOptions, train};
-
-/// The environment variable in which `cargo xtask` passes the source's commit.
-const COMMIT_VARIABLE: &str = "TAPER_COMMIT";
 
 pub fn run(experiment: &Experiment, args: &TrainArgs, logs: bool, output: &mut Output) -> Result<u8, Failure> {
     let hint = format!("`taper train {} --help` explains flags and keys", experiment.name());
@@ -31,7 +28,7 @@ pub fn run(experiment: &Experiment, args: &TrainArgs, logs: bool, output: &mut O
         run_dir: args.run_dir.clone(),
         runs: "runs".into(),
         locate: locate(&args.data_dir, args.offline),
-        commit: std::env::var(COMMIT_VARIABLE).ok().filter(|commit| !commit.is_empty()),
+        commit: commit(),
         stop: &raised,
     };
     let mut progress = Progress::new(output, &config, args.quiet, logs);

@@ -2,6 +2,7 @@
 
 use super::{Config, KEYS, out_of_range};
 use crate::{Error, Result, nearest};
+use std::fmt;
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -49,6 +50,13 @@ impl Override {
         let mut found = Vec::new();
         flatten("", table, &mut found);
         Ok(found)
+    }
+}
+
+impl fmt::Display for Override {
+    /// `key=value`, as [`parse`](Override::parse) reads it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.key, self.raw)
     }
 }
 
@@ -156,6 +164,7 @@ mod tests {
     #[test]
     fn values_are_set() {
         assert_eq!(set("train.epochs=3").unwrap().train.epochs, 3);
+        assert_eq!(Override::new("optimizer.betas", vec![0.5, 0.75]).to_string(), "optimizer.betas=[0.5, 0.75]");
         assert_eq!(set(" optimizer.lr = 1e-2 ").unwrap().optimizer.lr, 0.01);
         assert_eq!(set("optimizer.lr=1").unwrap().optimizer.lr, 1.0);
         assert_eq!(set("optimizer.betas=[0.8, 0.9]").unwrap().optimizer.betas, [0.8, 0.9]);

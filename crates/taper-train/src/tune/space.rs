@@ -90,6 +90,10 @@ fn collect(prefix: &str, table: Table, config: &Config, found: &mut BTreeMap<Str
                         "the search itself decides how long a trial is trained; leave it out, and give --max-epochs";
                     return Err(Error::Usage(format!("{key}: {detail}")));
                 }
+                if key.starts_with("device.") {
+                    let detail = "all trials are computed on one device; leave it out, and give --set device.name=NAME";
+                    return Err(Error::Usage(format!("{key}: {detail}")));
+                }
                 let range = Range::read(&key, &value)?;
                 if found.insert(key.clone(), range).is_some() {
                     return Err(Error::Usage(format!("{key}: expected one range, found two")));
@@ -241,6 +245,7 @@ mod tests {
             ("model = { choice = [\"mlp\", \"mpl\"] }", "model: unknown model `mpl`; did you mean mlp?"),
             ("data.name = { choice = [\"digitss\"] }", "unknown dataset `digitss`"),
             ("train.epochs = { integer = [1, 8] }", "train.epochs: the search itself decides how long"),
+            ("device.threads = { choice = [1, 2] }", "device.threads: all trials are computed on one device"),
             (
                 "\"train.seed\" = { choice = [1] }\n[train]\nseed = { choice = [2] }",
                 "train.seed: expected one range, found two",

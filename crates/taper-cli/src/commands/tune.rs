@@ -1,0 +1,262 @@
+//! `taper tune`: a search for good values of configuration keys.
+
+use crate::commands::{commit, device, locate};
+use crate::failure::{Failure, INTERRUPTED};
+use crate::output::Output;
+use crate::progress::Download;
+use crate::stop;
+use clap::Args;
+use std::cell::RefCell;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use taper::Device;
+use taper::data::{Event, LocateOptions, Located};
+use taper::train::tune::{Entry, Measured, Method, Search, Settings, Space, Trial, Trials};
+use taper::train::{
+    Config, EpochReport, Error, Experiment, Override, Reporter, Start, TrainOptions, experiment, train,
+};
+
+/// Search for good values of configuration keys, by successive halving or at random
+#[derive(Args)]
+pub struct TuneArgs {
+    /// The experiment: cifar, digits
+    #[arg(value_name = "EXPERIMENT")]
+    pub experiment: String,
+    /// A TOML file of keys with ranges, such as "optimizer.lr" = { log = [1e-4, 1e-1] }; or uniform, integer,
+    /// log_integer, choice
+    #[arg(long, value_name = "SPACE.toml")]
+    pub space: PathBuf,
+    /// How many configurations are tried
+    #[arg(long, value_name = "N", default_value_t = 27, allow_negative_numbers = true)]
+    pub trials: u64,
+    /// How epochs are spent: asha begins many trials and continues the best (Li et al., 2020), random trains each to the end
+    #[arg(long, value_name = "asha|random", value_parser = ["asha", "random"], hide_possible_values = true)]
+    #[arg(default_value = "asha")]
+    pub method: String,
+    /// Epochs of a trial that is trained to the end, which schedules are made for [default: train.epochs]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub max_epochs: Option<u64>,
+    /// Epochs after which asha first compares trials
+    #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
+    pub min_epochs: u64,
+    /// Of how many trials asha continues one, for so many times the epochs
+    #[arg(long, value_name = "N", default_value_t = 3, allow_negative_numbers = true)]
+    pub eta: u64,
+    /// What the values are drawn from; the runs' own seed is train.seed
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
+    pub seed: u64,
+    /// The search's folder; where it holds this search, that is continued [default: runs/tune-EXPERIMENT]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Look for the data in this folder, and nowhere else [default: $TAPER_DATA, the downloads' folder, the network]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Never touch the network [default: data that are nowhere else are downloaded]
+    #[arg(long)]
+    pub offline: bool,
+    /// A TOML file of settings that differ from the defaults; --set comes after it [default: none]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Set any key of the configuration, for all trials; may be repeated [default: none]
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Print only the last line, the command of the best trial [default: a line a job and the table too]
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+pub fn run(args: &TuneArgs, logs: bool, output: &mut Output) -> Result<u8, Failure> {
+    let hint = "`taper tune --help` explains the flags, `taper train EXPERIMENT --help` the keys";
+    let experiment = experiment(&args.experiment)?;
+    let wrong = |failure: Failure| failure.usage_hint(hint);
+    let config = config(args, experiment).map_err(wrong)?;
+    let device = device(&config).map_err(wrong)?;
+    let mut search = open(args, experiment, &config).map_err(wrong)?;
+    let screen = Screen { output: RefCell::new(output), quiet: args.quiet };
+    begin(&search, args, &screen);
+    let mut runs = Runs {
+        experiment,
+        config: search.config().clone(),
+        device,
+        locate: locate(&args.data_dir, args.offline),
+        stop: Arc::new(AtomicBool::new(false)),
+        listening: false,
+        screen: &screen,
+        download: Download::new(args.quiet, logs),
+    };
+    let ended = search.run(&mut runs, &mut |search, entry| screen.line(&job(search, entry)));
+    let smaller = "smaller batches need less: train.batch_size, train.eval_batch_size";
+    if !ended.map_err(|error| wrong(Failure::of_run(error, smaller)))? {
+        let (jobs, dir) = (search.results().len(), search.dir().display());
+        let text = format!("stopped; what {jobs} jobs found is in {dir}, and the same command continues the search");
+        return Err(Failure::failed(text).code(INTERRUPTED));
+    }
+    screen.line(&format!("\n{}\n", search.table()));
+    screen.line(&format!("All of it is in {}: results.csv, ledger.toml, a run a trial.", search.dir().display()));
+    let Some(best) = search.best() else { return Err(Failure::failed("every trial failed; see the ledger for why")) };
+    screen.line(&format!("The best is trial {}. To train it again:", best.trial));
+    screen.output.borrow_mut().line(&search.command(best.trial, &experiment.config()));
+    Ok(0)
+}
+
+/// The experiment's configuration with the file's differences, then those of `--set`.
+fn config(args: &TuneArgs, experiment: &Experiment) -> Result<Config, Failure> {
+    let mut config = experiment.config();
+    if let Some(path) = &args.config {
+        config = config.with(&Override::read_file(path)?)?;
+    }
+    for text in &args.set {
+        config = config.with(&[Override::parse(text)?])?;
+    }
+    Ok(config)
+}
+
+/// The search that the command line describes, begun or found in its folder.
+fn open(args: &TuneArgs, experiment: &Experiment, config: &Config) -> Result<Search, Failure> {
+    let settings = Settings {
+        experiment: experiment.name().into(),
+        method: if args.method == "random" { Method::Random } else { Method::Asha },
+        trials: args.trials,
+        min_epochs: args.min_epochs,
+        max_epochs: args.max_epochs.unwrap_or(config.train.epochs),
+        eta: args.eta,
+        seed: args.seed,
+    };
+    let space = Space::read(&args.space, config)?;
+    let dir = args.dir.clone().unwrap_or_else(|| format!("runs/tune-{}", experiment.name()).into());
+    Search::open(dir, &settings, space, config).map_err(|error| {
+        // What is out of range is a flag's.
+        let flag = ["trials", "max-epochs", "min-epochs", "eta", "seed"]
+            .iter()
+            .any(|name| error.to_string().strip_prefix(name).is_some_and(|rest| rest.starts_with(": ")));
+        if flag { Failure::usage(format!("--{error}")) } else { error.into() }
+    })
+}
+
+/// Says what is about to be done.
+fn begin(search: &Search, args: &TuneArgs, screen: &Screen<'_>) {
+    let rungs: Vec<String> = search.rungs().iter().map(ToString::to_string).collect();
+    let (trials, dir, keys) = (args.trials, search.dir().display(), search.keys().join(", "));
+    let after = rungs.join(", ");
+    screen.line(&format!("{trials} trials over {keys}, measured after {after} epochs; in {dir}"));
+    let found = search.results().len();
+    if found > 0 {
+        screen.line(&format!("{found} jobs are done already; the search goes on from there"));
+    }
+    let steps = u32::try_from(rungs.len() - 1).unwrap_or(u32::MAX);
+    let needed = args.eta.saturating_pow(steps);
+    if trials < needed {
+        screen.line(&format!(
+            "None will be trained for all {} epochs: of {} trials one is continued. Give --trials {needed} or more, or a \
+             higher --min-epochs, for that.",
+            search.config().train.epochs,
+            args.eta
+        ));
+    }
+}
+
+/// What came of a job, in a line.
+fn job(search: &Search, entry: &Entry) -> String {
+    let Entry { trial, epochs, loss, accuracy, failed } = entry;
+    let found = match (failed, loss, accuracy) {
+        (None, Some(loss), Some(accuracy)) => format!("loss {loss:.4}, accuracy {:.2}%", 100.0 * accuracy),
+        (reason, ..) => format!("failed: {}", reason.as_deref().unwrap_or("nothing was measured")),
+    };
+    let s = if *epochs == 1 { "" } else { "s" };
+    let values = search.trial(*trial).overrides.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    format!("trial {trial}, {epochs} epoch{s}: {found}; {values}")
+}
+
+/// Standard output, for all who write to it in turn.
+struct Screen<'a> {
+    output: RefCell<&'a mut Output>,
+    quiet: bool,
+}
+
+impl Screen<'_> {
+    fn line(&self, text: &str) {
+        if !self.quiet {
+            self.output.borrow_mut().line(text);
+        }
+    }
+}
+
+/// Trains a search's trials, each in its run folder.
+struct Runs<'a> {
+    experiment: &'a Experiment,
+    config: Config,
+    device: Device,
+    locate: LocateOptions,
+    stop: Arc<AtomicBool>,
+    /// Whether Ctrl-C raises `stop` by now.
+    listening: bool,
+    screen: &'a Screen<'a>,
+    download: Download,
+}
+
+impl Trials for Runs<'_> {
+    fn run(&mut self, trial: &Trial, epochs: u64) -> taper::train::Result<Option<Measured>> {
+        let config = self.config.with(&trial.overrides)?;
+        // What a kill, or a lower rung, left: the run begins again.
+        if let Err(source) = fs::remove_dir_all(&trial.folder)
+            && source.kind() != ErrorKind::NotFound
+        {
+            return Err(Error::Io { action: "remove", path: trial.folder.clone(), source });
+        }
+        let stop = self.stop.clone();
+        let options = TrainOptions {
+            run_dir: Some(trial.folder.clone()),
+            runs: "runs".into(),
+            locate: self.locate.clone(),
+            commit: commit(),
+            stop: &stop,
+        };
+        let mut watch = Watch { runs: self, epochs, paused: false };
+        let (experiment, device) = (watch.runs.experiment, watch.runs.device.clone());
+        let (_, _, outcome) = train(experiment, &config, &device, options, &mut watch)?;
+        if watch.paused {
+            stop.store(false, Ordering::Relaxed);
+        } else if outcome.stopped {
+            return Ok(None);
+        }
+        Ok(outcome.last.map(|epoch| Measured { loss: epoch.test.loss, accuracy: epoch.test.accuracy() }))
+    }
+}
+
+/// Watches a trial, and ends it after the epochs that it is given.
+struct Watch<'a, 'b> {
+    runs: &'a mut Runs<'b>,
+    epochs: u64,
+    paused: bool,
+}
+
+impl Reporter for Watch<'_, '_> {
+    fn fetching(&mut self, event: Event<'_>) {
+        let Runs { download, screen, .. } = &mut *self.runs;
+        download.event(event, &mut screen.output.borrow_mut());
+    }
+
+    fn found(&mut self, located: &Located) {
+        self.runs.download.clear();
+        if !self.runs.listening {
+            self.runs.screen.line(located.notice());
+        }
+    }
+
+    fn start(&mut self, _: &Start<'_>) {
+        // Before the first step there is nothing to save, and Ctrl-C just ends the process.
+        if !std::mem::replace(&mut self.runs.listening, true) {
+            stop::listen(&self.runs.stop);
+        }
+    }
+
+    fn epoch(&mut self, epoch: &EpochReport) {
+        if epoch.epoch == self.epochs && epoch.epoch < epoch.epochs {
+            self.paused = true;
+            self.runs.stop.store(true, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! `taper tune` on the digits.
+
+mod common;
+
+use common::Place;
+use std::fs;
+
+const SPACE: &str = "\"optimizer.lr\" = { log = [1e-5, 1e-1] }\ntrain.batch_size = { choice = [64, 128] }\n";
+
+fn place() -> Place {
+    let place = Place::new();
+    fs::write(place.path("space.toml"), SPACE).unwrap();
+    place
+}
+
+#[test]
+fn values_are_found_on_the_digits_and_again_after_an_end() {
+    let place = place();
+    let line = "tune digits --space space.toml --trials 9 --max-epochs 4 --eta 2 --seed 1";
+    let ran = place.ok(line);
+    assert_eq!(ran.err, "");
+    let first = ran.out.lines().next().unwrap();
+    assert_eq!(
+        first,
+        "9 trials over optimizer.lr, train.batch_size, measured after 1, 2, 4 epochs; in runs/tune-digits"
+    );
+    assert_eq!(ran.out.matches("CC BY 4.0").count(), 1, "the digits' authors are credited, once: {}", ran.out);
+    assert!(ran.out.contains("rank  trial  epochs"), "{}", ran.out);
+    let jobs = |out: &str| out.lines().filter(|line| line.starts_with("trial ")).count();
+    let csv = place.read("runs/tune-digits/results.csv");
+    assert_eq!(csv.lines().count(), 10);
+    let best: Vec<&str> = csv.lines().nth(1).unwrap().split(',').collect();
+    assert_eq!((best[0], best[2]), ("1", "4"));
+
+    // The line at the end trains the same run: the same numbers come out.
+    let command = ran.last_line().strip_prefix("taper ").unwrap();
+    assert!(command.starts_with("train digits --set train.epochs=4 --set "), "{command}");
+    let again = place.ok(&format!("{command} --run-dir again"));
+    let metrics = place.read("again/metrics.jsonl");
+    let last: Vec<_> = common::lines(&metrics).into_iter().filter(|line| line.get("epoch").is_some()).collect();
+    let accuracy: f64 = best[4].parse().unwrap();
+    // The reader of JSON may be one unit in the last place off.
+    assert!((last[3]["test_accuracy"].as_f64().unwrap() - accuracy).abs() < 1e-15, "{again:?}");
+
+    // The same command, when all is done, trains nothing; after the last jobs are forgotten it makes them again.
+    let ledger = place.read("runs/tune-digits/ledger.toml");
+    let done = place.ok(line);
+    assert_eq!(jobs(&done.out), 0);
+    assert_eq!(done.last_line(), ran.last_line());
+    let entries: Vec<&str> = ledger.split("\n[[result]]\n").collect();
+    assert_eq!(entries.len(), 1 + jobs(&ran.out));
+    fs::write(place.path("runs/tune-digits/ledger.toml"), entries[..4].join("\n[[result]]\n")).unwrap();
+    let rest = place.ok(&format!("{line} --set device.threads=1"));
+    assert!(rest.out.contains("3 jobs are done already; the search goes on from there"), "{}", rest.out);
+    assert_eq!(jobs(&rest.out), jobs(&ran.out) - 3);
+    assert_eq!(place.read("runs/tune-digits/ledger.toml"), ledger);
+    assert_eq!(place.ok(&format!("{line} --quiet")).out, format!("{}\n", ran.last_line()));
+}
+
+#[test]
+fn random_search_trains_each_to_the_end_and_a_failure_comes_last() {
+    let place = place();
+    fs::write(place.path("space.toml"), "optimizer.lr = { choice = [0.01, 1e300] }").unwrap();
+    let line = "tune digits --space space.toml --method random --trials 4 --max-epochs 2 --dir s";
+    let ran = place.ok(line);
+    let rows: Vec<Vec<String>> =
+        place.read("s/results.csv").lines().skip(1).map(|line| line.split(',').map(str::to_string).collect()).collect();
+    assert_eq!((rows[0][2].as_str(), rows[0][6].as_str()), ("2", "0.01"), "{rows:?}");
+    assert!(rows[3][5].contains("became NaN or infinite at step "), "{rows:?}");
+    assert!(ran.out.contains("failed: "), "{}", ran.out);
+    assert!(ran.out.starts_with("4 trials over optimizer.lr, measured after 2 epochs; in s\n"), "{}", ran.out);
+}
+
+#[test]
+fn what_is_wrong_is_told() {
+    let place = place();
+    let wrong = |flags: &str, texts: &[&str]| place.fails(&format!("tune digits --space space.toml {flags}"), 2, texts);
+    wrong("--trials 0", &["error: --trials: expected an integer from 1 to 2^63 - 1, found 0", "hint: "]);
+    wrong("--trials -1", &["--trials"]);
+    wrong("--eta 1", &["error: --eta: expected an integer from 2"]);
+    wrong("--min-epochs 30", &["error: --min-epochs: expected an integer from 1 to the most, 20, found 30"]);
+    wrong("--method grid", &["'grid'", "asha, random"]);
+    wrong("--set train.epoch=3", &["unknown key `train.epoch`; did you mean train.epochs"]);
+    wrong("--set device.name=cup", &["unknown device `cup`"]);
+    place.fails("tune digitss --space space.toml", 2, &["unknown experiment `digitss`; did you mean digits?"]);
+    place.fails("tune digits", 2, &["--space"]);
+    place.fails("tune digits --space none.toml", 1, &["cannot read none.toml"]);
+    fs::write(place.path("bad.toml"), "optimizer.lrr = { log = [1, 2] }").unwrap();
+    place.fails(
+        "tune digits --space bad.toml",
+        2,
+        &["bad.toml: unknown key `optimizer.lrr`; did you mean optimizer.lr"],
+    );
+
+    place.ok("tune digits --space space.toml --trials 1 --max-epochs 1 --dir s");
+    let line = "tune digits --space space.toml --trials 2 --max-epochs 1 --dir s";
+    place.fails(line, 2, &["ledger.toml is of another search: --trials is `1` there and `2` here; "]);
+    assert!(place.path("runs").read_dir().is_err(), "a request that cannot be followed makes no folder");
+}
+
+#[test]
+fn every_flag_is_explained_with_its_default() {
+    let help = Place::new().ok("tune --help").out;
+    // All but --space, which has none.
+    let flags = help.lines().filter(|line| line.trim_start().starts_with("--")).count();
+    assert_eq!(help.matches("[default: ").count(), flags, "{help}");
+}
