@@ -48,7 +48,7 @@ fn every_flag_of_train_is_explained_with_its_default() {
 fn the_commands_are_listed() {
     let place = Place::new();
     let help = place.ok("--help").out;
-    for command in ["train", "eval", "download", "gradcheck"] {
+    for command in ["train", "tune", "eval", "download", "gradcheck"] {
         assert!(help.lines().any(|line| line.trim_start().starts_with(command)), "{help}");
     }
     let train = place.ok("train --help").out;

@@ -121,7 +121,7 @@ fn a_search_stopped_after_any_job_ends_as_if_it_never_was() {
         let mut told = 0;
         assert!(open(dir.path(), &settings).unwrap().run(&mut rest, &mut |_, _| told += 1).unwrap());
         assert_eq!(told + jobs, whole.results().len());
-        for name in ["ledger.toml", "results.csv"] {
+        for name in ["ledger.toml", "results.csv", "results.svg"] {
             assert_eq!(fs::read_to_string(dir.path().join(name)).unwrap(), due(name), "stopped after {jobs} jobs");
         }
     }
@@ -269,6 +269,16 @@ fn results_are_told_as_a_table_as_csv_and_as_points() {
                3,1,1,0.5,0.75,,mlp,\"[0.5, 0.75]\",32\r\n\
                4,3,0,,,the validation loss is inf,mlp,\"[0.5, 0.75]\",32\r\n";
     assert_eq!(fs::read_to_string(dir.path().join("results.csv")).unwrap(), csv);
+    let charts = search.charts();
+    let titles: Vec<&str> = charts.iter().map(|chart| chart.title.as_str()).collect();
+    assert_eq!(titles, ["Best so far", "model", "optimizer.betas", "train.batch_size"]);
+    let points = |i: usize| charts[i].series.iter().map(|s| (s.name.as_str(), s.points.clone())).collect::<Vec<_>>();
+    assert_eq!(charts[1].x.label, "1: \"mlp\"");
+    assert_eq!(points(1), [("1 epoch", vec![(1.0, 0.375), (1.0, 0.5)]), ("3 epochs", vec![(1.0, 0.123456)])]);
+    assert_eq!(points(3)[1], ("3 epochs", vec![(32.0, 0.123456)]));
+    let svg = fs::read_to_string(dir.path().join("results.svg")).unwrap();
+    assert!(svg.starts_with("<svg xmlns=") && svg.matches("<svg").count() == svg.matches("</svg>").count(), "{svg}");
+    assert_eq!(svg.matches("class=\"title\"").count(), 4, "{svg}");
     // Jobs: 1, 2, 3 for an epoch each, 2 for two more, 4.
     assert_eq!(search.best_so_far(), [(1, 0.5), (2, 0.25), (5, 0.123456), (6, 0.123456)]);
     assert_eq!(

@@ -95,7 +95,10 @@ pub fn run(args: &TuneArgs, logs: bool, output: &mut Output) -> Result<u8, Failu
         return Err(Failure::failed(text).code(INTERRUPTED));
     }
     screen.line(&format!("\n{}\n", search.table()));
-    screen.line(&format!("All of it is in {}: results.csv, ledger.toml, a run a trial.", search.dir().display()));
+    screen.line(&format!(
+        "All of it is in {}: results.csv, results.svg, ledger.toml, a run a trial.",
+        search.dir().display()
+    ));
     let Some(best) = search.best() else { return Err(Failure::failed("every trial failed; see the ledger for why")) };
     screen.line(&format!("The best is trial {}. To train it again:", best.trial));
     screen.output.borrow_mut().line(&search.command(best.trial, &experiment.config()));

@@ -1,11 +1,12 @@
 //! Hyperparameter search: random search and asynchronous successive halving over keys of the configuration.
 //!
 //! A [`Search`] says which trial to train next and how far; how it is trained is left to [`Trials`]. What was found is in
-//! `ledger.toml` after every job, so that a search ended at any moment continues to the same end; `results.csv` beside it
-//! is for reading.
+//! `ledger.toml` after every job, so that a search ended at any moment continues to the same end; `results.csv` and
+//! `results.svg` beside it are for reading.
 
 mod asha;
 mod ledger;
+mod plot;
 mod sample;
 mod settings;
 mod space;
@@ -125,7 +126,8 @@ impl Search {
     }
 
     fn write_results(&self) -> Result<()> {
-        Ok(taper_data::atomic_write(self.dir.join("results.csv"), self.csv().as_bytes())?)
+        taper_data::atomic_write(self.dir.join("results.csv"), self.csv().as_bytes())?;
+        Ok(taper_data::atomic_write(self.dir.join("results.svg"), self.svg().as_bytes())?)
     }
 
     /// The trial with this number, from 1.

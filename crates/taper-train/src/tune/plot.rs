@@ -1,0 +1,73 @@
+//! The charts of a search: the best loss against the epochs spent, and the losses against each key.
+
+use super::{Range, Search, Standing};
+use crate::plot::{Axis, Chart, STYLE, Series};
+use std::fmt::Write as _;
+use toml::Value;
+
+/// The room of a chart on the sheet.
+const WIDTH: usize = 400;
+const HEIGHT: usize = 300;
+const LOSS: &str = "validation loss";
+
+impl Search {
+    /// The lowest validation loss so far against the epochs spent, then, for each key, the trials' last losses against its
+    /// values: those measured after as many epochs in one colour, since only these compare. Failed trials have no place.
+    pub fn charts(&self) -> Vec<Chart> {
+        let points = self.best_so_far().into_iter().map(|(spent, loss)| (spent as f64, loss)).collect();
+        let best = Chart {
+            title: "Best so far".into(),
+            x: Axis::linear("epochs spent"),
+            y: Axis::log(LOSS),
+            series: vec![Series::line("lowest loss", points)],
+            marks: Vec::new(),
+        };
+        let standings = self.standings();
+        let keys = self.space.keys().enumerate().map(|(i, (key, range))| self.chart(i, key, range, &standings));
+        [best].into_iter().chain(keys).collect()
+    }
+
+    /// The charts as one `.svg` file, two beside each other.
+    pub fn svg(&self) -> String {
+        let charts = self.charts();
+        let (width, height) = (2 * WIDTH, charts.len().div_ceil(2) * HEIGHT);
+        let mut text = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"plot\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
+             height=\"{height}\"><style>{STYLE}</style><rect class=\"paper\" width=\"100%\" height=\"100%\"/>"
+        );
+        for (i, chart) in charts.iter().enumerate() {
+            let (left, top) = (i % 2 * WIDTH, i / 2 * HEIGHT);
+            let svg = chart.svg();
+            let _ = write!(text, "<svg x=\"{left}\" y=\"{top}\" width=\"{WIDTH}\" height=\"{HEIGHT}\">{svg}</svg>");
+        }
+        text + "</svg>\n"
+    }
+
+    fn chart(&self, i: usize, key: &str, range: &Range, standings: &[Standing]) -> Chart {
+        let (x, place) = across(key, range);
+        let at = |rung: u64| {
+            let here = standings.iter().filter(|standing| standing.failed.is_none() && standing.epochs == rung);
+            let points: Vec<_> = here.filter_map(|s| Some((place(&s.values[i])?, s.loss?))).collect();
+            let name = format!("{rung} epoch{}", if rung == 1 { "" } else { "s" });
+            (!points.is_empty()).then(|| Series::dots(name, points))
+        };
+        let series = self.rungs.iter().filter_map(|&rung| at(rung)).collect();
+        Chart { title: key.into(), x, y: Axis::log(LOSS), series, marks: Vec::new() }
+    }
+}
+
+/// The axis of a key's values and the place of each on it. Values that are no numbers stand at 1, 2, … and are told in the
+/// axis's label.
+fn across<'a>(key: &str, range: &'a Range) -> (Axis, Box<dyn Fn(&Value) -> Option<f64> + 'a>) {
+    let number = |value: &Value| value.as_float().or_else(|| value.as_integer().map(|n| n as f64));
+    match range {
+        Range::Log(_) | Range::LogInteger(_) => (Axis::log(key), Box::new(number)),
+        Range::Choice(choices) if !choices.iter().all(|choice| number(choice).is_some()) => {
+            let named = choices.iter().enumerate().map(|(i, choice)| format!("{}: {choice}", i + 1));
+            let label = named.collect::<Vec<_>>().join(", ");
+            let place = |value: &Value| Some(choices.iter().position(|choice| choice == value)? as f64 + 1.0);
+            (Axis::linear(label), Box::new(place))
+        }
+        _ => (Axis::linear(key), Box::new(number)),
+    }
+}
