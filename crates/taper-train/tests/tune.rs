@@ -271,7 +271,7 @@ fn results_are_told_as_a_table_as_csv_and_as_points() {
     assert_eq!(fs::read_to_string(dir.path().join("results.csv")).unwrap(), csv);
     let charts = search.charts();
     let titles: Vec<&str> = charts.iter().map(|chart| chart.title.as_str()).collect();
-    assert_eq!(titles, ["Best so far", "model", "optimizer.betas", "train.batch_size"]);
+    assert_eq!(titles, ["Lowest loss so far", "model", "optimizer.betas", "train.batch_size"]);
     let points = |i: usize| charts[i].series.iter().map(|s| (s.name.as_str(), s.points.clone())).collect::<Vec<_>>();
     assert_eq!(charts[1].x.label, "1: \"mlp\"");
     assert_eq!(points(1), [("1 epoch", vec![(1.0, 0.375), (1.0, 0.5)]), ("3 epochs", vec![(1.0, 0.123456)])]);

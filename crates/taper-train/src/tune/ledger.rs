@@ -49,8 +49,8 @@ struct Content {
     settings: Settings,
     /// Each key's range, as text.
     space: BTreeMap<String, String>,
-    /// Each key of the configuration with its value. Where it is computed (`device.*`) may be another when a search is
-    /// continued.
+    /// Each other key of the configuration with its value. Where it is computed (`device.*`) may be another when a search
+    /// is continued.
     config: BTreeMap<String, String>,
     /// In the order in which they were done.
     #[serde(default)]
@@ -67,7 +67,8 @@ pub(super) struct Ledger {
 impl Content {
     /// A search that has nothing yet.
     fn new(settings: &Settings, space: &Space, config: &Config) -> Self {
-        let keys = KEYS.iter().map(|key| key.name).filter(|name| !name.starts_with("device."));
+        let searched = |name: &str| space.keys().any(|(key, _)| key == name);
+        let keys = KEYS.iter().map(|key| key.name).filter(|name| !name.starts_with("device.") && !searched(name));
         Self {
             settings: settings.clone(),
             space: space.keys().map(|(key, range)| (key.to_string(), range.to_string())).collect(),

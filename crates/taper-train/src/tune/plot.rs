@@ -16,10 +16,10 @@ impl Search {
     pub fn charts(&self) -> Vec<Chart> {
         let points = self.best_so_far().into_iter().map(|(spent, loss)| (spent as f64, loss)).collect();
         let best = Chart {
-            title: "Best so far".into(),
+            title: "Lowest loss so far".into(),
             x: Axis::linear("epochs spent"),
             y: Axis::log(LOSS),
-            series: vec![Series::line("lowest loss", points)],
+            series: vec![Series::line("of any trial", points)],
             marks: Vec::new(),
         };
         let standings = self.standings();
@@ -44,30 +44,39 @@ impl Search {
     }
 
     fn chart(&self, i: usize, key: &str, range: &Range, standings: &[Standing]) -> Chart {
-        let (x, place) = across(key, range);
         let at = |rung: u64| {
             let here = standings.iter().filter(|standing| standing.failed.is_none() && standing.epochs == rung);
-            let points: Vec<_> = here.filter_map(|s| Some((place(&s.values[i])?, s.loss?))).collect();
+            let points: Vec<_> = here.filter_map(|s| Some((place(range, &s.values[i])?, s.loss?))).collect();
             let name = format!("{rung} epoch{}", if rung == 1 { "" } else { "s" });
             (!points.is_empty()).then(|| Series::dots(name, points))
         };
         let series = self.rungs.iter().filter_map(|&rung| at(rung)).collect();
-        Chart { title: key.into(), x, y: Axis::log(LOSS), series, marks: Vec::new() }
+        Chart { title: key.into(), x: axis(key, range), y: Axis::log(LOSS), series, marks: Vec::new() }
     }
 }
 
-/// The axis of a key's values and the place of each on it. Values that are no numbers stand at 1, 2, … and are told in the
-/// axis's label.
-fn across<'a>(key: &str, range: &'a Range) -> (Axis, Box<dyn Fn(&Value) -> Option<f64> + 'a>) {
-    let number = |value: &Value| value.as_float().or_else(|| value.as_integer().map(|n| n as f64));
+/// The axis of a key's values. Choices that are not all numbers stand at 1, 2, …, told in the label.
+fn axis(key: &str, range: &Range) -> Axis {
     match range {
-        Range::Log(_) | Range::LogInteger(_) => (Axis::log(key), Box::new(number)),
+        Range::Log(_) | Range::LogInteger(_) => Axis::log(key),
         Range::Choice(choices) if !choices.iter().all(|choice| number(choice).is_some()) => {
             let named = choices.iter().enumerate().map(|(i, choice)| format!("{}: {choice}", i + 1));
-            let label = named.collect::<Vec<_>>().join(", ");
-            let place = |value: &Value| Some(choices.iter().position(|choice| choice == value)? as f64 + 1.0);
-            (Axis::linear(label), Box::new(place))
+            Axis::linear(named.collect::<Vec<_>>().join(", "))
         }
-        _ => (Axis::linear(key), Box::new(number)),
+        _ => Axis::linear(key),
     }
+}
+
+/// Where `value` stands on that axis.
+fn place(range: &Range, value: &Value) -> Option<f64> {
+    match range {
+        Range::Choice(choices) if !choices.iter().all(|choice| number(choice).is_some()) => {
+            Some(choices.iter().position(|choice| choice == value)? as f64 + 1.0)
+        }
+        _ => number(value),
+    }
+}
+
+fn number(value: &Value) -> Option<f64> {
+    value.as_float().or_else(|| value.as_integer().map(|n| n as f64))
 }
