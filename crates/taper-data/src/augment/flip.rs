@@ -8,7 +8,7 @@ use taper_backend::RandomKey;
 /// Mirrors half of the pictures left to right: y[c, h, w] = x[c, h, W−1−w].
 ///
 /// Drawn anew in each epoch, two epochs in a row show every second picture the same way twice. `alternating` (Jordan,
-/// "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024, section 3.6) has a hash of the sample decide at epoch 0 and
+/// "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024) has a hash of the sample decide at epoch 0 and
 /// turns the picture over in each epoch after, (hash(sample) + epoch) mod 2, so that any two epochs in a row show both
 /// sides. As there, the hash does not follow the run's seed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +30,7 @@ impl Augmentation for Flip {
             u64::from(draw.key.word(0))
         };
         if side % 2 == 1 {
-            let width = picture.shape()[2].max(1);
+            let width = picture.shape()[2];
             for row in picture.values_mut().chunks_exact_mut(width) {
                 row.reverse();
             }

@@ -3,15 +3,34 @@
 //! Every random number comes from Philox, keyed by seed, place in the list, epoch and sample: the same settings give the
 //! same pictures whatever the threads, the batches or where a run was resumed.
 
+mod affine;
+mod color;
+mod cutout;
+mod erasing;
 mod flip;
+mod jitter;
+mod normalize;
 mod picture;
+mod rand_augment;
+#[cfg(test)]
+mod recorded;
+mod rotate;
+mod tone;
 mod translate;
+mod warp;
 
+pub use affine::Affine;
+pub use cutout::Cutout;
+pub use erasing::{ErasedValue, RandomErasing};
 pub use flip::Flip;
+pub use jitter::ColorJitter;
+pub use normalize::{Normalize, channel_stats};
 pub use picture::{Draw, Picture};
+pub use rand_augment::RandAugment;
+pub use rotate::Rotate;
 pub use translate::{Fill, Translate};
 
-use crate::Result;
+use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use taper_backend::RandomKey;
@@ -43,16 +62,26 @@ pub trait Augmentation: Send + Sync + Debug {
 
 /// The enum of all augmentations, from one line each.
 macro_rules! augmentations {
-    ($($name:ident: $doc:literal),* $(,)?) => {
+    ($($name:ident, $kind:literal: $doc:literal)*) => {
         /// Any of the augmentations, as configuration has it: `{ kind = "flip", alternating = true }`.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-        #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+        #[serde(tag = "kind", deny_unknown_fields)]
         #[non_exhaustive]
         pub enum Augment {
-            $(#[doc = $doc] $name($name),)*
+            $(#[doc = $doc] #[serde(rename = $kind)] $name($name),)*
         }
 
         impl Augment {
+            /// The names of all, as configuration has them.
+            pub const KINDS: &[&str] = &[$($kind),*];
+
+            /// Its name in configuration.
+            pub fn kind(&self) -> &'static str {
+                match self {
+                    $(Self::$name(_) => $kind,)*
+                }
+            }
+
             /// The augmentation inside.
             pub fn inner(&self) -> &dyn Augmentation {
                 match self {
@@ -69,8 +98,15 @@ macro_rules! augmentations {
     };
 }
 augmentations! {
-    Flip: "Mirrored left to right.",
-    Translate: "Shifted; the same as padding and cropping.",
+    Flip, "flip": "Mirrored left to right."
+    Translate, "translate": "Shifted: the same as padded and cropped."
+    Cutout, "cutout": "A square blotted out."
+    Rotate, "rotate": "Rotated."
+    Affine, "affine": "Rotated, shifted, scaled and sheared."
+    ColorJitter, "color-jitter": "Brightness, contrast, saturation and hue changed."
+    RandomErasing, "random-erasing": "A rectangle overwritten."
+    RandAugment, "rand-augment": "A few out of fourteen changes."
+    Normalize, "normalize": "Channels brought to mean 0 and standard deviation 1."
 }
 
 impl Augment {
@@ -99,9 +135,15 @@ impl Augmenter {
     /// [`Normalize`].
     pub fn new(list: Vec<Augment>, shape: [usize; 3], seed: u64) -> Result<Self> {
         let root = RandomKey::new(seed).child("augment");
+        let mut normalized = false;
         for augment in &list {
             augment.check()?;
             augment.inner().check_shape(shape)?;
+            if normalized && augment.inner().wants_unit_range() {
+                let detail = "expected before normalize, after which values are not in [0, 1] any more";
+                return Err(argument(format!("{}: {detail}", augment.kind())));
+            }
+            normalized |= matches!(augment, Augment::Normalize(_));
         }
         let list = list.into_iter().enumerate().map(|(place, augment)| (augment, root.index(place as u64))).collect();
         Ok(Self { shape, list })
@@ -119,4 +161,17 @@ impl Augmenter {
         }
         Ok(())
     }
+}
+
+/// An error of the settings: `augment.{detail}`.
+fn argument(detail: String) -> Error {
+    Error::Argument(format!("augment.{detail}"))
+}
+
+/// An error that names `setting` unless `low` ≤ `value` ≤ `high`.
+fn in_range(setting: &str, value: f64, low: f64, high: f64) -> Result<()> {
+    if (low..=high).contains(&value) {
+        return Ok(());
+    }
+    Err(argument(format!("{setting}: expected {low} to {high}, found {value}")))
 }

@@ -15,10 +15,10 @@ impl<'p> Picture<'p> {
     /// The picture `values` of `shape` `[C, H, W]`. `spare` may hold anything.
     ///
     /// # Errors
-    /// When the shape has another number of values.
+    /// When the shape has another number of values, or none.
     pub fn new(values: &'p mut Vec<f32>, spare: &'p mut Vec<f32>, shape: [usize; 3]) -> Result<Self> {
         let size = shape.iter().try_fold(1_usize, |all, &n| all.checked_mul(n));
-        if size != Some(values.len()) {
+        if size != Some(values.len()) || values.is_empty() {
             return Err(Error::Argument(format!("Picture: shape {shape:?} does not fit {} values", values.len())));
         }
         spare.resize(values.len(), 0.0);
@@ -43,7 +43,7 @@ impl<'p> Picture<'p> {
     /// The channels, each `[H, W]`, in order.
     pub fn channels_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
         let [_, height, width] = self.shape;
-        self.values.chunks_exact_mut((height * width).max(1))
+        self.values.chunks_exact_mut(height * width)
     }
 
     /// Puts what `draw(old, new)` writes in the picture's place. It must write all of `new`, which holds anything before.
@@ -55,7 +55,7 @@ impl<'p> Picture<'p> {
     /// [`redraw`](Self::redraw), channel by channel.
     pub fn redraw_channels(&mut self, mut draw: impl FnMut(&[f32], &mut [f32])) {
         let [_, height, width] = self.shape;
-        let size = (height * width).max(1);
+        let size = height * width;
         self.redraw(|old, new| {
             for (old, new) in old.chunks_exact(size).zip(new.chunks_exact_mut(size)) {
                 draw(old, new);
@@ -76,6 +76,11 @@ pub struct Draw {
 }
 
 impl Draw {
+    /// The `i`-th number, uniform in [`low`, `high`).
+    pub(super) fn between(&self, i: u64, low: f64, high: f64) -> f64 {
+        low + (high - low) * self.key.uniform(i)
+    }
+
     /// The `i`-th integer, uniform in `-reach..=reach`.
     pub(super) fn offset(&self, i: u64, reach: usize) -> isize {
         self.key.below(i, 2 * reach + 1) as isize - reach as isize

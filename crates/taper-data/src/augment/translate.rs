@@ -1,7 +1,7 @@
 //! Random shifts, which are what padding and cropping does.
 
-use super::{Augmentation, Draw, Picture};
-use crate::{Error, Result};
+use super::{Augmentation, Draw, Picture, argument};
+use crate::Result;
 use serde::{Deserialize, Serialize};
 
 /// Shifts by a whole number of `pixels` at most, uniform each way and independent in height and width:
@@ -33,7 +33,7 @@ pub enum Fill {
 impl Augmentation for Translate {
     fn check(&self) -> Result<()> {
         if self.pixels == 0 {
-            return Err(Error::Argument("augment.translate: pixels: expected at least 1, found 0".into()));
+            return Err(argument("translate: pixels: expected at least 1, found 0".into()));
         }
         Ok(())
     }
@@ -42,8 +42,8 @@ impl Augmentation for Translate {
         let side = height.min(width);
         let most = if self.fill == Fill::Reflect { side.saturating_sub(1) } else { side };
         if self.pixels > most {
-            return Err(Error::Argument(format!(
-                "augment.translate: pixels: expected at most {most} for pictures of {height}×{width}, found {}",
+            return Err(argument(format!(
+                "translate: pixels: expected at most {most} for pictures of {height}×{width}, found {}",
                 self.pixels
             )));
         }
@@ -64,12 +64,12 @@ impl Augmentation for Translate {
 
 /// `new[h, w] = old[h + dy, w + dx]` in one channel: the part of each row that is there is copied whole.
 fn shift(old: &[f32], new: &mut [f32], width: usize, dy: isize, dx: isize, fill: Fill) {
-    let height = old.len() / width.max(1);
+    let height = old.len() / width;
     // Columns `left..right` of `new` come from inside the row.
     let left = (-dx).max(0) as usize;
     let right = width - dx.max(0) as usize;
     let from = dx.max(0) as usize;
-    for (h, row) in new.chunks_exact_mut(width.max(1)).enumerate() {
+    for (h, row) in new.chunks_exact_mut(width).enumerate() {
         let Some(source) = place(h as isize + dy, height, fill) else {
             row.fill(0.0);
             continue;

@@ -1,0 +1,121 @@
+//! A few changes out of many, all of one strength.
+
+use super::warp::{Motion, warp};
+use super::{Augmentation, Draw, Picture, argument, color, in_range, tone};
+use crate::Result;
+use serde::{Deserialize, Serialize};
+
+/// Applies `n` of fourteen changes, each drawn anew, at magnitude `m` of 30 (Cubuk, Zoph, Shlens and Le, "RandAugment:
+/// practical automated data augmentation with a reduced search space", 2020, with its list of changes).
+///
+/// At magnitude 30, with amounts in between in proportion and a random sign where there are two ways, as in torchvision:
+/// rotate by 30°; shear-x and shear-y by atan 0.3; translate-x and translate-y by 150/331 of the width or height, in whole
+/// pixels; brightness, color (saturation), contrast and sharpness by a factor of 1 ± 0.9; posterize to 4 bits; solarize
+/// all levels (at magnitude 0, those from 256 on: none). Identity, auto-contrast and equalize have no strength. Moving is
+/// bilinear and about the centre, with zeros beyond the edges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RandAugment {
+    /// Changes one after another, 1 to 14.
+    pub n: usize,
+    /// Their magnitude, 0 to 30.
+    pub m: usize,
+}
+
+impl Default for RandAugment {
+    fn default() -> Self {
+        Self { n: 2, m: 9 }
+    }
+}
+
+/// The paper's list (its figure 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Identity,
+    AutoContrast,
+    Equalize,
+    Rotate,
+    Solarize,
+    Color,
+    Posterize,
+    Contrast,
+    Brightness,
+    Sharpness,
+    ShearX,
+    ShearY,
+    TranslateX,
+    TranslateY,
+}
+
+impl Change {
+    const ALL: [Self; 14] = [
+        Self::Identity,
+        Self::AutoContrast,
+        Self::Equalize,
+        Self::Rotate,
+        Self::Solarize,
+        Self::Color,
+        Self::Posterize,
+        Self::Contrast,
+        Self::Brightness,
+        Self::Sharpness,
+        Self::ShearX,
+        Self::ShearY,
+        Self::TranslateX,
+        Self::TranslateY,
+    ];
+
+    /// Applies it at `strength` in −1..=1; the sign counts where there are two ways.
+    fn apply(self, picture: &mut Picture<'_>, strength: f64) {
+        let [_, height, width] = picture.shape();
+        let factor = (1.0 + 0.9 * strength) as f32;
+        let shear = (0.3 * strength).atan().to_degrees();
+        let shift = |side: usize| (150.0 / 331.0 * side as f64 * strength).trunc();
+        let motion = match self {
+            Self::Identity => return,
+            Self::AutoContrast => return tone::auto_contrast(picture),
+            Self::Equalize => return tone::equalize(picture),
+            Self::Solarize => return tone::solarize(picture, ((1.0 - strength.abs()) * 256.0 / 255.0) as f32),
+            Self::Color => return color::saturation(picture, factor),
+            Self::Posterize => {
+                return tone::posterize(picture, 8_u32.saturating_sub((4.0 * strength.abs()).round() as u32));
+            }
+            Self::Contrast => return color::contrast(picture, factor),
+            Self::Brightness => return color::brightness(picture, factor),
+            Self::Sharpness => return tone::sharpness(picture, factor),
+            Self::Rotate => Motion { degrees: 30.0 * strength, ..Motion::NONE },
+            Self::ShearX => Motion { shear: [shear, 0.0], ..Motion::NONE },
+            Self::ShearY => Motion { shear: [0.0, shear], ..Motion::NONE },
+            Self::TranslateX => Motion { shift: [shift(width), 0.0], ..Motion::NONE },
+            Self::TranslateY => Motion { shift: [0.0, shift(height)], ..Motion::NONE },
+        };
+        warp(picture, &motion.source());
+    }
+}
+
+impl Augmentation for RandAugment {
+    fn check(&self) -> Result<()> {
+        in_range("rand-augment: n", self.n as f64, 1.0, 14.0)?;
+        in_range("rand-augment: m", self.m as f64, 0.0, 30.0)
+    }
+
+    fn check_shape(&self, [channels, _, _]: [usize; 3]) -> Result<()> {
+        if !matches!(channels, 1 | 3) {
+            return Err(argument(format!("rand-augment: expected pictures of 1 or 3 channels, found {channels}")));
+        }
+        Ok(())
+    }
+
+    fn wants_unit_range(&self) -> bool {
+        true
+    }
+
+    fn apply(&self, picture: &mut Picture<'_>, draw: &Draw) {
+        let strength = self.m as f64 / 30.0;
+        for i in 0..self.n as u64 {
+            let change = Change::ALL[draw.key.below(2 * i, Change::ALL.len())];
+            let sign = if draw.key.uniform(2 * i + 1) < 0.5 { -1.0 } else { 1.0 };
+            change.apply(picture, sign * strength);
+        }
+    }
+}
