@@ -4,14 +4,14 @@
 use clap::{Args, Parser};
 use std::process::ExitCode;
 use taper::Error;
-use taper::gradcheck::{Table, operations};
+use taper::gradcheck::{Subject, Table, subjects};
 use taper_tests::conformance::run_all;
 use taper_tests::devices::devices;
 
 /// Hold devices to what is due
 #[derive(Parser)]
 enum Command {
-    /// Check operations' gradients against differences, in f64
+    /// Check the gradients of operations, layers and losses against differences, in f64
     Gradcheck(Gradcheck),
     /// Run the conformance suite: every method of the contract beside a slow twin
     Conformance(Conformance),
@@ -22,10 +22,10 @@ struct Gradcheck {
     /// Devices, separated by commas: cpu, candle, cuda, cuda:N, toy, all
     #[arg(long, value_name = "NAMES", default_value = "all")]
     device: String,
-    /// Only this operation [default: all]
+    /// Only what is called so: conv2d, "layer conv2d", "loss mse" [default: all]
     #[arg(long, value_name = "NAME")]
     op: Option<String>,
-    /// Check gradients of gradients, and list the operations that refuse
+    /// Check gradients of gradients, and list what refuses
     #[arg(long)]
     second: bool,
 }
@@ -57,12 +57,12 @@ fn main() -> ExitCode {
 }
 
 fn gradcheck(args: &Gradcheck) -> taper::Result<bool> {
-    let ops = match &args.op {
-        Some(op) => vec![op.as_str()],
-        None => operations(),
+    let chosen = match &args.op {
+        Some(name) => Subject::choose(subjects(), name)?,
+        None => subjects(),
     };
     // The cases are small: the CPU's threads would only wait for each other.
-    let table = Table::check(&ops, &devices(&args.device, 1)?, args.second, |line| println!("{line}"))?;
+    let table = Table::check(&chosen, &devices(&args.device, 1)?, args.second, |line| println!("{line}"));
     Ok(table.passed())
 }
 

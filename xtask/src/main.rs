@@ -18,7 +18,7 @@ Run, each built first (`cargo xtask train cifar --help` explains the arguments):
   eval RUN           measure a saved run again
   runs [DIR]         list runs; `--compare A B` puts some beside each other
   download cifar     fetch CIFAR-10 into datasets/downloads
-  gradcheck          check every operation's gradient; `--device cpu,candle,toy`, or `all`
+  gradcheck          check the gradient of every operation, layer, loss; `--device cpu,candle,toy`, or `all`
 
 `--device candle` or `--device cuda` builds what that device needs.
 

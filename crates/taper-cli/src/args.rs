@@ -146,13 +146,13 @@ pub struct DownloadArgs {
     pub quiet: bool,
 }
 
-/// Check every operation's gradient against differences, in f64
+/// Check the gradient of every operation, layer and loss against differences, in f64
 #[derive(Args)]
 pub struct GradcheckArgs {
-    /// Only this operation [default: all]
+    /// Only what is called so: conv2d, "layer conv2d", "loss mse" [default: all]
     #[arg(long, value_name = "NAME")]
     pub op: Option<String>,
-    /// Check gradients of gradients, and list the operations that refuse
+    /// Check gradients of gradients, and list what refuses
     #[arg(long)]
     pub second: bool,
     /// Where to compute: devices, separated by commas; `all` for all of this build and machine

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::Place;
+use common::{Place, Ran};
 
 #[test]
 fn a_row_an_operation_and_a_last_line() {
@@ -23,6 +23,24 @@ fn second_gradients_are_checked_too() {
     let place = Place::new();
     let out = place.ok("gradcheck --op matmul --second").out;
     assert!(out.lines().last().unwrap().contains("cases of gradients of gradients: worst error "), "{out}");
+}
+
+#[test]
+fn layers_and_losses_are_chosen_as_operations_are() {
+    let place = Place::new();
+    let starts = |out: &str| -> Vec<String> {
+        let rows = out.lines().skip(1).filter_map(|line| line.split("  ").next());
+        rows.map(str::to_owned).collect()
+    };
+    let both = place.ok("gradcheck --op linear").out;
+    assert_eq!(starts(&both)[..2], ["linear", "layer linear"], "{both}");
+    assert!(both.contains("1 operation, 1 layer on cpu, "), "{both}");
+    // A name with a space in it is one argument.
+    let run = |name: &str| Ran::from(place.command("gradcheck --op").arg(name).output().unwrap());
+    let loss = run("loss cross_entropy");
+    assert!(loss.code == 0 && loss.out.contains("1 loss on cpu, "), "{loss:?}");
+    let unknown = run("loss mze");
+    assert!(unknown.code == 2 && unknown.err.contains("did you mean loss mse"), "{unknown:?}");
 }
 
 /// `all` is what this build and this machine have.

@@ -51,6 +51,7 @@
 //! ```
 
 mod context;
+pub mod gradcheck;
 mod init;
 mod layers;
 mod losses;

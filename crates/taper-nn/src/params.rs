@@ -1,7 +1,7 @@
 //! Where parameters are made, and the list of all of them.
 
 use crate::Init;
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use taper_tensor::{DType, Device, Error, Param, RandomKey, Result, Shape, Tensor};
 
@@ -35,12 +35,22 @@ pub struct Params {
 struct Made {
     params: Vec<Param>,
     names: HashSet<String>,
+    /// Values that stand ready for the parameters to be made, in order.
+    bound: Option<VecDeque<Tensor>>,
 }
 
 impl Params {
     /// An empty list: the root of a model whose parameters are `dtype` on `device`, drawn from `key`.
     pub fn new(device: &Device, dtype: DType, key: RandomKey) -> Self {
         Self { path: String::new(), device: device.clone(), dtype, key: key.child("params"), made: Arc::default() }
+    }
+
+    /// A list whose parameters are `values`, in the order in which they are made: a layer made with it is a function of
+    /// them, which gradients go through.
+    pub(crate) fn bound(device: &Device, dtype: DType, values: &[Tensor]) -> Self {
+        let params = Self::new(device, dtype, RandomKey::new(0));
+        params.made().bound = Some(values.iter().cloned().collect());
+        params
     }
 
     /// The place called `name` (itself a path or not) below this one.
@@ -65,8 +75,21 @@ impl Params {
 
     /// Makes the parameter `name`. An error when there is one of that name already, or the shape is too large to count.
     pub fn get(&self, name: &str, shape: impl Into<Shape>, init: Init) -> Result<Param> {
-        let (name, value) = self.first_value(name, shape.into(), init)?;
-        self.add(Param::new(name, &value))
+        let shape: Shape = shape.into();
+        let bound = self.made().bound.as_mut().map(VecDeque::pop_front);
+        let param = match bound {
+            None => {
+                let (name, value) = self.first_value(name, shape, init)?;
+                Param::new(name, &value)
+            }
+            Some(Some(value)) if *value.shape() == shape => Param::bound(self.full_name(name), &value),
+            Some(other) => {
+                let came = other.map_or("none".into(), |value| format!("one of shape {}", value.shape()));
+                let name = self.full_name(name);
+                return Err(Error::Parameter(format!("{name}: expected a value of shape {shape}, came {came}")));
+            }
+        };
+        self.add(param)
     }
 
     /// Makes the buffer `name` with `value` everywhere: a tensor that is saved with the weights and not trained, such as a

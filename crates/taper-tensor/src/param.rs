@@ -35,6 +35,15 @@ impl Param {
         Self::make(name.into(), value, false)
     }
 
+    /// A parameter that is `value`, with the tape that made it: what is computed from it has a gradient with respect to all
+    /// that `value` was computed from. For functions of parameters; training overwrites parameters made by
+    /// [`new`](Self::new).
+    pub fn bound(name: impl Into<String>, value: &Tensor) -> Self {
+        let param = Self::make(name.into(), value, true);
+        *param.0.value.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = value.clone();
+        param
+    }
+
     fn make(name: String, value: &Tensor, learned: bool) -> Self {
         let variable = Arc::new(Variable::new(name.clone()));
         let value = Mutex::new(leaf(value, learned, &variable));

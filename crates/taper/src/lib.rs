@@ -1,10 +1,11 @@
 #![doc = include_str!("../README.md")]
 
 mod device;
+pub mod gradcheck;
 
 pub use device::{DeviceOptions, device, device_list, device_names, device_with};
 pub use taper_backend::{DType, Device, Error, HostData, RandomKey, Result, Shape};
-pub use taper_tensor::{Gradients, Param, Tensor, grad, gradcheck, no_grad};
+pub use taper_tensor::{Gradients, Param, Tensor, grad, no_grad};
 
 /// The contract that devices keep, and the plain types in it.
 pub use taper_backend as backend;

@@ -1,18 +1,18 @@
-//! `taper gradcheck`: every operation's gradient against central differences, in f64.
+//! `taper gradcheck`: the gradient of every operation, layer and loss against central differences, in f64.
 
 use crate::args::GradcheckArgs;
 use crate::commands::named_device;
 use crate::failure::{FAILED, Failure};
 use crate::output::Output;
+use std::collections::BTreeSet;
 use taper::DeviceOptions;
-use taper::gradcheck::{Table, operations};
+use taper::gradcheck::{Subject, Table, subjects};
 use taper::train::nearest;
 
 pub fn run(args: &GradcheckArgs, output: &mut Output) -> Result<u8, Failure> {
-    let all = operations();
-    let chosen: Vec<&str> = match &args.op {
-        Some(name) => vec![all.iter().copied().find(|op| op == name).ok_or_else(|| unknown(name, &all))?],
-        None => all,
+    let chosen = match &args.op {
+        Some(name) => Subject::choose(subjects(), name).map_err(|_| unknown(name))?,
+        None => subjects(),
     };
     // The cases are small: the CPU's threads would only wait for each other.
     let devices = taper::device_list(&args.device)
@@ -22,14 +22,18 @@ pub fn run(args: &GradcheckArgs, output: &mut Output) -> Result<u8, Failure> {
             named_device(name, DeviceOptions { threads, ..DeviceOptions::default() })
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let table = Table::check(&chosen, &devices, args.second, |line| output.line(line))?;
+    let table = Table::check(&chosen, &devices, args.second, |line| output.line(line));
     Ok(if table.passed() { 0 } else { FAILED })
 }
 
-fn unknown(name: &str, all: &[&str]) -> Failure {
-    let near = nearest(name, all.iter().copied());
+fn unknown(name: &str) -> Failure {
+    // Of the kind of name that was given: `loss mse` or `mse`.
+    let full = name.contains(' ');
+    let called = |subject: &Subject| if full { subject.to_string() } else { subject.name().to_owned() };
+    let all: BTreeSet<String> = subjects().iter().map(called).collect();
+    let near = nearest(name, all.iter().map(String::as_str));
     let hint = if near.is_empty() {
-        format!("known: {}", all.join(", "))
+        format!("known: {}", all.into_iter().collect::<Vec<_>>().join(", "))
     } else {
         format!("did you mean {}?", near.join(" or "))
     };

@@ -1,5 +1,7 @@
 //! Average pooling, over windows of a size or to a size.
 
+use crate::gradcheck::layer;
+use taper_tensor::gradcheck::Case;
 use super::Pair;
 use crate::{Context, Module};
 use taper_tensor::{Pool2dSpec, Result, Tensor};
@@ -62,4 +64,15 @@ impl Module for AdaptiveAvgPool2d {
     fn forward(&self, x: &Tensor, _context: &Context) -> Result<Tensor> {
         x.adaptive_avg_pool2d(self.0)
     }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        layer("side by side", |_| Ok(AvgPool2d::new(2))).input([2, 2, 4, 5]),
+        layer("overlapping, padding not counted", |_| {
+            Ok(AvgPool2d::new(3).stride(2).padding(1).ceil_mode(true).count_include_pad(false))
+        })
+        .input([1, 2, 4, 6]),
+        layer("adaptive", |_| Ok(AdaptiveAvgPool2d::new([2, 3]))).input([2, 2, 5, 4]),
+    ]
 }

@@ -1,5 +1,7 @@
 //! Batch normalisation (Ioffe and Szegedy, "Batch normalization", ICML 2015, algorithms 1 and 2).
 
+use crate::gradcheck::{layer, of_params};
+use taper_tensor::gradcheck::Case;
 use super::{at, at_least_one};
 use crate::{Context, Init, Module, Params};
 use taper_tensor::{DType, Error, Param, Result, Shape, Tensor, no_grad};
@@ -167,4 +169,33 @@ impl BatchNorm {
     fn affine(&self) -> (Option<Tensor>, Option<Tensor>) {
         (self.weight.as_ref().map(Param::tensor), self.bias.as_ref().map(Param::tensor))
     }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let config = BatchNormConfig::new(3);
+    vec![
+        layer("[N, C]", move |params| BatchNorm1d::new(config, params)).input([4, 3]).input([3]).input([3]),
+        layer("[N, C, L]", move |params| BatchNorm1d::new(config, params)).input([2, 3, 4]).input([3]).input([3]),
+        layer("[N, C, H, W]", move |params| BatchNorm2d::new(config.eps(1e-2), params))
+            .input([2, 3, 2, 3])
+            .input([3])
+            .input([3]),
+        layer("without weight and bias", move |params| BatchNorm2d::new(config.affine(false), params))
+            .input([2, 3, 2, 2]),
+        of_params(
+            "evaluation",
+            move |x, params| {
+                let layer = BatchNorm2d::new(config, params)?;
+                // Running statistics of their own.
+                let values: Vec<f64> = (0..12).map(f64::from).collect();
+                let batch = Tensor::from_vec(values, [2, 3, 1, 2], x[0].device())?;
+                no_grad(|| layer.forward(&batch, &Context::train(0, 0, 0)))?;
+                layer.forward(&x[0], &Context::eval())
+            },
+            1,
+        )
+        .input([2, 3, 2, 2])
+        .input([3])
+        .input([3]),
+    ]
 }

@@ -1,5 +1,7 @@
 //! 2-D convolution.
 
+use crate::gradcheck::layer;
+use taper_tensor::gradcheck::Case;
 use super::{Pair, at, at_least_one};
 use crate::{Context, Init, Module, Params};
 use taper_tensor::{Conv2dSpec, Error, Param, Result, Tensor};
@@ -140,4 +142,23 @@ impl Module for Conv2d {
         let bias = self.bias.as_ref().map(Param::tensor);
         at(&self.path, x.conv2d(&self.weight.tensor(), bias.as_ref(), self.spec))
     }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        layer("1 × 1", |params| Conv2d::new(Conv2dConfig::new(3, 2, 1), params))
+            .input([2, 3, 2, 2])
+            .input([2, 3, 1, 1])
+            .input([2]),
+        layer("stride, padding, dilation, no bias", |params| {
+            let config = Conv2dConfig::new(2, 3, [3, 2]).stride([2, 1]).padding([1, 2]).dilation([1, 2]);
+            Conv2d::new(config.bias(false), params)
+        })
+        .input([1, 2, 5, 4])
+        .input([3, 2, 3, 2]),
+        layer("groups", |params| Conv2d::new(Conv2dConfig::new(4, 6, 3).padding(1).groups(2), params))
+            .input([1, 4, 3, 3])
+            .input([6, 2, 3, 3])
+            .input([6]),
+    ]
 }

@@ -1,5 +1,7 @@
 //! Dropout (Srivastava et al., JMLR 15, 2014), inverted: what stays is scaled up in training.
 
+use crate::gradcheck::layer;
+use taper_tensor::gradcheck::Case;
 use super::at;
 use crate::{Context, Module, Params};
 use taper_tensor::{Error, Result, Tensor};
@@ -31,4 +33,13 @@ impl Module for Dropout {
         }
         at(&self.path, x.dropout(self.p, context.key(&self.path)))
     }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        layer("half", |params| Dropout::new(0.5, &params.sub("drop"))).input([4, 5]),
+        layer("a tenth", |params| Dropout::new(0.1, &params.sub("drop"))).input([3, 7]),
+        layer("nothing", |params| Dropout::new(0.0, params)).input([3]),
+        layer("everything", |params| Dropout::new(1.0, params)).input([3]).zero_gradient(0),
+    ]
 }

@@ -1,5 +1,7 @@
 //! A table of vectors.
 
+use crate::gradcheck::of_params;
+use taper_tensor::gradcheck::Case;
 use super::{at, at_least_one};
 use crate::{Context, Init, Module, Params};
 use taper_tensor::{Param, Result, Tensor};
@@ -54,4 +56,15 @@ impl Module for Embedding {
     fn forward(&self, index: &Tensor, _context: &Context) -> Result<Tensor> {
         at(&self.path, self.weight.tensor().embedding(index))
     }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let rows = |name: &str, index: &'static [i64], shape: &'static [usize]| {
+        let forward = move |x: &[Tensor], params: &Params| {
+            let index = Tensor::from_vec(index.to_vec(), shape, x[0].device())?;
+            Embedding::new(EmbeddingConfig::new(4, 3), params)?.forward(&index, &Context::eval())
+        };
+        of_params(name, forward, 0).input([4, 3])
+    };
+    vec![rows("one twice, one never", &[2, 0, 2, 1], &[4]), rows("sequences", &[2, 0, 3, 1, 1, 0], &[2, 3])]
 }

@@ -1,5 +1,7 @@
 //! All dimensions behind the batch as one.
 
+use crate::gradcheck::layer;
+use taper_tensor::gradcheck::Case;
 use crate::{Context, Module};
 use taper_tensor::{Result, Tensor};
 
@@ -11,4 +13,8 @@ impl Module for Flatten {
     fn forward(&self, x: &Tensor, _context: &Context) -> Result<Tensor> {
         x.flatten(1)
     }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    vec![layer("pictures", |_| Ok(Flatten)).input([2, 3, 2, 2])]
 }

@@ -1,5 +1,7 @@
 //! Layer normalisation (Ba, Kiros and Hinton, 2016).
 
+use crate::gradcheck::layer;
+use taper_tensor::gradcheck::Case;
 use super::at;
 use crate::{Context, Init, Module, Params};
 use taper_tensor::{Error, Param, Result, Shape, Tensor};
@@ -70,4 +72,16 @@ impl Module for LayerNorm {
         let (weight, bias) = (self.weight.as_ref().map(Param::tensor), self.bias.as_ref().map(Param::tensor));
         at(&self.path, x.layer_norm(dims, weight.as_ref(), bias.as_ref(), self.eps))
     }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let with = |shape: &'static [usize]| LayerNormConfig::new(shape);
+    vec![
+        layer("rows", move |params| LayerNorm::new(with(&[5]), params)).input([3, 5]).input([5]).input([5]),
+        layer("the last two dimensions", move |params| LayerNorm::new(with(&[3, 4]).eps(1e-2), params))
+            .input([2, 3, 4])
+            .input([3, 4])
+            .input([3, 4]),
+        layer("without weight and bias", move |params| LayerNorm::new(with(&[4]).affine(false), params)).input([2, 4]),
+    ]
 }

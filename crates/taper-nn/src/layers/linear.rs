@@ -1,5 +1,7 @@
 //! y = x Wᵀ + b.
 
+use crate::gradcheck::layer;
+use taper_tensor::gradcheck::Case;
 use super::{at, at_least_one};
 use crate::{Context, Init, Module, Params};
 use taper_tensor::{Param, Result, Tensor};
@@ -71,4 +73,13 @@ impl Module for Linear {
         let bias = self.bias.as_ref().map(Param::tensor);
         at(&self.path, x.linear(&self.weight.tensor(), bias.as_ref()))
     }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        layer("rows", |params| Linear::new(LinearConfig::new(4, 3), params)).input([2, 4]).input([3, 4]).input([3]),
+        layer("sequences, no bias", |params| Linear::new(LinearConfig::new(3, 2).bias(false), params))
+            .input([2, 3, 3])
+            .input([2, 3]),
+    ]
 }

@@ -1,5 +1,7 @@
 //! Max pooling.
 
+use crate::gradcheck::layer;
+use taper_tensor::gradcheck::Case;
 use super::Pair;
 use crate::{Context, Module};
 use taper_tensor::{Pool2dSpec, Result, Tensor};
@@ -38,4 +40,11 @@ impl Module for MaxPool2d {
     fn forward(&self, x: &Tensor, _context: &Context) -> Result<Tensor> {
         x.max_pool2d(self.0)
     }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        layer("side by side", |_| Ok(MaxPool2d::new(2))).input([2, 2, 4, 4]),
+        layer("overlapping, padded", |_| Ok(MaxPool2d::new(3).stride(2).padding(1).ceil_mode(true))).input([1, 2, 4, 6]),
+    ]
 }

@@ -1,16 +1,18 @@
-//! The layers, one a file.
+//! The layers, one a file with a line below.
 
-mod avg_pool2d;
-mod batch_norm;
-mod conv2d;
-mod dropout;
-mod embedding;
-mod flatten;
-mod layer_norm;
-mod linear;
-mod max_pool2d;
+crate::gradcheck::checked_modules! {
+    avg_pool2d,
+    batch_norm,
+    conv2d,
+    dropout,
+    embedding,
+    flatten,
+    layer_norm,
+    linear,
+    max_pool2d,
+    stochastic_depth,
+}
 mod pair;
-mod stochastic_depth;
 
 pub use avg_pool2d::{AdaptiveAvgPool2d, AvgPool2d};
 pub use batch_norm::{BatchNorm1d, BatchNorm2d, BatchNormConfig};

@@ -1,6 +1,8 @@
 //! Stochastic depth (Huang et al., "Deep networks with stochastic depth", ECCV 2016), inverted: what stays is scaled up in
 //! training.
 
+use crate::gradcheck::layer;
+use taper_tensor::gradcheck::Case;
 use super::at;
 use crate::{Context, Module, Params};
 use taper_tensor::{Error, Result, Tensor};
@@ -39,4 +41,12 @@ impl Module for StochasticDepth {
         let scale = Tensor::ones(rows, x.dtype(), x.device())?.dropout(self.p, context.key(&self.path));
         at(&self.path, scale.and_then(|scale| x.mul(&scale)))
     }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        layer("half", |params| StochasticDepth::new(0.5, &params.sub("drop"))).input([6, 2, 2]),
+        layer("a tenth", |params| StochasticDepth::new(0.1, &params.sub("drop"))).input([5, 3]),
+        layer("everything", |params| StochasticDepth::new(1.0, params)).input([3, 2]).zero_gradient(0),
+    ]
 }

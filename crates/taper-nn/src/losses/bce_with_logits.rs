@@ -1,5 +1,6 @@
 //! Binary cross entropy of logits.
 
+use taper_tensor::gradcheck::Case;
 use super::{reduce, same_shape};
 use taper_tensor::{Activation, Error, Reduction, Result, Tensor};
 
@@ -32,4 +33,19 @@ impl BceWithLogits {
         let of_negative = target.neg()?.add_scalar(1.0)?.mul(logits)?;
         reduce(&of_negative.add(&of_positive)?, self.reduction)
     }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let plain = |reduction| {
+        let loss = BceWithLogits { pos_weight: None, reduction };
+        move |x: &[Tensor]| loss.forward(&x[0], &x[1])
+    };
+    let weighted = |x: &[Tensor]| {
+        BceWithLogits { pos_weight: Some(x[2].clone()), reduction: Reduction::Sum }.forward(&x[0], &x[1])
+    };
+    vec![
+        Case::new("mean", plain(Reduction::Mean)).input_in([3, 4], -3.0, 3.0).input_in([3, 4], 0.0, 1.0),
+        Case::new("one for each", plain(Reduction::None)).input([2, 3]).input_in([2, 3], 0.0, 1.0),
+        Case::new("weighted sum", weighted).input([3, 4]).input_in([3, 4], 0.0, 1.0).input_in([4], 0.5, 3.0),
+    ]
 }

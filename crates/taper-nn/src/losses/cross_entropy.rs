@@ -1,5 +1,6 @@
 //! Cross entropy of logits and classes.
 
+use taper_tensor::gradcheck::Case;
 use taper_tensor::{CrossEntropyOptions, Reduction, Result, Tensor};
 
 /// −Σ_c q_c · w_c · log softmax(x)_c for logits x, as PyTorch's `CrossEntropyLoss`.
@@ -31,4 +32,27 @@ impl CrossEntropy {
         let Self { weight, label_smoothing, ignore_index, reduction } = self.clone();
         logits.cross_entropy(target, &CrossEntropyOptions { weight, ignore_index, reduction, label_smoothing })
     }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let classes = |name: &str, label_smoothing, reduction, weighted: bool| {
+        let forward = move |x: &[Tensor]| {
+            let target = Tensor::from_vec(vec![2i64, 0, -100, 3], [4], x[0].device())?;
+            let weight = Tensor::from_vec(vec![0.5, 2.0, 1.5, 0.7], [4], x[0].device())?;
+            let weight = weighted.then_some(weight);
+            CrossEntropy { weight, label_smoothing, reduction, ..Default::default() }.forward(&x[0], &target)
+        };
+        Case::new(name, forward).input([4, 4])
+    };
+    let distributions = |name: &str, label_smoothing, reduction| {
+        let loss = CrossEntropy { label_smoothing, reduction, ..Default::default() };
+        Case::new(name, move |x| loss.forward(&x[0], &x[1])).input([2, 3, 2]).input_in([2, 3, 2], 0.0, 1.0)
+    };
+    vec![
+        classes("classes", 0.0, Reduction::Mean, false),
+        classes("smoothed", 0.1, Reduction::Mean, false),
+        classes("weighted, smoothed, one for each", 0.2, Reduction::None, true),
+        distributions("distributions", 0.0, Reduction::Mean),
+        distributions("distributions, smoothed, summed", 0.1, Reduction::Sum),
+    ]
 }

@@ -1,5 +1,6 @@
 //! The hinge loss of a binary classifier (Cortes and Vapnik, "Support-vector networks", 1995).
 
+use taper_tensor::gradcheck::Case;
 use super::{reduce, same_shape};
 use taper_tensor::{Reduction, Result, Tensor};
 
@@ -16,4 +17,16 @@ impl Hinge {
         same_shape("hinge", scores, target)?;
         reduce(&target.mul(scores)?.neg()?.add_scalar(1.0)?.relu()?, self.reduction)
     }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let loss = |reduction| move |x: &[Tensor]| Hinge { reduction }.forward(&x[0], &x[1]);
+    vec![
+        Case::new("mean", loss(Reduction::Mean)).input_in([3, 4], -2.0, 2.0).input_in([3, 4], -2.0, 2.0),
+        Case::new("one for each", loss(Reduction::None)).input([5]).input([5]),
+        Case::new("at the kink", loss(Reduction::Sum))
+            .values([2], vec![1.0, -0.5])
+            .values([2], vec![1.0, -1.0])
+            .subgradient(0, vec![0.0, 1.0]),
+    ]
 }

@@ -1,5 +1,6 @@
 //! Huber's loss (Huber, "Robust estimation of a location parameter", 1964).
 
+use taper_tensor::gradcheck::Case;
 use super::{reduce, same_shape};
 use taper_tensor::{Error, Reduction, Result, Tensor};
 
@@ -32,4 +33,14 @@ impl Huber {
         let parabola = near.mul(&near)?.mul_scalar(0.5)?;
         reduce(&parabola.add(&distance.sub(&near)?.mul_scalar(delta)?)?, self.reduction)
     }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let loss = |delta, reduction| move |x: &[Tensor]| Huber { delta, reduction }.forward(&x[0], &x[1]);
+    vec![
+        // About a third of the distances are on the parabola.
+        Case::new("both branches", loss(0.4, Reduction::Mean)).input([3, 4]).input([3, 4]),
+        Case::new("the parabola, one for each", loss(3.0, Reduction::None)).input([4]).input([4]),
+        Case::new("the line, summed", loss(1e-3, Reduction::Sum)).input([4]).input([4]),
+    ]
 }

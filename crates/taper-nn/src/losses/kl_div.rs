@@ -1,5 +1,6 @@
 //! Kullback-Leibler divergence.
 
+use taper_tensor::gradcheck::Case;
 use super::{reduce, same_shape};
 use taper_tensor::{Error, Reduction, Result, Tensor};
 
@@ -50,4 +51,14 @@ impl KlDiv {
             KlReduction::None => Ok(terms),
         }
     }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let loss = |log_target, reduction| move |x: &[Tensor]| KlDiv { log_target, reduction }.forward(&x[0], &x[1]);
+    vec![
+        Case::new("mean of a batch", loss(false, KlReduction::BatchMean)).input([3, 4]).input_in([3, 4], 0.1, 0.9),
+        Case::new("one for each", loss(false, KlReduction::None)).input([5]).input_in([5], 0.1, 0.9),
+        Case::new("mean, of logarithms", loss(true, KlReduction::Mean)).input([3, 4]).input([3, 4]),
+        Case::new("sum, of logarithms", loss(true, KlReduction::Sum)).input([4]).input([4]),
+    ]
 }

@@ -1,5 +1,6 @@
 //! Absolute error.
 
+use taper_tensor::gradcheck::Case;
 use super::{reduce, same_shape};
 use taper_tensor::{Reduction, Result, Tensor};
 
@@ -16,4 +17,16 @@ impl L1 {
         same_shape("l1", input, target)?;
         reduce(&input.sub(target)?.abs()?, self.reduction)
     }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let loss = |reduction| move |x: &[Tensor]| L1 { reduction }.forward(&x[0], &x[1]);
+    vec![
+        Case::new("mean", loss(Reduction::Mean)).input([3, 4]).input([3, 4]),
+        Case::new("one for each", loss(Reduction::None)).input([5]).input([5]),
+        Case::new("at the kink", loss(Reduction::Sum))
+            .values([2], vec![1.0, 3.0])
+            .values([2], vec![1.0, 2.0])
+            .subgradient(0, vec![0.0, 1.0]),
+    ]
 }

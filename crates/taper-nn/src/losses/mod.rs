@@ -1,15 +1,17 @@
-//! The losses, one a file, and what they share.
+//! The losses, one a file with a line below, and what they share.
 
-mod bce_with_logits;
-mod cross_entropy;
-mod hinge;
-mod huber;
-mod kl_div;
-mod l1;
-mod mse;
-mod multi_margin;
-mod nll;
-mod penalty;
+crate::gradcheck::checked_modules! {
+    bce_with_logits,
+    cross_entropy,
+    hinge,
+    huber,
+    kl_div,
+    l1,
+    mse,
+    multi_margin,
+    nll,
+    penalty,
+}
 
 pub use bce_with_logits::BceWithLogits;
 pub use cross_entropy::CrossEntropy;

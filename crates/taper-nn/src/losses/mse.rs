@@ -1,5 +1,6 @@
 //! Mean squared error.
 
+use taper_tensor::gradcheck::Case;
 use super::{reduce, same_shape};
 use taper_tensor::{Reduction, Result, Tensor};
 
@@ -20,4 +21,12 @@ impl Mse {
         let loss = reduce(&difference.mul(&difference)?, self.reduction)?;
         if self.half { loss.mul_scalar(0.5) } else { Ok(loss) }
     }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let loss = |half, reduction| move |x: &[Tensor]| Mse { half, reduction }.forward(&x[0], &x[1]);
+    vec![
+        Case::new("mean", loss(false, Reduction::Mean)).input([3, 4]).input([3, 4]),
+        Case::new("half, one for each", loss(true, Reduction::None)).input([5]).input([5]),
+    ]
 }

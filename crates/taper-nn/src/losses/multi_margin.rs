@@ -1,5 +1,6 @@
 //! The hinge loss of a classifier with many classes (Crammer and Singer's kind, summed over classes).
 
+use taper_tensor::gradcheck::Case;
 use super::reduce;
 use taper_tensor::{Error, Reduction, Result, Tensor};
 
@@ -33,4 +34,17 @@ impl MultiMargin {
         let losses = rivals.sum(&[1], false)?.mul_scalar(1.0 / scores.shape()[1] as f64)?; // [N]
         reduce(&losses, self.reduction)
     }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let loss = |margin, reduction| {
+        move |x: &[Tensor]| {
+            let target = Tensor::from_vec(vec![2i64, 0, 3], [3], x[0].device())?;
+            MultiMargin { margin, reduction }.forward(&x[0], &target)
+        }
+    };
+    vec![
+        Case::new("mean", loss(1.0, Reduction::Mean)).input([3, 4]),
+        Case::new("a narrow margin, one for each", loss(0.2, Reduction::None)).input([3, 5]),
+    ]
 }

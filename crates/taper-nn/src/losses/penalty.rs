@@ -1,5 +1,8 @@
 //! Penalties on the size of parameters, to be added to a loss.
 
+use crate::gradcheck::of_params;
+use crate::{Init, Params};
+use taper_tensor::gradcheck::Case;
 use taper_tensor::{Error, Param, Result, Tensor};
 
 /// λ Σ|w| over all elements of `params` (Tibshirani 1996): drives small weights to 0.
@@ -24,4 +27,15 @@ fn total(
     let start = measure(&first.tensor())?;
     let sum = others.iter().try_fold(start, |sum, param| sum.add(&measure(&param.tensor())?))?;
     sum.mul_scalar(scale)
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let of = |name: &str, penalty: fn(&[Param], f64) -> Result<Tensor>| {
+        let sum = move |_: &[Tensor], params: &Params| {
+            let (w, b) = (params.get("w", [2, 3], Init::Zeros)?, params.get("b", [3], Init::Zeros)?);
+            penalty(&[w, b], 0.3)
+        };
+        of_params(name, sum, 0).input([2, 3]).input([3])
+    };
+    vec![of("l1", l1_penalty), of("l2", l2_penalty)]
 }

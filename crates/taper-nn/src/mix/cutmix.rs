@@ -1,5 +1,6 @@
 //! CutMix (Yun et al., "CutMix: Regularization strategy to train strong classifiers with localizable features", ICCV 2019).
 
+use taper_tensor::gradcheck::Case;
 use super::Pairs;
 use super::beta;
 use taper_tensor::{Error, RandomKey, Result, Tensor};
@@ -40,4 +41,12 @@ impl CutMix {
 fn range(size: usize, side: f64, key: RandomKey) -> std::ops::Range<usize> {
     let (centre, half) = (key.below(0, size), (0.5 * side * size as f64) as usize);
     centre.saturating_sub(half)..(centre + half).min(size)
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let mix = |x: &[Tensor]| {
+        let classes = Tensor::from_vec(vec![0i64, 2, 1], [3], x[0].device())?;
+        Ok(CutMix { alpha: 1.0 }.apply(&x[0], &classes, 3, RandomKey::new(1))?.0)
+    };
+    vec![Case::new("pictures", mix).input([3, 2, 5, 6])]
 }

@@ -1,5 +1,6 @@
 //! Mixup (Zhang, Cissé, Dauphin and Lopez-Paz, "mixup: Beyond empirical risk minimization", ICLR 2018).
 
+use taper_tensor::gradcheck::Case;
 use super::Pairs;
 use super::beta;
 use taper_tensor::{RandomKey, Result, Tensor};
@@ -36,4 +37,12 @@ impl Mixup {
         let mixed = x.mul_scalar(share)?.add(&pairs.of(x)?.mul_scalar(1.0 - share)?)?;
         Ok((mixed, targets))
     }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let mix = |x: &[Tensor]| {
+        let classes = Tensor::from_vec(vec![0i64, 2, 1, 2], [4], x[0].device())?;
+        Ok(Mixup { alpha: 1.0 }.apply(&x[0], &classes, 3, RandomKey::new(1))?.0)
+    };
+    vec![Case::new("rows", mix).input([4, 3]), Case::new("pictures", mix).input([4, 2, 2, 3])]
 }

@@ -1,8 +1,11 @@
-//! Regularisers that mix the examples of a batch, and their classes with them, one a file.
+//! Regularisers that mix the examples of a batch, and their classes with them, one a file with a line below.
 
 mod beta;
-mod cutmix;
-mod mixup;
+
+crate::gradcheck::checked_modules! {
+    cutmix,
+    mixup,
+}
 
 pub use cutmix::CutMix;
 pub use mixup::Mixup;

@@ -6,16 +6,18 @@
 //! declares the subgradient for a cotangent of ones.
 //!
 //! [`check`] does it for the gradient, [`check_second`] for the gradient of the gradient: of ⟨dL/dx, d⟩ with a random
-//! direction d, with respect to the inputs and to the cotangent. [`Table`] does either for many operations on several
-//! devices.
+//! direction d, with respect to the inputs and to the cotangent. [`Table`] does either for many [`Subject`]s on
+//! several devices.
 
 mod case;
 mod compare;
+mod subject;
 mod table;
 #[cfg(test)]
 mod tests;
 
 pub use case::Case;
+pub use subject::Subject;
 pub use table::Table;
 
 use crate::ops;
@@ -25,11 +27,11 @@ use taper_backend::{Device, Error, RandomKey, Result};
 /// The largest error that passes. Central differences in f64 with h = 10⁻⁵ are good to about 10⁻⁹.
 pub const TOLERANCE: f64 = 1e-6;
 
-/// What the check of one operation's cases found.
+/// What the check of one subject's cases found.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// The operation: the name of its file.
-    pub op: &'static str,
+    /// The subject, as it is shown: `matmul`, `layer conv2d`.
+    pub subject: String,
     /// How many cases were checked.
     pub cases: usize,
     /// The largest error over cases and inputs.
@@ -47,24 +49,22 @@ impl Report {
     }
 }
 
-/// The names of all operations, in alphabetical order.
-pub fn operations() -> Vec<&'static str> {
-    ops::registry().into_iter().map(|(op, _)| op).collect()
+/// All operations, in alphabetical order.
+pub fn operations() -> Vec<Subject> {
+    ops::registry().into_iter().map(|(name, cases)| Subject::new(Subject::OPERATION, name, cases)).collect()
 }
 
-/// Checks the gradients of the operation called `op` on `device`; with `second` those of its gradients too.
-pub fn run(op: &str, device: &Device, second: bool) -> Result<Report> {
-    let (op, cases) = ops::registry()
-        .into_iter()
-        .find(|(name, _)| *name == op)
-        .ok_or_else(|| Error::argument("gradcheck", format!("there is no operation called {op:?}")))?;
-    let mut report = Report { op, cases: 0, worst: 0.0, failures: Vec::new(), refusals: Vec::new() };
-    for (i, case) in cases.iter().enumerate() {
+/// Checks the gradients of `subject` on `device`; with `second` those of its gradients too.
+pub fn run(subject: &Subject, device: &Device, second: bool) -> Report {
+    let name = subject.to_string();
+    let root = RandomKey::new(2026).child(&name);
+    let mut report = Report { subject: name, cases: 0, worst: 0.0, failures: Vec::new(), refusals: Vec::new() };
+    for (i, case) in subject.cases().iter().enumerate() {
         if second && !case.is_smooth() {
             continue;
         }
         report.cases += 1;
-        let key = RandomKey::new(2026).child(op).index(i as u64);
+        let key = root.index(i as u64);
         let outcome = if second { check_second(case, device, key) } else { check(case, device, key) };
         match outcome {
             Ok(error) => {
@@ -81,7 +81,7 @@ pub fn run(op: &str, device: &Device, second: bool) -> Result<Report> {
             Err(error) => report.failures.push(format!("{}: {error}", case.name())),
         }
     }
-    Ok(report)
+    report
 }
 
 /// The largest error of `case`'s gradients over its inputs, or what is wrong with it. `key` draws inputs and cotangent.

@@ -1,16 +1,17 @@
-//! Operations checked on several devices, as a table: a row an operation, a column a device.
+//! Subjects checked on several devices, as a table: a row a subject, a column a device.
 
-use super::{Report, TOLERANCE, run};
-use taper_backend::{Device, Result};
+use super::{Report, Subject, TOLERANCE, run};
+use taper_backend::Device;
 
-/// What checking some operations on some devices found.
+/// What checking some operations, layers, losses on some devices found.
 ///
 /// ```
 /// use taper_tensor::Device;
-/// use taper_tensor::gradcheck::Table;
+/// use taper_tensor::gradcheck::{Subject, Table, operations};
 /// # fn main() -> taper_tensor::Result<()> {
 /// let devices = [Device::new(taper_cpu::CpuBackend::new()?)];
-/// let table = Table::check(&["add", "mul"], &devices, false, |line| println!("{line}"))?;
+/// let chosen = Subject::choose(operations(), "add")?;
+/// let table = Table::check(&chosen, &devices, false, |line| println!("{line}"));
 /// assert!(table.passed());
 /// # Ok(())
 /// # }
@@ -19,34 +20,34 @@ use taper_backend::{Device, Result};
 pub struct Table {
     devices: Vec<String>,
     second: bool,
-    /// The width of the operations' names.
+    /// The width of the subjects' names.
     width: usize,
-    /// For each operation a report of each device.
+    /// Each subject's kind.
+    kinds: Vec<&'static str>,
+    /// For each subject a report of each device.
     rows: Vec<Vec<Report>>,
 }
 
 impl Table {
-    /// Checks the gradients of the operations `ops` on every one of `devices`; with `second` those of their gradients.
-    /// `line` is handed each line of the table as soon as it is known, the last one, which sums up, too.
-    ///
-    /// # Errors
-    /// An operation that does not exist. What fails a check is in the table.
-    pub fn check(ops: &[&str], devices: &[Device], second: bool, mut line: impl FnMut(&str)) -> Result<Self> {
+    /// Checks the gradients of `subjects` on every one of `devices`; with `second` those of their gradients. `line` is handed
+    /// each line of the table as soon as it is known, the last one, which sums up, too.
+    pub fn check(subjects: &[Subject], devices: &[Device], second: bool, mut line: impl FnMut(&str)) -> Self {
         let mut table = Self {
             devices: devices.iter().map(|device| device.name().to_string()).collect(),
             second,
-            width: ops.iter().map(|op| op.len()).max().unwrap_or_default(),
+            width: subjects.iter().map(|subject| subject.to_string().len()).max().unwrap_or_default(),
+            kinds: subjects.iter().map(Subject::kind).collect(),
             rows: Vec::new(),
         };
         line(&table.header());
-        for op in ops {
-            let row: Vec<Report> = devices.iter().map(|device| run(op, device, second)).collect::<Result<_>>()?;
+        for subject in subjects {
+            let row: Vec<Report> = devices.iter().map(|device| run(subject, device, second)).collect();
             table.row(&row).iter().for_each(|text| line(text));
             table.rows.push(row);
         }
         table.refusals().iter().for_each(|text| line(text));
         line(&table.summary());
-        Ok(table)
+        table
     }
 
     /// Whether every case passed on every device.
@@ -64,11 +65,11 @@ impl Table {
         self.line(&" ".repeat(self.width + "  ## cases".len()), cells)
     }
 
-    /// An operation's row, and beneath it what failed.
+    /// A subject's row, and beneath it what failed.
     fn row(&self, row: &[Report]) -> Vec<String> {
-        let (op, cases) = row.first().map_or(("", 0), |report| (report.op, report.cases));
+        let (name, cases) = row.first().map_or(("", 0), |report| (report.subject.as_str(), report.cases));
         let cells: Vec<String> = row.iter().map(cell).collect();
-        let start = format!("{op:<width$}  {cases:>2} cases", width = self.width);
+        let start = format!("{name:<width$}  {cases:>2} cases", width = self.width);
         let failures = self.devices.iter().zip(row).flat_map(|(device, report)| {
             report.failures.iter().map(move |failure| format!("  failed on {device}: {failure}"))
         });
@@ -80,12 +81,12 @@ impl Table {
         format!("{start}{}", cells.collect::<String>()).trim_end().to_string()
     }
 
-    /// The operations that refuse a second gradient, and why.
+    /// The subjects that refuse a second gradient, and why.
     fn refusals(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for (i, device) in self.devices.iter().enumerate() {
             let refusing = || self.rows.iter().map(|row| &row[i]).filter(|report| !report.refusals.is_empty());
-            let names: Vec<&str> = refusing().map(|report| report.op).collect();
+            let names: Vec<&str> = refusing().map(|report| report.subject.as_str()).collect();
             if !names.is_empty() {
                 lines.push(format!("refusing a gradient of the gradient on {device}: {}", names.join(", ")));
                 lines.extend(refusing().flat_map(|r| &r.refusals).map(|refusal| format!("  {refusal}")));
@@ -95,25 +96,34 @@ impl Table {
     }
 
     fn summary(&self) -> String {
-        let operations =
-            if self.rows.len() == 1 { "1 operation".into() } else { format!("{} operations", self.rows.len()) };
         let cases: usize = self.rows.iter().filter_map(|row| row.first()).map(|report| report.cases).sum();
         let what = if self.second { "gradients of gradients" } else { "gradients" };
         let worst = self.reports().map(|(_, report)| report.worst).fold(0.0, larger);
         let failed: Vec<String> = self
             .reports()
             .filter(|(_, report)| !report.passed())
-            .map(|(device, report)| format!("{} on {device}", report.op))
+            .map(|(device, report)| format!("{} on {device}", report.subject))
             .collect();
         let verdict = if failed.is_empty() { "all passed".into() } else { format!("FAILED: {}", failed.join(", ")) };
         format!(
-            "{operations} on {}, {cases} cases of {what}: worst error {worst:.1e}, limit {TOLERANCE:.0e}, {verdict}",
+            "{} on {}, {cases} cases of {what}: worst error {worst:.1e}, limit {TOLERANCE:.0e}, {verdict}",
+            counts(&self.kinds),
             self.devices.join(", ")
         )
     }
 }
 
-/// What a device made of an operation.
+/// How many there are of each kind: `53 operations, 1 layer`.
+fn counts(kinds: &[&str]) -> String {
+    let of_kind = |kinds: &[&str]| match kinds {
+        [kind] => format!("1 {kind}"),
+        [kind, ..] if kind.ends_with(['s', 'x']) => format!("{} {kind}es", kinds.len()),
+        _ => format!("{} {}s", kinds.len(), kinds.first().unwrap_or(&"subject")),
+    };
+    kinds.chunk_by(|a, b| a == b).map(of_kind).collect::<Vec<_>>().join(", ")
+}
+
+/// What a device made of a subject.
 fn cell(report: &Report) -> String {
     let (refused, failed) = (report.refusals.len(), report.failures.len());
     if report.cases > 0 && refused == report.cases {
@@ -134,10 +144,11 @@ fn larger(a: f64, b: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gradcheck::operations;
 
-    fn report(op: &'static str, worst: f64, failures: &[&str], refusals: &[&str]) -> Report {
+    fn report(subject: &str, worst: f64, failures: &[&str], refusals: &[&str]) -> Report {
         let owned = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
-        Report { op, cases: 2, worst, failures: owned(failures), refusals: owned(refusals) }
+        Report { subject: subject.into(), cases: 2, worst, failures: owned(failures), refusals: owned(refusals) }
     }
 
     /// Its lines, as `check` hands them out.
@@ -153,7 +164,8 @@ mod tests {
             vec![report("max", 2e-9, &[], &["a: no"]), report("max", 0.0, &["b: x", "c: y"], &[])],
             vec![report("mul", 0.0, &[], &["d: no", "e: no"]), report("mul", 3e-9, &[], &[])],
         ];
-        let table = Table { devices: vec!["cpu".into(), "candle".into()], second: true, width: 3, rows };
+        let kinds = vec!["operation", "operation", "loss"];
+        let table = Table { devices: vec!["cpu".into(), "candle".into()], second: true, width: 3, kinds, rows };
         assert!(!table.passed());
         let due = [
             "               cpu      candle",
@@ -167,31 +179,38 @@ mod tests {
             "  a: no",
             "  d: no",
             "  e: no",
-            "3 operations on cpu, candle, 6 cases of gradients of gradients: worst error 5.0e-1, limit 1e-6, \
+            "2 operations, 1 loss on cpu, candle, 6 cases of gradients of gradients: worst error 5.0e-1, limit 1e-6, \
              FAILED: add on candle, max on candle",
         ];
         assert_eq!(lines(&table), due);
     }
 
     #[test]
+    fn kinds_are_counted() {
+        assert_eq!(counts(&["operation"; 3]), "3 operations");
+        assert_eq!(counts(&["layer", "loss", "loss", "mix", "mix"]), "1 layer, 2 losses, 2 mixes");
+    }
+
+    #[test]
     fn nan_is_the_worst() {
         let rows = vec![vec![report("add", f64::NAN, &["a: error NaN"], &[])], vec![report("mul", 1e-9, &[], &[])]];
-        let table = Table { devices: vec!["cpu".into()], second: false, width: 3, rows };
+        let table = Table { devices: vec!["cpu".into()], second: false, width: 3, kinds: vec!["operation"; 2], rows };
         assert!(table.summary().contains("worst error NaN, "), "{}", table.summary());
         assert!(table.row(&table.rows[0])[0].ends_with("NaN FAILED 1"));
     }
 
     #[test]
-    fn a_table_of_two_devices() -> Result<()> {
+    fn a_table_of_two_devices() -> crate::Result<()> {
         let cpu = |threads| Ok::<_, crate::Error>(Device::new(taper_cpu::CpuBackend::with_threads(threads)?));
         let mut told = Vec::new();
-        let table = Table::check(&["add", "matmul"], &[cpu(1)?, cpu(2)?], false, |line| told.push(line.to_string()))?;
+        let chosen: Vec<Subject> =
+            operations().into_iter().filter(|op| ["add", "matmul"].contains(&op.name())).collect();
+        let table = Table::check(&chosen, &[cpu(1)?, cpu(2)?], false, |line| told.push(line.to_string()));
         assert!(table.passed());
         assert_eq!(told, lines(&table));
-        let ops: Vec<&str> = table.reports().map(|(_, report)| report.op).collect();
+        let ops: Vec<&str> = table.reports().map(|(_, report)| report.subject.as_str()).collect();
         assert_eq!(ops, ["add", "add", "matmul", "matmul"]);
         assert!(told[3].starts_with("2 operations on cpu, cpu, ") && told[3].ends_with(", all passed"), "{}", told[3]);
-        assert!(Table::check(&["ad"], &[cpu(1)?], false, |_| {}).is_err());
         Ok(())
     }
 }

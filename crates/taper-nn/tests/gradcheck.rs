@@ -1,0 +1,46 @@
+//! The gradients of every layer, loss and mix, first and second, beside central differences; and that none escapes.
+
+mod common;
+
+use common::device;
+use std::collections::BTreeSet;
+use taper_nn::gradcheck::subjects;
+use taper_nn::taper_tensor::gradcheck::{Subject, Table};
+
+fn check_all(second: bool) {
+    let (all, mut lines) = (subjects(), String::new());
+    let table = Table::check(&all, &[device()], second, |line| lines += &format!("{line}\n"));
+    assert!(table.passed(), "{lines}");
+    assert!(table.reports().all(|(_, report)| report.cases > 0 && report.refusals.is_empty()), "{lines}");
+    assert_eq!(table.reports().count(), all.len());
+}
+
+#[test]
+fn gradients_agree_with_differences() {
+    check_all(false);
+}
+
+#[test]
+fn gradients_of_gradients_agree_with_differences() {
+    check_all(true);
+}
+
+#[test]
+fn every_file_is_registered() {
+    // What is in a folder without being one of its kind.
+    for (kind, folder, others) in
+        [("layer", "layers", &["mod", "pair"][..]), ("loss", "losses", &["mod"]), ("mix", "mix", &["mod", "beta"])]
+    {
+        let path = format!("{}/src/{folder}", env!("CARGO_MANIFEST_DIR"));
+        let files: BTreeSet<String> = std::fs::read_dir(path)
+            .unwrap()
+            .filter_map(|entry| Some(entry.unwrap().path().file_stem()?.to_str()?.to_owned()))
+            .filter(|name| !others.contains(&name.as_str()))
+            .collect();
+        let all = subjects();
+        let names: Vec<&str> = all.iter().filter(|subject| subject.kind() == kind).map(Subject::name).collect();
+        assert!(names.is_sorted(), "in alphabetical order: {names:?}");
+        let names: BTreeSet<String> = names.into_iter().map(String::from).collect();
+        assert_eq!(files, names, "files in src/{folder}, and what its mod.rs lists");
+    }
+}
