@@ -2,8 +2,9 @@
 
     python torch_optim.py
 
-Writes crates/taper-nn/tests/data/torch_optim.json. RMSprop, Adagrad, Muon, clipping, and what L1 adds are PyTorch's own; Lion,
-LAMB, SGD with decoupled weight decay, the Muon of airbench94 and Lookahead, which PyTorch has not, are written out below.
+Writes crates/taper-nn/tests/data/torch_optim.json. RMSprop, Adagrad, Muon, clipping, and what L1 adds are PyTorch's
+own; Lion, LAMB, SGD with decoupled weight decay, the Muon of airbench94 and Lookahead, which PyTorch has not, are
+written out below.
 
 Tensors are {"shape": [...], "data": [...]} with row-major data.
 """
@@ -17,7 +18,8 @@ torch.manual_seed(12)
 torch.set_default_dtype(torch.float64)
 PATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../crates/taper-nn/tests/data/torch_optim.json")
 
-# PyTorch's Muon iterates in bfloat16, whatever its parameters are. In f64 it is the same recurrence, and can be compared.
+# PyTorch's Muon iterates in bfloat16, whatever its parameters are. In f64 it is the same recurrence, and can be
+# compared.
 torch.bfloat16 = torch.float64
 
 
@@ -206,8 +208,8 @@ def clips():
     return found
 
 
-record = {"peer": f"PyTorch {torch.__version__}, f64", "optimisers": optimisers(), "lookahead": lookahead(), "ema": ema()}
-record["clips"] = clips()
+record = {"peer": f"PyTorch {torch.__version__}, f64", "optimisers": optimisers()}
+record |= {"lookahead": lookahead(), "ema": ema(), "clips": clips()}
 with open(PATH, "w") as file:
     json.dump(record, file, separators=(",", ":"))
     file.write("\n")

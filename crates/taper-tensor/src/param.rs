@@ -60,7 +60,8 @@ impl Param {
         self.0.learned && !self.0.frozen.load(Ordering::Acquire)
     }
 
-    /// From now on it is a constant: no gradient reaches it, and optimisers leave it as it is. Its value can still be set.
+    /// From now on it is a constant: no gradient reaches it, and optimisers leave it as it is. Its value can still be
+    /// set.
     pub fn freeze(&self) {
         self.set_frozen(true);
     }

@@ -4,8 +4,8 @@ use taper_tensor::{Gradients, Param, Result, Tensor, no_grad};
 
 /// The sum of gradients, on the device.
 ///
-/// With a loss that is a mean over its micro-batch, and `n` of equal size, `take(1.0 / n)` is the gradient of the mean over
-/// all of them.
+/// With a loss that is a mean over its micro-batch, and `n` of equal size, `take(1.0 / n)` is the gradient of the mean
+/// over all of them.
 #[derive(Debug)]
 pub struct Accumulator {
     /// Parameters, each with the sum of its gradients, if there was one.

@@ -1,5 +1,5 @@
-//! Adagrad (Duchi, Hazan and Singer, "Adaptive subgradient methods for online learning and stochastic optimization", JMLR
-//! 2011, figure 1, diagonal), as PyTorch computes it, with t from 1:
+//! Adagrad (Duchi, Hazan and Singer, "Adaptive subgradient methods for online learning and stochastic optimization",
+//! JMLR 2011, figure 1, diagonal), as PyTorch computes it, with t from 1:
 //!
 //! s ← s + g²; p ← p − lr / (1 + (t − 1)η) · g / (√s + ε)
 

@@ -1,11 +1,11 @@
-//! Gradients made smaller before a step, on the device, as PyTorch's `clip_grad_norm_` and `clip_grad_value_` do (Pascanu et
-//! al., "On the difficulty of training recurrent neural networks", ICML 2013, algorithm 1).
+//! Gradients made smaller before a step, on the device, as PyTorch's `clip_grad_norm_` and `clip_grad_value_` do
+//! (Pascanu et al., "On the difficulty of training recurrent neural networks", ICML 2013, algorithm 1).
 
 use super::{norm, wide};
 use taper_tensor::{Error, Gradients, Param, Result, Tensor, no_grad};
 
-/// All gradients of `params` times min(1, `max_norm` / (‖g‖ + 1e-6)), where ‖g‖ is the norm of all of them together. Returns
-/// ‖g‖, a scalar on the device; an infinite `max_norm` only measures.
+/// All gradients of `params` times min(1, `max_norm` / (‖g‖ + 1e-6)), where ‖g‖ is the norm of all of them together.
+/// Returns ‖g‖, a scalar on the device; an infinite `max_norm` only measures.
 ///
 /// Where a gradient holds an infinity or a NaN, what comes out is not finite either, and the step is skipped.
 pub fn clip_grad_norm(gradients: &mut Gradients, params: &[Param], max_norm: f64) -> Result<Tensor> {
@@ -29,8 +29,8 @@ pub fn clip_grad_norm(gradients: &mut Gradients, params: &[Param], max_norm: f64
     })
 }
 
-/// Every element of the gradients of `params` brought into [−`max`, `max`]. NaN stays; an infinity becomes the bound, so that
-/// it does not skip the step.
+/// Every element of the gradients of `params` brought into [−`max`, `max`]. NaN stays; an infinity becomes the bound,
+/// so that it does not skip the step.
 pub fn clip_grad_value(gradients: &mut Gradients, params: &[Param], max: f64) -> Result<()> {
     check_bound("clip_grad_value", "max", max)?;
     no_grad(|| {

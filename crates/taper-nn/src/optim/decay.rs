@@ -1,5 +1,6 @@
-//! What pulls weights towards 0, for every optimiser: classic L2, g ← g + λp; decoupled weight decay, p ← p − lr · λ · p
-//! (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019); L1, g ← g + ρ · sign(p).
+//! What pulls weights towards 0, for every optimiser: classic L2, g ← g + λp; decoupled weight decay,
+//! p ← p − lr · λ · p (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019); L1,
+//! g ← g + ρ · sign(p).
 
 use super::check_not_negative;
 use taper_tensor::{Result, Tensor};

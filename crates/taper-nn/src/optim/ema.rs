@@ -1,5 +1,6 @@
-//! The exponential moving average of weights: a ← d · a + (1 − d) · p after every step (Polyak and Juditsky, "Acceleration of
-//! stochastic approximation by averaging", 1992, in the form of Tarvainen and Valpola, "Mean teachers", NeurIPS 2017).
+//! The exponential moving average of weights: a ← d · a + (1 − d) · p after every step (Polyak and Juditsky,
+//! "Acceleration of stochastic approximation by averaging", 1992, in the form of Tarvainen and Valpola, "Mean
+//! teachers", NeurIPS 2017).
 
 use super::{OptimizerState, check_distinct, wide};
 use taper_tensor::{Error, Param, Result, Tensor, no_grad};
@@ -23,7 +24,8 @@ struct Slot {
 }
 
 impl Ema {
-    /// Averages `params`, with the decay d in [0, 1]. Buffers may be among them: a running mean is averaged, integers copied.
+    /// Averages `params`, with the decay d in [0, 1]. Buffers may be among them: a running mean is averaged, integers
+    /// copied.
     pub fn new(params: Vec<Param>, decay: f64) -> Result<Self> {
         if !(0.0..=1.0).contains(&decay) {
             return Err(Error::argument("ema", format!("decay must be 0 to 1, came as {decay}")));
@@ -58,8 +60,8 @@ impl Ema {
         OptimizerState { tensors: self.slots.iter().map(average).collect(), counts: vec![] }
     }
 
-    /// Continues from `state`. An error names what is missing or has another shape, or says that the averages are in the
-    /// model now; then nothing was changed.
+    /// Continues from `state`. An error names what is missing or has another shape, or says that the averages are in
+    /// the model now; then nothing was changed.
     pub fn load_state(&mut self, state: &OptimizerState) -> Result<()> {
         if self.swapped {
             return Err(Error::argument(

@@ -3,7 +3,8 @@
 use super::{Optimizer, OptimizerState, check_distinct};
 use taper_tensor::{Error, Gradients, Param, Result, Tensor};
 
-/// Several optimisers, each over its own parameters, as one. A gradient that is not finite in any part skips the step of all.
+/// Several optimisers, each over its own parameters, as one. A gradient that is not finite in any part skips the step
+/// of all.
 ///
 /// ```
 /// # use taper_nn::{DType, Device, Groups, Init, Optimizer, Params, RandomKey, matches};

@@ -1,5 +1,5 @@
-//! Lookahead (Zhang et al., "Lookahead optimizer: k steps forward, 1 step back", NeurIPS 2019, algorithm 1): after every k
-//! steps of an inner optimiser on the fast weights θ, the slow weights φ ← φ + α(θ − φ), and θ ← φ.
+//! Lookahead (Zhang et al., "Lookahead optimizer: k steps forward, 1 step back", NeurIPS 2019, algorithm 1): after
+//! every k steps of an inner optimiser on the fast weights θ, the slow weights φ ← φ + α(θ − φ), and θ ← φ.
 
 use super::{Optimizer, OptimizerState, set_where};
 use taper_tensor::profile::{Phase, phase};
@@ -21,8 +21,8 @@ impl Default for LookaheadConfig {
     }
 }
 
-/// Slow weights around another optimiser, whose rates it has. The slow weights start as what the parameters are when it is
-/// made.
+/// Slow weights around another optimiser, whose rates it has. The slow weights start as what the parameters are when it
+/// is made.
 pub struct Lookahead {
     config: LookaheadConfig,
     inner: Box<dyn Optimizer>,

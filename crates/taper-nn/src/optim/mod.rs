@@ -48,8 +48,8 @@ pub struct StepOutcome {
 }
 
 impl StepOutcome {
-    /// Whether the parameters were changed. If not, the last good ones are still there. Reads [`StepOutcome::flag`] from
-    /// the device.
+    /// Whether the parameters were changed. If not, the last good ones are still there. Reads [`StepOutcome::flag`]
+    /// from the device.
     pub fn taken(&self) -> Result<bool> {
         self.flag.as_ref().map_or(Ok(true), |flag| Ok(flag.item()? != 0.0))
     }
@@ -62,7 +62,8 @@ impl StepOutcome {
 
 /// Changes parameters by their gradients.
 pub trait Optimizer: Send {
-    /// One step. Parameters without a gradient, and frozen ones, stay as they are. When any gradient is not finite, all stay.
+    /// One step. Parameters without a gradient, and frozen ones, stay as they are. When any gradient is not finite, all
+    /// stay.
     ///
     /// Nothing is read from the device. So the host, which counts steps, cannot know of one that was skipped: it counts
     /// (in Adam's bias correction, and as the first step that SGD does not dampen).
@@ -88,8 +89,8 @@ pub trait Optimizer: Send {
     /// Sets the base learning rate of the steps that follow; an error unless it is finite and at least 0.
     fn set_lr(&mut self, lr: f64) -> Result<()>;
 
-    /// The steps that follow are made at the base rate × `factor`, as a schedule says; 1 at first. An error unless it is
-    /// finite and at least 0.
+    /// The steps that follow are made at the base rate × `factor`, as a schedule says; 1 at first. An error unless it
+    /// is finite and at least 0.
     fn set_lr_factor(&mut self, factor: f64) -> Result<()>;
 
     /// All that a checkpoint needs, each named as in PyTorch behind its parameter's name: `conv1.weight.exp_avg`.

@@ -3,15 +3,18 @@
 //!
 //! u ← μu + g; d = g + μu with Nesterov's look-ahead, else u; p ← p − lr · s · NS(d)
 //!
-//! NS(d), Newton–Schulz: X = d / (‖d‖ + ε), then `ns_steps` times X ← aX + (bA + cA²)X with A = XXᵀ, which takes all singular
-//! values near 1. With a taller matrix than wide, Xᵀ goes through it: A is the smaller of both. s is [`AdjustLr`]'s.
+//! NS(d), Newton–Schulz: X = d / (‖d‖ + ε), then `ns_steps` times X ← aX + (bA + cA²)X with A = XXᵀ, which takes all
+//! singular values near 1. With a taller matrix than wide, Xᵀ goes through it: A is the smaller of both. s is
+//! [`AdjustLr`]'s.
 //!
-//! PyTorch remembers (1 − μ)u instead of u, and computes NS in bfloat16; the division by ‖d‖ makes the first all the same.
+//! PyTorch remembers (1 − μ)u instead of u, and computes NS in bfloat16; the division by ‖d‖ makes the first all the
+//! same.
 
 use super::{Decay, Moment, PerParameter, Rule, check_decays, check_not_negative, norm, wide};
 use taper_tensor::{Error, Param, Result, Tensor};
 
-/// The optimiser Muon, for parameters of two dimensions or more. Biases and the like take another: see [`super::Groups`].
+/// The optimiser Muon, for parameters of two dimensions or more. Biases and the like take another: see
+/// [`super::Groups`].
 pub type Muon = PerParameter<MuonConfig>;
 
 /// The parameters of [`Muon`].

@@ -126,8 +126,8 @@ impl Slot {
     }
 }
 
-/// A backend with a kernel never reaches the composed version: it is held to the kernel here, and the kernel to PyTorch in
-/// `tests/optimisers.rs`.
+/// A backend with a kernel never reaches the composed version: it is held to the kernel here, and the kernel to PyTorch
+/// in `tests/optimisers`.
 #[cfg(test)]
 pub(super) fn assert_composed_and_kernel_agree<R: Rule + Copy>(config: R) -> Result<()> {
     use taper_tensor::{DType, Device, Distribution, RandomKey};

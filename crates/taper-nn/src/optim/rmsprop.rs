@@ -1,5 +1,5 @@
-//! RMSprop (Hinton, "Neural networks for machine learning", lecture 6e, 2012; centred as in Graves, "Generating sequences
-//! with recurrent neural networks", 2013, equations 38 to 41), as PyTorch computes it:
+//! RMSprop (Hinton, "Neural networks for machine learning", lecture 6e, 2012; centred as in Graves, "Generating
+//! sequences with recurrent neural networks", 2013, equations 38 to 41), as PyTorch computes it:
 //!
 //! v ← αv + (1 − α)g²; d = g / (√v + ε); u ← μu + d; p ← p − lr · u, or p − lr · d without momentum.
 //!

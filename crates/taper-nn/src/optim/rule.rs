@@ -4,7 +4,8 @@ use super::Decay;
 use std::fmt::Debug;
 use taper_tensor::{Param, Result, Tensor};
 
-/// The recurrence of an optimiser for one parameter, and its configuration. [`super::PerParameter`] makes an optimiser of it.
+/// The recurrence of an optimiser for one parameter, and its configuration. [`super::PerParameter`] makes an optimiser
+/// of it.
 ///
 /// ```
 /// use taper_nn::{Decay, Moment, PerParameter, Result, Rule, Tensor};
@@ -68,13 +69,15 @@ pub trait Rule: Debug + Send {
     /// What pulls the weights towards 0; it is applied before [`Rule::update`].
     fn decay(&self) -> Decay;
 
-    /// What is remembered of a parameter, each of its shape: the names, PyTorch's where it has one, and the first values.
+    /// What is remembered of a parameter, each of its shape: the names, PyTorch's where it has one, and the first
+    /// values.
     fn memory(&self) -> Vec<(&'static str, f64)>;
 
     /// The parameter and what is remembered after a step with the gradient `g`, on the device throughout.
     fn update(&self, now: Moment, p: Tensor, g: &Tensor, memory: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)>;
 
-    /// The same in a kernel, with weight decay (L1 is in `g`), where `apply` is not 0; `None` if there is no such kernel.
+    /// The same in a kernel, with weight decay (L1 is in `g`), where `apply` is not 0; `None` if there is no such
+    /// kernel.
     fn kernel(
         &self,
         _now: Moment,

@@ -22,7 +22,8 @@ impl OptimizerState {
         self.counts.iter().find(|(found, _)| found == name).map(|&(_, count)| count)
     }
 
-    /// The tensors that `params` are called, on their devices. An error when one is missing, or of another shape or dtype.
+    /// The tensors that `params` are called, on their devices. An error when one is missing, or of another shape or
+    /// dtype.
     pub(super) fn like(&self, op: &str, params: &[&Param]) -> Result<Vec<Tensor>> {
         let find = |param: &&Param| -> Result<Tensor> {
             let (name, now) = (param.name(), param.tensor());

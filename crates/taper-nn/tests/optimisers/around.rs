@@ -1,4 +1,5 @@
-//! What is made around optimisers: groups, frozen parameters, averages, slow weights, clipping, sums over micro-batches.
+//! What is made around optimisers: groups, frozen parameters, averages, slow weights, clipping, sums over
+//! micro-batches.
 
 use crate::{draw, every, gradients, param, said, values};
 use taper_nn::{
