@@ -1,9 +1,10 @@
-"""Records scikit-learn's metrics on small random cases, in f64, into crates/taper-train/tests/data/sklearn_metrics.json.
+"""Records scikit-learn's metrics on small random cases, in f64, into
+crates/taper-train/tests/data/sklearn_metrics.json.
 
     python xtask/peers/sklearn_metrics.py
 
-Probabilities are multiples of 1/20, so that rows have ties and lie on the limits of bins. All labels of a case are told to
-scikit-learn, also those that do not occur; what it calls undefined (a NaN) is null.
+Probabilities are multiples of 1/20, so that rows have ties and lie on the limits of bins. All labels of a case are told
+to scikit-learn, also those that do not occur; what it calls undefined (a NaN) is null.
 """
 
 import json
@@ -36,7 +37,9 @@ def classification(name, num_classes, classes, probabilities):
         "confusion": metrics.confusion_matrix(classes, predicted, labels=labels).tolist(),
         # Of two classes scikit-learn's top-k compares one score with a threshold: another thing.
         "top_k": [
-            metrics.top_k_accuracy_score(classes, p, k=k, labels=labels) for k in range(1, num_classes) if num_classes > 2
+            metrics.top_k_accuracy_score(classes, p, k=k, labels=labels)
+            for k in range(1, num_classes)
+            if num_classes > 2
         ],
         "auc": [number(metrics.roc_auc_score(onehot[:, c], p[:, c])) for c in labels],
         "log_loss": metrics.log_loss(classes, p, labels=labels),
@@ -54,12 +57,18 @@ def classification(name, num_classes, classes, probabilities):
     want["calibration"] = []
     for bins in [1, 5, 10, 15]:
         accuracy, mean = calibration.calibration_curve(right, confidence, pos_label=1, n_bins=bins, strategy="uniform")
-        # calibration_curve leaves out empty bins and does not tell how many samples are in the others: its own rule again.
+        # calibration_curve leaves out empty bins and does not tell how many samples the others have: its rule again.
         at = np.searchsorted(np.linspace(0.0, 1.0, bins + 1)[1:-1], confidence)
         count = np.bincount(at, minlength=bins)
         error = np.sum(count[count > 0] * np.abs(accuracy - mean)) / len(classes)
         want["calibration"].append(
-            {"bins": bins, "count": count.tolist(), "accuracy": accuracy.tolist(), "confidence": mean.tolist(), "error": error}
+            {
+                "bins": bins,
+                "count": count.tolist(),
+                "accuracy": accuracy.tolist(),
+                "confidence": mean.tolist(),
+                "error": error,
+            }
         )
     return {
         "name": name,

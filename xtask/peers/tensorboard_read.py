@@ -3,8 +3,8 @@
     python xtask/peers/tensorboard_read.py EVENT_FILE
     python xtask/peers/tensorboard_read.py --torch
 
-The first prints what crates/taper-train/tests/data/tensorboard_read.json holds, for the file that the test of that crate
-(tests/tensorboard.rs) writes and names. The second prints tests/data/torch_histograms.json: histograms as PyTorch's
+The first prints what crates/taper-train/tests/data/tensorboard_read.json holds, for the file that the test beside it
+(tests/tensorboard.rs) writes and names. The second prints torch_histograms.json, beside it too: histograms as PyTorch's
 SummaryWriter makes them.
 """
 
@@ -49,7 +49,8 @@ def read(path):
 
     def series(tags, events_of, value_of):
         return {
-            tag: [{"step": e.step, "wall_time": e.wall_time, "value": value_of(e)} for e in events_of(tag)] for tag in tags
+            tag: [{"step": e.step, "wall_time": e.wall_time, "value": value_of(e)} for e in events_of(tag)]
+            for tag in tags
         }
 
     hparams = {}

@@ -1,5 +1,5 @@
-//! Metrics beside scikit-learn's recorded numbers (`xtask/peers/sklearn_metrics.py`), their invariants, and what they say to
-//! wrong input.
+//! Metrics beside scikit-learn's recorded numbers (`xtask/peers/sklearn_metrics.py`), their invariants, and what they
+//! say to wrong input.
 
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -259,12 +259,12 @@ proptest! {
         prop_assert_eq!(matrix.total(), classes.len() as u64);
         prop_assert_eq!(matrix.accuracy(), accuracy(&classes, &predicted).unwrap());
         let micro = matrix.average(Average::Micro);
-        prop_assert_eq!((micro.precision, micro.recall, micro.f1), (matrix.accuracy(), matrix.accuracy(), matrix.accuracy()));
+        prop_assert_eq!(triple(micro), [matrix.accuracy(); 3]);
         // The mean recall by support is the accuracy again.
         prop_assert!((matrix.average(Average::Weighted).recall - matrix.accuracy()).abs() < 1e-12);
         for class in matrix.per_class() {
-            let between = class.f1 >= class.precision.min(class.recall) - 1e-12 && class.f1 <= class.precision.max(class.recall) + 1e-12;
-            prop_assert!(between, "{:?}", class);
+            let (low, high) = (class.precision.min(class.recall), class.precision.max(class.recall));
+            prop_assert!((low - 1e-12..=high + 1e-12).contains(&class.f1), "{:?}", class);
         }
     }
 
@@ -280,7 +280,8 @@ proptest! {
         let areas = auc_per_class(&classes, &scores, n).unwrap();
         for (class, area) in areas.into_iter().enumerate() {
             let column = |positive: bool| {
-                let of = move |(&c, row): (&i64, &[f32])| ((c == class as i64) == positive).then(|| f64::from(row[class]));
+                let is = |c: i64| (c == class as i64) == positive;
+                let of = move |(&c, row): (&i64, &[f32])| is(c).then(|| f64::from(row[class]));
                 classes.iter().zip(scores.chunks(n)).filter_map(of).collect::<Vec<_>>()
             };
             let (positive, negative) = (column(true), column(false));
@@ -330,7 +331,10 @@ proptest! {
     }
 
     #[test]
-    fn errors_of_numbers_are_ordered(pairs in proptest::collection::vec((-9.0..9.0_f64, -9.0..9.0_f64), 2..30), by in 0.5..3.0_f64) {
+    fn errors_of_numbers_are_ordered(
+        pairs in proptest::collection::vec((-9.0..9.0_f64, -9.0..9.0_f64), 2..30),
+        by in 0.5..3.0_f64,
+    ) {
         let (targets, predicted): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
         let (absolute, root) = (mae(&targets, &predicted).unwrap(), rmse(&targets, &predicted).unwrap());
         prop_assert!(0.0 <= absolute && absolute <= root * (1.0 + 1e-12));

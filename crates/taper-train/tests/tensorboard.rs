@@ -100,7 +100,7 @@ fn write(folder: &Path) -> Map<String, Value> {
             twin.scalar("loss/validation", step, loss + 0.01 * step as f64);
         }
     }
-    twin.scalar("negative", 1 << 40, -0.1);
+    twin.scalar("negative", 1 << 30, -0.1);
 
     let device = Device::new(CpuBackend::new().unwrap());
     let values: Vec<f32> = (0..60).map(|at| (at * 37 % 60) as f32 / 64.0 - 0.46).collect();
@@ -214,9 +214,9 @@ fn records_are_whole() {
     let version = [&[0x09][..], &(START + 0.5).to_le_bytes(), &[0x1a, 13], b"brain.Event:2"].concat();
     assert_eq!(records[0], version);
     let last = records.iter().rev().find(|record| record.windows(8).any(|part| part == b"negative")).unwrap();
-    // step: int64 = 2, 2⁴⁰; summary = 5 { value = 1 { tag = 1, simple_value: float = 2 } }.
+    // step: int64 = 2, 2³⁰; summary = 5 { value = 1 { tag = 1, simple_value: float = 2 } }.
     let value = [&[0x0a, 8][..], b"negative", &[0x15], &(-0.1_f32).to_le_bytes()].concat();
-    let step = [0x10, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20];
+    let step = [0x10, 0x80, 0x80, 0x80, 0x80, 0x04];
     assert_eq!(last[9..], [&step[..], &[0x2a, 17, 0x0a, 15], &value].concat());
 }
 

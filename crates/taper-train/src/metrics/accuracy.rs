@@ -19,8 +19,8 @@ pub fn predictions<T: Copy + Into<f64>>(scores: &[T], num_classes: usize) -> Res
     Ok(scored.rows().map(|(_, row)| argmax(row) as i64).collect())
 }
 
-/// Top-k accuracy: the share of samples whose class is among the `k` largest scores, `1 ≤ k ≤ C`. Of equal scores, those of
-/// the last classes count as the larger ones, as in scikit-learn.
+/// Top-k accuracy: the share of samples whose class is among the `k` largest scores, `1 ≤ k ≤ C`. Of equal scores,
+/// those of the last classes count as the larger ones, as in scikit-learn.
 pub fn top_k<T: Copy + Into<f64>>(classes: &[i64], scores: &[T], num_classes: usize, k: usize) -> Result<f64> {
     let scored = Scored::new("top-k", classes, scores, num_classes)?;
     if !(1..=num_classes).contains(&k) {

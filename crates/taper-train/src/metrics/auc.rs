@@ -1,11 +1,11 @@
-//! The area under the receiver operating characteristic, by ranks: the probability that a sample of the class scores higher
-//! than one of the rest, ties counting half (Mann and Whitney's U over `n₊ n₋`).
+//! The area under the receiver operating characteristic, by ranks: the probability that a sample of the class scores
+//! higher than one of the rest, ties counting half (Mann and Whitney's U over `n₊ n₋`).
 
 use super::input::{Scored, index, lengths, wrong};
 use crate::Result;
 
-/// The area for two classes, `classes` 0 and 1, with the scores of class 1. `None` where only one class occurs: there is no
-/// such area then.
+/// The area for two classes, `classes` 0 and 1, with the scores of class 1. `None` where only one class occurs: there
+/// is no such area then.
 pub fn auc<T: Copy + Into<f64>>(classes: &[i64], scores: &[T]) -> Result<Option<f64>> {
     lengths("auc", "scores", scores.len(), classes.len())?;
     let scores: Vec<f64> = scores.iter().map(|&score| score.into()).collect();
@@ -38,7 +38,8 @@ pub fn auc_macro<T: Copy + Into<f64>>(classes: &[i64], scores: &[T], num_classes
     Ok((!areas.is_empty()).then(|| areas.iter().sum::<f64>() / areas.len() as f64))
 }
 
-/// `(R₊ − n₊ (n₊ + 1) / 2) / (n₊ n₋)` with the sum `R₊` of the positive samples' ranks, equal scores sharing their mean rank.
+/// `(R₊ − n₊ (n₊ + 1) / 2) / (n₊ n₋)` with the sum `R₊` of the positive samples' ranks, equal scores sharing their mean
+/// rank.
 fn area(positive: &[bool], scores: &[f64]) -> Option<f64> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]));

@@ -1,5 +1,5 @@
-//! Whether a model is right as often as it says: confidence against accuracy, in bins (Guo et al. 2017, "On Calibration of
-//! Modern Neural Networks", section 2).
+//! Whether a model is right as often as it says: confidence against accuracy, in bins (Guo et al. 2017, "On Calibration
+//! of Modern Neural Networks", section 2).
 
 use super::input::{Scored, argmax, wrong};
 use crate::Result;
@@ -19,8 +19,8 @@ pub struct Bin {
     pub accuracy: f64,
 }
 
-/// The reliability diagram: `bins` bins of equal width over `[0, 1]`, a sample's confidence being its largest probability. The
-/// bins are those of scikit-learn's `calibration_curve(strategy="uniform")`, with the empty ones.
+/// The reliability diagram: `bins` bins of equal width over `[0, 1]`, a sample's confidence being its largest
+/// probability. The bins are those of scikit-learn's `calibration_curve(strategy="uniform")`, with the empty ones.
 pub fn calibration_bins<T: Copy + Into<f64>>(
     classes: &[i64],
     probabilities: &[T],
@@ -49,8 +49,8 @@ pub fn calibration_bins<T: Copy + Into<f64>>(
     Ok(bins)
 }
 
-/// Expected calibration error: `Σ_b |B_b| / N · |accuracy(B_b) − confidence(B_b)|` over [`calibration_bins`]. 15 bins are
-/// customary.
+/// Expected calibration error: `Σ_b |B_b| / N · |accuracy(B_b) − confidence(B_b)|` over [`calibration_bins`]. 15 bins
+/// are customary.
 pub fn calibration_error<T: Copy + Into<f64>>(
     classes: &[i64],
     probabilities: &[T],

@@ -1,8 +1,8 @@
 //! Precision, recall and F1, of each class and averaged, from a confusion matrix.
 //!
-//! With `TP`, `FP`, `FN` the true positives, false positives and false negatives of a class: precision `TP / (TP + FP)`,
-//! recall `TP / (TP + FN)`, `F1 = 2 TP / (2 TP + FP + FN)`. `0 / 0` counts as 0, as with scikit-learn's `zero_division=0`: the
-//! precision of a class that was never predicted, the recall of one that never occurs.
+//! With `TP`, `FP`, `FN` the true positives, false positives and false negatives of a class: precision `TP / (TP +
+//! FP)`, recall `TP / (TP + FN)`, `F1 = 2 TP / (2 TP + FP + FN)`. `0 / 0` counts as 0, as with scikit-learn's
+//! `zero_division=0`: the precision of a class that was never predicted, the recall of one that never occurs.
 
 use super::Confusion;
 

@@ -58,7 +58,7 @@ impl Canvas {
 fn dots(text: &str) -> impl Iterator<Item = (usize, usize)> {
     text.chars().enumerate().flat_map(|(place, character)| {
         let column = move |(x, bits): (usize, u8)| {
-            (0..font::HEIGHT).filter(move |y| bits >> y & 1 == 1).map(move |y| (place * font::ADVANCE + x, y))
+            (0..font::ROWS).filter(move |y| bits >> y & 1 == 1).map(move |y| (place * font::ADVANCE + x, y))
         };
         font::columns(character).into_iter().enumerate().flat_map(column)
     })

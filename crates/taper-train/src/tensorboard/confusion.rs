@@ -15,9 +15,9 @@ const WRONG: Colour = [203, 67, 20];
 const MOST_NUMBERS: usize = 40;
 const LONGEST_NAME: usize = 20;
 
-/// Draws `matrix` with a row for each true class and a column for each predicted one. A cell's colour tells its share of its
-/// row, by the share's root, so that the few errors of a good model show; its number is the count. Classes beyond `names`
-/// show their number; names are cut at 20 characters, and `?` stands for all but ASCII.
+/// Draws `matrix` with a row for each true class and a column for each predicted one. A cell's colour tells its share
+/// of its row, by the share's root, so that the few errors of a good model show; its number is the count. Classes
+/// beyond `names` show their number; names are cut at 20 characters, and `?` stands for all but ASCII.
 pub fn confusion_picture<S: AsRef<str>>(matrix: &Confusion, names: &[S]) -> Picture {
     let classes = matrix.num_classes();
     let name = |class: usize| names.get(class).map_or_else(|| class.to_string(), |name| name.as_ref().to_string());
@@ -29,7 +29,7 @@ pub fn confusion_picture<S: AsRef<str>>(matrix: &Confusion, names: &[S]) -> Pict
     let numbers = classes <= MOST_NUMBERS;
     let widest = matrix.counts().iter().map(|count| text_width(&count.to_string(), scale)).max().unwrap_or(0);
     // A line between cells belongs to the cell after it.
-    let cell = if numbers { widest.max(2 * line_height) + 2 * margin } else { line_height } + 1;
+    let cell = if numbers { widest.max(2 * line_height) + 2 * margin } else { line_height + 2 } + 1;
     let longest = names.iter().map(|name| text_width(name, scale)).max().unwrap_or(0);
     // Title, names, cells, in either direction.
     let start = 3 * margin + line_height + longest;

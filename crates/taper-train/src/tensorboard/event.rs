@@ -1,15 +1,17 @@
-//! TensorFlow's messages: `Event`, `Summary`, and what a summary's value may hold. The numbers are the fields' in `event.proto`,
-//! `summary.proto`, `tensor.proto` and TensorBoard's `plugins/hparams/plugin_data.proto`.
+//! TensorFlow's messages: `Event`, `Summary`, and what a summary's value may hold. The numbers are the fields' in
+//! `event.proto`, `summary.proto`, `tensor.proto` and TensorBoard's `plugins/hparams/plugin_data.proto`.
 
 use super::wire::Message;
 use super::{Histogram, Picture};
 
 /// A hyperparameter's value.
 #[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs)]
 pub enum HParam {
+    /// A rate, a count.
     Number(f64),
+    /// A name.
     Text(String),
+    /// On or off.
     Bool(bool),
 }
 

@@ -15,16 +15,17 @@ pub struct Histogram {
     pub sum: f64,
     /// The sum of their squares.
     pub sum_squares: f64,
-    /// The upper limit of each bucket, which is the lower one of the next. The first is empty, so that the lower limit of the
-    /// second is told; empty ones beside each other are one, as in `histogram.cc` (PyTorch keeps the thousand around 0).
+    /// The upper limit of each bucket, which is the lower one of the next. The first is empty, so that the lower limit
+    /// of the second is told; empty ones beside each other are one, as in `histogram.cc` (PyTorch keeps the thousand
+    /// around 0).
     pub limits: Vec<f64>,
     /// How many numbers are in each bucket, its lower limit included and its upper one not.
     pub counts: Vec<u64>,
 }
 
 impl Histogram {
-    /// The histogram of the finite ones among `values`; `None` where there are none. What lies beyond the outermost limits
-    /// counts in the outermost buckets.
+    /// The histogram of the finite ones among `values`; `None` where there are none. What lies beyond the outermost
+    /// limits counts in the outermost buckets.
     pub fn new<T: Copy + Into<f64>>(values: &[T]) -> Option<Self> {
         let edges = edges();
         let mut counts = vec![0_u64; edges.len() - 1];

@@ -1,4 +1,5 @@
-//! What TensorBoard shows of a run: scalars, histograms, pictures, text and hyperparameters, written as its event files.
+//! What TensorBoard shows of a run: scalars, histograms, pictures, text and hyperparameters, written as its event
+//! files.
 //!
 //! A file is a sequence of records (`record.rs`), each a message of Protocol Buffers (`wire.rs`): TensorFlow's `Event`
 //! (`event.proto`, `summary.proto`). Nothing but TensorBoard itself is needed to look at them:

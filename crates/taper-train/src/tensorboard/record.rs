@@ -1,5 +1,5 @@
-//! TFRecord framing: `length: u64 | masked CRC of the length: u32 | data | masked CRC of the data: u32`, all little-endian
-//! (tensorflow.org/tutorials/load_data/tfrecord).
+//! TFRecord framing: `length: u64 | masked CRC of the length: u32 | data | masked CRC of the data: u32`, all
+//! little-endian (tensorflow.org/tutorials/load_data/tfrecord).
 
 use std::io::{self, Read, Seek, SeekFrom};
 

@@ -9,7 +9,8 @@ pub fn weight_histograms(events: &mut EventWriter, step: u64, params: &[Param]) 
     params.iter().try_for_each(|param| tensor(events, &format!("weights/{}", param.name()), step, &param.tensor()))
 }
 
-/// Writes the histogram of each parameter's gradient under `gradients/NAME`, where it has one. Reads them from the device.
+/// Writes the histogram of each parameter's gradient under `gradients/NAME`, where it has one. Reads them from the
+/// device.
 pub fn gradient_histograms(events: &mut EventWriter, step: u64, params: &[Param], gradients: &Gradients) -> Result<()> {
     let found = params.iter().filter_map(|param| Some((param.name(), gradients.of_param(param)?)));
     found.into_iter().try_for_each(|(name, gradient)| tensor(events, &format!("gradients/{name}"), step, gradient))

@@ -1,5 +1,5 @@
-//! Protocol Buffers' wire format (protobuf.dev/programming-guides/encoding): a message is a sequence of fields, each a tag
-//! `number << 3 | type` and a payload.
+//! Protocol Buffers' wire format (protobuf.dev/programming-guides/encoding): a message is a sequence of fields, each a
+//! tag `number << 3 | type` and a payload.
 
 const VARINT: u32 = 0;
 const EIGHT_BYTES: u32 = 1;
@@ -77,6 +77,8 @@ mod tests {
     #[test]
     fn fields_are_as_documented() {
         assert_eq!(Message::default().int(1, 150).into_bytes(), [0x08, 0x96, 0x01]);
+        assert_eq!(Message::default().int(1, 127).into_bytes(), [0x08, 0x7f]);
+        assert_eq!(Message::default().int(1, 128).into_bytes(), [0x08, 0x80, 0x01]);
         let minus_two = [0x08, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
         assert_eq!(Message::default().int(1, -2).into_bytes(), minus_two);
         let testing = [0x12, 0x07, 0x74, 0x65, 0x73, 0x74, 0x69, 0x6e, 0x67];

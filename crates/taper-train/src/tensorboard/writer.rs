@@ -19,8 +19,8 @@ pub fn wall_clock() -> Clock {
     Box::new(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |elapsed| elapsed.as_secs_f64()))
 }
 
-/// Writes events, each at once, so that TensorBoard follows and a kill loses nothing. Steps count from 1 or 0, as the caller
-/// likes; tags with a common part before a slash (`loss/train`, `loss/validation`) are shown together.
+/// Writes events, each at once, so that TensorBoard follows and a kill loses nothing. Steps count from 1 or 0, as the
+/// caller likes; tags with a common part before a slash (`loss/train`, `loss/validation`) are shown together.
 pub struct EventWriter {
     path: PathBuf,
     file: File,
@@ -41,8 +41,8 @@ impl EventWriter {
         Ok(writer)
     }
 
-    /// Goes on with the file in `folder` after its first `length` bytes, a [`position`](Self::position) of the writer before;
-    /// what follows them, of a run that was killed after its last checkpoint, is cut off.
+    /// Goes on with the file in `folder` after its first `length` bytes, a [`position`](Self::position) of the writer
+    /// before; what follows them, of a run that was killed after its last checkpoint, is cut off.
     pub fn open_at(folder: impl AsRef<Path>, length: u64, clock: Clock) -> Result<Self> {
         let path = folder.as_ref().join(FILE_NAME);
         let mut file = File::options().read(true).write(true).open(&path).map_err(Error::io("open", &path))?;
