@@ -7,7 +7,7 @@ use clap::builder::EnumValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, ValueEnum};
 use std::path::PathBuf;
-use taper::train::{Config, Experiment, KEYS, Override, experiments};
+use taper::train::{Config, Experiment, KEYS, Key, Override, RunFolder, experiments};
 
 /// A command line, read.
 pub struct Cli {
@@ -45,6 +45,13 @@ pub struct TrainArgs {
     /// The run's folder, new or empty [default: runs/EXPERIMENT-YYYYMMDD-HHMMSS]
     #[arg(long, value_name = "DIR")]
     pub run_dir: Option<PathBuf>,
+    /// Go on with the run in this folder from its last checkpoint, as if it had never stopped; its settings are its own, and
+    /// what is set besides must agree with them [default: a new run]
+    #[arg(long, value_name = "RUN", conflicts_with = "run_dir")]
+    pub resume: Option<PathBuf>,
+    /// Settings known to work well together; the other flags come after them [default: none; recipes below]
+    #[arg(long, value_name = "NAME")]
+    pub recipe: Option<String>,
     /// A TOML file of settings that differ from the defaults; flags and --set come after it [default: none]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -260,9 +267,14 @@ fn train_command(experiment: &Experiment) -> clap::Command {
         }
     });
     let keys = KEYS.iter().map(|key| format!("  {:<24} {}; {}", key.name, help(&config, key.name), key.range));
+    let recipes = experiment.recipes().iter().map(|recipe| format!("  {:<24} {}\n", recipe.name(), recipe.about()));
+    let recipes = match recipes.collect::<String>() {
+        list if list.is_empty() => list,
+        list => format!("Recipes:\n{list}\n"),
+    };
     TrainArgs::augment_args(clap::Command::new(experiment.name()).args(key_flags))
         .about(experiment.about())
-        .after_help(format!("Keys for --set and --config:\n{}", keys.collect::<Vec<_>>().join("\n")))
+        .after_help(format!("{recipes}Keys for --set and --config:\n{}", keys.collect::<Vec<_>>().join("\n")))
 }
 
 /// The help of the flag that sets `key`, with its default.
@@ -285,9 +297,31 @@ fn flags(matches: &ArgMatches) -> Vec<(&'static str, Override)> {
 }
 
 impl TrainArgs {
-    /// The experiment's configuration with the file's differences, then the flags', then those of `--set`.
+    /// The experiment's configuration with the recipe's differences, then the file's, then the flags', then those of
+    /// `--set`. That of a run to resume is its own, and what is said besides may only change its threads.
     pub fn config(&self, experiment: &Experiment) -> Result<Config, Failure> {
-        let mut config = experiment.config();
+        let own = match &self.resume {
+            Some(path) if path.join("config.toml").is_file() => Some(RunFolder::resume(path)?.read_config()?.0),
+            _ => None,
+        };
+        let config = self.changed(own.clone().unwrap_or_else(|| experiment.config()), experiment)?;
+        let Some(own) = own else { return Ok(config) };
+        let other = |key: &&Key| key.name != "device.threads" && own.get(key.name) != config.get(key.name);
+        match KEYS.iter().find(other) {
+            None => Ok(config),
+            Some(key) => Err(Failure::usage(format!(
+                "--resume: {} is {} in this run, and cannot become {}; a new run can have it",
+                key.name,
+                own.get(key.name).unwrap_or_else(|| "not set".into()),
+                config.get(key.name).unwrap_or_else(|| "not set".into())
+            ))),
+        }
+    }
+
+    fn changed(&self, mut config: Config, experiment: &Experiment) -> Result<Config, Failure> {
+        if let Some(name) = &self.recipe {
+            config = config.with(&experiment.recipe(name)?.overrides()?)?;
+        }
         if let Some(path) = &self.config {
             config = config.with(&Override::read_file(path)?)?;
         }
@@ -342,7 +376,7 @@ mod tests {
         let line =
             ["taper", "train", "digits", "--epochs", "3", "--lr", "1", "--no-shuffle", "--set", "train.epochs=4"];
         let found = config(&line).unwrap();
-        assert_eq!((found.train.epochs, found.optimizer.lr, found.train.shuffle), (4, 1.0, false));
+        assert_eq!((found.train.epochs, found.optimizer.lr, found.train.shuffle), (4, Some(1.0), false));
         assert_eq!(config(&["taper", "train", "digits"]).unwrap(), experiments()[1].config());
     }
 

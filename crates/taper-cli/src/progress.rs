@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, stderr, stdout};
 use std::time::{Duration, Instant};
 use taper::data::{Event, Located};
-use taper::train::{Config, DatasetRecord, DeviceConfig, EpochReport, Evaluation, Reporter, Start, StepReport};
+use taper::train::{Config, DatasetRecord, DeviceConfig, EpochReport, Evaluation, Reporter, Split, Start, StepReport};
 
 /// Where there is no bar, steps are told no more often than this, and ten times an epoch: a run of seconds tells its
 /// epochs only.
@@ -25,6 +25,8 @@ pub struct Progress<'a> {
     quiet: bool,
     bar: Bar,
     begun: Instant,
+    /// Steps made before that, by a run that was resumed.
+    resumed: u64,
     /// When a line was last printed.
     told: Instant,
     download: Download,
@@ -54,7 +56,7 @@ impl<'a> Progress<'a> {
         let device = described(&config.device);
         let about = format!("{} on {device}, {}, seed {}", config.model, config.train.dtype, config.train.seed);
         let (bar, download) = (Bar::new(quiet, logs), Download::new(quiet, logs));
-        Self { output, about, quiet, bar, begun: Instant::now(), told: Instant::now(), download, at_start: None }
+        Self { output, about, quiet, bar, begun: Instant::now(), resumed: 0, told: Instant::now(), download, at_start: None }
     }
 
     /// Takes the bar away.
@@ -90,16 +92,24 @@ impl Reporter for Progress<'_> {
         if let Some(listen) = self.at_start.take() {
             listen();
         }
-        self.begun = Instant::now();
+        (self.begun, self.resumed) = (Instant::now(), start.resumed);
+        let validation = match start.validation {
+            0 => String::new(),
+            n => format!("{n} to validate on, "),
+        };
         let folder = start.folder.map(|path| format!("; run folder {}", path.display())).unwrap_or_default();
         self.line(&format!(
-            "{}: {} parameters, {} pictures to learn from, {} to measure on, {} steps{folder}",
-            self.about, start.parameters, start.train, start.test, start.steps
+            "{}: {} parameters, {} pictures to learn from, {}{} to test on, {} steps{folder}",
+            self.about, start.parameters, start.train, validation, start.test, start.steps
         ));
+        if start.resumed > 0 {
+            self.line(&format!("going on after step {} of {}", start.resumed, start.steps));
+        }
     }
 
     fn step(&mut self, step: &StepReport) {
-        let left = self.begun.elapsed().as_secs_f64() / step.made as f64 * (step.steps - step.made) as f64;
+        let made = step.made.saturating_sub(self.resumed).max(1);
+        let left = self.begun.elapsed().as_secs_f64() / made as f64 * (step.steps - step.made) as f64;
         let StepReport { epoch, epochs, step_in_epoch, steps_in_epoch, .. } = *step;
         let state = format!(
             "loss {:.4} accuracy {:.1}% {:.0} pictures/s left {}",
@@ -118,20 +128,23 @@ impl Reporter for Progress<'_> {
         }
     }
 
-    fn evaluating(&mut self, done: usize, total: usize) {
-        self.bar.show("measuring".into(), done as u64, total as u64, "on the test split".into());
+    fn evaluating(&mut self, split: Split, done: usize, total: usize) {
+        self.bar.show("measuring".into(), done as u64, total as u64, format!("on the {} split", split.name()));
     }
 
     fn epoch(&mut self, epoch: &EpochReport) {
+        let validation = match epoch.validation {
+            Some(found) => {
+                format!("validation loss {:.4}, validation accuracy {:.2}%", found.loss, 100.0 * found.accuracy())
+            }
+            None => format!("training accuracy {:.2}%", 100.0 * epoch.train_accuracy),
+        };
+        let EpochReport { epoch, epochs, train_loss, images_per_s, seconds, idle, .. } = *epoch;
+        // A wait worth telling of is one that anybody would notice.
+        let waited = if idle > 0.02 * seconds { format!(", {idle:.1} s of them waiting for batches") } else { String::new() };
         self.line(&format!(
-            "epoch {}/{}: training loss {:.4}, test loss {:.4}, test accuracy {:.2}%, {:.0} pictures/s, {:.1} s",
-            epoch.epoch,
-            epoch.epochs,
-            epoch.train_loss,
-            epoch.test.loss,
-            100.0 * epoch.test.accuracy(),
-            epoch.images_per_s,
-            epoch.seconds
+            "epoch {epoch}/{epochs}: training loss {train_loss:.4}, {validation}, {images_per_s:.0} pictures/s, \
+             {seconds:.1} s{waited}"
         ));
     }
 }

@@ -22,7 +22,6 @@ pub use files::atomic_write;
 pub use image::{ImageDataset, Splits};
 pub use loader::{Batch, BatchLoader, LoaderOptions};
 pub use locate::{DATA_VARIABLE, Event, LocateOptions, Located, Origin};
-pub use manifest::{Archive, Embedded, Files, Manifest, Records};
 pub use pipeline::{Pipeline, PipelineOptions};
 pub use manifest::{Archive, Download, Embedded, Files, Layout, Manifest, Records};
 pub use split::split;

@@ -26,13 +26,14 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use taper_tensor::{DType, Error, HostData, Param, Result, Shape, Tensor, no_grad};
+use taper_tensor::{DType, Device, Error, HostData, Param, Result, Shape, Tensor, no_grad};
 
 /// Writes `params` to `path`, replacing what is there. An error names the file and says what the system said (no such
 /// folder, no space, no permission); the old file is then still there.
 pub fn save(params: &[Param], path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
-    let bytes = to_bytes(params)?;
+    // What PyTorch's own tools write, and some of them look for.
+    let bytes = to_bytes(params.iter().map(|param| (param.name(), param.tensor())), ["format", "pt"])?;
     write_whole(path, &bytes).map_err(|e| Error::Parameter(format!("cannot write weights {}: {e}", path.display())))
 }
 
@@ -47,12 +48,37 @@ pub fn load_cast(params: &[Param], path: impl AsRef<Path>) -> Result<()> {
     load_from(params, path.as_ref(), true)
 }
 
-/// The bytes of a safetensors file of `params`.
-fn to_bytes(params: &[Param]) -> Result<Vec<u8>> {
-    let mut found = Vec::with_capacity(params.len());
-    for param in params {
-        let value = param.tensor();
-        found.push((param.name(), value.shape().clone(), value.dtype(), bytes_of(&value.to_host()?)));
+/// Writes tensors of any names to `path` with one text, `note`, in the file's metadata under `key`; replaces what is there
+/// as [`save`] does.
+pub fn save_noted(tensors: &[(String, Tensor)], key: &str, note: &str, path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    let bytes = to_bytes(tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.clone())), [key, note])?;
+    write_whole(path, &bytes).map_err(|e| Error::Parameter(format!("cannot write {}: {e}", path.display())))
+}
+
+/// Reads what [`save_noted`] wrote: all tensors, in the order of their names, on `device`, and the text under `key`, if any.
+pub fn read_noted(key: &str, path: impl AsRef<Path>, device: &Device) -> Result<(Vec<(String, Tensor)>, Option<String>)> {
+    let named = path.as_ref().display();
+    let cut = |e| Error::Parameter(format!("{named} is no whole safetensors file, it may be cut off: {e}"));
+    let bytes = fs::read(&path).map_err(|e| Error::Parameter(format!("cannot read {named}: {e}")))?;
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(cut)?;
+    let note = header.metadata().as_ref().and_then(|notes| notes.get(key)).cloned();
+    let mut tensors = Vec::new();
+    for (name, view) in SafeTensors::deserialize(&bytes).map_err(cut)?.tensors() {
+        let dtype = in_memory(view.dtype())
+            .ok_or_else(|| Error::Parameter(format!("{named}: {name} is {}, which is not read", view.dtype())))?;
+        let tensor = Tensor::from_host(host_of(view.data(), dtype), Shape::from(view.shape()), device)?;
+        tensors.push((name, tensor));
+    }
+    tensors.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok((tensors, note))
+}
+
+/// The bytes of a safetensors file of tensors by name, with one entry of metadata.
+fn to_bytes<'a>(tensors: impl Iterator<Item = (&'a str, Tensor)>, [key, note]: [&str; 2]) -> Result<Vec<u8>> {
+    let mut found = Vec::new();
+    for (name, value) in tensors {
+        found.push((name, value.shape().clone(), value.dtype(), bytes_of(&value.to_host()?)));
     }
     let mut views = Vec::with_capacity(found.len());
     for (name, shape, dtype, bytes) in &found {
@@ -60,9 +86,9 @@ fn to_bytes(params: &[Param]) -> Result<Vec<u8>> {
             .map_err(|e| Error::Parameter(format!("cannot save {name}: {e}")))?;
         views.push((*name, view));
     }
-    // What PyTorch's own tools write, and some of them look for.
-    let origin = [("format".to_owned(), "pt".to_owned())].into_iter().collect();
-    safetensors::serialize(views, Some(origin)).map_err(|e| Error::Parameter(format!("cannot save weights: {e}")))
+    // One entry alone: a map of more would be written in any order.
+    let metadata = [(key.to_owned(), note.to_owned())].into_iter().collect();
+    safetensors::serialize(views, Some(metadata)).map_err(|e| Error::Parameter(format!("cannot save weights: {e}")))
 }
 
 fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
@@ -174,13 +200,18 @@ fn in_memory(dtype: Dtype) -> Option<DType> {
 
 /// Little-endian bytes.
 fn bytes_of(data: &HostData) -> Vec<u8> {
+    fn each<const N: usize, T: Copy>(values: &[T], to: impl Fn(T) -> [u8; N]) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(values.len() * N);
+        values.iter().for_each(|&value| bytes.extend_from_slice(&to(value)));
+        bytes
+    }
     match data {
-        HostData::F32(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
-        HostData::F64(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
-        HostData::F16(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
-        HostData::BF16(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        HostData::F32(v) => each(v, f32::to_le_bytes),
+        HostData::F64(v) => each(v, f64::to_le_bytes),
+        HostData::F16(v) => each(v, f16::to_le_bytes),
+        HostData::BF16(v) => each(v, bf16::to_le_bytes),
         HostData::U8(v) => v.clone(),
-        HostData::I64(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        HostData::I64(v) => each(v, i64::to_le_bytes),
     }
 }
 

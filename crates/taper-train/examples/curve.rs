@@ -1,6 +1,5 @@
-//! Trains the digits' model and draws the test accuracy of each epoch, through a reporter of its own.
+//! Trains the digits' model and draws the validation accuracy of each epoch, through a reporter of its own.
 
-use std::sync::atomic::AtomicBool;
 use taper_data::digits;
 use taper_models::{InputSpec, build};
 use taper_nn::{DType, Device, Params, RandomKey};
@@ -10,7 +9,7 @@ struct Bars;
 
 impl Reporter for Bars {
     fn epoch(&mut self, epoch: &EpochReport) {
-        let accuracy = epoch.test.accuracy();
+        let accuracy = epoch.validation.map_or(0.0, |found| found.accuracy());
         println!("{:>3} {:6.2}% {}", epoch.epoch, 100.0 * accuracy, "#".repeat((60.0 * accuracy) as usize));
     }
 }
@@ -20,8 +19,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let params = Params::new(&device, DType::F32, RandomKey::new(0));
     let model = build("mlp", &InputSpec { shape: [1, 8, 8], classes: 10 }, &params)?;
     let splits = digits()?;
-    let (config, stop) = (experiment("digits")?.config(), AtomicBool::new(false));
-    let (train, test) = (&splits.train, &splits.test);
-    Fit { config: &config, model: &*model, params: &params, train, test, folder: None, stop: &stop }.run(&mut Bars)?;
+    let config = experiment("digits")?.config();
+    let (train, validation) = splits.train.split_off(config.data.validation, config.train.seed)?;
+    Fit::new(&config, &*model, &params, &train).validation(&validation).run(&mut Bars)?;
     Ok(())
 }

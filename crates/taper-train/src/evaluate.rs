@@ -1,17 +1,18 @@
 //! Loss and accuracy over a dataset.
 
 use crate::scalars::Scalars;
-use crate::{Error, Reporter, Result};
+use crate::{Error, Reporter, Result, Split, Views, logits};
+use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering};
-use taper_data::{Batch, BatchLoader, Dataset, LoaderOptions};
+use taper_data::{Augment, Batch, Dataset, LoaderOptions, Pipeline, PipelineOptions};
 use taper_nn::taper_tensor::Element;
-use taper_nn::{Context, CrossEntropy, DType, Module, Params, Tensor, no_grad};
+use taper_nn::{Context, CrossEntropy, DType, Module, Params, Reduction, Tensor, no_grad};
 
 /// Losses are read from the device every so many batches.
 const READ_EVERY: usize = 10;
 
 /// What a measurement found.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// The mean cross entropy.
     pub loss: f64,
@@ -28,61 +29,103 @@ impl Evaluation {
     }
 }
 
-/// Measures `model`, whose parameters are `params`, on `data`, `batch_size` samples at a time, in order, without
-/// gradients. What was found is read from the device every ten batches. `None` when `stop` was raised meanwhile.
+/// What was predicted, sample by sample, in the order of the data.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Predictions {
+    /// The class of the largest logit.
+    pub predicted: Vec<i64>,
+    /// Its probability.
+    pub probability: Vec<f64>,
+    /// The true class.
+    pub truth: Vec<i64>,
+}
+
+/// How to measure.
+#[derive(Debug, Clone)]
+pub struct EvaluateOptions {
+    /// Samples at a time.
+    pub batch_size: usize,
+    /// How often each picture is looked at.
+    pub views: Views,
+    /// What is done to pictures before: normalisation.
+    pub augment: Vec<Augment>,
+    /// What the reporter is told that this is.
+    pub split: Split,
+}
+
+/// Measures `model`, whose parameters are `params`, on `data`, in order, without gradients. What was found is read from the
+/// device every ten batches. `None` when `stop` was raised meanwhile.
 ///
 /// # Errors
 /// When the data are empty or do not fit the model.
-pub fn evaluate<D: Dataset>(
+pub fn evaluate<D: Dataset + Sync>(
     model: &dyn Module,
     params: &Params,
     data: &D,
-    batch_size: usize,
+    options: &EvaluateOptions,
     stop: &AtomicBool,
     reporter: &mut dyn Reporter,
-) -> Result<Option<Evaluation>> {
-    let loader = BatchLoader::new(data, LoaderOptions { batch_size, shuffle: None, drop_last: false })?;
+) -> Result<Option<(Evaluation, Predictions)>> {
     match params.dtype() {
-        DType::F32 => measure::<f32, _>(model, params, loader, stop, reporter),
-        DType::F64 => measure::<f64, _>(model, params, loader, stop, reporter),
+        DType::F32 => measure::<f32, _>(model, params, data, options, stop, reporter),
+        DType::F64 => measure::<f64, _>(model, params, data, options, stop, reporter),
         other => Err(unsupported(other)),
     }
 }
 
-fn measure<T: Element, D: Dataset>(
+fn measure<T: Element, D: Dataset + Sync>(
     model: &dyn Module,
     params: &Params,
-    mut loader: BatchLoader<D>,
+    data: &D,
+    options: &EvaluateOptions,
     stop: &AtomicBool,
     reporter: &mut dyn Reporter,
-) -> Result<Option<Evaluation>> {
-    let total = loader.dataset().len();
-    let mut found = Evaluation { loss: 0.0, correct: 0, samples: 0 };
-    let mut batch = Batch::<T>::default();
-    let mut waiting = Vec::new();
-    while loader.next_into(&mut batch) {
-        if stop.load(Ordering::Relaxed) {
-            return Ok(None);
-        }
-        let scalars = no_grad(|| {
-            let (x, classes) = upload(&mut batch, params)?;
-            let logits = model.forward(&x, &Context::eval())?; // [B, classes]
-            let loss = CrossEntropy::default().forward(&logits, &classes)?;
-            Ok::<_, Error>(Scalars::new([&loss, &correct(&logits, &classes)?])?)
-        })?;
-        waiting.push((batch.labels.len(), scalars));
-        if waiting.len() == READ_EVERY || loader.position() == loader.len() {
-            let read = Scalars::read(waiting.iter().map(|(_, scalars)| scalars))?;
-            for ((samples, _), [loss, correct]) in waiting.drain(..).zip(read) {
-                found.loss += loss * samples as f64;
-                found.correct += correct as usize;
-                found.samples += samples;
+) -> Result<Option<(Evaluation, Predictions)>> {
+    let loader = LoaderOptions { batch_size: options.batch_size, shuffle: None, drop_last: false };
+    let pipeline = PipelineOptions { loader, augment: options.augment.clone(), seed: 0, workers: 1, ahead: 2 };
+    std::thread::scope(|scope| {
+        let mut loader = Pipeline::<T>::start(scope, data, pipeline)?;
+        let mut found = Evaluation { loss: 0.0, correct: 0, samples: 0 };
+        let mut predictions = Predictions::default();
+        let mut batch = Batch::<T>::default();
+        let mut waiting = Vec::new();
+        while loader.next_into(&mut batch) {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(None);
             }
-            reporter.evaluating(found.samples, total);
+            predictions.truth.extend(&batch.labels);
+            let rows = no_grad(|| {
+                let (x, classes) = upload(&mut batch, params)?;
+                let logits = logits(model, &x, &Context::eval(), options.views)?; // [B, classes]
+                rows(&logits, &classes)
+            })?;
+            waiting.push(rows);
+            if waiting.len() == READ_EVERY || loader.position() == loader.len() {
+                let read = Scalars::read(&waiting.iter().collect::<Vec<_>>())?;
+                for &[loss, predicted, probability] in read.iter().flat_map(|rows| rows.as_chunks::<3>().0) {
+                    found.loss += loss;
+                    found.correct += usize::from(predicted as i64 == predictions.truth[found.samples]);
+                    found.samples += 1;
+                    predictions.predicted.push(predicted as i64);
+                    predictions.probability.push(probability);
+                }
+                waiting.clear();
+                reporter.evaluating(options.split, found.samples, data.len());
+            }
         }
-    }
-    found.loss /= found.samples as f64;
-    Ok(Some(found))
+        found.loss /= found.samples as f64;
+        Ok(Some((found, predictions)))
+    })
+}
+
+/// Of each row of `logits: [B, classes]` its loss, the class of its largest logit, and that class's probability: `[B, 3]`.
+fn rows(logits: &Tensor, classes: &Tensor) -> Result<Tensor> {
+    let loss = CrossEntropy { reduction: Reduction::None, ..CrossEntropy::default() }.forward(logits, classes)?; // [B]
+    let predicted = logits.argmax(1, false)?; // [B]
+    let probability = logits.softmax(1)?.max(&[1], false)?; // [B]
+    let columns = [loss, predicted, probability].map(|column| column.cast(DType::F64)?.reshape([classes.count(), 1]));
+    let columns = columns.into_iter().collect::<taper_nn::Result<Vec<_>>>()?;
+    Ok(Tensor::concat(&columns.iter().collect::<Vec<_>>(), 1)?)
 }
 
 /// The batch on the device: inputs `[B, …]` and classes `[B]`. The inputs are moved out of `batch`.

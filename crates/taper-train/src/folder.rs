@@ -29,6 +29,24 @@ impl RunFolder {
         Ok(Self(path))
     }
 
+    /// The folder of a run that is to be resumed, made if it is not there. What a kill has left half written is removed.
+    ///
+    /// # Errors
+    /// When it holds files, but no run's.
+    pub fn resume(path: impl Into<PathBuf>) -> Result<Self> {
+        let folder = Self(path.into());
+        if !folder.config().is_file() {
+            for half in half_written(&folder.0) {
+                let _ = fs::remove_file(half);
+            }
+            return Self::create(folder.0);
+        }
+        for half in half_written(&folder.0).into_iter().chain(half_written(&folder.checkpoints())) {
+            fs::remove_file(&half).map_err(Error::io("remove", &half))?;
+        }
+        Ok(folder)
+    }
+
     /// Makes a new folder `ROOT/NAME-YYYYMMDD-HHMMSS` (UTC).
     pub fn fresh(root: &Path, name: &str) -> Result<Self> {
         fs::create_dir_all(root).map_err(Error::io("create the folder", root))?;
@@ -79,16 +97,47 @@ impl RunFolder {
         self.0.join("metrics.jsonl")
     }
 
+    /// Where TensorBoard's event file is.
+    pub fn events(&self) -> PathBuf {
+        self.0.join("events")
+    }
+
+    /// Where the report is.
+    pub fn report(&self) -> PathBuf {
+        self.0.join("report.html")
+    }
+
+    /// Where checkpoints are.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.0.join("checkpoints")
+    }
+
+    /// The last checkpoint: what a run is resumed from.
+    pub fn last(&self) -> PathBuf {
+        self.checkpoints().join("last.safetensors")
+    }
+
+    /// The weights of the best epoch, by the validation split.
+    pub fn best(&self) -> PathBuf {
+        self.checkpoints().join("best.safetensors")
+    }
+
+    /// The result of a run that was finished: written last.
+    pub fn result(&self) -> PathBuf {
+        self.0.join("result.json")
+    }
+
     /// Where the weights are.
     pub fn model(&self) -> PathBuf {
         self.0.join("model.safetensors")
     }
 
-    /// Writes `config.toml`.
-    pub fn write_config(&self, config: &Config, record: &Record) -> Result<()> {
+    /// Writes `config.toml`: the settings, and what was recorded as soon as that is known.
+    pub fn write_config(&self, config: &Config, record: Option<&Record>) -> Result<()> {
         let text = |e: toml::ser::Error| Error::Usage(format!("the configuration cannot be written as TOML: {e}"));
         let settings = toml::to_string_pretty(config).map_err(text)?;
-        let record = toml::to_string_pretty(&Recorded { record: record.clone() }).map_err(text)?;
+        let record = record.map(|record| toml::to_string_pretty(&Recorded { record: record.clone() }).map_err(text));
+        let record = record.transpose()?.unwrap_or_default();
         let name = &self.path().display();
         let all = format!(
             "# What this run was set to. The same again: taper train NAME --config {name}/config.toml\n{settings}\n\
@@ -97,8 +146,8 @@ impl RunFolder {
         Ok(taper_data::atomic_write(self.config(), all.as_bytes())?)
     }
 
-    /// Reads `config.toml`.
-    pub fn read_config(&self) -> Result<(Config, Record)> {
+    /// Reads `config.toml`. There is no record if the run was ended before it had its data.
+    pub fn read_config(&self) -> Result<(Config, Option<Record>)> {
         let path = self.config();
         let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
         let wrong = |e: toml::de::Error| Error::RunFolder {
@@ -107,17 +156,39 @@ impl RunFolder {
         };
         let mut settings: Table = text.parse().map_err(wrong)?;
         let record = settings.remove("record").map(|record| Table::from_iter([("record".to_string(), record)]));
-        let Recorded { record } = record.unwrap_or_default().try_into().map_err(wrong)?;
+        let record = record.map(|table| table.try_into().map_err(wrong)).transpose()?;
+        let record = record.map(|Recorded { record }| record);
         let config: Config = settings.try_into().map_err(wrong)?;
         config.check()?;
         Ok((config, record))
     }
 
-    /// Removes the folder if nothing was written to it: a run that failed before it began leaves nothing behind.
-    pub(crate) fn remove_if_empty(&self) {
-        // A folder that holds something is not removed, which is what is wanted.
+    /// Makes the folder of the checkpoints.
+    pub(crate) fn create_checkpoints(&self) -> Result<()> {
+        let path = self.checkpoints();
+        fs::create_dir_all(&path).map_err(Error::io("create the folder", &path))
+    }
+
+    /// Removes the folder unless training had begun: a run that failed before leaves nothing behind.
+    pub(crate) fn remove_if_not_begun(&self) {
+        if self.metrics().exists() {
+            return;
+        }
+        // What is not there, or holds something else, stays as it is, which is what is wanted.
+        let _ = fs::remove_file(self.config());
+        let _ = fs::remove_dir(self.checkpoints());
         let _ = fs::remove_dir(&self.0);
     }
+}
+
+/// What is beside a file that a kill kept from being renamed.
+fn half_written(folder: &Path) -> Vec<PathBuf> {
+    let half = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with('.') && name.ends_with(".tmp")
+    };
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(half).collect()
 }
 
 /// The table of its own that a record has in `config.toml`.

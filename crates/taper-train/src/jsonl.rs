@@ -1,9 +1,10 @@
-//! `metrics.jsonl`: a line every so many steps, a line an epoch.
+//! `metrics.jsonl`: a line every so many steps, a line an epoch, a line at the end.
 
-use crate::{EpochReport, Error, Result};
+use crate::{EpochReport, Error, Evaluation, Result, Times};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// Writes metrics, each line at once, so that the file can be followed and a kill loses nothing.
@@ -11,81 +12,155 @@ use std::path::{Path, PathBuf};
 pub struct Metrics {
     path: PathBuf,
     file: File,
+    length: u64,
 }
 
 #[derive(Serialize)]
 struct StepLine {
     step: u64,
     loss: f64,
+    lr: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gradient_norm: Option<f64>,
 }
 
 #[derive(Serialize)]
-struct EpochLine {
+struct EpochLine<'a> {
     epoch: u64,
     train_loss: f64,
+    train_accuracy: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    validation_loss: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    validation_accuracy: Option<f64>,
+    lr: f64,
+    images_per_s: f64,
+    loader_idle: f64,
+    seconds: f64,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    gradient_norms: BTreeMap<&'a str, f64>,
+}
+
+#[derive(Serialize)]
+struct TestLine {
     test_loss: f64,
     test_accuracy: f64,
-    images_per_s: f64,
     seconds: f64,
 }
 
 impl Metrics {
-    /// Opens `path`, emptied if it exists.
-    pub fn create(path: impl AsRef<Path>) -> Result<Self> {
+    /// Opens `path` to go on after its first `length` bytes; what follows them, of a run that was killed after its last
+    /// checkpoint, is cut off. With a length of 0 the file need not exist.
+    pub fn open(path: impl AsRef<Path>, length: u64) -> Result<Self> {
         let path = path.as_ref().to_path_buf();
-        let file = File::create(&path).map_err(Error::io("write", &path))?;
-        Ok(Self { path, file })
+        let opened = File::options().write(true).create(length == 0).truncate(false).open(&path).and_then(|mut file| {
+            // A length of 0 empties a file that is there; a device such as /dev/full has none to set.
+            let found = file.metadata()?;
+            if found.is_file() {
+                file.set_len(length)?;
+                file.seek(SeekFrom::Start(length))?;
+            }
+            Ok(file)
+        });
+        Ok(Self { file: opened.map_err(Error::io("write", &path))?, path, length })
     }
 
-    /// `{"step":1,"loss":2.299999952316284}`: the loss in as many digits as tell it from its neighbours.
-    pub fn step(&mut self, step: u64, loss: f64) -> Result<()> {
-        self.line(&StepLine { step, loss })
+    /// How many bytes it has.
+    pub fn length(&self) -> u64 {
+        self.length
     }
 
-    /// `{"epoch":1,"train_loss":…,"test_loss":…,"test_accuracy":…,"images_per_s":…,"seconds":…}`.
-    pub fn epoch(&mut self, report: &EpochReport) -> Result<()> {
-        let EpochReport { epoch, train_loss, test, images_per_s, seconds, .. } = *report;
-        let (test_loss, test_accuracy) = (test.loss, test.accuracy());
-        self.line(&EpochLine { epoch, train_loss, test_loss, test_accuracy, images_per_s, seconds })
+    /// Waits until all is on the disk.
+    pub fn sync(&self) -> Result<()> {
+        self.file.sync_data().map_err(Error::io("write", &self.path))
+    }
+
+    /// `{"step":1,"loss":2.299999952316284,"lr":0.001,"gradient_norm":1.5}`: each in as many digits as tell it from its
+    /// neighbours. The norm is that of all gradients together, where they are watched.
+    pub fn step(&mut self, step: u64, loss: f64, lr: f64, gradient_norm: Option<f64>) -> Result<()> {
+        self.line(&StepLine { step, loss, lr, gradient_norm })
+    }
+
+    /// `{"epoch":1,"train_loss":…,"train_accuracy":…,"validation_loss":…,"validation_accuracy":…,"lr":…,
+    /// "images_per_s":…,"loader_idle":…,"seconds":…,"gradient_norms":{"fc1.weight":…}}`; nothing of validation where there
+    /// is none, nor of gradients where they are not watched. Their norms are those of the last step that was looked at.
+    pub fn epoch<'a>(&mut self, report: &EpochReport, norms: impl IntoIterator<Item = (&'a str, f64)>) -> Result<()> {
+        self.line(&EpochLine {
+            epoch: report.epoch,
+            train_loss: report.train_loss,
+            train_accuracy: report.train_accuracy,
+            validation_loss: report.validation.map(|found| found.loss),
+            validation_accuracy: report.validation.map(|found| found.accuracy()),
+            lr: report.lr,
+            images_per_s: report.images_per_s,
+            loader_idle: report.idle,
+            seconds: report.seconds,
+            gradient_norms: norms.into_iter().filter(|(_, norm)| norm.is_finite()).collect(),
+        })
+    }
+
+    /// `{"test_loss":…,"test_accuracy":…,"seconds":…}`: the last line of a run that was finished.
+    pub fn test(&mut self, found: &Evaluation, times: &Times) -> Result<()> {
+        let seconds = times.training + times.measuring + times.saving;
+        self.line(&TestLine { test_loss: found.loss, test_accuracy: found.accuracy(), seconds })
     }
 
     fn line(&mut self, line: &impl Serialize) -> Result<()> {
         let written = serde_json::to_vec(line).map_err(std::io::Error::from).and_then(|mut bytes| {
             bytes.push(b'\n');
-            self.file.write_all(&bytes)
+            self.file.write_all(&bytes)?;
+            Ok(bytes.len() as u64)
         });
-        written.map_err(Error::io("write", &self.path))
+        self.length += written.map_err(Error::io("write", &self.path))?;
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Evaluation;
 
     #[test]
     fn lines_are_as_documented() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.jsonl");
-        let mut metrics = Metrics::create(&path).unwrap();
-        metrics.step(1, f64::from(2.3_f32)).unwrap();
-        let test = Evaluation { loss: 1.25, correct: 311, samples: 500 };
-        let report =
-            EpochReport { epoch: 1, epochs: 2, steps: 7, train_loss: 1.5, test, images_per_s: 812.5, seconds: 3.25 };
-        metrics.epoch(&report).unwrap();
-        assert_eq!(
-            std::fs::read_to_string(path).unwrap(),
-            "{\"step\":1,\"loss\":2.299999952316284}\n\
-             {\"epoch\":1,\"train_loss\":1.5,\"test_loss\":1.25,\"test_accuracy\":0.622,\
-             \"images_per_s\":812.5,\"seconds\":3.25}\n"
-        );
+        let mut metrics = Metrics::open(&path, 0).unwrap();
+        metrics.step(1, f64::from(2.3_f32), 0.001, Some(1.5)).unwrap();
+        let found = Evaluation { loss: 1.25, correct: 311, samples: 500 };
+        let report = EpochReport {
+            epoch: 1,
+            epochs: 2,
+            steps: 7,
+            train_loss: 1.5,
+            train_accuracy: 0.5,
+            validation: Some(found),
+            lr: 0.001,
+            images_per_s: 812.5,
+            idle: 0.25,
+            seconds: 3.25,
+        };
+        metrics.epoch(&report, [("fc1.weight", 0.5)]).unwrap();
+        let length = metrics.length();
+        metrics.epoch(&EpochReport { epoch: 2, validation: None, ..report }, []).unwrap();
+        metrics.test(&found, &Times { training: 1.0, measuring: 0.5, saving: 0.25, waiting: 0.5 }).unwrap();
+        let first = "{\"step\":1,\"loss\":2.299999952316284,\"lr\":0.001,\"gradient_norm\":1.5}\n\
+             {\"epoch\":1,\"train_loss\":1.5,\"train_accuracy\":0.5,\"validation_loss\":1.25,\"validation_accuracy\":0.622,\
+             \"lr\":0.001,\"images_per_s\":812.5,\"loader_idle\":0.25,\"seconds\":3.25,\"gradient_norms\":{\"fc1.weight\":0.5}}\n";
+        let rest = "{\"epoch\":2,\"train_loss\":1.5,\"train_accuracy\":0.5,\"lr\":0.001,\"images_per_s\":812.5,\
+             \"loader_idle\":0.25,\"seconds\":3.25}\n{\"test_loss\":1.25,\"test_accuracy\":0.622,\"seconds\":1.75}\n";
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{first}{rest}"));
+        // Gone on with from where it was, it is cut there.
+        let mut metrics = Metrics::open(&path, length).unwrap();
+        metrics.step(8, 0.5, 0.1, None).unwrap();
+        let expected = format!("{first}{{\"step\":8,\"loss\":0.5,\"lr\":0.1}}\n");
+        assert_eq!((std::fs::read_to_string(&path).unwrap(), metrics.length()), (expected.clone(), expected.len() as u64));
     }
 
     #[test]
     #[cfg(target_os = "linux")]
     fn a_full_disk_is_told_with_what_to_do() {
-        let mut metrics = Metrics::create("/dev/full").unwrap();
-        let text = metrics.step(1, 0.5).unwrap_err().to_string();
+        let mut metrics = Metrics::open("/dev/full", 0).unwrap();
+        let text = metrics.step(1, 0.5, 0.1, None).unwrap_err().to_string();
         assert!(text.starts_with("cannot write /dev/full: No space left on device"), "{text}");
         assert!(text.ends_with("; free some space or choose another folder"), "{text}");
     }

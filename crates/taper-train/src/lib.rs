@@ -1,16 +1,24 @@
 #![doc = include_str!("../README.md")]
 
+mod checkpoint;
 mod config;
 mod error;
 mod evaluate;
 mod experiments;
+mod finish;
 mod fit;
 mod folder;
-mod jsonl;
+pub mod hook;
 pub mod html;
+mod jsonl;
 mod kept;
+mod learner;
+mod logs;
+pub mod lr_finder;
 pub mod metrics;
+mod monitor;
 mod nearest;
+mod optimize;
 pub mod plot;
 mod record;
 mod report;
@@ -19,18 +27,23 @@ pub mod runs;
 mod scalars;
 pub mod tensorboard;
 mod timestamp;
-mod views;
 pub mod tune;
+mod views;
 
-pub use config::{Config, DataConfig, DeviceConfig, KEYS, Key, OptimizerConfig, Override, TrainConfig};
+pub use config::{
+    CheckpointConfig, Config, DataConfig, DeviceConfig, GroupConfig, KEYS, Key, LogConfig, Monitored, OptimizerConfig,
+    Override, Reduction, RegularizationConfig, ScheduleConfig, TrainConfig,
+};
 pub use error::{Error, Result};
-pub use evaluate::{Evaluation, evaluate};
-pub use experiments::{Experiment, experiment, experiments};
-pub use fit::{Fit, Outcome};
+pub use evaluate::{EvaluateOptions, Evaluation, Predictions, evaluate};
+pub use experiments::{Experiment, Recipe, experiment, experiments};
+pub use fit::{Fit, Outcome, Times};
 pub use folder::RunFolder;
+pub use hook::{Flow, Hook, RunView, StepView};
 pub use jsonl::Metrics;
+pub use learner::Objective;
 pub use nearest::nearest;
 pub use record::{DatasetRecord, Record};
-pub use report::{EpochReport, Reporter, Silent, Start, StepReport};
-pub use run::{EvalOptions, TrainOptions, evaluate_run, train};
+pub use report::{EpochReport, Reporter, Silent, Split, Start, StepReport};
+pub use run::{EvalOptions, TrainOptions, evaluate_run, find_lr, train};
 pub use views::{Views, logits};

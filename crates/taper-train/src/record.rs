@@ -40,6 +40,9 @@ pub struct DatasetRecord {
     pub checksum: String,
     /// Samples to learn from.
     pub train: usize,
+    /// Samples held out of them, to measure on after each epoch.
+    #[serde(default)]
+    pub validation: usize,
     /// Samples to measure on.
     pub test: usize,
 }
@@ -78,6 +81,7 @@ impl DatasetRecord {
             path: located.path().map(|path| path.display().to_string()),
             checksum: splits.checksum(),
             train: splits.train.len(),
+            validation: 0,
             test: splits.test.len(),
         }
     }

@@ -1,6 +1,7 @@
 //! What a run tells while it runs. The library itself prints nothing.
 
 use crate::Evaluation;
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 use taper_data::{Event, Located};
 
@@ -22,10 +23,10 @@ pub trait Reporter {
     /// every `train.log_every` steps and at the end of an epoch.
     fn step(&mut self, _step: &StepReport) {}
 
-    /// `done` of `total` samples of the test split were measured: told every ten batches.
-    fn evaluating(&mut self, _done: usize, _total: usize) {}
+    /// `done` of `total` samples of `split` were measured: told every ten batches.
+    fn evaluating(&mut self, _split: Split, _done: usize, _total: usize) {}
 
-    /// An epoch has ended and was measured.
+    /// An epoch has ended, and was measured if there is a validation split.
     fn epoch(&mut self, _epoch: &EpochReport) {}
 }
 
@@ -44,8 +45,12 @@ pub struct Start<'a> {
     pub parameters: usize,
     /// Samples to learn from.
     pub train: usize,
-    /// Samples to measure on.
+    /// Samples to measure on after each epoch.
+    pub validation: usize,
+    /// Samples to measure on at the end.
     pub test: usize,
+    /// Steps made before, by the run that is resumed.
+    pub resumed: u64,
     /// Epochs, the last of which may be cut.
     pub epochs: u64,
     /// Steps in all.
@@ -79,8 +84,27 @@ pub struct StepReport {
     pub images_per_s: f64,
 }
 
+/// What is measured on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Split {
+    /// What is held out of the training samples, for decisions.
+    Validation,
+    /// What is looked at once, at the end.
+    Test,
+}
+
+impl Split {
+    /// `validation` or `test`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
+}
+
 /// An epoch's result.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct EpochReport {
     /// The epoch, from 1.
     pub epoch: u64,
@@ -90,10 +114,16 @@ pub struct EpochReport {
     pub steps: u64,
     /// The mean loss over the epoch's samples, each before it was learned from.
     pub train_loss: f64,
-    /// On the test split.
-    pub test: Evaluation,
+    /// The fraction of the epoch's samples that were classified rightly, each before it was learned from.
+    pub train_accuracy: f64,
+    /// On the validation split, if there is one.
+    pub validation: Option<Evaluation>,
+    /// The learning rate of its last step.
+    pub lr: f64,
     /// Samples a second, training steps alone.
     pub images_per_s: f64,
+    /// Seconds in which steps waited for their batches.
+    pub idle: f64,
     /// Wall time of the epoch, measuring included.
     pub seconds: f64,
 }

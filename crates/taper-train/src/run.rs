@@ -1,19 +1,36 @@
 //! An experiment from its configuration to its result, and a saved run measured again.
 
+use crate::finish::{Finish, Finished};
+use crate::lr_finder::{LrCurve, LrRange};
 use crate::nearest::unknown;
 use crate::record::{DatasetRecord, Record};
-use crate::{Config, Error, Evaluation, Experiment, Fit, Outcome, Reporter, Result, RunFolder, evaluate};
+use crate::{
+    Config, DataConfig, Error, EvaluateOptions, Evaluation, Experiment, Fit, Outcome, Reporter, Result, RunFolder, Split,
+    evaluate,
+};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use taper_data::{LocateOptions, Located, Source, Splits};
-use taper_models::{InputSpec, build, models};
-use taper_nn::{Device, Module, Params, RandomKey, weights};
+use taper_data::{
+    Batch, ImageDataset, LoaderOptions, LocateOptions, Pipeline, PipelineOptions, Source, Splits,
+};
+use taper_models::{InputSpec, model, models};
+use taper_nn::{Device, Module, Params, RandomKey, Tensor, weights};
+
+/// A model that computes some of its weights from pictures is shown so many.
+const PREPARE_FROM: usize = 5000;
 
 /// What a run needs beside its configuration.
 #[derive(Debug)]
 pub struct TrainOptions<'a> {
-    /// The run's folder, which must be empty or not exist; `None` for a new one below `runs`.
+    /// The run's folder, which must be empty or not exist, unless `resume` is set; `None` for a new one below `runs`.
     pub run_dir: Option<PathBuf>,
+    /// Whether to go on from the last checkpoint in `run_dir`. Before there is one the run starts over; one that was
+    /// finished is told of again.
+    pub resume: bool,
+    /// End the run, to be resumed, when so many epochs are done.
+    pub pause_after: Option<u64>,
+    /// Whether the test split is read at the end. Without, there is no report and no result either.
+    pub test: bool,
     /// Where new run folders are made.
     pub runs: PathBuf,
     /// Where data are looked for.
@@ -49,12 +66,18 @@ pub fn train(
     known_model(&config.model)?;
     let source = Source::named(&config.data.name)?;
     let folder = match &options.run_dir {
+        Some(path) if options.resume => RunFolder::resume(path)?,
         Some(path) => RunFolder::create(path)?,
         None => RunFolder::fresh(&options.runs, experiment.name())?,
     };
+    let new = !folder.config().is_file();
+    if new {
+        // Before anything that takes time: a run that is killed at any moment can be resumed with what it was set to.
+        folder.write_config(config, None)?;
+    }
     let trained = train_in(&folder, experiment, &source, config, device, &options, reporter);
-    if trained.is_err() {
-        folder.remove_if_empty();
+    if new && trained.is_err() {
+        folder.remove_if_not_begun();
     }
     trained.map(|(record, outcome)| (folder, record, outcome))
 }
@@ -68,17 +91,63 @@ fn train_in(
     options: &TrainOptions<'_>,
     reporter: &mut dyn Reporter,
 ) -> Result<(Record, Outcome)> {
-    let (located, splits) = load(source, config, &options.locate, reporter)?;
-    let (model, params) = model(config, &splits, device)?;
+    let before = folder.read_config()?.1;
+    if let (Some(record), Some(outcome)) = (&before, Finished::read(folder)?) {
+        return Ok((record.clone(), outcome));
+    }
+    let loaded = load(source, config, &options.locate, reporter)?;
+    let (model, params) = loaded.model(config, device)?;
     if !config.train.init.is_empty() {
         weights::load_cast(&params.all(), &config.train.init)?;
     }
-    let dataset = DatasetRecord::new(&located, &splits);
-    let record = Record::new(experiment.name(), options.commit.clone(), params.count(), dataset);
-    folder.write_config(config, &record)?;
-    let Splits { train, test } = &splits;
-    let fit = Fit { config, model: &*model, params: &params, train, test, folder: Some(folder), stop: options.stop };
-    Ok((record, fit.run(reporter)?))
+    let dataset = loaded.dataset.clone();
+    let record = match before {
+        Some(before) if before.dataset.checksum != dataset.checksum => {
+            let (was, is) = (before.dataset.description, dataset.description);
+            let detail = format!("the run began with other data than are found now: {was}, now {is}");
+            return Err(Error::RunFolder { path: folder.path().to_path_buf(), detail });
+        }
+        Some(before) => before,
+        None => Record::new(experiment.name(), options.commit.clone(), params.count(), dataset),
+    };
+    folder.write_config(config, Some(&record))?;
+    folder.create_checkpoints()?;
+    let mut fit = Fit::new(config, &*model, &params, &loaded.splits.train).folder(folder).stop(options.stop);
+    if options.test {
+        fit = fit.test(&loaded.splits.test);
+    }
+    if let Some(validation) = &loaded.validation {
+        fit = fit.validation(validation);
+    }
+    if options.resume {
+        fit = fit.resume();
+    }
+    if let Some(epochs) = options.pause_after {
+        fit = fit.pause_after(epochs);
+    }
+    let outcome = fit.run(reporter)?;
+    let test = &loaded.splits.test;
+    Finish { folder, config, record: &record, params: &params, test, outcome: &outcome }.write()?;
+    Ok((record, outcome))
+}
+
+/// Looks for a good learning rate: see [`lr_finder`](crate::lr_finder).
+///
+/// # Errors
+/// Those of [`train`], but for the folder's.
+pub fn find_lr(
+    config: &Config,
+    device: &Device,
+    locate: &LocateOptions,
+    range: LrRange,
+    stop: &AtomicBool,
+    reporter: &mut dyn Reporter,
+) -> Result<LrCurve> {
+    config.check()?;
+    known_model(&config.model)?;
+    let loaded = load(&Source::named(&config.data.name)?, config, locate, reporter)?;
+    let (model, params) = loaded.model(config, device)?;
+    range.find(config, &*model, &params, &loaded.splits.train, stop)
 }
 
 /// Measures the run in `folder` on its test split again. `config` is the run's own, with whatever is to be another.
@@ -96,31 +165,45 @@ pub fn evaluate_run(
 ) -> Result<Option<(DatasetRecord, Evaluation)>> {
     config.check()?;
     known_model(&config.model)?;
-    let (located, splits) = load(&Source::named(&config.data.name)?, config, &options.locate, reporter)?;
-    let dataset = DatasetRecord::new(&located, &splits);
+    let loaded = load(&Source::named(&config.data.name)?, config, &options.locate, reporter)?;
+    let dataset = loaded.dataset.clone();
     if dataset.checksum != record.dataset.checksum {
         reporter.note(&format!(
             "These are not the data of that run ({}); its result need not come out again.",
             record.dataset.description
         ));
     }
-    let (model, params) = model(config, &splits, device)?;
+    let (model, params) = loaded.model(config, device)?;
     weights::load_cast(&params.all(), folder.model())?;
-    let found = evaluate(&*model, &params, &splits.test, config.train.eval_batch_size, options.stop, reporter)?;
-    Ok(found.map(|found| (dataset, found)))
+    let (batch_size, views, augment) = (config.train.eval_batch_size, config.train.views, config.normalization());
+    let measuring = EvaluateOptions { batch_size, views, augment, split: Split::Test };
+    let found = evaluate(&*model, &params, &loaded.splits.test, &measuring, options.stop, reporter)?;
+    Ok(found.map(|(found, _)| (dataset, found)))
 }
 
-fn load(
-    source: &Source,
-    config: &Config,
-    options: &LocateOptions,
-    reporter: &mut dyn Reporter,
-) -> Result<(Located, Splits)> {
+/// The data of a run.
+struct Loaded {
+    dataset: DatasetRecord,
+    /// The training split without what is held out.
+    splits: Splits,
+    validation: Option<ImageDataset>,
+}
+
+fn load(source: &Source, config: &Config, options: &LocateOptions, reporter: &mut dyn Reporter) -> Result<Loaded> {
     let all_if_zero = |n: usize| if n == 0 { usize::MAX } else { n };
     let located = source.locate(options, &mut |event| reporter.fetching(event))?;
     reporter.found(&located);
-    let splits = located.load_first(all_if_zero(config.data.train_samples), all_if_zero(config.data.test_samples))?;
-    Ok((located, splits))
+    let DataConfig { train_samples, test_samples, validation, .. } = config.data;
+    let mut splits = located.load_first(all_if_zero(train_samples), all_if_zero(test_samples))?;
+    let mut dataset = DatasetRecord::new(&located, &splits);
+    let mut held_out = None;
+    if validation > 0.0 {
+        let (train, validation) = splits.train.split_off(validation, config.train.seed)?;
+        (dataset.train, dataset.validation) = (train.len(), validation.len());
+        splits.train = train;
+        held_out = (!validation.is_empty()).then_some(validation);
+    }
+    Ok(Loaded { dataset, splits, validation: held_out })
 }
 
 fn known_model(name: &str) -> Result<()> {
@@ -128,8 +211,29 @@ fn known_model(name: &str) -> Result<()> {
     if known.contains(&name) { Ok(()) } else { Err(Error::Usage(unknown("model", name, &known))) }
 }
 
-fn model(config: &Config, splits: &Splits, device: &Device) -> Result<(Box<dyn Module>, Params)> {
-    let params = Params::new(device, config.dtype()?, RandomKey::new(config.train.seed));
-    let input = InputSpec { shape: splits.train.shape(), classes: splits.train.classes().len() };
-    Ok((build(&config.model, &input, &params)?, params))
+impl Loaded {
+    /// The model with its first weights, those computed from the data among them.
+    fn model(&self, config: &Config, device: &Device) -> Result<(Box<dyn Module>, Params)> {
+        let params = Params::new(device, config.dtype()?, RandomKey::new(config.train.seed));
+        let train = &self.splits.train;
+        let input = InputSpec { shape: train.shape(), classes: train.classes().len() };
+        let info = model(&config.model)?;
+        let module = (info.build)(&input, &params)?;
+        if let Some(prepare) = info.prepare {
+            prepare(&params, &first_pictures(train, config, &params)?)?;
+        }
+        Ok((module, params))
+    }
+}
+
+/// The first training pictures `[N, C, H, W]`, normalised as training sees them.
+fn first_pictures(train: &ImageDataset, config: &Config, params: &Params) -> Result<Tensor> {
+    let loader = LoaderOptions { batch_size: PREPARE_FROM.min(train.len()), shuffle: None, drop_last: false };
+    let options = PipelineOptions { loader, augment: config.normalization(), seed: 0, workers: 0, ahead: 1 };
+    let mut batch = Batch::<f32>::default();
+    std::thread::scope(|scope| {
+        Pipeline::start(scope, train, options).map(|mut pipeline| pipeline.next_into(&mut batch))
+    })?;
+    let pictures = Tensor::from_vec(batch.inputs, batch.shape.as_slice(), params.device())?;
+    Ok(pictures.cast(params.dtype())?)
 }

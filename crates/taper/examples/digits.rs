@@ -1,6 +1,5 @@
 //! Trains a network of one's own on the embedded digits, and prints its test accuracy.
 
-use std::sync::atomic::AtomicBool;
 use taper::data::digits;
 use taper::nn::{Context, Linear, LinearConfig, Module, Params};
 use taper::train::{Fit, Silent, experiment};
@@ -27,12 +26,10 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         fc1: Linear::new(LinearConfig::new(64, 32), &params.sub("fc1"))?,
         fc2: Linear::new(LinearConfig::new(32, 10), &params.sub("fc2"))?,
     };
-    let (config, stop) = (experiment("digits")?.config(), AtomicBool::new(false));
-    let (train, test) = (&splits.train, &splits.test);
-    let fit = Fit { config: &config, model: &model, params: &params, train, test, folder: None, stop: &stop };
-    let outcome = fit.run(&mut Silent)?;
-    if let Some(epoch) = outcome.last {
-        println!("{} steps, {} of {} right", outcome.steps, epoch.test.correct, epoch.test.samples);
+    let config = experiment("digits")?.config();
+    let outcome = Fit::new(&config, &model, &params, &splits.train).test(&splits.test).run(&mut Silent)?;
+    if let Some(test) = outcome.test {
+        println!("{} steps, {} of {} right", outcome.steps, test.correct, test.samples);
     }
     Ok(())
 }

@@ -25,7 +25,10 @@ pub fn run(experiment: &Experiment, args: &TrainArgs, logs: bool, output: &mut O
     };
     let raised = Arc::new(AtomicBool::new(false));
     let options = TrainOptions {
-        run_dir: args.run_dir.clone(),
+        run_dir: args.resume.clone().or_else(|| args.run_dir.clone()),
+        resume: args.resume.is_some(),
+        pause_after: None,
+        test: true,
         runs: "runs".into(),
         locate: locate(&args.data_dir, args.offline),
         commit: commit(),
@@ -47,9 +50,9 @@ pub fn run(experiment: &Experiment, args: &TrainArgs, logs: bool, output: &mut O
     let profiled = profiled?;
     if outcome.stopped {
         let failure = Failure::failed(format!(
-            "stopped after {} of training; weights and metrics are in {}",
+            "stopped after {} of training; weights and metrics are in {folder}; the same command with --resume {folder} goes on",
             if outcome.steps == 1 { "1 step".into() } else { format!("{} steps", outcome.steps) },
-            folder.path().display()
+            folder = folder.path().display()
         ));
         return Err(failure.code(INTERRUPTED));
     }
@@ -58,8 +61,8 @@ pub fn run(experiment: &Experiment, args: &TrainArgs, logs: bool, output: &mut O
     {
         output.line(&written);
     }
-    if let Some(last) = outcome.last {
-        output.line(&last_line(&last.test, &record.dataset));
+    if let Some(test) = outcome.test {
+        output.line(&last_line(&test, &record.dataset));
     }
     Ok(0)
 }

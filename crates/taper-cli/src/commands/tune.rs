@@ -7,16 +7,14 @@ use crate::progress::Download;
 use crate::stop;
 use clap::Args;
 use std::cell::RefCell;
-use std::fs;
-use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use taper::Device;
 use taper::data::{Event, LocateOptions, Located};
 use taper::train::tune::{Entry, Measured, Method, Search, Settings, Space, Trial, Trials};
 use taper::train::{
-    Config, EpochReport, Error, Experiment, Override, Reporter, Start, TrainOptions, experiment, train,
+    Config, Experiment, Override, Reporter, Start, TrainOptions, experiment, train,
 };
 
 /// Search for good values of configuration keys, by successive halving or at random
@@ -128,6 +126,9 @@ fn open(args: &TuneArgs, experiment: &Experiment, config: &Config) -> Result<Sea
         eta: args.eta,
         seed: args.seed,
     };
+    if config.data.validation == 0.0 {
+        return Err(Failure::usage("trials are compared on the validation split, and there is none: set data.validation"));
+    }
     let space = Space::read(&args.space, config)?;
     let dir = args.dir.clone().unwrap_or_else(|| format!("runs/tune-{}", experiment.name()).into());
     Search::open(dir, &settings, space, config).map_err(|error| {
@@ -203,37 +204,31 @@ struct Runs<'a> {
 impl Trials for Runs<'_> {
     fn run(&mut self, trial: &Trial, epochs: u64) -> taper::train::Result<Option<Measured>> {
         let config = self.config.with(&trial.overrides)?;
-        // What a kill, or a lower rung, left: the run begins again.
-        if let Err(source) = fs::remove_dir_all(&trial.folder)
-            && source.kind() != ErrorKind::NotFound
-        {
-            return Err(Error::Io { action: "remove", path: trial.folder.clone(), source });
-        }
         let stop = self.stop.clone();
         let options = TrainOptions {
             run_dir: Some(trial.folder.clone()),
+            // From a lower rung, or what a kill left.
+            resume: true,
+            pause_after: Some(epochs),
+            test: false,
             runs: "runs".into(),
             locate: self.locate.clone(),
             commit: commit(),
             stop: &stop,
         };
-        let mut watch = Watch { runs: self, epochs, paused: false };
-        let (experiment, device) = (watch.runs.experiment, watch.runs.device.clone());
-        let (_, _, outcome) = train(experiment, &config, &device, options, &mut watch)?;
-        if watch.paused {
-            stop.store(false, Ordering::Relaxed);
-        } else if outcome.stopped {
+        let (experiment, device) = (self.experiment, self.device.clone());
+        let (_, _, outcome) = train(experiment, &config, &device, options, &mut Watch { runs: self })?;
+        if outcome.stopped {
             return Ok(None);
         }
-        Ok(outcome.last.map(|epoch| Measured { loss: epoch.test.loss, accuracy: epoch.test.accuracy() }))
+        let found = outcome.last.and_then(|epoch| epoch.validation);
+        Ok(found.map(|found| Measured { loss: found.loss, accuracy: found.accuracy() }))
     }
 }
 
-/// Watches a trial, and ends it after the epochs that it is given.
+/// Tells of a trial.
 struct Watch<'a, 'b> {
     runs: &'a mut Runs<'b>,
-    epochs: u64,
-    paused: bool,
 }
 
 impl Reporter for Watch<'_, '_> {
@@ -253,13 +248,6 @@ impl Reporter for Watch<'_, '_> {
         // Before the first step there is nothing to save, and Ctrl-C just ends the process.
         if !std::mem::replace(&mut self.runs.listening, true) {
             stop::listen(&self.runs.stop);
-        }
-    }
-
-    fn epoch(&mut self, epoch: &EpochReport) {
-        if epoch.epoch == self.epochs && epoch.epoch < epoch.epochs {
-            self.paused = true;
-            self.runs.stop.store(true, Ordering::Relaxed);
         }
     }
 }

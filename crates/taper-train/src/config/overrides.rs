@@ -45,7 +45,12 @@ impl Override {
     /// `record` of a `config.toml`) is left out.
     pub fn read_file(path: &Path) -> Result<Vec<Self>> {
         let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-        let mut table: Table = text.parse().map_err(|e| Error::Usage(format!("{}: {e}", path.display())))?;
+        Self::read(&text, &path.display().to_string())
+    }
+
+    /// The same of a text that an error calls `name`.
+    pub(crate) fn read(text: &str, name: &str) -> Result<Vec<Self>> {
+        let mut table: Table = text.parse().map_err(|e| Error::Usage(format!("{name}: {e}")))?;
         table.remove("record");
         let mut found = Vec::new();
         flatten("", table, &mut found);
@@ -97,15 +102,29 @@ impl Config {
             return Err(unknown_key(key));
         }
         let mut table = Table::try_from(self).map_err(|e| Error::Usage(format!("the configuration: {e}")))?;
-        let Some(place) = slot(&mut table, key) else { return Err(unknown_key(key)) };
-        *place = match (&*place, value) {
-            // A model called 7 is a name, not a number.
-            (Value::String(_), Value::String(text)) => Value::String(text.clone()),
-            (Value::String(_), _) => Value::String(raw.clone()),
-            (Value::Float(_), Value::Integer(whole)) => Value::Float(*whole as f64),
-            _ => value.clone(),
-        };
-        table.try_into().map_err(|_| out_of_range(key, raw))
+        match slot(&mut table, key) {
+            Some(place) => {
+                *place = match (&*place, value) {
+                    // A model called 7 is a name, not a number.
+                    (Value::String(_), Value::String(text)) => Value::String(text.clone()),
+                    (Value::String(_), _) => Value::String(raw.clone()),
+                    (Value::Float(_), Value::Integer(whole)) => Value::Float(*whole as f64),
+                    _ => value.clone(),
+                }
+            }
+            // What nobody has said yet is not in the table.
+            None => drop(key.split_once('.').and_then(|(table_name, name)| {
+                table.get_mut(table_name)?.as_table_mut()?.insert(name.into(), value.clone())
+            })),
+        }
+        table.try_into().map_err(|error: toml::de::Error| match key.as_str() {
+            // Of a list of tables, the reader's own error says which field of which it was.
+            "groups" | "data.augment" => {
+                let detail = error.message().trim_end().to_string();
+                Error::Usage(format!("{key}: {detail}"))
+            }
+            _ => out_of_range(key, raw),
+        })
     }
 
     /// The value of the dotted `key`, as it would be written in TOML (strings without quotes), or `None` for an unknown

@@ -1,14 +1,17 @@
 //! A multilayer perceptron on 8×8 handwritten digits (E. Alpaydin and C. Kaynak, UCI, 1998; 1,437 / 360 pictures),
-//! embedded in the program: the first thing to run.
+//! embedded in the program: the first thing to run. A tenth of the training pictures is held out for validation.
 
-use crate::{Config, DataConfig, DeviceConfig, OptimizerConfig, TrainConfig};
+use super::Recipe;
+use crate::{Config, DataConfig, OptimizerConfig, TrainConfig};
+
+pub(super) const RECIPES: &[Recipe] = &[];
 
 pub(super) fn config() -> Config {
     Config {
         model: "mlp".into(),
-        data: DataConfig { name: "digits".into(), train_samples: 0, test_samples: 0 },
+        data: DataConfig { name: "digits".into(), validation: 0.1, ..DataConfig::default() },
         train: TrainConfig { epochs: 20, batch_size: 64, ..TrainConfig::default() },
-        optimizer: OptimizerConfig { lr: 1e-3, ..OptimizerConfig::default() },
-        device: DeviceConfig::default(),
+        optimizer: OptimizerConfig { name: Some("adam".into()), lr: Some(1e-3), ..OptimizerConfig::default() },
+        ..Config::default()
     }
 }

@@ -4,12 +4,22 @@ mod cifar;
 mod digits;
 
 use crate::nearest::unknown;
-use crate::{Config, Error, Result};
+use crate::{Config, Error, Override, Result};
 
 /// Every experiment. A new one is a file beside this one and a line here.
 const ALL: &[Experiment] = &[
-    Experiment { name: "cifar", about: "A convolutional network on CIFAR-10's pictures", config: cifar::config },
-    Experiment { name: "digits", about: "A small MLP on 8x8 handwritten digits, in seconds", config: digits::config },
+    Experiment {
+        name: "cifar",
+        about: "A convolutional network on CIFAR-10's pictures",
+        config: cifar::config,
+        recipes: cifar::RECIPES,
+    },
+    Experiment {
+        name: "digits",
+        about: "A small MLP on 8x8 handwritten digits, in seconds",
+        config: digits::config,
+        recipes: digits::RECIPES,
+    },
 ];
 
 /// Something that can be trained by name.
@@ -18,6 +28,35 @@ pub struct Experiment {
     name: &'static str,
     about: &'static str,
     config: fn() -> Config,
+    recipes: &'static [Recipe],
+}
+
+/// Another way to train an experiment's data: what it sets differently.
+#[derive(Debug, Clone, Copy)]
+pub struct Recipe {
+    name: &'static str,
+    about: &'static str,
+    toml: &'static str,
+}
+
+impl Recipe {
+    /// The name, as behind `--recipe`.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What it is, in a few words.
+    pub fn about(&self) -> &'static str {
+        self.about
+    }
+
+    /// What it sets.
+    ///
+    /// # Errors
+    /// None for the recipes in this crate: a test reads them all.
+    pub fn overrides(&self) -> Result<Vec<Override>> {
+        Override::read(self.toml, &format!("recipe {}", self.name))
+    }
 }
 
 impl Experiment {
@@ -34,6 +73,25 @@ impl Experiment {
     /// Its configuration when nothing is said.
     pub fn config(&self) -> Config {
         (self.config)()
+    }
+
+    /// Its recipes.
+    pub fn recipes(&self) -> &'static [Recipe] {
+        self.recipes
+    }
+
+    /// The recipe called `name`.
+    ///
+    /// # Errors
+    /// When it has none of that name; the error lists the nearest.
+    pub fn recipe(&self, name: &str) -> Result<&'static Recipe> {
+        self.recipes.iter().find(|recipe| recipe.name == name).ok_or_else(|| {
+            if self.recipes.is_empty() {
+                return Error::Usage(format!("{} has no recipes", self.name));
+            }
+            let known: Vec<&str> = self.recipes.iter().map(|recipe| recipe.name).collect();
+            Error::Usage(unknown("recipe", name, &known))
+        })
     }
 }
 
@@ -56,6 +114,19 @@ pub fn experiment(name: &str) -> Result<&'static Experiment> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_recipe_is_a_configuration() {
+        for experiment in experiments() {
+            for recipe in experiment.recipes() {
+                let config = experiment.config().with(&recipe.overrides().unwrap()).unwrap();
+                assert_ne!(config, experiment.config(), "{}", recipe.name());
+            }
+        }
+        let text = experiment("cifar").unwrap().recipe("fast95").unwrap_err().to_string();
+        assert_eq!(text, "unknown recipe `fast95`; did you mean fast94? (known: fast94, resnet18)");
+        assert_eq!(experiment("digits").unwrap().recipe("x").unwrap_err().to_string(), "digits has no recipes");
+    }
 
     #[test]
     fn names_are_found_and_others_told() {

@@ -1,20 +1,28 @@
 //! What the steps of an epoch add up to.
 
 use crate::StepReport;
+use serde::{Deserialize, Serialize};
 
-/// The epoch under way.
-#[derive(Default)]
-pub(super) struct Epoch {
+/// The epoch under way, as far as its steps were read.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Epoch {
+    /// From 0.
     pub(super) number: u64,
-    of: u64,
-    steps: u64,
+    pub(super) of: u64,
+    /// Steps to make in it.
+    pub(super) steps: u64,
     /// Steps made in it, whether they were read or not.
     pub(super) made: u64,
     added: u64,
     samples: usize,
     loss: f64,
     correct: usize,
+    /// Seconds of training.
     seconds: f64,
+    /// Seconds in which a step waited for its batch.
+    pub(super) idle: f64,
+    /// Seconds in all, before the run was last resumed.
+    pub(super) before: f64,
 }
 
 impl Epoch {
@@ -36,6 +44,14 @@ impl Epoch {
         self.loss / self.samples as f64
     }
 
+    pub(super) fn accuracy(&self) -> f64 {
+        self.correct as f64 / self.samples as f64
+    }
+
+    pub(super) fn seconds(&self) -> f64 {
+        self.seconds
+    }
+
     pub(super) fn images_per_s(&self) -> f64 {
         // A clock too coarse to see any time pass must not make an infinity.
         self.samples as f64 / self.seconds.max(1e-9)
@@ -53,7 +69,7 @@ impl Epoch {
             steps_in_epoch: self.steps,
             loss,
             mean_loss: self.mean_loss(),
-            accuracy: self.correct as f64 / self.samples as f64,
+            accuracy: self.accuracy(),
             images_per_s: self.images_per_s(),
         }
     }

@@ -1,11 +1,12 @@
 //! Training the digits' model: what is kept, when it stops, and that reading seldom changes nothing.
 
 use super::*;
-use crate::{Silent, StepReport, experiment};
+use crate::experiment;
+use crate::StepReport;
 use std::sync::atomic::AtomicU64;
 use taper_data::{Splits, digits};
 use taper_models::{InputSpec, build};
-use taper_nn::{Device, RandomKey};
+use taper_nn::{Context, Device, RandomKey};
 
 /// Trains the digits' model with the configuration changed, and hands over what came out and the weights.
 fn fit(change: impl FnOnce(&mut Config), reporter: &mut dyn Reporter, stop: &AtomicBool) -> (Result<Outcome>, Params) {
@@ -21,13 +22,12 @@ fn fit_with(
 ) -> (Result<Outcome>, Params) {
     let mut config = experiment("digits").unwrap().config();
     change(&mut config);
-    let Splits { train, test } = digits().unwrap();
+    let Splits { train, test: validation } = digits().unwrap();
     let device = Device::new(taper_cpu::CpuBackend::with_threads(1).unwrap());
     let params = Params::new(&device, DType::F32, RandomKey::new(0));
     let model = build("mlp", &InputSpec { shape: [1, 8, 8], classes: 10 }, &params).unwrap();
     let model = Changed { model, logits, step: AtomicU64::new(0) };
-    let (train, test) = (&train, &test);
-    let fit = Fit { config: &config, model: &model, params: &params, train, test, folder: None, stop };
+    let fit = Fit::new(&config, &model, &params, &train).validation(&validation).stop(stop);
     (fit.run(reporter), params)
 }
 
@@ -50,7 +50,7 @@ impl<F: Fn(u64, Tensor) -> taper_nn::Result<Tensor> + Send + Sync> Module for Ch
 /// The weights after so many steps.
 fn after(steps: u64) -> Vec<Vec<f32>> {
     let change = |config: &mut Config| match steps {
-        0 => config.optimizer.lr = 1e-300, // too little to change any
+        0 => config.optimizer.lr = Some(1e-300), // too little to change any
         _ => config.train.max_steps = steps,
     };
     values(&fit(change, &mut Silent, &GO).1)
@@ -66,7 +66,7 @@ static GO: AtomicBool = AtomicBool::new(false);
 fn a_loss_that_is_not_finite_puts_the_last_good_weights_back() {
     let mut steps = Vec::new();
     for log_every in [1, 10, 1000] {
-        let change = |config: &mut Config| (config.optimizer.lr, config.train.log_every) = (1e30, log_every);
+        let change = |config: &mut Config| (config.optimizer.lr, config.train.log_every) = (Some(1e30), log_every);
         let (failed, params) = fit(change, &mut Silent, &GO);
         let Err(Error::NotFinite { step, kept, saved: None, .. }) = failed else { panic!("{failed:?}") };
         assert!(step >= 2, "the first loss is that of the first weights");
@@ -138,7 +138,8 @@ impl Reporter for Told {
     }
 
     fn epoch(&mut self, epoch: &EpochReport) {
-        self.epochs.push((epoch.steps, [epoch.train_loss, epoch.test.loss, epoch.test.accuracy()]));
+        let validation = epoch.validation.unwrap();
+        self.epochs.push((epoch.steps, [epoch.train_loss, validation.loss, validation.accuracy()]));
     }
 }
 

@@ -1,0 +1,111 @@
+//! A checkpoint: one safetensors file with everything that a run needs to go on as if it had never stopped.
+//!
+//! Its tensors are the weights (`model.conv1.weight`), what the optimiser remembers (`optimizer.conv1.weight.exp_avg`) and
+//! the moving average (`ema.conv1.weight`). All else is JSON in the file's metadata, under `taper`: where the run is, the
+//! optimiser's counts, the schedules, what hooks remember, and how long the files were that grow with the run. Random numbers
+//! have no state: they are keyed by seed, epoch and step. Being one file, it is there whole or not at all.
+
+use crate::fit::Progress;
+use crate::monitor::Monitor;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+use taper_nn::{Device, Param, Tensor, weights};
+
+/// Where the JSON is in the file's metadata.
+const KEY: &str = "taper";
+/// What a newer version could no longer read.
+pub(crate) const VERSION: u32 = 1;
+
+/// All of a checkpoint that is no tensor.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Record {
+    pub(crate) version: u32,
+    pub(crate) progress: Progress,
+    /// How often each parameter was changed, as the optimiser counts.
+    pub(crate) counts: Vec<(String, u64)>,
+    /// The same of the moving average.
+    pub(crate) averages: Vec<(String, u64)>,
+    /// What each group's schedule remembers.
+    pub(crate) schedules: Vec<Vec<f64>>,
+    /// What is known of the layers' gradients.
+    pub(crate) monitor: Monitor,
+    /// What each hook remembers.
+    pub(crate) hooks: Vec<Value>,
+    /// The length of each file that grows with the run.
+    pub(crate) lengths: BTreeMap<String, u64>,
+}
+
+/// A checkpoint as it is in memory.
+pub(crate) struct Checkpoint {
+    pub(crate) record: Record,
+    pub(crate) model: Vec<(String, Tensor)>,
+    pub(crate) optimizer: Vec<(String, Tensor)>,
+    pub(crate) ema: Vec<(String, Tensor)>,
+}
+
+impl Checkpoint {
+    /// Writes it to `path`, replacing what is there: beside first, synced, then renamed.
+    pub(crate) fn write(self, path: &Path) -> Result<()> {
+        let note = serde_json::to_string(&self.record).map_err(|e| broken(path, &e.to_string()))?;
+        let named = |part: &'static str, tensors: Vec<(String, Tensor)>| {
+            tensors.into_iter().map(move |(name, tensor)| (format!("{part}.{name}"), tensor))
+        };
+        let tensors = named("model", self.model)
+            .chain(named("optimizer", self.optimizer))
+            .chain(named("ema", self.ema))
+            .collect::<Vec<_>>();
+        Ok(weights::save_noted(&tensors, KEY, &note, path)?)
+    }
+
+    /// Reads `path`; its tensors are put on the device of `params`.
+    ///
+    /// # Errors
+    /// No checkpoint, or one of another version.
+    pub(crate) fn read(path: &Path, device: &Device) -> Result<Self> {
+        let (tensors, note) = weights::read_noted(KEY, path, device)?;
+        let note = note.ok_or_else(|| broken(path, "it is no checkpoint"))?;
+        let record: Record = serde_json::from_str(&note).map_err(|e| broken(path, &e.to_string()))?;
+        if record.version != VERSION {
+            let detail = format!("it is of version {}, this program reads {VERSION}", record.version);
+            return Err(broken(path, &detail));
+        }
+        let mut checkpoint = Self { record, model: Vec::new(), optimizer: Vec::new(), ema: Vec::new() };
+        for (name, tensor) in tensors {
+            let part = match name.split_once('.') {
+                Some(("model", rest)) => Some((&mut checkpoint.model, rest)),
+                Some(("optimizer", rest)) => Some((&mut checkpoint.optimizer, rest)),
+                Some(("ema", rest)) => Some((&mut checkpoint.ema, rest)),
+                _ => None,
+            };
+            match part {
+                Some((part, rest)) => part.push((rest.to_owned(), tensor)),
+                None => return Err(broken(path, &format!("it has a tensor called {name}"))),
+            }
+        }
+        Ok(checkpoint)
+    }
+
+    /// Puts the weights into `params`, all of which it must have.
+    pub(crate) fn restore_model(&self, params: &[Param]) -> Result<()> {
+        for param in params {
+            let found = self.model.iter().find(|(name, _)| name == param.name());
+            let detail = || format!("the checkpoint has no weights called {}", param.name());
+            param.set(&found.ok_or_else(|| Error::Usage(detail()))?.1)?;
+        }
+        Ok(())
+    }
+}
+
+fn broken(path: &Path, detail: &str) -> Error {
+    let folder = path.parent().and_then(Path::parent).unwrap_or(path).to_path_buf();
+    let detail = format!("cannot go on from {}: {detail}; remove it to start the run over", path.display());
+    Error::RunFolder { path: folder, detail }
+}
+
+/// Every tensor of `params` with its name.
+pub(crate) fn named(params: &[Param]) -> Vec<(String, Tensor)> {
+    params.iter().map(|param| (param.name().to_owned(), param.tensor().detach())).collect()
+}

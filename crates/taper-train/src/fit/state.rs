@@ -1,0 +1,177 @@
+//! A run under way.
+
+use super::{Epoch, Progress};
+use crate::checkpoint::{Checkpoint, Record, VERSION, named};
+use crate::hook::Hook;
+use crate::kept::Kept;
+use crate::learner::Learner;
+use crate::logs::Logs;
+use crate::monitor::Monitor;
+use crate::optimize::Optimize;
+use crate::{Error, Result, RunFolder};
+use std::collections::BTreeMap;
+use std::time::Instant;
+use taper_data::Batch;
+use taper_nn::{Ema, Gradients, OptimizerState, Params, Tensor, no_grad};
+
+/// A run under way.
+pub(super) struct State<T> {
+    pub(super) progress: Progress,
+    pub(super) optimize: Optimize,
+    pub(super) ema: Option<Ema>,
+    pub(super) monitor: Monitor,
+    pub(super) logs: Logs,
+    pub(super) kept: Kept,
+    pub(super) batch: Batch<T>,
+    /// Steps to make.
+    pub(super) steps: u64,
+    per_epoch: u64,
+    /// The steps made since the last reading.
+    pub(super) waiting: Vec<Waiting>,
+    /// When the last reading ended.
+    pub(super) since: Instant,
+    /// When the epoch began, or was last added to what is known of its time.
+    pub(super) clock: Instant,
+    /// When a checkpoint was last saved.
+    pub(super) saved: Instant,
+    /// The epoch's time of waiting for batches before it was resumed.
+    pub(super) idle_before: f64,
+    /// The best weights so far, where early stopping has no folder to keep them in.
+    pub(super) best: Vec<Tensor>,
+    /// The gradients of the epoch's last step, for whoever wants to draw them.
+    pub(super) gradients: Option<Gradients>,
+}
+
+/// A step whose results are still on the device.
+pub(super) struct Waiting {
+    /// From 1, of the whole run.
+    pub(super) step: u64,
+    pub(super) samples: usize,
+    /// The loss; how many samples were classified rightly; whether the optimiser took the step; the norms of the gradients,
+    /// if they were asked for.
+    pub(super) found: Tensor,
+    /// The learning rate.
+    pub(super) lr: f64,
+    pub(super) span: tracing::Span,
+}
+
+impl<T> State<T> {
+    /// At the beginning, or where `from` says.
+    pub(super) fn new(
+        learner: &Learner<'_>,
+        folder: Option<&RunFolder>,
+        [steps, per_epoch]: [u64; 2],
+        from: Option<Checkpoint>,
+        hooks: &mut [&mut dyn Hook],
+    ) -> Result<Self> {
+        let Learner { config, params, .. } = *learner;
+        let mut optimize = Optimize::new(config, params, steps, per_epoch)?;
+        let trainable = params.trainable();
+        let mut monitor = Monitor::new(trainable.iter().map(|param| param.name().to_owned()).collect());
+        let mut progress = Progress::default();
+        let mut lengths = BTreeMap::new();
+        let averaged = config.train.ema > 0.0;
+        let mut ema = None;
+        if let Some(from) = from {
+            from.restore_model(&params.all())?;
+            let Checkpoint { record, optimizer, ema: average, .. } = from;
+            let state = OptimizerState { tensors: optimizer, counts: record.counts };
+            optimize.load_state(&state, &record.schedules)?;
+            if averaged {
+                let mut restored = Ema::new(trainable, config.train.ema)?;
+                restored.load_state(&OptimizerState { tensors: average, counts: record.averages.clone() })?;
+                ema = Some(restored);
+            }
+            if record.hooks.len() != hooks.len() {
+                let (was, is) = (record.hooks.len(), hooks.len());
+                return Err(Error::Usage(format!("the checkpoint was saved with {was} hooks, the run now has {is}")));
+            }
+            hooks.iter_mut().zip(&record.hooks).try_for_each(|(hook, state)| hook.load_state(state))?;
+            (progress, monitor, lengths) = (record.progress, record.monitor, record.lengths);
+        } else if averaged {
+            ema = Some(Ema::new(trainable, config.train.ema)?);
+        }
+        let now = Instant::now();
+        Ok(Self {
+            progress,
+            optimize,
+            ema,
+            monitor,
+            logs: Logs::open(folder, config, &lengths)?,
+            kept: Kept::new(params)?,
+            batch: Batch::default(),
+            steps,
+            per_epoch,
+            waiting: Vec::new(),
+            since: now,
+            clock: now,
+            saved: now,
+            idle_before: 0.0,
+            best: Vec::new(),
+            gradients: None,
+        })
+    }
+
+    /// Goes to the next epoch, unless one is under way.
+    pub(super) fn next_epoch(&mut self) {
+        self.clock = Instant::now();
+        let begun = self.progress.epoch.steps > 0;
+        if begun && !self.progress.measured {
+            return;
+        }
+        let number = if begun { self.progress.epoch.number + 1 } else { 0 };
+        let steps = self.per_epoch.min(self.steps - self.progress.step);
+        self.progress.epoch = Epoch::new(number, self.steps.div_ceil(self.per_epoch), steps);
+        self.progress.measured = false;
+    }
+
+    /// The averaged weights move towards those of a step that was made.
+    pub(super) fn ema_step(&mut self) -> Result<()> {
+        Ok(self.ema.as_mut().map_or(Ok(()), Ema::update)?)
+    }
+
+    /// Does something with the averaged weights in the place of the model's, if there are any.
+    pub(super) fn averaged<R>(&mut self, act: impl FnOnce() -> Result<R>) -> Result<R> {
+        let Some(ema) = &mut self.ema else { return act() };
+        ema.swap()?;
+        let done = act();
+        ema.swap()?;
+        done
+    }
+
+    /// The norm of each parameter's gradient, a scalar on the device; NaN where there is none.
+    pub(super) fn norms(&self, gradients: &Gradients, params: &Params) -> Result<Vec<Tensor>> {
+        let all = params.all();
+        no_grad(|| {
+            let norm = |name: &String| {
+                let param = all.iter().find(|param| param.name() == name);
+                match param.and_then(|param| gradients.of_param(param)) {
+                    Some(gradient) => gradient.mul(gradient)?.sum_all()?.sqrt(),
+                    None => Tensor::full(f64::NAN, [], params.dtype(), params.device()),
+                }
+            };
+            Ok(self.monitor.names().iter().map(norm).collect::<taper_nn::Result<_>>()?)
+        })
+    }
+
+    /// All that has to be known to go on from here.
+    pub(super) fn checkpoint(&mut self, params: &Params, hooks: &[&mut dyn Hook]) -> Result<Checkpoint> {
+        let (optimizer, schedules) = self.optimize.state();
+        let average = self.ema.as_ref().map(Ema::state).unwrap_or_default();
+        Ok(Checkpoint {
+            record: Record {
+                version: VERSION,
+                progress: self.progress.clone(),
+                counts: optimizer.counts,
+                averages: average.counts,
+                schedules,
+                monitor: self.monitor.clone(),
+                hooks: hooks.iter().map(|hook| hook.state()).collect(),
+                lengths: self.logs.lengths()?,
+            },
+            model: named(&params.all()),
+            optimizer: optimizer.tensors,
+            ema: average.tensors,
+        })
+    }
+}

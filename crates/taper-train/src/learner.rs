@@ -1,0 +1,142 @@
+//! One batch: forward, loss, backward.
+
+use crate::config::Reduction;
+use crate::evaluate::correct;
+use crate::{Config, Result};
+use taper_data::Batch;
+use taper_nn::taper_tensor::Element;
+use taper_nn::{
+    Accumulator, Context, CrossEntropy, CutMix, Gradients, Mixup, Module, Params, RandomKey, Tensor, clip_grad_norm,
+    clip_grad_value,
+};
+
+/// A loss of one's own: of the model's output and the labels `[B]` (i64), a scalar.
+pub type Objective<'a> = &'a (dyn Fn(&Tensor, &Tensor) -> taper_nn::Result<Tensor> + Sync);
+
+/// What a batch is learned from with.
+#[derive(Clone, Copy)]
+pub(crate) struct Learner<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) model: &'a dyn Module,
+    pub(crate) params: &'a Params,
+    pub(crate) objective: Option<Objective<'a>>,
+    /// How many classes there are, for mixed labels.
+    pub(crate) classes: usize,
+}
+
+/// What a step's batches gave, on the device.
+pub(crate) struct Learned {
+    /// The mean of a batch's loss over its samples, meaned over the batches.
+    pub(crate) loss: Tensor,
+    /// How many samples' largest output was that of their class.
+    pub(crate) correct: Tensor,
+    /// The mean of the batches' gradients, clipped.
+    pub(crate) gradients: Gradients,
+    pub(crate) samples: usize,
+}
+
+impl Learner<'_> {
+    /// Learns what `batches` batches of epoch `epoch` say, the first of them batch `first` of the epoch; `next` makes each and
+    /// says whether there was one.
+    pub(crate) fn learn<T: Element>(
+        &self,
+        [epoch, first, batches]: [u64; 3],
+        batch: &mut Batch<T>,
+        mut next: impl FnMut(&mut Batch<T>) -> bool,
+    ) -> Result<Learned> {
+        let mut sum: Option<(Tensor, Tensor, usize)> = None;
+        let mut accumulator = (batches > 1).then(|| Accumulator::new(self.params.trainable()));
+        let (mut only, mut made) = (None, 0_u64);
+        for number in first..first + batches {
+            if !next(batch) {
+                break;
+            }
+            let (loss, right, gradients, samples) = self.one(epoch, number, batch)?;
+            made += 1;
+            sum = Some(match sum {
+                None => (loss, right, samples),
+                Some((losses, rights, all)) => (losses.add(&loss)?, rights.add(&right)?, all + samples),
+            });
+            match &mut accumulator {
+                Some(accumulator) => accumulator.add(&gradients)?,
+                None => only = Some(gradients),
+            }
+        }
+        let Some((loss, correct, samples)) = sum else {
+            return Err(taper_data::Error::Argument("the loader has no batch left".into()).into());
+        };
+        let scale = 1.0 / made as f64;
+        let (loss, mut gradients) = match (accumulator, only) {
+            (Some(mut accumulator), _) => (loss.mul_scalar(scale)?, accumulator.take(scale)?),
+            (None, gradients) => (loss, gradients.unwrap_or_default()),
+        };
+        self.clip(&mut gradients)?;
+        Ok(Learned { loss, correct, gradients, samples })
+    }
+
+    fn one<T: Element>(&self, epoch: u64, number: u64, batch: &mut Batch<T>) -> Result<(Tensor, Tensor, Gradients, usize)> {
+        let samples = batch.labels.len();
+        let (x, classes) = crate::evaluate::upload(batch, self.params)?;
+        let seed = self.config.train.seed;
+        let key = RandomKey::new(seed).child("mix").index(epoch).index(number);
+        let context = Context::train(seed, epoch, number);
+        let (logits, loss) = match self.objective {
+            Some(objective) => {
+                let y = self.model.forward(&x, &context)?;
+                let loss = objective(&y, &classes)?;
+                (y, loss)
+            }
+            None => self.classify(&x, &classes, &context, key)?,
+        };
+        let gradients = loss.backward()?;
+        let loss = match (self.objective, self.config.train.reduction) {
+            (None, Reduction::Sum) => loss.detach().mul_scalar(1.0 / samples as f64)?,
+            _ => loss.detach(),
+        };
+        let right = if logits.shape().rank() == 2 && self.objective.is_none() {
+            correct(&logits, &classes)?
+        } else {
+            Tensor::zeros([], taper_nn::DType::I64, self.params.device())?
+        };
+        Ok((loss, right, gradients, samples))
+    }
+
+    /// Logits `[B, classes]` and their cross entropy.
+    fn classify(&self, x: &Tensor, classes: &Tensor, context: &Context, key: RandomKey) -> Result<(Tensor, Tensor)> {
+        let regularization = &self.config.regularization;
+        let loss = CrossEntropy {
+            label_smoothing: regularization.label_smoothing,
+            reduction: match self.config.train.reduction {
+                Reduction::Mean => taper_nn::Reduction::Mean,
+                Reduction::Sum => taper_nn::Reduction::Sum,
+            },
+            ..CrossEntropy::default()
+        };
+        let (mixup, cutmix) = (regularization.mixup, regularization.cutmix);
+        if mixup == 0.0 && cutmix == 0.0 {
+            let logits = self.model.forward(x, context)?;
+            let loss = loss.forward(&logits, classes)?;
+            return Ok((logits, loss));
+        }
+        // With both, a coin decides for the batch.
+        let (x, target) = if cutmix == 0.0 || (mixup > 0.0 && key.child("which").uniform(0) < 0.5) {
+            Mixup { alpha: mixup }.apply(x, classes, self.classes, key)?
+        } else {
+            CutMix { alpha: cutmix }.apply(x, classes, self.classes, key)?
+        };
+        let logits = self.model.forward(&x, context)?;
+        let loss = loss.forward(&logits, &target)?;
+        Ok((logits, loss))
+    }
+
+    fn clip(&self, gradients: &mut Gradients) -> Result<()> {
+        let regularization = &self.config.regularization;
+        if regularization.clip_value > 0.0 {
+            clip_grad_value(gradients, &self.params.trainable(), regularization.clip_value)?;
+        }
+        if regularization.clip_norm > 0.0 {
+            clip_grad_norm(gradients, &self.params.trainable(), regularization.clip_norm)?;
+        }
+        Ok(())
+    }
+}

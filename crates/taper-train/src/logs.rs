@@ -1,0 +1,127 @@
+//! What a run writes while it runs: `metrics.jsonl`, and TensorBoard's events.
+
+use crate::metrics::Confusion;
+use crate::monitor::Monitor;
+use crate::tensorboard::{EventWriter, Picture, confusion_picture, gradient_histograms, wall_clock, weight_histograms};
+use crate::{Config, EpochReport, Evaluation, Metrics, Result, RunFolder, Times};
+use std::collections::BTreeMap;
+use taper_nn::{Gradients, Params};
+
+/// The files' names in a checkpoint.
+const METRICS: &str = "metrics";
+const EVENTS: &str = "events";
+
+/// The files that grow with a run, if it has a folder.
+pub(crate) struct Logs {
+    metrics: Option<Metrics>,
+    events: Option<EventWriter>,
+    /// The last step that was told of.
+    step: u64,
+}
+
+impl Logs {
+    /// Opens them: new, or after the `lengths` that a checkpoint has.
+    pub(crate) fn open(folder: Option<&RunFolder>, config: &Config, lengths: &BTreeMap<String, u64>) -> Result<Self> {
+        let Some(folder) = folder else { return Ok(Self { metrics: None, events: None, step: 0 }) };
+        let length = |name: &str| lengths.get(name).copied();
+        let metrics = Metrics::open(folder.metrics(), length(METRICS).unwrap_or(0))?;
+        let events = match length(EVENTS) {
+            _ if !config.log.tensorboard => None,
+            Some(length) => Some(EventWriter::open_at(folder.events(), length, wall_clock())?),
+            None => Some(EventWriter::create(folder.events(), wall_clock())?),
+        };
+        Ok(Self { metrics: Some(metrics), events, step: 0 })
+    }
+
+    /// The length of each file, all of which is on the disk by then.
+    pub(crate) fn lengths(&self) -> Result<BTreeMap<String, u64>> {
+        let mut lengths = BTreeMap::new();
+        if let Some(metrics) = &self.metrics {
+            metrics.sync()?;
+            lengths.insert(METRICS.into(), metrics.length());
+        }
+        if let Some(events) = &self.events {
+            events.sync()?;
+            lengths.insert(EVENTS.into(), events.position());
+        }
+        Ok(lengths)
+    }
+
+    /// A step, with the norms of the gradients of `names`, if they were looked at.
+    pub(crate) fn step(&mut self, step: u64, loss: f64, lr: f64, names: &[String], norms: &[f64]) -> Result<()> {
+        self.step = step;
+        let all = norms.iter().filter(|norm| !norm.is_nan()).map(|norm| norm * norm).sum::<f64>().sqrt();
+        let all = (!norms.is_empty() && all.is_finite()).then_some(all);
+        if let Some(metrics) = &mut self.metrics {
+            metrics.step(step, loss, lr, all)?;
+        }
+        let Some(events) = &mut self.events else { return Ok(()) };
+        events.scalar("loss/step", step, loss)?;
+        events.scalar("lr", step, lr)?;
+        let norms = names.iter().zip(norms).filter(|(_, norm)| !norm.is_nan());
+        norms.into_iter().try_for_each(|(name, &norm)| events.scalar(&format!("gradient_norm/{name}"), step, norm))
+    }
+
+    /// Whether gradients and pictures are wanted.
+    pub(crate) fn draws(&self) -> bool {
+        self.events.is_some()
+    }
+
+    /// An epoch, with the gradients of its last step, and the norms that were looked at last.
+    pub(crate) fn epoch(
+        &mut self,
+        report: &EpochReport,
+        params: &Params,
+        gradients: Option<&Gradients>,
+        monitor: &Monitor,
+    ) -> Result<()> {
+        if let Some(metrics) = &mut self.metrics {
+            metrics.epoch(report, monitor.last())?;
+        }
+        let Some(events) = &mut self.events else { return Ok(()) };
+        let step = report.steps;
+        events.scalar("loss/train", step, report.train_loss)?;
+        events.scalar("accuracy/train", step, report.train_accuracy)?;
+        events.scalar("time/images_per_s", step, report.images_per_s)?;
+        events.scalar("time/loader_idle_s", step, report.idle)?;
+        if let Some(found) = report.validation {
+            events.scalar("loss/validation", step, found.loss)?;
+            events.scalar("accuracy/validation", step, found.accuracy())?;
+        }
+        let trainable = params.trainable();
+        weight_histograms(events, step, &trainable)?;
+        gradients.map_or(Ok(()), |gradients| gradient_histograms(events, step, &trainable, gradients))
+    }
+
+    /// Pictures as a step sees them.
+    pub(crate) fn pictures(&mut self, pictures: &[Picture]) -> Result<()> {
+        match &mut self.events {
+            Some(events) if !pictures.is_empty() => events.image("pictures/train", 0, &Picture::grid(pictures, 8)?),
+            _ => Ok(()),
+        }
+    }
+
+    /// What was found on the test split.
+    pub(crate) fn test(&mut self, found: &Evaluation, times: &Times) -> Result<()> {
+        if let Some(metrics) = &mut self.metrics {
+            metrics.test(found, times)?;
+        }
+        Ok(())
+    }
+}
+
+/// Adds what the test found to the events of a run that has ended: the result and the confusion matrix.
+pub(crate) fn test_events(
+    folder: &RunFolder,
+    step: u64,
+    found: &Evaluation,
+    matrix: &Confusion,
+    classes: &[String],
+) -> Result<()> {
+    let path = folder.events().join(crate::tensorboard::FILE_NAME);
+    let length = std::fs::metadata(&path).map_err(crate::Error::io("read", &path))?.len();
+    let mut events = EventWriter::open_at(folder.events(), length, wall_clock())?;
+    events.scalar("loss/test", step, found.loss)?;
+    events.scalar("accuracy/test", step, found.accuracy())?;
+    events.image("confusion/test", step, &confusion_picture(matrix, classes))
+}

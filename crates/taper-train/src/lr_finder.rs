@@ -1,0 +1,219 @@
+//! The learning-rate range test: L. N. Smith, "Cyclical learning rates for training neural networks", WACV 2017, section
+//! 3.3. The rate rises from step to step, each by the same factor; where the loss falls fastest, the rate is good, and where
+//! it rises, it is too large.
+
+use crate::evaluate::unsupported;
+use crate::learner::Learner;
+use crate::optimize::Optimize;
+use crate::plot::{Axis, Chart, Mark, Series};
+use crate::{Config, Error, Result};
+use std::sync::atomic::{AtomicBool, Ordering};
+use taper_data::{Batch, Dataset, LoaderOptions, Pipeline, PipelineOptions};
+use taper_nn::taper_tensor::Element;
+use taper_nn::{DType, Module, Params};
+
+/// The share that the smoothed loss keeps of itself in a step.
+const SMOOTHING: f64 = 0.9;
+/// A smoothed loss of so many times the smallest ends the test.
+const DIVERGED: f64 = 4.0;
+/// What is left out at either end of the curve when the steepest place is looked for: the first losses are not smooth yet,
+/// the last ones diverge.
+const ENDS: [usize; 2] = [10, 5];
+
+/// The rates that are tried.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LrRange {
+    /// The first rate.
+    pub from: f64,
+    /// The last.
+    pub to: f64,
+    /// In so many steps.
+    pub steps: u64,
+}
+
+impl Default for LrRange {
+    /// From 10⁻⁷ to 10 in 100 steps.
+    fn default() -> Self {
+        Self { from: 1e-7, to: 10.0, steps: 100 }
+    }
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LrCurve {
+    /// Each rate with the loss before its step, and that loss smoothed.
+    pub points: Vec<LrPoint>,
+    /// The rate at which the smoothed loss falls fastest; `None` if it never falls.
+    pub suggestion: Option<f64>,
+}
+
+/// A step of the test.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LrPoint {
+    /// The rate.
+    pub lr: f64,
+    /// The loss before the step.
+    pub loss: f64,
+    /// An exponential moving average of the losses up to here, corrected for its start.
+    pub smoothed: f64,
+}
+
+impl LrRange {
+    /// Tries the rates on `model` with `config`'s optimiser and batches, from `train`'s first epoch on. The rates of groups
+    /// keep their ratios; the rate of `[optimizer]` is the one that is told. The weights are put back afterwards.
+    ///
+    /// # Errors
+    /// A range that does not rise, and those of training.
+    pub fn find<D: Dataset + Sync>(
+        &self,
+        config: &Config,
+        model: &dyn Module,
+        params: &Params,
+        train: &D,
+        stop: &AtomicBool,
+    ) -> Result<LrCurve> {
+        let Self { from, to, steps } = *self;
+        if !(from > 0.0 && to > from && to.is_finite() && steps >= 2) {
+            let detail = format!("expected rates that rise from above 0 in 2 steps or more, found {from} to {to} in {steps}");
+            return Err(Error::Usage(format!("learning-rate finder: {detail}")));
+        }
+        let before: Vec<_> = params.all().iter().map(|param| param.tensor().detach()).collect();
+        let losses = match params.dtype() {
+            DType::F32 => self.losses::<f32, D>(config, model, params, train, stop),
+            DType::F64 => self.losses::<f64, D>(config, model, params, train, stop),
+            other => Err(unsupported(other)),
+        };
+        params.all().iter().zip(&before).try_for_each(|(param, value)| param.set(value))?;
+        Ok(LrCurve::new(&losses?))
+    }
+
+    /// The rate of step `step`.
+    fn rate(&self, step: u64) -> f64 {
+        self.from * (self.to / self.from).powf(step as f64 / (self.steps - 1) as f64)
+    }
+
+    fn losses<T: Element, D: Dataset + Sync>(
+        &self,
+        config: &Config,
+        model: &dyn Module,
+        params: &Params,
+        train: &D,
+        stop: &AtomicBool,
+    ) -> Result<Vec<(f64, f64)>> {
+        let mut settings = config.clone();
+        settings.schedule = crate::ScheduleConfig::default();
+        let mut optimize = Optimize::new(&settings, params, self.steps, self.steps)?;
+        let classes = (0..train.len()).map(|i| train.label(i)).max().map_or(0, |label| label.max(0) as usize + 1);
+        let learner = Learner { config, model, params, objective: None, classes };
+        let loader = LoaderOptions {
+            batch_size: config.train.batch_size,
+            shuffle: config.train.shuffle.then_some(config.train.seed),
+            drop_last: config.train.drop_last,
+        };
+        let (augment, seed) = (config.data.augment.clone(), config.train.seed);
+        let options =
+            PipelineOptions { loader, augment, seed, workers: config.data.workers, ahead: config.data.ahead };
+        std::thread::scope(|scope| {
+            let mut pipeline = Pipeline::<T>::start(scope, train, options)?;
+            let mut batch = Batch::default();
+            let (mut losses, mut epoch, mut number) = (Vec::new(), 0, 0);
+            let (mut smooth, mut least) = (Smooth::default(), f64::INFINITY);
+            for step in 0..self.steps {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                if pipeline.position() == pipeline.len() {
+                    (epoch, number) = (epoch + 1, 0);
+                    pipeline.start_epoch(epoch, 0)?;
+                }
+                optimize.prepare(step)?;
+                let lr = self.rate(step);
+                let now = optimize.lr();
+                optimize.scale_lr(lr / now)?;
+                let learned = learner.learn([epoch, number, 1], &mut batch, |batch| pipeline.next_into(batch))?;
+                number += 1;
+                let loss = learned.loss.item()?;
+                let smoothed = smooth.next(loss);
+                losses.push((lr, loss));
+                least = least.min(smoothed);
+                if !loss.is_finite() || smoothed > DIVERGED * least {
+                    break;
+                }
+                let _ = optimize.step(&learned.gradients)?;
+            }
+            Ok(losses)
+        })
+    }
+}
+
+/// An exponential moving average, corrected for its start.
+#[derive(Default)]
+struct Smooth {
+    average: f64,
+    weight: f64,
+}
+
+impl Smooth {
+    fn next(&mut self, value: f64) -> f64 {
+        self.average = SMOOTHING * self.average + (1.0 - SMOOTHING) * value;
+        self.weight = SMOOTHING * self.weight + (1.0 - SMOOTHING);
+        self.average / self.weight
+    }
+}
+
+impl LrCurve {
+    /// Of rates that rise by one factor, with their losses.
+    fn new(losses: &[(f64, f64)]) -> Self {
+        let mut smooth = Smooth::default();
+        let finite = losses.iter().take_while(|(_, loss)| loss.is_finite());
+        let points: Vec<LrPoint> =
+            finite.map(|&(lr, loss)| LrPoint { lr, loss, smoothed: smooth.next(loss) }).collect();
+        let inner = points.get(ENDS[0].min(points.len())..points.len().saturating_sub(ENDS[1])).unwrap_or_default();
+        // The same distance on a logarithmic axis lies between any two neighbours.
+        let slopes = inner.windows(3).map(|window| (window[1].lr, window[2].smoothed - window[0].smoothed));
+        let steepest = slopes.min_by(|a, b| a.1.total_cmp(&b.1)).filter(|(_, slope)| *slope < 0.0);
+        Self { suggestion: steepest.map(|(lr, _)| lr), points }
+    }
+
+    /// The curve: losses over rates, the suggestion marked.
+    pub fn chart(&self) -> Chart {
+        let of = |value: fn(&LrPoint) -> f64| self.points.iter().map(|point| (point.lr, value(point))).collect();
+        let marks = self.suggestion.map(|lr| Mark { x: lr, label: format!("{lr:.2e}") });
+        Chart {
+            title: "Learning-rate range test".into(),
+            x: Axis::log("learning rate"),
+            y: Axis::linear("loss"),
+            series: vec![
+                Series::dots("loss", of(|point| point.loss)),
+                Series::line("smoothed", of(|point| point.smoothed)),
+            ],
+            marks: marks.into_iter().collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_steepest_place_is_suggested() {
+        // A loss that falls around 10⁻³ and rises again from 10⁻¹ on.
+        let range = LrRange::default();
+        let loss = |lr: f64| 2.3 - 1.5 / (1.0 + (-3.0 * (lr.log10() + 3.0)).exp()) + (lr / 0.3).powi(2);
+        let losses: Vec<_> = (0..range.steps).map(|step| (range.rate(step), loss(range.rate(step)))).collect();
+        let curve = LrCurve::new(&losses);
+        let suggestion = curve.suggestion.unwrap();
+        // Smoothing follows behind.
+        assert!((1e-3..1e-2).contains(&suggestion), "{suggestion}");
+        assert_eq!(curve.chart().marks[0].x, suggestion);
+        assert!((range.rate(0) / 1e-7 - 1.0).abs() < 1e-12 && (range.rate(99) / 10.0 - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_loss_that_only_rises_suggests_nothing() {
+        let losses: Vec<_> = (0..50).map(|i| (10f64.powi(i - 49), 1.0 + f64::from(i))).collect();
+        assert_eq!(LrCurve::new(&losses).suggestion, None);
+        assert_eq!(LrCurve::new(&[(1.0, f64::NAN)]).points, []);
+    }
+}

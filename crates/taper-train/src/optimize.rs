@@ -1,0 +1,228 @@
+//! The optimiser of a run: its groups, each with a schedule of its own, as the configuration says.
+
+use crate::config::{Config, OptimizerConfig};
+use crate::nearest::unknown;
+use crate::{Error, Result};
+use taper_nn::schedule::Schedule;
+use taper_nn::{
+    Adagrad, AdagradConfig, Adam, AdamConfig, Gradients, Groups, Lamb, LambConfig, Lion, LionConfig, Lookahead, LookaheadConfig,
+    Muon, MuonConfig, Optimizer, OptimizerState, Param, Params, Rmsprop, RmspropConfig, Sgd, SgdConfig, StepOutcome, matches,
+};
+
+/// The optimiser of a run.
+pub(crate) struct Optimize {
+    groups: Groups,
+    parts: Vec<Part>,
+}
+
+/// What is known of a group beside its optimiser.
+struct Part {
+    params: Vec<Param>,
+    schedule: Box<dyn Schedule>,
+    /// Its parameters stay as they are from this step on, counted from 0.
+    until: u64,
+    /// The factor on its rate that was set last.
+    factor: f64,
+}
+
+impl Optimize {
+    /// For a run of `steps` steps, `per_epoch` of them an epoch.
+    ///
+    /// # Errors
+    /// An unknown optimiser, a key that it has not, a value out of range, a pattern that no parameter matches.
+    pub(crate) fn new(config: &Config, params: &Params, steps: u64, per_epoch: u64) -> Result<Self> {
+        let mut rest = params.all().into_iter().filter(Param::trainable).collect::<Vec<_>>();
+        let (mut optimizers, mut parts) = (Vec::new(), Vec::new());
+        for group in &config.groups {
+            let (own, others): (Vec<_>, Vec<_>) =
+                rest.into_iter().partition(|param| matches(&group.pattern, param.name()));
+            rest = others;
+            if own.is_empty() {
+                let names = params.trainable().iter().map(|param| param.name().to_owned()).collect::<Vec<_>>();
+                return Err(Error::Usage(format!(
+                    "groups: no parameter is left that matches {:?}; the model has {}",
+                    group.pattern,
+                    names.join(", ")
+                )));
+            }
+            if group.frozen {
+                own.iter().for_each(Param::freeze);
+                continue;
+            }
+            let until = if group.epochs > 0.0 { (group.epochs * per_epoch as f64).ceil() as u64 } else { u64::MAX };
+            let schedule = config.schedule.build(until.min(steps), per_epoch)?;
+            optimizers.push(build(&config.optimizer.of_group(group), own.clone())?);
+            parts.push(Part { params: own, schedule, until, factor: 1.0 });
+        }
+        if !rest.is_empty() {
+            optimizers.push(build(&config.optimizer, rest.clone())?);
+            let schedule = config.schedule.build(steps, per_epoch)?;
+            parts.push(Part { params: rest, schedule, until: u64::MAX, factor: 1.0 });
+        }
+        if parts.is_empty() {
+            return Err(Error::Usage("groups: every parameter is frozen: there is nothing to train".into()));
+        }
+        Ok(Self { groups: Groups::new(optimizers)?, parts })
+    }
+
+    /// Sets the rates of step `step`, counted from 0, and freezes what is to stay from here on.
+    pub(crate) fn prepare(&mut self, step: u64) -> Result<()> {
+        for (optimizer, part) in self.groups.parts_mut().iter_mut().zip(&mut self.parts) {
+            if step >= part.until {
+                part.params.iter().for_each(Param::freeze);
+                part.factor = 0.0;
+            } else {
+                part.factor = part.schedule.factor(step);
+                optimizer.set_lr_factor(part.factor)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One step.
+    pub(crate) fn step(&mut self, gradients: &Gradients) -> Result<StepOutcome> {
+        Ok(self.groups.step(gradients)?)
+    }
+
+    /// The rate of the last group, which is that of `[optimizer]` where any weights are left to it, in the step that was
+    /// prepared last.
+    pub(crate) fn lr(&mut self) -> f64 {
+        let factor = self.parts.last().map_or(1.0, |part| part.factor);
+        self.groups.parts_mut().last().map_or(0.0, |optimizer| optimizer.lr() * factor)
+    }
+
+    /// Multiplies the base rate of every group.
+    pub(crate) fn scale_lr(&mut self, factor: f64) -> Result<()> {
+        for optimizer in self.groups.parts_mut() {
+            let lr = optimizer.lr() * factor;
+            optimizer.set_lr(lr)?;
+        }
+        Ok(())
+    }
+
+    /// Tells the schedules a validation loss.
+    pub(crate) fn observe(&mut self, loss: f64) {
+        self.parts.iter_mut().for_each(|part| part.schedule.observe(loss));
+    }
+
+    /// What the optimisers and the schedules remember.
+    pub(crate) fn state(&self) -> (OptimizerState, Vec<Vec<f64>>) {
+        (self.groups.state(), self.parts.iter().map(|part| part.schedule.state()).collect())
+    }
+
+    /// Goes on from what [`Optimize::state`] told.
+    pub(crate) fn load_state(&mut self, state: &OptimizerState, schedules: &[Vec<f64>]) -> Result<()> {
+        if schedules.len() != self.parts.len() {
+            let detail = format!("the checkpoint has {} groups, the configuration {}", schedules.len(), self.parts.len());
+            return Err(Error::Usage(detail));
+        }
+        self.groups.load_state(state)?;
+        for (part, state) in self.parts.iter_mut().zip(schedules) {
+            part.schedule.load_state(state)?;
+        }
+        Ok(())
+    }
+}
+
+/// Sets the fields of an optimiser's configuration that were said.
+macro_rules! set {
+    ($said:ident => $config:ident: $($field:ident),*) => {$(
+        if let Some(value) = $said.$field {
+            $config.$field = value;
+        }
+    )*};
+}
+
+/// An optimiser that can be named, with the keys that it has.
+struct Named {
+    name: &'static str,
+    keys: &'static [&'static str],
+    make: fn(&OptimizerConfig, Vec<Param>) -> taper_nn::Result<Box<dyn Optimizer>>,
+}
+
+/// The optimisers by name. A new one is a file in `taper-nn` and an entry here.
+const ALL: &[Named] = &[
+    Named { name: "adam", keys: &["betas", "eps", "decoupled"], make: |said, p| adam(said, p, AdamConfig::default()) },
+    Named { name: "adamw", keys: &["betas", "eps", "decoupled"], make: |said, p| adam(said, p, AdamConfig::adamw()) },
+    Named {
+        name: "sgd",
+        keys: &["momentum", "dampening", "nesterov", "decoupled"],
+        make: |said, params| {
+            let mut config = SgdConfig::default();
+            set!(said => config: lr, momentum, dampening, nesterov, weight_decay, decoupled, l1);
+            Ok(Box::new(Sgd::new(params, config)?))
+        },
+    },
+    Named {
+        name: "rmsprop",
+        keys: &["alpha", "eps", "momentum", "centered"],
+        make: |said, params| {
+            let mut config = RmspropConfig::default();
+            set!(said => config: lr, alpha, eps, momentum, centered, weight_decay, l1);
+            Ok(Box::new(Rmsprop::new(params, config)?))
+        },
+    },
+    Named {
+        name: "adagrad",
+        keys: &["eps", "lr_decay"],
+        make: |said, params| {
+            let mut config = AdagradConfig::default();
+            set!(said => config: lr, lr_decay, eps, weight_decay, l1);
+            Ok(Box::new(Adagrad::new(params, config)?))
+        },
+    },
+    Named {
+        name: "lion",
+        keys: &["betas"],
+        make: |said, params| {
+            let mut config = LionConfig::default();
+            set!(said => config: lr, betas, weight_decay, l1);
+            Ok(Box::new(Lion::new(params, config)?))
+        },
+    },
+    Named {
+        name: "lamb",
+        keys: &["betas", "eps"],
+        make: |said, params| {
+            let mut config = LambConfig::default();
+            set!(said => config: lr, betas, eps, weight_decay, l1);
+            Ok(Box::new(Lamb::new(params, config)?))
+        },
+    },
+    Named {
+        name: "muon",
+        keys: &["momentum", "nesterov", "eps", "ns_steps", "normalize_weights"],
+        make: |said, params| {
+            let airbench = said.normalize_weights == Some(true);
+            let mut config = if airbench { MuonConfig::airbench() } else { MuonConfig::default() };
+            set!(said => config: lr, momentum, nesterov, eps, ns_steps, weight_decay, l1);
+            Ok(Box::new(Muon::new(params, config)?))
+        },
+    },
+];
+
+fn adam(said: &OptimizerConfig, params: Vec<Param>, mut config: AdamConfig) -> taper_nn::Result<Box<dyn Optimizer>> {
+    set!(said => config: lr, betas, eps, weight_decay, l1, decoupled);
+    Ok(Box::new(Adam::new(params, config)?))
+}
+
+/// The keys that every optimiser has.
+const COMMON: &[&str] = &["name", "lr", "weight_decay", "l1", "lookahead"];
+
+fn build(config: &OptimizerConfig, params: Vec<Param>) -> Result<Box<dyn Optimizer>> {
+    let names = ALL.iter().map(|named| named.name).collect::<Vec<_>>();
+    let name = config.name();
+    let named = ALL.iter().find(|named| named.name == name);
+    let named = named.ok_or_else(|| Error::Usage(format!("optimizer.name: {}", unknown("optimiser", name, &names))))?;
+    for key in config.said() {
+        if !COMMON.contains(&key.as_str()) && !named.keys.contains(&key.as_str()) {
+            let of = ALL.iter().filter(|other| other.keys.contains(&key.as_str())).map(|other| other.name).collect::<Vec<_>>();
+            return Err(Error::Usage(format!("optimizer.{key}: {name} has none; it is of {}", of.join(", "))));
+        }
+    }
+    let optimizer = (named.make)(config, params)?;
+    Ok(match config.lookahead {
+        Some(every) => Box::new(Lookahead::new(optimizer, LookaheadConfig { every, ..LookaheadConfig::default() })?),
+        None => optimizer,
+    })
+}
