@@ -58,8 +58,19 @@ pub(super) fn saturation(picture: &mut Picture<'_>, factor: f32) {
 pub(super) fn hue(picture: &mut Picture<'_>, turn: f32) {
     each_pixel(picture, |pixel| {
         let [h, s, v] = to_hsv(pixel);
-        to_rgb([(h + turn).rem_euclid(1.0), s, v])
+        to_rgb([unit(h + turn), s, v])
     });
+}
+
+/// A number in −1..2 brought into 0..=1 by whole turns. 1, which rounding may give, is the same hue as 0.
+fn unit(x: f32) -> f32 {
+    if x < 0.0 {
+        x + 1.0
+    } else if x >= 1.0 {
+        x - 1.0
+    } else {
+        x
+    }
 }
 
 /// Hue, saturation and value (A. R. Smith, "Color gamut transform pairs", SIGGRAPH 1978), all in [0, 1].
@@ -76,13 +87,13 @@ fn to_hsv([r, g, b]: [f32; 3]) -> [f32; 3] {
     } else {
         4.0 + (r - g) / range
     };
-    [(sixths / 6.0).rem_euclid(1.0), range / max, max]
+    [unit(sixths / 6.0), range / max, max]
 }
 
 /// The inverse of [`to_hsv`].
 fn to_rgb([h, s, v]: [f32; 3]) -> [f32; 3] {
     let sixths = h * 6.0;
-    let f = sixths - sixths.floor();
+    let f = sixths - (sixths as u32) as f32;
     let [p, q, t] = [s, s * f, s * (1.0 - f)].map(|x| (v * (1.0 - x)).clamp(0.0, 1.0));
     match sixths as u32 {
         1 => [q, v, p],

@@ -53,3 +53,58 @@ impl Augmentation for ColorJitter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use taper_backend::RandomKey;
+
+    #[test]
+    fn any_of_the_24_orders_with_the_factors_drawn() {
+        let jitter = ColorJitter { brightness: 0.4, contrast: 0.5, saturation: 1.5, hue: 0.3 };
+        let x: Vec<f32> = [0.9, 0.2, 0.4, 0.6, 0.7, 0.1].to_vec();
+        let orders: BTreeSet<Vec<usize>> = (0..500).map(|i| RandomKey::new(i).permutation(4)).collect();
+        assert_eq!(orders.len(), 24);
+        let mut seen = BTreeSet::new();
+        for sample in 0..500 {
+            let draw = Draw { key: RandomKey::new(1).index(sample as u64), epoch: 0, sample };
+            let change = |f: &dyn Fn(&mut Picture<'_>)| {
+                let (mut values, mut spare) = (x.clone(), Vec::new());
+                f(&mut Picture::new(&mut values, &mut spare, [3, 1, 2]).unwrap());
+                values
+            };
+            let u = |i, low: f64, high: f64| (low + draw.key.uniform(i) * (high - low)) as f32;
+            let twin = |order: &[usize]| {
+                change(&|picture| {
+                    for kind in order {
+                        match kind {
+                            0 => color::brightness(picture, u(0, 0.6, 1.4)),
+                            1 => color::contrast(picture, u(1, 0.5, 1.5)),
+                            2 => color::saturation(picture, u(2, 0.0, 2.5)),
+                            _ => color::hue(picture, u(3, -0.3, 0.3)),
+                        }
+                    }
+                })
+            };
+            let y = change(&|picture| jitter.apply(picture, &draw));
+            let near = |order: &&Vec<usize>| twin(order).iter().zip(&y).all(|(a, b)| (a - b).abs() < 1e-5);
+            // Some orders may do the same.
+            let fitting: Vec<_> = orders.iter().filter(near).collect();
+            assert!(!fitting.is_empty(), "sample {sample}: {y:?}");
+            seen.extend(fitting.into_iter().cloned());
+        }
+        assert_eq!(seen.len(), 24);
+    }
+
+    #[test]
+    fn grey_pictures_have_contrast_but_no_hue() {
+        let (mut values, mut spare) = (vec![0.2, 0.6], Vec::new());
+        let mut picture = Picture::new(&mut values, &mut spare, [1, 1, 2]).unwrap();
+        color::saturation(&mut picture, 0.0);
+        color::hue(&mut picture, 0.5);
+        assert_eq!(picture.values(), [0.2, 0.6]);
+        color::contrast(&mut picture, 0.5);
+        assert!((picture.values()[0] - 0.3).abs() < 1e-6 && (picture.values()[1] - 0.5).abs() < 1e-6);
+    }
+}

@@ -4,7 +4,7 @@ use super::{Augmentation, Draw, Picture, argument};
 use crate::{ImageDataset, Result};
 use serde::{Deserialize, Serialize};
 
-/// y[c] = (x[c] − `mean`[c]) / `std`[c]. Nothing is random in it; [`channel_stats`] gives both for a dataset.
+/// `y[c] = (x[c] − mean[c]) / std[c]`. Nothing is random in it; [`channel_stats`] gives both for a dataset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Normalize {

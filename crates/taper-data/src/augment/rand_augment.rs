@@ -119,3 +119,53 @@ impl Augmentation for RandAugment {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changed(change: Change, x: &[f32], shape: [usize; 3], strength: f64) -> Vec<f32> {
+        let (mut values, mut spare) = (x.to_vec(), Vec::new());
+        change.apply(&mut Picture::new(&mut values, &mut spare, shape).unwrap(), strength);
+        values
+    }
+
+    #[test]
+    fn strengths_are_torchvisions() {
+        // One row of 32: 150/331 · 32 = 14.5, and at two thirds 9.7; whole pixels.
+        let row: Vec<f32> = (1..=32).map(|i| i as f32 / 32.0).collect();
+        let right = changed(Change::TranslateX, &row, [1, 1, 32], 1.0);
+        assert_eq!((&right[..14], &right[14..]), (&[0.0; 14][..], &row[..18]));
+        let up = changed(Change::TranslateY, &row, [1, 32, 1], -2.0 / 3.0);
+        assert_eq!((&up[..23], &up[23..]), (&row[9..], &[0.0; 9][..]));
+        // A line down the middle leans by 0.3 of the distance from the centre.
+        let line: Vec<f32> = (0..441).map(|i| if i % 21 == 10 { 1.0 } else { 0.0 }).collect();
+        let leaning = changed(Change::ShearX, &line, [1, 21, 21], 1.0);
+        let at = |row: usize, column: usize| leaning[row * 21 + column];
+        assert!((at(0, 13) - 1.0).abs() < 1e-5 && (at(10, 10) - 1.0).abs() < 1e-5 && (at(20, 7) - 1.0).abs() < 1e-5);
+        let level: Vec<f32> = (0..441).map(|i| if i / 21 == 10 { 1.0 } else { 0.0 }).collect();
+        assert!((changed(Change::ShearY, &level, [1, 21, 21], 1.0)[13 * 21] - 1.0).abs() < 1e-5);
+        // At 30° clockwise a level line passes near (7, 4) from the centre: 7 tan 30° = 4.04.
+        let turned = changed(Change::Rotate, &level, [1, 21, 21], 1.0);
+        assert!(turned[14 * 21 + 17] > 0.9 && turned[10 * 21 + 17] < 0.1);
+
+        let pixel = [200.0 / 255.0, 100.0 / 255.0, 50.0 / 255.0];
+        let near = |change, strength, expected: [f32; 3]| {
+            let y = changed(change, &pixel, [3, 1, 1], strength);
+            assert!(y.iter().zip(expected).all(|(a, b)| (a - b / 255.0).abs() < 1e-5), "{change:?}: {y:?}");
+        };
+        near(Change::Identity, 1.0, [200.0, 100.0, 50.0]);
+        near(Change::Posterize, 1.0, [192.0, 96.0, 48.0]);
+        near(Change::Posterize, -0.5, [200.0, 100.0, 48.0]);
+        near(Change::Solarize, 1.0, [55.0, 155.0, 205.0]);
+        near(Change::Solarize, -0.5, [55.0, 100.0, 50.0]); // 128 and over
+        near(Change::Brightness, -1.0, [20.0, 10.0, 5.0]);
+        near(Change::Brightness, 1.0, [255.0, 190.0, 95.0]);
+        // Grey is 0.2989 · 200 + 0.587 · 100 + 0.114 · 50 = 124.18, and of one pixel also the mean grey.
+        near(Change::Color, -1.0, [131.762, 121.762, 116.762]);
+        near(Change::Contrast, -1.0, [131.762, 121.762, 116.762]);
+        near(Change::Sharpness, 1.0, [200.0, 100.0, 50.0]); // all edge
+        near(Change::AutoContrast, 1.0, [200.0, 100.0, 50.0]);
+        near(Change::Equalize, 1.0, [200.0, 100.0, 50.0]);
+    }
+}

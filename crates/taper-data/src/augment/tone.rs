@@ -4,7 +4,7 @@ use super::Picture;
 
 /// The nearest of the levels 0 to 255.
 fn level(x: f32) -> usize {
-    (x * 255.0).round().clamp(0.0, 255.0) as usize
+    (x * 255.0 + 0.5).clamp(0.0, 255.0) as usize
 }
 
 /// Stretches each channel to [0, 1]: (x − min) / (max − min). A channel of one colour stays.

@@ -46,7 +46,6 @@ impl Motion {
 /// y[c, h, w] = x[c, ·, ·] between the four pixels around `source` (w, h); those beyond the edge count as zeros.
 pub(super) fn warp(picture: &mut Picture<'_>, source: &Source) {
     let [_, height, width] = picture.shape();
-    let size = height * width;
     let (cx, cy) = ((width as f64 - 1.0) / 2.0, (height as f64 - 1.0) / 2.0);
     let Source { linear: [[a, b], [c, d]], shift: [tx, ty] } = *source;
     picture.redraw(|old, new| {
@@ -54,25 +53,60 @@ pub(super) fn warp(picture: &mut Picture<'_>, source: &Source) {
             let y = h as f64 - cy;
             for w in 0..width {
                 let x = w as f64 - cx;
-                let (sx, sy) = (a * x + b * y + tx + cx, c * x + d * y + ty + cy);
-                let (left, top) = (sx.floor(), sy.floor());
-                let (u, v) = ((sx - left) as f32, (sy - top) as f32);
-                // Of two pixels in a row, or a column, the first, the second, both or none are inside.
-                let columns = [(left, 1.0 - u), (left + 1.0, u)].map(|(i, weight)| inside(i, width, weight));
-                let rows = [(top, 1.0 - v), (top + 1.0, v)].map(|(i, weight)| inside(i, height, weight));
-                let [left, right] = columns;
-                let [top, bottom] = rows.map(|(i, weight)| (i * width, weight));
-                for (old, new) in old.chunks_exact(size).zip(new.chunks_exact_mut(size)) {
-                    let row =
-                        |(i, weight): (usize, f32)| weight * (left.1 * old[i + left.0] + right.1 * old[i + right.0]);
-                    new[h * width + w] = row(top) + row(bottom);
+                let taps = Taps::at(a * x + b * y + tx + cx, c * x + d * y + ty + cy, width, height);
+                let mut plane = 0;
+                while plane < old.len() {
+                    new[plane + h * width + w] = taps.blend(&old[plane..plane + height * width]);
+                    plane += height * width;
                 }
             }
         }
     });
 }
 
+/// The four pixels around a point, and their weights: [top left, top right, bottom left, bottom right].
+struct Taps {
+    at: [usize; 4],
+    left: f32,
+    right: f32,
+    top: f32,
+    bottom: f32,
+}
+
+impl Taps {
+    #[inline]
+    fn at(x: f64, y: f64, width: usize, height: usize) -> Self {
+        let inside = x >= 0.0 && y >= 0.0 && x < width as f64 - 1.0 && y < height as f64 - 1.0;
+        if inside {
+            // Most points: no weight is 0 for an edge's sake, and a cast rounds down.
+            let (column, row) = (x as usize, y as usize);
+            let (u, v) = ((x - column as f64) as f32, (y - row as f64) as f32);
+            let at = row * width + column;
+            return Self {
+                at: [at, at + 1, at + width, at + width + 1],
+                left: 1.0 - u,
+                right: u,
+                top: 1.0 - v,
+                bottom: v,
+            };
+        }
+        let (column, row) = (x.floor(), y.floor());
+        let (u, v) = ((x - column) as f32, (y - row) as f32);
+        let (l, left) = weighed(column, width, 1.0 - u);
+        let (r, right) = weighed(column + 1.0, width, u);
+        let (t, top) = weighed(row, height, 1.0 - v);
+        let (b, bottom) = weighed(row + 1.0, height, v);
+        Self { at: [t * width + l, t * width + r, b * width + l, b * width + r], left, right, top, bottom }
+    }
+
+    #[inline]
+    fn blend(&self, plane: &[f32]) -> f32 {
+        let [a, b, c, d] = self.at.map(|i| plane[i]);
+        self.top * (self.left * a + self.right * b) + self.bottom * (self.left * c + self.right * d)
+    }
+}
+
 /// An index in `0..n` and its weight: 0 for an `i` that is not there.
-fn inside(i: f64, n: usize, weight: f32) -> (usize, f32) {
+fn weighed(i: f64, n: usize, weight: f32) -> (usize, f32) {
     if i >= 0.0 && i < n as f64 { (i as usize, weight) } else { (0, 0.0) }
 }
