@@ -29,6 +29,19 @@ fn the_default_build_holds_no_candle() {
     assert!(!asked.iter().any(|name| name == "cudarc"), "{asked:?}");
 }
 
+/// Readers of one's own data are for programs that ask for them.
+#[test]
+fn the_default_build_holds_no_readers_of_ones_own_data() {
+    let default = packages("--package taper-cli --edges normal,build");
+    let readers = ["csv", "image", "parquet", "zip"];
+    assert_eq!(
+        default.iter().filter(|name| readers.contains(&name.as_str())).collect::<Vec<_>>(),
+        Vec::<&String>::new()
+    );
+    let with = packages("--package taper-data --edges normal,build --all-features");
+    assert!(readers.iter().all(|reader| with.iter().any(|name| name == reader)), "{with:?}");
+}
+
 #[test]
 fn xtask_depends_on_nothing() {
     assert_eq!(packages("--package xtask --edges all"), ["xtask"]);

@@ -7,21 +7,35 @@ mod datasets;
 mod download;
 mod error;
 mod files;
+mod formats;
 mod image;
 mod loader;
 mod locate;
 mod manifest;
 mod pipeline;
 mod split;
+mod table;
 
 pub use augment::{Augment, Augmenter};
 pub use dataset::Dataset;
 pub use datasets::{Source, digits};
 pub use error::{Error, Result};
 pub use files::atomic_write;
+#[cfg(any(feature = "csv", feature = "parquet"))]
+pub use formats::columns::{Column, TableOptions};
+#[cfg(feature = "csv")]
+pub use formats::csv::{CsvOptions, read_csv};
+#[cfg(feature = "images")]
+pub use formats::folders::{FolderOptions, read_image_folder, read_image_folders};
+pub use formats::npy::read_npy;
+#[cfg(feature = "npz")]
+pub use formats::npz::read_npz;
+#[cfg(feature = "parquet")]
+pub use formats::parquet::read_parquet;
 pub use image::{ImageDataset, Splits};
 pub use loader::{Batch, BatchLoader, LoaderOptions};
 pub use locate::{DATA_VARIABLE, Event, LocateOptions, Located, Origin};
 pub use pipeline::{Pipeline, PipelineOptions};
 pub use manifest::{Archive, Download, Embedded, Files, Layout, Manifest, Records};
 pub use split::split;
+pub use table::TableDataset;

@@ -1,0 +1,241 @@
+//! NumPy's `.npy` files (format versions 1 to 3;
+//! <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>): `\x93NUMPY`, the version, the length of the
+//! header, the header (a Python dictionary of type, order and shape), then the values.
+
+use super::{feature, numbered_classes};
+use crate::{Error, Result, TableDataset};
+use std::fs;
+use std::path::Path;
+
+/// Reads a table from two `.npy` files: `features`, numbers `[N, F]` of any integer or floating-point type but float16,
+/// and `labels`, integers `[N]` or `[N, 1]`. Label `n` is class `n`; features are called `0`, `1` and so on.
+///
+/// # Errors
+/// A file that cannot be read or is no such array, a feature that is not finite, a label below 0: the text names the
+/// file and the row.
+pub fn read_npy(features: impl AsRef<Path>, labels: impl AsRef<Path>) -> Result<TableDataset> {
+    let (features, labels) = (features.as_ref(), labels.as_ref());
+    let read = |path: &Path| fs::read(path).map_err(Error::io("read", path));
+    table((features, &read(features)?), (labels, &read(labels)?))
+}
+
+/// The table of two files' bytes; the paths are for errors.
+pub(super) fn table(features: (&Path, &[u8]), labels: (&Path, &[u8])) -> Result<TableDataset> {
+    let x = Array::parse(features.0, features.1)?;
+    let y = Array::parse(labels.0, labels.1)?;
+    let [rows, columns] = x.shape[..] else {
+        return Err(x.wrong("shape", format!("expected [N, F], found {:?}", x.shape)));
+    };
+    if !matches!(y.shape[..], [n] | [n, 1] if n == rows) {
+        return Err(y.wrong("shape", format!("expected [{rows}], a label a row, found {:?}", y.shape)));
+    }
+    if rows == 0 || columns == 0 {
+        return Err(x.wrong("shape", format!("expected a row and a feature or more, found {:?}", x.shape)));
+    }
+    let mut values = Vec::with_capacity(rows * columns);
+    for row in 0..rows {
+        for column in 0..columns {
+            let place = if x.fortran { column * rows + row } else { row * columns + column };
+            values.push(feature(x.float(place), x.path, || format!("row {row}, column {column}"))?);
+        }
+    }
+    let labels: Option<Vec<i64>> = (0..rows).map(|row| y.integer(row)).collect();
+    let labels = labels.ok_or_else(|| y.wrong("header", format!("expected integers, found {}", y.kind.name())))?;
+    let classes = numbered_classes(&labels, y.path, |row| format!("row {row}"))?;
+    TableDataset::new(values, (0..columns).map(|column| column.to_string()).collect(), labels, classes)
+}
+
+/// A type of values: `b`oolean, `i`nteger, `u`nsigned or `f`loating-point, of so many bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Kind {
+    letter: char,
+    bytes: usize,
+    big_endian: bool,
+}
+
+impl Kind {
+    fn parse(text: &str) -> Option<Self> {
+        let (order, rest) = (text.chars().next()?, text.get(1..)?);
+        let (letter, bytes) = (rest.chars().next()?, rest.get(1..)?.parse().ok()?);
+        let known = matches!((letter, bytes), ('b', 1) | ('i' | 'u', 1 | 2 | 4 | 8) | ('f', 4 | 8));
+        (known && matches!(order, '<' | '>' | '|')).then_some(Self { letter, bytes, big_endian: order == '>' })
+    }
+
+    fn name(self) -> String {
+        format!("{}{}", self.letter, self.bytes)
+    }
+}
+
+/// An array as it lies in a file.
+#[derive(Debug)]
+struct Array<'a> {
+    path: &'a Path,
+    kind: Kind,
+    fortran: bool,
+    shape: Vec<usize>,
+    data: &'a [u8],
+}
+
+impl<'a> Array<'a> {
+    /// The array whose file has `bytes`.
+    fn parse(path: &'a Path, bytes: &'a [u8]) -> Result<Self> {
+        let wrong = |detail: &str| Error::format(path, "header", format!("not a .npy file: {detail}"));
+        let rest = bytes.strip_prefix(b"\x93NUMPY").ok_or_else(|| wrong("it does not begin with \\x93NUMPY"))?;
+        // The length of the header takes two bytes in version 1, four in versions 2 and 3.
+        let (length, rest) = match rest {
+            [1, _, a, b, rest @ ..] => (u32::from(u16::from_le_bytes([*a, *b])), rest),
+            [2 | 3, _, a, b, c, d, rest @ ..] => (u32::from_le_bytes([*a, *b, *c, *d]), rest),
+            _ => return Err(wrong("expected version 1, 2 or 3")),
+        };
+        let (header, data) = rest.split_at_checked(length as usize).ok_or_else(|| wrong("its header is cut"))?;
+        let header = std::str::from_utf8(header).map_err(|_| wrong("its header is no text"))?;
+        let value = |key: &str| after_key(header, key).ok_or_else(|| wrong(&format!("its header has no `{key}`")));
+        let descr = value("descr")?;
+        let kind = quoted(descr).and_then(Kind::parse).ok_or_else(|| {
+            let found: String = descr.chars().take(20).collect();
+            Error::format(
+                path,
+                "header",
+                format!("expected values of type b1, i1 to i8, u1 to u8, f4 or f8, found {found}"),
+            )
+        })?;
+        let fortran = match value("fortran_order")? {
+            text if text.starts_with("True") => true,
+            text if text.starts_with("False") => false,
+            _ => return Err(wrong("its `fortran_order` is neither True nor False")),
+        };
+        let shape = tuple(value("shape")?).ok_or_else(|| wrong("its `shape` is no tuple of numbers"))?;
+        let expected = shape.iter().try_fold(kind.bytes, |all, &n| all.checked_mul(n));
+        if expected != Some(data.len()) {
+            let expected = expected.map_or("more".into(), |n| n.to_string());
+            let detail = format!("shape {shape:?} of {} expects {expected} bytes, found {}", kind.name(), data.len());
+            return Err(Error::format(path, "values", detail));
+        }
+        Ok(Self { path, kind, fortran, shape, data })
+    }
+
+    fn wrong(&self, at: &str, detail: String) -> Error {
+        Error::format(self.path, at, detail)
+    }
+
+    /// The bytes of value `index`, the least first, and zeros.
+    fn bytes(&self, index: usize) -> [u8; 8] {
+        let size = self.kind.bytes;
+        let mut bytes = [0; 8];
+        bytes[..size].copy_from_slice(&self.data[index * size..][..size]);
+        if self.kind.big_endian {
+            bytes[..size].reverse();
+        }
+        bytes
+    }
+
+    /// Value `index`, if it is an integer that i64 holds.
+    fn integer(&self, index: usize) -> Option<i64> {
+        let bits = u64::from_le_bytes(self.bytes(index));
+        let unused = 64 - 8 * self.kind.bytes as u32;
+        match self.kind.letter {
+            'i' => Some((bits << unused) as i64 >> unused),
+            'b' | 'u' => Some(i64::try_from(bits).unwrap_or(i64::MAX)),
+            _ => None,
+        }
+    }
+
+    /// Value `index`, rounded to f32.
+    fn float(&self, index: usize) -> f32 {
+        let bytes = self.bytes(index);
+        match (self.kind.letter, self.kind.bytes) {
+            ('f', 4) => f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]),
+            ('f', _) => f64::from_le_bytes(bytes) as f32,
+            ('i', _) => self.integer(index).unwrap_or_default() as f32,
+            _ => u64::from_le_bytes(bytes) as f32,
+        }
+    }
+}
+
+/// What follows `'key':` in a header.
+fn after_key<'a>(header: &'a str, key: &str) -> Option<&'a str> {
+    let rest = header.split_once(&format!("'{key}'"))?.1;
+    Some(rest.trim_start().strip_prefix(':')?.trim_start())
+}
+
+/// The text between the quotes that `text` begins with.
+fn quoted(text: &str) -> Option<&str> {
+    text.strip_prefix('\'')?.split_once('\'').map(|(inside, _)| inside)
+}
+
+/// The numbers of the tuple that `text` begins with: `(3, 4)`, `(3,)`, `()`.
+fn tuple(text: &str) -> Option<Vec<usize>> {
+    let inside = text.strip_prefix('(')?.split_once(')')?.0.trim().trim_end_matches(',');
+    if inside.is_empty() {
+        return Some(Vec::new());
+    }
+    inside.split(',').map(|number| number.trim().trim_end_matches('L').parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn npy(descr: &str, fortran: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+        let header = format!("{{'descr': {descr}, 'fortran_order': {fortran}, 'shape': {shape}, }}\n");
+        [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), data].concat()
+    }
+
+    fn read(x: &[u8], y: &[u8]) -> Result<TableDataset, String> {
+        table((Path::new("x"), x), (Path::new("y"), y)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn integers_of_either_end_and_order() {
+        let labels = npy("'|u1'", "False", "(2,)", &[1, 0]);
+        let table = read(&npy("'>i2'", "True", "(2, 2)", &[0, 1, 255, 254, 0, 3, 1, 0]), &labels).unwrap();
+        assert_eq!((table.values(), table.labels()), (&[1.0, 3.0, -2.0, 256.0][..], &[1, 0][..]));
+        let table = read(&npy("'<u2'", "False", "(2, 2)", &[1, 0, 2, 0, 3, 0, 255, 255]), &labels).unwrap();
+        assert_eq!(table.values(), [1.0, 2.0, 3.0, 65535.0]);
+        let wide = [&npy("'|i1'", "False", "(2, 1)", &[])[..], &[1, 0]].concat();
+        assert_eq!(read(&npy("'|b1'", "False", "(2, 1)", &[1, 0]), &wide).unwrap().values(), [1.0, 0.0]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let (x, y) = (npy("'|u1'", "False", "(2, 1)", &[1, 2]), npy("'|u1'", "False", "(2,)", &[1, 0]));
+        let infinite = npy("'<f4'", "False", "(2, 1)", &[0, 0, 0, 0, 0, 0, 128, 127]);
+        for (x, y, expected) in [
+            (&b"PK"[..], &y[..], "x: header: not a .npy file: it does not begin with"),
+            (&x[..9], &y, "x: header: not a .npy file: expected version 1"),
+            (&x[..30], &y, "x: header: not a .npy file: its header is cut"),
+            (&npy("'<f2'", "False", "(1,)", &[0, 0]), &y, "found '<f2'"),
+            (&npy("[('a', '<f4')]", "False", "(1,)", &[]), &y, "f4 or f8, found [('a', '<f4')]"),
+            (&npy("'|u1'", "0", "(1,)", &[0]), &y, "neither True nor False"),
+            (&npy("'|u1'", "False", "1", &[0]), &y, "its `shape` is no tuple"),
+            (&npy("'|u1'", "False", "(2,2)", &[0]), &y, "x: values: shape [2, 2] of u1 expects 4 bytes, found 1"),
+            (&npy("'<f8'", "False", "(4611686018427387904, 4)", &[]), &y, "expects more bytes, found 0"),
+            (&npy("'|u1'", "False", "(2,)", &[0, 0]), &y, "x: shape: expected [N, F], found [2]"),
+            (&npy("'|u1'", "False", "(0, 1)", &[]), &npy("'|u1'", "False", "(0,)", &[]), "a row and a feature or more"),
+            (&x, &npy("'|u1'", "False", "(1,)", &[1]), "y: shape: expected [2], a label a row, found [1]"),
+            (&x, &npy("'|i1'", "False", "(2,)", &[0, 255]), "y: row 1: expected a class from 0 to 65535, found -1"),
+            (&x, &npy("'<f4'", "False", "(2,)", &[0; 8]), "y: header: expected integers, found f4"),
+            (&infinite, &y, "x: row 1, column 0: expected a finite number (in f32), found inf"),
+        ] {
+            let text = read(x, y).unwrap_err();
+            assert!(text.contains(expected), "{expected}: {text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..80), at in 0_usize..90) {
+            let whole = npy("'<i4'", "False", "(2, 1)", &[1, 0, 0, 0, 2, 0, 0, 0]);
+            let labels = npy("'|u1'", "False", "(2,)", &[1, 0]);
+            let _ = read(&bytes, &labels);
+            let mut changed = whole;
+            let places = changed.len();
+            for (i, byte) in bytes.iter().take(2).enumerate() {
+                changed[(at + 13 * i) % places] = *byte;
+            }
+            let _ = read(&changed, &changed);
+            let _ = read(&changed, &labels);
+        }
+    }
+}

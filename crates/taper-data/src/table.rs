@@ -1,0 +1,190 @@
+//! Labelled rows of numbers in memory.
+
+use crate::{Dataset, Error, Result, split};
+use std::fmt;
+use taper_backend::Element;
+
+/// A labelled table: N rows of F features, their N labels, and the names of features and classes.
+#[derive(Clone, PartialEq)]
+pub struct TableDataset {
+    values: Vec<f32>,
+    shape: [usize; 1],
+    features: Vec<String>,
+    labels: Vec<i64>,
+    classes: Vec<String>,
+}
+
+impl TableDataset {
+    /// Rows `values` (N·F numbers, row by row) of the F `features`, with `labels` (N, each a number of `classes`, from 0).
+    ///
+    /// # Errors
+    /// When there is no feature, the lengths do not fit together, or a label names no class.
+    pub fn new(values: Vec<f32>, features: Vec<String>, labels: Vec<i64>, classes: Vec<String>) -> Result<Self> {
+        if features.is_empty() || labels.len().checked_mul(features.len()) != Some(values.len()) {
+            return Err(Error::Argument(format!(
+                "TableDataset: expected {} labels of one feature or more each, so {} values for {} features; found {}",
+                labels.len(),
+                labels.len().saturating_mul(features.len()),
+                features.len(),
+                values.len()
+            )));
+        }
+        let table = Self { values, shape: [features.len()], features, labels, classes: Vec::new() };
+        table.with_classes(classes)
+    }
+
+    /// The same rows with other names for the classes, for example those of the training set: a test set may lack the
+    /// last of them.
+    ///
+    /// # Errors
+    /// When a label names no class.
+    pub fn with_classes(mut self, classes: Vec<String>) -> Result<Self> {
+        let unknown = |&label: &i64| usize::try_from(label).map_or(true, |label| label >= classes.len());
+        if let Some(row) = self.labels.iter().position(unknown) {
+            return Err(Error::Argument(format!(
+                "TableDataset: row {row} has label {}, but there are {} classes",
+                self.labels[row],
+                classes.len()
+            )));
+        }
+        self.classes = classes;
+        Ok(self)
+    }
+
+    /// The number of rows.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// The features' names, in the order of the columns.
+    pub fn features(&self) -> &[String] {
+        &self.features
+    }
+
+    /// The classes, in the order of their labels.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// The labels, one a row.
+    pub fn labels(&self) -> &[i64] {
+        &self.labels
+    }
+
+    /// All rows, N·F numbers.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// The F numbers of row `index`, or `None` past the end.
+    pub fn row(&self, index: usize) -> Option<&[f32]> {
+        let size = self.features.len();
+        self.values.get(index.checked_mul(size)?..)?.get(..size)
+    }
+
+    /// The table of the rows at `indices`, in that order.
+    ///
+    /// # Errors
+    /// When an index is past the end.
+    pub fn select(&self, indices: &[usize]) -> Result<Self> {
+        let mut values = Vec::with_capacity(indices.len() * self.features.len());
+        let mut labels = Vec::with_capacity(indices.len());
+        for &index in indices {
+            let row = self.row(index).ok_or_else(|| {
+                Error::Argument(format!("select: index {index} is past the end: there are {} rows", self.len()))
+            })?;
+            values.extend_from_slice(row);
+            labels.push(self.labels[index]);
+        }
+        Ok(Self { values, labels, shape: self.shape, features: self.features.clone(), classes: self.classes.clone() })
+    }
+
+    /// Splits into a training and a validation set, of which the second has `fraction` of the rows of every class,
+    /// drawn with `seed`: see [`split`](crate::split).
+    ///
+    /// # Errors
+    /// When `fraction` is not at least 0 and below 1.
+    pub fn split_off(&self, fraction: f64, seed: u64) -> Result<(Self, Self)> {
+        let (train, validation) = split(&self.labels, fraction, seed)?;
+        Ok((self.select(&train)?, self.select(&validation)?))
+    }
+}
+
+/// The facts, without the numbers.
+impl fmt::Debug for TableDataset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (features, classes) = (self.features.len(), self.classes.len());
+        write!(f, "TableDataset({} rows of {features} features, {classes} classes)", self.len())
+    }
+}
+
+impl Dataset for TableDataset {
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn sample_shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn read_sample<T: Element>(&self, index: usize, sample: &mut [T]) {
+        for (out, &value) in sample.iter_mut().zip(self.row(index).unwrap_or_default()) {
+            *out = T::from_f64(value.into());
+        }
+    }
+
+    fn label(&self, index: usize) -> i64 {
+        self.labels.get(index).copied().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Batch, BatchLoader, LoaderOptions};
+
+    fn strings(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| name.to_string()).collect()
+    }
+
+    fn three() -> TableDataset {
+        let values = vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.5];
+        TableDataset::new(values, strings(&["a", "b"]), vec![0, 1, 0], strings(&["x", "y"])).unwrap()
+    }
+
+    #[test]
+    fn the_loader_batches_rows() {
+        let options = LoaderOptions { batch_size: 2, shuffle: None, drop_last: false };
+        let mut loader = BatchLoader::new(three(), options).unwrap();
+        let mut batch = Batch::<f32>::default();
+        assert!(loader.next_into(&mut batch) && loader.next_into(&mut batch));
+        assert_eq!((batch.shape, batch.inputs, batch.labels), (vec![1, 2], vec![5.0, 6.5], vec![0]));
+    }
+
+    #[test]
+    fn selects_and_splits() {
+        let picked = three().select(&[2, 1]).unwrap();
+        assert_eq!((picked.values(), picked.labels()), (&[5.0, 6.5, 3.0, 4.0][..], &[0, 1][..]));
+        assert!(three().select(&[3]).unwrap_err().to_string().contains("index 3 is past the end: there are 3 rows"));
+        let (train, validation) = three().split_off(0.4, 0).unwrap();
+        assert_eq!((train.labels(), validation.labels()), (&[0, 1][..], &[0][..]));
+        assert_eq!(format!("{train:?}"), "TableDataset(2 rows of 2 features, 2 classes)");
+    }
+
+    #[test]
+    fn lengths_and_labels_are_checked() {
+        let make = |values: usize, features: &[&str], label| {
+            let made = TableDataset::new(vec![0.0; values], strings(features), vec![0, label], strings(&["x"]));
+            made.unwrap_err().to_string()
+        };
+        assert!(make(3, &["a", "b"], 0).contains("so 4 values for 2 features; found 3"));
+        assert!(make(0, &[], 0).contains("one feature or more"));
+        assert!(make(2, &["a"], 1).contains("row 1 has label 1, but there are 1 classes"));
+        assert!(make(2, &["a"], -1).contains("row 1 has label -1"));
+    }
+}
