@@ -119,6 +119,7 @@ fn what_train_leaves_is_listed() {
 #[test]
 fn each_flag_is_explained_with_its_default() {
     let place = Place::new();
+    assert!(place.ok("--help").out.lines().any(|line| line.trim_start().starts_with("runs ")));
     let help = place.ok("runs --help").out;
     for flag in ["[DIR]", "--compare", "--sort", "--format"] {
         let line = help.lines().position(|line| line.trim_start().starts_with(flag));

@@ -45,6 +45,24 @@ fn finder() -> Chart {
     }
 }
 
+/// As `tune` draws.
+fn trials() -> Chart {
+    let trial = |i: usize| {
+        let power = -4.5 + 3.0 * noise(i);
+        (10_f64.powf(power), 0.84 - 0.08 * (power + 3.0).powi(2) - 0.03 * noise(i + 99))
+    };
+    Chart {
+        title: "Trials".into(),
+        x: Axis::log("optimizer.lr"),
+        y: Axis::linear("best validation accuracy"),
+        series: vec![
+            Series::dots("stopped early", (0..30).map(trial).collect()),
+            Series::dots("finished", (30..40).map(trial).collect()),
+        ],
+        marks: vec![],
+    }
+}
+
 fn curves() -> Vec<Chart> {
     let per_epoch = 782;
     let decay = |step: usize, from: f64, to: f64, speed: f64| to + (from - to) * (-(step as f64) / speed).exp();
@@ -99,7 +117,7 @@ fn curves() -> Vec<Chart> {
             )],
         ),
         chart("Gradient norms", "step", Axis::log("2-norm of the gradient"), norms.collect()),
-        finder(),
+        trials(),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! The runs below a folder: how each stands, and in which settings they differ.
 //!
-//! Files are read as they are, whatever version wrote them: `config.toml` as a table of any keys, `metrics.jsonl` line by line,
-//! unknown fields ignored. What cannot be read is told of its run alone.
+//! Files are read as they are, whatever version wrote them: `config.toml` as a table of any keys, `metrics.jsonl`
+//! line by line, unknown fields ignored. What cannot be read is told of its run alone.
 
 use crate::{Error, Result, nearest};
 use serde::{Deserialize, Serialize};
@@ -112,7 +112,8 @@ struct Line {
     stopped: bool,
 }
 
-/// All runs below `root`, by name; `root` alone if it is a run's folder itself. Hidden folders and files are passed over.
+/// All runs below `root`, by name; `root` alone if it is a run's folder itself. Hidden folders and files are passed
+/// over.
 ///
 /// # Errors
 /// Where `root` cannot be read. A run that cannot is listed with its problem.
@@ -136,8 +137,8 @@ pub fn list(root: &Path) -> Result<Vec<Run>> {
     Ok(runs)
 }
 
-/// The runs called `names`, in that order: each a folder's name below `root`, or a path. Here [`Run::differs`] is from all of
-/// the others, whatever their experiments.
+/// The runs called `names`, in that order: each a folder's name below `root`, or a path. Here [`Run::differs`] is
+/// from all of the others, whatever their experiments.
 ///
 /// # Errors
 /// Where there is no such folder, with the nearest names.
@@ -162,7 +163,8 @@ pub fn named(root: &Path, names: &[String]) -> Result<Vec<Run>> {
     Ok(runs)
 }
 
-/// The keys whose values are not the same in all of `runs`, by name. A run without readable configuration does not count.
+/// The keys whose values are not the same in all of `runs`, by name. A run without readable configuration does not
+/// count.
 pub fn differences(runs: &[Run]) -> Vec<Difference> {
     let keys = differing(&runs.iter().map(|run| &run.settings).collect::<Vec<_>>());
     let values = |key: &String| runs.iter().map(|run| run.settings.get(key).cloned()).collect();
@@ -184,7 +186,8 @@ fn mark_differences(runs: &mut [&mut Run]) {
     }
 }
 
-/// The keys that are not the same in all of `settings`, by name; empty ones, of folders that could not be read, do not count.
+/// The keys that are not the same in all of `settings`, by name; empty ones, of folders that could not be read, do
+/// not count.
 fn differing(settings: &[&BTreeMap<String, String>]) -> Vec<String> {
     let read = || settings.iter().filter(|settings| !settings.is_empty());
     let keys: BTreeSet<&String> = read().flat_map(|settings| settings.keys()).collect();

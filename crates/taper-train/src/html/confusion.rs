@@ -53,8 +53,8 @@ impl Confusion {
             format!("<tr><th scope=\"row\">{}</th>{cells}</tr>\n", self.name(i))
         });
         format!(
-            "<div class=\"card scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Confusion matrix\"><table class=\"heat\">\
-             <caption>Rows are the true class, columns the predicted one; the colour is the share of the row.</caption>\
+            "<div class=\"card scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Confusion matrix\">\
+             <table class=\"heat\"><caption>Rows are the true class, columns the predicted one; the colour is the share of the row.</caption>\
              <thead><tr><td></td>{heads}</tr></thead><tbody>{}</tbody></table></div>",
             rows.collect::<String>()
         )
@@ -71,8 +71,8 @@ impl Confusion {
         let picture = Picture { shape: [1, n, n], bytes: (0..n).flat_map(shade).collect() };
         let address = picture.address(n).unwrap_or_default();
         format!(
-            "<div class=\"card\"><p class=\"soft\">Rows are the true class, columns the predicted one, in order; black is all \
-             of a row.</p><img class=\"sheet\" src=\"{address}\" alt=\"Confusion matrix of {n} classes\"></div>\n"
+            "<div class=\"card\"><p class=\"soft\">Rows are the true class, columns the predicted one, in order; black \
+             is all of a row.</p><img class=\"sheet\" src=\"{address}\" alt=\"Confusion matrix of {n} classes\"></div>\n"
         )
     }
 
@@ -89,13 +89,13 @@ impl Confusion {
         let pairs: String = pairs.iter().take(PAIRS).take_while(|pair| pair.0 > 0).map(pair).collect();
         format!(
             "{sheet}<div class=\"card\"><table><caption>Taken for each other most often</caption><thead><tr>\
-             <th scope=\"col\">true</th><th scope=\"col\">predicted</th><th scope=\"col\" class=\"n\">samples</th></tr></thead>\
-             <tbody>{pairs}</tbody></table></div>"
+             <th scope=\"col\">true</th><th scope=\"col\">predicted</th><th scope=\"col\" class=\"n\">samples</th></tr>\
+             </thead><tbody>{pairs}</tbody></table></div>"
         )
     }
 
-    /// Precision (of those named so, how many are), recall (of those that are, how many were named so) and their harmonic
-    /// mean F1, class by class.
+    /// Precision (of those named so, how many are), recall (of those that are, how many were named so) and their
+    /// harmonic mean F1, class by class.
     fn scores(&self) -> String {
         let n = self.classes.len();
         let rows = (0..n).map(|i| {
@@ -116,15 +116,16 @@ impl Confusion {
         });
         format!(
             "<div class=\"card scroll tall\" tabindex=\"0\" role=\"region\" aria-label=\"Classes\"><table><thead><tr>\
-             <th scope=\"col\">class</th><th scope=\"col\" class=\"n\">precision</th><th scope=\"col\" class=\"n\">recall</th>\
-             <th scope=\"col\" class=\"n\">F1</th><th scope=\"col\" class=\"n\">samples</th></tr></thead><tbody>{}</tbody>\
-             </table></div>",
+             <th scope=\"col\">class</th><th scope=\"col\" class=\"n\">precision</th>\
+             <th scope=\"col\" class=\"n\">recall</th><th scope=\"col\" class=\"n\">F1</th><th scope=\"col\" class=\"n\">samples</th></tr></thead>\
+             <tbody>{}</tbody></table></div>",
             rows.collect::<String>()
         )
     }
 }
 
-/// The heat of `count` in a row of `total`, from 0 to 7. Mistakes are seldom a large share, so that the lower ones are finer.
+/// The heat of `count` in a row of `total`, from 0 to 7. Mistakes are seldom a large share, so that the lower ones
+/// are finer.
 fn level(count: u64, total: u64) -> usize {
     let share = count as f64 / total as f64;
     [0.01, 0.03, 0.07, 0.15, 0.3, 0.55, 0.8].iter().filter(|least| share >= **least).count()

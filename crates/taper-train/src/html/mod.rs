@@ -2,7 +2,8 @@
 //!
 //! ```
 //! use taper_train::html::Page;
-//! let page = Page { title: "digits".into(), facts: vec![("test accuracy".into(), "97.2%".into())], ..Page::default() };
+//! let facts = vec![("test accuracy".into(), "97.2%".into())];
+//! let page = Page { title: "digits".into(), facts, ..Page::default() };
 //! assert!(page.html().starts_with("<!DOCTYPE html>"));
 //! ```
 

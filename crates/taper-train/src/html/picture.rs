@@ -1,7 +1,7 @@
 //! Small pictures inside a page: uncompressed bitmaps as `data:` addresses, which need no encoder and no second file.
 
-/// A picture `[C, H, W]` with a byte a value. One channel is grey, three are red, green, blue; of other numbers the first is
-/// shown.
+/// A picture `[C, H, W]` with a byte a value. One channel is grey, three are red, green, blue; of other numbers the
+/// first is shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Picture {
     /// Channels, height, width.
@@ -11,8 +11,8 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// The address of the picture, or `None` when the bytes are not as many as the shape says or there are none. A picture
-    /// of more than `largest` pixels in a direction is shown by every second, third, … pixel.
+    /// The address of the picture, or `None` when the bytes are not as many as the shape says or there are none. A
+    /// picture of more than `largest` pixels in a direction is shown by every second, third, … pixel.
     pub(super) fn address(&self, largest: usize) -> Option<String> {
         let [channels, height, width] = self.shape;
         let plane = height.checked_mul(width)?;

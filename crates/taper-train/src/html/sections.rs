@@ -74,8 +74,8 @@ impl Filters {
         };
         let note = cut(out.min(MOST_FILTERS), out, "filters");
         format!(
-            "{note}<div class=\"card\"><p class=\"soft\">{out} filters of {channels} × {height} × {width}: grey is 0, white and \
-             black the largest weight of each{shows}.</p>\
+            "{note}<div class=\"card\"><p class=\"soft\">{out} filters of {channels} × {height} × {width}: grey is 0, \
+             white and black the largest weight of each{shows}.</p>\
              <div class=\"filters\" role=\"img\" aria-label=\"{out} filters of {height} × {width}\">{}</div></div>",
             images.collect::<String>()
         )
@@ -93,8 +93,8 @@ pub(super) fn layers(layers: &[Layer]) -> String {
     list(layers, around, |layer| {
         let shape = layer.shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" × ");
         format!(
-            "<tr><th scope=\"row\">{}</th><td class=\"whole\">{shape}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
-             <td class=\"n\">{}</td></tr>\n",
+            "<tr><th scope=\"row\">{}</th><td class=\"whole\">{shape}</td><td class=\"n\">{}</td>\
+             <td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
             escape(&layer.name),
             layer.shape.iter().product::<usize>(),
             known(layer.norm),
@@ -106,12 +106,13 @@ pub(super) fn layers(layers: &[Layer]) -> String {
 pub(super) fn timing(timing: &[(String, f64)]) -> String {
     let total: f64 = timing.iter().map(|(_, seconds)| seconds).sum();
     let after = format!(
-        "</tbody><tfoot><tr><th scope=\"row\">in all</th><td class=\"n\">{}</td><td></td><td></td></tr></tfoot></table></div>",
+        "</tbody><tfoot><tr><th scope=\"row\">in all</th><td class=\"n\">{}</td><td></td><td></td></tr></tfoot>\
+         </table></div>",
         duration(total)
     );
     let before = "<div class=\"card\"><table class=\"wide\"><thead><tr><th scope=\"col\">spent on</th>\
-                  <th scope=\"col\" class=\"n\">time</th><th scope=\"col\" class=\"n\">share</th><td class=\"wide\"></td></tr>\
-                  </thead><tbody>";
+                  <th scope=\"col\" class=\"n\">time</th><th scope=\"col\" class=\"n\">share</th><td class=\"wide\"></td>\
+                  </tr></thead><tbody>";
     list(timing, [before, &after], |(what, seconds)| {
         let share = if total > 0.0 { seconds / total } else { 0.0 };
         format!(

@@ -1,7 +1,7 @@
 //! Charts as SVG: lines and dots over linear or logarithmic axes, with ticks and a legend.
 //!
-//! [`Chart::svg`] is for a page that holds [`STYLE`], [`Chart::file`] for a file of its own. Both follow the reader's light
-//! or dark theme. Written out here, since a plotting crate costs every build seconds and fixes its colours.
+//! [`Chart::svg`] is for a page that holds [`STYLE`], [`Chart::file`] for a file of its own. Both follow the reader's
+//! light or dark theme. Written out here, since a plotting crate costs every build seconds and fixes its colours.
 
 mod scale;
 mod thin;
@@ -171,7 +171,8 @@ impl Chart {
                     let name = escape(&series.name);
                     let _ = write!(
                         body,
-                        "<circle class=\"dot\" cx=\"{across:.1}\" cy=\"{up:.1}\" r=\"{r}\"><title>{name}: {tip}</title></circle>"
+                        "<circle class=\"dot\" cx=\"{across:.1}\" cy=\"{up:.1}\" r=\"{r}\"><title>{name}: {tip}</title>\
+                         </circle>"
                     );
                 }
             }

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-/// The `d` of a `<path>` through `points`, interrupted where there is none. Of all points in one column of the picture only
-/// the first, the lowest, the highest and the last are drawn, which looks the same.
+/// The `d` of a `<path>` through `points`, interrupted where there is none. Of all points in one column of the
+/// picture only the first, the lowest, the highest and the last are drawn, which looks the same.
 pub(super) fn path(points: &[Option<(f64, f64)>]) -> String {
     let mut path = String::new();
     for run in points.split(Option::is_none) {
