@@ -56,7 +56,17 @@ impl<'a> Progress<'a> {
         let device = described(&config.device);
         let about = format!("{} on {device}, {}, seed {}", config.model, config.train.dtype, config.train.seed);
         let (bar, download) = (Bar::new(quiet, logs), Download::new(quiet, logs));
-        Self { output, about, quiet, bar, begun: Instant::now(), resumed: 0, told: Instant::now(), download, at_start: None }
+        Self {
+            output,
+            about,
+            quiet,
+            bar,
+            begun: Instant::now(),
+            resumed: 0,
+            told: Instant::now(),
+            download,
+            at_start: None,
+        }
     }
 
     /// Takes the bar away.
@@ -141,7 +151,8 @@ impl Reporter for Progress<'_> {
         };
         let EpochReport { epoch, epochs, train_loss, images_per_s, seconds, idle, .. } = *epoch;
         // A wait worth telling of is one that anybody would notice.
-        let waited = if idle > 0.02 * seconds { format!(", {idle:.1} s of them waiting for batches") } else { String::new() };
+        let waited =
+            if idle > 0.02 * seconds { format!(", {idle:.1} s of them waiting for batches") } else { String::new() };
         self.line(&format!(
             "epoch {epoch}/{epochs}: training loss {train_loss:.4}, {validation}, {images_per_s:.0} pictures/s, \
              {seconds:.1} s{waited}"

@@ -35,7 +35,7 @@ pub use formats::parquet::read_parquet;
 pub use image::{ImageDataset, Splits};
 pub use loader::{Batch, BatchLoader, LoaderOptions};
 pub use locate::{DATA_VARIABLE, Event, LocateOptions, Located, Origin};
-pub use pipeline::{Pipeline, PipelineOptions};
 pub use manifest::{Archive, Download, Embedded, Files, Layout, Manifest, Records};
+pub use pipeline::{Pipeline, PipelineOptions};
 pub use split::split;
 pub use table::TableDataset;

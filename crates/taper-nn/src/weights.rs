@@ -56,8 +56,11 @@ pub fn save_noted(tensors: &[(String, Tensor)], key: &str, note: &str, path: imp
     write_whole(path, &bytes).map_err(|e| Error::Parameter(format!("cannot write {}: {e}", path.display())))
 }
 
+/// Tensors by name, and a text.
+pub type Noted = (Vec<(String, Tensor)>, Option<String>);
+
 /// Reads what [`save_noted`] wrote: all tensors, in the order of their names, on `device`, and the text under `key`, if any.
-pub fn read_noted(key: &str, path: impl AsRef<Path>, device: &Device) -> Result<(Vec<(String, Tensor)>, Option<String>)> {
+pub fn read_noted(key: &str, path: impl AsRef<Path>, device: &Device) -> Result<Noted> {
     let named = path.as_ref().display();
     let cut = |e| Error::Parameter(format!("{named} is no whole safetensors file, it may be cut off: {e}"));
     let bytes = fs::read(&path).map_err(|e| Error::Parameter(format!("cannot read {named}: {e}")))?;

@@ -85,15 +85,15 @@ impl Finish<'_> {
         let classes = self.test.classes();
         let lines = self.lines()?;
         let configuration = self.folder.config();
-        let configuration =
-            std::fs::read_to_string(&configuration).map_err(Error::io("read", &configuration))?;
+        let configuration = std::fs::read_to_string(&configuration).map_err(Error::io("read", &configuration))?;
         let percent = |part: f64| format!("{:.2} %", 100.0 * part);
         let mut facts = vec![("Test accuracy".to_string(), percent(found.accuracy()))];
         facts.push(("Test loss".into(), format!("{:.4}", found.loss)));
         if let Some(best) = &outcome.best
             && let Some(validation) = &best.validation
         {
-            facts.push(("Best validation".into(), format!("{} (epoch {})", percent(validation.accuracy()), best.epoch)));
+            facts
+                .push(("Best validation".into(), format!("{} (epoch {})", percent(validation.accuracy()), best.epoch)));
         }
         facts.push(("Model".into(), format!("{}, {} parameters", config.model, record.parameters)));
         facts.push(("Data".into(), record.dataset.description.clone()));
@@ -187,18 +187,26 @@ fn curves(lines: &[Value]) -> Vec<Chart> {
     let line = |name: &str, x: &str, y: &str, scale: f64| Series::line(name, of(x, y, scale));
     let names = lines.iter().find_map(|line| line.get("gradient_norms")?.as_object());
     let norms = names.into_iter().flatten().map(|(name, _)| {
-        let norm = |line: &Value| Some((line.get("epoch")?.as_f64()?, line.get("gradient_norms")?.get(name)?.as_f64()?));
+        let norm =
+            |line: &Value| Some((line.get("epoch")?.as_f64()?, line.get("gradient_norms")?.get(name)?.as_f64()?));
         Series::line(name, lines.iter().filter_map(norm).collect())
     });
     [
-        chart("Loss", "epoch", Axis::linear("cross entropy"), vec![
-            line("training", "epoch", "train_loss", 1.0),
-            line("validation", "epoch", "validation_loss", 1.0),
-        ]),
-        chart("Accuracy", "epoch", Axis::linear("%"), vec![
-            line("training", "epoch", "train_accuracy", 100.0),
-            line("validation", "epoch", "validation_accuracy", 100.0),
-        ]),
+        chart(
+            "Loss",
+            "epoch",
+            Axis::linear("cross entropy"),
+            vec![line("training", "epoch", "train_loss", 1.0), line("validation", "epoch", "validation_loss", 1.0)],
+        ),
+        chart(
+            "Accuracy",
+            "epoch",
+            Axis::linear("%"),
+            vec![
+                line("training", "epoch", "train_accuracy", 100.0),
+                line("validation", "epoch", "validation_accuracy", 100.0),
+            ],
+        ),
         chart("Loss of a step", "step", Axis::log("cross entropy"), vec![line("training", "step", "loss", 1.0)]),
         chart("Learning rate", "step", Axis::linear(""), vec![line("learning rate", "step", "lr", 1.0)]),
         chart("Gradient norm", "step", Axis::log("2-norm"), vec![line("all gradients", "step", "gradient_norm", 1.0)]),

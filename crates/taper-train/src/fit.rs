@@ -200,7 +200,8 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
             let per_epoch = (loader.len() as u64).div_ceil(train.accumulate);
             if per_epoch == 0 {
                 let (size, samples) = (train.batch_size, samples.len());
-                let detail = format!("train.batch_size: {size} is over the {samples} samples, and train.drop_last is set");
+                let detail =
+                    format!("train.batch_size: {size} is over the {samples} samples, and train.drop_last is set");
                 return Err(Error::Usage(detail));
             }
             let limit = if train.max_steps == 0 { u64::MAX } else { train.max_steps };
@@ -250,7 +251,8 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
         }
         let Config { data, train, .. } = self.config();
         let loader = LoaderOptions { batch_size: 32, shuffle: train.shuffle.then_some(train.seed), drop_last: false };
-        let augment = data.augment.iter().filter(|augment| !matches!(augment, Augment::Normalize(_))).cloned().collect();
+        let augment =
+            data.augment.iter().filter(|augment| !matches!(augment, Augment::Normalize(_))).cloned().collect();
         let options = PipelineOptions { loader, augment, seed: train.seed, workers: 0, ahead: 1 };
         let mut batch = Batch::<f32>::default();
         std::thread::scope(|scope| {
@@ -338,7 +340,8 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
             let by_time = checkpoint.every_minutes > 0.0 && minutes >= checkpoint.every_minutes;
             if (by_step || by_time) && !last {
                 self.read(state, reporter)?;
-                state.progress.epoch.before += std::mem::replace(&mut state.clock, Instant::now()).elapsed().as_secs_f64();
+                state.progress.epoch.before +=
+                    std::mem::replace(&mut state.clock, Instant::now()).elapsed().as_secs_f64();
                 self.save(state)?;
             }
         }
@@ -435,7 +438,8 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
             None => Tensor::ones([1], DType::U8, self.params().device())?,
         };
         let logged = step.is_multiple_of(self.config().train.log_every);
-        let norms = if logged && self.config().log.gradients { state.norms(&gradients, self.params())? } else { Vec::new() };
+        let norms =
+            if logged && self.config().log.gradients { state.norms(&gradients, self.params())? } else { Vec::new() };
         let found = Scalars::row([&loss, &correct, &taken].into_iter().chain(&norms))?;
         let lr = state.optimize.lr();
         state.progress.step = step;
@@ -529,6 +533,7 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
         state.averaged(|| self.save_model())?;
         let mut outcome = self.outcome(state);
         let Some(data) = self.test else { return Ok(outcome) };
+        let before = state.progress.times.measuring;
         let Some((found, predictions)) = self.measure(state, data, Split::Test, self.config().train.views, reporter)?
         else {
             return Ok(Outcome { stopped: true, ..outcome });
@@ -537,7 +542,7 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
             return Err(self.not_finite("the test loss", state.progress.step, state));
         }
         (outcome.test, outcome.predictions, outcome.times) = (Some(found), predictions, state.progress.times);
-        state.logs.test(&found, &outcome.times)?;
+        state.logs.test(&found, outcome.times.measuring - before)?;
         Ok(outcome)
     }
 
@@ -586,6 +591,7 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
         let now = Instant::now();
         state.progress.epoch.before += now.duration_since(std::mem::replace(&mut state.clock, now)).as_secs_f64();
         self.save(state)?;
+        state.logs.stopped()?;
         state.averaged(|| self.save_model())?;
         Ok(Outcome { stopped: true, ..self.outcome(state) })
     }

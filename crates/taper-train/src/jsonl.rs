@@ -1,6 +1,6 @@
 //! `metrics.jsonl`: a line every so many steps, a line an epoch, a line at the end.
 
-use crate::{EpochReport, Error, Evaluation, Result, Times};
+use crate::{EpochReport, Error, Evaluation, Result};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -42,6 +42,11 @@ struct EpochLine<'a> {
 }
 
 #[derive(Serialize)]
+struct StoppedLine {
+    stopped: bool,
+}
+
+#[derive(Serialize)]
 struct TestLine {
     test_loss: f64,
     test_accuracy: f64,
@@ -53,15 +58,16 @@ impl Metrics {
     /// checkpoint, is cut off. With a length of 0 the file need not exist.
     pub fn open(path: impl AsRef<Path>, length: u64) -> Result<Self> {
         let path = path.as_ref().to_path_buf();
-        let opened = File::options().write(true).create(length == 0).truncate(false).open(&path).and_then(|mut file| {
-            // A length of 0 empties a file that is there; a device such as /dev/full has none to set.
-            let found = file.metadata()?;
-            if found.is_file() {
-                file.set_len(length)?;
-                file.seek(SeekFrom::Start(length))?;
-            }
-            Ok(file)
-        });
+        let opened =
+            File::options().write(true).create(length == 0).truncate(false).open(&path).and_then(|mut file| {
+                // A length of 0 empties a file that is there; a device such as /dev/full has none to set.
+                let found = file.metadata()?;
+                if found.is_file() {
+                    file.set_len(length)?;
+                    file.seek(SeekFrom::Start(length))?;
+                }
+                Ok(file)
+            });
         Ok(Self { file: opened.map_err(Error::io("write", &path))?, path, length })
     }
 
@@ -99,9 +105,14 @@ impl Metrics {
         })
     }
 
-    /// `{"test_loss":…,"test_accuracy":…,"seconds":…}`: the last line of a run that was finished.
-    pub fn test(&mut self, found: &Evaluation, times: &Times) -> Result<()> {
-        let seconds = times.training + times.measuring + times.saving;
+    /// `{"stopped":true}`: the last line of a run that was stopped and can be resumed.
+    pub fn stopped(&mut self) -> Result<()> {
+        self.line(&StoppedLine { stopped: true })
+    }
+
+    /// `{"test_loss":…,"test_accuracy":…,"seconds":…}`: the last line of a run that was finished. The seconds are those of
+    /// this measurement.
+    pub fn test(&mut self, found: &Evaluation, seconds: f64) -> Result<()> {
         self.line(&TestLine { test_loss: found.loss, test_accuracy: found.accuracy(), seconds })
     }
 
@@ -142,18 +153,22 @@ mod tests {
         metrics.epoch(&report, [("fc1.weight", 0.5)]).unwrap();
         let length = metrics.length();
         metrics.epoch(&EpochReport { epoch: 2, validation: None, ..report }, []).unwrap();
-        metrics.test(&found, &Times { training: 1.0, measuring: 0.5, saving: 0.25, waiting: 0.5 }).unwrap();
+        metrics.test(&found, 1.75).unwrap();
+        metrics.stopped().unwrap();
         let first = "{\"step\":1,\"loss\":2.299999952316284,\"lr\":0.001,\"gradient_norm\":1.5}\n\
              {\"epoch\":1,\"train_loss\":1.5,\"train_accuracy\":0.5,\"validation_loss\":1.25,\"validation_accuracy\":0.622,\
              \"lr\":0.001,\"images_per_s\":812.5,\"loader_idle\":0.25,\"seconds\":3.25,\"gradient_norms\":{\"fc1.weight\":0.5}}\n";
         let rest = "{\"epoch\":2,\"train_loss\":1.5,\"train_accuracy\":0.5,\"lr\":0.001,\"images_per_s\":812.5,\
-             \"loader_idle\":0.25,\"seconds\":3.25}\n{\"test_loss\":1.25,\"test_accuracy\":0.622,\"seconds\":1.75}\n";
+             \"loader_idle\":0.25,\"seconds\":3.25}\n{\"test_loss\":1.25,\"test_accuracy\":0.622,\"seconds\":1.75}\n{\"stopped\":true}\n";
         assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{first}{rest}"));
         // Gone on with from where it was, it is cut there.
         let mut metrics = Metrics::open(&path, length).unwrap();
         metrics.step(8, 0.5, 0.1, None).unwrap();
         let expected = format!("{first}{{\"step\":8,\"loss\":0.5,\"lr\":0.1}}\n");
-        assert_eq!((std::fs::read_to_string(&path).unwrap(), metrics.length()), (expected.clone(), expected.len() as u64));
+        assert_eq!(
+            (std::fs::read_to_string(&path).unwrap(), metrics.length()),
+            (expected.clone(), expected.len() as u64)
+        );
     }
 
     #[test]

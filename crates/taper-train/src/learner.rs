@@ -74,7 +74,12 @@ impl Learner<'_> {
         Ok(Learned { loss, correct, gradients, samples })
     }
 
-    fn one<T: Element>(&self, epoch: u64, number: u64, batch: &mut Batch<T>) -> Result<(Tensor, Tensor, Gradients, usize)> {
+    fn one<T: Element>(
+        &self,
+        epoch: u64,
+        number: u64,
+        batch: &mut Batch<T>,
+    ) -> Result<(Tensor, Tensor, Gradients, usize)> {
         let samples = batch.labels.len();
         let (x, classes) = crate::evaluate::upload(batch, self.params)?;
         let seed = self.config.train.seed;

@@ -3,7 +3,7 @@
 use crate::metrics::Confusion;
 use crate::monitor::Monitor;
 use crate::tensorboard::{EventWriter, Picture, confusion_picture, gradient_histograms, wall_clock, weight_histograms};
-use crate::{Config, EpochReport, Evaluation, Metrics, Result, RunFolder, Times};
+use crate::{Config, EpochReport, Evaluation, Metrics, Result, RunFolder};
 use std::collections::BTreeMap;
 use taper_nn::{Gradients, Params};
 
@@ -102,11 +102,13 @@ impl Logs {
     }
 
     /// What was found on the test split.
-    pub(crate) fn test(&mut self, found: &Evaluation, times: &Times) -> Result<()> {
-        if let Some(metrics) = &mut self.metrics {
-            metrics.test(found, times)?;
-        }
-        Ok(())
+    pub(crate) fn test(&mut self, found: &Evaluation, seconds: f64) -> Result<()> {
+        self.metrics.as_mut().map_or(Ok(()), |metrics| metrics.test(found, seconds))
+    }
+
+    /// The run was stopped, and can be resumed.
+    pub(crate) fn stopped(&mut self) -> Result<()> {
+        self.metrics.as_mut().map_or(Ok(()), Metrics::stopped)
     }
 }
 

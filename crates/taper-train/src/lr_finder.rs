@@ -74,7 +74,8 @@ impl LrRange {
     ) -> Result<LrCurve> {
         let Self { from, to, steps } = *self;
         if !(from > 0.0 && to > from && to.is_finite() && steps >= 2) {
-            let detail = format!("expected rates that rise from above 0 in 2 steps or more, found {from} to {to} in {steps}");
+            let detail =
+                format!("expected rates that rise from above 0 in 2 steps or more, found {from} to {to} in {steps}");
             return Err(Error::Usage(format!("learning-rate finder: {detail}")));
         }
         let before: Vec<_> = params.all().iter().map(|param| param.tensor().detach()).collect();
@@ -111,8 +112,7 @@ impl LrRange {
             drop_last: config.train.drop_last,
         };
         let (augment, seed) = (config.data.augment.clone(), config.train.seed);
-        let options =
-            PipelineOptions { loader, augment, seed, workers: config.data.workers, ahead: config.data.ahead };
+        let options = PipelineOptions { loader, augment, seed, workers: config.data.workers, ahead: config.data.ahead };
         std::thread::scope(|scope| {
             let mut pipeline = Pipeline::<T>::start(scope, train, options)?;
             let mut batch = Batch::default();

@@ -5,8 +5,9 @@ use crate::nearest::unknown;
 use crate::{Error, Result};
 use taper_nn::schedule::Schedule;
 use taper_nn::{
-    Adagrad, AdagradConfig, Adam, AdamConfig, Gradients, Groups, Lamb, LambConfig, Lion, LionConfig, Lookahead, LookaheadConfig,
-    Muon, MuonConfig, Optimizer, OptimizerState, Param, Params, Rmsprop, RmspropConfig, Sgd, SgdConfig, StepOutcome, matches,
+    Adagrad, AdagradConfig, Adam, AdamConfig, Gradients, Groups, Lamb, LambConfig, Lion, LionConfig, Lookahead,
+    LookaheadConfig, Muon, MuonConfig, Optimizer, OptimizerState, Param, Params, Rmsprop, RmspropConfig, Sgd,
+    SgdConfig, StepOutcome, matches,
 };
 
 /// The optimiser of a run.
@@ -113,7 +114,8 @@ impl Optimize {
     /// Goes on from what [`Optimize::state`] told.
     pub(crate) fn load_state(&mut self, state: &OptimizerState, schedules: &[Vec<f64>]) -> Result<()> {
         if schedules.len() != self.parts.len() {
-            let detail = format!("the checkpoint has {} groups, the configuration {}", schedules.len(), self.parts.len());
+            let detail =
+                format!("the checkpoint has {} groups, the configuration {}", schedules.len(), self.parts.len());
             return Err(Error::Usage(detail));
         }
         self.groups.load_state(state)?;
@@ -137,8 +139,11 @@ macro_rules! set {
 struct Named {
     name: &'static str,
     keys: &'static [&'static str],
-    make: fn(&OptimizerConfig, Vec<Param>) -> taper_nn::Result<Box<dyn Optimizer>>,
+    make: Make,
 }
+
+/// Makes an optimiser of some parameters.
+type Make = fn(&OptimizerConfig, Vec<Param>) -> taper_nn::Result<Box<dyn Optimizer>>;
 
 /// The optimisers by name. A new one is a file in `taper-nn` and an entry here.
 const ALL: &[Named] = &[
@@ -216,7 +221,11 @@ fn build(config: &OptimizerConfig, params: Vec<Param>) -> Result<Box<dyn Optimiz
     let named = named.ok_or_else(|| Error::Usage(format!("optimizer.name: {}", unknown("optimiser", name, &names))))?;
     for key in config.said() {
         if !COMMON.contains(&key.as_str()) && !named.keys.contains(&key.as_str()) {
-            let of = ALL.iter().filter(|other| other.keys.contains(&key.as_str())).map(|other| other.name).collect::<Vec<_>>();
+            let of = ALL
+                .iter()
+                .filter(|other| other.keys.contains(&key.as_str()))
+                .map(|other| other.name)
+                .collect::<Vec<_>>();
             return Err(Error::Usage(format!("optimizer.{key}: {name} has none; it is of {}", of.join(", "))));
         }
     }

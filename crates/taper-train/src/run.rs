@@ -5,14 +5,12 @@ use crate::lr_finder::{LrCurve, LrRange};
 use crate::nearest::unknown;
 use crate::record::{DatasetRecord, Record};
 use crate::{
-    Config, DataConfig, Error, EvaluateOptions, Evaluation, Experiment, Fit, Outcome, Reporter, Result, RunFolder, Split,
-    evaluate,
+    Config, DataConfig, Error, EvaluateOptions, Evaluation, Experiment, Fit, Outcome, Reporter, Result, RunFolder,
+    Split, evaluate,
 };
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use taper_data::{
-    Batch, ImageDataset, LoaderOptions, LocateOptions, Pipeline, PipelineOptions, Source, Splits,
-};
+use taper_data::{Batch, ImageDataset, LoaderOptions, LocateOptions, Pipeline, PipelineOptions, Source, Splits};
 use taper_models::{InputSpec, model, models};
 use taper_nn::{Device, Module, Params, RandomKey, Tensor, weights};
 

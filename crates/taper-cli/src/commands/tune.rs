@@ -13,9 +13,7 @@ use std::sync::atomic::AtomicBool;
 use taper::Device;
 use taper::data::{Event, LocateOptions, Located};
 use taper::train::tune::{Entry, Measured, Method, Search, Settings, Space, Trial, Trials};
-use taper::train::{
-    Config, Experiment, Override, Reporter, Start, TrainOptions, experiment, train,
-};
+use taper::train::{Config, Experiment, Override, Reporter, Start, TrainOptions, experiment, train};
 
 /// Search for good values of configuration keys, by successive halving or at random
 #[derive(Args)]
@@ -127,7 +125,9 @@ fn open(args: &TuneArgs, experiment: &Experiment, config: &Config) -> Result<Sea
         seed: args.seed,
     };
     if config.data.validation == 0.0 {
-        return Err(Failure::usage("trials are compared on the validation split, and there is none: set data.validation"));
+        return Err(Failure::usage(
+            "trials are compared on the validation split, and there is none: set data.validation",
+        ));
     }
     let space = Space::read(&args.space, config)?;
     let dir = args.dir.clone().unwrap_or_else(|| format!("runs/tune-{}", experiment.name()).into());

@@ -62,8 +62,16 @@ pub const KEYS: &[Key] = &[
     key("optimizer.decoupled", "true or false", "Whether weight decay shrinks the weights itself, as AdamW's"),
     key("optimizer.l1", "a finite number, 0 or more", "L1 penalty"),
     key("optimizer.lookahead", "an integer, 1 or more", "Steps between two meetings with Lookahead's slow weights"),
-    key("groups", "a list such as [{pattern = \"*.bias\", optimizer = {weight_decay = 0}}]", "Weights changed otherwise"),
-    key("schedule.name", "the name of a schedule", "constant, step, multi-step, exponential, cosine, cosine-restarts, linear, polynomial, one-cycle or plateau"),
+    key(
+        "groups",
+        "a list such as [{pattern = \"*.bias\", optimizer = {weight_decay = 0}}]",
+        "Weights changed otherwise",
+    ),
+    key(
+        "schedule.name",
+        "the name of a schedule",
+        "constant, step, multi-step, exponential, cosine, cosine-restarts, linear, polynomial, one-cycle or plateau",
+    ),
     key("schedule.warmup", "a finite number, 0 or more", "Epochs of linear warm-up in front"),
     key("schedule.min", "a finite number, 0 or more", "Factor on the rate that cosine, linear and plateau go down to"),
     key("schedule.every", "a finite number above 0", "Epochs between changes of step and exponential"),

@@ -134,7 +134,10 @@ mod tests {
             (|c| c.train.dtype = "f8".into(), "train.dtype: expected f32 or f64, found f8"),
             (|c| c.optimizer.lr = Some(0.0), "optimizer.lr: expected a finite number above 0, found 0"),
             (|c| c.optimizer.lr = Some(f64::NAN), "optimizer.lr: expected a finite number above 0, found NaN"),
-            (|c| c.optimizer.betas = Some([0.9, 1.0]), "optimizer.betas: expected two numbers, 0 or more and below 1, found 1"),
+            (
+                |c| c.optimizer.betas = Some([0.9, 1.0]),
+                "optimizer.betas: expected two numbers, 0 or more and below 1, found 1",
+            ),
             (|c| c.optimizer.eps = Some(-1.0), "optimizer.eps: expected a finite number, 0 or more, found -1"),
             (
                 |c| c.optimizer.weight_decay = Some(f64::INFINITY),

@@ -112,12 +112,9 @@ impl OptimizerConfig {
         for beta in self.betas.into_iter().flatten() {
             within(&at("betas"), beta, below_one(beta))?;
         }
-        for (key, value) in [
-            ("eps", self.eps),
-            ("lr_decay", self.lr_decay),
-            ("weight_decay", self.weight_decay),
-            ("l1", self.l1),
-        ] {
+        for (key, value) in
+            [("eps", self.eps), ("lr_decay", self.lr_decay), ("weight_decay", self.weight_decay), ("l1", self.l1)]
+        {
             if let Some(value) = value {
                 within(&at(key), value, not_negative(value))?;
             }
@@ -140,7 +137,9 @@ impl OptimizerConfig {
 impl GroupConfig {
     pub(super) fn check(&self) -> Result<()> {
         if self.pattern.is_empty() {
-            return Err(Error::Usage("groups: pattern: expected a name, `*` standing for any characters, found none".into()));
+            return Err(Error::Usage(
+                "groups: pattern: expected a name, `*` standing for any characters, found none".into(),
+            ));
         }
         if !(self.epochs >= 0.0 && self.epochs.is_finite()) {
             return Err(out_of_range("groups", format!("epochs = {}", self.epochs)));

@@ -184,9 +184,9 @@ mod tests {
     fn values_are_set() {
         assert_eq!(set("train.epochs=3").unwrap().train.epochs, 3);
         assert_eq!(Override::new("optimizer.betas", vec![0.5, 0.75]).to_string(), "optimizer.betas=[0.5, 0.75]");
-        assert_eq!(set(" optimizer.lr = 1e-2 ").unwrap().optimizer.lr, 0.01);
-        assert_eq!(set("optimizer.lr=1").unwrap().optimizer.lr, 1.0);
-        assert_eq!(set("optimizer.betas=[0.8, 0.9]").unwrap().optimizer.betas, [0.8, 0.9]);
+        assert_eq!(set(" optimizer.lr = 1e-2 ").unwrap().optimizer.lr, Some(0.01));
+        assert_eq!(set("optimizer.lr=1").unwrap().optimizer.lr, Some(1.0));
+        assert_eq!(set("optimizer.betas=[0.8, 0.9]").unwrap().optimizer.betas, Some([0.8, 0.9]));
         assert!(!set("train.shuffle=false").unwrap().train.shuffle);
         assert_eq!(set("model=mlp").unwrap().model, "mlp");
         assert_eq!(set("model=\"mlp\"").unwrap().model, "mlp");

@@ -121,9 +121,7 @@ impl ScheduleConfig {
             "cosine-restarts" => Box::new(schedule::CosineRestarts::new(of(self.first), self.multiply, self.min)?),
             "linear" => Box::new(schedule::Linear::new(rest, 1.0, self.min)?),
             "polynomial" => Box::new(schedule::Polynomial::new(rest, self.power)?),
-            "one-cycle" => {
-                Box::new(schedule::OneCycle::new(rest, self.warm_fraction, self.start_div, self.end_div)?)
-            }
+            "one-cycle" => Box::new(schedule::OneCycle::new(rest, self.warm_fraction, self.start_div, self.end_div)?),
             "plateau" => Box::new(schedule::Plateau::new(self.gamma, self.patience, self.threshold, self.min)?),
             other => return Err(out_of_range("schedule.name", other)),
         };

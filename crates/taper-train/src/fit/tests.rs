@@ -1,8 +1,8 @@
 //! Training the digits' model: what is kept, when it stops, and that reading seldom changes nothing.
 
 use super::*;
-use crate::experiment;
 use crate::StepReport;
+use crate::experiment;
 use std::sync::atomic::AtomicU64;
 use taper_data::{Splits, digits};
 use taper_models::{InputSpec, build};
