@@ -42,9 +42,7 @@ fn misses(last: usize) -> (Vec<u64>, u64) {
     let params = Params::new(&Device::new(backend), DType::F32, RandomKey::new(0));
     let model = SeedCnn::new(&InputSpec { shape: [3, 32, 32], classes: 10 }, &params).unwrap();
     let model = Watched { model, pool: pool.clone(), before: Mutex::default() };
-    let stop = AtomicBool::new(false);
-    let (config, params, train, test, stop) = (&config, &params, &train, &test, &stop);
-    Fit { config, model: &model, params, train, test, folder: None, stop }.run(&mut Silent).unwrap();
+    Fit::new(&config, &model, &params, &train).validation(&test).run(&mut Silent).unwrap();
     (model.before.into_inner().unwrap(), pool.misses())
 }
 
