@@ -288,6 +288,11 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
         reporter: &mut dyn Reporter,
     ) -> Result<Outcome> {
         while !state.progress.done {
+            // Also before the first: a run may be killed where it was to pause, and resumed with the same pause ahead.
+            let ended = state.progress.epoch.number + u64::from(state.progress.measured);
+            if self.pause_after.is_some_and(|epochs| ended >= epochs) {
+                return Ok(Outcome { paused: true, ..self.outcome(state) });
+            }
             state.next_epoch();
             match self.epoch(loader, state, reporter)? {
                 None => return self.stopped(state),
@@ -295,10 +300,6 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
                 Some(Flow::Continue) => state.progress.done = state.progress.step >= state.steps,
             }
             self.save(state)?;
-            let ended = state.progress.epoch.number + 1;
-            if !state.progress.done && self.pause_after.is_some_and(|epochs| ended >= epochs) {
-                return Ok(Outcome { paused: true, ..self.outcome(state) });
-            }
         }
         self.finish(state, reporter)
     }

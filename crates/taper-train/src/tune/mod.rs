@@ -13,7 +13,8 @@
 //!
 //! impl Trials for Pretend {
 //!     fn run(&mut self, trial: &Trial, epochs: u64) -> Result<Option<Measured>> {
-//!         let away = (self.0.with(&trial.overrides)?.optimizer.lr / 0.01).ln().abs();
+//!         let rate = self.0.with(&trial.overrides)?.optimizer.lr.unwrap_or(0.1);
+//!         let away = (rate / 0.01).ln().abs();
 //!         Ok(Some(Measured { loss: away + 1.0 / epochs as f64, accuracy: 1.0 / (1.0 + away) }))
 //!     }
 //! }
