@@ -56,7 +56,7 @@ pub use space::{Range, Space};
 pub use standings::Standing;
 
 use self::asha::{Done, Job};
-use self::ledger::Ledger;
+use self::ledger::{Ledger, trial_name};
 use crate::{Config, Error, Override, Result};
 use std::path::{Path, PathBuf};
 
@@ -170,7 +170,7 @@ impl Search {
     /// The trial with this number, from 1.
     pub fn trial(&self, number: u64) -> Trial {
         let overrides = self.space.overrides(self.ledger.settings().seed, number);
-        Trial { number, folder: self.dir.join(format!("trial-{number:03}")), overrides }
+        Trial { number, folder: self.dir.join(trial_name(number)), overrides }
     }
 
     fn next(&self) -> Option<Job> {
