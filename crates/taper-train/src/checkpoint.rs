@@ -23,6 +23,8 @@ pub(crate) const VERSION: u32 = 1;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(crate) version: u32,
+    /// Steps of the run, and of an epoch.
+    pub(crate) steps: [u64; 2],
     pub(crate) progress: Progress,
     /// How often each parameter was changed, as the optimiser counts.
     pub(crate) counts: Vec<(String, u64)>,
@@ -60,7 +62,7 @@ impl Checkpoint {
         Ok(weights::save_noted(&tensors, KEY, &note, path)?)
     }
 
-    /// Reads `path`; its tensors are put on the device of `params`.
+    /// Reads `path`; its tensors are put on `device`.
     ///
     /// # Errors
     /// No checkpoint, or one of another version.
