@@ -1,7 +1,6 @@
 //! The CPU's memory in a training run: after two steps nothing more is asked of the system.
 
 use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
 use taper::data::ImageDataset;
 use taper::train::{Fit, Silent, experiment};
 use taper_cpu::{CpuBackend, Pool};

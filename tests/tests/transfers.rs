@@ -1,7 +1,6 @@
 //! What crosses between host and device in a training step: inputs and labels, and nothing back.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use taper::data::ImageDataset;
 use taper::train::{Fit, Reporter, StepReport, experiment};
 use taper_cpu::CpuBackend;
@@ -56,14 +55,12 @@ fn a_run_reads_where_it_shows() {
     let mut config = experiment("cifar").unwrap().config();
     (config.train.epochs, config.train.batch_size, config.train.eval_batch_size) = (2, 2, 1);
     config.train.log_every = 5;
-    let stop = AtomicBool::new(false);
     for (device, transfers, _) in devices() {
         let params = Params::new(&device, DType::F32, RandomKey::new(0));
         let model = SeedCnn::new(&InputSpec { shape: [3, 4, 4], classes: 10 }, &params).unwrap();
         transfers.take();
-        let (config, params, train, test, stop) = (&config, &params, &train, &test, &stop);
         let mut groups = Groups(&transfers, Vec::new());
-        let outcome = Fit { config, model: &model, params, train, test, folder: None, stop }.run(&mut groups).unwrap();
+        let outcome = Fit::new(&config, &model, &params, &train).validation(&test).run(&mut groups).unwrap();
         assert_eq!(outcome.steps, 24);
         // Measuring, between the epochs: 13 batches up, two readings.
         let expected =

@@ -35,8 +35,9 @@ fn main() -> ExitCode {
     let command = args.next().and_then(|name| name.into_string().ok()).unwrap_or_default();
     let rest: Vec<_> = args.collect();
     let done = match command.as_str() {
-        "train" | "eval" | "runs" | "download" | "gradcheck" | "conformance" | "bench" => taper::run(&command, &rest),
-        "train" | "tune" | "eval" | "download" | "gradcheck" | "conformance" | "bench" => taper::run(&command, &rest),
+        "train" | "find-lr" | "tune" | "eval" | "runs" | "download" | "gradcheck" | "conformance" | "bench" => {
+            taper::run(&command, &rest)
+        }
         "test" => test::run(&rest),
         "ci" => ci::run(),
         "help" | "--help" | "-h" => {

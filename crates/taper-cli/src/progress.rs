@@ -151,8 +151,11 @@ impl Reporter for Progress<'_> {
         };
         let EpochReport { epoch, epochs, train_loss, images_per_s, seconds, idle, .. } = *epoch;
         // A wait worth telling of is one that anybody would notice.
-        let waited =
-            if idle > 0.02 * seconds { format!(", {idle:.1} s of them waiting for batches") } else { String::new() };
+        let waited = if idle > (0.02 * seconds).max(0.1) {
+            format!(", {idle:.1} s of them waiting for batches")
+        } else {
+            String::new()
+        };
         self.line(&format!(
             "epoch {epoch}/{epochs}: training loss {train_loss:.4}, {validation}, {images_per_s:.0} pictures/s, \
              {seconds:.1} s{waited}"

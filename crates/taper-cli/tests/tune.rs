@@ -40,19 +40,20 @@ fn values_are_found_on_the_digits_and_again_after_an_end() {
     let last: Vec<_> = common::lines(&metrics).into_iter().filter(|line| line.get("epoch").is_some()).collect();
     let accuracy: f64 = best[4].parse().unwrap();
     // The reader of JSON may be one unit in the last place off.
-    assert!((last[3]["test_accuracy"].as_f64().unwrap() - accuracy).abs() < 1e-15, "{again:?}");
+    assert!((last[3]["validation_accuracy"].as_f64().unwrap() - accuracy).abs() < 1e-15, "{again:?}");
 
-    // The same command, when all is done, trains nothing; after the last jobs are forgotten it makes them again.
+    // The same command, when all is done, trains nothing. After a kill between the end of a job and its entry, that entry is
+    // found again.
     let ledger = place.read("runs/tune-digits/ledger.toml");
     let done = place.ok(line);
     assert_eq!(jobs(&done.out), 0);
     assert_eq!(done.last_line(), ran.last_line());
-    let entries: Vec<&str> = ledger.split("\n[[result]]\n").collect();
-    assert_eq!(entries.len(), 1 + jobs(&ran.out));
-    fs::write(place.path("runs/tune-digits/ledger.toml"), entries[..4].join("\n[[result]]\n")).unwrap();
+    let (before, _) = ledger.rsplit_once("\n[[result]]\n").unwrap();
+    assert_eq!(ledger.matches("[[result]]").count(), jobs(&ran.out));
+    fs::write(place.path("runs/tune-digits/ledger.toml"), before).unwrap();
     let rest = place.ok(&format!("{line} --set device.threads=1"));
-    assert!(rest.out.contains("3 jobs are done already; the search goes on from there"), "{}", rest.out);
-    assert_eq!(jobs(&rest.out), jobs(&ran.out) - 3);
+    assert!(rest.out.contains(" jobs are done already; the search goes on from there"), "{}", rest.out);
+    assert_eq!(jobs(&rest.out), 1);
     assert_eq!(place.read("runs/tune-digits/ledger.toml"), ledger);
     assert_eq!(place.ok(&format!("{line} --quiet")).out, format!("{}\n", ran.last_line()));
 }
@@ -104,4 +105,53 @@ fn every_flag_is_explained_with_its_default() {
     // All but --space, which has none.
     let flags = help.lines().filter(|line| line.trim_start().starts_with("--")).count();
     assert_eq!(help.matches("[default: ").count(), flags, "{help}");
+}
+
+/// Starts the program and waits until it has told of `jobs` jobs, or ended.
+#[cfg(unix)]
+fn started(place: &Place, line: &str, jobs: usize) -> std::process::Child {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+    let mut child = place.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.as_mut().unwrap()).lines().map(Result::unwrap);
+    lines.filter(|line| line.starts_with("trial ")).take(jobs).for_each(drop);
+    child
+}
+
+#[test]
+#[cfg(unix)]
+fn a_killed_search_ends_as_if_it_never_was() {
+    let place = place();
+    let line = "tune digits --space space.toml --trials 18 --max-epochs 9 --dir";
+    place.ok(&format!("{line} whole"));
+    for jobs in [1, 2, 4] {
+        // Twice, the second time a continued one.
+        for jobs_now in [jobs, 1] {
+            let mut child = started(&place, &format!("{line} {jobs}"), jobs_now);
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        let last = place.ok(&format!("{line} {jobs}"));
+        for name in ["ledger.toml", "results.csv", "results.svg"] {
+            let read = |dir: &str| place.read(&format!("{dir}/{name}"));
+            assert_eq!(read(&jobs.to_string()), read("whole"), "{last:?}");
+        }
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn ctrl_c_ends_a_search_with_130_and_says_how_it_goes_on() {
+    let place = place();
+    let line = "tune digits --space space.toml --trials 1000000 --max-epochs 1";
+    let child = started(&place, line, 1);
+    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    let ran = common::Ran::from(child.wait_with_output().unwrap());
+    assert_eq!(ran.code, 130, "{ran:?}");
+    ran.is_clean();
+    let done = place.read("runs/tune-digits/ledger.toml").matches("[[result]]").count();
+    let due =
+        format!("stopped; what {done} jobs found is in runs/tune-digits, and the same command continues the search\n");
+    assert_eq!(ran.err, due);
 }

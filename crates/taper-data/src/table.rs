@@ -15,7 +15,8 @@ pub struct TableDataset {
 }
 
 impl TableDataset {
-    /// Rows `values` (N·F numbers, row by row) of the F `features`, with `labels` (N, each a number of `classes`, from 0).
+    /// Rows `values` (N·F numbers, row by row) of the F `features`, with `labels` (N, each a number of `classes`,
+    /// from 0).
     ///
     /// # Errors
     /// When there is no feature, the lengths do not fit together, or a label names no class.

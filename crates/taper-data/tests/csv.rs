@@ -80,7 +80,9 @@ fn mistakes_are_said_with_line_and_column() {
 proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(
-        keep in 0_usize..1000, changes in prop::collection::vec((0_usize..1000, any::<u8>()), 0..4), header in any::<bool>()
+        keep in 0_usize..1000,
+        changes in prop::collection::vec((0_usize..1000, any::<u8>()), 0..4),
+        header in any::<bool>(),
     ) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.csv");

@@ -123,7 +123,9 @@ fn write_small(path: &Path) {
 proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(
-        which in 0_usize..8, keep in 0_usize..900, changes in prop::collection::vec((0_usize..900, any::<u8>()), 0..4)
+        which in 0_usize..8,
+        keep in 0_usize..900,
+        changes in prop::collection::vec((0_usize..900, any::<u8>()), 0..4),
     ) {
         let names = [&TRAIN[..], &TEST[..]].concat();
         let dir = tempfile::tempdir().unwrap();

@@ -107,7 +107,8 @@ fn files_named_alike_are_told_apart_by_their_folder() {
     let in_env = |env: &Path| LocateOptions { env: Some(env.into()), ..options() };
     assert_eq!(locate("fashion-mnist", &in_env(dir.path())).unwrap().path(), Some(inside.as_path()));
     assert!(locate("mnist", &in_env(dir.path())).unwrap_err().to_string().starts_with("MNIST was not found: "));
-    // Bare files are those of either: a variable that is always set does not say which, a folder given for the run does.
+    // Bare files are those of either: a variable that is always set does not say which, a folder given for the run
+    // does.
     assert!(locate("fashion-mnist", &in_env(&inside)).is_err());
     let given = LocateOptions { data_dir: Some(inside.clone()), ..options() };
     assert_eq!(locate("fashion", &given).unwrap().path(), Some(inside.as_path()));

@@ -48,7 +48,9 @@ mod npz {
     proptest! {
         #[test]
         fn any_bytes_are_read_or_refused(
-            keep in 0_usize..800, changes in prop::collection::vec((0_usize..800, any::<u8>()), 0..4), plain in any::<bool>()
+            keep in 0_usize..800,
+            changes in prop::collection::vec((0_usize..800, any::<u8>()), 0..4),
+            plain in any::<bool>(),
         ) {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("x.npz");

@@ -47,7 +47,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
     #[test]
     fn any_bytes_are_read_or_refused(
-        keep in prop_oneof![1 => 0_usize..4100, 4 => Just(usize::MAX)], changes in prop::collection::vec((0_usize..4100, any::<u8>()), 0..4), plain in any::<bool>()
+        keep in prop_oneof![1 => 0_usize..4100, 4 => Just(usize::MAX)],
+        changes in prop::collection::vec((0_usize..4100, any::<u8>()), 0..4),
+        plain in any::<bool>(),
     ) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.parquet");

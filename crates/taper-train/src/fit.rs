@@ -295,7 +295,9 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
         reporter: &mut dyn Reporter,
     ) -> Result<Outcome> {
         while !state.progress.done {
-            if state.progress.measured && self.pauses(state) {
+            // Also before the first: a run may be killed where it was to pause, and resumed with the same pause ahead.
+            let ended = state.progress.epoch.number + u64::from(state.progress.measured);
+            if self.pause_after.is_some_and(|epochs| ended >= epochs) {
                 return Ok(Outcome { paused: true, ..self.outcome(state) });
             }
             state.next_epoch();
@@ -307,11 +309,6 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
             self.save(state)?;
         }
         self.finish(state, reporter)
-    }
-
-    /// Whether the run pauses after the epoch that has ended.
-    fn pauses<T>(&self, state: &State<T>) -> bool {
-        self.pause_after.is_some_and(|epochs| state.progress.epoch.number + 1 >= epochs)
     }
 
     /// Makes the steps that are left of the epoch under way, and measures it. `None` when stopped.

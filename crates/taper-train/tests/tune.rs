@@ -176,7 +176,10 @@ fn failures_rank_last_and_are_told() {
 fn another_search_in_the_same_folder_is_told_by_what_differs() {
     let dir = tempfile::tempdir().unwrap();
     let here = settings(Method::Asha, 9, 9);
+    // Where nothing was trained, the last word counts.
+    open(dir.path(), &Settings { trials: 5, ..here.clone() }).unwrap();
     open(dir.path(), &here).unwrap();
+    fs::create_dir(dir.path().join("trial-001")).unwrap();
     open(dir.path(), &here).unwrap();
     // Where it is computed may change.
     let threads = config().with(&[Override::new("device.threads", 3)]).unwrap();

@@ -1,6 +1,6 @@
-//! CIFAR's binary layout (Krizhevsky 2009; <https://www.cs.toronto.edu/~kriz/cifar.html>): files of records, each record
-//! one label byte (CIFAR-10) or a coarse and a fine one (CIFAR-100), and a picture's red, green and blue planes, 32×32
-//! bytes each, row by row.
+//! CIFAR's binary layout (Krizhevsky 2009; <https://www.cs.toronto.edu/~kriz/cifar.html>): files of records, each
+//! record one label byte (CIFAR-10) or a coarse and a fine one (CIFAR-100), and a picture's red, green and blue
+//! planes, 32×32 bytes each, row by row.
 
 use super::folder::read_file;
 use crate::manifest::Files;

@@ -1,6 +1,7 @@
-//! MNIST's layout, IDX (LeCun, Cortes, Burges 1998; <http://yann.lecun.com/exdb/mnist/>), also Fashion-MNIST's: a file of
-//! pictures and one of labels for each split. A file is 00 00 08 D, D being the number of dimensions, then D sizes of four
-//! bytes (big-endian), then the bytes, row by row. Files may be plain or compressed with gzip, as they are published.
+//! MNIST's layout, IDX (LeCun, Cortes, Burges 1998; <http://yann.lecun.com/exdb/mnist/>), also Fashion-MNIST's: a
+//! file of pictures and one of labels for each split. A file is 00 00 08 D, D being the number of dimensions, then D
+//! sizes of four bytes (big-endian), then the bytes, row by row. Files may be plain or compressed with gzip, as they
+//! are published.
 
 use super::folder::read_file;
 use crate::manifest::Files;
@@ -215,7 +216,10 @@ mod tests {
 
         proptest! {
             #[test]
-            fn any_compressed_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..60), at in 0_usize..60) {
+            fn any_compressed_bytes_are_read_or_refused(
+                bytes in prop::collection::vec(any::<u8>(), 0..60),
+                at in 0_usize..60,
+            ) {
                 let change = |_: &str, whole: Vec<u8>| {
                     let whole = gz(&whole);
                     [&whole[..at.min(whole.len())], &bytes[..]].concat()

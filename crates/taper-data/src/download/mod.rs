@@ -1,6 +1,6 @@
-//! Fetching a dataset: its archive, or its files one by one, from the network, resumed after a cut and verified, unpacked
-//! beside its place, then moved there. A kill at any moment leaves the data whole or absent; what may stay is
-//! the partial download, which the next attempt goes on with.
+//! Fetching a dataset: its archive, or its files one by one, from the network, resumed after a cut and verified,
+//! unpacked beside its place, then moved there. A kill at any moment leaves the data whole or absent; what may stay
+//! is the partial download, which the next attempt goes on with.
 
 #[cfg(test)]
 mod file_by_file;
@@ -74,8 +74,8 @@ fn fetch_with(
     Ok(folder)
 }
 
-/// Fetches the files of `manifest` into the folder `staged`, each synced to the disk. Those that an earlier attempt left
-/// there are verified, and fetched no second time.
+/// Fetches the files of `manifest` into the folder `staged`, each synced to the disk. Those that an earlier attempt
+/// left there are verified, and fetched no second time.
 fn fetch_files(client: &Client, manifest: &Manifest, staged: &Path, progress: &mut dyn FnMut(Event<'_>)) -> Result<()> {
     fs::create_dir_all(staged).map_err(Error::io("create the folder", staged))?;
     for file in &manifest.downloads {

@@ -24,8 +24,8 @@ impl Default for FolderOptions {
     }
 }
 
-/// Reads `DIR/train/CLASS/*` and `DIR/test/CLASS/*`; see [`read_image_folder`]. The classes are those of `train`, and all
-/// pictures have one shape.
+/// Reads `DIR/train/CLASS/*` and `DIR/test/CLASS/*`; see [`read_image_folder`]. The classes are those of `train`, and
+/// all pictures have one shape.
 ///
 /// # Errors
 /// As [`read_image_folder`], and for a class of `test` that `train` lacks.
@@ -37,14 +37,14 @@ pub fn read_image_folders(dir: impl AsRef<Path>, options: FolderOptions) -> Resu
     Ok(Splits { train, test })
 }
 
-/// Reads `DIR/CLASS/*`: the pictures of a class are in a folder of its name, and the classes are numbered in the order of
-/// their names' characters; pictures are in the order of their files' names. Names that begin with a dot count for
-/// nothing. What a picture is, its content tells, not its name. To have a test set from one folder, see
+/// Reads `DIR/CLASS/*`: the pictures of a class are in a folder of its name, and the classes are numbered in the
+/// order of their names' characters; pictures are in the order of their files' names. Names that begin with a dot
+/// count for nothing. What a picture is, its content tells, not its name. To have a test set from one folder, see
 /// [`ImageDataset::split_off`].
 ///
 /// # Errors
-/// A folder that cannot be read or has no classes, or more than 256; a class without pictures; a file that is damaged, no
-/// PNG, JPEG or WebP, or of another size than the first where none is given: the text names it.
+/// A folder that cannot be read or has no classes, or more than 256; a class without pictures; a file that is
+/// damaged, no PNG, JPEG or WebP, or of another size than the first where none is given: the text names it.
 pub fn read_image_folder(dir: impl AsRef<Path>, options: FolderOptions) -> Result<ImageDataset> {
     read(dir.as_ref(), options, None)
 }
@@ -86,8 +86,8 @@ fn read(dir: &Path, options: FolderOptions, known: Option<(&[String], [usize; 2]
     ImageDataset::new(images, labels, [options.channels, height, width], classes, u8::MAX)
 }
 
-/// The folders in `dir`, or its files, with their names and sorted by these. Anything else is an error; names that begin
-/// with a dot are left out.
+/// The folders in `dir`, or its files, with their names and sorted by these. Anything else is an error; names that
+/// begin with a dot are left out.
 fn entries(dir: &Path, folders: bool) -> Result<Vec<(String, PathBuf)>> {
     let expected = if folders { "one folder a class" } else { "pictures" };
     let mut found = Vec::new();

@@ -1,4 +1,5 @@
-//! Readers for one's own data: pictures in folders, and tables. Each is a feature, so that a program compiles what it uses.
+//! Readers for one's own data: pictures in folders, and tables. Each is a feature, so that a program compiles what it
+//! uses.
 
 #[cfg(any(feature = "csv", feature = "parquet"))]
 pub(crate) mod columns;

@@ -1,6 +1,6 @@
 //! NumPy's `.npy` files (format versions 1 to 3;
-//! <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>): `\x93NUMPY`, the version, the length of the
-//! header, the header (a Python dictionary of type, order and shape), then the values.
+//! <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>): `\x93NUMPY`, the version, the length of
+//! the header, the header (a Python dictionary of type, order and shape), then the values.
 
 use super::{feature, numbered_classes};
 use crate::{Error, Result, TableDataset};

@@ -9,7 +9,8 @@ use taper_nn::schedule::{self, Schedule};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScheduleConfig {
-    /// The schedule's name: see [`NAMES`].
+    /// The name: `constant`, `step`, `multi-step`, `exponential`, `cosine`, `cosine-restarts`, `linear`, `polynomial`,
+    /// `one-cycle` or `plateau`.
     pub name: String,
     /// A linear warm-up in front, over so many epochs; 0 for none.
     pub warmup: f64,
@@ -40,7 +41,7 @@ pub struct ScheduleConfig {
 }
 
 /// The schedules by name.
-pub const NAMES: &[&str] = &[
+const NAMES: &[&str] = &[
     "constant",
     "step",
     "multi-step",

@@ -13,6 +13,11 @@ use toml::{Table, Value};
 
 const NAME: &str = "ledger.toml";
 
+/// The name of a trial's folder.
+pub(super) fn trial_name(number: u64) -> String {
+    format!("trial-{number:03}")
+}
+
 /// What came of training a trial up to a rung.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -107,7 +112,7 @@ impl Ledger {
         let path = dir.join(NAME);
         let new = Content::new(settings, space, config);
         match fs::read_to_string(&path) {
-            Ok(text) => Self::continued(path, &text, &new),
+            Ok(text) => Self::continued(path, &text, new),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 fs::create_dir_all(dir).map_err(Error::io("create the folder", dir))?;
                 refuse_files(dir)?;
@@ -119,14 +124,20 @@ impl Ledger {
         }
     }
 
-    fn continued(path: PathBuf, text: &str, new: &Content) -> Result<Self> {
+    fn continued(path: PathBuf, text: &str, new: Content) -> Result<Self> {
         let content: Content = toml::from_str(text).map_err(|error| Error::RunFolder {
             path: path.clone(),
             detail: format!("not the ledger of a search of this version: {error}"),
         })?;
-        let differ = differences(&content, new);
+        let differ = differences(&content, &new);
         if differ.is_empty() {
             return Ok(Self { path, content });
+        }
+        if content.result.is_empty() && !path.with_file_name(trial_name(1)).exists() {
+            // Nothing was trained: the first trial was refused, say, and what it was refused for is another now.
+            let ledger = Self { path, content: new };
+            ledger.write()?;
+            return Ok(ledger);
         }
         Err(Error::Usage(format!(
             "{} is of another search: {}; the same settings continue it, another --dir begins a new one",

@@ -3,6 +3,43 @@
 //! A [`Search`] says which trial to train next and how far; how it is trained is left to [`Trials`]. What was found is in
 //! `ledger.toml` after every job, so that a search ended at any moment continues to the same end; `results.csv` and
 //! `results.svg` beside it are for reading.
+//!
+//! ```
+//! use taper_train::tune::{Measured, Method, Search, Settings, Space, Trial, Trials};
+//! use taper_train::{Config, Result, experiment};
+//!
+//! /// Stands for a training that does best at a rate of 0.01.
+//! struct Pretend(Config);
+//!
+//! impl Trials for Pretend {
+//!     fn run(&mut self, trial: &Trial, epochs: u64) -> Result<Option<Measured>> {
+//!         let rate = self.0.with(&trial.overrides)?.optimizer.lr.unwrap_or(0.1);
+//!         let away = (rate / 0.01).ln().abs();
+//!         Ok(Some(Measured { loss: away + 1.0 / epochs as f64, accuracy: 1.0 / (1.0 + away) }))
+//!     }
+//! }
+//!
+//! # fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+//! # let dir = tempfile::tempdir()?;
+//! # let dir = dir.path();
+//! std::fs::write(dir.join("space.toml"), "optimizer.lr = { log = [1e-4, 1] }")?;
+//! let config = experiment("digits")?.config();
+//! let space = Space::read(&dir.join("space.toml"), &config)?;
+//! let settings = Settings {
+//!     experiment: "digits".into(),
+//!     method: Method::Asha,
+//!     trials: 27,
+//!     min_epochs: 1,
+//!     max_epochs: 9,
+//!     eta: 3,
+//!     seed: 0,
+//! };
+//! let mut search = Search::open(dir.join("search"), &settings, space, &config)?;
+//! search.run(&mut Pretend(config), &mut |_, entry| println!("{entry:?}"))?;
+//! println!("{}", search.table());
+//! assert!(search.best().is_some_and(|best| best.epochs == 9 && best.accuracy > Some(0.7)));
+//! # Ok(()) }
+//! ```
 
 mod asha;
 mod ledger;
@@ -19,7 +56,7 @@ pub use space::{Range, Space};
 pub use standings::Standing;
 
 use self::asha::{Done, Job};
-use self::ledger::Ledger;
+use self::ledger::{Ledger, trial_name};
 use crate::{Config, Error, Override, Result};
 use std::path::{Path, PathBuf};
 
@@ -133,7 +170,7 @@ impl Search {
     /// The trial with this number, from 1.
     pub fn trial(&self, number: u64) -> Trial {
         let overrides = self.space.overrides(self.ledger.settings().seed, number);
-        Trial { number, folder: self.dir.join(format!("trial-{number:03}")), overrides }
+        Trial { number, folder: self.dir.join(trial_name(number)), overrides }
     }
 
     fn next(&self) -> Option<Job> {
