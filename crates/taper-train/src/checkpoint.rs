@@ -67,7 +67,10 @@ impl Checkpoint {
     /// # Errors
     /// No checkpoint, or one of another version.
     pub(crate) fn read(path: &Path, device: &Device) -> Result<Self> {
-        let (tensors, note) = weights::read_noted(KEY, path, device)?;
+        let (tensors, note) = weights::read_noted(KEY, path, device).map_err(|error| match error {
+            taper_nn::Error::Parameter(detail) => broken(path, &detail),
+            other => other.into(),
+        })?;
         let note = note.ok_or_else(|| broken(path, "it is no checkpoint"))?;
         let record: Record = serde_json::from_str(&note).map_err(|e| broken(path, &e.to_string()))?;
         if record.version != VERSION {

@@ -84,6 +84,10 @@ impl<T> State<T> {
             }
             let state = OptimizerState { tensors: optimizer, counts: record.counts };
             optimize.load_state(&state, &record.schedules)?;
+            if let Some(last) = record.progress.step.checked_sub(1) {
+                // An epoch that is still to be measured tells the rate of its last step.
+                optimize.prepare(last)?;
+            }
             if averaged {
                 let mut restored = Ema::new(trainable, config.train.ema)?;
                 restored.load_state(&OptimizerState { tensors: average, counts: record.averages.clone() })?;
