@@ -235,7 +235,17 @@ fn adam(said: &OptimizerConfig, params: Vec<Param>, mut config: AdamConfig) -> t
 /// The keys that every optimiser has.
 const COMMON: &[&str] = &["name", "lr", "weight_decay", "l1", "lookahead"];
 
-fn build(config: &OptimizerConfig, params: Vec<Param>) -> Result<Box<dyn Optimizer>> {
+/// Errs when an optimiser of `config` is unknown or was said to have a key that it lacks: before there is a model.
+pub(crate) fn check(config: &Config) -> Result<()> {
+    named(&config.optimizer)?;
+    config.groups.iter().try_for_each(|group| {
+        let found = named(&config.optimizer.of_group(group)).map(|_| ());
+        found.map_err(|error| Error::Usage(format!("groups: \"{}\": {error}", group.pattern)))
+    })
+}
+
+/// The optimiser of that name, which has each key that was said.
+fn named(config: &OptimizerConfig) -> Result<&'static Named> {
     let names = ALL.iter().map(|named| named.name).collect::<Vec<_>>();
     let name = config.name();
     let named = ALL.iter().find(|named| named.name == name);
@@ -250,6 +260,11 @@ fn build(config: &OptimizerConfig, params: Vec<Param>) -> Result<Box<dyn Optimiz
             return Err(Error::Usage(format!("optimizer.{key}: {name} has none; it is of {}", of.join(", "))));
         }
     }
+    Ok(named)
+}
+
+fn build(config: &OptimizerConfig, params: Vec<Param>) -> Result<Box<dyn Optimizer>> {
+    let named = named(config)?;
     let optimizer = (named.make)(config, params)?;
     Ok(match config.lookahead {
         Some(every) => Box::new(Lookahead::new(optimizer, LookaheadConfig { every, ..LookaheadConfig::default() })?),
