@@ -15,7 +15,7 @@ const NO_CARD: &str = "no NVIDIA card was found: there is no /dev/nvidia0, and `
 const TOOLKIT_FOLDERS: [&str; 3] = ["/usr/local/cuda", "/opt/cuda", "/usr/lib/cuda"];
 
 /// The devices that `command` with the arguments `rest` names, or none where it names none: those of `--device`; else for
-/// `train` and `tune` that of `--set device.name=…`, then of `--config FILE`; for `eval RUN` that of `RUN/config.toml`.
+/// `train`, `find-lr` and `tune` that of `--set device.name=…`, then of `--config FILE`; for `eval RUN` that of `RUN/config.toml`.
 ///
 /// Files are read line by line: `name = "…"` below `[device]`, or `device.name = "…"`. An inline table
 /// (`device = { … }`), an escape in the name or an abbreviated flag is not seen; then the build lacks the device, and the
@@ -28,7 +28,9 @@ pub fn named(command: &str, rest: &[OsString]) -> Vec<String> {
     let in_file = |path: &Path| std::fs::read_to_string(path).ok().and_then(|text| in_config(&text));
     let found = match command {
         // What `--set` says comes last.
-        "train" | "tune" => set().or_else(flag).or_else(|| in_file(Path::new(values(&words, "--config").last()?))),
+        "train" | "find-lr" | "tune" => {
+            set().or_else(flag).or_else(|| in_file(Path::new(values(&words, "--config").last()?)))
+        }
         "eval" => flag().or_else(|| words.iter().find_map(|run| in_file(&Path::new(run).join("config.toml")))),
         _ => flag(),
     };

@@ -14,6 +14,7 @@ Usage: cargo xtask COMMAND [ARGUMENTS]
 
 Run, each built first (`cargo xtask train cifar --help` explains the arguments):
   train EXPERIMENT   train `cifar` or `digits`, print the test accuracy
+  find-lr EXPERIMENT look for a good learning rate, and draw the curve to lr.svg
   tune EXPERIMENT    search for good values of configuration keys: `--space SPACE.toml`
   eval RUN           measure a saved run again
   runs [DIR]         list runs; `--compare A B` puts some beside each other

@@ -1,13 +1,15 @@
 //! The command line. What each flag sets is a key of the configuration, and its default is read from there.
 
+use crate::commands::find_lr::FindLrArgs;
 use crate::commands::tune::TuneArgs;
 use crate::failure::Failure;
 use crate::logging::LogFormat;
+use crate::settings::{self, SettingArgs, wrapped};
 use clap::builder::EnumValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, ValueEnum};
 use std::path::PathBuf;
-use taper::train::{Config, Experiment, KEYS, Key, Override, RunFolder, experiments};
+use taper::train::{Config, Experiment, KEYS, Key, RunFolder, experiments};
 
 /// A command line, read.
 pub struct Cli {
@@ -26,6 +28,7 @@ impl Cli {
 /// What to do.
 pub enum Command {
     Train(&'static Experiment, TrainArgs),
+    FindLr(&'static Experiment, FindLrArgs),
     Tune(TuneArgs),
     Eval(EvalArgs),
     Runs(RunsArgs),
@@ -36,12 +39,6 @@ pub enum Command {
 /// What `train` takes beside the flags that set a key. Its description is the experiment's.
 #[derive(Args)]
 pub struct TrainArgs {
-    /// Look for the data in this folder, and nowhere else [default: $TAPER_DATA, the downloads' folder, the network]
-    #[arg(long, value_name = "DIR")]
-    pub data_dir: Option<PathBuf>,
-    /// Never touch the network [default: data that are nowhere else are downloaded]
-    #[arg(long)]
-    pub offline: bool,
     /// The run's folder, new or empty [default: runs/EXPERIMENT-YYYYMMDD-HHMMSS]
     #[arg(long, value_name = "DIR")]
     pub run_dir: Option<PathBuf>,
@@ -49,15 +46,6 @@ pub struct TrainArgs {
     /// what is set besides must agree with them [default: a new run]
     #[arg(long, value_name = "RUN", conflicts_with = "run_dir")]
     pub resume: Option<PathBuf>,
-    /// Settings known to work well together; the other flags come after them [default: none; recipes below]
-    #[arg(long, value_name = "NAME")]
-    pub recipe: Option<String>,
-    /// A TOML file of settings that differ from the defaults; flags and --set come after it [default: none]
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Set any key of the configuration, flags included; may be repeated [default: none; keys below]
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub set: Vec<String>,
     /// Measure each operation of the training steps: a table to FILE, and beside it a trace for chrome://tracing or Perfetto
     /// [default: none]
     #[arg(long, value_name = "FILE")]
@@ -65,9 +53,8 @@ pub struct TrainArgs {
     /// Print only the last line [default: progress and a line an epoch]
     #[arg(long)]
     pub quiet: bool,
-    /// What was said by flags, key by key.
-    #[arg(skip)]
-    pub flags: Vec<(&'static str, Override)>,
+    #[command(flatten)]
+    pub settings: SettingArgs,
 }
 
 /// Measure a saved run on its test data again
@@ -167,24 +154,6 @@ pub struct GradcheckArgs {
     pub device: String,
 }
 
-/// The flags of `train` that set a key: the flag, its key, and how its value is called (`None` for a switch, with what
-/// the switch sets).
-const KEY_FLAGS: &[(&str, &str, Option<&str>)] = &[
-    ("model", "model", Some("NAME")),
-    ("device", "device.name", Some("NAME")),
-    ("epochs", "train.epochs", Some("N")),
-    ("batch-size", "train.batch_size", Some("N")),
-    ("lr", "optimizer.lr", Some("RATE")),
-    ("seed", "train.seed", Some("N")),
-    ("threads", "device.threads", Some("N")),
-    ("isa", "device.isa", Some("auto|avx512|avx2|portable")),
-    ("conv", "device.conv", Some("auto|direct")),
-    ("dtype", "train.dtype", Some("f32|f64")),
-    ("max-steps", "train.max_steps", Some("N")),
-    ("init", "train.init", Some("FILE.safetensors")),
-    ("no-shuffle", "train.shuffle", None),
-];
-
 /// Reads the process's command line; help, version and mistakes end the process here.
 pub fn parse() -> Cli {
     read(command().get_matches()).unwrap_or_else(|error| error.exit())
@@ -194,11 +163,16 @@ fn read(matches: ArgMatches) -> Result<Cli, clap::Error> {
     let (verbose, log_format) = (matches.get_count("verbose"), matches.get_one("log-format").copied());
     let command = match matches.subcommand() {
         Some(("train", train)) => {
-            let (name, found) = train.subcommand().ok_or_else(no_command)?;
-            let experiment = experiments().iter().find(|e| e.name() == name).ok_or_else(no_command)?;
+            let (experiment, found) = experiment(train)?;
             let mut args = TrainArgs::from_arg_matches(found)?;
-            args.flags = flags(found);
+            args.settings.flags = settings::flags(found, |_| true);
             Command::Train(experiment, args)
+        }
+        Some(("find-lr", find)) => {
+            let (experiment, found) = experiment(find)?;
+            let mut args = FindLrArgs::from_arg_matches(found)?;
+            args.settings.flags = settings::flags(found, settings::counts_for_rates);
+            Command::FindLr(experiment, args)
         }
         Some(("tune", found)) => Command::Tune(TuneArgs::from_arg_matches(found)?),
         Some(("eval", found)) => Command::Eval(EvalArgs::from_arg_matches(found)?),
@@ -208,6 +182,13 @@ fn read(matches: ArgMatches) -> Result<Cli, clap::Error> {
         _ => return Err(no_command()),
     };
     Ok(Cli { verbose, log_format, command })
+}
+
+/// The experiment that `matches` name, and what is said behind it.
+fn experiment(matches: &ArgMatches) -> Result<(&'static Experiment, &ArgMatches), clap::Error> {
+    let (name, found) = matches.subcommand().ok_or_else(no_command)?;
+    let known = experiments().iter().find(|experiment| experiment.name() == name);
+    Ok((known.ok_or_else(no_command)?, found))
 }
 
 /// clap asks for a command itself: this is what would be said if it did not.
@@ -232,68 +213,67 @@ fn command() -> clap::Command {
         .global(true)
         .display_order(901)
         .help("How logs are written; turns them on [default: text]");
-    let train = clap::Command::new("train").about("Train an experiment").subcommand_value_name("EXPERIMENT");
-    clap::Command::new("taper")
+    let with_experiments = |name: &'static str, about: &'static str, of: fn(&Experiment) -> clap::Command| {
+        clap::Command::new(name)
+            .about(about)
+            .subcommand_value_name("EXPERIMENT")
+            .subcommand_help_heading("Experiments")
+            .disable_help_subcommand(true)
+            .subcommand_required(true)
+            .arg_required_else_help(true)
+            .subcommands(experiments().iter().map(of))
+    };
+    let train = with_experiments("train", "Train an experiment", |e| of_experiment::<TrainArgs>(e, |_| true));
+    let find_lr = with_experiments("find-lr", "Look for a good learning rate, and draw the curve", |e| {
+        of_experiment::<FindLrArgs>(e, settings::counts_for_rates)
+    });
+    let command = clap::Command::new("taper")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Neural networks, trained from a clean clone")
         .disable_help_subcommand(true)
         .subcommand_required(true)
         .arg_required_else_help(true)
         .args([verbose, log_format])
-        .subcommand(
-            train
-                .subcommand_help_heading("Experiments")
-                .disable_help_subcommand(true)
-                .subcommand_required(true)
-                .arg_required_else_help(true)
-                .subcommands(experiments().iter().map(train_command)),
-        )
+        .subcommand(train)
+        .subcommand(find_lr)
         .subcommand(TuneArgs::augment_args(clap::Command::new("tune")))
         .subcommand(EvalArgs::augment_args(clap::Command::new("eval")))
         .subcommand(RunsArgs::augment_args(clap::Command::new("runs")))
         .subcommand(DownloadArgs::augment_args(clap::Command::new("download")))
-        .subcommand(GradcheckArgs::augment_args(clap::Command::new("gradcheck")))
+        .subcommand(GradcheckArgs::augment_args(clap::Command::new("gradcheck")));
+    narrow(command)
 }
 
-/// `train NAME`, each flag with this experiment's default.
-fn train_command(experiment: &Experiment) -> clap::Command {
+/// `train NAME` or `find-lr NAME`, each flag with this experiment's default.
+fn of_experiment<A: Args>(experiment: &Experiment, wanted: fn(&str) -> bool) -> clap::Command {
     let config = experiment.config();
-    let key_flags = KEY_FLAGS.iter().map(|(flag, key, value)| {
-        let help = help(&config, key);
-        let arg = Arg::new(*flag).long(*flag);
-        match value {
-            Some(name) => arg.value_name(*name).allow_negative_numbers(true).help(help),
-            None => arg.action(ArgAction::SetTrue).help("Go through the data in their order [default: shuffled]"),
-        }
-    });
-    let keys = KEYS.iter().map(|key| format!("  {:<24} {}; {}", key.name, help(&config, key.name), key.range));
-    let recipes = experiment.recipes().iter().map(|recipe| format!("  {:<24} {}\n", recipe.name(), recipe.about()));
-    let recipes = match recipes.collect::<String>() {
-        list if list.is_empty() => list,
-        list => format!("Recipes:\n{list}\n"),
-    };
-    TrainArgs::augment_args(clap::Command::new(experiment.name()).args(key_flags))
+    A::augment_args(clap::Command::new(experiment.name()).args(settings::key_flags(&config, wanted)))
         .about(experiment.about())
-        .after_help(format!("{recipes}Keys for --set and --config:\n{}", keys.collect::<Vec<_>>().join("\n")))
+        .after_help(settings::below(experiment, &config))
 }
 
-/// The help of the flag that sets `key`, with its default.
-fn help(config: &Config, key: &str) -> String {
-    let default = match config.get(key) {
-        Some(value) if value.is_empty() => "none".to_string(),
-        value => value.unwrap_or_default(),
+/// Help texts in lines that a terminal of 100 columns holds: beside the flags there is room for so much.
+fn narrow(command: clap::Command) -> clap::Command {
+    const COLUMNS: usize = 57;
+    let narrowed = |arg: Arg| {
+        let Some(mut help) = arg.get_help().map(|help| help.to_string()) else { return arg };
+        // clap's own notes would come after the last line, however long that is.
+        let noted = matches!(arg.get_default_values(), [_]) && arg.get_action().takes_values();
+        if noted {
+            help += &format!(" [default: {}]", arg.get_default_values()[0].to_string_lossy());
+        }
+        let values = arg.get_possible_values();
+        let listed = !values.is_empty() && arg.get_action().takes_values() && !arg.is_hide_possible_values_set();
+        if listed {
+            let names: Vec<&str> = values.iter().map(|value| value.get_name()).collect();
+            help += &format!(" [possible values: {}]", names.join(", "));
+        }
+        let help = wrapped(&help, COLUMNS).join("\n");
+        let arg = if listed { arg.hide_possible_values(true) } else { arg };
+        if noted { arg.help(help).hide_default_value(true) } else { arg.help(help) }
     };
-    let meaning = KEYS.iter().find(|known| known.name == key).map_or("", |known| known.help);
-    format!("{meaning} [default: {default}]")
-}
-
-/// What the flags that set a key were given.
-fn flags(matches: &ArgMatches) -> Vec<(&'static str, Override)> {
-    let given = |(flag, key, value): &(&'static str, &'static str, Option<&str>)| match value {
-        Some(_) => matches.get_one::<String>(flag).map(|raw| (*flag, Override::flag(*key, raw))),
-        None => matches.get_flag(flag).then(|| (*flag, Override::new(*key, false))),
-    };
-    KEY_FLAGS.iter().filter_map(given).collect()
+    // 0: clap itself neither wraps nor puts help on a line of its own.
+    command.term_width(0).mut_args(narrowed).mut_subcommands(narrow)
 }
 
 impl TrainArgs {
@@ -304,7 +284,7 @@ impl TrainArgs {
             Some(path) if path.join("config.toml").is_file() => Some(RunFolder::resume(path)?.read_config()?.0),
             _ => None,
         };
-        let config = self.changed(own.clone().unwrap_or_else(|| experiment.config()), experiment)?;
+        let config = self.settings.change(own.clone().unwrap_or_else(|| experiment.config()), experiment)?;
         let Some(own) = own else { return Ok(config) };
         let other = |key: &&Key| key.name != "device.threads" && own.get(key.name) != config.get(key.name);
         match KEYS.iter().find(other) {
@@ -317,31 +297,6 @@ impl TrainArgs {
             ))),
         }
     }
-
-    fn changed(&self, mut config: Config, experiment: &Experiment) -> Result<Config, Failure> {
-        if let Some(name) = &self.recipe {
-            config = config.with(&experiment.recipe(name)?.overrides()?)?;
-        }
-        if let Some(path) = &self.config {
-            config = config.with(&Override::read_file(path)?)?;
-        }
-        for (flag, change) in &self.flags {
-            config = with_flag(config, flag, change.clone())?;
-        }
-        for text in &self.set {
-            config = config.with(&[Override::parse(text)?])?;
-        }
-        Ok(config)
-    }
-}
-
-/// `config` with `change`; an error names the flag instead of the key.
-pub fn with_flag(config: Config, flag: &str, change: Override) -> Result<Config, Failure> {
-    let key = KEY_FLAGS.iter().find(|known| known.0 == flag).map_or("", |known| known.1);
-    config.with(&[change]).map_err(|error| match error.to_string().strip_prefix(&format!("{key}: ")) {
-        Some(rest) => Failure::usage(format!("--{flag}: {rest}")),
-        None => error.into(),
-    })
 }
 
 #[cfg(test)]
@@ -351,16 +306,6 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         command().debug_assert();
-    }
-
-    #[test]
-    fn every_flag_has_a_key_with_help() {
-        for experiment in experiments() {
-            for (flag, key, _) in KEY_FLAGS {
-                assert!(KEYS.iter().any(|known| known.name == *key), "{flag}");
-                assert!(!help(&experiment.config(), key).starts_with(' '), "{flag}");
-            }
-        }
     }
 
     fn config(line: &[&str]) -> Result<Config, String> {

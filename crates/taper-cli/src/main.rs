@@ -1,4 +1,4 @@
-//! The `taper` command: train, evaluate, list runs, download, check gradients. See README.md beside it.
+//! The `taper` command: train, look for learning rates and other settings, evaluate, list runs, download, check gradients. See README.md beside it.
 
 mod args;
 mod commands;
@@ -7,6 +7,7 @@ mod logging;
 mod output;
 mod profile;
 mod progress;
+mod settings;
 mod stop;
 
 use args::Command;
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
     let mut output = Output::new();
     let done = match &cli.command {
         Command::Train(experiment, args) => commands::train::run(experiment, args, cli.logs(), &mut output),
+        Command::FindLr(experiment, args) => commands::find_lr::run(experiment, args, cli.logs(), &mut output),
         Command::Tune(args) => commands::tune::run(args, cli.logs(), &mut output),
         Command::Eval(args) => commands::eval::run(args, cli.logs(), &mut output),
         Command::Download(args) => commands::download::run(args, cli.logs(), &mut output),

@@ -39,7 +39,7 @@ impl Profiling {
 }
 
 /// Whether a file can be put in the place of `path`. What is there stays as it is.
-fn check(path: &Path) -> Result<(), String> {
+pub fn check(path: &Path) -> Result<(), String> {
     if path.is_dir() {
         return Err("this is a folder".into());
     }

@@ -6,6 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, stderr, stdout};
 use std::time::{Duration, Instant};
 use taper::data::{Event, Located};
+use taper::train::lr_finder::LrPoint;
 use taper::train::{Config, DatasetRecord, DeviceConfig, EpochReport, Evaluation, Reporter, Split, Start, StepReport};
 
 /// Where there is no bar, steps are told no more often than this, and ten times an epoch: a run of seconds tells its
@@ -135,6 +136,15 @@ impl Reporter for Progress<'_> {
             self.bar.show(format!("epoch {epoch}/{epochs}"), step_in_epoch, steps_in_epoch, state);
         } else if is_tenth(step_in_epoch, steps_in_epoch) && self.told.elapsed() > QUIET_TIME {
             self.line(&format!("epoch {epoch}/{epochs} step {step_in_epoch}/{steps_in_epoch}: {state}"));
+        }
+    }
+
+    fn rate(&mut self, point: &LrPoint, done: u64, total: u64) {
+        let state = format!("rate {:.2e} loss {:.4}", point.lr, point.loss);
+        if self.bar.wanted {
+            self.bar.show("trying".into(), done, total, state);
+        } else if is_tenth(done, total) && self.told.elapsed() > QUIET_TIME {
+            self.line(&format!("step {done}/{total}: {state}"));
         }
     }
 

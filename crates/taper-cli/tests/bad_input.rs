@@ -12,7 +12,11 @@ fn unknown_names_come_with_the_nearest_known() {
     place.fails("train digits --device cup", 2, &["unknown device `cup`; known: cpu", "hint: did you mean cpu?"]);
     place.fails("train digits --set train.epoch=3", 2, &["unknown key `train.epoch`; did you mean train.epochs"]);
     place.fails("train digits --set lr=3", 2, &["unknown key `lr`; did you mean optimizer.lr?", "--help"]);
-    place.fails("train digits --set data.name=cifar100", 2, &["unknown dataset `cifar100`; known: cifar10, digits"]);
+    place.fails(
+        "train digits --set data.name=imagenet",
+        2,
+        &["unknown dataset `imagenet`; known: cifar10, cifar100, cifar100-coarse, digits, fashion-mnist, mnist"],
+    );
     place.fails("gradcheck --op matmull", 2, &["unknown operation `matmull`", "hint: did you mean matmul"]);
     place.fails("gradcheck --device gpu", 2, &["unknown device `gpu`; known: cpu"]);
     place.fails("gradcheck --device cpu,gpu", 2, &["unknown device `gpu`; known: cpu"]);
@@ -24,11 +28,16 @@ fn unknown_names_come_with_the_nearest_known() {
         &["`cuda` takes no instruction set, found avx2; give auto"],
     );
     place.fails("train digits --device candle --conv direct", 2, &["`candle` takes no way to compute convolutions"]);
+    place.fails("download cifer", 2, &["unknown dataset `cifer`; known: cifar10, ", "hint: did you mean cifar10"]);
+    place.fails("train cifar --recipe fast49", 2, &["unknown recipe `fast49`; did you mean fast94? (known: fast94, "]);
+    place.fails("train digits --recipe fast94", 2, &["digits has no recipes"]);
     place.fails(
-        "download cifer",
+        "train digits --set schedule.name=cosin",
         2,
-        &["unknown dataset `cifer`; known: cifar10, digits", "hint: did you mean cifar10?"],
+        &["unknown schedule `cosin`; did you mean cosine or cosine-restarts?"],
     );
+    place.fails("train digits --set optimizer.name=adma", 2, &["unknown optimiser `adma`; did you mean adam"]);
+    place.fails("train digits --set log=3", 2, &["unknown key `log`; it is a table, of log.tensorboard, log.report"]);
     place.fails("train cifer", 2, &["'cifer'", "cifar"]);
     place.fails("trian cifar", 2, &["'trian'", "train"]);
     place.fails("train digits --epoch 3", 2, &["'--epoch'", "'--epochs'"]);
@@ -72,10 +81,70 @@ fn values_out_of_range_come_with_the_range() {
         ("--set optimizer.betas=[0.9,1]", "optimizer.betas: expected two numbers, 0 or more and below 1, found 1"),
         ("--set optimizer.betas=[0.9]", "optimizer.betas: expected two numbers, 0 or more and below 1, found [0.9]"),
         ("--set train.epochs", "`train.epochs`: expected key=value"),
+        ("--set data.validation=1", "data.validation: expected a number, 0 or more and below 1, found 1"),
+        ("--set data.ahead=0", "data.ahead: expected an integer from 1 to 1024, found 0"),
+        ("--set train.ema=1", "train.ema: expected a number, 0 or more and below 1, found 1"),
+        ("--set train.views=seven", "train.views: expected one, mirror or six, found seven"),
+        ("--set train.reduction=max", "train.reduction: expected mean or sum, found max"),
+        ("--set train.accumulate=0", "train.accumulate: expected an integer, 1 or more, found 0"),
+        ("--set regularization.mixup=-1", "regularization.mixup: expected a finite number, 0 or more, found -1"),
+        ("--set regularization.patience=-1", "regularization.patience: expected an integer, 0 or more, found -1"),
+        ("--set optimizer.momentum=0.9", "optimizer.momentum: adam has none; it is of sgd, rmsprop, muon"),
+        ("--set optimizer.nesterov=3", "optimizer.nesterov: expected true or false, found 3"),
+        ("--set schedule.milestones=[3,2]", "schedule.milestones: expected epochs in rising order, found [3.0, 2.0]"),
+        ("--set schedule.warm_fraction=1", "schedule.warm_fraction: expected a number between 0 and 1, found 1"),
+        ("--set checkpoint.monitor=f1", "checkpoint.monitor: expected accuracy or loss, found f1"),
+        (
+            "--set checkpoint.every_minutes=nan",
+            "checkpoint.every_minutes: expected a finite number, 0 or more, found NaN",
+        ),
+        ("--set log.report=1", "log.report: expected true or false, found 1"),
+        (
+            "--set data.augment=[{kind=\"flop\"}]",
+            "data.augment: unknown kind `flop`; did you mean flip? (known: flip, ",
+        ),
+        ("--set data.augment=flip", "data.augment: expected a list such as [{kind = \"flip\"}], found flip: "),
+        ("--set data.augment=[{kind=\"flip\",alternate=1}]", "unknown key `alternate`; did you mean alternating?"),
+        (
+            "--set data.augment=[{kind=\"translate\",pixels=0}]",
+            "data.augment: translate: pixels: expected at least 1, found 0",
+        ),
+        ("--set groups=[{patern=\"*\"}]", "groups: unknown key `patern`; did you mean pattern?"),
+        (
+            "--set groups=[{pattern=\"*\",epochs=-1}]",
+            "groups: \"*\": epochs: expected a finite number, 0 or more, found -1",
+        ),
+        (
+            "--set groups=[{pattern=\"*\",optimizer={name=\"sdg\"}}]",
+            "groups: \"*\": optimizer.name: unknown optimiser `sdg`",
+        ),
+        (
+            "--set groups=[{pattern=\"*\",optimizer={lr=-1}}]",
+            "groups: \"*\": optimizer.lr: expected a finite number above 0, found -1",
+        ),
     ] {
         place.fails(&format!("train digits {flag}"), 2, &[text, "hint: "]);
     }
     assert!(!place.path("runs").exists());
+}
+
+/// What only shows beside the model and the data leaves no run either.
+#[test]
+fn what_fits_neither_model_nor_data_is_told() {
+    let place = Place::new();
+    for (flags, text) in [
+        (
+            "--set groups=[{pattern=\"no*\"}]",
+            "groups: no parameter is left that matches \"no*\"; the model has fc1.weight",
+        ),
+        (
+            "--set regularization.patience=3 --set data.validation=0",
+            "early stopping looks at the validation split, and there is none: set data.validation, to 0.1 for example",
+        ),
+    ] {
+        place.fails(&format!("train digits {flags}"), 2, &[text, "hint: "]);
+    }
+    assert_eq!(place.path("runs").read_dir().unwrap().count(), 0);
 }
 
 #[test]

@@ -29,17 +29,28 @@ fn every_flag_of_train_is_explained_with_its_default() {
         ("--config", "none"),
         ("--profile", "none"),
         ("--quiet", "progress and a line an epoch"),
+        ("--recipe", "none; recipes below"),
+        ("--resume", "a new run"),
         ("--log-format", "text"),
         ("--verbose", "no logs"),
     ] {
         let line = help.lines().position(|line| line.split([' ', ',', '.']).any(|word| word == flag));
         let line = line.unwrap_or_else(|| panic!("{flag} is missing in {help}"));
-        let text: Vec<&str> = help.lines().skip(line).take(3).collect();
-        assert!(text.join("\n").contains(&format!("[default: {default}")), "{flag}: {text:?}");
+        // In as many lines as it takes.
+        let text: Vec<&str> = help.lines().skip(line).take(4).map(str::trim).collect();
+        assert!(text.join(" ").contains(&format!("[default: {default}")), "{flag}: {text:?}");
     }
     for key in taper::train::KEYS {
         assert!(help.contains(&format!("  {} ", key.name)), "{}", key.name);
     }
+    for recipe in taper::train::experiment("cifar").unwrap().recipes() {
+        let begins = |line: &&str| line.trim_start().starts_with(recipe.name());
+        let text: Vec<&str> = help.lines().skip_while(|line| !begins(line)).take(2).map(str::trim).collect();
+        assert!(text.join(" ").contains(recipe.about()), "{text:?}");
+    }
+    // What the experiment leaves to its optimiser.
+    let momentum = help.split("  optimizer.momentum ").nth(1).unwrap().split(']').next().unwrap();
+    assert!(momentum.ends_with("[default: the optimiser's"), "{momentum}");
     let digits = place.ok("train digits --help").out;
     assert!(digits.contains("[default: mlp]") && digits.contains("[default: 20]"), "{digits}");
 }
@@ -48,15 +59,50 @@ fn every_flag_of_train_is_explained_with_its_default() {
 fn the_commands_are_listed() {
     let place = Place::new();
     let help = place.ok("--help").out;
-    for command in ["train", "tune", "eval", "download", "gradcheck"] {
+    for command in ["train", "find-lr", "tune", "eval", "runs", "download", "gradcheck"] {
         assert!(help.lines().any(|line| line.trim_start().starts_with(command)), "{help}");
     }
     let train = place.ok("train --help").out;
     assert!(train.contains("cifar") && train.contains("digits"), "{train}");
     for command in ["eval", "download", "gradcheck"] {
         let help = place.ok(&format!("{command} --help")).out;
-        let flags = help.lines().filter(|line| line.trim_start().starts_with("--")).count();
+        let flags = help.lines().filter(|line| line.starts_with("      --")).count();
         assert_eq!(help.matches("[default: ").count(), flags - help.matches("--second").count() + 1, "{help}");
     }
     assert_eq!(place.ok("--version").out, format!("taper {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn help_fits_a_hundred_columns() {
+    let place = Place::new();
+    for command in [
+        "",
+        "train",
+        "train cifar",
+        "train digits",
+        "find-lr",
+        "find-lr cifar",
+        "tune",
+        "eval",
+        "runs",
+        "download",
+        "gradcheck",
+    ] {
+        let help = place.ok(&format!("{command} --help")).out;
+        let long: Vec<&str> = help.lines().filter(|line| line.chars().count() > 100).collect();
+        assert_eq!(long, [] as [&str; 0], "{command}");
+    }
+}
+
+/// The finder has steps and rates of its own: what speaks of others is not offered.
+#[test]
+fn the_finder_explains_its_flags() {
+    let help = Place::new().ok("find-lr cifar --help").out;
+    for text in
+        ["--from <RATE>", "[default: 1e-7]", "--to <RATE>", "--steps <N>", "[default: 100]", "[default: lr.svg]"]
+    {
+        assert!(help.contains(text), "{text}: {help}");
+    }
+    assert!(["--lr ", "--epochs", "--max-steps", "--run-dir", "--resume"].iter().all(|flag| !help.contains(flag)));
+    assert!(help.contains("--recipe <NAME>") && help.contains("  resnet18 ") && help.contains("  optimizer.lr "));
 }

@@ -23,7 +23,8 @@ fn ctrl_c_saves_and_exits_with_130() {
     let ran = Ran::from(child.wait_with_output().unwrap());
     assert_eq!(ran.code, 130, "{ran:?}");
     ran.is_clean();
-    assert!(ran.err.starts_with("stopped after ") && ran.err.ends_with("weights and metrics are in run\n"), "{ran:?}");
+    let goes_on = "; weights and metrics are in run; `taper train digits --resume run` goes on\n";
+    assert!(ran.err.starts_with("stopped after ") && ran.err.ends_with(goes_on), "{ran:?}");
     assert!(!rest.iter().any(|line| line.starts_with("Test Accuracy")), "{rest:?}");
 
     let metrics = place.read("run/metrics.jsonl");

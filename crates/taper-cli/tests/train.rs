@@ -4,6 +4,13 @@ mod common;
 
 use common::{Place, black_cifar, lines, losses};
 
+/// The names in an object, sorted.
+fn keys(object: &serde_json::Value) -> Vec<&str> {
+    let mut names: Vec<&str> = object.as_object().unwrap().keys().map(String::as_str).collect();
+    names.sort_unstable();
+    names
+}
+
 /// `digits` from nothing: the accuracy, the folder, the metrics; measured again it is the same.
 #[test]
 fn digits_are_learned_and_measured_again() {
@@ -20,28 +27,59 @@ fn digits_are_learned_and_measured_again() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort_unstable();
-    assert_eq!(names, ["config.toml", "metrics.jsonl", "model.safetensors"]);
+    assert_eq!(
+        names,
+        ["checkpoints", "config.toml", "events", "metrics.jsonl", "model.safetensors", "report.html", "result.json"]
+    );
+    for file in ["checkpoints/last.safetensors", "checkpoints/best.safetensors", "events/events.out.tfevents.taper"] {
+        assert!(place.path(&format!("run/{file}")).is_file(), "{file}");
+    }
+    assert!(place.read("run/report.html").contains(percent), "the report tells the accuracy");
 
     let metrics = place.read("run/metrics.jsonl");
     let all = lines(&metrics);
-    assert_eq!(all.len(), 20 * (23 + 1)); // 20 epochs of ⌈1437 / 64⌉ steps, and a line for each
+    // 20 epochs of ⌈1293 / 64⌉ steps, a tenth of the 1437 held out; a line for each epoch, and one for the test.
+    assert_eq!(all.len(), 20 * (21 + 1) + 1);
     assert!(metrics.starts_with("{\"step\":1,\"loss\":2.3"), "{}", &metrics[..80]);
     for (i, step) in all.iter().filter(|line| line.get("step").is_some()).enumerate() {
         assert_eq!(step["step"].as_u64().unwrap(), i as u64 + 1);
-        assert_eq!(step.as_object().unwrap().len(), 2);
+        assert_eq!(keys(step), ["gradient_norm", "loss", "lr", "step"]);
+        assert_eq!(step["lr"].as_f64(), Some(0.001));
     }
+    let order = [
+        "epoch",
+        "train_loss",
+        "train_accuracy",
+        "validation_loss",
+        "validation_accuracy",
+        "lr",
+        "images_per_s",
+        "loader_idle",
+        "seconds",
+        "gradient_norms",
+    ];
+    let mut sorted = order;
+    sorted.sort_unstable();
     for (i, epoch) in all.iter().filter(|line| line.get("epoch").is_some()).enumerate() {
         assert_eq!(epoch["epoch"].as_u64().unwrap(), i as u64 + 1);
-        assert_eq!(epoch.as_object().unwrap().len(), 6);
-        for name in ["train_loss", "test_loss", "test_accuracy", "images_per_s", "seconds"] {
+        assert_eq!(keys(epoch), sorted);
+        for name in
+            ["train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "images_per_s", "seconds"]
+        {
             assert!(epoch[name].as_f64().unwrap() > 0.0, "{epoch}");
         }
+        assert_eq!(keys(&epoch["gradient_norms"]).len(), 6);
     }
-    let last = all.last().unwrap();
-    assert_eq!(format!("{:.2}", 100.0 * last["test_accuracy"].as_f64().unwrap()), percent);
-    let order = ["epoch", "train_loss", "test_loss", "test_accuracy", "images_per_s", "seconds"];
-    let text = metrics.lines().last().unwrap();
+    let text = metrics.lines().rev().nth(1).unwrap();
     assert!(order.map(|name| text.find(&format!("\"{name}\":")).unwrap()).is_sorted(), "{text}");
+    // The test split is read once, at the end.
+    let tests: Vec<_> = all.iter().filter(|line| line.get("test_accuracy").is_some()).collect();
+    assert_eq!((tests.len(), tests[0]), (1, all.last().unwrap()));
+    assert_eq!(keys(tests[0]), ["seconds", "test_accuracy", "test_loss"]);
+    assert_eq!(format!("{:.2}", 100.0 * tests[0]["test_accuracy"].as_f64().unwrap()), percent);
+    let result: serde_json::Value = serde_json::from_str(&place.read("run/result.json")).unwrap();
+    assert_eq!(result["steps"].as_u64(), Some(20 * 21));
+    assert!(ran.out.contains("1293 pictures to learn from, 144 to validate on, 360 to test on"), "{}", ran.out);
 
     let epochs = ran.out.lines().filter(|line| line.starts_with("epoch ") && line.contains(": training loss ")).count();
     assert_eq!(epochs, 20);
@@ -121,7 +159,41 @@ fn a_run_that_is_cut_ends_with_an_epochs_line() {
     let all = lines(&place.read("run/metrics.jsonl"));
     let kinds: Vec<_> = all.iter().map(|line| (line["step"].as_u64(), line["epoch"].as_u64())).collect();
     let step = |n| (Some(n), None);
-    assert_eq!(kinds, [step(10), step(20), (None, Some(1)), step(30), (None, Some(2))]);
+    // The last line is the test's.
+    assert_eq!(kinds, [step(10), step(20), (None, Some(1)), step(30), (None, Some(2)), (None, None)]);
+    assert!(all[5]["test_accuracy"].as_f64().unwrap() > 0.1);
+}
+
+/// Without a validation split everything is learned from, and an epoch's line tells what was learned.
+#[test]
+fn nothing_is_held_out_unless_asked() {
+    let place = Place::new();
+    let ran = place.ok("train digits --run-dir run --epochs 1 --set data.validation=0");
+    assert!(ran.out.contains("1437 pictures to learn from, 360 to test on"), "{}", ran.out);
+    assert!(ran.out.contains(", training accuracy ") && !ran.out.contains("validation"), "{}", ran.out);
+    let all = lines(&place.read("run/metrics.jsonl"));
+    assert!(all.iter().all(|line| line.get("validation_loss").is_none()));
+    let quiet = place.ok("train digits --run-dir b --epochs 1 --set log.tensorboard=false --set log.report=false \
+                          --set log.gradients=false --set train.log_every=1");
+    assert!(quiet.last_line().starts_with("Test Accuracy = "));
+    assert!(!place.path("b/events").exists() && !place.path("b/report.html").exists());
+    assert!(lines(&place.read("b/metrics.jsonl")).iter().all(|line| line.get("gradient_norms").is_none()));
+}
+
+/// A recipe's settings, then the flags'.
+#[test]
+fn a_recipe_sets_what_flags_change() {
+    let place = Place::new();
+    let small = "--offline --set data.train_samples=40 --set data.test_samples=10 --max-steps 1 --set train.views=one";
+    place.ok(&format!("train cifar --recipe resnet18 --batch-size 20 {small} --run-dir run --lr 0.1 --quiet"));
+    let config: toml::Table = place.read("run/config.toml").parse().unwrap();
+    assert_eq!(config["model"].as_str(), Some("resnet18"));
+    assert_eq!(config["schedule"]["name"].as_str(), Some("one-cycle"));
+    assert_eq!(config["optimizer"]["name"].as_str(), Some("sgd"));
+    assert_eq!(config["optimizer"]["lr"].as_float(), Some(0.1));
+    assert_eq!(config["train"]["batch_size"].as_integer(), Some(20));
+    assert_eq!(config["data"]["augment"].as_array().unwrap().len(), 3);
+    assert_eq!(config["groups"].as_array().unwrap().len(), 2);
 }
 
 /// The seed CNN on the stand-in: bitwise the same whatever the number of threads.
@@ -182,18 +254,19 @@ fn data_are_found_where_the_environment_says() {
 #[test]
 fn weights_and_order_can_be_given() {
     let place = Place::new();
-    place.ok("train digits --run-dir a --epochs 3 --no-shuffle --set train.log_every=1");
-    place.ok("train digits --run-dir b --epochs 1 --no-shuffle --set train.log_every=1 --init a/model.safetensors");
-    let (first, second) = (losses(&place.read("a/metrics.jsonl")), losses(&place.read("b/metrics.jsonl")));
+    let train = |run: &str, rest: &str| {
+        // Nothing is held out: which samples are depends on the seed.
+        let line = "train digits --no-shuffle --set data.validation=0 --set train.log_every=1";
+        place.ok(&format!("{line} --run-dir {run} {rest}"));
+        losses(&place.read(&format!("{run}/metrics.jsonl")))
+    };
+    let first = train("a", "--epochs 3");
+    let second = train("b", "--epochs 1 --init a/model.safetensors");
     assert!(second[0] < 0.6 * first[0], "{} {}", first[0], second[0]);
     // Another seed changes neither the given weights nor the order.
-    place.ok(
-        "train digits --run-dir c --epochs 1 --no-shuffle --set train.log_every=1 --init a/model.safetensors --seed 9",
-    );
-    assert_eq!(second, losses(&place.read("c/metrics.jsonl")));
+    assert_eq!(second, train("c", "--epochs 1 --init a/model.safetensors --seed 9"));
     // In f64, from the same weights, the losses agree to what f32 can.
-    place.ok("train digits --run-dir d --epochs 1 --no-shuffle --set train.log_every=1 --init a/model.safetensors --dtype f64");
-    let double = losses(&place.read("d/metrics.jsonl"));
+    let double = train("d", "--epochs 1 --init a/model.safetensors --dtype f64");
     assert!(second[..5].iter().zip(&double).all(|(a, b)| (a - b).abs() < 1e-5 * b), "{second:?} {double:?}");
     assert_ne!(second[0], double[0]);
     // Its weights take twice the bytes; the header, in front of them, is about the same.

@@ -23,6 +23,8 @@ pub(crate) const VERSION: u32 = 1;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(crate) version: u32,
+    /// Steps of the run, and of an epoch.
+    pub(crate) steps: [u64; 2],
     pub(crate) progress: Progress,
     /// How often each parameter was changed, as the optimiser counts.
     pub(crate) counts: Vec<(String, u64)>,
@@ -60,12 +62,15 @@ impl Checkpoint {
         Ok(weights::save_noted(&tensors, KEY, &note, path)?)
     }
 
-    /// Reads `path`; its tensors are put on the device of `params`.
+    /// Reads `path`; its tensors are put on `device`.
     ///
     /// # Errors
     /// No checkpoint, or one of another version.
     pub(crate) fn read(path: &Path, device: &Device) -> Result<Self> {
-        let (tensors, note) = weights::read_noted(KEY, path, device)?;
+        let (tensors, note) = weights::read_noted(KEY, path, device).map_err(|error| match error {
+            taper_nn::Error::Parameter(detail) => broken(path, &detail),
+            other => other.into(),
+        })?;
         let note = note.ok_or_else(|| broken(path, "it is no checkpoint"))?;
         let record: Record = serde_json::from_str(&note).map_err(|e| broken(path, &e.to_string()))?;
         if record.version != VERSION {

@@ -207,6 +207,13 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
             let limit = if train.max_steps == 0 { u64::MAX } else { train.max_steps };
             let steps = train.epochs.saturating_mul(per_epoch).min(limit);
             let from = self.checkpoint()?;
+            let begun = from.is_some();
+            if let Some(folder) = self.folder {
+                folder.create_checkpoints()?;
+                if !folder.config().is_file() {
+                    folder.write_config(self.config(), None)?;
+                }
+            }
             let mut state = State::<T>::new(&self.learner, self.folder, [steps, per_epoch], from, &mut self.hooks)?;
             let _span = tracing::info_span!("run", steps).entered();
             reporter.start(&Start {
@@ -219,7 +226,7 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
                 epochs: steps.div_ceil(per_epoch),
                 steps,
             });
-            if state.progress.step == 0 {
+            if !begun {
                 self.draw_pictures(&mut state)?;
             }
             let view = self.view(&mut state);
@@ -229,8 +236,8 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
                 // tell.
                 Err(error) if !matches!(error, Error::NotFinite { .. }) => {
                     // A step that nobody has read may have been bad: then this puts the last good weights back.
-                    let _ = self.read(&mut state, &mut Silent);
-                    let _ = self.save_model();
+                    let read = self.read(&mut state, &mut Silent);
+                    let _ = read.and_then(|()| state.averaged(|| self.save_model()));
                     Err(error)
                 }
                 result => result,
@@ -315,12 +322,14 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
         let _span = tracing::info_span!("epoch", epoch = number + 1).entered();
         let start = Instant::now();
         let accumulate = self.config().train.accumulate;
-        loader.start_epoch(number, (state.progress.epoch.made * accumulate) as usize)?;
+        // The last step may have had fewer batches than the others.
+        let position = (state.progress.epoch.made * accumulate) as usize;
+        loader.start_epoch(number, position.min(loader.len()))?;
         state.since = start;
         state.idle_before = state.progress.epoch.idle;
         let view = self.view(state);
         self.hooks.iter_mut().try_for_each(|hook| hook.before_epoch(&view, number + 1))?;
-        while state.progress.epoch.made < steps {
+        while state.progress.epoch.made < steps && !state.progress.ending {
             if self.stop.load(Ordering::Relaxed) {
                 self.read(state, reporter)?;
                 return Ok(None);
@@ -333,6 +342,7 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
                 self.read(state, reporter)?;
             }
             if flow == Flow::Stop {
+                state.progress.ending = true;
                 break;
             }
             let checkpoint = &self.config().checkpoint;
@@ -341,10 +351,11 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
             let by_time = checkpoint.every_minutes > 0.0 && minutes >= checkpoint.every_minutes;
             if (by_step || by_time) && !last {
                 self.read(state, reporter)?;
-                state.progress.epoch.before +=
-                    std::mem::replace(&mut state.clock, Instant::now()).elapsed().as_secs_f64();
                 self.save(state)?;
             }
+        }
+        if let Some(gradients) = state.gradients.take() {
+            state.logs.gradients(state.progress.step, self.params(), &gradients)?;
         }
         // Before measuring, which takes a while: a kill meanwhile loses nothing.
         if self.validation.is_some() {
@@ -396,11 +407,10 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
         if state.progress.ended(*report, monitor, regularization.min_delta) {
             self.save_best(state)?;
         }
-        let gradients = state.gradients.take();
-        state.logs.epoch(report, self.params(), gradients.as_ref(), &state.monitor)?;
+        state.logs.epoch(report, self.params(), &state.monitor)?;
         reporter.epoch(report);
         let view = self.view(state);
-        let mut flow = Flow::Continue;
+        let mut flow = if state.progress.ending { Flow::Stop } else { Flow::Continue };
         for hook in &mut self.hooks {
             if hook.after_epoch(&view, report)? == Flow::Stop {
                 flow = Flow::Stop;
@@ -453,7 +463,8 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
                 flow = Flow::Stop;
             }
         }
-        if state.progress.epoch.made == state.progress.epoch.steps && state.logs.draws() {
+        let last = state.progress.epoch.made == state.progress.epoch.steps || flow == Flow::Stop;
+        if last && state.logs.draws() {
             state.gradients = Some(gradients);
         }
         drop(entered);
@@ -562,9 +573,11 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
     fn save<T>(&self, state: &mut State<T>) -> Result<()> {
         let Some(folder) = self.folder else { return Ok(()) };
         let start = Instant::now();
+        state.progress.epoch.before += start.duration_since(std::mem::replace(&mut state.clock, start)).as_secs_f64();
         state.checkpoint(self.params(), &self.hooks)?.write(&folder.last())?;
         state.progress.times.saving += start.elapsed().as_secs_f64();
-        state.saved = Instant::now();
+        // Saving is no part of the next step's time.
+        (state.saved, state.since) = (Instant::now(), Instant::now());
         Ok(())
     }
 
@@ -589,8 +602,6 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
     }
 
     fn stopped<T>(&self, state: &mut State<T>) -> Result<Outcome> {
-        let now = Instant::now();
-        state.progress.epoch.before += now.duration_since(std::mem::replace(&mut state.clock, now)).as_secs_f64();
         self.save(state)?;
         state.logs.stopped()?;
         state.averaged(|| self.save_model())?;

@@ -76,7 +76,8 @@ pub struct RunView<'a> {
     pub step: u64,
     /// Steps to make in all.
     pub steps: u64,
-    /// The learning rate of `[optimizer]`, or of the first group, as the schedule has it now.
+    /// The learning rate of `[optimizer]`, or of the last group where no weights are left to it, as the schedule has it
+    /// now.
     pub lr: f64,
 }
 

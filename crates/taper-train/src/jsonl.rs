@@ -56,8 +56,19 @@ struct TestLine {
 impl Metrics {
     /// Opens `path` to go on after its first `length` bytes; what follows them, of a run that was killed after its last
     /// checkpoint, is cut off. With a length of 0 the file need not exist.
+    ///
+    /// # Errors
+    /// A file that has fewer bytes, or cannot be written.
     pub fn open(path: impl AsRef<Path>, length: u64) -> Result<Self> {
         let path = path.as_ref().to_path_buf();
+        let found = path.metadata().map_or(0, |found| found.len());
+        if found < length {
+            let detail = format!(
+                "expected {length} bytes or more, found {found}; resume with the file that belongs to the checkpoint, or \
+                 start a new run"
+            );
+            return Err(Error::RunFolder { path, detail });
+        }
         let opened =
             File::options().write(true).create(length == 0).truncate(false).open(&path).and_then(|mut file| {
                 // A length of 0 empties a file that is there; a device such as /dev/full has none to set.

@@ -31,11 +31,11 @@ impl Snapshot {
 }
 
 impl Kept {
-    /// The first weights: where no loss is ever finite, there are no better ones.
-    pub(crate) fn new(params: &Params) -> Result<Self> {
+    /// The weights to begin with, after `steps` steps: where no loss is ever finite, there are no better ones.
+    pub(crate) fn new(steps: u64, params: &Params) -> Result<Self> {
         let room = |weights: Tensor| Tensor::zeros(weights.shape().clone(), weights.dtype(), params.device());
         let room = params.trainable().iter().map(|param| room(param.tensor())).collect::<Result<_>>()?;
-        Ok(Self { good: Snapshot::new(0, params), candidate: None, room })
+        Ok(Self { good: Snapshot::new(steps, params), candidate: None, room })
     }
 
     /// Puts the weights after `steps` steps aside, unless the last ones are recent or still wait for their loss.

@@ -26,11 +26,11 @@ pub(crate) struct Learner<'a> {
 
 /// What a step's batches gave, on the device.
 pub(crate) struct Learned {
-    /// The mean of a batch's loss over its samples, meaned over the batches.
+    /// The mean loss over all samples.
     pub(crate) loss: Tensor,
     /// How many samples' largest output was that of their class.
     pub(crate) correct: Tensor,
-    /// The mean of the batches' gradients, clipped.
+    /// The gradient of that, or of the sum of the losses, clipped: of the batches as if they were one.
     pub(crate) gradients: Gradients,
     pub(crate) samples: usize,
 }
@@ -46,13 +46,12 @@ impl Learner<'_> {
     ) -> Result<Learned> {
         let mut sum: Option<(Tensor, Tensor, usize)> = None;
         let mut accumulator = (batches > 1).then(|| Accumulator::new(self.params.trainable()));
-        let (mut only, mut made) = (None, 0_u64);
+        let mut only = None;
         for number in first..first + batches {
             if !next(batch) {
                 break;
             }
-            let (loss, right, gradients, samples) = self.one(epoch, number, batch)?;
-            made += 1;
+            let (loss, right, gradients, samples) = self.one([epoch, number], batches > 1, batch)?;
             sum = Some(match sum {
                 None => (loss, right, samples),
                 Some((losses, rights, all)) => (losses.add(&loss)?, rights.add(&right)?, all + samples),
@@ -65,9 +64,12 @@ impl Learner<'_> {
         let Some((loss, correct, samples)) = sum else {
             return Err(taper_data::Error::Argument("the loader has no batch left".into()).into());
         };
-        let scale = 1.0 / made as f64;
         let (loss, mut gradients) = match (accumulator, only) {
-            (Some(mut accumulator), _) => (loss.mul_scalar(scale)?, accumulator.take(scale)?),
+            // Each batch counts as much as it has samples: the last one of an epoch may be smaller.
+            (Some(mut accumulator), _) => {
+                let share = self.config.train.batch_size as f64 / samples as f64;
+                (loss.mul_scalar(share)?, accumulator.take(if self.sums() { 1.0 } else { share })?)
+            }
             (None, gradients) => (loss, gradients.unwrap_or_default()),
         };
         self.clip(&mut gradients)?;
@@ -76,8 +78,8 @@ impl Learner<'_> {
 
     fn one<T: Element>(
         &self,
-        epoch: u64,
-        number: u64,
+        [epoch, number]: [u64; 2],
+        one_of_several: bool,
         batch: &mut Batch<T>,
     ) -> Result<(Tensor, Tensor, Gradients, usize)> {
         let samples = batch.labels.len();
@@ -93,17 +95,23 @@ impl Learner<'_> {
             }
             None => self.classify(&x, &classes, &context, key)?,
         };
-        let gradients = loss.backward()?;
-        let loss = match (self.objective, self.config.train.reduction) {
-            (None, Reduction::Sum) => loss.detach().mul_scalar(1.0 / samples as f64)?,
-            _ => loss.detach(),
-        };
+        // With several batches a step, what a smaller one's mean counts for.
+        let share = samples as f64 / self.config.train.batch_size as f64;
+        let smaller = one_of_several && share < 1.0;
+        let gradients = if smaller && !self.sums() { loss.mul_scalar(share)?.backward()? } else { loss.backward()? };
+        let scale = if self.sums() { 1.0 / samples as f64 } else { 1.0 } * if smaller { share } else { 1.0 };
+        let loss = if scale == 1.0 { loss.detach() } else { loss.detach().mul_scalar(scale)? };
         let right = if logits.shape().rank() == 2 && self.objective.is_none() {
             correct(&logits, &classes)?
         } else {
             Tensor::zeros([], taper_nn::DType::I64, self.params.device())?
         };
         Ok((loss, right, gradients, samples))
+    }
+
+    /// Whether a batch's loss is a sum over its samples.
+    fn sums(&self) -> bool {
+        self.objective.is_none() && self.config.train.reduction == Reduction::Sum
     }
 
     /// Logits `[B, classes]` and their cross entropy.

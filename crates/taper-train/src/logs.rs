@@ -67,14 +67,14 @@ impl Logs {
         self.events.is_some()
     }
 
-    /// An epoch, with the gradients of its last step, and the norms that were looked at last.
-    pub(crate) fn epoch(
-        &mut self,
-        report: &EpochReport,
-        params: &Params,
-        gradients: Option<&Gradients>,
-        monitor: &Monitor,
-    ) -> Result<()> {
+    /// The gradients of an epoch's last step: before the checkpoint that follows it, since none has them.
+    pub(crate) fn gradients(&mut self, step: u64, params: &Params, gradients: &Gradients) -> Result<()> {
+        let Some(events) = &mut self.events else { return Ok(()) };
+        gradient_histograms(events, step, &params.trainable(), gradients)
+    }
+
+    /// An epoch, with the norms that were looked at last.
+    pub(crate) fn epoch(&mut self, report: &EpochReport, params: &Params, monitor: &Monitor) -> Result<()> {
         if let Some(metrics) = &mut self.metrics {
             metrics.epoch(report, monitor.last())?;
         }
@@ -88,9 +88,7 @@ impl Logs {
             events.scalar("loss/validation", step, found.loss)?;
             events.scalar("accuracy/validation", step, found.accuracy())?;
         }
-        let trainable = params.trainable();
-        weight_histograms(events, step, &trainable)?;
-        gradients.map_or(Ok(()), |gradients| gradient_histograms(events, step, &trainable, gradients))
+        weight_histograms(events, step, &params.trainable())
     }
 
     /// Pictures as a step sees them.

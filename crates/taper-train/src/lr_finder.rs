@@ -6,7 +6,7 @@ use crate::evaluate::unsupported;
 use crate::learner::Learner;
 use crate::optimize::Optimize;
 use crate::plot::{Axis, Chart, Mark, Series};
-use crate::{Config, Error, Result};
+use crate::{Config, Error, Reporter, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
 use taper_data::{Batch, Dataset, LoaderOptions, Pipeline, PipelineOptions};
 use taper_nn::taper_tensor::Element;
@@ -19,6 +19,10 @@ const DIVERGED: f64 = 4.0;
 /// What is left out at either end of the curve when the steepest place is looked for: the first losses are not smooth yet,
 /// the last ones diverge.
 const ENDS: [usize; 2] = [10, 5];
+/// The share of itself by which the smoothed loss must fall for a rate to be suggested: less is noise.
+const FALL: f64 = 0.02;
+/// The chart leaves out losses of more than so many times the first.
+const HIGH: f64 = 1.5;
 
 /// The rates that are tried.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,7 +47,7 @@ impl Default for LrRange {
 pub struct LrCurve {
     /// Each rate with the loss before its step, and that loss smoothed.
     pub points: Vec<LrPoint>,
-    /// The rate at which the smoothed loss falls fastest; `None` if it never falls.
+    /// The rate at which the smoothed loss falls fastest; `None` if it never falls by more than 2 %.
     pub suggestion: Option<f64>,
 }
 
@@ -59,6 +63,28 @@ pub struct LrPoint {
 }
 
 impl LrRange {
+    /// Errs when these are no rates that rise.
+    ///
+    /// # Errors
+    /// What was expected, and what came.
+    pub fn check(&self) -> Result<()> {
+        let Self { from, to, steps } = *self;
+        let wrong = |what: String| Err(Error::Usage(what));
+        if !(from > 0.0 && from.is_finite()) {
+            return wrong(format!("from: expected a finite number above 0, found {from}"));
+        }
+        if !(to > from && to.is_finite()) {
+            return wrong(format!("to: expected a finite number above the first rate, {from}, found {to}"));
+        }
+        let least = ENDS[0] + ENDS[1] + 3;
+        if steps < least as u64 {
+            return wrong(format!(
+                "steps: expected {least} or more, without which no slope can be told, found {steps}"
+            ));
+        }
+        Ok(())
+    }
+
     /// Tries the rates on `model` with `config`'s optimiser and batches, from `train`'s first epoch on. The rates of groups
     /// keep their ratios; the rate of `[optimizer]` is the one that is told. The weights are put back afterwards.
     ///
@@ -71,17 +97,13 @@ impl LrRange {
         params: &Params,
         train: &D,
         stop: &AtomicBool,
+        reporter: &mut dyn Reporter,
     ) -> Result<LrCurve> {
-        let Self { from, to, steps } = *self;
-        if !(from > 0.0 && to > from && to.is_finite() && steps >= 2) {
-            let detail =
-                format!("expected rates that rise from above 0 in 2 steps or more, found {from} to {to} in {steps}");
-            return Err(Error::Usage(format!("learning-rate finder: {detail}")));
-        }
+        self.check()?;
         let before: Vec<_> = params.all().iter().map(|param| param.tensor().detach()).collect();
         let losses = match params.dtype() {
-            DType::F32 => self.losses::<f32, D>(config, model, params, train, stop),
-            DType::F64 => self.losses::<f64, D>(config, model, params, train, stop),
+            DType::F32 => self.losses::<f32, D>(config, model, params, train, stop, reporter),
+            DType::F64 => self.losses::<f64, D>(config, model, params, train, stop, reporter),
             other => Err(unsupported(other)),
         };
         params.all().iter().zip(&before).try_for_each(|(param, value)| param.set(value))?;
@@ -100,9 +122,12 @@ impl LrRange {
         params: &Params,
         train: &D,
         stop: &AtomicBool,
+        reporter: &mut dyn Reporter,
     ) -> Result<Vec<(f64, f64)>> {
         let mut settings = config.clone();
         settings.schedule = crate::ScheduleConfig::default();
+        // A group that is trained for some epochs only is trained here all the time: these are no epochs of a run.
+        settings.groups.iter_mut().for_each(|group| group.epochs = 0.0);
         let mut optimize = Optimize::new(&settings, params, self.steps, self.steps)?;
         let classes = (0..train.len()).map(|i| train.label(i)).max().map_or(0, |label| label.max(0) as usize + 1);
         let learner = Learner { config, model, params, objective: None, classes };
@@ -135,6 +160,7 @@ impl LrRange {
                 let loss = learned.loss.item()?;
                 let smoothed = smooth.next(loss);
                 losses.push((lr, loss));
+                reporter.rate(&LrPoint { lr, loss, smoothed }, step + 1, self.steps);
                 least = least.min(smoothed);
                 if !loss.is_finite() || smoothed > DIVERGED * least {
                     break;
@@ -172,12 +198,19 @@ impl LrCurve {
         // The same distance on a logarithmic axis lies between any two neighbours.
         let slopes = inner.windows(3).map(|window| (window[1].lr, window[2].smoothed - window[0].smoothed));
         let steepest = slopes.min_by(|a, b| a.1.total_cmp(&b.1)).filter(|(_, slope)| *slope < 0.0);
-        Self { suggestion: steepest.map(|(lr, _)| lr), points }
+        let least = inner.iter().map(|point| point.smoothed).fold(f64::INFINITY, f64::min);
+        let falls = inner.first().is_some_and(|first| least < (1.0 - FALL) * first.smoothed);
+        Self { suggestion: steepest.filter(|_| falls).map(|(lr, _)| lr), points }
     }
 
-    /// The curve: losses over rates, the suggestion marked.
+    /// The curve: losses over rates, the suggestion marked. Losses far above the first are left out: they would make a line
+    /// of the part that matters.
     pub fn chart(&self) -> Chart {
-        let of = |value: fn(&LrPoint) -> f64| self.points.iter().map(|point| (point.lr, value(point))).collect();
+        let most = self.points.first().map_or(0.0, |point| HIGH * point.loss);
+        let of = |value: fn(&LrPoint) -> f64| {
+            let points = self.points.iter().map(|point| (point.lr, value(point)));
+            points.filter(|(_, loss)| *loss <= most).collect()
+        };
         let marks = self.suggestion.map(|lr| Mark { x: lr, label: format!("{lr:.2e}") });
         Chart {
             title: "Learning-rate range test".into(),
@@ -211,9 +244,19 @@ mod tests {
     }
 
     #[test]
+    fn the_chart_leaves_out_what_diverges() {
+        let losses: Vec<_> = (0..50).map(|i| (10f64.powi(i - 49), if i < 49 { 2.0 } else { 1000.0 })).collect();
+        let chart = LrCurve::new(&losses).chart();
+        assert!(chart.series.iter().all(|series| series.points.len() == 49), "{chart:?}");
+    }
+
+    #[test]
     fn a_loss_that_only_rises_suggests_nothing() {
         let losses: Vec<_> = (0..50).map(|i| (10f64.powi(i - 49), 1.0 + f64::from(i))).collect();
         assert_eq!(LrCurve::new(&losses).suggestion, None);
         assert_eq!(LrCurve::new(&[(1.0, f64::NAN)]).points, []);
+        // Nor one that falls by what noise is.
+        let losses: Vec<_> = (0..50).map(|i| (10f64.powi(i - 49), 2.3 - 1e-4 * f64::from(i))).collect();
+        assert_eq!(LrCurve::new(&losses).suggestion, None);
     }
 }

@@ -25,7 +25,8 @@ struct Layer {
     /// The mean of the logarithms of its norms so far.
     log_mean: f64,
     warned: bool,
-    last: f64,
+    /// `None` before the first reading, and where the last one found no gradient, as of a parameter that was frozen.
+    last: Option<f64>,
 }
 
 impl Monitor {
@@ -43,7 +44,7 @@ impl Monitor {
             let usual = layer.log_mean.exp();
             let exploded = layer.readings >= READINGS && norm > EXPLODED * usual && norm.is_finite();
             layer.vanished = if norm < VANISHED * largest { layer.vanished + 1 } else { 0 };
-            layer.last = norm;
+            layer.last = norm.is_finite().then_some(norm);
             if norm > 0.0 && norm.is_finite() {
                 layer.readings += 1;
                 layer.log_mean += (norm.ln() - layer.log_mean) / layer.readings as f64;
@@ -80,9 +81,10 @@ impl Monitor {
         &self.warnings
     }
 
-    /// Each parameter with the norm of its gradient at the last reading.
+    /// Each parameter that had a gradient at the last reading, with its norm.
     pub(crate) fn last(&self) -> impl Iterator<Item = (&str, f64)> {
-        self.names.iter().map(String::as_str).zip(self.layers.iter().map(|layer| layer.last))
+        let named = self.names.iter().zip(&self.layers);
+        named.filter_map(|(name, layer)| Some((name.as_str(), layer.last?)))
     }
 }
 
@@ -111,6 +113,16 @@ mod tests {
         let told = monitor.observe(10, &[1.0, 3e3]);
         assert_eq!(told.len(), 1);
         assert!(told[0].starts_with("the gradient of last explodes: its norm is 3.0e3 at step 10, it was about 2.0e0"));
+    }
+
+    #[test]
+    fn what_has_no_gradient_has_no_norm() {
+        let mut monitor = monitor();
+        assert_eq!(monitor.last().count(), 0);
+        monitor.observe(1, &[f64::NAN, 2.0]);
+        // As a checkpoint keeps it: JSON has no NaN.
+        let kept: Monitor = serde_json::from_str(&serde_json::to_string(&monitor).unwrap()).unwrap();
+        assert_eq!(kept.last().collect::<Vec<_>>(), [("last", 2.0)]);
     }
 
     #[test]

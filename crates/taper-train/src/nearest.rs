@@ -15,6 +15,10 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<
         .filter(|(score, _)| *score > 0.0)
         .collect();
     scored.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    // The very name, in some table: nothing else was meant.
+    if scored.first().is_some_and(|(score, _)| *score == 1.0) {
+        scored.retain(|(score, _)| *score == 1.0);
+    }
     scored.into_iter().take(3).map(|(_, candidate)| candidate).collect()
 }
 

@@ -14,6 +14,27 @@ use taper_nn::{
 pub(crate) struct Optimize {
     groups: Groups,
     parts: Vec<Part>,
+    /// What is frozen as long as this is there, and was not before.
+    frozen: Frozen,
+}
+
+/// Parameters that are as trainable as before once this is gone: another run may want them.
+#[derive(Default)]
+struct Frozen(Vec<Param>);
+
+impl Frozen {
+    fn freeze(&mut self, params: &[Param]) {
+        for param in params.iter().filter(|param| param.trainable()) {
+            param.freeze();
+            self.0.push(param.clone());
+        }
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        self.0.iter().for_each(Param::unfreeze);
+    }
 }
 
 /// What is known of a group beside its optimiser.
@@ -33,7 +54,7 @@ impl Optimize {
     /// An unknown optimiser, a key that it has not, a value out of range, a pattern that no parameter matches.
     pub(crate) fn new(config: &Config, params: &Params, steps: u64, per_epoch: u64) -> Result<Self> {
         let mut rest = params.all().into_iter().filter(Param::trainable).collect::<Vec<_>>();
-        let (mut optimizers, mut parts) = (Vec::new(), Vec::new());
+        let (mut optimizers, mut parts, mut frozen) = (Vec::new(), Vec::new(), Frozen::default());
         for group in &config.groups {
             let (own, others): (Vec<_>, Vec<_>) =
                 rest.into_iter().partition(|param| matches(&group.pattern, param.name()));
@@ -47,7 +68,7 @@ impl Optimize {
                 )));
             }
             if group.frozen {
-                own.iter().for_each(Param::freeze);
+                frozen.freeze(&own);
                 continue;
             }
             let until = if group.epochs > 0.0 { (group.epochs * per_epoch as f64).ceil() as u64 } else { u64::MAX };
@@ -63,14 +84,14 @@ impl Optimize {
         if parts.is_empty() {
             return Err(Error::Usage("groups: every parameter is frozen: there is nothing to train".into()));
         }
-        Ok(Self { groups: Groups::new(optimizers)?, parts })
+        Ok(Self { groups: Groups::new(optimizers)?, parts, frozen })
     }
 
     /// Sets the rates of step `step`, counted from 0, and freezes what is to stay from here on.
     pub(crate) fn prepare(&mut self, step: u64) -> Result<()> {
         for (optimizer, part) in self.groups.parts_mut().iter_mut().zip(&mut self.parts) {
             if step >= part.until {
-                part.params.iter().for_each(Param::freeze);
+                self.frozen.freeze(&part.params);
                 part.factor = 0.0;
             } else {
                 part.factor = part.schedule.factor(step);
@@ -214,7 +235,17 @@ fn adam(said: &OptimizerConfig, params: Vec<Param>, mut config: AdamConfig) -> t
 /// The keys that every optimiser has.
 const COMMON: &[&str] = &["name", "lr", "weight_decay", "l1", "lookahead"];
 
-fn build(config: &OptimizerConfig, params: Vec<Param>) -> Result<Box<dyn Optimizer>> {
+/// Errs when an optimiser of `config` is unknown or was said to have a key that it lacks: before there is a model.
+pub(crate) fn check(config: &Config) -> Result<()> {
+    named(&config.optimizer)?;
+    config.groups.iter().try_for_each(|group| {
+        let found = named(&config.optimizer.of_group(group)).map(|_| ());
+        found.map_err(|error| Error::Usage(format!("groups: \"{}\": {error}", group.pattern)))
+    })
+}
+
+/// The optimiser of that name, which has each key that was said.
+fn named(config: &OptimizerConfig) -> Result<&'static Named> {
     let names = ALL.iter().map(|named| named.name).collect::<Vec<_>>();
     let name = config.name();
     let named = ALL.iter().find(|named| named.name == name);
@@ -229,6 +260,11 @@ fn build(config: &OptimizerConfig, params: Vec<Param>) -> Result<Box<dyn Optimiz
             return Err(Error::Usage(format!("optimizer.{key}: {name} has none; it is of {}", of.join(", "))));
         }
     }
+    Ok(named)
+}
+
+fn build(config: &OptimizerConfig, params: Vec<Param>) -> Result<Box<dyn Optimizer>> {
+    let named = named(config)?;
     let optimizer = (named.make)(config, params)?;
     Ok(match config.lookahead {
         Some(every) => Box::new(Lookahead::new(optimizer, LookaheadConfig { every, ..LookaheadConfig::default() })?),

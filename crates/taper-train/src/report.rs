@@ -1,6 +1,7 @@
 //! What a run tells while it runs. The library itself prints nothing.
 
 use crate::Evaluation;
+use crate::lr_finder::LrPoint;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use taper_data::{Event, Located};
@@ -22,6 +23,9 @@ pub trait Reporter {
     /// A step of training was made. Steps are told of in order, some at a time: when their losses are read from the device,
     /// every `train.log_every` steps and at the end of an epoch.
     fn step(&mut self, _step: &StepReport) {}
+
+    /// The learning-rate finder made `done` of its `total` steps, the last of them `point`.
+    fn rate(&mut self, _point: &LrPoint, _done: u64, _total: u64) {}
 
     /// `done` of `total` samples of `split` were measured: told every ten batches.
     fn evaluating(&mut self, _split: Split, _done: usize, _total: usize) {}

@@ -6,7 +6,7 @@ use crate::nearest::unknown;
 use crate::record::{DatasetRecord, Record};
 use crate::{
     Config, DataConfig, Error, EvaluateOptions, Evaluation, Experiment, Fit, Outcome, Reporter, Result, RunFolder,
-    Split, evaluate,
+    Split, evaluate, optimize,
 };
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -61,6 +61,7 @@ pub fn train(
     reporter: &mut dyn Reporter,
 ) -> Result<(RunFolder, Record, Outcome)> {
     config.check()?;
+    optimize::check(config)?;
     known_model(&config.model)?;
     let source = Source::named(&config.data.name)?;
     let folder = match &options.run_dir {
@@ -142,10 +143,11 @@ pub fn find_lr(
     reporter: &mut dyn Reporter,
 ) -> Result<LrCurve> {
     config.check()?;
+    optimize::check(config)?;
     known_model(&config.model)?;
     let loaded = load(&Source::named(&config.data.name)?, config, locate, reporter)?;
     let (model, params) = loaded.model(config, device)?;
-    range.find(config, &*model, &params, &loaded.splits.train, stop)
+    range.find(config, &*model, &params, &loaded.splits.train, stop, reporter)
 }
 
 /// Measures the run in `folder` on its test split again. `config` is the run's own, with whatever is to be another.

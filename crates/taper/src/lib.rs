@@ -9,13 +9,13 @@ pub use taper_tensor::{Gradients, Param, Tensor, grad, no_grad};
 
 /// The contract that devices keep, and the plain types in it.
 pub use taper_backend as backend;
-/// Datasets, downloads, the batch loader.
+/// Datasets, downloads, augmentation, the batch loader.
 pub use taper_data as data;
 /// The model zoo.
 pub use taper_models as models;
-/// Layers, losses, optimisers.
+/// Layers, losses, optimisers, schedules.
 pub use taper_nn as nn;
 /// Tensors and the tape.
 pub use taper_tensor as tensor;
-/// The training loop, run folders, experiments.
+/// The training loop, checkpoints, reports, experiments and recipes, searches.
 pub use taper_train as train;

@@ -1,10 +1,11 @@
 //! `taper eval`: a saved run, measured again.
 
-use crate::args::{EvalArgs, with_flag};
+use crate::args::EvalArgs;
 use crate::commands::{device, locate};
 use crate::failure::{FAILED, Failure};
 use crate::output::Output;
 use crate::progress::{Progress, last_line};
+use crate::settings::with_flag;
 use std::sync::atomic::AtomicBool;
 use taper::train::{DeviceConfig, EvalOptions, Override, RunFolder, evaluate_run};
 

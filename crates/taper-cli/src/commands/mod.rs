@@ -2,6 +2,7 @@
 
 pub mod download;
 pub mod eval;
+pub mod find_lr;
 pub mod gradcheck;
 pub mod runs;
 pub mod train;

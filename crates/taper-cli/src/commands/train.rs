@@ -30,7 +30,7 @@ pub fn run(experiment: &Experiment, args: &TrainArgs, logs: bool, output: &mut O
         pause_after: None,
         test: true,
         runs: "runs".into(),
-        locate: locate(&args.data_dir, args.offline),
+        locate: locate(&args.settings.data_dir, args.settings.offline),
         commit: commit(),
         stop: &raised,
     };
@@ -50,8 +50,9 @@ pub fn run(experiment: &Experiment, args: &TrainArgs, logs: bool, output: &mut O
     let profiled = profiled?;
     if outcome.stopped {
         let failure = Failure::failed(format!(
-            "stopped after {} of training; weights and metrics are in {folder}; the same command with --resume {folder} goes on",
+            "stopped after {} of training; weights and metrics are in {folder}; `taper train {} --resume {folder}` goes on",
             if outcome.steps == 1 { "1 step".into() } else { format!("{} steps", outcome.steps) },
+            experiment.name(),
             folder = folder.path().display()
         ));
         return Err(failure.code(INTERRUPTED));

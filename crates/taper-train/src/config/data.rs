@@ -1,7 +1,7 @@
 //! `[data]`: what is learned from, and how it reaches a step.
 
 use super::{Config, within};
-use crate::Result;
+use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use taper_data::Augment;
 
@@ -47,7 +47,10 @@ impl DataConfig {
         within("data.validation", self.validation, (0.0..1.0).contains(&self.validation))?;
         within("data.workers", self.workers, self.workers <= 64)?;
         within("data.ahead", self.ahead, (1..=1024).contains(&self.ahead))?;
-        Ok(self.augment.iter().try_for_each(Augment::check)?)
+        self.augment.iter().try_for_each(Augment::check).map_err(|error| {
+            let text = error.to_string();
+            Error::Usage(format!("data.augment: {}", text.strip_prefix("augment.").unwrap_or(&text)))
+        })
     }
 }
 

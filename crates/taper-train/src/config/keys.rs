@@ -27,7 +27,7 @@ pub const KEYS: &[Key] = &[
     key("data.ahead", "an integer from 1 to 1024", "Batches that may wait for their step"),
     key("train.epochs", "an integer, 1 or more", "Passes over the training data"),
     key("train.batch_size", "an integer, 1 or more", "Pictures a batch"),
-    key("train.accumulate", "an integer, 1 or more", "Batches a step, their gradients averaged"),
+    key("train.accumulate", "an integer, 1 or more", "Batches a step, as if they were one"),
     key("train.seed", "an integer from 0 to 2^63 - 1", "Seed of first weights, shuffle, augmentation and dropout"),
     key("train.max_steps", "an integer, 0 or more", "Stop after so many steps; 0 for no such limit"),
     key("train.shuffle", "true or false", "Go through the data in a new order each epoch"),

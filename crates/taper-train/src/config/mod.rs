@@ -84,7 +84,7 @@ impl Config {
         self.data.check()?;
         self.train.check()?;
         self.regularization.check()?;
-        self.optimizer.check("optimizer")?;
+        self.optimizer.check()?;
         self.groups.iter().try_for_each(GroupConfig::check)?;
         self.schedule.check()?;
         self.checkpoint.check()?;
@@ -118,6 +118,11 @@ mod tests {
         }
     }
 
+    fn group(epochs: f64, lr: Option<f64>) -> GroupConfig {
+        let optimizer = OptimizerConfig { lr, ..OptimizerConfig::default() };
+        GroupConfig { pattern: "*.bias".into(), frozen: false, epochs, optimizer }
+    }
+
     #[test]
     fn every_value_out_of_range_is_told_with_its_range() {
         type Change = fn(&mut Config);
@@ -143,6 +148,24 @@ mod tests {
                 |c| c.optimizer.weight_decay = Some(f64::INFINITY),
                 "optimizer.weight_decay: expected a finite number, 0 or more, found inf",
             ),
+            (
+                |c| c.schedule.name = "cosin".into(),
+                "schedule.name: unknown schedule `cosin`; did you mean cosine or cosine-restarts? (known: constant, step, \
+                 multi-step, exponential, cosine, cosine-restarts, linear, polynomial, one-cycle, plateau)",
+            ),
+            (
+                |c| c.groups = vec![group(-1.0, None)],
+                "groups: \"*.bias\": epochs: expected a finite number, 0 or more, found -1",
+            ),
+            (
+                |c| c.groups = vec![group(0.0, Some(-1.0))],
+                "groups: \"*.bias\": optimizer.lr: expected a finite number above 0, found -1",
+            ),
+            (
+                |c| c.checkpoint.every_minutes = f64::NAN,
+                "checkpoint.every_minutes: expected a finite number, 0 or more, found NaN",
+            ),
+            (|c| c.data.validation = 1.0, "data.validation: expected a number, 0 or more and below 1, found 1"),
             (|c| c.device.threads = 2000, "device.threads: expected an integer from 0 to 1024, found 2000"),
             (|c| c.device.isa = "sse".into(), "device.isa: expected auto, avx512, avx2 or portable, found sse"),
             (|c| c.device.conv = "Direct".into(), "device.conv: expected auto or direct, found Direct"),

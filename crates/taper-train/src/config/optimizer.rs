@@ -1,8 +1,9 @@
 //! `[optimizer]`: what changes the weights. `groups`: weights that are changed otherwise.
 
-use super::{out_of_range, within};
+use super::within;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
+use std::fmt::Display;
 
 /// An optimiser and what it is set to. What is not said is the optimiser's own default, and said keys must be the
 /// optimiser's.
@@ -102,8 +103,8 @@ impl OptimizerConfig {
         self.name.as_deref().unwrap_or("adam")
     }
 
-    pub(super) fn check(&self, path: &str) -> Result<()> {
-        let at = |key: &str| format!("{path}.{key}");
+    pub(super) fn check(&self) -> Result<()> {
+        let at = |key: &str| format!("optimizer.{key}");
         let not_negative = |value: f64| value >= 0.0 && value.is_finite();
         let below_one = |value: f64| (0.0..1.0).contains(&value);
         if let Some(lr) = self.lr {
@@ -141,9 +142,11 @@ impl GroupConfig {
                 "groups: pattern: expected a name, `*` standing for any characters, found none".into(),
             ));
         }
-        if !(self.epochs >= 0.0 && self.epochs.is_finite()) {
-            return Err(out_of_range("groups", format!("epochs = {}", self.epochs)));
+        let Self { pattern, epochs, optimizer, .. } = self;
+        let wrong = |what: &dyn Display| Error::Usage(format!("groups: \"{pattern}\": {what}"));
+        if !(*epochs >= 0.0 && epochs.is_finite()) {
+            return Err(wrong(&format!("epochs: expected a finite number, 0 or more, found {epochs}")));
         }
-        self.optimizer.check("optimizer")
+        optimizer.check().map_err(|error| wrong(&error))
     }
 }

@@ -1,7 +1,8 @@
 //! Differences from the defaults: those of a TOML file, of `--set key=value`, of flags.
 
 use super::{Config, KEYS, out_of_range};
-use crate::{Error, Result, nearest};
+use crate::nearest::{nearest, unknown};
+use crate::{Error, Result};
 use std::fmt;
 use std::path::Path;
 use toml::{Table, Value};
@@ -118,11 +119,7 @@ impl Config {
             })),
         }
         table.try_into().map_err(|error: toml::de::Error| match key.as_str() {
-            // Of a list of tables, the reader's own error says which field of which it was.
-            "groups" | "data.augment" => {
-                let detail = error.message().trim_end().to_string();
-                Error::Usage(format!("{key}: {detail}"))
-            }
+            "groups" | "data.augment" => Error::Usage(list_error(key, raw, error.message())),
             _ => out_of_range(key, raw),
         })
     }
@@ -146,7 +143,48 @@ fn slot<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Value> {
     }
 }
 
+/// What is wrong with the list of tables `raw`: the reader's own error says which field it was, in Rust's terms.
+fn list_error(key: &str, raw: &str, message: &str) -> String {
+    let range = KEYS.iter().find(|known| known.name == key).map_or("another value", |known| known.range);
+    let message = message.trim_end();
+    // "unknown field `x`, expected one of `a`, `b`", "unknown variant …", with "`a` or `b`" for two and "`a`" for one.
+    if let Some(rest) = message.strip_prefix("unknown ")
+        && let Some((what, expected)) = rest.split_once(", expected ")
+        && let [_, name, _] = what.splitn(3, '`').collect::<Vec<_>>()[..]
+    {
+        let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
+        let what = if rest.starts_with("variant") { "kind" } else { "key" };
+        return format!("{key}: {}", unknown(what, name, &known));
+    }
+    let plain = [
+        ("invalid type: ", "found "),
+        ("invalid value: ", "found "),
+        (", expected ", " where there must be "),
+        ("internally tagged enum Augment", "a table with a `kind`"),
+        ("struct GroupConfig", "a table with a `pattern`"),
+        ("struct OptimizerConfig", "a table of an optimiser's keys"),
+        ("a sequence", "a list"),
+        ("usize", "an integer, 0 or more"),
+        ("u64", "an integer, 0 or more"),
+        ("f64", "a number"),
+        ("f32", "a number"),
+        ("a boolean", "true or false"),
+        ("missing field", "missing key"),
+        ("map", "a table"),
+    ];
+    let told = plain.iter().fold(message.to_string(), |told, (from, to)| told.replace(from, to));
+    format!("{key}: expected {range}, found {raw}: {told}")
+}
+
 fn unknown_key(key: &str) -> Error {
+    let within: Vec<&str> = KEYS
+        .iter()
+        .map(|known| known.name)
+        .filter(|name| name.split_once('.').is_some_and(|(of, _)| of == key))
+        .collect();
+    if !within.is_empty() {
+        return Error::Usage(format!("unknown key `{key}`; it is a table, of {}", within.join(", ")));
+    }
     let near = nearest(key, KEYS.iter().map(|key| key.name));
     let known = KEYS.iter().map(|key| key.name).collect::<Vec<_>>().join(", ");
     Error::Usage(if near.is_empty() {
@@ -173,7 +211,15 @@ mod tests {
 
     #[test]
     fn every_key_is_listed_once() {
-        let mut fields = leaves(&experiment("cifar").unwrap().config());
+        let mut config = experiment("cifar").unwrap().config();
+        // What is not said is not written: all of an optimiser's keys are said here.
+        config.optimizer = toml::from_str(
+            "name = \"sgd\"\nlr = 1.0\nbetas = [0.5, 0.5]\neps = 0.5\nmomentum = 0.5\ndampening = 0.5\nnesterov = true\n\
+             alpha = 0.5\ncentered = true\nlr_decay = 0.5\nns_steps = 3\nnormalize_weights = true\nweight_decay = 0.5\n\
+             decoupled = true\nl1 = 0.5\nlookahead = 5",
+        )
+        .unwrap();
+        let mut fields = leaves(&config);
         let mut listed: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
         fields.sort_unstable();
         listed.sort_unstable();
@@ -207,7 +253,7 @@ mod tests {
         assert_eq!(text("train.epoch=3"), "unknown key `train.epoch`; did you mean train.epochs?");
         assert_eq!(text("lr=3"), "unknown key `lr`; did you mean optimizer.lr?");
         assert!(text("qqq=3").starts_with("unknown key `qqq`; known: model, data.name, "));
-        assert!(text("train=3").starts_with("unknown key `train`;"));
+        assert_eq!(text("log=3"), "unknown key `log`; it is a table, of log.tensorboard, log.report, log.gradients");
         assert_eq!(text("train.epochs=abc"), "train.epochs: expected an integer, 1 or more, found abc");
         assert_eq!(text("train.epochs=-1"), "train.epochs: expected an integer, 1 or more, found -1");
         assert_eq!(text("train.epochs=1.5"), "train.epochs: expected an integer, 1 or more, found 1.5");
@@ -221,6 +267,32 @@ mod tests {
             "optimizer.betas: expected two numbers, 0 or more and below 1, found 0.9"
         );
         assert_eq!(text("train.epochs=1\nx=2"), "train.epochs: expected an integer, 1 or more, found 1\nx=2");
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_list_is_told() {
+        let text = |arg: &str| set(arg).unwrap_err().to_string();
+        assert_eq!(
+            text("data.augment=[{kind = \"flop\"}]"),
+            format!("data.augment: {}", unknown("kind", "flop", taper_data::Augment::KINDS))
+        );
+        assert_eq!(
+            text("data.augment=[{kind = \"flip\", alternatin = true}]"),
+            "data.augment: unknown key `alternatin`; did you mean alternating? (known: alternating)"
+        );
+        for (list, told) in [
+            ("flip", "found string \"flip\" where there must be a list"),
+            ("[\"flip\"]", "found string \"flip\" where there must be a table with a `kind`"),
+            ("[{}]", "missing key `kind`"),
+            ("[{kind = \"flip\", alternating = 3}]", "found integer `3` where there must be true or false"),
+            ("[{kind = \"translate\", pixels = -1}]", "found integer `-1` where there must be an integer, 0 or more"),
+        ] {
+            let due = format!("data.augment: expected a list such as [{{kind = \"flip\"}}], found {list}: {told}");
+            assert_eq!(text(&format!("data.augment={list}")), due);
+        }
+        assert!(text("groups=[{patern = \"*\"}]").starts_with("groups: unknown key `patern`; did you mean pattern?"));
+        let text = text("groups=[{pattern = \"*\", optimizer = {weight_deca = 0}}]");
+        assert!(text.starts_with("groups: unknown key `weight_deca`; did you mean weight_decay?"), "{text}");
     }
 
     #[test]

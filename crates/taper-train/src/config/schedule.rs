@@ -1,7 +1,8 @@
 //! `[schedule]`: how the learning rate moves. Times are in epochs; the rate moves with every step.
 
 use super::{out_of_range, within};
-use crate::Result;
+use crate::nearest::unknown;
+use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use taper_nn::schedule::{self, Schedule};
 
@@ -78,7 +79,9 @@ impl Default for ScheduleConfig {
 
 impl ScheduleConfig {
     pub(super) fn check(&self) -> Result<()> {
-        within("schedule.name", &self.name, NAMES.contains(&self.name.as_str()))?;
+        if !NAMES.contains(&self.name.as_str()) {
+            return Err(Error::Usage(format!("schedule.name: {}", unknown("schedule", &self.name, NAMES))));
+        }
         let not_negative = |value: f64| value >= 0.0 && value.is_finite();
         let positive = |value: f64| value > 0.0 && value.is_finite();
         for (name, value, holds) in [

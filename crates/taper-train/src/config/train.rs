@@ -12,7 +12,7 @@ pub struct TrainConfig {
     pub epochs: u64,
     /// Samples a batch.
     pub batch_size: usize,
-    /// Batches a step: their gradients are averaged.
+    /// Batches a step: it is made as if they were one.
     pub accumulate: u64,
     /// What first weights, the shuffle, augmentation and dropout are drawn from.
     pub seed: u64,

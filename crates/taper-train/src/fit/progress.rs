@@ -18,6 +18,8 @@ pub(crate) struct Progress {
     pub(crate) last: Option<EpochReport>,
     /// The best epoch so far.
     pub(crate) best: Option<EpochReport>,
+    /// Whether a hook has ended the run in the epoch under way, which is still to be measured.
+    pub(crate) ending: bool,
     /// Whether no more steps are to be made: all were, or early stopping said so.
     pub(crate) done: bool,
     pub(crate) times: Times,

@@ -75,8 +75,19 @@ impl<T> State<T> {
         if let Some(from) = from {
             from.restore_model(&params.all())?;
             let Checkpoint { record, optimizer, ema: average, .. } = from;
+            if record.steps != [steps, per_epoch] {
+                let [all, each] = record.steps;
+                return Err(Error::Usage(format!(
+                    "the checkpoint is of a run of {all} steps, {each} an epoch, and this one has {steps}, {per_epoch} an \
+                     epoch: resume with the configuration and the data that it began with"
+                )));
+            }
             let state = OptimizerState { tensors: optimizer, counts: record.counts };
             optimize.load_state(&state, &record.schedules)?;
+            if let Some(last) = record.progress.step.checked_sub(1) {
+                // An epoch that is still to be measured tells the rate of its last step.
+                optimize.prepare(last)?;
+            }
             if averaged {
                 let mut restored = Ema::new(trainable, config.train.ema)?;
                 restored.load_state(&OptimizerState { tensors: average, counts: record.averages.clone() })?;
@@ -91,14 +102,14 @@ impl<T> State<T> {
         } else if averaged {
             ema = Some(Ema::new(trainable, config.train.ema)?);
         }
-        let now = Instant::now();
+        let (now, step) = (Instant::now(), progress.step);
         Ok(Self {
             progress,
             optimize,
             ema,
             monitor,
             logs: Logs::open(folder, config, &lengths)?,
-            kept: Kept::new(params)?,
+            kept: Kept::new(step, params)?,
             batch: Batch::default(),
             steps,
             per_epoch,
@@ -161,6 +172,7 @@ impl<T> State<T> {
         Ok(Checkpoint {
             record: Record {
                 version: VERSION,
+                steps: [self.steps, self.per_epoch],
                 progress: self.progress.clone(),
                 counts: optimizer.counts,
                 averages: average.counts,

@@ -1,0 +1,150 @@
+//! `taper find-lr`: a learning rate to begin with, and the curve that it was read from.
+
+use crate::commands::{device, locate};
+use crate::failure::{Failure, INTERRUPTED};
+use crate::output::Output;
+use crate::profile;
+use crate::progress::Progress;
+use crate::settings::SettingArgs;
+use crate::stop;
+use clap::Args;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use taper::data::{Event, Located, atomic_write};
+use taper::train::lr_finder::{LrCurve, LrPoint, LrRange};
+use taper::train::{Experiment, Reporter, find_lr};
+
+/// Lines of the table.
+const LINES: usize = 12;
+
+/// What `find-lr` takes beside the flags that set a key. Its description is the experiment's.
+#[derive(Args)]
+pub struct FindLrArgs {
+    /// The first rate; from there each is larger by the same factor
+    #[arg(long, value_name = "RATE", default_value = "1e-7", allow_negative_numbers = true)]
+    pub from: f64,
+    /// The last rate; the test ends before it where the loss has risen to four times its least
+    #[arg(long, value_name = "RATE", default_value = "10", allow_negative_numbers = true)]
+    pub to: f64,
+    /// How many rates, a step each
+    #[arg(long, value_name = "N", default_value_t = 100, allow_negative_numbers = true)]
+    pub steps: u64,
+    /// Where the curve is drawn
+    #[arg(long, value_name = "FILE.svg", default_value = "lr.svg")]
+    pub output: PathBuf,
+    /// Print only the last line [default: progress and a table too]
+    #[arg(long)]
+    pub quiet: bool,
+    #[command(flatten)]
+    pub settings: SettingArgs,
+}
+
+pub fn run(experiment: &Experiment, args: &FindLrArgs, logs: bool, output: &mut Output) -> Result<u8, Failure> {
+    let hint = format!("`taper find-lr {} --help` explains flags and keys", experiment.name());
+    let wrong = |failure: Failure| failure.usage_hint(&hint);
+    let config = args.settings.change(experiment.config(), experiment).map_err(wrong)?;
+    let range = LrRange { from: args.from, to: args.to, steps: args.steps };
+    // What is out of range is a flag's.
+    range.check().map_err(|error| wrong(Failure::usage(format!("--{error}"))))?;
+    check_output(args).map_err(wrong)?;
+    let device = device(&config).map_err(wrong)?;
+    let raised = Arc::new(AtomicBool::new(false));
+    let mut watch = Watch { progress: Progress::new(output, &config, args.quiet, logs), stop: raised.clone() };
+    let locate = locate(&args.settings.data_dir, args.settings.offline);
+    let found = find_lr(&config, &device, &locate, range, &raised, &mut watch);
+    watch.progress.clear();
+    drop(watch);
+    let smaller = "smaller batches need less: --batch-size";
+    let curve = found.map_err(|error| wrong(Failure::of_run(error, smaller)))?;
+    if raised.load(Ordering::Relaxed) {
+        let tried = curve.points.len();
+        let text = format!("stopped after {tried} of {} rates; nothing was written", args.steps);
+        return Err(Failure::failed(text).code(INTERRUPTED));
+    }
+    atomic_write(&args.output, curve.chart().file().as_bytes())?;
+    if !args.quiet {
+        output.line(&table(&curve));
+        if curve.points.len() < usize::try_from(args.steps).unwrap_or(usize::MAX) {
+            output.line("There the loss had risen to four times its least, or was infinite, and the test ended.");
+        }
+        output.line(&format!("The curve is in {}.", args.output.display()));
+        if config.groups.iter().any(|group| group.optimizer.lr.is_some()) {
+            output.line("Groups with a rate of their own were tried in proportion to it: change theirs alike.");
+        }
+    }
+    let Some(lr) = curve.suggestion else {
+        return Err(Failure::failed(format!("the loss falls at none of these rates: see {}", args.output.display()))
+            .hint("try other rates by --from and --to, or more --steps"));
+    };
+    if !args.quiet {
+        output.line("The loss falls fastest, so that training can begin with:");
+    }
+    output.line(&format!("--lr {lr:.2e}"));
+    Ok(0)
+}
+
+/// Better now than after the steps.
+fn check_output(args: &FindLrArgs) -> Result<(), Failure> {
+    let path = &args.output;
+    if path.extension().is_none_or(|extension| extension != "svg") {
+        return Err(Failure::usage(format!("--output: expected a name that ends in .svg, found {}", path.display())));
+    }
+    profile::check(path).map_err(|why| {
+        Failure::failed(format!("cannot write the curve to {}: {why}", path.display()))
+            .hint("--output FILE.svg takes the name of a file in a folder that is there and can be written to")
+    })
+}
+
+/// Some of the rates, evenly spread, the last among them, and the one that is suggested.
+fn table(curve: &LrCurve) -> String {
+    let points = &curve.points;
+    let every = points.len().div_ceil(LINES).max(1);
+    let suggested = |point: &LrPoint| curve.suggestion == Some(point.lr);
+    let shown =
+        |(place, point): &(usize, &LrPoint)| (points.len() - 1 - place).is_multiple_of(every) || suggested(point);
+    let line = |point: &LrPoint| {
+        let mark = if suggested(point) { "  falls fastest" } else { "" };
+        format!("\n{:>10} {:>10.4} {:>10.4}{mark}", format!("{:.2e}", point.lr), point.loss, point.smoothed)
+    };
+    let lines = points.iter().enumerate().filter(shown).map(|(_, point)| line(point));
+    format!("{:>10} {:>10} {:>10}{}", "rate", "loss", "smoothed", lines.collect::<String>())
+}
+
+/// Tells of the rates, and listens to Ctrl-C once the data are there; before, it just ends the process.
+struct Watch<'a> {
+    progress: Progress<'a>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Reporter for Watch<'_> {
+    fn fetching(&mut self, event: Event<'_>) {
+        self.progress.fetching(event);
+    }
+
+    fn found(&mut self, located: &Located) {
+        stop::listen(&self.stop);
+        self.progress.found(located);
+    }
+
+    fn rate(&mut self, point: &LrPoint, done: u64, total: u64) {
+        self.progress.rate(point, done, total);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_holds_the_last_rate_and_the_one_suggested() {
+        let points: Vec<LrPoint> =
+            (0..100).map(|i| LrPoint { lr: f64::from(i + 1), loss: 2.0, smoothed: 1.0 }).collect();
+        let table = table(&LrCurve { points, suggestion: Some(50.0) });
+        let lines: Vec<&str> = table.lines().collect();
+        assert_eq!(lines.len(), 1 + 12 + 1);
+        assert_eq!(lines[0], "      rate       loss   smoothed");
+        assert_eq!(lines[13], "    1.00e2     2.0000     1.0000");
+        assert_eq!(table.matches("5.00e1     2.0000     1.0000  falls fastest").count(), 1, "{table}");
+    }
+}

@@ -1,0 +1,187 @@
+//! What `train`, `find-lr` and `tune` are set to on the command line: the flags that set a key, and how both are explained.
+
+use crate::failure::Failure;
+use clap::{Arg, ArgAction, ArgMatches, Args};
+use std::path::PathBuf;
+use taper::train::{Config, Experiment, KEYS, Override};
+
+/// Where settings come from, and the data.
+#[derive(Args)]
+pub struct SettingArgs {
+    /// Settings known to work well together; the other flags come after them [default: none; recipes below]
+    #[arg(long, value_name = "NAME")]
+    pub recipe: Option<String>,
+    /// A TOML file of settings that differ from the defaults; flags and --set come after it [default: none]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Set any key of the configuration, flags included; may be repeated [default: none; keys below]
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Look for the data in this folder, and nowhere else [default: $TAPER_DATA, the downloads' folder, the network]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Never touch the network [default: data that are nowhere else are downloaded]
+    #[arg(long)]
+    pub offline: bool,
+    /// What was said by flags, key by key.
+    #[arg(skip)]
+    pub flags: Vec<(&'static str, Override)>,
+}
+
+impl SettingArgs {
+    /// `config` with the recipe's differences, then the file's, then the flags', then those of `--set`.
+    pub fn change(&self, mut config: Config, experiment: &Experiment) -> Result<Config, Failure> {
+        if let Some(name) = &self.recipe {
+            config = config.with(&experiment.recipe(name)?.overrides()?)?;
+        }
+        if let Some(path) = &self.config {
+            config = config.with(&Override::read_file(path)?)?;
+        }
+        for (flag, change) in &self.flags {
+            config = with_flag(config, flag, change.clone())?;
+        }
+        for text in &self.set {
+            config = config.with(&[Override::parse(text)?])?;
+        }
+        Ok(config)
+    }
+}
+
+/// The flags that set a key: the flag, its key, and how its value is called (`None` for a switch, with what
+/// the switch sets).
+const KEY_FLAGS: &[(&str, &str, Option<&str>)] = &[
+    ("model", "model", Some("NAME")),
+    ("device", "device.name", Some("NAME")),
+    ("epochs", "train.epochs", Some("N")),
+    ("batch-size", "train.batch_size", Some("N")),
+    ("lr", "optimizer.lr", Some("RATE")),
+    ("seed", "train.seed", Some("N")),
+    ("threads", "device.threads", Some("N")),
+    ("isa", "device.isa", Some("auto|avx512|avx2|portable")),
+    ("conv", "device.conv", Some("auto|direct")),
+    ("dtype", "train.dtype", Some("f32|f64")),
+    ("max-steps", "train.max_steps", Some("N")),
+    ("init", "train.init", Some("FILE.safetensors")),
+    ("no-shuffle", "train.shuffle", None),
+];
+
+/// The flags of [`KEY_FLAGS`] that say something to the learning-rate finder, which has steps and rates of its own.
+pub fn counts_for_rates(flag: &str) -> bool {
+    !["lr", "epochs", "max-steps"].contains(&flag)
+}
+
+/// Columns of a help text, at most.
+const COLUMNS: usize = 100;
+/// Where the meanings in the lists of recipes and keys begin.
+const INDENT: usize = 34;
+
+/// The flags that set a key and that `wanted` holds, each with the experiment's default.
+pub fn key_flags(config: &Config, wanted: fn(&str) -> bool) -> Vec<Arg> {
+    let arg = |(flag, key, value): &(&'static str, &'static str, Option<&'static str>)| {
+        let arg = Arg::new(*flag).long(*flag);
+        match value {
+            Some(name) => arg.value_name(*name).allow_negative_numbers(true).help(help(config, key)),
+            None => arg.action(ArgAction::SetTrue).help("Go through the data in their order [default: shuffled]"),
+        }
+    };
+    KEY_FLAGS.iter().filter(|(flag, ..)| wanted(flag)).map(arg).collect()
+}
+
+/// What the flags that set a key were given.
+pub fn flags(matches: &ArgMatches, wanted: fn(&str) -> bool) -> Vec<(&'static str, Override)> {
+    let given = |(flag, key, value): &(&'static str, &'static str, Option<&str>)| match value {
+        Some(_) => matches.get_one::<String>(flag).map(|raw| (*flag, Override::flag(*key, raw))),
+        None => matches.get_flag(flag).then(|| (*flag, Override::new(*key, false))),
+    };
+    KEY_FLAGS.iter().filter(|(flag, ..)| wanted(flag)).filter_map(given).collect()
+}
+
+/// What stands below the flags: the experiment's recipes, and all keys, a paragraph a table.
+pub fn below(experiment: &Experiment, config: &Config) -> String {
+    let line = |name: &str, meaning: &str| {
+        let lines = wrapped(meaning, COLUMNS - INDENT).join(&format!("\n{:INDENT$}", ""));
+        format!("  {name:<width$}{lines}\n", width = INDENT - 2)
+    };
+    let mut text = String::new();
+    if !experiment.recipes().is_empty() {
+        let recipes = experiment.recipes().iter().map(|recipe| line(recipe.name(), recipe.about()));
+        text = format!("Recipes:\n{}\n", recipes.collect::<String>());
+    }
+    text += "Keys for --set and --config:\n";
+    let mut table = None;
+    for key in KEYS {
+        let of = key.name.split_once('.').map(|(table, _)| table);
+        if of != table {
+            text.push('\n');
+        }
+        table = of;
+        let meaning = format!("{}; {} [default: {}]", key.help, key.range, default(config, key.name));
+        text += &line(key.name, &meaning);
+    }
+    text
+}
+
+/// The help of the flag that sets `key`, with its default.
+pub fn help(config: &Config, key: &str) -> String {
+    let meaning = KEYS.iter().find(|known| known.name == key).map_or("", |known| known.help);
+    format!("{meaning} [default: {}]", default(config, key))
+}
+
+/// What `key` is when nothing is said.
+fn default(config: &Config, key: &str) -> String {
+    match config.get(key) {
+        Some(value) if value.is_empty() || value == "[]" => "none".into(),
+        Some(value) => value,
+        // Of the optimiser's settings, those that the experiment leaves to it.
+        None => "the optimiser's".into(),
+    }
+}
+
+/// `text` in lines of `columns` at most, but for words that are longer. A default stays on one line with what begins it.
+pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let text = text.replace("[default: ", "[default:\u{a0}");
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= columns => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.into()),
+        }
+    }
+    lines.into_iter().map(|line| line.replace('\u{a0}', " ")).collect()
+}
+
+/// `config` with `change`; an error names the flag instead of the key.
+pub fn with_flag(config: Config, flag: &str, change: Override) -> Result<Config, Failure> {
+    let key = KEY_FLAGS.iter().find(|known| known.0 == flag).map_or("", |known| known.1);
+    config.with(&[change]).map_err(|error| match error.to_string().strip_prefix(&format!("{key}: ")) {
+        Some(rest) => Failure::usage(format!("--{flag}: {rest}")),
+        None => error.into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use taper::train::experiments;
+
+    #[test]
+    fn every_flag_has_a_key_with_help() {
+        for experiment in experiments() {
+            for (flag, key, _) in KEY_FLAGS {
+                assert!(KEYS.iter().any(|known| known.name == *key), "{flag}");
+                assert!(!help(&experiment.config(), key).starts_with(' '), "{flag}");
+            }
+        }
+    }
+
+    #[test]
+    fn lines_are_as_long_as_they_may_be() {
+        assert_eq!(wrapped("to be or not to be", 5), ["to be", "or", "not", "to be"]);
+        assert_eq!(wrapped("a handkerchief  ", 5), ["a", "handkerchief"]);
+        assert_eq!(wrapped("so much [default: 0]", 9), ["so much", "[default: 0]"]);
+        assert_eq!(wrapped("", 5), [] as [&str; 0]);
+    }
+}

@@ -1,0 +1,220 @@
+//! A run that was ended at some step and resumed is, bit by bit, the run that was never ended.
+
+mod common;
+
+use common::{Data, Net, config, events, metrics};
+use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use taper_nn::DType;
+use taper_train::{Config, Error, Flow, Hook, Outcome, Result, RunFolder, RunView, StepView};
+
+/// Ends the run after a step: politely by raising a flag, or by an error, after which no checkpoint is saved.
+struct End<'a> {
+    after: u64,
+    stop: Option<&'a AtomicBool>,
+}
+
+impl Hook for End<'_> {
+    fn after_step(&mut self, _run: &RunView<'_>, step: &StepView<'_>) -> Result<Flow> {
+        if step.step == self.after {
+            match self.stop {
+                Some(stop) => stop.store(true, Ordering::Relaxed),
+                None => return Err(Error::Usage("ended".into())),
+            }
+        }
+        Ok(Flow::Continue)
+    }
+}
+
+/// Trains in a new folder, ended after each of `ends` and resumed, with other first weights each time.
+fn ended(config: &Config, data: &Data, net: fn(u64) -> Net, ends: &[u64], polite: bool) -> (tempfile::TempDir, Net) {
+    let root = tempfile::tempdir().unwrap();
+    let folder = RunFolder::create(root.path()).unwrap();
+    for (i, &after) in ends.iter().enumerate() {
+        let stop = AtomicBool::new(false);
+        let mut end = End { after, stop: polite.then_some(&stop) };
+        // Without a checkpoint it begins anew.
+        let net = net(if folder.last().exists() { 100 + i as u64 } else { 0 });
+        let result = net.fit(config, data, Some((&folder, true)), Some(&stop), vec![&mut end]);
+        match result {
+            Ok(Outcome { stopped, steps, .. }) => assert!(polite && stopped && steps == after, "{after}: {steps}"),
+            Err(error) => assert!(!polite && error.to_string() == "ended", "{after}: {error}"),
+        }
+    }
+    let net = net(99); // never before a checkpoint
+    let mut end = End { after: 0, stop: None };
+    let outcome = net.fit(config, data, Some((&folder, true)), None, vec![&mut end]).unwrap();
+    assert!(outcome.test.is_some());
+    (root, net)
+}
+
+/// The run of `settings` undisturbed, and ended in two ways: with the same weights, metrics and events in the end.
+fn check(settings: &[&str], net: fn(u64) -> Net) {
+    let data = Data::few();
+    let common = ["train.epochs=4", "train.batch_size=32", "train.log_every=2", "checkpoint.every_steps=4"];
+    let config = config(&[common.as_slice(), settings].concat());
+    let root = tempfile::tempdir().unwrap();
+    let folder = RunFolder::create(root.path()).unwrap();
+    let whole = net(0);
+    let mut none = End { after: 0, stop: None };
+    let outcome = whole.fit(&config, &data, Some((&folder, false)), None, vec![&mut none]).unwrap();
+    let steps = outcome.steps;
+    let per_epoch = steps.div_ceil(outcome.last.unwrap().epoch);
+    // In the middle, at both sides of a checkpoint, around an epoch's end, twice at the same place, and at the very end.
+    let ends = [1, 3, 4, 5, per_epoch - 1, per_epoch, per_epoch + 1, per_epoch + 1, 2 * per_epoch, 2 * per_epoch + 2];
+    let mut ends: Vec<u64> = ends.into_iter().filter(|&end| end < steps).chain([steps]).collect();
+    ends.sort_unstable();
+    let after_error = ends.clone();
+    // What was reached politely is not made again.
+    ends.dedup();
+    for (ends, polite) in [(ends, true), (after_error, false)] {
+        let (again, resumed) = ended(&config, &data, net, &ends, polite);
+        assert!(resumed.bits() == whole.bits(), "{settings:?}, polite {polite}");
+        assert_eq!(metrics(again.path()), metrics(root.path()), "{settings:?}, polite {polite}");
+        assert!(events(again.path()) == events(root.path()), "{settings:?}, polite {polite}");
+        for file in ["model.safetensors", "checkpoints/best.safetensors"] {
+            let same = fs::read(again.path().join(file)).unwrap() == fs::read(root.path().join(file)).unwrap();
+            assert!(same, "{file}, {settings:?}, polite {polite}");
+        }
+    }
+}
+
+fn plain(seed: u64) -> Net {
+    Net::plain(DType::F32, seed)
+}
+
+#[test]
+fn sgd_with_nesterov_momentum() {
+    check(&["optimizer.name=sgd", "optimizer.lr=0.05", "optimizer.momentum=0.9", "optimizer.nesterov=true"], plain);
+}
+
+#[test]
+fn adam_under_a_schedule() {
+    check(&["optimizer.lr=0.01", "schedule.name=one-cycle", "train.drop_last=true"], plain);
+}
+
+#[test]
+fn muon_beside_adam_in_groups_one_of_which_is_over_early() {
+    let groups = "groups=[{pattern=\"fc1.weight\", epochs=1.5, optimizer={name=\"muon\", lr=0.02}}, \
+                  {pattern=\"*2.bias\", frozen=true}]";
+    check(&[groups, "optimizer.lr=0.01", "schedule.name=linear"], plain);
+}
+
+#[test]
+fn lookahead_and_an_average_of_the_weights() {
+    let lookahead = ["optimizer.name=sgd", "optimizer.lr=0.1", "optimizer.lookahead=5"];
+    check(&[lookahead.as_slice(), &["train.ema=0.9"]].concat(), plain);
+}
+
+#[test]
+fn a_plateau() {
+    let plateau = ["schedule.name=plateau", "schedule.patience=0", "schedule.threshold=0.5", "schedule.gamma=0.5"];
+    check(&[plateau.as_slice(), &["optimizer.name=adagrad", "optimizer.lr=0.01"]].concat(), plain);
+}
+
+/// An epoch has 9 batches, so that the last step of each has one.
+#[test]
+fn two_batches_a_step() {
+    check(&["train.accumulate=2", "optimizer.lr=0.01", "checkpoint.every_steps=2"], plain);
+}
+
+#[test]
+fn doubles_mixed_and_changed() {
+    let mixed = ["train.dtype=f64", "regularization.mixup=0.4", "regularization.cutmix=1", "optimizer.lr=0.01"];
+    let augment = "data.augment=[{kind=\"translate\", pixels=1, fill=\"zero\"}]";
+    check(&[mixed.as_slice(), &[augment, "data.workers=2"]].concat(), |seed| Net::plain(DType::F64, seed));
+}
+
+#[test]
+fn layers_that_draw_and_remember() {
+    check(&["optimizer.lr=0.01", "train.ema=0.8"], |seed| Net::stochastic(DType::F32, seed));
+}
+
+#[test]
+fn early_stopping() {
+    let stopping = ["regularization.patience=1", "regularization.min_delta=0.3", "train.ema=0.9"];
+    check(&[stopping.as_slice(), &["optimizer.lr=0.01"]].concat(), plain);
+}
+
+/// Paused after each epoch, as a search does, and once more where it was paused already.
+#[test]
+fn pauses() {
+    let data = Data::few();
+    let config = config(&["train.epochs=3", "train.batch_size=32", "optimizer.lr=0.01", "train.ema=0.9"]);
+    let whole = plain(0);
+    whole.fit(&config, &data, None, None, Vec::new()).unwrap();
+    let root = tempfile::tempdir().unwrap();
+    let folder = RunFolder::create(root.path()).unwrap();
+    let fit = |net: &Net, pause| {
+        let fit = taper_train::Fit::new(&config, &net.model, &net.params, &data.train).validation(&data.validation);
+        fit.test(&data.test).folder(&folder).resume().pause_after(pause).run(&mut taper_train::Silent).unwrap()
+    };
+    for pause in [1, 1, 2, 2, 1] {
+        let outcome = fit(&plain(if folder.last().exists() { 9 } else { 0 }), pause);
+        let epochs = outcome.last.unwrap().epoch;
+        assert!(outcome.paused && epochs == pause.max(epochs) && outcome.test.is_none());
+    }
+    let resumed = plain(7);
+    let outcome = fit(&resumed, 3);
+    assert!(!outcome.paused && outcome.test.is_some() && resumed.bits() == whole.bits());
+}
+
+/// Stopped before the first step, which has pictures of its own in the events.
+#[test]
+fn a_stop_before_the_first_step() {
+    let data = Data::few();
+    let config = config(&["train.epochs=1", "train.batch_size=32"]);
+    let run = |stops: u64| {
+        let root = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(root.path()).unwrap();
+        for _ in 0..stops {
+            let raised = AtomicBool::new(true);
+            let outcome = plain(0).fit(&config, &data, Some((&folder, true)), Some(&raised), Vec::new()).unwrap();
+            assert!(outcome.stopped && outcome.steps == 0);
+        }
+        let net = plain(0);
+        net.fit(&config, &data, Some((&folder, true)), None, Vec::new()).unwrap();
+        (net.bits(), metrics(root.path()), events(root.path()))
+    };
+    assert!(run(2) == run(0));
+}
+
+#[test]
+fn what_cannot_be_resumed_is_told() {
+    let data = Data::few();
+    let settings = ["train.epochs=1", "train.batch_size=32", "checkpoint.every_steps=2", "train.log_every=1"];
+    let settings = config(&settings);
+    let root = tempfile::tempdir().unwrap();
+    let folder = RunFolder::create(root.path()).unwrap();
+    let mut end = End { after: 5, stop: None };
+    plain(0).fit(&settings, &data, Some((&folder, false)), None, vec![&mut end]).unwrap_err();
+    let resume = |config: &Config, net: &Net, hooked: bool| {
+        let mut end = End { after: 0, stop: None };
+        let hooks: Vec<&mut dyn Hook> = if hooked { vec![&mut end] } else { Vec::new() };
+        net.fit(config, &data, Some((&folder, true)), None, hooks).map_err(|error| error.to_string())
+    };
+    let text = resume(&settings, &plain(0), false).unwrap_err();
+    assert!(text.contains("saved with 1 hooks, the run now has 0"), "{text}");
+    let other = config(&["train.epochs=1", "train.batch_size=64"]);
+    let text = resume(&other, &plain(0), true).unwrap_err();
+    assert!(text.contains("the checkpoint is of a run of 9 steps, 9 an epoch, and this one has 5, 5"), "{text}");
+    let text = resume(&settings, &Net::stochastic(DType::F32, 0), true).unwrap_err();
+    assert!(text.contains("the checkpoint has no weights called bn."), "{text}");
+    let text = resume(&settings, &Net::plain(DType::F64, 0), true).unwrap_err();
+    assert!(text.contains("f64") && text.contains("f32"), "{text}");
+
+    let cut = |path: &std::path::Path| {
+        let bytes = fs::read(path).unwrap();
+        fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+        bytes
+    };
+    let bytes = cut(&folder.metrics());
+    let text = resume(&settings, &plain(0), true).map(|_| ()).unwrap_err();
+    assert!(text.contains("metrics.jsonl: expected ") && text.contains("or start a new run"), "{text}");
+    fs::write(folder.metrics(), bytes).unwrap();
+    let bytes = cut(&folder.last());
+    let text = resume(&settings, &plain(0), true).unwrap_err();
+    assert!(text.contains("last.safetensors is no whole safetensors file") && text.contains("remove it"), "{text}");
+    fs::write(folder.last(), bytes).unwrap();
+    resume(&settings, &plain(0), true).unwrap();
+}
