@@ -245,7 +245,7 @@ fn every_optimiser_trains_the_digits() {
         ("lion", 0.005, None),
         ("lamb", 0.02, None),
         ("muon", 0.02, None),
-        ("sgd", 0.2, Some("optimizer.lookahead=5")),
+        ("adam", 0.01, Some("optimizer.lookahead=5")),
     ] {
         // Muon is for matrices; biases have Adam beside it.
         let groups = "groups=[{pattern=\"*.bias\", optimizer={name=\"adam\", lr=0.003}}]";
