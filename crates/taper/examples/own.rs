@@ -45,7 +45,7 @@ impl Hook for Watch {
     }
 }
 
-pub fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+pub(crate) fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let [train, validation, test] = [0, 1, 2].map(|seed| Spirals(RandomKey::new(seed)));
     let params = Params::new(&taper::device("cpu")?, DType::F32, RandomKey::new(0));
     let linear = |name: &str, from, to| Linear::new(LinearConfig::new(from, to), &params.sub(name));

@@ -147,7 +147,10 @@ fn slot<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Value> {
 }
 
 fn unknown_key(key: &str) -> Error {
-    let near = nearest(key, KEYS.iter().map(|key| key.name));
+    // A key without its table is that key, whatever others look like it.
+    let without = KEYS.iter().map(|known| known.name).filter(|name| name.split('.').next_back() == Some(key));
+    let exact = without.collect::<Vec<_>>();
+    let near = if exact.is_empty() { nearest(key, KEYS.iter().map(|key| key.name)) } else { exact };
     let known = KEYS.iter().map(|key| key.name).collect::<Vec<_>>().join(", ");
     Error::Usage(if near.is_empty() {
         format!("unknown key `{key}`; known: {known}")
