@@ -88,7 +88,7 @@ pub struct StepView<'a> {
     pub step: u64,
     /// The epoch, from 1.
     pub epoch: u64,
-    /// The loss of its last batch, a scalar on the device.
+    /// The mean loss over its samples, before the step: a scalar on the device.
     pub loss: &'a Tensor,
     /// The gradients that the weights were changed by.
     pub gradients: &'a Gradients,

@@ -218,3 +218,21 @@ fn what_cannot_be_resumed_is_told() {
     fs::write(folder.last(), bytes).unwrap();
     resume(&settings, &plain(0), true).unwrap();
 }
+
+/// What a resumed run puts back when a loss becomes NaN are the weights that it began with, and it says after how many steps.
+#[test]
+fn good_weights_are_counted_from_the_checkpoint() {
+    let data = Data::few();
+    let settings = config(&["train.epochs=2", "train.batch_size=32"]);
+    let root = tempfile::tempdir().unwrap();
+    let folder = RunFolder::create(root.path()).unwrap();
+    let first = plain(0);
+    let fit = taper_train::Fit::new(&settings, &first.model, &first.params, &data.train).folder(&folder);
+    assert!(fit.pause_after(1).run(&mut taper_train::Silent).unwrap().paused);
+    let second = plain(1);
+    let nan = |y: &taper_nn::Tensor, _: &taper_nn::Tensor| y.sum_all()?.mul_scalar(f64::NAN);
+    let fit = taper_train::Fit::new(&settings, &second.model, &second.params, &data.train).folder(&folder);
+    let failed = fit.resume().objective(&nan).run(&mut taper_train::Silent).unwrap_err();
+    assert!(matches!(failed, Error::NotFinite { step: 10, kept: 9, .. }), "{failed:?}");
+    assert!(second.bits() == first.bits());
+}

@@ -50,7 +50,7 @@ impl Override {
     }
 
     /// The same of a text that an error calls `name`.
-    pub(crate) fn read(text: &str, name: &str) -> Result<Vec<Self>> {
+    pub fn read(text: &str, name: &str) -> Result<Vec<Self>> {
         let mut table: Table = text.parse().map_err(|e| Error::Usage(format!("{name}: {e}")))?;
         table.remove("record");
         let mut found = Vec::new();
