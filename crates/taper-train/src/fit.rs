@@ -1,8 +1,11 @@
 //! The training loop.
 
+mod ending;
 mod epoch;
 mod progress;
+mod reading;
 mod state;
+mod steps;
 #[cfg(test)]
 mod tests;
 
@@ -10,22 +13,17 @@ pub(crate) use self::epoch::Epoch;
 pub(crate) use self::progress::Progress;
 pub use self::progress::Times;
 
-use self::state::{State, Waiting};
+use self::state::State;
 use crate::checkpoint::Checkpoint;
 use crate::evaluate::unsupported;
-use crate::hook::{Flow, Hook, RunView, StepView};
-use crate::learner::{Learned, Learner, Objective};
-use crate::scalars::Scalars;
+use crate::hook::{Hook, RunView};
+use crate::learner::{Learner, Objective};
 use crate::tensorboard::Picture;
-use crate::{
-    Config, EpochReport, Error, EvaluateOptions, Evaluation, Predictions, Reporter, Result, RunFolder, Silent, Split,
-    Start, Views, evaluate,
-};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use crate::{Config, EpochReport, Error, Evaluation, Predictions, Reporter, Result, RunFolder, Silent, Start};
+use std::sync::atomic::AtomicBool;
 use taper_data::{Augment, Batch, Dataset, LoaderOptions, Pipeline, PipelineOptions};
-use taper_nn::taper_tensor::{Element, profile};
-use taper_nn::{DType, Module, Params, Tensor, no_grad, weights};
+use taper_nn::taper_tensor::Element;
+use taper_nn::{DType, Module, Params};
 
 /// Trains a model: by default a classifier, by cross entropy.
 ///
@@ -163,10 +161,15 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
     /// the weights are saved first where that is possible.
     pub fn run(mut self, reporter: &mut dyn Reporter) -> Result<Outcome> {
         self.learner.config.check()?;
-        if self.validation.is_none() && self.config().regularization.patience > 0 {
-            let detail = "regularization.patience: early stopping looks at the validation split, and there is none: set \
-                          data.validation, to 0.1 for example";
-            return Err(Error::Usage(detail.into()));
+        if self.validation.is_none() {
+            let config = self.config();
+            let early = (config.regularization.patience > 0).then_some("regularization.patience: early stopping");
+            let plateau = (config.schedule.name == "plateau").then_some("schedule.name: plateau");
+            if let Some(what) = early.or(plateau) {
+                let detail =
+                    "looks at the validation split, and there is none: set data.validation, to 0.1 for example";
+                return Err(Error::Usage(format!("{what} {detail}")));
+            }
         }
         let largest = (0..self.train.len()).map(|index| self.train.label(index)).max();
         self.learner.classes = largest.map_or(0, |label| label.max(0) as usize + 1);
@@ -285,335 +288,6 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
             step: state.progress.step,
             steps: state.steps,
             lr: state.optimize.lr(),
-        }
-    }
-
-    fn epochs<T: Element>(
-        &mut self,
-        loader: &mut Pipeline<'_, T>,
-        state: &mut State<T>,
-        reporter: &mut dyn Reporter,
-    ) -> Result<Outcome> {
-        while !state.progress.done {
-            // Also before the first: a run may be killed where it was to pause, and resumed with the same pause ahead.
-            let ended = state.progress.epoch.number + u64::from(state.progress.measured);
-            if self.pause_after.is_some_and(|epochs| ended >= epochs) {
-                return Ok(Outcome { paused: true, ..self.outcome(state) });
-            }
-            state.next_epoch();
-            match self.epoch(loader, state, reporter)? {
-                None => return self.stopped(state),
-                Some(Flow::Stop) => state.progress.done = true,
-                Some(Flow::Continue) => state.progress.done = state.progress.step >= state.steps,
-            }
-            self.save(state)?;
-        }
-        self.finish(state, reporter)
-    }
-
-    /// Makes the steps that are left of the epoch under way, and measures it. `None` when stopped.
-    fn epoch<T: Element>(
-        &mut self,
-        loader: &mut Pipeline<'_, T>,
-        state: &mut State<T>,
-        reporter: &mut dyn Reporter,
-    ) -> Result<Option<Flow>> {
-        let (number, steps) = (state.progress.epoch.number, state.progress.epoch.steps);
-        let _span = tracing::info_span!("epoch", epoch = number + 1).entered();
-        let start = Instant::now();
-        let accumulate = self.config().train.accumulate;
-        // The last step may have had fewer batches than the others.
-        let position = (state.progress.epoch.made * accumulate) as usize;
-        loader.start_epoch(number, position.min(loader.len()))?;
-        state.since = start;
-        state.idle_before = state.progress.epoch.idle;
-        let view = self.view(state);
-        self.hooks.iter_mut().try_for_each(|hook| hook.before_epoch(&view, number + 1))?;
-        while state.progress.epoch.made < steps && !state.progress.ending {
-            if self.stop.load(Ordering::Relaxed) {
-                self.read(state, reporter)?;
-                return Ok(None);
-            }
-            let flow = self.step(loader, state)?;
-            state.progress.epoch.idle = state.idle_before + loader.idle().as_secs_f64();
-            let step = state.progress.step;
-            let last = state.progress.epoch.made == steps || flow == Flow::Stop;
-            if step.is_multiple_of(self.config().train.log_every) || last {
-                self.read(state, reporter)?;
-            }
-            if flow == Flow::Stop {
-                state.progress.ending = true;
-                break;
-            }
-            let checkpoint = &self.config().checkpoint;
-            let by_step = checkpoint.every_steps > 0 && step.is_multiple_of(checkpoint.every_steps);
-            let minutes = state.saved.elapsed().as_secs_f64() / 60.0;
-            let by_time = checkpoint.every_minutes > 0.0 && minutes >= checkpoint.every_minutes;
-            if (by_step || by_time) && !last {
-                self.read(state, reporter)?;
-                self.save(state)?;
-            }
-        }
-        if let Some(gradients) = state.gradients.take() {
-            state.logs.gradients(state.progress.step, self.params(), &gradients)?;
-        }
-        // Before measuring, which takes a while: a kill meanwhile loses nothing.
-        if self.validation.is_some() {
-            self.save(state)?;
-        }
-        let validation = match self.validation {
-            Some(data) => match self.measure(state, data, Split::Validation, Views::One, reporter)? {
-                Some((found, _)) => Some(found),
-                None => return Ok(None),
-            },
-            None => None,
-        };
-        if validation.is_some_and(|found| !found.loss.is_finite()) {
-            return Err(self.not_finite("the validation loss", state.progress.step, state));
-        }
-        let epoch = &state.progress.epoch;
-        let report = EpochReport {
-            epoch: number + 1,
-            epochs: epoch.of,
-            steps: state.progress.step,
-            train_loss: epoch.mean_loss(),
-            train_accuracy: epoch.accuracy(),
-            validation,
-            lr: state.optimize.lr(),
-            images_per_s: epoch.images_per_s(),
-            idle: epoch.idle,
-            seconds: epoch.before + state.clock.elapsed().as_secs_f64(),
-        };
-        state.progress.times.training += epoch.seconds();
-        state.progress.times.waiting += epoch.idle;
-        self.epoch_ended(state, &report, reporter)
-    }
-
-    /// Tells everybody of an epoch that was measured.
-    fn epoch_ended<T: Element>(
-        &mut self,
-        state: &mut State<T>,
-        report: &EpochReport,
-        reporter: &mut dyn Reporter,
-    ) -> Result<Option<Flow>> {
-        let (validation, regularization) = (report.validation, &self.config().regularization);
-        if let Some(found) = validation {
-            tracing::info!(train_loss = report.train_loss, loss = found.loss, accuracy = found.accuracy());
-            state.optimize.observe(found.loss);
-        } else {
-            tracing::info!(train_loss = report.train_loss);
-        }
-        let monitor = self.config().checkpoint.monitor;
-        if state.progress.ended(*report, monitor, regularization.min_delta) {
-            self.save_best(state)?;
-        }
-        state.logs.epoch(report, self.params(), &state.monitor)?;
-        reporter.epoch(report);
-        let view = self.view(state);
-        let mut flow = if state.progress.ending { Flow::Stop } else { Flow::Continue };
-        for hook in &mut self.hooks {
-            if hook.after_epoch(&view, report)? == Flow::Stop {
-                flow = Flow::Stop;
-            }
-        }
-        if regularization.patience > 0 && state.progress.stale() >= regularization.patience {
-            let best = state.progress.best.map_or(0, |best| best.epoch);
-            reporter.note(&format!(
-                "stopping early: epoch {best} was the best, {} have passed without a better one",
-                regularization.patience
-            ));
-            flow = Flow::Stop;
-        }
-        Ok(Some(flow))
-    }
-
-    /// One step. Nothing is read from the device.
-    fn step<T: Element>(&mut self, loader: &mut Pipeline<'_, T>, state: &mut State<T>) -> Result<Flow> {
-        let step = state.progress.step + 1;
-        let _profiled = profile::step(step);
-        let span = tracing::info_span!("step", step);
-        let entered = span.enter();
-        let epoch = state.progress.epoch.number;
-        state.optimize.prepare(step - 1)?;
-        let view = self.view(state);
-        self.hooks.iter_mut().try_for_each(|hook| hook.before_step(&view, step))?;
-        let batches = self.config().train.accumulate;
-        let first = state.progress.epoch.made * batches;
-        let learned = self.learner.learn([epoch, first, batches], &mut state.batch, |batch| loader.next_into(batch))?;
-        let Learned { loss, correct, gradients, samples } = learned;
-        state.kept.offer(state.progress.step, self.params());
-        let outcome = state.optimize.step(&gradients)?;
-        state.ema_step()?;
-        let taken = match outcome.flag() {
-            Some(flag) => flag.clone(),
-            None => Tensor::ones([1], DType::U8, self.params().device())?,
-        };
-        let logged = step.is_multiple_of(self.config().train.log_every);
-        let norms =
-            if logged && self.config().log.gradients { state.norms(&gradients, self.params())? } else { Vec::new() };
-        let found = Scalars::row([&loss, &correct, &taken].into_iter().chain(&norms))?;
-        let lr = state.optimize.lr();
-        state.progress.step = step;
-        state.progress.epoch.made += 1;
-        let view = self.view(state);
-        let seen = StepView { step, epoch: epoch + 1, loss: &loss, gradients: &gradients };
-        let mut flow = Flow::Continue;
-        for hook in &mut self.hooks {
-            if hook.after_step(&view, &seen)? == Flow::Stop {
-                flow = Flow::Stop;
-            }
-        }
-        let last = state.progress.epoch.made == state.progress.epoch.steps || flow == Flow::Stop;
-        if last && state.logs.draws() {
-            state.gradients = Some(gradients);
-        }
-        drop(entered);
-        state.waiting.push(Waiting { step, samples, found, lr, span });
-        Ok(flow)
-    }
-
-    /// Reads what the steps since the last reading have left on the device, and tells of each in order, up to the first
-    /// that was not finite.
-    fn read<T>(&self, state: &mut State<T>, reporter: &mut dyn Reporter) -> Result<()> {
-        let waiting = std::mem::take(&mut state.waiting);
-        let found = Scalars::read(&waiting.iter().map(|step| &step.found).collect::<Vec<_>>())?;
-        // The device has made all these steps by now; before, the host's clock knew nothing of it.
-        let time = state.since.elapsed().as_secs_f64() / waiting.iter().map(|step| step.samples).sum::<usize>() as f64;
-        let mut failure = None;
-        for (i, (step, found_here)) in waiting.iter().zip(&found).enumerate() {
-            let (loss, taken) = (found_here[0], found_here[2]);
-            step.span.in_scope(|| tracing::debug!(loss));
-            if loss.is_finite() {
-                state.kept.confirm(step.step - 1);
-            }
-            let what = match (loss.is_finite(), taken != 0.0) {
-                (true, true) => continue,
-                (true, false) => "a gradient",
-                (false, _) => "the loss",
-            };
-            if loss.is_finite() && found[i..].iter().all(|found| found[2] == 0.0) {
-                // The weights are as they were before this step, and their loss was finite.
-                state.kept.confirm_now(step.step - 1, self.params());
-            }
-            failure = Some((i, self.not_finite(what, step.step, state)));
-            break;
-        }
-        let good = failure.as_ref().map_or(waiting.len(), |(i, _)| *i);
-        for (step, found) in waiting.iter().zip(&found).take(good) {
-            let (loss, correct, norms) = (found[0], found[1], &found[3..]);
-            state.progress.epoch.add(step.samples, loss, correct as usize, time * step.samples as f64);
-            if step.step.is_multiple_of(self.config().train.log_every) {
-                state.logs.step(step.step, loss, step.lr, state.monitor.names(), norms)?;
-                state.monitor.observe(step.step, norms).iter().for_each(|warning| reporter.note(warning));
-            }
-            reporter.step(&state.progress.epoch.report(step.step, state.steps, state.progress.step, loss));
-        }
-        state.since = Instant::now();
-        failure.map_or(Ok(()), |(_, error)| Err(error))
-    }
-
-    /// Measures on `data`, with the averaged weights if there are any.
-    fn measure<T>(
-        &self,
-        state: &mut State<T>,
-        data: &D,
-        split: Split,
-        views: Views,
-        reporter: &mut dyn Reporter,
-    ) -> Result<Option<(Evaluation, Predictions)>> {
-        let _span = tracing::info_span!("evaluate").entered();
-        let start = Instant::now();
-        let (batch_size, augment) = (self.config().train.eval_batch_size, self.config().normalization());
-        let options = EvaluateOptions { batch_size, views, augment, split };
-        let found = state.averaged(|| {
-            no_grad(|| evaluate(self.learner.model, self.params(), data, &options, self.stop, reporter))
-        })?;
-        state.progress.times.measuring += start.elapsed().as_secs_f64();
-        Ok(found)
-    }
-
-    /// All steps are made: what is left is the test.
-    fn finish<T: Element>(&mut self, state: &mut State<T>, reporter: &mut dyn Reporter) -> Result<Outcome> {
-        if self.config().regularization.patience > 0 && state.progress.best.is_some() {
-            // The best weights were put aside as they were measured: averaged, if they were.
-            state.ema = None;
-            match self.folder {
-                Some(folder) => weights::load(&self.params().all(), folder.best())?,
-                None => self.params().all().iter().zip(&state.best).try_for_each(|(param, best)| param.set(best))?,
-            }
-        }
-        state.averaged(|| self.save_model())?;
-        let mut outcome = self.outcome(state);
-        let Some(data) = self.test else { return Ok(outcome) };
-        let before = state.progress.times.measuring;
-        let Some((found, predictions)) = self.measure(state, data, Split::Test, self.config().train.views, reporter)?
-        else {
-            return Ok(Outcome { stopped: true, ..outcome });
-        };
-        if !found.loss.is_finite() {
-            return Err(self.not_finite("the test loss", state.progress.step, state));
-        }
-        (outcome.test, outcome.predictions, outcome.times) = (Some(found), predictions, state.progress.times);
-        state.logs.test(&found, outcome.times.measuring - before)?;
-        Ok(outcome)
-    }
-
-    fn outcome<T>(&self, state: &State<T>) -> Outcome {
-        Outcome {
-            steps: state.progress.step,
-            last: state.progress.last,
-            best: state.progress.best,
-            times: state.progress.times,
-            warnings: state.monitor.warnings().to_vec(),
-            ..Outcome::default()
-        }
-    }
-
-    /// Saves a checkpoint.
-    fn save<T>(&self, state: &mut State<T>) -> Result<()> {
-        let Some(folder) = self.folder else { return Ok(()) };
-        let start = Instant::now();
-        state.progress.epoch.before += start.duration_since(std::mem::replace(&mut state.clock, start)).as_secs_f64();
-        state.checkpoint(self.params(), &self.hooks)?.write(&folder.last())?;
-        state.progress.times.saving += start.elapsed().as_secs_f64();
-        // Saving is no part of the next step's time.
-        (state.saved, state.since) = (Instant::now(), Instant::now());
-        Ok(())
-    }
-
-    /// Puts the weights, as measured, aside as the best so far: in the folder, or in memory for early stopping.
-    fn save_best<T>(&self, state: &mut State<T>) -> Result<()> {
-        let all = self.params().all();
-        match self.folder {
-            Some(folder) => state.averaged(|| Ok(weights::save(&all, folder.best())?)),
-            None if self.config().regularization.patience > 0 => {
-                state.best = state.averaged(|| Ok(all.iter().map(|param| param.tensor().detach()).collect()))?;
-                Ok(())
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn save_model(&self) -> Result<()> {
-        match self.folder {
-            Some(folder) => Ok(weights::save(&self.params().all(), folder.model())?),
-            None => Ok(()),
-        }
-    }
-
-    fn stopped<T>(&self, state: &mut State<T>) -> Result<Outcome> {
-        self.save(state)?;
-        state.logs.stopped()?;
-        state.averaged(|| self.save_model())?;
-        Ok(Outcome { stopped: true, ..self.outcome(state) })
-    }
-
-    /// Puts the last good weights back, saves them, and says what happened at `step`.
-    fn not_finite<T>(&self, what: &'static str, step: u64, state: &State<T>) -> Error {
-        let kept = state.kept.restore(self.params()).map_err(Error::from);
-        match kept.and_then(|kept| self.save_model().map(|()| kept)) {
-            Ok(kept) => Error::NotFinite { what, step, kept, saved: self.folder.map(RunFolder::model) },
-            Err(error) => error,
         }
     }
 }

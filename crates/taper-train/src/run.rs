@@ -198,10 +198,15 @@ fn load(source: &Source, config: &Config, options: &LocateOptions, reporter: &mu
     let mut dataset = DatasetRecord::new(&located, &splits);
     let mut held_out = None;
     if validation > 0.0 {
-        let (train, validation) = splits.train.split_off(validation, config.train.seed)?;
-        (dataset.train, dataset.validation) = (train.len(), validation.len());
+        let (train, held) = splits.train.split_off(validation, config.train.seed)?;
+        if held.is_empty() || train.is_empty() {
+            let samples = splits.train.len();
+            let detail = format!("{validation} of {samples} samples leaves {} to validate on", held.len());
+            return Err(Error::Usage(format!("data.validation: {detail} and {} to learn from", train.len())));
+        }
+        (dataset.train, dataset.validation) = (train.len(), held.len());
         splits.train = train;
-        held_out = (!validation.is_empty()).then_some(validation);
+        held_out = Some(held);
     }
     Ok(Loaded { dataset, splits, validation: held_out })
 }

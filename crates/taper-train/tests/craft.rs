@@ -457,7 +457,10 @@ fn the_learning_rate_finder_finds_one() {
     assert!(sgd > 2.0 * suggestion && sgd < 10.0, "{sgd} after {suggestion}");
     let text = |range: LrRange| {
         let net = plain();
-        range.find(&config(&[]), &net.model, &net.params, &data.train, &false.into(), &mut Silent).unwrap_err().to_string()
+        range
+            .find(&config(&[]), &net.model, &net.params, &data.train, &false.into(), &mut Silent)
+            .unwrap_err()
+            .to_string()
     };
     let falling = text(LrRange { from: 1.0, to: 0.1, steps: 10 });
     assert!(falling.starts_with("learning-rate finder: expected rates that rise"), "{falling}");

@@ -23,6 +23,8 @@ pub(super) struct State<T> {
     pub(super) logs: Logs,
     pub(super) kept: Kept,
     pub(super) batch: Batch<T>,
+    /// Steps made when the run began, or was resumed.
+    pub(super) begun: u64,
     /// Steps to make.
     pub(super) steps: u64,
     per_epoch: u64,
@@ -104,6 +106,7 @@ impl<T> State<T> {
         }
         let (now, step) = (Instant::now(), progress.step);
         Ok(Self {
+            begun: progress.step,
             progress,
             optimize,
             ema,

@@ -3,10 +3,10 @@
 use super::*;
 use crate::StepReport;
 use crate::experiment;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use taper_data::{Splits, digits};
 use taper_models::{InputSpec, build};
-use taper_nn::{Context, Device, RandomKey};
+use taper_nn::{Context, Device, RandomKey, Tensor};
 
 /// Trains the digits' model with the configuration changed, and hands over what came out and the weights.
 fn fit(change: impl FnOnce(&mut Config), reporter: &mut dyn Reporter, stop: &AtomicBool) -> (Result<Outcome>, Params) {

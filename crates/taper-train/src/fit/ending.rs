@@ -1,0 +1,107 @@
+//! What is measured and saved: after an epoch, and at the end.
+
+use super::state::State;
+use super::{Fit, Outcome};
+use crate::{EvaluateOptions, Evaluation, Predictions, Reporter, Result, Split, Views, evaluate};
+use std::time::Instant;
+use taper_data::Dataset;
+use taper_nn::taper_tensor::Element;
+use taper_nn::{no_grad, weights};
+
+impl<D: Dataset + Sync> Fit<'_, D> {
+    /// Measures on `data`, with the averaged weights if there are any.
+    pub(super) fn measure<T>(
+        &self,
+        state: &mut State<T>,
+        data: &D,
+        split: Split,
+        views: Views,
+        reporter: &mut dyn Reporter,
+    ) -> Result<Option<(Evaluation, Predictions)>> {
+        let _span = tracing::info_span!("evaluate").entered();
+        let start = Instant::now();
+        let (batch_size, augment) = (self.config().train.eval_batch_size, self.config().normalization());
+        let options = EvaluateOptions { batch_size, views, augment, split };
+        let found = state.averaged(|| {
+            no_grad(|| evaluate(self.learner.model, self.params(), data, &options, self.stop, reporter))
+        })?;
+        state.progress.times.measuring += start.elapsed().as_secs_f64();
+        Ok(found)
+    }
+
+    /// All steps are made: what is left is the test.
+    pub(super) fn finish<T: Element>(&mut self, state: &mut State<T>, reporter: &mut dyn Reporter) -> Result<Outcome> {
+        if self.config().regularization.patience > 0 && state.progress.best.is_some() {
+            // The best weights were put aside as they were measured: averaged, if they were.
+            state.ema = None;
+            match self.folder {
+                Some(folder) => weights::load(&self.params().all(), folder.best())?,
+                None => self.params().all().iter().zip(&state.best).try_for_each(|(param, best)| param.set(best))?,
+            }
+        }
+        state.averaged(|| self.save_model())?;
+        let mut outcome = self.outcome(state);
+        let Some(data) = self.test else { return Ok(outcome) };
+        let before = state.progress.times.measuring;
+        let Some((found, predictions)) = self.measure(state, data, Split::Test, self.config().train.views, reporter)?
+        else {
+            return Ok(Outcome { stopped: true, ..outcome });
+        };
+        if !found.loss.is_finite() {
+            return Err(self.not_finite("the test loss", state.progress.step, state));
+        }
+        (outcome.test, outcome.predictions, outcome.times) = (Some(found), predictions, state.progress.times);
+        state.logs.test(&found, outcome.times.measuring - before)?;
+        Ok(outcome)
+    }
+
+    pub(super) fn outcome<T>(&self, state: &State<T>) -> Outcome {
+        Outcome {
+            steps: state.progress.step,
+            last: state.progress.last,
+            best: state.progress.best,
+            times: state.progress.times,
+            warnings: state.monitor.warnings().to_vec(),
+            ..Outcome::default()
+        }
+    }
+
+    /// Saves a checkpoint.
+    pub(super) fn save<T>(&self, state: &mut State<T>) -> Result<()> {
+        let Some(folder) = self.folder else { return Ok(()) };
+        let start = Instant::now();
+        state.progress.epoch.before += start.duration_since(std::mem::replace(&mut state.clock, start)).as_secs_f64();
+        state.checkpoint(self.params(), &self.hooks)?.write(&folder.last())?;
+        state.progress.times.saving += start.elapsed().as_secs_f64();
+        // Saving is no part of the next step's time.
+        (state.saved, state.since) = (Instant::now(), Instant::now());
+        Ok(())
+    }
+
+    /// Puts the weights, as measured, aside as the best so far: in the folder, or in memory for early stopping.
+    pub(super) fn save_best<T>(&self, state: &mut State<T>) -> Result<()> {
+        let all = self.params().all();
+        match self.folder {
+            Some(folder) => state.averaged(|| Ok(weights::save(&all, folder.best())?)),
+            None if self.config().regularization.patience > 0 => {
+                state.best = state.averaged(|| Ok(all.iter().map(|param| param.tensor().detach()).collect()))?;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn save_model(&self) -> Result<()> {
+        match self.folder {
+            Some(folder) => Ok(weights::save(&self.params().all(), folder.model())?),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn stopped<T>(&self, state: &mut State<T>) -> Result<Outcome> {
+        self.save(state)?;
+        state.logs.stopped()?;
+        state.averaged(|| self.save_model())?;
+        Ok(Outcome { stopped: true, ..self.outcome(state) })
+    }
+}

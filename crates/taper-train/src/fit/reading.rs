@@ -1,0 +1,59 @@
+//! What steps have left on the device, read and told of.
+
+use super::Fit;
+use super::state::State;
+use crate::scalars::Scalars;
+use crate::{Error, Reporter, Result, RunFolder};
+use std::time::Instant;
+use taper_data::Dataset;
+
+impl<D: Dataset + Sync> Fit<'_, D> {
+    /// Reads what the steps since the last reading have left on the device, and tells of each in order, up to the first
+    /// that was not finite.
+    pub(super) fn read<T>(&self, state: &mut State<T>, reporter: &mut dyn Reporter) -> Result<()> {
+        let waiting = std::mem::take(&mut state.waiting);
+        let found = Scalars::read(&waiting.iter().map(|step| &step.found).collect::<Vec<_>>())?;
+        // The device has made all these steps by now; before, the host's clock knew nothing of it.
+        let time = state.since.elapsed().as_secs_f64() / waiting.iter().map(|step| step.samples).sum::<usize>() as f64;
+        let mut failure = None;
+        for (i, (step, found_here)) in waiting.iter().zip(&found).enumerate() {
+            let (loss, taken) = (found_here[0], found_here[2]);
+            step.span.in_scope(|| tracing::debug!(loss));
+            if loss.is_finite() {
+                state.kept.confirm(step.step - 1);
+            }
+            let what = match (loss.is_finite(), taken != 0.0) {
+                (true, true) => continue,
+                (true, false) => "a gradient",
+                (false, _) => "the loss",
+            };
+            if loss.is_finite() && found[i..].iter().all(|found| found[2] == 0.0) {
+                // The weights are as they were before this step, and their loss was finite.
+                state.kept.confirm_now(step.step - 1, self.params());
+            }
+            failure = Some((i, self.not_finite(what, step.step, state)));
+            break;
+        }
+        let good = failure.as_ref().map_or(waiting.len(), |(i, _)| *i);
+        for (step, found) in waiting.iter().zip(&found).take(good) {
+            let (loss, correct, norms) = (found[0], found[1], &found[3..]);
+            state.progress.epoch.add(step.samples, loss, correct as usize, time * step.samples as f64);
+            if step.step.is_multiple_of(self.config().train.log_every) {
+                state.logs.step(step.step, loss, step.lr, state.monitor.names(), norms)?;
+                state.monitor.observe(step.step, norms).iter().for_each(|warning| reporter.note(warning));
+            }
+            reporter.step(&state.progress.epoch.report(step.step, state.steps, state.progress.step, loss));
+        }
+        state.since = Instant::now();
+        failure.map_or(Ok(()), |(_, error)| Err(error))
+    }
+
+    /// Puts the last good weights back, saves them, and says what happened at `step`.
+    pub(super) fn not_finite<T>(&self, what: &'static str, step: u64, state: &State<T>) -> Error {
+        let kept = state.kept.restore(self.params()).map_err(Error::from);
+        match kept.and_then(|kept| self.save_model().map(|()| kept)) {
+            Ok(kept) => Error::NotFinite { what, step, kept, saved: self.folder.map(RunFolder::model) },
+            Err(error) => error,
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The loop itself: epochs, and the steps of one.
+
+use super::state::{State, Waiting};
+use super::{Fit, Outcome};
+use crate::hook::{Flow, StepView};
+use crate::learner::Learned;
+use crate::scalars::Scalars;
+use crate::{EpochReport, Reporter, Result, Split, Views};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+use taper_data::{Dataset, Pipeline};
+use taper_nn::taper_tensor::{Element, profile};
+use taper_nn::{DType, Tensor};
+
+impl<D: Dataset + Sync> Fit<'_, D> {
+    pub(super) fn epochs<T: Element>(
+        &mut self,
+        loader: &mut Pipeline<'_, T>,
+        state: &mut State<T>,
+        reporter: &mut dyn Reporter,
+    ) -> Result<Outcome> {
+        while !state.progress.done {
+            // Also before the first: a run may be killed where it was to pause, and resumed with the same pause ahead.
+            let ended = state.progress.epoch.number + u64::from(state.progress.measured);
+            if self.pause_after.is_some_and(|epochs| ended >= epochs) {
+                return Ok(Outcome { paused: true, ..self.outcome(state) });
+            }
+            state.next_epoch();
+            match self.epoch(loader, state, reporter)? {
+                None => return self.stopped(state),
+                Some(Flow::Stop) => state.progress.done = true,
+                Some(Flow::Continue) => state.progress.done = state.progress.step >= state.steps,
+            }
+            self.save(state)?;
+        }
+        self.finish(state, reporter)
+    }
+
+    /// Makes the steps that are left of the epoch under way, and measures it. `None` when stopped.
+    pub(super) fn epoch<T: Element>(
+        &mut self,
+        loader: &mut Pipeline<'_, T>,
+        state: &mut State<T>,
+        reporter: &mut dyn Reporter,
+    ) -> Result<Option<Flow>> {
+        let (number, steps) = (state.progress.epoch.number, state.progress.epoch.steps);
+        let _span = tracing::info_span!("epoch", epoch = number + 1).entered();
+        let start = Instant::now();
+        let accumulate = self.config().train.accumulate;
+        // The last step may have had fewer batches than the others.
+        let position = (state.progress.epoch.made * accumulate) as usize;
+        loader.start_epoch(number, position.min(loader.len()))?;
+        state.since = start;
+        state.idle_before = state.progress.epoch.idle;
+        let view = self.view(state);
+        self.hooks.iter_mut().try_for_each(|hook| hook.before_epoch(&view, number + 1))?;
+        while state.progress.epoch.made < steps && !state.progress.ending {
+            if self.stop.load(Ordering::Relaxed) {
+                self.read(state, reporter)?;
+                return Ok(None);
+            }
+            let flow = self.step(loader, state)?;
+            state.progress.epoch.idle = state.idle_before + loader.idle().as_secs_f64();
+            let step = state.progress.step;
+            let last = state.progress.epoch.made == steps || flow == Flow::Stop;
+            if step.is_multiple_of(self.config().train.log_every) || last {
+                self.read(state, reporter)?;
+            }
+            if flow == Flow::Stop {
+                state.progress.ending = true;
+                break;
+            }
+            let checkpoint = &self.config().checkpoint;
+            let by_step = checkpoint.every_steps > 0 && step.is_multiple_of(checkpoint.every_steps);
+            let minutes = state.saved.elapsed().as_secs_f64() / 60.0;
+            let by_time = checkpoint.every_minutes > 0.0 && minutes >= checkpoint.every_minutes;
+            if (by_step || by_time) && !last {
+                self.read(state, reporter)?;
+                self.save(state)?;
+            }
+        }
+        if let Some(gradients) = state.gradients.take() {
+            state.logs.gradients(state.progress.step, self.params(), &gradients)?;
+        }
+        // Before measuring, which takes a while: a kill meanwhile loses nothing.
+        if self.validation.is_some() {
+            self.save(state)?;
+        }
+        let validation = match self.validation {
+            Some(data) => match self.measure(state, data, Split::Validation, Views::One, reporter)? {
+                Some((found, _)) => Some(found),
+                None => return Ok(None),
+            },
+            None => None,
+        };
+        if validation.is_some_and(|found| !found.loss.is_finite()) {
+            return Err(self.not_finite("the validation loss", state.progress.step, state));
+        }
+        let epoch = &state.progress.epoch;
+        let report = EpochReport {
+            epoch: number + 1,
+            epochs: epoch.of,
+            steps: state.progress.step,
+            train_loss: epoch.mean_loss(),
+            train_accuracy: epoch.accuracy(),
+            validation,
+            lr: state.optimize.lr(),
+            images_per_s: epoch.images_per_s(),
+            idle: epoch.idle,
+            seconds: epoch.before + state.clock.elapsed().as_secs_f64(),
+        };
+        state.progress.times.training += epoch.seconds();
+        state.progress.times.waiting += epoch.idle;
+        self.epoch_ended(state, &report, reporter)
+    }
+
+    /// Tells everybody of an epoch that was measured.
+    pub(super) fn epoch_ended<T: Element>(
+        &mut self,
+        state: &mut State<T>,
+        report: &EpochReport,
+        reporter: &mut dyn Reporter,
+    ) -> Result<Option<Flow>> {
+        let (validation, regularization) = (report.validation, &self.config().regularization);
+        if let Some(found) = validation {
+            tracing::info!(train_loss = report.train_loss, loss = found.loss, accuracy = found.accuracy());
+            state.optimize.observe(found.loss);
+        } else {
+            tracing::info!(train_loss = report.train_loss);
+        }
+        let monitor = self.config().checkpoint.monitor;
+        if state.progress.ended(*report, monitor, regularization.min_delta) {
+            self.save_best(state)?;
+        }
+        state.logs.epoch(report, self.params(), &state.monitor)?;
+        reporter.epoch(report);
+        let view = self.view(state);
+        let mut flow = if state.progress.ending { Flow::Stop } else { Flow::Continue };
+        for hook in &mut self.hooks {
+            if hook.after_epoch(&view, report)? == Flow::Stop {
+                flow = Flow::Stop;
+            }
+        }
+        if regularization.patience > 0 && state.progress.stale() >= regularization.patience {
+            let best = state.progress.best.map_or(0, |best| best.epoch);
+            reporter.note(&format!(
+                "stopping early: epoch {best} was the best, {} have passed without a better one",
+                regularization.patience
+            ));
+            flow = Flow::Stop;
+        }
+        Ok(Some(flow))
+    }
+
+    /// One step. Nothing is read from the device.
+    pub(super) fn step<T: Element>(&mut self, loader: &mut Pipeline<'_, T>, state: &mut State<T>) -> Result<Flow> {
+        let step = state.progress.step + 1;
+        let _profiled = profile::step(step);
+        let span = tracing::info_span!("step", step);
+        let entered = span.enter();
+        let epoch = state.progress.epoch.number;
+        state.optimize.prepare(step - 1)?;
+        let view = self.view(state);
+        self.hooks.iter_mut().try_for_each(|hook| hook.before_step(&view, step))?;
+        let batches = self.config().train.accumulate;
+        let first = state.progress.epoch.made * batches;
+        let learned = self.learner.learn([epoch, first, batches], &mut state.batch, |batch| loader.next_into(batch))?;
+        let Learned { loss, correct, gradients, samples } = learned;
+        state.kept.offer(state.progress.step, self.params());
+        let outcome = state.optimize.step(&gradients)?;
+        state.ema_step()?;
+        let taken = match outcome.flag() {
+            Some(flag) => flag.clone(),
+            None => Tensor::ones([1], DType::U8, self.params().device())?,
+        };
+        // In the first step too, though nobody is told of them: so a run takes all the memory it ever will from its start.
+        let looked_at = step.is_multiple_of(self.config().train.log_every) || step == state.begun + 1;
+        let watched = looked_at && self.config().log.gradients;
+        let norms = if watched { state.norms(&gradients, self.params())? } else { Vec::new() };
+        let found = Scalars::row([&loss, &correct, &taken].into_iter().chain(&norms))?;
+        let lr = state.optimize.lr();
+        state.progress.step = step;
+        state.progress.epoch.made += 1;
+        let view = self.view(state);
+        let seen = StepView { step, epoch: epoch + 1, loss: &loss, gradients: &gradients };
+        let mut flow = Flow::Continue;
+        for hook in &mut self.hooks {
+            if hook.after_step(&view, &seen)? == Flow::Stop {
+                flow = Flow::Stop;
+            }
+        }
+        let last = state.progress.epoch.made == state.progress.epoch.steps || flow == Flow::Stop;
+        if last && state.logs.draws() {
+            state.gradients = Some(gradients);
+        }
+        drop(entered);
+        state.waiting.push(Waiting { step, samples, found, lr, span });
+        Ok(flow)
+    }
+}
