@@ -19,6 +19,11 @@ pub trait Dataset {
     /// The label of sample `index`, which is below [`Dataset::len`].
     fn label(&self, index: usize) -> i64;
 
+    /// How many classes there are. One more than the largest label, unless the data know better.
+    fn num_classes(&self) -> usize {
+        (0..self.len()).map(|index| self.label(index)).max().map_or(0, |label| label.max(0) as usize + 1)
+    }
+
     /// Whether there is no sample.
     fn is_empty(&self) -> bool {
         self.len() == 0
@@ -40,6 +45,9 @@ macro_rules! through_pointer {
             }
             fn label(&self, index: usize) -> i64 {
                 D::label(self, index)
+            }
+            fn num_classes(&self) -> usize {
+                D::num_classes(self)
             }
         }
     )*};

@@ -159,6 +159,10 @@ impl Dataset for ImageDataset {
     fn label(&self, index: usize) -> i64 {
         self.labels.get(index).copied().unwrap_or_default().into()
     }
+
+    fn num_classes(&self) -> usize {
+        self.classes.len()
+    }
 }
 
 /// The two parts of a dataset.

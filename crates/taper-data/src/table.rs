@@ -142,6 +142,10 @@ impl Dataset for TableDataset {
     fn label(&self, index: usize) -> i64 {
         self.labels.get(index).copied().unwrap_or_default()
     }
+
+    fn num_classes(&self) -> usize {
+        self.classes.len()
+    }
 }
 
 #[cfg(test)]

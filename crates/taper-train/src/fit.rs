@@ -171,8 +171,7 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
                 return Err(Error::Usage(format!("{what} {detail}")));
             }
         }
-        let largest = (0..self.train.len()).map(|index| self.train.label(index)).max();
-        self.learner.classes = largest.map_or(0, |label| label.max(0) as usize + 1);
+        self.learner.classes = self.train.num_classes();
         match self.params().dtype() {
             DType::F32 => self.run_as::<f32>(reporter),
             DType::F64 => self.run_as::<f64>(reporter),

@@ -129,8 +129,7 @@ impl LrRange {
         // A group that is trained for some epochs only is trained here all the time: these are no epochs of a run.
         settings.groups.iter_mut().for_each(|group| group.epochs = 0.0);
         let mut optimize = Optimize::new(&settings, params, self.steps, self.steps)?;
-        let classes = (0..train.len()).map(|i| train.label(i)).max().map_or(0, |label| label.max(0) as usize + 1);
-        let learner = Learner { config, model, params, objective: None, classes };
+        let learner = Learner { config, model, params, objective: None, classes: train.num_classes() };
         let loader = LoaderOptions {
             batch_size: config.train.batch_size,
             shuffle: config.train.shuffle.then_some(config.train.seed),

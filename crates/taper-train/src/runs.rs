@@ -3,6 +3,7 @@
 //! Files are read as they are, whatever version wrote them: `config.toml` as a table of any keys, `metrics.jsonl`
 //! line by line, unknown fields ignored. What cannot be read is told of its run alone.
 
+use crate::tune::LEDGER;
 use crate::{Error, Result, nearest};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -112,8 +113,8 @@ struct Line {
     stopped: bool,
 }
 
-/// All runs below `root`, by name; `root` alone if it is a run's folder itself. Hidden folders and files are passed
-/// over.
+/// All runs below `root`, by name; `root` alone if it is a run's folder itself. Hidden folders, files, and the folders of
+/// searches, whose trials are runs of their own, are passed over.
 ///
 /// # Errors
 /// Where `root` cannot be read. A run that cannot is listed with its problem.
@@ -124,7 +125,8 @@ pub fn list(root: &Path) -> Result<Vec<Run>> {
     } else {
         for entry in fs::read_dir(root).map_err(Error::io("read the folder", root))? {
             let path = entry.map_err(Error::io("read the folder", root))?.path();
-            if path.is_dir() && !name(&path).starts_with('.') {
+            let search = path.join(LEDGER).is_file();
+            if path.is_dir() && !search && !name(&path).starts_with('.') {
                 runs.push(read(&path));
             }
         }

@@ -463,5 +463,5 @@ fn the_learning_rate_finder_finds_one() {
             .to_string()
     };
     let falling = text(LrRange { from: 1.0, to: 0.1, steps: 10 });
-    assert!(falling.starts_with("learning-rate finder: expected rates that rise"), "{falling}");
+    assert!(falling.starts_with("to: expected a finite number above the first rate, 1, found 0.1"), "{falling}");
 }

@@ -153,3 +153,15 @@ fn runs_are_found_by_name_or_path_and_what_is_missing_is_told() {
     let text = list(&root.path().join("none")).unwrap_err().to_string();
     assert!(text.starts_with("cannot read the folder ") && text.contains("none"), "{text}");
 }
+
+#[test]
+fn a_searchs_folder_is_no_broken_run() {
+    let root = tempfile::tempdir().unwrap();
+    make(root.path(), "a", &config("digits", "0.1", 0), &format!("{}{END}", epoch(1, 0.5, 0.5)));
+    make(&root.path().join("tune-digits"), "trial-001", &config("digits", "0.2", 0), &epoch(1, 0.5, 0.5));
+    assert_eq!(list(root.path()).unwrap().len(), 2);
+    fs::write(root.path().join("tune-digits/ledger.toml"), "").unwrap();
+    let names: Vec<String> = list(root.path()).unwrap().into_iter().map(|run| run.name).collect();
+    assert_eq!(names, ["a"]);
+    assert_eq!(list(&root.path().join("tune-digits")).unwrap()[0].name, "trial-001");
+}

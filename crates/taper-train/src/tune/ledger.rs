@@ -11,7 +11,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
-const NAME: &str = "ledger.toml";
+pub(crate) const LEDGER: &str = "ledger.toml";
 
 /// The name of a trial's folder.
 pub(super) fn trial_name(number: u64) -> String {
@@ -94,7 +94,7 @@ impl Content {
     }
 }
 
-/// `NAME is THERE there and HERE here`, for each part in which two searches differ.
+/// `LEDGER is THERE there and HERE here`, for each part in which two searches differ.
 fn differences(there: &Content, here: &Content) -> Vec<String> {
     let (there, here) = (there.parts(), here.parts());
     let names: BTreeSet<&String> = there.keys().chain(here.keys()).collect();
@@ -109,7 +109,7 @@ impl Ledger {
     /// # Errors
     /// When the folder holds another search, or other things, or cannot be written.
     pub fn open(dir: &Path, settings: &Settings, space: &Space, config: &Config) -> Result<Self> {
-        let path = dir.join(NAME);
+        let path = dir.join(LEDGER);
         let new = Content::new(settings, space, config);
         match fs::read_to_string(&path) {
             Ok(text) => Self::continued(path, &text, new),
@@ -174,6 +174,6 @@ fn refuse_files(dir: &Path) -> Result<()> {
     if entries.flatten().all(|entry| entry.file_name().as_encoded_bytes().starts_with(b".")) {
         return Ok(());
     }
-    let detail = format!("the folder holds files but no {NAME}, so it is of no search; name another or remove it");
+    let detail = format!("the folder holds files but no {LEDGER}, so it is of no search; name another or remove it");
     Err(Error::RunFolder { path: dir.to_path_buf(), detail })
 }

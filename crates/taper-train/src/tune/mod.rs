@@ -56,6 +56,7 @@ pub use space::{Range, Space};
 pub use standings::Standing;
 
 use self::asha::{Done, Job};
+pub(crate) use self::ledger::LEDGER;
 use self::ledger::{Ledger, trial_name};
 use crate::{Config, Error, Override, Result};
 use std::path::{Path, PathBuf};

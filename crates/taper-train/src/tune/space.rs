@@ -221,7 +221,7 @@ mod tests {
             ("", "expected at least one key with its range: { uniform = [low, high] }, "),
             ("[optimizer]", "expected at least one key with its range: "),
             ("optimizer.lrr = { log = [1, 2] }", "unknown key `optimizer.lrr`; did you mean optimizer.lr?"),
-            ("optimizer = 3", "unknown key `optimizer`; known: "),
+            ("optimizer = 3", "unknown key `optimizer`; it is a table, of optimizer.name, "),
             ("optimizer.lr = 0.1", "optimizer.lr: expected { uniform = [low, high] }, "),
             ("optimizer.lr = { normal = [0, 1] }", "optimizer.lr: expected { uniform = "),
             ("optimizer.lr = { log = [1, 2], choice = [1] }", "optimizer.lr: expected { uniform = "),
