@@ -186,7 +186,9 @@ pub(crate) fn fill<D: Dataset, T: Element>(
     batch.shape.extend_from_slice(sample_shape);
     batch.labels.clear();
     batch.labels.extend(indices.iter().map(|&i| dataset.label(i)));
-    batch.inputs.resize(indices.len() * size, T::from_f64(0.0));
+    if batch.inputs.len() != indices.len() * size {
+        batch.inputs = vec![T::from_f64(0.0); indices.len() * size];
+    }
     // A size of 0 makes no chunks of 0: a shape with no values has nothing to write.
     for (sample, &i) in batch.inputs.chunks_exact_mut(size.max(1)).zip(indices) {
         read(i, sample);

@@ -141,9 +141,7 @@ impl<'scope, T: Element> Pipeline<'scope, T> {
                 dataset.read_sample(i, &mut scratch.values);
                 let whole = augmenter.apply(&mut scratch.values, &mut scratch.spare, epoch.number, i);
                 debug_assert!(whole.is_ok(), "samples are of the shape that was checked");
-                for (out, &value) in sample.iter_mut().zip(&scratch.values) {
-                    *out = T::from_f64(f64::from(value));
-                }
+                T::convert_f32(&scratch.values, sample);
             }),
         });
         let mut pipeline = Self {

@@ -27,11 +27,14 @@ impl Histogram {
     /// The histogram of the finite ones among `values`; `None` where there are none. What lies beyond the outermost
     /// limits counts in the outermost buckets.
     pub fn new<T: Copy + Into<f64>>(values: &[T]) -> Option<Self> {
-        let edges = edges();
+        let Edges { edges, first_above } = edges();
         let mut counts = vec![0_u64; edges.len() - 1];
         let (mut min, mut max, mut num, mut sum, mut sum_squares) = (f64::INFINITY, f64::NEG_INFINITY, 0, 0.0, 0.0);
         for value in values.iter().map(|&value| -> f64 { value.into() }).filter(|value| value.is_finite()) {
-            let above = edges.partition_point(|&edge| edge <= value);
+            let mut above = first_above[place(value)];
+            while above < edges.len() && edges[above] <= value {
+                above += 1;
+            }
             counts[above.clamp(1, edges.len() - 1) - 1] += 1;
             (min, max) = (value.min(min), value.max(max));
             num += 1;
@@ -53,9 +56,26 @@ impl Histogram {
     }
 }
 
-/// The limits of all buckets: `1e-12` times 1.1, again and again, their negatives and 0.
-fn edges() -> &'static [f64] {
-    static EDGES: OnceLock<Vec<f64>> = OnceLock::new();
+/// The limits of all buckets, and where to look for a value among them.
+struct Edges {
+    /// `1e-12` times 1.1, again and again, their negatives and 0.
+    edges: Vec<f64>,
+    /// For each [`place`] of numbers the first edge above the smallest of them; the others have a few more to pass.
+    first_above: Vec<usize>,
+}
+
+/// Bits of a mantissa that make a place: eight places from one power of two to the next, which are seven edges.
+const MANTISSA: u32 = 3;
+
+/// Where a number is, in the order of numbers: the first bits of it.
+fn place(value: f64) -> usize {
+    let bits = value.to_bits();
+    let ordered = if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
+    (ordered >> (52 - MANTISSA)) as usize
+}
+
+fn edges() -> &'static Edges {
+    static EDGES: OnceLock<Edges> = OnceLock::new();
     EDGES.get_or_init(|| {
         let positive =
             || std::iter::successors(Some(1e-12), |limit| Some(limit * 1.1)).take_while(|&limit| limit < 1e20);
@@ -63,6 +83,30 @@ fn edges() -> &'static [f64] {
         edges.reverse();
         edges.push(0.0);
         edges.extend(positive());
-        edges
+        let places = 1 << (12 + MANTISSA);
+        let above = |place: usize| edges.partition_point(|&edge| self::place(edge) < place);
+        let first_above = (0..places).map(above).collect();
+        Edges { edges, first_above }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// What is looked up is what a search through all edges finds.
+        #[test]
+        fn every_number_is_in_its_bucket(bits in any::<u64>(), exponent in -45..70_i32) {
+            let near = f64::from_bits(bits & !(0x7ff << 52) | (1023_u64.wrapping_add_signed(exponent.into())) << 52);
+            let edges = &edges().edges;
+            let of_edges = [edges[bits as usize % edges.len()], near, f64::from_bits(bits)];
+            for value in of_edges.into_iter().filter(|value| value.is_finite()) {
+                let found = Histogram::new(&[value]).unwrap();
+                let above = edges.partition_point(|&edge| edge <= value).clamp(1, edges.len() - 1);
+                prop_assert_eq!(found.limits[1..].to_vec(), vec![edges[above]], "{}", value);
+            }
+        }
+    }
 }
