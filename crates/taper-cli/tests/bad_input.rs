@@ -144,7 +144,7 @@ fn what_fits_neither_model_nor_data_is_told() {
     ] {
         place.fails(&format!("train digits {flags}"), 2, &[text, "hint: "]);
     }
-    assert_eq!(place.path("runs").read_dir().unwrap().count(), 0);
+    assert!(!place.path("runs").exists());
 }
 
 #[test]

@@ -208,13 +208,11 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
             }
             let limit = if train.max_steps == 0 { u64::MAX } else { train.max_steps };
             let steps = train.epochs.saturating_mul(per_epoch).min(limit);
+            let _claim = self.folder.map(RunFolder::claim).transpose()?;
             let from = self.checkpoint()?;
             let begun = from.is_some();
-            if let Some(folder) = self.folder {
-                folder.create_checkpoints()?;
-                if !folder.config().is_file() {
-                    folder.write_config(self.config(), None)?;
-                }
+            if let Some(folder) = self.folder.filter(|folder| !folder.config().is_file()) {
+                folder.write_config(self.config(), None)?;
             }
             let mut state = State::<T>::new(&self.learner, self.folder, [steps, per_epoch], from, &mut self.hooks)?;
             let _span = tracing::info_span!("run", steps).entered();

@@ -2,7 +2,7 @@
 
 use crate::record::Record;
 use crate::{Config, Error, Result, timestamp};
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -29,22 +29,17 @@ impl RunFolder {
         Ok(Self(path))
     }
 
-    /// The folder of a run that is to be resumed, made if it is not there. What a kill has left half written is removed.
+    /// The folder of a run that is to be resumed, made if it is not there.
     ///
     /// # Errors
     /// When it holds files, but no run's.
     pub fn resume(path: impl Into<PathBuf>) -> Result<Self> {
         let folder = Self(path.into());
-        if !folder.config().is_file() {
-            for half in half_written(&folder.0) {
-                let _ = fs::remove_file(half);
-            }
-            return Self::create(folder.0);
+        if folder.config().is_file() {
+            return Ok(folder);
         }
-        for half in half_written(&folder.0).into_iter().chain(half_written(&folder.checkpoints())) {
-            fs::remove_file(&half).map_err(Error::io("remove", &half))?;
-        }
-        Ok(folder)
+        remove_half_written(&folder.0)?;
+        Self::create(folder.0)
     }
 
     /// Makes a new folder `ROOT/NAME-YYYYMMDD-HHMMSS` (UTC).
@@ -163,10 +158,29 @@ impl RunFolder {
         Ok((config, record))
     }
 
-    /// Makes the folder of the checkpoints.
-    pub(crate) fn create_checkpoints(&self) -> Result<()> {
+    /// Takes the folder for this run alone, as long as the returned file is there, makes the folder of the checkpoints, and
+    /// removes what a kill has left half written.
+    ///
+    /// # Errors
+    /// When another process, or another run of this one, has taken it.
+    pub(crate) fn claim(&self) -> Result<File> {
         let path = self.checkpoints();
-        fs::create_dir_all(&path).map_err(Error::io("create the folder", &path))
+        fs::create_dir_all(&path).map_err(Error::io("create the folder", &path))?;
+        let path = self.lock();
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(Error::io("write", &path))?;
+        // A file system that has no locks makes nothing worse than it was.
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            let detail = "this run is being trained already: wait for that to end, or stop it first";
+            return Err(Error::RunFolder { path: self.0.clone(), detail: detail.into() });
+        }
+        remove_half_written(&self.0)?;
+        remove_half_written(&self.checkpoints())?;
+        Ok(file)
+    }
+
+    fn lock(&self) -> PathBuf {
+        self.checkpoints().join("lock")
     }
 
     /// Removes the folder unless training had begun: a run that failed before leaves nothing behind.
@@ -176,19 +190,22 @@ impl RunFolder {
         }
         // What is not there, or holds something else, stays as it is, which is what is wanted.
         let _ = fs::remove_file(self.config());
+        let _ = fs::remove_file(self.lock());
         let _ = fs::remove_dir(self.checkpoints());
         let _ = fs::remove_dir(&self.0);
     }
 }
 
-/// What is beside a file that a kill kept from being renamed.
-fn half_written(folder: &Path) -> Vec<PathBuf> {
-    let half = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with('.') && name.ends_with(".tmp")
-    };
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).filter(half).collect()
+/// Removes what is beside a file that a kill kept from being renamed.
+fn remove_half_written(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let (name, path) = (entry.file_name(), entry.path());
+        let name = name.to_string_lossy();
+        if name.starts_with('.') && name.ends_with(".tmp") {
+            fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+        }
+    }
+    Ok(())
 }
 
 /// The table of its own that a record has in `config.toml`.

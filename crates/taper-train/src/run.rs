@@ -77,6 +77,10 @@ pub fn train(
     let trained = train_in(&folder, experiment, &source, config, device, &options, reporter);
     if new && trained.is_err() {
         folder.remove_if_not_begun();
+        if options.run_dir.is_none() {
+            // Only if it is empty, and so was made for this run.
+            let _ = std::fs::remove_dir(&options.runs);
+        }
     }
     trained.map(|(record, outcome)| (folder, record, outcome))
 }
@@ -110,7 +114,6 @@ fn train_in(
         None => Record::new(experiment.name(), options.commit.clone(), params.count(), dataset),
     };
     folder.write_config(config, Some(&record))?;
-    folder.create_checkpoints()?;
     let mut fit = Fit::new(config, &*model, &params, &loaded.splits.train).folder(folder).stop(options.stop);
     if options.test {
         fit = fit.test(&loaded.splits.test);

@@ -219,6 +219,33 @@ fn what_cannot_be_resumed_is_told() {
     resume(&settings, &plain(0), true).unwrap();
 }
 
+/// Tries to resume the run that is under way, from another place, after each step.
+struct Twice<'a>(&'a Config, &'a Data, &'a RunFolder);
+
+impl Hook for Twice<'_> {
+    fn after_step(&mut self, _run: &RunView<'_>, _step: &StepView<'_>) -> Result<Flow> {
+        let text = plain(0).fit(self.0, self.1, Some((self.2, true)), None, Vec::new()).unwrap_err().to_string();
+        assert!(text.contains("this run is being trained already"), "{text}");
+        Ok(Flow::Continue)
+    }
+}
+
+#[test]
+fn one_trains_a_run_at_a_time() {
+    let data = Data::few();
+    let settings = config(&["train.epochs=1", "train.batch_size=32", "optimizer.lr=0.01"]);
+    let root = tempfile::tempdir().unwrap();
+    let folder = RunFolder::create(root.path()).unwrap();
+    let (disturbed, whole) = (plain(0), plain(0));
+    let mut twice = Twice(&settings, &data, &folder);
+    disturbed.fit(&settings, &data, Some((&folder, false)), None, vec![&mut twice]).unwrap();
+    whole.fit(&settings, &data, None, None, Vec::new()).unwrap();
+    assert!(disturbed.bits() == whole.bits());
+    // When it has ended, the folder is free.
+    let mut end = End { after: 0, stop: None };
+    plain(1).fit(&settings, &data, Some((&folder, true)), None, vec![&mut end]).unwrap();
+}
+
 /// What a resumed run puts back when a loss becomes NaN are the weights that it began with, and it says after how many steps.
 #[test]
 fn good_weights_are_counted_from_the_checkpoint() {
