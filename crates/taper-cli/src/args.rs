@@ -29,7 +29,7 @@ impl Cli {
 pub enum Command {
     Train(&'static Experiment, TrainArgs),
     FindLr(&'static Experiment, FindLrArgs),
-    Tune(TuneArgs),
+    Tune(&'static Experiment, TuneArgs),
     Eval(EvalArgs),
     Runs(RunsArgs),
     Download(DownloadArgs),
@@ -174,7 +174,12 @@ fn read(matches: ArgMatches) -> Result<Cli, clap::Error> {
             args.settings.flags = settings::flags(found, settings::counts_for_rates);
             Command::FindLr(experiment, args)
         }
-        Some(("tune", found)) => Command::Tune(TuneArgs::from_arg_matches(found)?),
+        Some(("tune", tune)) => {
+            let (experiment, found) = experiment(tune)?;
+            let mut args = TuneArgs::from_arg_matches(found)?;
+            args.settings.flags = settings::flags(found, settings::counts_for_trials);
+            Command::Tune(experiment, args)
+        }
         Some(("eval", found)) => Command::Eval(EvalArgs::from_arg_matches(found)?),
         Some(("runs", found)) => Command::Runs(RunsArgs::from_arg_matches(found)?),
         Some(("download", found)) => Command::Download(DownloadArgs::from_arg_matches(found)?),
@@ -227,6 +232,8 @@ fn command() -> clap::Command {
     let find_lr = with_experiments("find-lr", "Look for a good learning rate, and draw the curve", |e| {
         of_experiment::<FindLrArgs>(e, settings::counts_for_rates)
     });
+    let tune_about = "Search for good values of configuration keys, by successive halving or at random";
+    let tune = with_experiments("tune", tune_about, |e| of_experiment::<TuneArgs>(e, settings::counts_for_trials));
     let command = clap::Command::new("taper")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Neural networks, trained from a clean clone")
@@ -236,7 +243,7 @@ fn command() -> clap::Command {
         .args([verbose, log_format])
         .subcommand(train)
         .subcommand(find_lr)
-        .subcommand(TuneArgs::augment_args(clap::Command::new("tune")))
+        .subcommand(tune)
         .subcommand(EvalArgs::augment_args(clap::Command::new("eval")))
         .subcommand(RunsArgs::augment_args(clap::Command::new("runs")))
         .subcommand(DownloadArgs::augment_args(clap::Command::new("download")))
@@ -244,7 +251,7 @@ fn command() -> clap::Command {
     narrow(command)
 }
 
-/// `train NAME` or `find-lr NAME`, each flag with this experiment's default.
+/// `train NAME`, `find-lr NAME` or `tune NAME`, each flag with this experiment's default.
 fn of_experiment<A: Args>(experiment: &Experiment, wanted: fn(&str) -> bool) -> clap::Command {
     let config = experiment.config();
     A::augment_args(clap::Command::new(experiment.name()).args(settings::key_flags(&config, wanted)))

@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     let done = match &cli.command {
         Command::Train(experiment, args) => commands::train::run(experiment, args, cli.logs(), &mut output),
         Command::FindLr(experiment, args) => commands::find_lr::run(experiment, args, cli.logs(), &mut output),
-        Command::Tune(args) => commands::tune::run(args, cli.logs(), &mut output),
+        Command::Tune(experiment, args) => commands::tune::run(experiment, args, cli.logs(), &mut output),
         Command::Eval(args) => commands::eval::run(args, cli.logs(), &mut output),
         Command::Download(args) => commands::download::run(args, cli.logs(), &mut output),
         Command::Runs(args) => commands::runs::run(args, &mut output),

@@ -70,6 +70,11 @@ pub fn counts_for_rates(flag: &str) -> bool {
     !["lr", "epochs", "max-steps"].contains(&flag)
 }
 
+/// Those that say something to a search, which decides itself how long a trial is trained, and has a seed of its own.
+pub fn counts_for_trials(flag: &str) -> bool {
+    !["epochs", "max-steps", "seed"].contains(&flag)
+}
+
 /// Columns of a help text, at most.
 const COLUMNS: usize = 100;
 /// Where the meanings in the lists of recipes and keys begin.

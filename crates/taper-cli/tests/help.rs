@@ -83,6 +83,7 @@ fn help_fits_a_hundred_columns() {
         "find-lr",
         "find-lr cifar",
         "tune",
+        "tune cifar",
         "eval",
         "runs",
         "download",

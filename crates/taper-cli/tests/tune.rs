@@ -51,7 +51,7 @@ fn values_are_found_on_the_digits_and_again_after_an_end() {
     let (before, _) = ledger.rsplit_once("\n[[result]]\n").unwrap();
     assert_eq!(ledger.matches("[[result]]").count(), jobs(&ran.out));
     fs::write(place.path("runs/tune-digits/ledger.toml"), before).unwrap();
-    let rest = place.ok(&format!("{line} --set device.threads=1"));
+    let rest = place.ok(&format!("{line} --threads 1"));
     assert!(rest.out.contains(" jobs are done already; the search goes on from there"), "{}", rest.out);
     assert_eq!(jobs(&rest.out), 1);
     assert_eq!(place.read("runs/tune-digits/ledger.toml"), ledger);
@@ -83,7 +83,9 @@ fn what_is_wrong_is_told() {
     wrong("--method grid", &["'grid'", "asha, random"]);
     wrong("--set train.epoch=3", &["unknown key `train.epoch`; did you mean train.epochs"]);
     wrong("--set device.name=cup", &["unknown device `cup`"]);
-    place.fails("tune digitss --space space.toml", 2, &["unknown experiment `digitss`; did you mean digits?"]);
+    wrong("--recipe fast94", &["digits has no recipes"]);
+    wrong("--lr 0", &["error: --lr: expected a finite number above 0, found 0", "hint: `taper tune digits --help`"]);
+    place.fails("tune digitss --space space.toml", 2, &["'digitss'", "'digits'"]);
     place.fails("tune digits", 2, &["--space"]);
     place.fails("tune digits --space none.toml", 1, &["cannot read none.toml"]);
     fs::write(place.path("bad.toml"), "optimizer.lrr = { log = [1, 2] }").unwrap();
@@ -101,10 +103,13 @@ fn what_is_wrong_is_told() {
 
 #[test]
 fn every_flag_is_explained_with_its_default() {
-    let help = Place::new().ok("tune --help").out;
-    // All but --space, which has none.
-    let flags = help.lines().filter(|line| line.starts_with("      --")).count();
-    assert_eq!(help.matches("[default: ").count(), flags, "{help}");
+    let help = Place::new().ok("tune cifar --help").out;
+    let (flags, keys) = help.split_once("Recipes:").unwrap();
+    // All but --space, which has none; and --verbose.
+    let count = flags.lines().filter(|line| line.starts_with("      --")).count();
+    assert_eq!(flags.matches("[default: ").count(), count, "{help}");
+    assert!(["--epochs", "--max-steps", "--run-dir", "--resume"].iter().all(|flag| !flags.contains(flag)), "{help}");
+    assert!(flags.contains("--batch-size <N>") && keys.contains("  optimizer.lr "), "{help}");
 }
 
 /// Starts the program and waits until it has told of `jobs` jobs, or ended.

@@ -231,6 +231,13 @@ fn what_is_no_search_is_left_alone() {
     let text = open_with(&dir.path().join("a"), &here, SPACE, &steps).unwrap_err().to_string();
     assert_eq!(text, "train.max_steps: a search counts in epochs; leave it at 0, and give --max-epochs");
     assert!(!dir.path().join("a").exists());
+
+    // Before anything is trained: of the first trials some have a momentum and Adam, which has none.
+    let space = "optimizer.name = { choice = [\"sgd\", \"adam\"] }\noptimizer.momentum = { uniform = [0, 0.9] }";
+    let text = open_with(&dir.path().join("a"), &here, space, &config()).unwrap_err().to_string();
+    assert!(text.starts_with("trial ") && text.contains(" would have optimizer.momentum=0."), "{text}");
+    assert!(text.contains(", optimizer.name=adam: optimizer.momentum: adam has none; it is of sgd, "), "{text}");
+    assert!(!dir.path().join("a").exists());
 }
 
 /// Losses by hand: trial 2 is the best, trial 3 fails.

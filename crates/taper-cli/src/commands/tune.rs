@@ -4,6 +4,7 @@ use crate::commands::{commit, device, locate};
 use crate::failure::{Failure, INTERRUPTED};
 use crate::output::Output;
 use crate::progress::Download;
+use crate::settings::SettingArgs;
 use crate::stop;
 use clap::Args;
 use std::cell::RefCell;
@@ -13,14 +14,11 @@ use std::sync::atomic::AtomicBool;
 use taper::Device;
 use taper::data::{Event, LocateOptions, Located};
 use taper::train::tune::{Entry, Measured, Method, Search, Settings, Space, Trial, Trials};
-use taper::train::{Config, Experiment, Override, Reporter, Start, TrainOptions, experiment, train};
+use taper::train::{Config, Experiment, Reporter, Start, TrainOptions, train};
 
-/// Search for good values of configuration keys, by successive halving or at random
+/// What `tune` takes beside the flags that set a key, for all trials. Its description is the experiment's.
 #[derive(Args)]
 pub struct TuneArgs {
-    /// The experiment: cifar, digits
-    #[arg(value_name = "EXPERIMENT")]
-    pub experiment: String,
     /// A TOML file of keys with ranges, such as "optimizer.lr" = { log = [1e-4, 1e-1] }; or uniform, integer,
     /// log_integer, choice
     #[arg(long, value_name = "SPACE.toml")]
@@ -47,28 +45,17 @@ pub struct TuneArgs {
     /// The search's folder; where it holds this search, that is continued [default: runs/tune-EXPERIMENT]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
-    /// Look for the data in this folder, and nowhere else [default: $TAPER_DATA, the downloads' folder, the network]
-    #[arg(long, value_name = "DIR")]
-    pub data_dir: Option<PathBuf>,
-    /// Never touch the network [default: data that are nowhere else are downloaded]
-    #[arg(long)]
-    pub offline: bool,
-    /// A TOML file of settings that differ from the defaults; --set comes after it [default: none]
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Set any key of the configuration, for all trials; may be repeated [default: none]
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub set: Vec<String>,
     /// Print only the last line, the command of the best trial [default: a line a job and the table too]
     #[arg(long)]
     pub quiet: bool,
+    #[command(flatten)]
+    pub settings: SettingArgs,
 }
 
-pub fn run(args: &TuneArgs, logs: bool, output: &mut Output) -> Result<u8, Failure> {
-    let hint = "`taper tune --help` explains the flags, `taper train EXPERIMENT --help` the keys";
-    let experiment = experiment(&args.experiment)?;
-    let wrong = |failure: Failure| failure.usage_hint(hint);
-    let config = config(args, experiment).map_err(wrong)?;
+pub fn run(experiment: &Experiment, args: &TuneArgs, logs: bool, output: &mut Output) -> Result<u8, Failure> {
+    let hint = format!("`taper tune {} --help` explains flags and keys", experiment.name());
+    let wrong = |failure: Failure| failure.usage_hint(&hint);
+    let config = args.settings.change(experiment.config(), experiment).map_err(wrong)?;
     let device = device(&config).map_err(wrong)?;
     let mut search = open(args, experiment, &config).map_err(wrong)?;
     let screen = Screen { output: RefCell::new(output), quiet: args.quiet };
@@ -77,14 +64,14 @@ pub fn run(args: &TuneArgs, logs: bool, output: &mut Output) -> Result<u8, Failu
         experiment,
         config: search.config().clone(),
         device,
-        locate: locate(&args.data_dir, args.offline),
+        locate: locate(&args.settings.data_dir, args.settings.offline),
         stop: Arc::new(AtomicBool::new(false)),
         listening: false,
         screen: &screen,
         download: Download::new(args.quiet, logs),
     };
     let ended = search.run(&mut runs, &mut |search, entry| screen.line(&job(search, entry)));
-    let smaller = "smaller batches need less: train.batch_size, train.eval_batch_size";
+    let smaller = "smaller batches need less: --batch-size";
     if !ended.map_err(|error| wrong(Failure::of_run(error, smaller)))? {
         let (jobs, dir) = (search.results().len(), search.dir().display());
         let text = format!("stopped; what {jobs} jobs found is in {dir}, and the same command continues the search");
@@ -99,18 +86,6 @@ pub fn run(args: &TuneArgs, logs: bool, output: &mut Output) -> Result<u8, Failu
     screen.line(&format!("The best is trial {}. To train it again:", best.trial));
     screen.output.borrow_mut().line(&search.command(best.trial, &experiment.config()));
     Ok(0)
-}
-
-/// The experiment's configuration with the file's differences, then those of `--set`.
-fn config(args: &TuneArgs, experiment: &Experiment) -> Result<Config, Failure> {
-    let mut config = experiment.config();
-    if let Some(path) = &args.config {
-        config = config.with(&Override::read_file(path)?)?;
-    }
-    for text in &args.set {
-        config = config.with(&[Override::parse(text)?])?;
-    }
-    Ok(config)
 }
 
 /// The search that the command line describes, begun or found in its folder.

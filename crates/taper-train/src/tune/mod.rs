@@ -58,8 +58,11 @@ pub use standings::Standing;
 use self::asha::{Done, Job};
 pub(crate) use self::ledger::LEDGER;
 use self::ledger::{Ledger, trial_name};
-use crate::{Config, Error, Override, Result};
+use crate::{Config, Error, Override, Result, optimize};
 use std::path::{Path, PathBuf};
+
+/// How many trials are looked at before the first is trained.
+const CHECKED: u64 = 100;
 
 /// One set of values, to be trained.
 #[derive(Debug, Clone, PartialEq)]
@@ -106,8 +109,8 @@ impl Search {
     /// The search in the folder `dir`: a new one if that is empty or does not exist, else the one that is there.
     ///
     /// # Errors
-    /// A setting out of range, a folder that holds a search with other settings (the text says which differ) or other
-    /// things.
+    /// A setting out of range, values that do not go together, a folder that holds a search with other settings (the text says
+    /// which differ) or other things.
     pub fn open(dir: impl Into<PathBuf>, settings: &Settings, space: Space, config: &Config) -> Result<Self> {
         let dir = dir.into();
         settings.check()?;
@@ -117,6 +120,7 @@ impl Search {
         }
         // Checked to be below 2^63.
         let config = config.with(&[Override::new("train.epochs", settings.max_epochs as i64)])?;
+        check_trials(settings, &space, &config)?;
         let ledger = Ledger::open(&dir, settings, &space, &config)?;
         Ok(Self { dir, config, space, ledger, rungs: settings.rungs() })
     }
@@ -182,6 +186,18 @@ impl Search {
         let Settings { eta, trials, .. } = *self.ledger.settings();
         asha::next_job(&done, self.rungs.len(), eta, trials)
     }
+}
+
+/// Errs when a trial cannot be trained at all, such as one whose optimiser lacks a key that is set: before any is. Looks at
+/// the first [`CHECKED`].
+fn check_trials(settings: &Settings, space: &Space, config: &Config) -> Result<()> {
+    (1..=settings.trials.min(CHECKED)).try_for_each(|number| {
+        let values = space.overrides(settings.seed, number);
+        config.with(&values).and_then(|config| optimize::check(&config)).map_err(|error| {
+            let values = values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            Error::Usage(format!("trial {number} would have {values}: {error}"))
+        })
+    })
 }
 
 /// Why a trial failed, if `error` is its own failure: in words that do not depend on where it ran or was interrupted.
