@@ -106,6 +106,19 @@ mod tests {
         assert_eq!(of("bench", &[]), "taper-bench");
     }
 
+    /// MNIST lies in the downloads' folder as it was fetched, and is read from there with `--offline` too.
+    #[test]
+    fn a_build_without_the_network_reads_compressed_files() {
+        let mut tree = cargo();
+        tree.args(["tree", "--locked", "--offline", "--package", "taper-cli", "--no-default-features"]);
+        tree.args(["--edges", "normal", "--prefix", "none", "--format", "{p} {f}"]).current_dir(root());
+        let output = tree.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        let data = text.lines().find(|line| line.starts_with("taper-data ")).unwrap_or_default();
+        assert!(data.contains("gzip") && !data.contains("download"), "{text}");
+        assert!(!text.contains("ureq") && !text.contains("rustls"), "{text}");
+    }
+
     #[test]
     fn the_network_is_built_in_unless_it_cannot_be_asked() {
         let may = |line: &str| {
