@@ -1,6 +1,6 @@
 //! Parameter groups: one optimiser made of several, and the patterns of names by which parameters are told apart.
 
-use super::{Optimizer, OptimizerState, check_distinct};
+use super::{Optimizer, OptimizerState, check_distinct, check_gradients};
 use taper_tensor::{Error, Gradients, Param, Result, Tensor};
 
 /// Several optimisers, each over its own parameters, as one. A gradient that is not finite in any part skips the step
@@ -45,6 +45,8 @@ impl Groups {
 
 impl Optimizer for Groups {
     fn step_where(&mut self, gradients: &Gradients, apply: Option<&Tensor>) -> Result<()> {
+        // Each part looks at its own again: here for all of them, so that none has moved when another refuses.
+        check_gradients("groups", &self.params(), gradients)?;
         self.parts.iter_mut().try_for_each(|part| part.step_where(gradients, apply))
     }
 

@@ -119,6 +119,23 @@ fn check_distinct(op: &'static str, params: &[Param]) -> Result<()> {
     }
 }
 
+/// Errs when a gradient is not like its parameter, as one that was set by hand may be: before anything is changed.
+fn check_gradients<'a>(op: &str, params: impl IntoIterator<Item = &'a Param>, gradients: &Gradients) -> Result<()> {
+    params.into_iter().filter(|param| param.trainable()).try_for_each(|param| {
+        let (Some(gradient), now) = (gradients.of_param(param), param.tensor()) else { return Ok(()) };
+        if gradient.shape() != now.shape() || gradient.dtype() != now.dtype() {
+            let [expected, came] = [&now, gradient].map(|tensor| format!("{} {}", tensor.dtype(), tensor.shape()));
+            let name = param.name();
+            return Err(Error::Parameter(format!("{op}: the gradient of {name}: expected {expected}, came {came}")));
+        }
+        if gradient.device() != now.device() {
+            let detail = "is on another device than it: move it there first";
+            return Err(Error::Parameter(format!("{op}: the gradient of {} {detail}", param.name())));
+        }
+        Ok(())
+    })
+}
+
 /// Errs unless `value` is finite and at least 0.
 fn check_not_negative(op: &'static str, name: &str, value: f64) -> Result<()> {
     // Written so that NaN is refused.

@@ -1,6 +1,6 @@
 //! An optimiser that treats each parameter for itself: the walk over them that all rules share.
 
-use super::{Moment, Optimizer, OptimizerState, Rule, check_distinct, check_not_negative, set_where};
+use super::{Moment, Optimizer, OptimizerState, Rule, check_distinct, check_gradients, check_not_negative, set_where};
 use taper_tensor::profile::{Phase, phase};
 use taper_tensor::{Gradients, Param, Result, Tensor, no_grad};
 
@@ -47,6 +47,7 @@ impl<R: Rule> PerParameter<R> {
 impl<R: Rule> Optimizer for PerParameter<R> {
     fn step_where(&mut self, gradients: &Gradients, apply: Option<&Tensor>) -> Result<()> {
         let _update = phase(Phase::Update);
+        check_gradients(R::NAME, self.slots.iter().map(|slot| &slot.param), gradients)?;
         let lr = self.rule.lr() * self.lr_factor;
         for slot in self.slots.iter_mut().filter(|slot| slot.param.trainable()) {
             let Some(gradient) = gradients.of_param(&slot.param) else { continue };

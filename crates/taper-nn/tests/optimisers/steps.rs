@@ -1,11 +1,11 @@
 //! Adam and SGD beside PyTorch's, step by step; what all steps have in common; ranges.
 
 use crate::common::{floats, numbers, recorded};
-use crate::{device, gradients, said};
+use crate::{device, every, gradients, param, said, values};
 use serde_json::Value;
 use taper_nn::{
-    Adagrad, AdagradConfig, Adam, AdamConfig, DType, Lamb, LambConfig, Lion, LionConfig, Muon, MuonConfig, Optimizer,
-    Param, Rmsprop, RmspropConfig, Sgd, SgdConfig, Tensor,
+    Adagrad, AdagradConfig, Adam, AdamConfig, DType, Groups, Lamb, LambConfig, Lion, LionConfig, Muon, MuonConfig,
+    Optimizer, Param, Rmsprop, RmspropConfig, Sgd, SgdConfig, Tensor,
 };
 
 fn optimizer(kind: &str, params: &Value, param: &Param) -> Box<dyn Optimizer> {
@@ -87,6 +87,47 @@ fn a_step_that_is_not_finite_is_skipped() {
             // It had no gradient in this step.
             assert_eq!(second.tensor().to_host().unwrap(), old_second);
         }
+    }
+}
+
+/// Whatever was set in a gradient's place: nothing moves, and the parameter is as it was.
+#[test]
+fn a_gradient_unlike_its_parameter_is_told() {
+    let (first, second) = (param("first", [1, 2]), param("second", [7, 1]));
+    let mut optimizers = every(&[&first, &second]);
+    let inner: Vec<Box<dyn Optimizer>> = vec![
+        Box::new(Sgd::new(vec![first.clone()], SgdConfig::default()).unwrap()),
+        Box::new(Adam::new(vec![second.clone()], AdamConfig::default()).unwrap()),
+    ];
+    optimizers.push(("groups", Box::new(Groups::new(inner).unwrap())));
+    let like = |shape: &[usize], dtype| Tensor::ones(shape, dtype, &device()).unwrap();
+    let elsewhere = Tensor::ones([7, 1], DType::F64, &crate::common::device()).unwrap();
+    for (name, mut optimizer) in optimizers {
+        let op = match name {
+            "adamw" => "adam",
+            "lookahead" => "sgd",
+            name => name,
+        };
+        for (wrong, text) in [
+            (like(&[1], DType::F64), ": expected f64 [7, 1], came f64 [1]"),
+            (like(&[7, 2], DType::F64), ": expected f64 [7, 1], came f64 [7, 2]"),
+            (like(&[7, 1], DType::F32), ": expected f64 [7, 1], came f32 [7, 1]"),
+            (elsewhere.clone(), " is on another device than it: move it there first"),
+        ] {
+            let mut found = gradients(&first, &[1.0, 1.0]);
+            found.set_param(&second, wrong);
+            let (before, flag) = ((values(&first), values(&second)), like(&[], DType::U8));
+            for apply in [None, Some(&flag)] {
+                let error = said(optimizer.step_where(&found, apply));
+                assert!(error.ends_with(&format!("{op}: the gradient of second{text}")), "{name}: {error}");
+            }
+            assert_eq!((values(&first), values(&second)), before, "{name}");
+            let steps = optimizer.state().counts;
+            assert!(steps.iter().all(|(_, count)| *count == 0), "{name}: {steps:?}");
+        }
+        let mut found = gradients(&first, &[1.0, 1.0]);
+        found.set_param(&second, like(&[7, 1], DType::F64));
+        assert!(optimizer.step(&found).unwrap().taken().unwrap(), "{name}");
     }
 }
 

@@ -19,7 +19,8 @@ impl Gradients {
         self.0.get(&param.variable().id)
     }
 
-    /// Puts another gradient in a parameter's place: a clipped or scaled one.
+    /// Puts another gradient in a parameter's place: a clipped or scaled one, of its shape and dtype, on its device.
+    /// Optimisers refuse to step with any other.
     pub fn set_param(&mut self, param: &Param, gradient: Tensor) {
         self.0.insert(param.variable().id, gradient);
     }
