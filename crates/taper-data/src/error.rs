@@ -4,6 +4,9 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// How damaged data are mended. Without one of its files a dataset still counts as found: the whole folder has to go.
+pub(crate) const MEND: &str = "remove the folder it is in and fetch the data again";
+
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -129,14 +132,12 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::MissingFile { path, expected } => write!(f, "{}: no such file; expected {expected}", path.display()),
+            Self::MissingFile { path, expected } => {
+                write!(f, "{}: no such file; expected {expected}; {MEND}", path.display())
+            }
             Self::FileSize { path, expected, found } => {
                 let what = if found < expected { "truncated" } else { "too large" };
-                write!(
-                    f,
-                    "{}: {what}: expected {expected} bytes, found {found}; remove it and fetch the data again",
-                    path.display()
-                )
+                write!(f, "{}: {what}: expected {expected} bytes, found {found}; {MEND}", path.display())
             }
             Self::Label { path, record, label, classes } => write!(
                 f,

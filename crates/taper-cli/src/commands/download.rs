@@ -28,6 +28,10 @@ pub fn run(args: &DownloadArgs, logs: bool, output: &mut Output) -> Result<u8, F
         return Err(Failure::failed(located.notice().lines().next().unwrap_or_default())
             .hint("the same command continues where a broken download ended; --data-dir uses a copy you have"));
     }
+    // One file is enough to be found: what was fetched before may have lost some, or a part of one.
+    if located.origin() == Origin::Downloads {
+        located.load()?;
+    }
     if !args.quiet {
         let place = located.path().map(|path| path.display().to_string()).unwrap_or_default();
         output.line(&match located.origin() {

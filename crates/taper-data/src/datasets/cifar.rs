@@ -104,7 +104,8 @@ mod tests {
         fs::remove_file(folder.join("data_batch_3.bin")).unwrap();
         let text = read_small(dir.path(), &manifest).unwrap_err().to_string();
         assert!(text.contains("data_batch_3.bin: no such file"), "{text}");
-        assert!(text.ends_with("expected a file of CIFAR-10 with 6146 bytes"), "{text}");
+        let advice = "6146 bytes; remove the folder it is in and fetch the data again";
+        assert!(text.ends_with(&format!("expected a file of CIFAR-10 with {advice}")), "{text}");
     }
 
     #[test]
@@ -114,7 +115,8 @@ mod tests {
             let (dir, folder) = folder_of(&manifest);
             fs::write(folder.join("test_batch.bin"), vec![0; found]).unwrap();
             let text = read_small(dir.path(), &manifest).unwrap_err().to_string();
-            let sizes = format!("test_batch.bin: {expected}: expected 6146 bytes, found {found}");
+            let sizes =
+                format!("test_batch.bin: {expected}: expected 6146 bytes, found {found}; remove the folder it is in");
             assert!(text.contains(&sizes), "{text}");
         }
     }

@@ -29,24 +29,8 @@ pub(crate) fn read(folder: &Path, files: &Files, manifest: &Manifest) -> Result<
     }
 }
 
-/// Checks that every file of the dataset is in `folder` and has its size.
-#[cfg(feature = "download")]
-pub(crate) fn check(folder: &Path, files: &Files, manifest: &Manifest) -> Result<()> {
-    for (names, records) in [(&files.train, manifest.records.train), (&files.test, manifest.records.test)] {
-        match files.layout {
-            Layout::Records => {
-                for name in names {
-                    open(&folder.join(name), manifest.file_bytes(records, names.len()), manifest)?;
-                }
-            }
-            Layout::Idx => idx::check(folder, names, records, manifest)?,
-        }
-    }
-    Ok(())
-}
-
 /// The file at `path`, which must have `expected` bytes.
-pub(super) fn open(path: &Path, expected: u64, manifest: &Manifest) -> Result<File> {
+fn open(path: &Path, expected: u64, manifest: &Manifest) -> Result<File> {
     let file = match File::open(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => {
             return Err(Error::MissingFile {

@@ -46,17 +46,6 @@ fn parts(folder: &Path, names: &[String], records: usize, manifest: &Manifest) -
     Ok([(folder.join(images), vec![records, height, width]), (folder.join(labels), vec![records])])
 }
 
-/// Checks that a split's files are there: plain with their size, or compressed.
-#[cfg(feature = "download")]
-pub(super) fn check(folder: &Path, names: &[String], records: usize, manifest: &Manifest) -> Result<()> {
-    for (path, shape) in parts(folder, names, records, manifest)? {
-        if path.is_file() || !compressed(&path).is_file() {
-            super::folder::open(&path, size(&shape), manifest)?;
-        }
-    }
-    Ok(())
-}
-
 /// The bytes of a file of `shape`.
 fn size(shape: &[usize]) -> u64 {
     (4 + 4 * shape.len() + shape.iter().product::<usize>()) as u64
@@ -77,8 +66,7 @@ fn decompress(path: &Path, expected: u64) -> Result<Vec<u8>> {
     let file = std::fs::File::open(path).map_err(Error::io("open", path))?;
     let bytes =
         super::folder::read_exactly(flate2::read::GzDecoder::new(std::io::BufReader::new(file)), path, expected);
-    bytes
-        .map_err(|error| Error::format(path, "gzip", format!("damaged: {error}; remove it and fetch the data again")))?
+    bytes.map_err(|error| Error::format(path, "gzip", format!("damaged: {error}; {}", crate::error::MEND)))?
 }
 
 #[cfg(not(feature = "gzip"))]
@@ -207,6 +195,7 @@ mod tests {
             };
             let text = changed(|bytes| bytes);
             assert!(text.contains("t10k-images-idx3-ubyte.gz: gzip: damaged: "), "{text}");
+            assert!(text.ends_with("; remove the folder it is in and fetch the data again"), "{text}");
             let text = changed(|bytes| gz(&bytes[1..]));
             assert!(text.contains("t10k-images-idx3-ubyte.gz: truncated: expected 22 bytes, found 21"), "{text}");
             // A bomb is not unpacked: one byte beyond what is expected is read, no more.

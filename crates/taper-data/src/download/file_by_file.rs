@@ -85,6 +85,19 @@ fn every_file_is_fetched_and_then_found() {
 }
 
 #[test]
+fn a_cut_compressed_file_is_not_taken_for_whole() {
+    let mut world = World::new();
+    let _servers = world.serve(|_| vec![Answer::Whole]);
+    let (name, bytes) = &world.files[1];
+    fs::write(world.fetch().unwrap().join(name), &bytes[..bytes.len() - 9]).unwrap();
+    let text = world.fetch().unwrap_err().to_string();
+    assert!(
+        text.contains(&format!("{name}: gzip: damaged: ")) && text.contains("; remove the folder it is in"),
+        "{text}"
+    );
+}
+
+#[test]
 fn what_is_there_is_verified_and_not_fetched_again() {
     let mut world = World::new();
     let staged = world.downloads().join(".mnist.files");

@@ -19,10 +19,12 @@ use std::path::{Path, PathBuf};
 
 impl Source {
     /// Fetches the dataset into the folder `downloads`, or finds it there, and returns the folder that holds its files.
+    /// All of them are read once, so that data that are there are whole.
     /// `progress` is told what happens. Two processes may do this at once: the second waits for the first.
     ///
     /// # Errors
-    /// When every mirror fails (the text says how each did), the disk refuses, or the dataset is not one to fetch.
+    /// When every mirror fails (the text says how each did), the disk refuses, files found there are missing or damaged
+    /// (the text says which), or the dataset is not one to fetch.
     pub fn download(&self, downloads: &Path, progress: &mut dyn FnMut(Event<'_>)) -> Result<PathBuf> {
         fetch(&self.manifest()?, downloads, progress)
     }
@@ -44,21 +46,22 @@ fn fetch_with(
         return Err(Error::Download(format!("{} is not fetched from the network", manifest.title)));
     };
     fs::create_dir_all(downloads).map_err(Error::io("create the folder", downloads))?;
-    let hidden = |what: &str| downloads.join(format!(".{}.{what}", manifest.name));
+    // By the folder that is made: two datasets may be of the same files (CIFAR-100's fine and coarse labels).
+    let hidden = |what: &str| downloads.join(format!(".{}.{what}", files.folder));
     let (part, unpacked, staged) = (hidden("part"), hidden("unpack"), hidden("files"));
     let _lock = lock(&hidden("lock"), progress)?;
 
     // Under the lock, whatever lies here of an earlier attempt is nobody's.
     remove_folder(&unpacked)?;
     if let Some(folder) = folder::folder(downloads, files, files.layout == Layout::Records) {
-        folder::check(&folder, files, manifest)?;
+        folder::read(&folder, files, manifest)?;
         remove_file(&part)?;
         remove_folder(&staged)?;
         return Ok(folder);
     }
     let Some(archive) = &manifest.archive else {
         fetch_files(client, manifest, &staged, progress)?;
-        folder::check(&staged, files, manifest)?;
+        folder::read(&staged, files, manifest)?;
         return move_into(&staged, files, downloads);
     };
     client.fetch(&archive.download(), &part, progress)?;
@@ -100,7 +103,7 @@ fn place(
 ) -> Result<PathBuf> {
     unpack::unpack(part, archive, unpacked)?;
     let from = unpacked.join(&files.folder);
-    folder::check(&from, files, manifest)
+    folder::read(&from, files, manifest)
         .map_err(|error| Error::Archive { path: part.to_path_buf(), detail: format!("after unpacking, {error}") })?;
     move_into(&from, files, downloads)
 }

@@ -58,14 +58,22 @@ impl World {
     }
 
     fn part(&self) -> PathBuf {
-        self.downloads().join(".cifar10.part")
+        self.hidden("part")
+    }
+
+    fn hidden(&self, what: &str) -> PathBuf {
+        self.downloads().join(format!(".cifar-10-batches-bin.{what}"))
     }
 
     /// Fetches, and returns what was told beside.
     fn fetch(&self) -> (Result<PathBuf>, Vec<String>) {
+        self.fetch_as(&self.manifest)
+    }
+
+    fn fetch_as(&self, manifest: &Manifest) -> (Result<PathBuf>, Vec<String>) {
         let mut told = Vec::new();
         let client = Client::with(Duration::from_secs(10), Duration::from_millis(300), None);
-        let result = fetch_with(&client, &self.manifest, &self.downloads(), &mut |event| {
+        let result = fetch_with(&client, manifest, &self.downloads(), &mut |event| {
             if let Event::Note(text) = event {
                 told.push(text.to_string());
             }
@@ -78,7 +86,7 @@ impl World {
         assert_eq!(folder, self.downloads().join("cifar-10-batches-bin"));
         let splits = folder::read(folder, self.manifest.files.as_ref().unwrap(), &self.manifest).unwrap();
         assert_eq!(splits.test.images(), [14, 0, 3, 4, 14, 1, 3, 4]);
-        assert_eq!(self.names(), [".cifar10.lock", "cifar-10-batches-bin"]);
+        assert_eq!(self.names(), [".cifar-10-batches-bin.lock", "cifar-10-batches-bin"]);
     }
 
     fn names(&self) -> Vec<String> {
@@ -105,6 +113,23 @@ fn a_whole_download_is_unpacked_and_then_found() {
 }
 
 #[test]
+fn what_is_damaged_there_is_said_and_the_advice_helps() {
+    let mut world = World::new();
+    let server = world.serve(vec![Answer::Whole, Answer::Whole]);
+    let folder = world.fetch().0.unwrap();
+    fs::write(folder.join("data_batch_3.bin"), [0; 9]).unwrap();
+    let text = world.fetch().0.unwrap_err().to_string();
+    let advice = "remove the folder it is in and fetch the data again";
+    assert!(text.ends_with(&format!("data_batch_3.bin: truncated: expected 10 bytes, found 9; {advice}")), "{text}");
+    fs::remove_file(folder.join("data_batch_3.bin")).unwrap();
+    let text = world.fetch().0.unwrap_err().to_string();
+    assert!(text.contains("data_batch_3.bin: no such file; ") && text.ends_with(advice), "{text}");
+    fs::remove_dir_all(folder).unwrap();
+    world.check_whole(&world.fetch().0.unwrap());
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[test]
 fn a_cut_download_is_resumed_with_the_rest_alone() {
     let mut world = World::new();
     let server = world.serve(vec![Answer::Cut(70_000), Answer::Cut(50_000), Answer::Whole]);
@@ -127,8 +152,9 @@ fn a_stalled_download_is_resumed() {
 #[test]
 fn what_a_killed_process_left_is_resumed() {
     let mut world = World::new();
-    fs::create_dir_all(world.downloads().join(".cifar10.unpack/cifar-10-batches-bin")).unwrap();
-    fs::write(world.downloads().join(".cifar10.unpack/cifar-10-batches-bin/data_batch_1.bin"), b"half").unwrap();
+    let unpacked = world.hidden("unpack").join("cifar-10-batches-bin");
+    fs::create_dir_all(&unpacked).unwrap();
+    fs::write(unpacked.join("data_batch_1.bin"), b"half").unwrap();
     fs::write(world.part(), &world.archive[..5000]).unwrap();
     let server = world.serve(vec![Answer::Whole]);
     world.check_whole(&world.fetch().0.unwrap());
@@ -151,7 +177,7 @@ fn a_kill_after_the_move_leaves_the_data_and_the_next_call_tidies() {
     let server = world.serve(vec![Answer::Whole]);
     world.fetch().0.unwrap();
     fs::write(world.part(), &world.archive).unwrap();
-    fs::create_dir(world.downloads().join(".cifar10.unpack")).unwrap();
+    fs::create_dir(world.hidden("unpack")).unwrap();
     world.check_whole(&world.fetch().0.unwrap());
     assert_eq!(server.requests().len(), 1);
 }
@@ -187,7 +213,7 @@ fn a_wrong_checksum_is_refused_and_the_file_removed() {
     let _server = world.serve(vec![Answer::Other(changed)]);
     let text = world.fetch().0.unwrap_err().to_string();
     assert!(text.contains("wrong checksum: expected sha256 ") && text.contains("the file was removed"), "{text}");
-    assert_eq!(world.names(), [".cifar10.lock"]);
+    assert_eq!(world.names(), [".cifar-10-batches-bin.lock"]);
 }
 
 #[test]
@@ -237,7 +263,7 @@ fn an_archive_without_the_files_leaves_nothing() {
         text.contains("archive refused: after unpacking,") && text.contains("expected 10 bytes, found 9"),
         "{text}"
     );
-    assert_eq!(world.names(), [".cifar10.lock", ".cifar10.part"]);
+    assert_eq!(world.names(), [".cifar-10-batches-bin.lock", ".cifar-10-batches-bin.part"]);
 }
 
 #[test]
@@ -253,9 +279,11 @@ fn a_folder_that_cannot_be_written_is_said() {
 fn two_at_once_fetch_it_once() {
     let mut world = World::new();
     let server = world.serve(vec![Answer::Whole]);
+    // The second by another name: CIFAR-100's two sorts of labels are of the same files.
+    let coarse = Manifest { name: "cifar10-coarse".into(), ..world.manifest.clone() };
     let world = &world;
     std::thread::scope(|scope| {
-        let both = [scope.spawn(|| world.fetch().0), scope.spawn(|| world.fetch().0)];
+        let both = [&world.manifest, &coarse].map(|manifest| scope.spawn(|| world.fetch_as(manifest).0));
         for one in both {
             one.join().unwrap().unwrap();
         }
