@@ -86,6 +86,13 @@ fn exponential_decays_between_epochs_too() {
     assert_eq!((schedule.factor(5), schedule.factor(20)), (0.5, 0.0625));
 }
 
+/// As PyTorch's, which counts its milestones.
+#[test]
+fn a_milestone_that_comes_twice_counts_twice() {
+    let schedule = MultiStep::new(vec![1, 3, 3], 0.5).unwrap();
+    assert_eq!([0, 1, 2, 3, 4].map(|step| schedule.factor(step)), [1.0, 0.5, 0.5, 0.125, 0.125]);
+}
+
 #[test]
 fn a_warm_up_leads_to_where_the_inner_schedule_begins() {
     let schedule = WarmUp::new(4, 0.0, Box::new(Linear::new(10, 0.5, 0.0).unwrap())).unwrap();
@@ -141,7 +148,7 @@ fn what_is_out_of_range_is_said() {
     assert_eq!(said(StepDecay::new(0, 0.1)), "step_decay: every must be at least 1, came as 0");
     assert_eq!(said(StepDecay::new(1, 0.0)), "step_decay: gamma must be over 0 and at most 1, came as 0");
     assert_eq!(said(MultiStep::new(vec![], 0.1)), "multi_step: milestones must hold at least one step, came empty");
-    assert_eq!(said(MultiStep::new(vec![3, 3], 0.1)), "multi_step: milestones must ascend, 3 came before 3");
+    assert_eq!(said(MultiStep::new(vec![3, 2], 0.1)), "multi_step: milestones must ascend, 3 came before 2");
     assert!(said(MultiStep::new(vec![3], 1.5)).contains("gamma"));
     assert_eq!(said(Exponential::new(nan, 1)), "exponential: gamma must be over 0 and at most 1, came as NaN");
     assert!(said(Exponential::new(0.5, 0)).contains("every"));

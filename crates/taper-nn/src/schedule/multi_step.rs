@@ -11,13 +11,13 @@ pub struct MultiStep {
 }
 
 impl MultiStep {
-    /// `milestones`: steps in ascending order, at least one. `gamma`: γ, over 0 and at most 1.
+    /// `milestones`: steps in ascending order, at least one; one that is there twice counts twice. `gamma`: γ, over 0 and at most 1.
     pub fn new(milestones: Vec<u64>, gamma: f64) -> Result<Self> {
         const NAME: &str = "multi_step";
         if milestones.is_empty() {
             return Err(Error::argument(NAME, "milestones must hold at least one step, came empty"));
         }
-        if let Some(pair) = milestones.windows(2).find(|pair| pair[0] >= pair[1]) {
+        if let Some(pair) = milestones.windows(2).find(|pair| pair[0] > pair[1]) {
             let detail = format!("milestones must ascend, {} came before {}", pair[0], pair[1]);
             return Err(Error::argument(NAME, detail));
         }
