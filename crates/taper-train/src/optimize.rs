@@ -235,13 +235,22 @@ fn adam(said: &OptimizerConfig, params: Vec<Param>, mut config: AdamConfig) -> t
 /// The keys that every optimiser has.
 const COMMON: &[&str] = &["name", "lr", "weight_decay", "l1", "lookahead"];
 
-/// Errs when an optimiser of `config` is unknown or was said to have a key that it lacks: before there is a model.
+/// Errs when an optimiser of `config` is unknown, was said to have a key that it lacks or a value that it does not take, and
+/// when the schedule cannot be: before there are a model and data.
 pub(crate) fn check(config: &Config) -> Result<()> {
-    named(&config.optimizer)?;
-    config.groups.iter().try_for_each(|group| {
-        let found = named(&config.optimizer.of_group(group)).map(|_| ());
-        found.map_err(|error| Error::Usage(format!("groups: \"{}\": {error}", group.pattern)))
-    })
+    let optimizer = |said: &OptimizerConfig| build(said, Vec::new()).map_err(|error| asked("optimizer", error));
+    optimizer(&config.optimizer)?;
+    for group in &config.groups {
+        optimizer(&config.optimizer.of_group(group))
+            .map_err(|error| Error::Usage(format!("groups: \"{}\": {error}", group.pattern)))?;
+    }
+    // How long the run will be is not known: no range of a key depends on it.
+    config.schedule.build(1, 1).map(|_| ()).map_err(|error| asked("schedule", error))
+}
+
+/// An error of what was said in `table`.
+fn asked(table: &str, error: Error) -> Error {
+    if error.is_usage() { error } else { Error::Usage(format!("{table}: {error}")) }
 }
 
 /// The optimiser of that name, which has each key that was said.
@@ -270,4 +279,81 @@ fn build(config: &OptimizerConfig, params: Vec<Param>) -> Result<Box<dyn Optimiz
         Some(every) => Box::new(Lookahead::new(optimizer, LookaheadConfig { every, ..LookaheadConfig::default() })?),
         None => optimizer,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Override, experiment};
+    use taper_nn::{DType, Device, RandomKey};
+
+    fn config(settings: &[&str]) -> Config {
+        let overrides = settings.iter().map(|text| Override::parse(text).unwrap()).collect::<Vec<_>>();
+        experiment("digits").unwrap().config().with(&overrides).unwrap()
+    }
+
+    #[test]
+    fn what_cannot_be_is_told_before_there_is_a_model() {
+        let sgd = "optimizer={name=\"sgd\", nesterov=true}";
+        let group = format!("groups=[{{pattern=\"*.bias\", {sgd}}}]");
+        let cases: &[(&[&str], &str)] = &[
+            (
+                &["optimizer.name=sgd", "optimizer.nesterov=true"],
+                "optimizer: sgd: nesterov needs a momentum over 0 and a dampening of 0",
+            ),
+            (
+                &["optimizer.name=muon", "optimizer.normalize_weights=true", "optimizer.weight_decay=0.1"],
+                "optimizer: muon: normalize_weights undoes weight_decay: set one of the two",
+            ),
+            (&[&group], "groups: \"*.bias\": optimizer: sgd: nesterov needs a momentum over 0 and a dampening of 0"),
+            (&["schedule.name=multi-step"], "schedule: multi_step: milestones must hold at least one step, came empty"),
+            (
+                &["schedule.name=plateau", "schedule.gamma=1"],
+                "schedule: plateau: factor must be below 1, came as 1: nothing would ever change",
+            ),
+            (&["schedule.name=cosine", "schedule.min=2"], "schedule: cosine: min must be from 0 to 1, came as 2"),
+        ];
+        for (settings, told) in cases {
+            let error = check(&config(settings)).unwrap_err();
+            assert!(error.is_usage(), "{settings:?}");
+            assert_eq!(error.to_string(), *told);
+        }
+    }
+
+    /// What its name is: in `config`, and in what a user reads of the range.
+    #[test]
+    fn muons_steps_have_the_range_that_is_told() {
+        let muon = |steps: usize| {
+            let steps = Override::new("optimizer.ns_steps", steps as i64);
+            config(&["optimizer.name=muon"]).with(&[steps])
+        };
+        for steps in [1, 99] {
+            check(&muon(steps).unwrap()).unwrap();
+        }
+        for steps in [0, 100] {
+            let text = muon(steps).unwrap_err().to_string();
+            assert_eq!(text, format!("optimizer.ns_steps: expected an integer from 1 to 99, found {steps}"));
+        }
+    }
+
+    #[test]
+    fn every_recipe_can_be_and_resnet18_decays_matrices_alone() {
+        let cifar = experiment("cifar").unwrap();
+        for recipe in cifar.recipes() {
+            check(&cifar.config().with(&recipe.overrides().unwrap()).unwrap()).unwrap();
+        }
+        let recipe = cifar.recipe("resnet18").unwrap();
+        let config = cifar.config().with(&recipe.overrides().unwrap()).unwrap();
+        let device = Device::new(taper_cpu::CpuBackend::with_threads(1).unwrap());
+        let params = Params::new(&device, DType::F32, RandomKey::new(0));
+        let input = taper_models::InputSpec { shape: [3, 32, 32], classes: 10 };
+        taper_models::build("resnet18", &input, &params).unwrap();
+        for param in params.trainable() {
+            let group = config.groups.iter().find(|group| matches(&group.pattern, param.name()));
+            let optimizer = group.map_or(config.optimizer.clone(), |group| config.optimizer.of_group(group));
+            let decays = optimizer.weight_decay.is_some_and(|decay| decay > 0.0);
+            assert_eq!(decays, param.tensor().shape().rank() >= 2, "{}", param.name());
+        }
+        Optimize::new(&config, &params, 10, 10).unwrap();
+    }
 }

@@ -81,7 +81,7 @@ impl OptimizerConfig {
     /// The settings of a group: its own, and where it has the same optimiser and says nothing, those of `self`.
     pub fn of_group(&self, group: &GroupConfig) -> Self {
         let own = group.optimizer.clone();
-        if own.name.is_some() && own.name != self.name {
+        if own.name.is_some() && own.name() != self.name() {
             return own;
         }
         macro_rules! or {
@@ -128,6 +128,9 @@ impl OptimizerConfig {
         if let Some(dampening) = self.dampening {
             within(&at("dampening"), dampening, dampening.is_finite())?;
         }
+        if let Some(steps) = self.ns_steps {
+            within(&at("ns_steps"), steps, (1..=99).contains(&steps))?;
+        }
         if let Some(steps) = self.lookahead {
             within(&at("lookahead"), steps, steps >= 1)?;
         }
@@ -148,5 +151,34 @@ impl GroupConfig {
             return Err(wrong(&format!("epochs: expected a finite number, 0 or more, found {epochs}")));
         }
         optimizer.check().map_err(|error| wrong(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_group(optimizer: &str, own: &str) -> OptimizerConfig {
+        let group = format!("pattern = \"*\"\noptimizer = {{ {own} }}");
+        toml::from_str::<OptimizerConfig>(optimizer).unwrap().of_group(&toml::from_str(&group).unwrap())
+    }
+
+    #[test]
+    fn a_group_of_the_same_optimiser_inherits() {
+        let mut all = OptimizerConfig { lr: Some(0.01), weight_decay: Some(0.5), ..OptimizerConfig::default() };
+        assert_eq!(of_group("lr = 0.01", "weight_decay = 0.5"), all);
+        // Who names none has Adam: it is the same by its name.
+        all.name = Some("adam".into());
+        for (optimizer, own) in [
+            ("lr = 0.01", "name = \"adam\", weight_decay = 0.5"),
+            ("name = \"adam\"\nlr = 0.01", "weight_decay = 0.5"),
+            ("name = \"adam\"\nlr = 0.01\nweight_decay = 0.1", "name = \"adam\", weight_decay = 0.5"),
+        ] {
+            assert_eq!(of_group(optimizer, own), all, "{optimizer}, {own}");
+        }
+        for optimizer in ["lr = 0.01", "name = \"adamw\"\nlr = 0.01"] {
+            let own = OptimizerConfig { name: Some("sgd".into()), momentum: Some(0.9), ..OptimizerConfig::default() };
+            assert_eq!(of_group(optimizer, "name = \"sgd\", momentum = 0.9"), own, "{optimizer}");
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! `[schedule]`: how the learning rate moves. Times are in epochs; the rate moves with every step.
+//! `[schedule]`: how the learning rate moves. Times are in epochs, and begin with the end of the warm-up, as in PyTorch's
+//! `SequentialLR`; the rate moves with every step.
 
 use super::{out_of_range, within};
 use crate::nearest::unknown;
@@ -13,23 +14,23 @@ pub struct ScheduleConfig {
     /// The name: `constant`, `step`, `multi-step`, `exponential`, `cosine`, `cosine-restarts`, `linear`, `polynomial`,
     /// `one-cycle` or `plateau`.
     pub name: String,
-    /// A linear warm-up in front, over so many epochs; 0 for none.
+    /// A linear warm-up in front, over so many epochs; 0 for none. The times below count from its end.
     pub warmup: f64,
     /// The factor on the rate that is gone down to: of `cosine`, `cosine-restarts`, `linear`, `plateau`.
     pub min: f64,
-    /// Epochs between two changes of `step` and `exponential`.
+    /// Epochs between two changes of `step` and `exponential`, from the end of warm-up.
     pub every: f64,
-    /// Epochs at which `multi-step` changes.
+    /// Epochs, from the end of warm-up, at which `multi-step` changes; one that is there twice counts twice.
     pub milestones: Vec<f64>,
     /// The factor of one change: of `step`, `multi-step`, `exponential`, `plateau`.
     pub gamma: f64,
     /// The exponent of `polynomial`.
     pub power: f64,
-    /// Epochs of the first cycle of `cosine-restarts`.
+    /// Epochs of the first cycle of `cosine-restarts`, from the end of warm-up.
     pub first: f64,
     /// How much longer each later cycle is than the one before.
     pub multiply: u64,
-    /// The share of all steps in which `one-cycle` rises.
+    /// The share of the steps after warm-up in which `one-cycle` rises.
     pub warm_fraction: f64,
     /// `one-cycle` begins at the rate over this.
     pub start_div: f64,
@@ -84,17 +85,18 @@ impl ScheduleConfig {
         }
         let not_negative = |value: f64| value >= 0.0 && value.is_finite();
         let positive = |value: f64| value > 0.0 && value.is_finite();
+        let at_least_one = |value: f64| value >= 1.0 && value.is_finite();
         for (name, value, holds) in [
             ("schedule.warmup", self.warmup, not_negative(self.warmup)),
             ("schedule.min", self.min, not_negative(self.min)),
             ("schedule.every", self.every, positive(self.every)),
-            ("schedule.gamma", self.gamma, positive(self.gamma)),
+            ("schedule.gamma", self.gamma, self.gamma > 0.0 && self.gamma <= 1.0),
             ("schedule.power", self.power, positive(self.power)),
             ("schedule.first", self.first, positive(self.first)),
             ("schedule.warm_fraction", self.warm_fraction, self.warm_fraction > 0.0 && self.warm_fraction < 1.0),
-            ("schedule.start_div", self.start_div, positive(self.start_div)),
-            ("schedule.end_div", self.end_div, positive(self.end_div)),
-            ("schedule.threshold", self.threshold, not_negative(self.threshold)),
+            ("schedule.start_div", self.start_div, at_least_one(self.start_div)),
+            ("schedule.end_div", self.end_div, at_least_one(self.end_div)),
+            ("schedule.threshold", self.threshold, (0.0..=1.0).contains(&self.threshold)),
         ] {
             within(name, value, holds)?;
         }
@@ -130,5 +132,60 @@ impl ScheduleConfig {
             other => return Err(out_of_range("schedule.name", other)),
         };
         Ok(if warmup > 0 { Box::new(schedule::WarmUp::new(warmup, 1.0 / warmup as f64, main)?) } else { main })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The factors of the first steps, four an epoch, of a run of three epochs.
+    fn factors(text: &str) -> Vec<f64> {
+        let schedule = toml::from_str::<ScheduleConfig>(text).unwrap().build(12, 4).unwrap();
+        (0..12).map(|step| schedule.factor(step)).collect()
+    }
+
+    /// The shape of each is held to its definition in `taper-nn`.
+    #[test]
+    fn a_warm_up_comes_first_and_times_count_from_its_end() {
+        let rising = [0.25, 0.4375, 0.625, 0.8125];
+        for (name, rest) in [
+            ("\"constant\"", [1.0; 8]),
+            ("\"multi-step\"\nmilestones = [0.5, 1]", [1.0, 1.0, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25]),
+            ("\"step\"\nevery = 1", [1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5]),
+            ("\"exponential\"\nevery = 0.25", [1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625, 0.0078125]),
+            ("\"linear\"", [1.0, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125]),
+            ("\"polynomial\"", [1.0, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125]),
+        ] {
+            let found = factors(&format!("warmup = 1\ngamma = 0.5\nname = {name}"));
+            assert_eq!(found, [rising.as_slice(), &rest].concat(), "{name}");
+        }
+        let restarts = factors("warmup = 1\nfirst = 1\nname = \"cosine-restarts\"");
+        assert_eq!((restarts[4], restarts[8]), (1.0, 1.0));
+        assert!(restarts[7] < 0.2 && restarts[..4] == rising, "{restarts:?}");
+        assert_eq!(factors("name = \"constant\""), [1.0; 12]);
+    }
+
+    /// Milestones of different epochs may round to the same step.
+    #[test]
+    fn milestones_may_meet() {
+        let config = "name = \"multi-step\"\ngamma = 0.5\nmilestones = [0.5, 0.75]";
+        let schedule = toml::from_str::<ScheduleConfig>(config).unwrap().build(3, 1).unwrap();
+        assert_eq!([0, 1, 2].map(|step| schedule.factor(step)), [1.0, 0.25, 0.25]);
+    }
+
+    #[test]
+    fn what_no_schedule_takes_is_told() {
+        for (key, told) in [
+            ("gamma = 1.5", "schedule.gamma: expected a number above 0 and at most 1, found 1.5"),
+            ("gamma = 0.0", "schedule.gamma: expected a number above 0 and at most 1, found 0"),
+            ("start_div = 0.5", "schedule.start_div: expected a finite number, 1 or more, found 0.5"),
+            ("end_div = inf", "schedule.end_div: expected a finite number, 1 or more, found inf"),
+            ("threshold = 1.5", "schedule.threshold: expected a number from 0 to 1, found 1.5"),
+        ] {
+            let error = toml::from_str::<ScheduleConfig>(key).unwrap().check().unwrap_err();
+            assert!(error.is_usage());
+            assert_eq!(error.to_string(), told);
+        }
     }
 }
