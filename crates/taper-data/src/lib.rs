@@ -27,9 +27,9 @@ pub use formats::columns::{Column, TableOptions};
 pub use formats::csv::{CsvOptions, read_csv};
 #[cfg(feature = "images")]
 pub use formats::folders::{FolderOptions, read_image_folder, read_image_folders};
-pub use formats::npy::read_npy;
+pub use formats::npy::{read_npy, read_npy_images};
 #[cfg(feature = "npz")]
-pub use formats::npz::read_npz;
+pub use formats::npz::{read_npz, read_npz_images};
 #[cfg(feature = "parquet")]
 pub use formats::parquet::read_parquet;
 pub use image::{ImageDataset, Splits};

@@ -21,8 +21,70 @@ mod npz {
     use super::*;
     use common::changed;
     use proptest::prelude::*;
-    use std::fs;
-    use taper_data::read_npz;
+    use std::fs::{self, File};
+    use std::io::Write;
+    use std::path::Path;
+    use taper_data::{read_npz, read_npz_images};
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
+    /// A `.npz` file of arrays of bytes: name, shape, values.
+    fn write(path: &Path, arrays: &[(&str, &str, &[u8])]) {
+        let mut archive = ZipWriter::new(File::create(path).unwrap());
+        for (name, shape, values) in arrays {
+            let header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n");
+            archive.start_file(format!("{name}.npy"), SimpleFileOptions::default()).unwrap();
+            archive.write_all(b"\x93NUMPY\x01\x00").unwrap();
+            archive.write_all(&(header.len() as u16).to_le_bytes()).unwrap();
+            archive.write_all(header.as_bytes()).unwrap();
+            archive.write_all(values).unwrap();
+        }
+        archive.finish().unwrap();
+    }
+
+    #[test]
+    fn pictures_are_read_from_arrays_as_keras_has_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("mnist.npz");
+        let pixels: Vec<u8> = (0..3 * 28 * 28).map(|i| (i % 251) as u8).collect();
+        write(&path, &[("x_train", "(3, 28, 28)", &pixels), ("y_train", "(3,)", &[5, 0, 4])]);
+        let data = read_npz_images(&path, "x_train", "y_train").unwrap();
+        assert_eq!((data.shape(), data.images(), data.labels()), ([1, 28, 28], &pixels[..], &[5, 0, 4][..]));
+        let text = read_npz_images(&path, "x_test", "y_train").unwrap_err().to_string();
+        assert!(text.contains("expected an array `x_test` (file `x_test.npy`), found `x_train.npy`"), "{text}");
+        let text = read_npz_images(&path, "y_train", "y_train").unwrap_err().to_string();
+        assert!(text.contains("y_train: shape: expected [N, H, W] or [N, C, H, W] with at most 4"), "{text}");
+    }
+
+    #[test]
+    fn no_more_is_unpacked_than_the_header_tells_of() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bomb.npz");
+        write(&path, &[("x", "(2, 1)", &vec![0; 16 << 20]), ("y", "(2,)", &[0, 1])]);
+        assert!(fs::metadata(&path).unwrap().len() < 64 << 10);
+        let text = read_npz(&path, "x", "y").unwrap_err().to_string();
+        let found: usize = text.split("expects 2 bytes, found ").nth(1).unwrap().parse().unwrap();
+        assert!(found < 1 << 17, "{text}");
+        write(&path, &[("x", "(1000000000000000, 1)", &[0; 4]), ("y", "(2,)", &[0, 1])]);
+        let text = read_npz(&path, "x", "y").unwrap_err().to_string();
+        assert!(text.ends_with("of u1 expects 1000000000000000 bytes, found 4"), "{text}");
+        // Longer than the part that the header is read from.
+        let values: Vec<u8> = (0..200_000).map(|i| (i % 250) as u8).collect();
+        write(&path, &[("x", "(2, 100000)", &values), ("y", "(2,)", &[0, 1])]);
+        let table = read_npz(&path, "x", "y").unwrap();
+        assert!(table.values().iter().zip(&values).all(|(found, &value)| *found == f32::from(value)));
+    }
+
+    #[test]
+    fn a_changed_value_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.npz");
+        let mut bytes = fs::read(data("plain.npz")).unwrap();
+        bytes[200] ^= 1; // among the features
+        fs::write(&path, bytes).unwrap();
+        let text = read_npz(&path, "x", "y").unwrap_err().to_string();
+        assert!(text.contains("x.npz: archive: not a sound .npz file: ") && text.contains("checksum"), "{text}");
+    }
 
     #[test]
     fn npz_files_are_read_as_they_were_written() {
@@ -56,7 +118,15 @@ mod npz {
             let path = dir.path().join("x.npz");
             let name = if plain { "plain.npz" } else { "compressed.npz" };
             fs::write(&path, changed(&fs::read(data(name)).unwrap(), keep, &changes)).unwrap();
-            let _ = read_npz(&path, "x", "y");
+            match read_npz(&path, "x", "y") {
+                // The archive's checksums do not let another table through.
+                Ok(table) => {
+                    let key = if plain { "x" } else { "rounded" };
+                    prop_assert_eq!(table.values(), numbers(&expected()[key]));
+                    prop_assert_eq!(table.labels(), labels().0);
+                }
+                Err(error) => prop_assert!(error.to_string().contains("x.npz"), "{}", error),
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 //! the header, the header (a Python dictionary of type, order and shape), then the values.
 
 use super::{feature, numbered_classes};
-use crate::{Error, Result, TableDataset};
+use crate::{Error, ImageDataset, Result, TableDataset};
 use std::fs;
 use std::path::Path;
 
@@ -15,20 +15,30 @@ use std::path::Path;
 /// file and the row.
 pub fn read_npy(features: impl AsRef<Path>, labels: impl AsRef<Path>) -> Result<TableDataset> {
     let (features, labels) = (features.as_ref(), labels.as_ref());
-    let read = |path: &Path| fs::read(path).map_err(Error::io("read", path));
     table((features, &read(features)?), (labels, &read(labels)?))
+}
+
+/// Reads pictures from two `.npy` files: `images`, bytes (`uint8`) `[N, H, W]` or `[N, C, H, W]`, and `labels`, integers
+/// `[N]` or `[N, 1]`. Label `n` is class `n`; the byte 255 becomes 1 in a batch.
+///
+/// # Errors
+/// A file that cannot be read or is no such array, or a label that is not 0 to 255: the text names the file and the row.
+pub fn read_npy_images(images: impl AsRef<Path>, labels: impl AsRef<Path>) -> Result<ImageDataset> {
+    let (images, labels) = (images.as_ref(), labels.as_ref());
+    pictures((images, &read(images)?), (labels, &read(labels)?))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).map_err(Error::io("read", path))
 }
 
 /// The table of two files' bytes; the paths are for errors.
 pub(super) fn table(features: (&Path, &[u8]), labels: (&Path, &[u8])) -> Result<TableDataset> {
     let x = Array::parse(features.0, features.1)?;
-    let y = Array::parse(labels.0, labels.1)?;
     let [rows, columns] = x.shape[..] else {
         return Err(x.wrong("shape", format!("expected [N, F], found {:?}", x.shape)));
     };
-    if !matches!(y.shape[..], [n] | [n, 1] if n == rows) {
-        return Err(y.wrong("shape", format!("expected [{rows}], a label a row, found {:?}", y.shape)));
-    }
+    let (labels, classes) = classes(labels, rows)?;
     if rows == 0 || columns == 0 {
         return Err(x.wrong("shape", format!("expected a row and a feature or more, found {:?}", x.shape)));
     }
@@ -39,10 +49,54 @@ pub(super) fn table(features: (&Path, &[u8]), labels: (&Path, &[u8])) -> Result<
             values.push(feature(x.float(place), x.path, || format!("row {row}, column {column}"))?);
         }
     }
+    TableDataset::new(values, (0..columns).map(|column| column.to_string()).collect(), labels, classes)
+}
+
+/// The pictures of two files' bytes; the paths are for errors.
+pub(super) fn pictures(images: (&Path, &[u8]), labels: (&Path, &[u8])) -> Result<ImageDataset> {
+    let x = Array::parse(images.0, images.1)?;
+    let (rows, shape) = match x.shape[..] {
+        [n, h, w] => (n, [1, h, w]),
+        // More channels are most likely none: a file with the channels last.
+        [n, c @ 1..=4, h, w] => (n, [c, h, w]),
+        _ => {
+            let expected = "expected [N, H, W] or [N, C, H, W] with at most 4 channels";
+            let detail =
+                format!("{expected}, found {:?} (numpy.moveaxis(x, -1, 1) moves channels that are last)", x.shape);
+            return Err(x.wrong("shape", detail));
+        }
+    };
+    if x.kind.name() != "u1" {
+        return Err(x.wrong("header", format!("expected pictures of bytes, u1, found {}", x.kind.name())));
+    }
+    if x.fortran {
+        let detail = "expected row-major order, found Fortran's; numpy.ascontiguousarray(x) changes it";
+        return Err(x.wrong("header", detail.into()));
+    }
+    let path = labels.0;
+    let (labels, classes) = classes(labels, rows)?;
+    if x.data.is_empty() {
+        return Err(x.wrong("shape", format!("expected a picture and a pixel or more, found {:?}", x.shape)));
+    }
+    let small = |(row, &label): (usize, &i64)| {
+        let wrong =
+            |_| Error::format(path, format!("row {row}"), format!("expected a class from 0 to 255, found {label}"));
+        u8::try_from(label).map_err(wrong)
+    };
+    let labels = labels.iter().enumerate().map(small).collect::<Result<Vec<_>>>()?;
+    ImageDataset::new(x.data.to_vec(), labels, shape, classes, u8::MAX)
+}
+
+/// The labels of `rows` samples in a file's bytes, and the classes' names.
+fn classes((path, bytes): (&Path, &[u8]), rows: usize) -> Result<(Vec<i64>, Vec<String>)> {
+    let y = Array::parse(path, bytes)?;
+    if !matches!(y.shape[..], [n] | [n, 1] if n == rows) {
+        return Err(y.wrong("shape", format!("expected [{rows}], a label a sample, found {:?}", y.shape)));
+    }
     let labels: Option<Vec<i64>> = (0..rows).map(|row| y.integer(row)).collect();
     let labels = labels.ok_or_else(|| y.wrong("header", format!("expected integers, found {}", y.kind.name())))?;
-    let classes = numbered_classes(&labels, y.path, |row| format!("row {row}"))?;
-    TableDataset::new(values, (0..columns).map(|column| column.to_string()).collect(), labels, classes)
+    let classes = numbered_classes(&labels, path, |row| format!("row {row}"))?;
+    Ok((labels, classes))
 }
 
 /// A type of values: `b`oolean, `i`nteger, `u`nsigned or `f`loating-point, of so many bytes.
@@ -76,9 +130,37 @@ struct Array<'a> {
     data: &'a [u8],
 }
 
+/// How many bytes the file at `path` should have that begins with `bytes`, its header among them: as many as its shape
+/// and type need.
+#[cfg(feature = "npz")]
+pub(super) fn file_bytes(path: &Path, bytes: &[u8]) -> Result<u64> {
+    let array = Array::begin(path, bytes)?;
+    let header = bytes.len() - array.data.len();
+    Ok(array.expected().and_then(|values| values.checked_add(header)).map_or(u64::MAX, |size| size as u64))
+}
+
 impl<'a> Array<'a> {
     /// The array whose file has `bytes`.
     fn parse(path: &'a Path, bytes: &'a [u8]) -> Result<Self> {
+        let array = Self::begin(path, bytes)?;
+        let expected = array.expected();
+        if expected != Some(array.data.len()) {
+            let expected = expected.map_or("more".into(), |n| n.to_string());
+            let (shape, kind, found) = (&array.shape, array.kind.name(), array.data.len());
+            return Err(
+                array.wrong("values", format!("shape {shape:?} of {kind} expects {expected} bytes, found {found}"))
+            );
+        }
+        Ok(array)
+    }
+
+    /// How many bytes its values should have, if so many can be.
+    fn expected(&self) -> Option<usize> {
+        self.shape.iter().try_fold(self.kind.bytes, |all, &n| all.checked_mul(n))
+    }
+
+    /// The array whose file begins with `bytes`; its values may not be all there.
+    fn begin(path: &'a Path, bytes: &'a [u8]) -> Result<Self> {
         let wrong = |detail: &str| Error::format(path, "header", format!("not a .npy file: {detail}"));
         let rest = bytes.strip_prefix(b"\x93NUMPY").ok_or_else(|| wrong("it does not begin with \\x93NUMPY"))?;
         // The length of the header takes two bytes in version 1, four in versions 2 and 3.
@@ -105,12 +187,6 @@ impl<'a> Array<'a> {
             _ => return Err(wrong("its `fortran_order` is neither True nor False")),
         };
         let shape = tuple(value("shape")?).ok_or_else(|| wrong("its `shape` is no tuple of numbers"))?;
-        let expected = shape.iter().try_fold(kind.bytes, |all, &n| all.checked_mul(n));
-        if expected != Some(data.len()) {
-            let expected = expected.map_or("more".into(), |n| n.to_string());
-            let detail = format!("shape {shape:?} of {} expects {expected} bytes, found {}", kind.name(), data.len());
-            return Err(Error::format(path, "values", detail));
-        }
         Ok(Self { path, kind, fortran, shape, data })
     }
 
@@ -213,12 +289,57 @@ mod tests {
             (&npy("'<f8'", "False", "(4611686018427387904, 4)", &[]), &y, "expects more bytes, found 0"),
             (&npy("'|u1'", "False", "(2,)", &[0, 0]), &y, "x: shape: expected [N, F], found [2]"),
             (&npy("'|u1'", "False", "(0, 1)", &[]), &npy("'|u1'", "False", "(0,)", &[]), "a row and a feature or more"),
-            (&x, &npy("'|u1'", "False", "(1,)", &[1]), "y: shape: expected [2], a label a row, found [1]"),
+            (&x, &npy("'|u1'", "False", "(1,)", &[1]), "y: shape: expected [2], a label a sample, found [1]"),
             (&x, &npy("'|i1'", "False", "(2,)", &[0, 255]), "y: row 1: expected a class from 0 to 65535, found -1"),
             (&x, &npy("'<f4'", "False", "(2,)", &[0; 8]), "y: header: expected integers, found f4"),
             (&infinite, &y, "x: row 1, column 0: expected a finite number (in f32), found inf"),
         ] {
             let text = read(x, y).unwrap_err();
+            assert!(text.contains(expected), "{expected}: {text}");
+        }
+    }
+
+    #[test]
+    fn pictures_are_bytes_of_one_channel_or_more() {
+        let read = |x: &[u8], y: &[u8]| pictures((Path::new("x"), x), (Path::new("y"), y));
+        let bytes = [1, 2, 3, 4, 5, 6, 7, 255];
+        let labels = npy("'<i8'", "False", "(2, 1)", &[3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let data = read(&npy("'|u1'", "False", "(2, 2, 2)", &bytes), &labels).unwrap();
+        assert_eq!((data.shape(), data.images(), data.labels()), ([1, 2, 2], &bytes[..], &[3, 0][..]));
+        assert_eq!((data.max_value(), data.classes().len()), (255, 4));
+        let data = read(&npy("'|u1'", "False", "(2, 2, 2, 1)", &bytes), &labels).unwrap();
+        assert_eq!((data.shape(), data.image(1)), ([2, 2, 1], Some(&[5, 6, 7, 255][..])));
+        let many = npy("'<u2'", "False", "(2,)", &[0, 0, 0, 1]);
+        for (x, y, expected) in [
+            (
+                npy("'|u1'", "False", "(1, 5, 1, 1)", &[0; 5]),
+                &labels,
+                "at most 4 channels, found [1, 5, 1, 1] (numpy.mo",
+            ),
+            (npy("'|u1'", "False", "(2, 2)", &[0; 4]), &labels, "x: shape: expected [N, H, W] or [N, C, H, W] with at"),
+            (
+                npy("'|i1'", "False", "(2, 1, 1)", &[0; 2]),
+                &labels,
+                "x: header: expected pictures of bytes, u1, found i1",
+            ),
+            (
+                npy("'|u1'", "True", "(2, 1, 1)", &[0; 2]),
+                &labels,
+                "x: header: expected row-major order, found Fortran's",
+            ),
+            (
+                npy("'|u1'", "False", "(2, 0, 1)", &[]),
+                &labels,
+                "x: shape: expected a picture and a pixel or more, found",
+            ),
+            (
+                npy("'|u1'", "False", "(1, 1, 1)", &[0]),
+                &labels,
+                "y: shape: expected [1], a label a sample, found [2, 1]",
+            ),
+            (npy("'|u1'", "False", "(2, 1, 1)", &[0; 2]), &many, "y: row 1: expected a class from 0 to 255, found 256"),
+        ] {
+            let text = read(&x, y).unwrap_err().to_string();
             assert!(text.contains(expected), "{expected}: {text}");
         }
     }
@@ -236,6 +357,8 @@ mod tests {
             }
             let _ = read(&changed, &changed);
             let _ = read(&changed, &labels);
+            let _ = pictures((Path::new("x"), &bytes), (Path::new("y"), &labels));
+            let _ = pictures((Path::new("x"), &changed), (Path::new("y"), &labels));
         }
     }
 }

@@ -1,12 +1,15 @@
 //! NumPy's `.npz` files: ZIP archives of `.npy` files, as `numpy.savez` and `numpy.savez_compressed` write them.
 
 use super::npy;
-use crate::{Error, Result, TableDataset};
+use crate::{Error, ImageDataset, Result, TableDataset};
 use std::fs::File;
 use std::io::{BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use zip::ZipArchive;
 use zip::result::ZipError;
+
+/// Bytes of an array's file that hold its header: the longest of version 1, many times what NumPy writes.
+const BEGINNING: u64 = 65_536 + 10;
 
 /// Reads a table from the arrays `features` and `labels` of the `.npz` file at `path`; see
 /// [`read_npy`](crate::read_npy).
@@ -14,14 +17,28 @@ use zip::result::ZipError;
 /// # Errors
 /// As [`read_npy`](crate::read_npy), and when the file has no such array; the text then lists those it has.
 pub fn read_npz(path: impl AsRef<Path>, features: &str, labels: &str) -> Result<TableDataset> {
-    let path = path.as_ref();
+    let [x, y] = arrays(path.as_ref(), [features, labels])?;
+    npy::table((&x.0, &x.1), (&y.0, &y.1))
+}
+
+/// Reads pictures from the arrays `images` and `labels` of the `.npz` file at `path`, such as Keras's `mnist.npz`; see
+/// [`read_npy_images`](crate::read_npy_images).
+///
+/// # Errors
+/// As [`read_npy_images`](crate::read_npy_images), and when the file has no such array; the text then lists those it has.
+pub fn read_npz_images(path: impl AsRef<Path>, images: &str, labels: &str) -> Result<ImageDataset> {
+    let [x, y] = arrays(path.as_ref(), [images, labels])?;
+    npy::pictures((&x.0, &x.1), (&y.0, &y.1))
+}
+
+/// For each of `names` a path for errors and the bytes of its file in the archive at `path`.
+fn arrays(path: &Path, names: [&str; 2]) -> Result<[(PathBuf, Vec<u8>); 2]> {
     let file = File::open(path).map_err(Error::io("open", path))?;
     let damaged = |error: ZipError| Error::format(path, "archive", format!("not a sound .npz file: {error}"));
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(damaged)?;
     let mut array = |name: &str| {
-        let mut bytes = Vec::new();
         let names: Vec<String> = archive.file_names().filter_map(|name| Some(name.ok()?.into_owned())).collect();
-        let entry = match archive.by_name(&format!("{name}.npy")) {
+        let mut entry = match archive.by_name(&format!("{name}.npy")) {
             Err(ZipError::FileNotFound) => {
                 let names = names.join("`, `");
                 let detail = format!("expected an array `{name}` (file `{name}.npy`), found `{names}`");
@@ -29,11 +46,14 @@ pub fn read_npz(path: impl AsRef<Path>, features: &str, labels: &str) -> Result<
             }
             entry => entry.map_err(damaged)?,
         };
-        // No more than the archive says: what is decompressed beyond it is an error of the size below.
-        let size = entry.size();
-        entry.take(size).read_to_end(&mut bytes).map_err(|error| damaged(ZipError::Io(error)))?;
-        Ok(bytes)
+        let (inside, mut bytes) = (path.join(name), Vec::new());
+        let unsound = |error| damaged(ZipError::Io(error));
+        entry.by_ref().take(BEGINNING).read_to_end(&mut bytes).map_err(unsound)?;
+        // One more than its header tells of, whatever the archive claims: more is an error, and at the end, which is seen
+        // only by reading on, the checksum is compared.
+        let rest = npy::file_bytes(&inside, &bytes)?.saturating_sub(bytes.len() as u64).saturating_add(1);
+        entry.take(rest).read_to_end(&mut bytes).map_err(unsound)?;
+        Ok((inside, bytes))
     };
-    let (x, y) = (array(features)?, array(labels)?);
-    npy::table((&path.join(features), &x), (&path.join(labels), &y))
+    Ok([array(names[0])?, array(names[1])?])
 }
