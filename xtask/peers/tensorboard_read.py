@@ -18,7 +18,6 @@ def read(path):
     import tensorboard
     from PIL import Image
     from tensorboard.backend.event_processing import event_accumulator
-    from tensorboard.plugins.hparams import plugin_data_pb2
 
     events = event_accumulator.EventAccumulator(
         path, size_guidance={kind: 0 for kind in event_accumulator.DEFAULT_SIZE_GUIDANCE}
@@ -53,19 +52,6 @@ def read(path):
             for tag in tags
         }
 
-    hparams = {}
-    try:
-        contents = events.PluginTagToContent("hparams")
-    except KeyError:
-        contents = {}
-    for tag, content in contents.items():
-        data = plugin_data_pb2.HParamsPluginData.FromString(content)
-        session = data.session_start_info
-        hparams[tag] = {
-            "start_time_secs": session.start_time_secs,
-            "hparams": {name: getattr(v, v.WhichOneof("kind")) for name, v in sorted(session.hparams.items())},
-        }
-
     with open(path, "rb") as f:
         sha256 = hashlib.sha256(f.read()).hexdigest()
     return {
@@ -76,7 +62,6 @@ def read(path):
         "images": series(tags["images"], events.Images, image),
         "histograms": series(tags["histograms"], events.Histograms, histogram),
         "texts": series(tags["tensors"], events.Tensors, text),
-        "hparams": hparams,
     }
 
 

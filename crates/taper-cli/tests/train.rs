@@ -1,8 +1,11 @@
 //! `taper train` and `taper eval`, end to end.
 
 mod common;
+#[path = "../../taper-train/tests/common/events.rs"]
+mod events;
 
 use common::{Place, black_cifar, lines, losses};
+use std::collections::BTreeMap;
 
 /// The names in an object, sorted.
 fn keys(object: &serde_json::Value) -> Vec<&str> {
@@ -34,7 +37,8 @@ fn digits_are_learned_and_measured_again() {
     for file in ["checkpoints/last.safetensors", "checkpoints/best.safetensors", "events/events.out.tfevents.taper"] {
         assert!(place.path(&format!("run/{file}")).is_file(), "{file}");
     }
-    assert!(place.read("run/report.html").contains(percent), "the report tells the accuracy");
+    report_has_its_sections(&place.read("run/report.html"), percent);
+    events_have_their_tags(&place, percent);
 
     let metrics = place.read("run/metrics.jsonl");
     let all = lines(&metrics);
@@ -87,6 +91,55 @@ fn digits_are_learned_and_measured_again() {
     let again = place.ok("eval run --threads 3 --batch-size 7");
     assert_eq!(again.last_line(), ran.last_line());
     assert_eq!(place.ok("eval run --quiet").out, format!("{}\n", ran.last_line()));
+}
+
+fn report_has_its_sections(report: &str, percent: &str) {
+    assert!(report.contains(&format!("<dt>Test accuracy</dt><dd>{percent} %</dd>")), "the report tells the accuracy");
+    let sections: Vec<&str> = report.split("<h2 id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert_eq!(sections, ["curves", "confusion", "mistakes", "filters", "layers", "timing", "configuration"]);
+    let section = |id: &str| report.split(&format!("<h2 id=\"{id}\">")).nth(1).unwrap().split("</section>").next();
+    let count = |id: &str, what: &str| section(id).unwrap().matches(what).count();
+    // Loss, accuracy, loss of a step, rate, gradient norm in all and by layer.
+    assert_eq!(count("curves", "<svg"), 6);
+    // Ten classes, each with its counts and its scores.
+    assert_eq!((count("confusion", "<td class=\"h"), count("confusion", "<th scope=\"row\">")), (100, 2 * 10));
+    // 360 were tested: each that went wrong, if they are not over 48.
+    let wrong = (360.0 * (1.0 - percent.parse::<f64>().unwrap() / 100.0)).round();
+    assert_eq!(count("mistakes", "<img src=\"data:image/"), wrong as usize);
+    assert_eq!((count("filters", "<img src=\"data:image/"), count("layers", "<tr><th scope=\"row\">")), (128, 6));
+    assert_eq!(count("timing", "<th scope=\"row\">"), 4 + 1);
+    assert!(section("configuration").unwrap().contains("log_every = 1\n"));
+}
+
+fn events_have_their_tags(place: &Place, percent: &str) {
+    let file = place.path("run/events/events.out.tfevents.taper");
+    let found = events::tags(&std::fs::read(&file).unwrap());
+    let layers = ["fc1.bias", "fc1.weight", "fc2.bias", "fc2.weight", "fc3.bias", "fc3.weight"];
+    let of_each = |prefix: &str, count: usize| layers.map(|layer| (format!("{prefix}/{layer}"), count)).to_vec();
+    let one = |tag: &str, count: usize| (tag.to_string(), count);
+    let mut due = of_each("gradient_norm", 420);
+    due.extend(["loss/step", "lr"].map(|tag| one(tag, 420)));
+    due.extend(["loss/train", "loss/validation", "accuracy/train", "accuracy/validation"].map(|tag| one(tag, 20)));
+    due.extend(["time/images_per_s", "time/loader_idle_s"].map(|tag| one(tag, 20)));
+    due.extend(["loss/test", "accuracy/test"].map(|tag| one(tag, 1)));
+    assert_eq!(found["scalars"], due.into_iter().collect());
+    let histograms = [of_each("weights", 20), of_each("gradients", 20)].concat();
+    assert_eq!(found["histograms"], histograms.into_iter().collect());
+    assert_eq!(found["images"], [one("pictures/train", 1), one("confusion/test", 1)].into_iter().collect());
+    assert_eq!(found["texts"], [one("configuration", 1)].into_iter().collect());
+
+    let Some(read) = events::read_by_tensorboard(&file) else { return };
+    for (kind, tags) in &found {
+        let count = |(tag, events): (&String, &serde_json::Value)| (tag.clone(), events.as_array().unwrap().len());
+        assert_eq!(&read[*kind].as_object().unwrap().iter().map(count).collect::<BTreeMap<_, _>>(), tags, "{kind}");
+    }
+    let accuracy = &read["scalars"]["accuracy/test"][0];
+    assert_eq!(accuracy["step"].as_u64(), Some(420));
+    assert_eq!(format!("{:.2}", 100.0 * accuracy["value"].as_f64().unwrap()), percent);
+    let text = read["texts"]["configuration"][0]["value"][0].as_str().unwrap();
+    let toml = text.strip_prefix("```toml\n").and_then(|rest| rest.strip_suffix("```")).unwrap();
+    let told: toml::Table = toml.parse().unwrap();
+    assert_eq!(told["train"]["log_every"].as_integer(), Some(1));
 }
 
 #[test]

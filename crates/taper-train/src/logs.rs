@@ -3,7 +3,7 @@
 use crate::metrics::Confusion;
 use crate::monitor::Monitor;
 use crate::tensorboard::{EventWriter, Picture, confusion_picture, gradient_histograms, wall_clock, weight_histograms};
-use crate::{Config, EpochReport, Evaluation, Metrics, Result, RunFolder};
+use crate::{Config, EpochReport, Error, Evaluation, Metrics, Result, RunFolder};
 use std::collections::BTreeMap;
 use taper_nn::{Gradients, Params};
 
@@ -28,7 +28,13 @@ impl Logs {
         let events = match length(EVENTS) {
             _ if !config.log.tensorboard => None,
             Some(length) => Some(EventWriter::open_at(folder.events(), length, wall_clock())?),
-            None => Some(EventWriter::create(folder.events(), wall_clock())?),
+            None => {
+                let mut events = EventWriter::create(folder.events(), wall_clock())?;
+                let toml = toml::to_string_pretty(config)
+                    .map_err(|error| Error::Usage(format!("the configuration cannot be written as TOML: {error}")))?;
+                events.text("configuration", 0, &format!("```toml\n{toml}```"))?;
+                Some(events)
+            }
         };
         Ok(Self { metrics: Some(metrics), events, step: 0 })
     }
@@ -119,7 +125,7 @@ pub(crate) fn test_events(
     classes: &[String],
 ) -> Result<()> {
     let path = folder.events().join(crate::tensorboard::FILE_NAME);
-    let length = std::fs::metadata(&path).map_err(crate::Error::io("read", &path))?.len();
+    let length = std::fs::metadata(&path).map_err(Error::io("read", &path))?.len();
     let mut events = EventWriter::open_at(folder.events(), length, wall_clock())?;
     events.scalar("loss/test", step, found.loss)?;
     events.scalar("accuracy/test", step, found.accuracy())?;

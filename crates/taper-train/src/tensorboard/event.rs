@@ -1,19 +1,8 @@
 //! TensorFlow's messages: `Event`, `Summary`, and what a summary's value may hold. The numbers are the fields' in
-//! `event.proto`, `summary.proto`, `tensor.proto` and TensorBoard's `plugins/hparams/plugin_data.proto`.
+//! `event.proto`, `summary.proto` and `tensor.proto`.
 
 use super::wire::Message;
 use super::{Histogram, Picture};
-
-/// A hyperparameter's value.
-#[derive(Debug, Clone, PartialEq)]
-pub enum HParam {
-    /// A rate, a count.
-    Number(f64),
-    /// A name.
-    Text(String),
-    /// On or off.
-    Bool(bool),
-}
 
 /// What the first event of a file says.
 pub(super) fn version(wall_time: f64) -> Message {
@@ -51,25 +40,7 @@ pub(super) fn histogram(tag: &str, histogram: &Histogram) -> Message {
 pub(super) fn text(tag: &str, text: &str) -> Message {
     const DT_STRING: i64 = 7;
     let shape = Message::default().message(2, Message::default().int(1, 1));
+    let metadata = Message::default().message(1, Message::default().bytes(1, "text"));
     let tensor = Message::default().int(1, DT_STRING).message(2, shape).bytes(8, text);
-    value(tag).message(9, metadata("text", Message::default())).message(8, tensor)
-}
-
-/// What a run was started with, for the plug-in `hparams`.
-pub(super) fn hparams<'a>(start: f64, hparams: impl IntoIterator<Item = (&'a str, HParam)>) -> Message {
-    let entry = |message: Message, (name, value): (&str, HParam)| {
-        let value = match value {
-            HParam::Number(number) => Message::default().double(2, number),
-            HParam::Text(text) => Message::default().bytes(3, text),
-            HParam::Bool(truth) => Message::default().int(4, i64::from(truth)),
-        };
-        message.message(1, Message::default().bytes(1, name).message(2, value))
-    };
-    let session = hparams.into_iter().fold(Message::default(), entry).double(5, start);
-    let content = Message::default().int(1, 0).message(3, session);
-    value("_hparams_/session_start_info").message(9, metadata("hparams", content))
-}
-
-fn metadata(plugin: &str, content: Message) -> Message {
-    Message::default().message(1, Message::default().bytes(1, plugin).message(2, content))
+    value(tag).message(9, metadata).message(8, tensor)
 }

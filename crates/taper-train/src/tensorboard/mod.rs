@@ -1,5 +1,4 @@
-//! What TensorBoard shows of a run: scalars, histograms, pictures, text and hyperparameters, written as its event
-//! files.
+//! What TensorBoard shows of a run: scalars, histograms, pictures and text, written as its event files.
 //!
 //! A file is a sequence of records (`record.rs`), each a message of Protocol Buffers (`wire.rs`): TensorFlow's `Event`
 //! (`event.proto`, `summary.proto`). Nothing but TensorBoard itself is needed to look at them:
@@ -23,7 +22,6 @@ mod wire;
 mod writer;
 
 pub use confusion::confusion_picture;
-pub use event::HParam;
 pub use histogram::Histogram;
 pub use picture::Picture;
 pub use weights::{gradient_histograms, weight_histograms};

@@ -1,6 +1,6 @@
 //! An event file, written event by event.
 
-use super::{HParam, Histogram, Picture, event, record, wire::Message};
+use super::{Histogram, Picture, event, record, wire::Message};
 use crate::{Error, Result};
 use std::fmt;
 use std::fs::{self, File};
@@ -94,12 +94,6 @@ impl EventWriter {
     /// A text in Markdown.
     pub fn text(&mut self, tag: &str, step: u64, text: &str) -> Result<()> {
         self.summary(step, event::text(tag, text))
-    }
-
-    /// What the run was started with: once, for the table of runs.
-    pub fn hparams<'a>(&mut self, hparams: impl IntoIterator<Item = (&'a str, HParam)>) -> Result<()> {
-        let now = (self.clock)();
-        self.write(event::summary(now, 0, event::hparams(now, hparams)))
     }
 
     fn summary(&mut self, step: u64, value: Message) -> Result<()> {
