@@ -237,7 +237,7 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
                 Err(error) if !matches!(error, Error::NotFinite { .. }) => {
                     // A step that nobody has read may have been bad: then this puts the last good weights back.
                     let read = self.read(&mut state, &mut Silent);
-                    let _ = read.and_then(|()| state.averaged(|| self.save_model()));
+                    let _ = read.and_then(|()| self.save_model(&mut state));
                     Err(error)
                 }
                 result => result,

@@ -18,6 +18,8 @@ struct Snapshot {
 /// Weights put aside, two sets at most.
 pub(crate) struct Kept {
     good: Snapshot,
+    /// Whether they are known to be good: those of a checkpoint, which is saved before the next loss is seen, may not be.
+    sure: bool,
     candidate: Option<Snapshot>,
     /// What the first candidate will make the optimiser write to, held until then: so a run takes all the memory it ever
     /// will in its first steps, and no later one has to find more.
@@ -31,11 +33,12 @@ impl Snapshot {
 }
 
 impl Kept {
-    /// The weights to begin with, after `steps` steps: where no loss is ever finite, there are no better ones.
+    /// The weights to begin with, after `steps` steps. The first of all count as good: where no loss is ever finite, there
+    /// are no better ones. Those of a checkpoint have still to show it.
     pub(crate) fn new(steps: u64, params: &Params) -> Result<Self> {
         let room = |weights: Tensor| Tensor::zeros(weights.shape().clone(), weights.dtype(), params.device());
         let room = params.trainable().iter().map(|param| room(param.tensor())).collect::<Result<_>>()?;
-        Ok(Self { good: Snapshot::new(steps, params), candidate: None, room })
+        Ok(Self { good: Snapshot::new(steps, params), sure: steps == 0, candidate: None, room })
     }
 
     /// Puts the weights after `steps` steps aside, unless the last ones are recent or still wait for their loss.
@@ -48,6 +51,7 @@ impl Kept {
 
     /// The loss of the weights after `steps` steps was finite.
     pub(crate) fn confirm(&mut self, steps: u64) {
+        self.sure |= steps == self.good.steps;
         if let Some(good) = self.candidate.take_if(|candidate| candidate.steps == steps) {
             self.good = good;
         }
@@ -55,7 +59,12 @@ impl Kept {
 
     /// The weights as they are, after `steps` steps, are good.
     pub(crate) fn confirm_now(&mut self, steps: u64, params: &Params) {
-        self.good = Snapshot::new(steps, params);
+        (self.good, self.sure) = (Snapshot::new(steps, params), true);
+    }
+
+    /// Whether there are good weights: not before the first finite loss of a run that was resumed.
+    pub(crate) fn sure(&self) -> bool {
+        self.sure
     }
 
     /// Puts the good weights back, and says for how many steps they had been trained.

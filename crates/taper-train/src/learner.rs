@@ -30,7 +30,7 @@ pub(crate) struct Learned {
     pub(crate) loss: Tensor,
     /// How many samples' largest output was that of their class.
     pub(crate) correct: Tensor,
-    /// The gradient of that, or of the sum of the losses, clipped: of the batches as if they were one.
+    /// The gradient of that, or of the sum of the losses: of the batches as if they were one. Not clipped yet.
     pub(crate) gradients: Gradients,
     pub(crate) samples: usize,
 }
@@ -64,7 +64,7 @@ impl Learner<'_> {
         let Some((loss, correct, samples)) = sum else {
             return Err(taper_data::Error::Argument("the loader has no batch left".into()).into());
         };
-        let (loss, mut gradients) = match (accumulator, only) {
+        let (loss, gradients) = match (accumulator, only) {
             // Each batch counts as much as it has samples: the last one of an epoch may be smaller.
             (Some(mut accumulator), _) => {
                 let share = self.config.train.batch_size as f64 / samples as f64;
@@ -72,7 +72,6 @@ impl Learner<'_> {
             }
             (None, gradients) => (loss, gradients.unwrap_or_default()),
         };
-        self.clip(&mut gradients)?;
         Ok(Learned { loss, correct, gradients, samples })
     }
 
@@ -142,7 +141,8 @@ impl Learner<'_> {
         Ok((logits, loss))
     }
 
-    fn clip(&self, gradients: &mut Gradients) -> Result<()> {
+    /// Holds the gradients within the bounds that are set, if any are.
+    pub(crate) fn clip(&self, gradients: &mut Gradients) -> Result<()> {
         let regularization = &self.config.regularization;
         if regularization.clip_value > 0.0 {
             clip_grad_value(gradients, &self.params.trainable(), regularization.clip_value)?;

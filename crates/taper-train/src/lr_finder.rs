@@ -154,8 +154,10 @@ impl LrRange {
                 let lr = self.rate(step);
                 let now = optimize.lr();
                 optimize.scale_lr(lr / now)?;
-                let learned = learner.learn([epoch, number, 1], &mut batch, |batch| pipeline.next_into(batch))?;
-                number += 1;
+                let batches = config.train.accumulate;
+                let mut learned =
+                    learner.learn([epoch, number, batches], &mut batch, |batch| pipeline.next_into(batch))?;
+                number += batches;
                 let loss = learned.loss.item()?;
                 let smoothed = smooth.next(loss);
                 losses.push((lr, loss));
@@ -164,6 +166,7 @@ impl LrRange {
                 if !loss.is_finite() || smoothed > DIVERGED * least {
                     break;
                 }
+                learner.clip(&mut learned.gradients)?;
                 let _ = optimize.step(&learned.gradients)?;
             }
             Ok(losses)

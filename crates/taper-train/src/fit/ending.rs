@@ -39,16 +39,25 @@ impl<D: Dataset + Sync> Fit<'_, D> {
                 None => self.params().all().iter().zip(&state.best).try_for_each(|(param, best)| param.set(best))?,
             }
         }
-        state.averaged(|| self.save_model())?;
+        let sure = state.kept.sure();
+        match self.test {
+            Some(_) => self.save_model(state)?,
+            // Nothing is left that could show whether they are good.
+            None => self.save_weights(state)?,
+        }
         let mut outcome = self.outcome(state);
         let Some(data) = self.test else { return Ok(outcome) };
         let before = state.progress.times.measuring;
         let Some((found, predictions)) = self.measure(state, data, Split::Test, self.config().train.views, reporter)?
         else {
+            state.logs.stopped()?;
             return Ok(Outcome { stopped: true, ..outcome });
         };
         if !found.loss.is_finite() {
             return Err(self.not_finite("the test loss", state.progress.step, state));
+        }
+        if !sure {
+            self.save_weights(state)?;
         }
         (outcome.test, outcome.predictions, outcome.times) = (Some(found), predictions, state.progress.times);
         state.logs.test(&found, outcome.times.measuring - before)?;
@@ -91,17 +100,24 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         }
     }
 
-    pub(super) fn save_model(&self) -> Result<()> {
+    /// Saves the weights as they are measured. As long as a resumed run has not seen that its checkpoint's are good, they
+    /// replace none that are there: a run that diverged has left better ones.
+    pub(super) fn save_model<T>(&self, state: &mut State<T>) -> Result<()> {
         match self.folder {
-            Some(folder) => Ok(weights::save(&self.params().all(), folder.model())?),
-            None => Ok(()),
+            Some(folder) if !state.kept.sure() && folder.model().is_file() => Ok(()),
+            _ => self.save_weights(state),
         }
+    }
+
+    fn save_weights<T>(&self, state: &mut State<T>) -> Result<()> {
+        let Some(folder) = self.folder else { return Ok(()) };
+        state.averaged(|| Ok(weights::save(&self.params().all(), folder.model())?))
     }
 
     pub(super) fn stopped<T>(&self, state: &mut State<T>) -> Result<Outcome> {
         self.save(state)?;
         state.logs.stopped()?;
-        state.averaged(|| self.save_model())?;
+        self.save_model(state)?;
         Ok(Outcome { stopped: true, ..self.outcome(state) })
     }
 }

@@ -1,11 +1,12 @@
 //! What steps have left on the device, read and told of.
 
 use super::Fit;
-use super::state::State;
+use super::state::{State, Waiting};
 use crate::scalars::Scalars;
 use crate::{Error, Reporter, Result, RunFolder};
 use std::time::Instant;
 use taper_data::Dataset;
+use taper_nn::weights;
 
 impl<D: Dataset + Sync> Fit<'_, D> {
     /// Reads what the steps since the last reading have left on the device, and tells of each in order, up to the first
@@ -36,24 +37,40 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         }
         let good = failure.as_ref().map_or(waiting.len(), |(i, _)| *i);
         for (step, found) in waiting.iter().zip(&found).take(good) {
-            let (loss, correct, norms) = (found[0], found[1], &found[3..]);
+            let (loss, correct) = (found[0], found[1]);
+            // What has no gradient has no norm.
+            let norms: Vec<f64> = found[3..].iter().map(|&norm| if norm < 0.0 { f64::NAN } else { norm }).collect();
             state.progress.epoch.add(step.samples, loss, correct as usize, time * step.samples as f64);
             if step.step.is_multiple_of(self.config().train.log_every) {
-                state.logs.step(step.step, loss, step.lr, state.monitor.names(), norms)?;
-                state.monitor.observe(step.step, norms).iter().for_each(|warning| reporter.note(warning));
+                state.logs.step(step.step, loss, step.lr, state.monitor.names(), &norms)?;
+                state.monitor.observe(step.step, &norms).iter().for_each(|warning| reporter.note(warning));
             }
             reporter.step(&state.progress.epoch.report(step.step, state.steps, state.progress.step, loss));
         }
         state.since = Instant::now();
+        if let Some(note) = not_finite_layers(&waiting[good..], &found[good..], state.monitor.names()) {
+            tracing::warn!(note);
+            reporter.note(&note);
+        }
         failure.map_or(Ok(()), |(_, error)| Err(error))
     }
 
-    /// Puts the last good weights back, saves them, and says what happened at `step`.
+    /// Puts the last good weights back, saves them, and says what happened at `step`. A resumed run that has not seen one
+    /// finite loss knows of none, and leaves those that are in the folder as they are.
     pub(super) fn not_finite<T>(&self, what: &'static str, step: u64, state: &State<T>) -> Error {
-        let kept = state.kept.restore(self.params()).map_err(Error::from);
-        match kept.and_then(|kept| self.save_model().map(|()| kept)) {
-            Ok(kept) => Error::NotFinite { what, step, kept, saved: self.folder.map(RunFolder::model) },
-            Err(error) => error,
-        }
+        let saved = self.folder.filter(|_| state.kept.sure()).map(RunFolder::model);
+        let kept = state.kept.restore(self.params()).and_then(|kept| {
+            saved.as_ref().map_or(Ok(()), |path| weights::save(&self.params().all(), path)).map(|()| kept)
+        });
+        kept.map_or_else(Error::from, |kept| Error::NotFinite { what, step, kept, saved })
     }
+}
+
+/// Which gradients are not finite though their loss is, by their norms: in the first of these steps, from the one that
+/// failed on, in which norms were looked at.
+fn not_finite_layers(steps: &[Waiting], found: &[Vec<f64>], names: &[String]) -> Option<String> {
+    let (step, found) = steps.iter().zip(found).find(|(_, found)| found.len() > 3 && found[0].is_finite())?;
+    let layers = names.iter().zip(&found[3..]).filter(|(_, norm)| !norm.is_finite()).map(|(name, _)| name.as_str());
+    let layers: Vec<&str> = layers.collect();
+    (!layers.is_empty()).then(|| format!("not finite at step {}: the gradient of {}", step.step, layers.join(", ")))
 }

@@ -153,7 +153,7 @@ impl<T> State<T> {
         done
     }
 
-    /// The norm of each parameter's gradient, a scalar on the device; NaN where there is none.
+    /// The norm of each parameter's gradient, a scalar on the device; −1 where there is none.
     pub(super) fn norms(&self, gradients: &Gradients, params: &Params) -> Result<Vec<Tensor>> {
         let all = params.all();
         no_grad(|| {
@@ -161,7 +161,7 @@ impl<T> State<T> {
                 let param = all.iter().find(|param| param.name() == name);
                 match param.and_then(|param| gradients.of_param(param)) {
                     Some(gradient) => gradient.mul(gradient)?.sum_all()?.sqrt(),
-                    None => Tensor::full(f64::NAN, [], params.dtype(), params.device()),
+                    None => Tensor::full(-1.0, [], params.dtype(), params.device()),
                 }
             };
             Ok(self.monitor.names().iter().map(norm).collect::<taper_nn::Result<_>>()?)

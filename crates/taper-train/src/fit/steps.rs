@@ -165,7 +165,15 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         let batches = self.config().train.accumulate;
         let first = state.progress.epoch.made * batches;
         let learned = self.learner.learn([epoch, first, batches], &mut state.batch, |batch| loader.next_into(batch))?;
-        let Learned { loss, correct, gradients, samples } = learned;
+        let Learned { loss, correct, mut gradients, samples } = learned;
+        // In the first step too, though nobody is told of them: so a run takes all the memory it ever will from its start.
+        // And in the last before each reading, which may have to tell whose gradient is not finite.
+        let ends = state.progress.epoch.made + 1 == state.progress.epoch.steps;
+        let looked_at = step.is_multiple_of(self.config().train.log_every) || ends || step == state.begun + 1;
+        let watched = looked_at && self.config().log.gradients;
+        // Before they are clipped: what is held at a norm cannot be seen to explode.
+        let norms = if watched { state.norms(&gradients, self.params())? } else { Vec::new() };
+        self.learner.clip(&mut gradients)?;
         state.kept.offer(state.progress.step, self.params());
         let outcome = state.optimize.step(&gradients)?;
         state.ema_step()?;
@@ -173,10 +181,6 @@ impl<D: Dataset + Sync> Fit<'_, D> {
             Some(flag) => flag.clone(),
             None => Tensor::ones([1], DType::U8, self.params().device())?,
         };
-        // In the first step too, though nobody is told of them: so a run takes all the memory it ever will from its start.
-        let looked_at = step.is_multiple_of(self.config().train.log_every) || step == state.begun + 1;
-        let watched = looked_at && self.config().log.gradients;
-        let norms = if watched { state.norms(&gradients, self.params())? } else { Vec::new() };
         let found = Scalars::row([&loss, &correct, &taken].into_iter().chain(&norms))?;
         let lr = state.optimize.lr();
         state.progress.step = step;
