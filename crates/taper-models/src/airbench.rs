@@ -5,7 +5,7 @@
 use crate::{InputSpec, whiten};
 use taper_nn::{
     Activation, BatchNorm2d, BatchNormConfig, Context, Conv2d, Conv2dConfig, Error, Init, Linear, LinearConfig, Module,
-    Param, Params, Pool2dSpec, Result, Tensor, no_grad,
+    Param, Params, Pool2dSpec, RandomKey, Result, Tensor, no_grad,
 };
 
 /// The output channels of the groups.
@@ -46,8 +46,7 @@ impl Airbench {
             let detail = format!("expected pictures of at least [1, 25, 25], came {:?}", input.shape);
             return Err(Error::argument("airbench", detail));
         }
-        // Each eigenvector and its negative.
-        let whitened = channels.saturating_mul(2 * PATCH * PATCH);
+        let whitened = whitened(channels);
         let whiten = Conv2dConfig::new(channels, whitened, PATCH).train_weight(false);
         let whiten = Conv2d::new(whiten, &params.sub("whiten"))?;
         let (mut groups, mut inputs) = (Vec::new(), whitened);
@@ -67,21 +66,37 @@ impl Airbench {
     /// training pictures (airbench takes the first 5,000), normalised as in training.
     ///
     /// # Errors
-    /// When `params` hold no airbench, or the pictures have other channels or values that are not finite.
+    /// When `params` hold no airbench, another model's weight of that name, or the pictures have other channels or values that are not finite.
     pub fn prepare(params: &Params, pictures: &Tensor) -> Result<()> {
         let name = params.sub("whiten.weight").path().to_owned();
         let Some(weight) = params.all().into_iter().find(|param| param.name() == name) else {
             return Err(Error::Parameter(format!("airbench: there is no parameter {name} to set")));
         };
         let current = weight.tensor();
-        if pictures.shape().rank() == 4 && pictures.shape()[1] != current.shape()[1] {
-            let detail = format!("expected pictures with {} channels, came {}", current.shape()[1], pictures.shape());
+        let channels = match current.shape().dims() {
+            &[whitened, channels, PATCH, PATCH] if whitened == self::whitened(channels) => channels,
+            _ => {
+                let shape = current.shape();
+                let detail = format!(
+                    "airbench: {name} is {shape}, expected [8·C, C, {PATCH}, {PATCH}] for pictures of C channels: it is \
+                     another model's"
+                );
+                return Err(Error::Parameter(detail));
+            }
+        };
+        if pictures.shape().rank() == 4 && pictures.shape()[1] != channels {
+            let detail = format!("expected pictures with {channels} channels, came {}", pictures.shape());
             return Err(Error::shape("whitening", detail));
         }
         let filters = whiten::filters(pictures, [PATCH, PATCH], WHITEN_EPS)?;
         let filters = Tensor::from_vec(filters, current.shape().clone(), params.device())?;
         weight.set(&no_grad(|| filters.cast(current.dtype()))?)
     }
+}
+
+/// The whitening's filters for pictures of so many channels: each eigenvector and its negative.
+fn whitened(channels: usize) -> usize {
+    channels.saturating_mul(2 * PATCH * PATCH)
 }
 
 impl Group {
@@ -106,15 +121,10 @@ fn pass_through(weight: &Param) -> Result<()> {
     let current = weight.tensor();
     let &[outputs, inputs, down, across] = current.shape().dims() else { return Ok(()) };
     let count = inputs.min(outputs);
-    let mut first = vec![0.0_f64; count * inputs * down * across];
-    for i in 0..count {
-        first[((i * inputs + i) * down + down / 2) * across + across / 2] = 1.0;
-    }
-    let first = Tensor::from_vec(first, [count, inputs, down, across], current.device())?;
-    let value = no_grad(|| {
-        let first = first.cast(current.dtype())?;
-        Tensor::concat(&[&first, &current.narrow(0, count, outputs - count)?], 0)
-    })?;
+    let first = [count, inputs, down, across].into();
+    // Nothing is drawn: any key will do.
+    let first = Init::Dirac { groups: 1 }.tensor(&first, current.dtype(), current.device(), RandomKey::new(0))?;
+    let value = no_grad(|| Tensor::concat(&[&first, &current.narrow(0, count, outputs - count)?], 0))?;
     drop(current);
     weight.set(&value)
 }

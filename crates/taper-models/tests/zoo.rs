@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 use taper_models::{Airbench, InputSpec, build, model};
-use taper_nn::{Context, CrossEntropy, DType, Device, Module, Param, Params, RandomKey, Reduction, Tensor};
+use taper_nn::{Context, CrossEntropy, DType, Device, Init, Module, Param, Params, RandomKey, Reduction, Tensor};
 
 const NETWORKS: [&str; 2] = ["airbench", "resnet18"];
 const CIFAR: InputSpec = InputSpec { shape: [3, 32, 32], classes: 10 };
@@ -208,6 +208,14 @@ fn what_does_not_fit_is_said() {
     let pictures = |channels| Tensor::zeros([2, channels, 32, 32], DType::F32, &device).unwrap();
     let said = Airbench::prepare(&params, &pictures(3)).unwrap_err().to_string();
     assert_eq!(said, "airbench: there is no parameter whiten.weight to set");
+    // Other models' parameters of that name.
+    for (shape, told) in [(&[7][..], "[7]"), (&[24, 3, 3, 3], "[24, 3, 3, 3]"), (&[12, 3, 2, 2], "[12, 3, 2, 2]")] {
+        let others = Params::new(&device, DType::F32, RandomKey::new(0));
+        others.sub("whiten").get("weight", shape, Init::Zeros).unwrap();
+        let said = Airbench::prepare(&others, &pictures(3)).unwrap_err().to_string();
+        let expected = "expected [8·C, C, 2, 2] for pictures of C channels: it is another model's";
+        assert_eq!(said, format!("airbench: whiten.weight is {told}, {expected}"));
+    }
     Airbench::new(&CIFAR, &params).unwrap();
     let said = Airbench::prepare(&params, &pictures(1)).unwrap_err().to_string();
     assert_eq!(said, "whitening: expected pictures with 3 channels, came [2, 1, 32, 32]");
