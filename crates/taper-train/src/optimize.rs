@@ -235,8 +235,8 @@ fn adam(said: &OptimizerConfig, params: Vec<Param>, mut config: AdamConfig) -> t
 /// The keys that every optimiser has.
 const COMMON: &[&str] = &["name", "lr", "weight_decay", "l1", "lookahead"];
 
-/// Errs when an optimiser of `config` is unknown, was said to have a key that it lacks or a value that it does not take, and
-/// when the schedule cannot be: before there are a model and data.
+/// Errs when an optimiser of `config` is unknown, was said to have a key that it lacks or a value that it does not take,
+/// and when the schedule cannot be: before there are a model and data.
 pub(crate) fn check(config: &Config) -> Result<()> {
     let optimizer = |said: &OptimizerConfig| build(said, Vec::new()).map_err(|error| asked("optimizer", error));
     optimizer(&config.optimizer)?;

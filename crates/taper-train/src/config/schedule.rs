@@ -1,5 +1,5 @@
-//! `[schedule]`: how the learning rate moves. Times are in epochs, and begin with the end of the warm-up, as in PyTorch's
-//! `SequentialLR`; the rate moves with every step.
+//! `[schedule]`: how the learning rate moves. Times are in epochs, and begin with the end of the warm-up, as in
+//! PyTorch's `SequentialLR`; the rate moves with every step.
 
 use super::{out_of_range, within};
 use crate::nearest::unknown;
