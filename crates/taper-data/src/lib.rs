@@ -38,4 +38,4 @@ pub use locate::{DATA_VARIABLE, Event, LocateOptions, Located, Origin};
 pub use manifest::{Archive, Download, Embedded, Files, Layout, Manifest, Records};
 pub use pipeline::{Pipeline, PipelineOptions};
 pub use split::split;
-pub use table::TableDataset;
+pub use table::{FeatureStats, TableDataset};

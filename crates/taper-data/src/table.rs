@@ -116,6 +116,70 @@ impl TableDataset {
     }
 }
 
+/// Mean and standard deviation of each feature of a table, as [`TableDataset::feature_stats`] finds them: what new rows have
+/// to be standardised by, too, before a model that was trained on standardised rows sees them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FeatureStats {
+    /// One a feature: μ = Σx / N.
+    pub mean: Vec<f64>,
+    /// One a feature: σ = √(Σ(x − μ)² / N); 0 for one whose values are all the same.
+    pub std: Vec<f64>,
+}
+
+impl TableDataset {
+    /// Mean and standard deviation of each feature over all rows, computed in f64. Zeros for a table without rows.
+    pub fn feature_stats(&self) -> FeatureStats {
+        let n = self.len().max(1) as f64;
+        let columns = self.features.len();
+        let mean_of = |term: &dyn Fn(usize, f64) -> f64| {
+            let mut sums = vec![0.0; columns];
+            for row in self.values.chunks_exact(columns) {
+                for (column, (sum, &value)) in sums.iter_mut().zip(row).enumerate() {
+                    *sum += term(column, value.into());
+                }
+            }
+            sums.into_iter().map(|sum| sum / n).collect::<Vec<f64>>()
+        };
+        // The sums of up to 2²⁹ equal values of f32 are exact in f64, so that these have a deviation of exactly 0.
+        let mean = mean_of(&|_, x| x);
+        let variance = mean_of(&|column, x| (x - mean[column]).powi(2));
+        FeatureStats { std: variance.into_iter().map(f64::sqrt).collect(), mean }
+    }
+
+    /// The same rows with (x − μ) / σ for each feature, μ and σ being `stats`': those of the rows that a model learns
+    /// from, for the rows that it is measured on as well. A feature with σ = 0 is only shifted.
+    ///
+    /// # Errors
+    /// When `stats` are of another number of features, or no finite numbers; when a value leaves the range of f32.
+    pub fn standardized(&self, stats: &FeatureStats) -> Result<Self> {
+        let FeatureStats { mean, std } = stats;
+        if mean.len() != self.features.len() || std.len() != self.features.len() {
+            return Err(Error::Argument(format!(
+                "standardized: expected a mean and a standard deviation for each of {} features, found {} and {}",
+                self.features.len(),
+                mean.len(),
+                std.len()
+            )));
+        }
+        let scaled = |(place, &value): (usize, &f32)| {
+            let column = place % self.features.len();
+            let by = if std[column] == 0.0 { 1.0 } else { std[column] };
+            let found = ((f64::from(value) - mean[column]) / by) as f32;
+            let wrong = || {
+                let (row, feature) = (place / self.features.len(), &self.features[column]);
+                let (mean, std) = (mean[column], std[column]);
+                Error::Argument(format!(
+                    "standardized: row {row}, column `{feature}`: expected a finite number (in f32), found {value} of mean \
+                     {mean} and standard deviation {std}"
+                ))
+            };
+            if found.is_finite() { Ok(found) } else { Err(wrong()) }
+        };
+        let values = self.values.iter().enumerate().map(scaled).collect::<Result<_>>()?;
+        Ok(Self { values, ..self.clone() })
+    }
+}
+
 /// The facts, without the numbers.
 impl fmt::Debug for TableDataset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -179,6 +243,41 @@ mod tests {
         let (train, validation) = three().split_off(0.4, 0).unwrap();
         assert_eq!((train.labels(), validation.labels()), (&[0, 1][..], &[0][..]));
         assert_eq!(format!("{train:?}"), "TableDataset(2 rows of 2 features, 2 classes)");
+    }
+
+    #[test]
+    fn standardised_by_the_training_rows() {
+        let stats = three().feature_stats();
+        assert_eq!(stats.mean, [3.0, 12.5 / 3.0]);
+        assert!((stats.std[0] - (8.0_f64 / 3.0).sqrt()).abs() < 1e-12);
+        let found = three().standardized(&stats).unwrap();
+        assert_eq!((found.labels(), found.features()), (three().labels(), three().features()));
+        let again = found.feature_stats();
+        assert!(again.mean.iter().all(|mean| mean.abs() < 1e-6), "{again:?}");
+        assert!(again.std.iter().all(|std| (std - 1.0).abs() < 1e-6), "{again:?}");
+        // Others by the same numbers; and a column that says nothing stays finite.
+        let one = three().select(&[1]).unwrap();
+        assert_eq!(one.standardized(&stats).unwrap().values(), &found.values()[2..4]);
+        assert_eq!(one.standardized(&one.feature_stats()).unwrap().values(), [0.0, 0.0]);
+        let same = TableDataset::new(vec![0.1; 7], strings(&["a"]), vec![0; 7], strings(&["x"])).unwrap();
+        assert_eq!(same.feature_stats(), FeatureStats { mean: vec![0.1_f32.into()], std: vec![0.0] });
+        assert_eq!(one.select(&[]).unwrap().feature_stats().mean, [0.0, 0.0]);
+    }
+
+    #[test]
+    fn statistics_that_do_not_fit_are_said() {
+        let text = |mean: &[f64], std: &[f64]| {
+            let stats = FeatureStats { mean: mean.to_vec(), std: std.to_vec() };
+            three().standardized(&stats).unwrap_err().to_string()
+        };
+        assert_eq!(
+            text(&[0.0], &[1.0, 1.0]),
+            "standardized: expected a mean and a standard deviation for each of 2 features, found 1 and 2"
+        );
+        assert!(
+            text(&[0.0, 0.0], &[1.0, 1e-300]).contains("row 0, column `b`: expected a finite number (in f32), found 2")
+        );
+        assert!(text(&[0.0, f64::NAN], &[1.0, 1.0]).ends_with("found 2 of mean NaN and standard deviation 1"));
     }
 
     #[test]

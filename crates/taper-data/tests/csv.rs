@@ -62,6 +62,11 @@ fn mistakes_are_said_with_line_and_column() {
         ("a,y\n1,0\n1,2,3\n", "y", "x.csv: line 3: expected 2 fields as in the first line, found 3"),
         ("a,y\n\"1\n\",0\n1\n", "y", "x.csv: line 4: expected 2 fields as in the first line, found 1"),
         ("a,y\n1,-1\n", "y", "x.csv: line 2, column `y`: expected a class from 0 to 65535, found -1"),
+        (
+            "a,y\n1,0.0\n2,10.0\n",
+            "y",
+            "x.csv: line 2, column `y`: expected a class as a whole number or a text, found the",
+        ),
         ("a,y\n1,0\n", "z", "x.csv: columns: expected one column `z`, found 2 columns: `a`, `y`"),
         ("y,y\n1,0\n", "y", "x.csv: columns: expected one column `y`, found 2 columns: `y`, `y`"),
         ("y\n1\n", "y", "x.csv: columns: expected features beside the label, found the label alone"),

@@ -4,8 +4,12 @@
 mod common;
 
 use common::{changed, data, expected, labels, numbers};
+use parquet::data_type::{DoubleType, Int64Type};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
 use proptest::prelude::*;
-use std::fs;
+use std::fs::{self, File};
+use std::sync::Arc;
 use taper_data::{TableOptions, read_parquet};
 
 #[test]
@@ -20,9 +24,30 @@ fn a_file_of_pyarrow_is_read_as_it_was_written() {
     }
     let found = read_parquet(data("flowers.parquet"), &TableOptions::new("species")).unwrap();
     assert!(found.classes().is_sorted() && found.classes().len() == 4);
-    // A column of whole numbers may be the labels.
+    // Numbers that are not whole are no labels.
     let found = read_parquet(data("missing.parquet"), &TableOptions::new("a")).unwrap_err().to_string();
     assert!(found.contains("row 0, column `a`: expected an integer or a text, found 1.0"), "{found}");
+}
+
+#[test]
+fn a_column_of_whole_numbers_may_be_the_labels() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.parquet");
+    let schema = parse_message_type("message m { REQUIRED DOUBLE a; REQUIRED INT64 y; }").unwrap();
+    let mut writer = SerializedFileWriter::new(File::create(&path).unwrap(), Arc::new(schema), Arc::default()).unwrap();
+    let mut rows = writer.next_row_group().unwrap();
+    let mut column = rows.next_column().unwrap().unwrap();
+    column.typed::<DoubleType>().write_batch(&[1.5, -2.0, 0.25], None, None).unwrap();
+    column.close().unwrap();
+    let mut column = rows.next_column().unwrap().unwrap();
+    column.typed::<Int64Type>().write_batch(&[2, 0, 10], None, None).unwrap();
+    column.close().unwrap();
+    rows.close().unwrap();
+    writer.close().unwrap();
+    let table = read_parquet(&path, &TableOptions::new("y")).unwrap();
+    assert_eq!((table.values(), table.labels()), (&[1.5, -2.0, 0.25][..], &[2, 0, 10][..]));
+    assert_eq!((table.features(), table.classes().len()), (&["a".to_string()][..], 11));
+    assert_eq!(table.classes()[10], "10");
 }
 
 #[test]
@@ -54,7 +79,25 @@ proptest! {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.parquet");
         let name = if plain { "plain.parquet" } else { "flowers.parquet" };
-        fs::write(&path, changed(&fs::read(data(name)).unwrap(), keep, &changes)).unwrap();
-        let _ = read_parquet(&path, &TableOptions::new("species"));
+        let whole = fs::read(data(name)).unwrap();
+        let bytes = changed(&whole, keep, &changes);
+        fs::write(&path, &bytes).unwrap();
+        let read = read_parquet(&path, &TableOptions::new("species"));
+        if bytes == whole {
+            let table = read.as_ref().unwrap();
+            prop_assert_eq!(table.values(), numbers(&expected()["parquet"]));
+        }
+        match read {
+            Ok(table) => {
+                prop_assert_eq!(table.values().len(), table.len() * table.features().len());
+                prop_assert!(!table.is_empty() && table.values().iter().all(|value| value.is_finite()));
+                prop_assert!(table.labels().iter().all(|&label| label >= 0 && (label as usize) < table.classes().len()));
+            }
+            Err(error) => {
+                let text = error.to_string();
+                prop_assert!(text.contains("x.parquet: ") && text.len() > path.display().to_string().len() + 10, "{}", text);
+                prop_assert!(!text.contains("panicked") && !text.contains(".rs:"), "{}", text);
+            }
+        }
     }
 }

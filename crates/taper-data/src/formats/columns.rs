@@ -53,7 +53,7 @@ pub struct TableOptions {
     pub label: Column,
     /// The classes' names in the order of their labels, for example a training set's for its test set. `None` finds
     /// them: where every label is a whole number, label `n` is class `n`; otherwise the classes are the texts that
-    /// occur, in the order of their characters.
+    /// occur, in the order of their characters, and a number that is not whole is an error.
     pub classes: Option<Vec<String>>,
 }
 

@@ -41,7 +41,8 @@ impl Default for CsvOptions {
 ///
 /// # Errors
 /// A file that cannot be read or has no rows, a label column that is not there, a row of another length, a field that
-/// is missing or no finite number, a label that is none of the classes: the text names the line and the column.
+/// is missing or no finite number, a label that is none of the classes, or, where none are given, a number that is not
+/// whole: the text names the line and the column.
 pub fn read_csv(path: impl AsRef<Path>, options: &TableOptions, csv: CsvOptions) -> Result<TableDataset> {
     let path = path.as_ref();
     let file = File::open(path).map_err(Error::io("open", path))?;

@@ -21,6 +21,16 @@ pub(super) fn classify(
                 let classes = numbered_classes(&labels, path, at)?;
                 return Ok((labels, classes));
             }
+            // As texts, `10.0` would come before `2.0`, and a missing `nan` would be a class.
+            if let Some(row) = texts.iter().position(|text| text.parse::<i64>().is_err() && text.parse::<f64>().is_ok())
+            {
+                let detail = format!(
+                    "expected a class as a whole number or a text, found the number `{}`; write whole numbers, or name the \
+                     classes in `TableOptions::classes`",
+                    texts[row]
+                );
+                return Err(Error::format(path, at(row), detail));
+            }
             texts.iter().collect::<BTreeSet<_>>().into_iter().cloned().collect()
         }
     };
@@ -63,6 +73,15 @@ mod tests {
         assert_eq!(text, "x: row 1: expected a class from 0 to 65535, found -1; is this the label's column?");
         let text = classified(&["9999999999"], None).unwrap_err();
         assert!(text.contains("found 9999999999"), "{text}");
+        for (texts, row, found) in [(["0.0", "10.0"], 0, "0.0"), (["1", "nan"], 1, "nan"), (["a", "1e3"], 1, "1e3")] {
+            let expected = format!(
+                "x: row {row}: expected a class as a whole number or a text, found the number `{found}`; write whole \
+                 numbers, or name the classes in `TableOptions::classes`"
+            );
+            assert_eq!(classified(&texts, None), Err(expected));
+        }
+        let given = classified(&["10.0", "2.0"], Some(&["2.0", "10.0"])).unwrap();
+        assert_eq!(given.0, [1, 0]);
         let text = classified(&["a", "d"], Some(&["a", "b"])).unwrap_err();
         assert_eq!(text, "x: row 1: expected one of the classes `a`, `b`, found `d`");
     }
