@@ -1,0 +1,51 @@
+//! Trains on a table of one's own: a CSV file, its columns standardised. In a project: `taper` with the feature `csv`.
+
+use std::fmt::Write;
+use taper::data::{CsvOptions, TableOptions, read_csv};
+use taper::nn::{Context, Linear, LinearConfig, Module, Params};
+use taper::train::{Config, Fit, Override, Silent};
+use taper::{DType, RandomKey, Result, Tensor};
+
+/// 600 fishes of three kinds, as a CSV file: lengths in millimetres, weights in kilograms.
+fn fishes() -> String {
+    let random = RandomKey::new(0);
+    let mut text = "length_mm,weight_kg,kind\n".to_string();
+    for i in 0..600 {
+        let (kind, density) = [("perch", 0.8), ("pike", 0.4), ("bream", 1.4)][i as usize % 3];
+        let length = 150.0 + 450.0 * random.uniform(2 * i);
+        let weight = density * (0.9 + 0.2 * random.uniform(2 * i + 1)) * (length / 450.0).powi(3);
+        // Writing into a text cannot fail.
+        let _ = writeln!(text, "{length:.0},{weight:.3},{kind}");
+    }
+    text
+}
+
+struct Net(Linear, Linear); // 2 → 32 → 3
+
+impl Module for Net {
+    fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
+        let x = self.0.forward(x, context)?.relu()?; // [N, 32]
+        self.1.forward(&x, context) // [N, 3]
+    }
+}
+
+pub(crate) fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+    let path = std::env::temp_dir().join(format!("fishes-{}.csv", std::process::id()));
+    std::fs::write(&path, fishes())?;
+    let table = read_csv(&path, &TableOptions::new("kind"), CsvOptions::default());
+    std::fs::remove_file(&path)?;
+
+    let (train, test) = table?.split_off(0.25, 0)?;
+    let stats = train.feature_stats(); // what the test's rows are like is not looked at
+    let (train, test) = (train.standardized(&stats)?, test.standardized(&stats)?);
+    println!("{train:?}: {:?} of {:?}", train.features(), train.classes());
+
+    let params = Params::new(&taper::device("cpu")?, DType::F32, RandomKey::new(0));
+    let linear = |name: &str, from, to| Linear::new(LinearConfig::new(from, to), &params.sub(name));
+    let net = Net(linear("first", 2, 32)?, linear("last", 32, train.classes().len())?);
+    let settings = "train.epochs = 60\noptimizer = { name = \"adamw\", lr = 0.02 }\nschedule.name = \"linear\"";
+    let config = Config::default().with(&Override::read(settings, "here")?)?;
+    let outcome = Fit::new(&config, &net, &params, &train).test(&test).run(&mut Silent)?;
+    println!("test: {:.1} % right", 100.0 * outcome.test.map_or(0.0, |found| found.accuracy()));
+    Ok(())
+}
