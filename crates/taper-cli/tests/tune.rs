@@ -72,6 +72,44 @@ fn random_search_trains_each_to_the_end_and_a_failure_comes_last() {
     assert!(ran.out.starts_with("4 trials over optimizer.lr, measured after 2 epochs; in s\n"), "{}", ran.out);
 }
 
+/// A recipe's groups do not fit every model: that is told of the trial, and the search goes on.
+#[test]
+fn a_trial_whose_values_do_not_go_together_fails_alone() {
+    let place = place();
+    fs::write(place.path("space.toml"), "model = { choice = [\"resnet18\", \"seed-cnn\"] }").unwrap();
+    let small =
+        "--offline --set data.train_samples=40 --set data.test_samples=10 --set data.validation=0.1 --batch-size 18";
+    let line = format!("tune cifar --recipe resnet18 {small} --space space.toml --trials 4 --max-epochs 1 --dir s");
+    let ran = place.ok(&line);
+    assert!(ran.out.contains(": failed: groups: no parameter is left that matches \"*bn*\""), "{}", ran.out);
+    assert_eq!(ran.out.matches("NOT CIFAR-10").count(), 1, "{}", ran.out);
+    let csv = place.read("s/results.csv");
+    let models: Vec<(bool, bool)> =
+        csv.lines().skip(1).map(|line| (line.contains("*bn*"), line.ends_with(",seed-cnn"))).collect();
+    assert!(models.len() == 4 && models.iter().all(|(failed, seed_cnn)| failed == seed_cnn), "{csv}");
+    assert!(models.iter().any(|model| model.0) && models.iter().any(|model| !model.0), "{csv}");
+    assert!(ran.last_line().ends_with(" --offline"), "{}", ran.last_line());
+    assert_eq!(place.ok(&line).last_line(), ran.last_line());
+}
+
+/// Early stopping keeps the weights of the best epoch.
+#[test]
+fn with_early_stopping_a_trial_counts_by_its_best_epoch() {
+    let place = place();
+    fs::write(place.path("space.toml"), "optimizer.lr = { choice = [0.05] }").unwrap();
+    let line = "tune digits --space space.toml --method random --trials 1 --max-epochs 12 --dir s";
+    place.ok(&format!("{line} --set regularization.patience=3 --set checkpoint.monitor=loss"));
+    let losses: Vec<f64> = common::lines(&place.read("s/trial-001/metrics.jsonl"))
+        .iter()
+        .filter_map(|line| line["validation_loss"].as_f64())
+        .collect();
+    let best = losses.iter().copied().fold(f64::INFINITY, f64::min);
+    assert!(best < losses[losses.len() - 1], "the best epoch was the last: nothing is seen of it: {losses:?}");
+    let csv = place.read("s/results.csv");
+    let loss: f64 = csv.lines().nth(1).unwrap().split(',').nth(3).unwrap().parse().unwrap();
+    assert!((loss - best).abs() < 1e-12, "{loss} {losses:?}");
+}
+
 #[test]
 fn what_is_wrong_is_told() {
     let place = place();
@@ -93,6 +131,18 @@ fn what_is_wrong_is_told() {
         "tune digits --space bad.toml",
         2,
         &["bad.toml: unknown key `optimizer.lrr`; did you mean optimizer.lr"],
+    );
+
+    fs::write(place.path("bad.toml"), "\"data.validation\" = { choice = [0.0, 0.1] }").unwrap();
+    place.fails(
+        "tune digits --space bad.toml",
+        2,
+        &["bad.toml: data.validation: trials are compared on one validation"],
+    );
+    place.fails(
+        "tune digits --space space.toml --set data.validation=0.0001 --trials 2 --dir refused",
+        1,
+        &["error: every trial failed, the last so: data.validation: 0.0001 of 1437 samples leaves 0 to validate on"],
     );
 
     place.ok("tune digits --space space.toml --trials 1 --max-epochs 1 --dir s");

@@ -133,7 +133,8 @@ fn an_error_that_is_no_trials_own_ends_the_search_and_leaves_what_was_found() {
     impl Trials for Broken {
         fn run(&mut self, trial: &Trial, epochs: u64) -> Result<Option<Measured>> {
             if self.0.reached.len() == 3 {
-                return Err(Error::Usage("the disk is full".into()));
+                let source = std::io::ErrorKind::StorageFull.into();
+                return Err(Error::Io { action: "write", path: "trial-004".into(), source });
             }
             self.0.run(trial, epochs)
         }
@@ -142,9 +143,29 @@ fn an_error_that_is_no_trials_own_ends_the_search_and_leaves_what_was_found() {
     let settings = settings(Method::Random, 9, 27);
     let mut search = open(dir.path(), &settings).unwrap();
     let error = search.run(&mut Broken(Objective::new()), &mut |_, _| ()).unwrap_err();
-    assert_eq!(error.to_string(), "the disk is full");
+    assert!(error.to_string().starts_with("cannot write trial-004: "), "{error}");
     assert_eq!(open(dir.path(), &settings).unwrap().results(), search.results());
     assert_eq!(search.results().len(), 3);
+}
+
+/// What a trial's values lead to would come again each time the search is continued.
+#[test]
+fn values_that_do_not_go_together_are_a_trials_own_failure() {
+    struct Odd(Objective);
+    impl Trials for Odd {
+        fn run(&mut self, trial: &Trial, epochs: u64) -> Result<Option<Measured>> {
+            match trial.number {
+                2 => Err(Error::Usage("groups: no weight matches \"*bn*\"".into())),
+                3 => Err(taper_nn::Error::shape("conv2d", "too small").into()),
+                _ => self.0.run(trial, epochs),
+            }
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut search = open(dir.path(), &settings(Method::Random, 4, 3)).unwrap();
+    assert!(search.run(&mut Odd(Objective::new()), &mut |_, _| ()).unwrap());
+    let failed: Vec<Option<&str>> = search.results().iter().map(|entry| entry.failed.as_deref()).collect();
+    assert_eq!(failed, [None, Some("groups: no weight matches \"*bn*\""), Some("conv2d: too small"), None]);
 }
 
 #[test]
@@ -178,6 +199,14 @@ fn another_search_in_the_same_folder_is_told_by_what_differs() {
     let here = settings(Method::Asha, 9, 9);
     // Where nothing was trained, the last word counts.
     open(dir.path(), &Settings { trials: 5, ..here.clone() }).unwrap();
+    struct Refused;
+    impl Trials for Refused {
+        fn run(&mut self, _: &Trial, _: u64) -> Result<Option<Measured>> {
+            Err(Error::Usage("no".into()))
+        }
+    }
+    let other = Settings { trials: 6, ..here.clone() };
+    assert!(open(dir.path(), &other).unwrap().run(&mut Refused, &mut |_, _| ()).unwrap());
     open(dir.path(), &here).unwrap();
     fs::create_dir(dir.path().join("trial-001")).unwrap();
     open(dir.path(), &here).unwrap();
@@ -292,8 +321,9 @@ fn results_are_told_as_a_table_as_csv_and_as_points() {
     // Jobs: 1, 2, 3 for an epoch each, 2 for two more, 4.
     assert_eq!(search.best_so_far(), [(1, 0.5), (2, 0.25), (5, 0.123456), (6, 0.123456)]);
     assert_eq!(
-        search.command(2, &config()),
-        "taper train digits --set train.epochs=3 --set train.batch_size=32 --set 'optimizer.betas=[0.5, 0.75]'"
+        search.command(2, &config(), &["--data-dir".into(), "my data".into()]),
+        "taper train digits --set train.epochs=3 --set train.batch_size=32 --set 'optimizer.betas=[0.5, 0.75]' \
+         --data-dir 'my data'"
     );
 }
 
@@ -303,7 +333,7 @@ fn the_command_of_a_trial_is_its_configuration() {
     let base = config().with(&[Override::new("train.seed", 5), Override::new("device.threads", 2)]).unwrap();
     let search = open_with(dir.path(), &settings(Method::Asha, 9, 27), SPACE, &base).unwrap();
     for number in 1..=9 {
-        let command = search.command(number, &config());
+        let command = search.command(number, &config(), &[]);
         let words = command.strip_prefix("taper train digits --set ").unwrap().split(" --set ");
         let changes: Vec<Override> = words.map(|word| Override::parse(word.trim_matches('\'')).unwrap()).collect();
         let mut due = search.config().with(&search.trial(number).overrides).unwrap();

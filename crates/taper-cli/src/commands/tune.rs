@@ -14,7 +14,7 @@ use std::sync::atomic::AtomicBool;
 use taper::Device;
 use taper::data::{Event, LocateOptions, Located};
 use taper::train::tune::{Entry, Measured, Method, Search, Settings, Space, Trial, Trials};
-use taper::train::{Config, Experiment, Reporter, Start, TrainOptions, train};
+use taper::train::{Config, Error, Experiment, Reporter, Start, TrainOptions, train};
 
 /// What `tune` takes beside the flags that set a key, for all trials. Its description is the experiment's.
 #[derive(Args)]
@@ -67,6 +67,7 @@ pub fn run(experiment: &Experiment, args: &TuneArgs, logs: bool, output: &mut Ou
         locate: locate(&args.settings.data_dir, args.settings.offline),
         stop: Arc::new(AtomicBool::new(false)),
         listening: false,
+        told: false,
         screen: &screen,
         download: Download::new(args.quiet, logs),
     };
@@ -82,10 +83,19 @@ pub fn run(experiment: &Experiment, args: &TuneArgs, logs: bool, output: &mut Ou
         "All of it is in {}: results.csv, results.svg, ledger.toml, a run a trial.",
         search.dir().display()
     ));
-    let Some(best) = search.best() else { return Err(Failure::failed("every trial failed; see the ledger for why")) };
+    let Some(best) = search.best() else {
+        let why = search.results().last().and_then(|entry| entry.failed.clone()).unwrap_or_default();
+        return Err(Failure::failed(format!("every trial failed, the last so: {why}")));
+    };
     screen.line(&format!("The best is trial {}. To train it again:", best.trial));
-    screen.output.borrow_mut().line(&search.command(best.trial, &experiment.config()));
+    screen.output.borrow_mut().line(&search.command(best.trial, &experiment.config(), &flags(&args.settings)));
     Ok(0)
+}
+
+/// The flags that say where data are, as they were given.
+fn flags(settings: &SettingArgs) -> Vec<String> {
+    let dir = settings.data_dir.iter().flat_map(|dir| ["--data-dir".into(), dir.display().to_string()]);
+    dir.chain(settings.offline.then(|| "--offline".into())).collect()
 }
 
 /// The search that the command line describes, begun or found in its folder.
@@ -172,6 +182,8 @@ struct Runs<'a> {
     stop: Arc<AtomicBool>,
     /// Whether Ctrl-C raises `stop` by now.
     listening: bool,
+    /// Whether the data were told of by now.
+    told: bool,
     screen: &'a Screen<'a>,
     download: Download,
 }
@@ -196,8 +208,12 @@ impl Trials for Runs<'_> {
         if outcome.stopped {
             return Ok(None);
         }
-        let found = outcome.last.and_then(|epoch| epoch.validation);
-        Ok(found.map(|found| Measured { loss: found.loss, accuracy: found.accuracy() }))
+        // Early stopping ends with the weights of the best epoch, not of the last.
+        let early = config.regularization.patience > 0;
+        let epoch = if early { outcome.best } else { outcome.last };
+        let unmeasured = || Error::Usage("nothing was measured on the validation split".into());
+        let found = epoch.and_then(|epoch| epoch.validation).ok_or_else(unmeasured)?;
+        Ok(Some(Measured { loss: found.loss, accuracy: found.accuracy() }))
     }
 }
 
@@ -214,7 +230,7 @@ impl Reporter for Watch<'_, '_> {
 
     fn found(&mut self, located: &Located) {
         self.runs.download.clear();
-        if !self.runs.listening {
+        if !std::mem::replace(&mut self.runs.told, true) {
             self.runs.screen.line(located.notice());
         }
     }

@@ -133,8 +133,9 @@ impl Ledger {
         if differ.is_empty() {
             return Ok(Self { path, content });
         }
-        if content.result.is_empty() && !path.with_file_name(trial_name(1)).exists() {
-            // Nothing was trained: the first trial was refused, say, and what it was refused for is another now.
+        let begun = |number| path.with_file_name(trial_name(number)).exists();
+        if !begun(1) && !content.result.iter().any(|entry| begun(entry.trial)) {
+            // Nothing was trained: all trials were refused, say, and what they were refused for is another now.
             let ledger = Self { path, content: new };
             ledger.write()?;
             return Ok(ledger);

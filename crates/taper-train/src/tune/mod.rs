@@ -90,8 +90,8 @@ pub trait Trials {
     /// schedule of the maximum, and measures it there on the validation split. `None` when stopped from outside.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] and memory that does not suffice are this trial's failure, and the search goes on; any other
-    /// error ends it.
+    /// [`Error::NotFinite`], memory that does not suffice, and values that do not go together ([`Error::Usage`], shapes) are
+    /// this trial's failure, and the search goes on; any other error ends it.
     fn run(&mut self, trial: &Trial, epochs: u64) -> Result<Option<Measured>>;
 }
 
@@ -200,11 +200,15 @@ fn check_trials(settings: &Settings, space: &Space, config: &Config) -> Result<(
     })
 }
 
-/// Why a trial failed, if `error` is its own failure: in words that do not depend on where it ran or was interrupted.
+/// Why a trial failed, if `error` is its own failure: in words that do not depend on where it ran or was interrupted. What its
+/// values make of a model shows only when that is built: such an error would come again each time the search is continued.
 fn failure(error: &Error) -> Option<String> {
     match error {
         Error::NotFinite { what, step, .. } => Some(format!("{what} became NaN or infinite at step {step}")),
         Error::Nn(taper_nn::Error::OutOfMemory { .. }) => Some("out of memory".into()),
+        Error::Usage(_) | Error::Nn(taper_nn::Error::Shape { .. } | taper_nn::Error::Argument { .. }) => {
+            Some(error.to_string())
+        }
         _ => None,
     }
 }

@@ -90,6 +90,11 @@ fn collect(prefix: &str, table: Table, config: &Config, found: &mut BTreeMap<Str
                         "the search itself decides how long a trial is trained; leave it out, and give --max-epochs";
                     return Err(Error::Usage(format!("{key}: {detail}")));
                 }
+                if key == "data.validation" {
+                    let detail = "trials are compared on one validation split; leave it out, and give --set \
+                                  data.validation=FRACTION";
+                    return Err(Error::Usage(format!("{key}: {detail}")));
+                }
                 if key.starts_with("device.") {
                     let detail = "all trials are computed on one device; leave it out, and give --set device.name=NAME";
                     return Err(Error::Usage(format!("{key}: {detail}")));
@@ -245,6 +250,10 @@ mod tests {
             ("model = { choice = [\"mlp\", \"mpl\"] }", "model: unknown model `mpl`; did you mean mlp?"),
             ("data.name = { choice = [\"digitss\"] }", "unknown dataset `digitss`"),
             ("train.epochs = { integer = [1, 8] }", "train.epochs: the search itself decides how long"),
+            (
+                "data.validation = { choice = [0.0, 0.1] }",
+                "data.validation: trials are compared on one validation split; leave it out, and give --set data.valid",
+            ),
             ("device.threads = { choice = [1, 2] }", "device.threads: all trials are computed on one device"),
             (
                 "\"train.seed\" = { choice = [1] }\n[train]\nseed = { choice = [2] }",

@@ -71,8 +71,8 @@ impl Search {
     }
 
     /// The command that trains a run as the trial `number` was: each key that differs from the experiment's own
-    /// configuration, `default`, but for where it is computed.
-    pub fn command(&self, number: u64, default: &Config) -> String {
+    /// configuration, `default`, but for where it is computed; then `flags`, which set no key.
+    pub fn command(&self, number: u64, default: &Config, flags: &[String]) -> String {
         let config = self.config.with(&self.trial(number).overrides).unwrap_or_else(|_| self.config.clone());
         let mut command = format!("taper train {}", self.ledger.settings().experiment);
         for key in KEYS.iter().map(|key| key.name).filter(|name| !name.starts_with("device.")) {
@@ -80,6 +80,7 @@ impl Search {
                 command += &format!(" --set {}", quoted(&format!("{key}={value}")));
             }
         }
+        flags.iter().for_each(|flag| command += &format!(" {}", quoted(flag)));
         command
     }
 
