@@ -4,6 +4,7 @@ mod common;
 
 use common::device;
 use std::collections::BTreeSet;
+use taper_nn::RandomKey;
 use taper_nn::gradcheck::subjects;
 use taper_nn::taper_tensor::gradcheck::{Subject, Table};
 
@@ -23,6 +24,37 @@ fn gradients_agree_with_differences() {
 #[test]
 fn gradients_of_gradients_agree_with_differences() {
     check_all(true);
+}
+
+/// A draw that drops or mixes nothing, or everything, would leave half of a rule unchecked.
+#[test]
+fn cases_that_draw_change_some_elements() {
+    let (all, mut wrong) = (subjects(), Vec::new());
+    for (subject, name) in [
+        ("layer dropout", "half"),
+        ("layer dropout", "a tenth"),
+        ("layer stochastic_depth", "half"),
+        ("layer stochastic_depth", "a tenth"),
+        ("mix cutmix", "pictures"),
+        ("mix mixup", "rows"),
+        ("mix mixup", "pictures"),
+    ] {
+        let found = all.iter().find(|found| found.to_string() == subject).unwrap();
+        let case = found.cases().iter().find(|case| case.name() == name).unwrap();
+        let (inputs, y) = case.evaluate(RandomKey::new(0), &device()).unwrap();
+        let [x, y] = [&inputs[0], &y].map(|tensor| tensor.to_vec::<f64>().unwrap());
+        let count = |changed: &dyn Fn(f64, f64) -> bool| x.iter().zip(&y).filter(|(x, y)| changed(**x, **y)).count();
+        let enough = match subject {
+            "mix cutmix" => (1..x.len()).contains(&count(&|x, y| x != y)),
+            // Of two examples: near none of the inputs.
+            "mix mixup" => count(&|_, y| x.iter().all(|x| (x - y).abs() > 1e-6)) > x.len() / 2,
+            _ => (1..x.len()).contains(&count(&|_, y| y == 0.0)),
+        };
+        if !enough {
+            wrong.push((subject, name));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
 }
 
 #[test]

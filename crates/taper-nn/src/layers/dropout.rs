@@ -35,10 +35,11 @@ impl Module for Dropout {
     }
 }
 
+/// With these names, which key what is drawn, something is dropped and something stays: a test looks.
 pub(super) fn cases() -> Vec<Case> {
     vec![
-        layer("half", |params| Dropout::new(0.5, &params.sub("drop"))).input([4, 5]),
-        layer("a tenth", |params| Dropout::new(0.1, &params.sub("drop"))).input([3, 7]),
+        layer("half", |params| Dropout::new(0.5, &params.sub("dropout"))).input([4, 5]),
+        layer("a tenth", |params| Dropout::new(0.1, &params.sub("dropout"))).input([3, 7]),
         layer("nothing", |params| Dropout::new(0.0, params)).input([3]),
         layer("everything", |params| Dropout::new(1.0, params)).input([3]).zero_gradient(0),
     ]

@@ -43,10 +43,11 @@ impl Module for StochasticDepth {
     }
 }
 
+/// With these names, which key what is drawn, something is dropped and something stays: a test looks.
 pub(super) fn cases() -> Vec<Case> {
     vec![
-        layer("half", |params| StochasticDepth::new(0.5, &params.sub("drop"))).input([6, 2, 2]),
-        layer("a tenth", |params| StochasticDepth::new(0.1, &params.sub("drop"))).input([5, 3]),
+        layer("half", |params| StochasticDepth::new(0.5, &params.sub("block"))).input([6, 2, 2]),
+        layer("a tenth", |params| StochasticDepth::new(0.1, &params.sub("block"))).input([5, 3]),
         layer("everything", |params| StochasticDepth::new(1.0, params)).input([3, 2]).zero_gradient(0),
     ]
 }

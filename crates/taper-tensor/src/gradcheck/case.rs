@@ -74,6 +74,13 @@ impl Case {
         self
     }
 
+    /// The inputs that `key` draws, and the function's output for them: to see that a case does what it is there for.
+    pub fn evaluate(&self, key: RandomKey, device: &Device) -> Result<(Vec<Tensor>, Tensor)> {
+        let inputs = self.draw(key, device)?;
+        let output = self.call(&inputs)?;
+        Ok((inputs, output))
+    }
+
     /// What distinguishes this case.
     pub fn name(&self) -> &str {
         &self.name
