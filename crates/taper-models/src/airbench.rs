@@ -66,7 +66,8 @@ impl Airbench {
     /// training pictures (airbench takes the first 5,000), normalised as in training.
     ///
     /// # Errors
-    /// When `params` hold no airbench, another model's weight of that name, or the pictures have other channels or values that are not finite.
+    /// When `params` hold no airbench, or another model's weight of that name; when the pictures have other channels or
+    /// values that are not finite.
     pub fn prepare(params: &Params, pictures: &Tensor) -> Result<()> {
         let name = params.sub("whiten.weight").path().to_owned();
         let Some(weight) = params.all().into_iter().find(|param| param.name() == name) else {
