@@ -1,5 +1,6 @@
 //! Loss and accuracy over a dataset.
 
+use crate::learner::Objective;
 use crate::scalars::Scalars;
 use crate::{Error, Reporter, Result, Split, Views, logits};
 use serde::{Deserialize, Serialize};
@@ -14,9 +15,9 @@ const READ_EVERY: usize = 10;
 /// What a measurement found.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// The mean cross entropy.
+    /// The mean cross entropy, or that of the objective in its place.
     pub loss: f64,
-    /// Samples whose largest logit was that of their class.
+    /// Samples whose largest logit was that of their class; none with an objective.
     pub correct: usize,
     /// Samples measured.
     pub samples: usize,
@@ -29,7 +30,7 @@ impl Evaluation {
     }
 }
 
-/// What was predicted, sample by sample, in the order of the data.
+/// What was predicted, sample by sample, in the order of the data; nothing with an objective.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Predictions {
     /// The class of the largest logit.
@@ -66,14 +67,28 @@ pub fn evaluate<D: Dataset + Sync>(
     stop: &AtomicBool,
     reporter: &mut dyn Reporter,
 ) -> Result<Option<(Evaluation, Predictions)>> {
+    evaluate_by(None, model, params, data, options, stop, reporter)
+}
+
+/// The same by an objective, if there is one: then nothing is predicted, and nothing counted as right.
+pub(crate) fn evaluate_by<D: Dataset + Sync>(
+    objective: Option<Objective<'_>>,
+    model: &dyn Module,
+    params: &Params,
+    data: &D,
+    options: &EvaluateOptions,
+    stop: &AtomicBool,
+    reporter: &mut dyn Reporter,
+) -> Result<Option<(Evaluation, Predictions)>> {
     match params.dtype() {
-        DType::F32 => measure::<f32, _>(model, params, data, options, stop, reporter),
-        DType::F64 => measure::<f64, _>(model, params, data, options, stop, reporter),
+        DType::F32 => measure::<f32, _>(objective, model, params, data, options, stop, reporter),
+        DType::F64 => measure::<f64, _>(objective, model, params, data, options, stop, reporter),
         other => Err(unsupported(other)),
     }
 }
 
 fn measure<T: Element, D: Dataset + Sync>(
+    objective: Option<Objective<'_>>,
     model: &dyn Module,
     params: &Params,
     data: &D,
@@ -97,11 +112,23 @@ fn measure<T: Element, D: Dataset + Sync>(
             let rows = no_grad(|| {
                 let (x, classes) = upload(&mut batch, params)?;
                 let logits = logits(model, &x, &Context::eval(), options.views)?; // [B, classes]
-                rows(&logits, &classes)
+                match objective {
+                    Some(objective) => {
+                        // Each batch counts as much as it has samples.
+                        let mean = objective(&logits, &classes)?.cast(DType::F64)?.reshape([1])?;
+                        Ok(mean.mul_scalar(classes.count() as f64)?)
+                    }
+                    None => rows(&logits, &classes),
+                }
             })?;
             waiting.push(rows);
             if waiting.len() == READ_EVERY || loader.position() == loader.len() {
-                let read = Scalars::read(&waiting.iter().collect::<Vec<_>>())?;
+                let mut read = Scalars::read(&waiting.iter().collect::<Vec<_>>())?;
+                if objective.is_some() {
+                    found.loss += read.iter().flatten().sum::<f64>();
+                    found.samples = predictions.truth.len();
+                    read.clear();
+                }
                 for &[loss, predicted, probability] in read.iter().flat_map(|rows| rows.as_chunks::<3>().0) {
                     found.loss += loss;
                     found.correct += usize::from(predicted as i64 == predictions.truth[found.samples]);
@@ -114,6 +141,9 @@ fn measure<T: Element, D: Dataset + Sync>(
             }
         }
         found.loss /= found.samples as f64;
+        if objective.is_some() {
+            predictions = Predictions::default();
+        }
         Ok(Some((found, predictions)))
     })
 }

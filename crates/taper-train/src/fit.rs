@@ -17,7 +17,7 @@ use self::state::State;
 use crate::checkpoint::Checkpoint;
 use crate::evaluate::unsupported;
 use crate::hook::{Hook, RunView};
-use crate::learner::{Learner, Objective};
+use crate::learner::{Learner, Objective, check_objective};
 use crate::tensorboard::Picture;
 use crate::{Config, EpochReport, Error, Evaluation, Predictions, Reporter, Result, RunFolder, Silent, Start};
 use std::sync::atomic::AtomicBool;
@@ -118,7 +118,9 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
         self
     }
 
-    /// Minimises `objective` instead of the cross entropy; nothing is then counted as right.
+    /// Minimises `objective` instead of the cross entropy; it is what is measured then on the other splits too, and what
+    /// the best epoch, early stopping and `plateau` go by, whatever `checkpoint.monitor` says: nothing is counted as right.
+    /// What only the cross entropy has (`train.reduction`, label smoothing, mixup, CutMix) cannot be set.
     pub fn objective(mut self, objective: Objective<'a>) -> Self {
         self.learner.objective = Some(objective);
         self
@@ -161,6 +163,9 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
     /// the weights are saved first where that is possible.
     pub fn run(mut self, reporter: &mut dyn Reporter) -> Result<Outcome> {
         self.learner.config.check()?;
+        if self.learner.objective.is_some() {
+            check_objective(self.config())?;
+        }
         if self.validation.is_none() {
             let config = self.config();
             let early = (config.regularization.patience > 0).then_some("regularization.patience: early stopping");

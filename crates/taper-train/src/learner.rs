@@ -2,7 +2,7 @@
 
 use crate::config::Reduction;
 use crate::evaluate::correct;
-use crate::{Config, Result};
+use crate::{Config, Error, Result};
 use taper_data::Batch;
 use taper_nn::taper_tensor::Element;
 use taper_nn::{
@@ -10,7 +10,7 @@ use taper_nn::{
     clip_grad_value,
 };
 
-/// A loss of one's own: of the model's output and the labels `[B]` (i64), a scalar.
+/// A loss of one's own: of the model's output and the labels `[B]` (i64), a scalar, their mean over the batch.
 pub type Objective<'a> = &'a (dyn Fn(&Tensor, &Tensor) -> taper_nn::Result<Tensor> + Sync);
 
 /// What a batch is learned from with.
@@ -22,6 +22,24 @@ pub(crate) struct Learner<'a> {
     pub(crate) objective: Option<Objective<'a>>,
     /// How many classes there are, for mixed labels.
     pub(crate) classes: usize,
+}
+
+/// Errs when something is set that only the cross entropy has, and there is an objective in its place.
+pub(crate) fn check_objective(config: &Config) -> Result<()> {
+    let regularization = &config.regularization;
+    let set = [
+        ("regularization.label_smoothing", regularization.label_smoothing != 0.0),
+        ("regularization.mixup", regularization.mixup != 0.0),
+        ("regularization.cutmix", regularization.cutmix != 0.0),
+        ("train.reduction", config.train.reduction != Reduction::Mean),
+    ];
+    match set.into_iter().find(|(_, set)| *set) {
+        None => Ok(()),
+        Some((key, _)) => {
+            let detail = "is of the cross entropy, which an objective of one's own replaces";
+            Err(Error::Usage(format!("{key}: {detail}: leave it at its default, and do it in the objective")))
+        }
+    }
 }
 
 /// What a step's batches gave, on the device.

@@ -6,8 +6,7 @@ use common::{Data, Net, config, metrics};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use taper_data::{Dataset, ImageDataset, LocateOptions};
 use taper_nn::taper_tensor::Element;
-use taper_nn::{Activation, DType, Flatten, Linear, LinearConfig, Params, RandomKey, Sequential, Tensor};
-use taper_train::lr_finder::LrRange;
+use taper_nn::{Activation, DType, Flatten, Linear, LinearConfig, Params, RandomKey, Sequential};
 use taper_train::{
     EvaluateOptions, Evaluation, Fit, Flow, Hook, Outcome, Reporter, Result, RunFolder, RunView, Silent, Split,
     StepView, TrainOptions, Views, evaluate, experiment, train,
@@ -411,57 +410,4 @@ fn the_test_split_is_read_once_and_decides_nothing() {
     let best = plain();
     taper_nn::weights::load(&best.params.all(), folder.best()).unwrap();
     assert_eq!(measured(&best, &validation.0).loss, least);
-}
-
-/// A loss of one's own: the squared distance of the outputs from the label's value.
-#[test]
-fn an_objective_of_ones_own() {
-    let data = Data::few();
-    let net = plain();
-    let objective = |y: &Tensor, labels: &Tensor| {
-        let wanted = labels.cast(DType::F32)?.reshape([labels.count(), 1])?.mul_scalar(0.1)?;
-        y.sub(&wanted)?.mul(&y.sub(&wanted)?)?.mean_all()
-    };
-    let config = config(&["train.epochs=40", "optimizer.lr=0.003"]);
-    let outcome =
-        Fit::new(&config, &net.model, &net.params, &data.train).objective(&objective).run(&mut Silent).unwrap();
-    let last = outcome.last.unwrap();
-    assert!(last.train_loss < 0.04 && last.train_accuracy == 0.0, "{last:?}");
-}
-
-/// The range test suggests a rate at which the digits are learned, whatever else is set, and leaves the weights alone.
-#[test]
-fn the_learning_rate_finder_finds_one() {
-    let data = Data::all();
-    let find = |settings: &[&str]| {
-        let net = plain();
-        let before = net.bits();
-        let config = config(settings);
-        let range = LrRange::default();
-        let curve = range.find(&config, &net.model, &net.params, &data.train, &false.into(), &mut Silent).unwrap();
-        assert!(net.bits() == before && net.params.trainable().len() == 4, "{settings:?}");
-        curve
-    };
-    let adam = find(&[]);
-    assert_eq!(adam, find(&[]));
-    let suggestion = adam.suggestion.unwrap();
-    assert!((1e-4..0.3).contains(&suggestion), "{suggestion}");
-    assert!(adam.points.iter().all(|point| point.loss.is_finite() && point.smoothed.is_finite()));
-    // It is a rate to train with.
-    let rate = format!("optimizer.lr={suggestion}");
-    let outcome = plain().fit(&config(&["train.epochs=6", &rate]), &data, None, None, Vec::new()).unwrap();
-    assert!(outcome.test.unwrap().accuracy() > 0.85, "{suggestion}: {:?}", outcome.test);
-    // SGD wants more; a schedule and a group that ends are none of this test's.
-    let groups = "groups=[{pattern=\"fc2.*\", epochs=0.2}]";
-    let sgd = find(&["optimizer.name=sgd", "schedule.name=linear", groups]).suggestion.unwrap();
-    assert!(sgd > 2.0 * suggestion && sgd < 10.0, "{sgd} after {suggestion}");
-    let text = |range: LrRange| {
-        let net = plain();
-        range
-            .find(&config(&[]), &net.model, &net.params, &data.train, &false.into(), &mut Silent)
-            .unwrap_err()
-            .to_string()
-    };
-    let falling = text(LrRange { from: 1.0, to: 0.1, steps: 10 });
-    assert!(falling.starts_with("to: expected a finite number above the first rate, 1, found 0.1"), "{falling}");
 }

@@ -2,7 +2,9 @@
 
 use super::state::State;
 use super::{Fit, Outcome};
-use crate::{EvaluateOptions, Evaluation, Predictions, Reporter, Result, Split, Views, evaluate};
+use crate::evaluate::evaluate_by;
+use crate::learner::Learner;
+use crate::{EvaluateOptions, Evaluation, Predictions, Reporter, Result, Split, Views};
 use std::time::Instant;
 use taper_data::Dataset;
 use taper_nn::taper_tensor::Element;
@@ -23,7 +25,8 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         let (batch_size, augment) = (self.config().train.eval_batch_size, self.config().normalization());
         let options = EvaluateOptions { batch_size, views, augment, split };
         let found = state.averaged(|| {
-            no_grad(|| evaluate(self.learner.model, self.params(), data, &options, self.stop, reporter))
+            let Learner { objective, model, params, .. } = self.learner;
+            no_grad(|| evaluate_by(objective, model, params, data, &options, self.stop, reporter))
         })?;
         state.progress.times.measuring += start.elapsed().as_secs_f64();
         Ok(found)

@@ -2,6 +2,7 @@
 
 use super::state::{State, Waiting};
 use super::{Fit, Outcome};
+use crate::config::Monitored;
 use crate::hook::{Flow, StepView};
 use crate::learner::Learned;
 use crate::scalars::Scalars;
@@ -128,7 +129,10 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         } else {
             tracing::info!(train_loss = report.train_loss);
         }
-        let monitor = self.config().checkpoint.monitor;
+        let monitor = match self.learner.objective {
+            Some(_) => Monitored::Loss, // nothing is counted as right
+            None => self.config().checkpoint.monitor,
+        };
         if state.progress.ended(*report, monitor, regularization.min_delta) {
             self.save_best(state)?;
         }
