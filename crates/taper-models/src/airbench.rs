@@ -79,8 +79,8 @@ impl Airbench {
             _ => {
                 let shape = current.shape();
                 let detail = format!(
-                    "airbench: {name} is {shape}, expected [8·C, C, {PATCH}, {PATCH}] for pictures of C channels: it is \
-                     another model's"
+                    "airbench: {name} is {shape}, expected [8·C, C, {PATCH}, {PATCH}] for pictures of C channels: \
+                     it is another model's"
                 );
                 return Err(Error::Parameter(detail));
             }

@@ -28,6 +28,21 @@ fn gradients_of_gradients_agree_with_differences() {
     check_all(true);
 }
 
+/// A draw that dropped nothing would leave half of the rule unchecked.
+#[test]
+fn cases_of_dropout_drop_some_elements_and_keep_others() {
+    let all = operations();
+    let dropout = all.iter().find(|op| op.name() == "dropout").expect("dropout");
+    let drawn = dropout.cases().iter().filter(|case| ["half", "a tenth, odd size"].contains(&case.name()));
+    let kept = drawn.map(|case| {
+        let (_, y) = case.evaluate(RandomKey::new(0), &device()).expect("dropout");
+        let y = y.to_vec::<f64>().expect("f64");
+        (y.iter().filter(|y| **y != 0.0).count(), y.len())
+    });
+    let kept = kept.collect::<Vec<_>>();
+    assert!(kept.len() == 2 && kept.iter().all(|(kept, of)| (1..*of).contains(kept)), "{kept:?}");
+}
+
 #[test]
 fn every_operation_file_is_registered_and_has_a_case() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/ops");
