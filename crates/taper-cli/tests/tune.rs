@@ -32,6 +32,18 @@ fn values_are_found_on_the_digits_and_again_after_an_end() {
     let best: Vec<&str> = csv.lines().nth(1).unwrap().split(',').collect();
     assert_eq!((best[0], best[2]), ("1", "4"));
 
+    // What `runs` tells of trials agrees: those that reached the last rung are finished, the others could go on.
+    let states: Vec<(bool, bool)> = place
+        .ok("runs runs/tune-digits")
+        .out
+        .lines()
+        .skip(1)
+        .map(|line| (line.contains(" finished "), line.contains(" paused ")))
+        .collect();
+    let to_the_end = csv.lines().filter(|line| line.split(',').nth(2) == Some("4")).count();
+    assert_eq!(states.iter().filter(|state| state.0).count(), to_the_end);
+    assert_eq!(states.iter().filter(|state| state.1).count(), 9 - to_the_end);
+
     // The line at the end trains the same run: the same numbers come out.
     let command = ran.last_line().strip_prefix("taper ").unwrap();
     assert!(command.starts_with("train digits --set train.epochs=4 --set "), "{command}");

@@ -8,12 +8,12 @@ use crate::{Error, Result, nearest};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use toml::{Table, Value};
 
-/// A run whose metrics were written to so lately is taken to be running.
+/// Where no lock tells, a run that was written to so lately is taken to be running.
 const LATELY: Duration = Duration::from_secs(120);
 
 /// A run's folder, read.
@@ -63,13 +63,15 @@ pub struct Run {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// Trained and measured to the end.
+    /// Trained to the end, and measured there; the trial of a search, without the test.
     Finished,
-    /// Its metrics grew within the last two minutes.
+    /// A process trains it. Before that has begun, or where the file system has no locks: written to within two minutes.
     Running,
+    /// A trial whose search has not asked for more epochs so far.
+    Paused,
     /// Ended by its user, which it wrote down.
     Stopped,
-    /// Neither finished nor growing: killed, or it failed.
+    /// Neither finished nor being trained: killed, or it failed.
     Unfinished,
     /// The folder of no run, or a damaged one.
     #[default]
@@ -81,6 +83,7 @@ impl fmt::Display for State {
         f.pad(match self {
             Self::Finished => "finished",
             Self::Running => "running",
+            Self::Paused => "paused",
             Self::Stopped => "stopped",
             Self::Unfinished => "unfinished",
             Self::Broken => "broken",
@@ -246,25 +249,31 @@ fn flatten(prefix: &str, table: &Table, found: &mut BTreeMap<String, String>) {
 
 fn read_metrics(run: &mut Run) -> Result<(), String> {
     let path = run.path.join("metrics.jsonl");
-    run.state = State::Unfinished;
     if !path.exists() {
         // Nothing was measured yet.
-        run.state = if is_recent(&run.path.join("config.toml")) { State::Running } else { State::Unfinished };
+        run.state = if is_trained(run, &run.path.join("config.toml")) { State::Running } else { State::Unfinished };
         return Ok(());
     }
     let bytes = fs::read(&path).map_err(|error| format!("metrics.jsonl: {error}"))?;
     let whole = bytes.ends_with(b"\n");
     let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
+    run.state = State::Unfinished;
     // What follows the last end of line: nothing, or a line cut by a kill.
     for (i, bytes) in lines[..lines.len() - 1].iter().enumerate() {
         let line: Line =
             serde_json::from_slice(bytes).map_err(|error| format!("metrics.jsonl: line {}: {error}", i + 1))?;
         run.add(&line);
     }
-    let ended = matches!(run.state, State::Finished | State::Stopped) && whole;
-    if !ended {
-        run.state = if is_recent(&path) { State::Running } else { State::Unfinished };
-    }
+    let ended = run.state != State::Unfinished && whole;
+    // A trial's last line, where it was to pause or to end, is that of an epoch.
+    let trial = run.path.join("..").join(LEDGER).is_file();
+    run.state = match run.state {
+        State::Finished | State::Stopped if ended => run.state,
+        _ if is_trained(run, &path) => State::Running,
+        State::Paused if ended && trial && run.epochs_set == Some(run.epochs) => State::Finished,
+        State::Paused if ended && trial => State::Paused,
+        _ => State::Unfinished,
+    };
     Ok(())
 }
 
@@ -278,6 +287,8 @@ impl Run {
         // A run that goes on after its end, resumed, is at its end no more.
         self.state = if line.stopped { State::Stopped } else { State::Unfinished };
         if let Some(epoch) = line.epoch {
+            // What that is worth is said when all lines are read.
+            self.state = State::Paused;
             self.epochs = epoch;
             self.train_loss = line.train_loss.or(self.train_loss);
             self.images_per_s = line.images_per_s.or(self.images_per_s);
@@ -287,6 +298,17 @@ impl Run {
             (self.test_loss, self.test_accuracy) = (line.test_loss, line.test_accuracy);
             self.state = State::Finished;
         }
+    }
+}
+
+/// Whether a process trains the run: it holds the lock beside the checkpoints. Where that says nothing, whether `path` was
+/// written to lately.
+fn is_trained(run: &Run, path: &Path) -> bool {
+    let lock = File::open(run.path.join("checkpoints/lock")).ok().map(|lock| lock.try_lock_shared());
+    match lock {
+        Some(Ok(())) => false,
+        Some(Err(TryLockError::WouldBlock)) => true,
+        Some(Err(TryLockError::Error(_))) | None => is_recent(path),
     }
 }
 

@@ -88,6 +88,42 @@ fn the_state_is_what_the_last_line_and_the_time_tell() {
 }
 
 #[test]
+fn a_run_is_running_while_a_process_holds_its_lock() {
+    let root = tempfile::tempdir().unwrap();
+    make(root.path(), "a", &config("digits", "0.01", 1), STEP);
+    fs::create_dir(root.path().join("a/checkpoints")).unwrap();
+    let lock = File::create(root.path().join("a/checkpoints/lock")).unwrap();
+    lock.lock().unwrap();
+    assert_eq!(only(root.path(), "a").state, State::Running);
+    drop(lock);
+    // Killed a moment ago.
+    fs::write(root.path().join("a/metrics.jsonl"), STEP).unwrap();
+    assert_eq!(only(root.path(), "a").state, State::Unfinished);
+    fs::remove_file(root.path().join("a/metrics.jsonl")).unwrap();
+    assert_eq!(only(root.path(), "a").state, State::Unfinished);
+}
+
+#[test]
+fn trials_are_paused_where_a_search_left_them_and_finished_at_its_end() {
+    let root = tempfile::tempdir().unwrap();
+    let config = config("digits", "0.01", 1);
+    let epochs = |n| (1..=n).map(|i| [STEP, &epoch(i, 0.5, 0.5)].concat()).collect::<String>();
+    for (name, metrics, in_search, alone) in [
+        ("trial-001", epochs(1), State::Paused, State::Unfinished),
+        ("trial-002", epochs(3), State::Finished, State::Unfinished),
+        ("trial-003", epochs(1) + STEP, State::Unfinished, State::Unfinished),
+        ("trial-004", epochs(1) + &STEP[..20], State::Unfinished, State::Unfinished),
+    ] {
+        make(root.path(), name, &config, &metrics);
+        assert_eq!(only(root.path(), name).state, alone, "{name}");
+        fs::write(root.path().join("ledger.toml"), "").unwrap();
+        assert_eq!(only(root.path(), name).state, in_search, "{name}");
+        assert_eq!(list(&root.path().join(name)).unwrap()[0].state, in_search, "{name}");
+        fs::remove_file(root.path().join("ledger.toml")).unwrap();
+    }
+}
+
+#[test]
 fn a_broken_folder_does_not_end_the_listing() {
     let root = tempfile::tempdir().unwrap();
     make(root.path(), "good", &config("digits", "0.01", 1), END);
