@@ -246,7 +246,7 @@ fn a_recipe_sets_what_flags_change() {
     assert_eq!(config["optimizer"]["lr"].as_float(), Some(0.1));
     assert_eq!(config["train"]["batch_size"].as_integer(), Some(20));
     assert_eq!(config["data"]["augment"].as_array().unwrap().len(), 3);
-    assert_eq!(config["groups"].as_array().unwrap().len(), 2);
+    assert_eq!(config["groups"].as_array().unwrap().len(), 3);
 }
 
 /// The seed CNN on the stand-in: bitwise the same whatever the number of threads.
@@ -325,6 +325,17 @@ fn weights_and_order_can_be_given() {
     // Its weights take twice the bytes; the header, in front of them, is about the same.
     let more = place.bytes("d/model.safetensors").len() - place.bytes("c/model.safetensors").len();
     assert!(more.abs_diff(26_122 * 4) < 100, "{more}");
+}
+
+/// A slip in the folder's name is seen.
+#[test]
+fn resuming_where_no_run_is_begins_one_and_says_so() {
+    let place = Place::new();
+    let line = "train digits --epochs 1 --quiet --resume rnu";
+    let ran = place.ok(line);
+    assert_eq!(ran.err, "note: no run in rnu yet: starting one\n");
+    let again = place.ok(line);
+    assert_eq!((again.out, again.err.as_str()), (ran.out, ""));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::output::Output;
 use crate::profile::Profiling;
 use crate::progress::{Progress, last_line};
 use crate::stop;
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use taper::train::{Config, Experiment, TrainOptions, train};
@@ -19,6 +20,11 @@ pub fn run(experiment: &Experiment, args: &TrainArgs, logs: bool, output: &mut O
         config.device.threads = std::thread::available_parallelism().map_or(1, |n| n.get()).min(1024);
     }
     let device = device(&config).map_err(|failure| failure.usage_hint(&hint))?;
+    if let Some(run) = args.resume.as_deref().filter(|run| !run.join("config.toml").is_file()) {
+        // No error: the same command goes on with a run whenever that was killed, before its first file too. But a slip in
+        // the folder's name looks the same.
+        let _ = writeln!(std::io::stderr(), "note: no run in {} yet: starting one", run.display());
+    }
     let (device, profiling) = match &args.profile {
         Some(path) => Profiling::start(path, device).map(|(device, profiling)| (device, Some(profiling)))?,
         None => (device, None),
