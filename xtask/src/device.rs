@@ -15,7 +15,8 @@ const NO_CARD: &str = "no NVIDIA card was found: there is no /dev/nvidia0, and `
 const TOOLKIT_FOLDERS: [&str; 3] = ["/usr/local/cuda", "/opt/cuda", "/usr/lib/cuda"];
 
 /// The devices that `command` with the arguments `rest` names, or none where it names none: those of `--device`; else for
-/// `train`, `find-lr` and `tune` that of `--set device.name=…`, then of `--config FILE`; for `eval RUN` that of `RUN/config.toml`.
+/// `train`, `find-lr` and `tune` that of `--set device.name=…`, then of `--resume RUN`, whose settings are its own, then of
+/// `--config FILE`; for `eval RUN` that of `RUN/config.toml`.
 ///
 /// Files are read line by line: `name = "…"` below `[device]`, or `device.name = "…"`. An inline table
 /// (`device = { … }`), an escape in the name or an abbreviated flag is not seen; then the build lacks the device, and the
@@ -26,12 +27,14 @@ pub fn named(command: &str, rest: &[OsString]) -> Vec<String> {
         || values(&words, "--set").iter().rev().find_map(|value| Some(unquoted(value.strip_prefix("device.name=")?)));
     let flag = || values(&words, "--device").last().map(|value| value.to_string());
     let in_file = |path: &Path| std::fs::read_to_string(path).ok().and_then(|text| in_config(&text));
+    let of_run = |run: &str| in_file(&Path::new(run).join("config.toml"));
     let found = match command {
         // What `--set` says comes last.
-        "train" | "find-lr" | "tune" => {
-            set().or_else(flag).or_else(|| in_file(Path::new(values(&words, "--config").last()?)))
-        }
-        "eval" => flag().or_else(|| words.iter().find_map(|run| in_file(&Path::new(run).join("config.toml")))),
+        "train" | "find-lr" | "tune" => set()
+            .or_else(flag)
+            .or_else(|| of_run(values(&words, "--resume").last()?))
+            .or_else(|| in_file(Path::new(values(&words, "--config").last()?))),
+        "eval" => flag().or_else(|| words.iter().find_map(|run| of_run(run))),
         _ => flag(),
     };
     found.iter().flat_map(|list| list.split(',')).map(|name| name.trim().to_string()).collect()
@@ -166,10 +169,13 @@ mod tests {
             format!("eval --quiet {} --device cpu", folder.display()),
             format!("train digits --config {}", file.display()),
             format!("train digits --config={} --device candle", file.display()),
+            format!("train digits --resume {}", folder.display()),
+            format!("train digits --resume={} --quiet --set train.epochs=3", folder.display()),
+            format!("train digits --resume {}/none --config {}", folder.display(), file.display()),
         ];
         let devices = lines.map(|line| found(&line));
         std::fs::remove_dir_all(&folder)?;
-        assert_eq!(devices, ["cuda:0", "cpu", "cuda:0", "candle"]);
+        assert_eq!(devices, ["cuda:0", "cpu", "cuda:0", "candle", "cuda:0", "cuda:0", "cuda:0"]);
         Ok(())
     }
 
