@@ -20,11 +20,9 @@ pub fn run(experiment: &Experiment, args: &TrainArgs, logs: bool, output: &mut O
         config.device.threads = std::thread::available_parallelism().map_or(1, |n| n.get()).min(1024);
     }
     let device = device(&config).map_err(|failure| failure.usage_hint(&hint))?;
-    if let Some(run) = args.resume.as_deref().filter(|run| !run.join("config.toml").is_file()) {
-        // No error: the same command goes on with a run whenever that was killed, before its first file too. But a slip in
-        // the folder's name looks the same.
-        let _ = writeln!(std::io::stderr(), "note: no run in {} yet: starting one", run.display());
-    }
+    // No error: the same command goes on with a run whenever that was killed, before its first file too. But a slip in the
+    // folder's name looks the same.
+    let begins = args.resume.clone().filter(|run| !run.join("config.toml").is_file());
     let (device, profiling) = match &args.profile {
         Some(path) => Profiling::start(path, device).map(|(device, profiling)| (device, Some(profiling)))?,
         None => (device, None),
@@ -44,7 +42,13 @@ pub fn run(experiment: &Experiment, args: &TrainArgs, logs: bool, output: &mut O
     // Before the first step there is nothing to save, and Ctrl-C just ends the process.
     progress.at_start = Some(Box::new({
         let raised = raised.clone();
-        move || stop::listen(&raised)
+        move || {
+            stop::listen(&raised);
+            if let Some(run) = begins {
+                // Where standard error itself is closed there is nobody to tell.
+                let _ = writeln!(std::io::stderr(), "note: no run in {} yet: starting one", run.display());
+            }
+        }
     }));
     let trained = train(experiment, &config, &device, options, &mut progress);
     progress.clear();
