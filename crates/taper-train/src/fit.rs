@@ -21,6 +21,7 @@ use crate::learner::{Learner, Objective, check_objective};
 use crate::tensorboard::Picture;
 use crate::{Config, EpochReport, Error, Evaluation, Predictions, Reporter, Result, RunFolder, Silent, Start};
 use std::sync::atomic::AtomicBool;
+use taper_data::augment::Normalize;
 use taper_data::{Augment, Batch, Dataset, LoaderOptions, Pipeline, PipelineOptions};
 use taper_nn::taper_tensor::Element;
 use taper_nn::{DType, Module, Params};
@@ -144,7 +145,8 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
         self
     }
 
-    /// Goes on from the last checkpoint in the folder, if there is one.
+    /// Goes on from the last checkpoint in the folder, if there is one: with the configuration that it began with, but for
+    /// `[device]`, `data.workers` and `data.ahead`.
     pub fn resume(mut self) -> Self {
         self.resume = true;
         self
@@ -216,9 +218,7 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
             let _claim = self.folder.map(RunFolder::claim).transpose()?;
             let from = self.checkpoint()?;
             let begun = from.is_some();
-            if let Some(folder) = self.folder.filter(|folder| !folder.config().is_file()) {
-                folder.write_config(self.config(), None)?;
-            }
+            self.write_config(begun)?;
             let mut state = State::<T>::new(&self.learner, self.folder, [steps, per_epoch], from, &mut self.hooks)?;
             let _span = tracing::info_span!("run", steps).entered();
             reporter.start(&Start {
@@ -263,8 +263,14 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
         }
         let Config { data, train, .. } = self.config();
         let loader = LoaderOptions { batch_size: 32, shuffle: train.shuffle.then_some(train.seed), drop_last: false };
-        let augment =
-            data.augment.iter().filter(|augment| !matches!(augment, Augment::Normalize(_))).cloned().collect();
+        // Left out, it would move those behind it to other places, by which their draws are keyed.
+        let plain = |augment: &Augment| match augment {
+            Augment::Normalize(Normalize { mean, std }) => {
+                Augment::Normalize(Normalize { mean: vec![0.0; mean.len()], std: vec![1.0; std.len()] })
+            }
+            other => other.clone(),
+        };
+        let augment = data.augment.iter().map(plain).collect();
         let options = PipelineOptions { loader, augment, seed: train.seed, workers: 0, ahead: 1 };
         let mut batch = Batch::<f32>::default();
         std::thread::scope(|scope| {
@@ -275,10 +281,25 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
         state.logs.pictures(&pictures.collect::<Result<Vec<_>>>()?)
     }
 
-    /// The checkpoint to go on from.
+    /// The checkpoint to go on from, with the settings that it began with.
     fn checkpoint(&self) -> Result<Option<Checkpoint>> {
-        let path = self.folder.map(RunFolder::last).filter(|path| self.resume && path.is_file());
-        path.map(|path| Checkpoint::read(&path, self.params().device())).transpose()
+        let Some(folder) = self.folder.filter(|folder| self.resume && folder.has_checkpoint()) else { return Ok(None) };
+        if folder.config().is_file() {
+            folder.check_settings(self.config())?;
+        }
+        Checkpoint::read(&folder.last(), self.params().device()).map(Some)
+    }
+
+    /// What the run is set to, in its folder. What is there is of an earlier beginning, or was written for this one, with
+    /// what was recorded.
+    fn write_config(&self, begun: bool) -> Result<()> {
+        let Some(folder) = self.folder else { return Ok(()) };
+        match folder.read_config() {
+            _ if begun && folder.config().is_file() => Ok(()),
+            Ok((own, record)) if own != *self.config() => folder.write_config(self.config(), record.as_ref()),
+            Ok(_) => Ok(()),
+            Err(_) => folder.write_config(self.config(), None),
+        }
     }
 
     fn view<T>(&self, state: &mut State<T>) -> RunView<'a> {

@@ -1,7 +1,7 @@
 //! A run's folder: what lies where in it.
 
 use crate::record::Record;
-use crate::{Config, Error, Result, timestamp};
+use crate::{Config, Error, KEYS, Key, Result, timestamp};
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -156,6 +156,29 @@ impl RunFolder {
         let config: Config = settings.try_into().map_err(wrong)?;
         config.check()?;
         Ok((config, record))
+    }
+
+    /// Errs unless the folder's run was set to `config`. What changes no number may be another: where it is computed, and
+    /// how batches are made ahead.
+    ///
+    /// # Errors
+    /// The first key that differs.
+    pub(crate) fn check_settings(&self, config: &Config) -> Result<()> {
+        let own = self.read_config()?.0;
+        let free = |name: &str| name.starts_with("device.") || ["data.workers", "data.ahead"].contains(&name);
+        let other = |key: &&Key| !free(key.name) && own.get(key.name) != config.get(key.name);
+        let Some(Key { name, .. }) = KEYS.iter().find(other) else { return Ok(()) };
+        let [was, is] = [&own, config].map(|config| config.get(name).unwrap_or_else(|| "not set".into()));
+        let detail = format!(
+            "{name} is {was} in this run, and cannot become {is}: resume with the configuration that it began with, or \
+             start a new run"
+        );
+        Err(Error::RunFolder { path: self.0.clone(), detail })
+    }
+
+    /// Whether there is something to go on from.
+    pub(crate) fn has_checkpoint(&self) -> bool {
+        self.last().is_file()
     }
 
     /// Takes the folder for this run alone, as long as the returned file is there, makes the folder of the checkpoints, and

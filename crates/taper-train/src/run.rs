@@ -22,8 +22,9 @@ const PREPARE_FROM: usize = 5000;
 pub struct TrainOptions<'a> {
     /// The run's folder, which must be empty or not exist, unless `resume` is set; `None` for a new one below `runs`.
     pub run_dir: Option<PathBuf>,
-    /// Whether to go on from the last checkpoint in `run_dir`. Before there is one the run starts over; one that was
-    /// finished is told of again.
+    /// Whether to go on from the last checkpoint in `run_dir`, with the settings that the run began with, but for
+    /// `[device]`, `data.workers` and `data.ahead`. Before there is one the run starts over; one that was finished is told of
+    /// again.
     pub resume: bool,
     /// End the run, to be resumed, when so many epochs are done.
     pub pause_after: Option<u64>,
@@ -94,13 +95,18 @@ fn train_in(
     options: &TrainOptions<'_>,
     reporter: &mut dyn Reporter,
 ) -> Result<(Record, Outcome)> {
+    let begun = options.resume && folder.has_checkpoint();
+    if begun {
+        folder.check_settings(config)?;
+    }
     let before = folder.read_config()?.1;
     if let (Some(record), Some(outcome)) = (&before, Finished::read(folder)?) {
         return Ok((record.clone(), outcome));
     }
     let loaded = load(source, config, &options.locate, reporter)?;
     let (model, params) = loaded.model(config, device)?;
-    if !config.train.init.is_empty() {
+    // A checkpoint replaces them: the file need not be there any more.
+    if !config.train.init.is_empty() && !begun {
         weights::load_cast(&params.all(), &config.train.init)?;
     }
     let dataset = loaded.dataset.clone();

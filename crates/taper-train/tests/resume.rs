@@ -2,11 +2,14 @@
 
 mod common;
 
-use common::{Data, Net, config, events, metrics};
+use common::{Data, Net, config, device, events, metrics};
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use taper_nn::DType;
-use taper_train::{Config, Error, Flow, Hook, Outcome, Result, RunFolder, RunView, StepView};
+use taper_train::{
+    Config, Error, Flow, Hook, Outcome, Reporter, Result, RunFolder, RunView, Silent, Split, StepView, TrainOptions,
+    experiment, train,
+};
 
 /// Ends the run after a step: politely by raising a flag, or by an error, after which no checkpoint is saved.
 struct End<'a> {
@@ -195,9 +198,15 @@ fn what_cannot_be_resumed_is_told() {
     };
     let text = resume(&settings, &plain(0), false).unwrap_err();
     assert!(text.contains("saved with 1 hooks, the run now has 0"), "{text}");
-    let other = config(&["train.epochs=1", "train.batch_size=64"]);
+    let mut other = settings.clone();
+    other.optimizer.lr = Some(0.5);
     let text = resume(&other, &plain(0), true).unwrap_err();
-    assert!(text.contains("the checkpoint is of a run of 9 steps, 9 an epoch, and this one has 5, 5"), "{text}");
+    let detail = "optimizer.lr is not set in this run, and cannot become 0.5: resume with the configuration that it began \
+                  with, or start a new run";
+    assert_eq!(text, format!("{}: {detail}", root.path().display()));
+    let more = Data { train: Data::all().train, ..Data::few() };
+    let text = plain(0).fit(&settings, &more, Some((&folder, true)), None, vec![&mut end]).unwrap_err().to_string();
+    assert!(text.contains("the checkpoint is of a run of 9 steps, 9 an epoch, and this one has 41, 41"), "{text}");
     let text = resume(&settings, &Net::stochastic(DType::F32, 0), true).unwrap_err();
     assert!(text.contains("the checkpoint has no weights called bn."), "{text}");
     let text = resume(&settings, &Net::plain(DType::F64, 0), true).unwrap_err();
@@ -216,7 +225,109 @@ fn what_cannot_be_resumed_is_told() {
     let text = resume(&settings, &plain(0), true).unwrap_err();
     assert!(text.contains("last.safetensors is no whole safetensors file") && text.contains("remove it"), "{text}");
     fs::write(folder.last(), bytes).unwrap();
-    resume(&settings, &plain(0), true).unwrap();
+    // What changes no number may be another.
+    let mut other = settings;
+    (other.device.threads, other.data.workers, other.data.ahead) = (3, 0, 1);
+    resume(&other, &plain(0), true).unwrap();
+}
+
+/// Where nothing was reached yet, the run begins with what it is set to now, and can be resumed with that.
+#[test]
+fn without_a_checkpoint_settings_may_be_others() {
+    let data = Data::few();
+    let root = tempfile::tempdir().unwrap();
+    let folder = RunFolder::create(root.path()).unwrap();
+    folder.write_config(&config(&["train.epochs=9"]), None).unwrap();
+    let settings = config(&["train.epochs=1"]);
+    for _ in 0..2 {
+        plain(0).fit(&settings, &data, Some((&folder, true)), None, Vec::new()).unwrap();
+        assert_eq!(folder.read_config().unwrap().0, settings);
+    }
+}
+
+/// With no time between two checkpoints there is one after each step, the last of an epoch apart.
+#[test]
+fn checkpoints_are_saved_by_time() {
+    struct Began(u64);
+    impl Hook for Began {
+        fn before_run(&mut self, run: &RunView<'_>) -> Result<()> {
+            self.0 = run.step;
+            Ok(())
+        }
+    }
+    let data = Data::few();
+    for (minutes, expected) in [("0", 0), ("1e-12", 4), ("1e6", 0)] {
+        let minutes = format!("checkpoint.every_minutes={minutes}");
+        let settings = config(&["train.epochs=1", "train.batch_size=32", &minutes]);
+        let root = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(root.path()).unwrap();
+        let mut end = End { after: 5, stop: None };
+        plain(0).fit(&settings, &data, Some((&folder, true)), None, vec![&mut end]).unwrap_err();
+        let mut began = Began(99);
+        plain(0).fit(&settings, &data, Some((&folder, true)), None, vec![&mut began]).unwrap();
+        assert_eq!(began.0, expected, "{minutes}");
+    }
+}
+
+/// A run that was stopped in its test says so, and when it is resumed it is the one that was not.
+#[test]
+fn a_stop_in_the_test_is_told() {
+    struct StopInTest<'a>(&'a AtomicBool);
+    impl Reporter for StopInTest<'_> {
+        fn evaluating(&mut self, split: Split, _done: usize, _of: usize) {
+            self.0.fetch_or(split == Split::Test, Ordering::Relaxed);
+        }
+    }
+    let data = Data::few();
+    let settings = config(&["train.epochs=1", "train.eval_batch_size=5"]);
+    let root = tempfile::tempdir().unwrap();
+    let [whole, stopped] = ["whole", "stopped"].map(|name| RunFolder::create(root.path().join(name)).unwrap());
+    plain(0).fit(&settings, &data, Some((&whole, false)), None, Vec::new()).unwrap();
+    let (net, stop) = (plain(0), AtomicBool::new(false));
+    let fit = taper_train::Fit::new(&settings, &net.model, &net.params, &data.train).validation(&data.validation);
+    let outcome = fit.test(&data.test).folder(&stopped).stop(&stop).run(&mut StopInTest(&stop)).unwrap();
+    assert!(outcome.stopped && outcome.test.is_none());
+    assert_eq!(metrics(stopped.path()).last().unwrap(), &serde_json::json!({ "stopped": true }));
+    plain(0).fit(&settings, &data, Some((&stopped, true)), None, Vec::new()).unwrap();
+    assert_eq!(metrics(stopped.path()), metrics(whole.path()));
+}
+
+/// The file that a run began with is not asked for again: the checkpoint has what became of its weights.
+#[test]
+fn first_weights_are_read_once() {
+    let root = tempfile::tempdir().unwrap();
+    let init = root.path().join("first.safetensors");
+    let params = taper_nn::Params::new(&device(), DType::F32, taper_nn::RandomKey::new(3));
+    taper_models::build("mlp", &taper_models::InputSpec { shape: [1, 8, 8], classes: 10 }, &params).unwrap();
+    taper_nn::weights::save(&params.all(), &init).unwrap();
+    let mut settings = config(&["train.epochs=2", "data.train_samples=200"]);
+    settings.train.init = init.display().to_string();
+    let run = |name: &str, pause_after, settings: &Config| {
+        let options = TrainOptions {
+            run_dir: Some(root.path().join(name)),
+            resume: true,
+            pause_after,
+            test: true,
+            runs: root.path().into(),
+            locate: taper_data::LocateOptions::default(),
+            commit: None,
+            stop: &false.into(),
+        };
+        train(experiment("digits").unwrap(), settings, &device(), options, &mut Silent)
+            .map(|(folder, ..)| fs::read(folder.model()).unwrap_or_default())
+            .map_err(|error| error.to_string())
+    };
+    let whole = run("whole", None, &settings).unwrap();
+    run("paused", Some(1), &settings).unwrap();
+    fs::remove_file(&init).unwrap();
+    let text = run("other", None, &settings).unwrap_err();
+    assert!(text.contains("first.safetensors"), "{text}");
+    // Nor may anything else be another, though the folder's settings are written anew.
+    let mut other = settings.clone();
+    other.train.epochs = 3;
+    let text = run("paused", None, &other).unwrap_err();
+    assert!(text.contains("train.epochs is 2 in this run, and cannot become 3"), "{text}");
+    assert!(run("paused", None, &settings).unwrap() == whole);
 }
 
 /// Tries to resume the run that is under way, from another place, after each step.
