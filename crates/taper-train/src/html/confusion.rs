@@ -2,6 +2,7 @@
 
 use super::Picture;
 use super::sections::percent;
+use crate::metrics::ClassScores;
 use crate::plot::escape;
 
 /// More classes are shown as a picture without counts.
@@ -99,19 +100,16 @@ impl Confusion {
     fn scores(&self) -> String {
         let n = self.classes.len();
         let rows = (0..n).map(|i| {
-            let right = self.row(i)[i] as f64;
             let actual = self.row(i).iter().sum::<u64>();
             let named = (0..n).map(|k| self.row(k)[i]).sum::<u64>();
-            // 0/0 is NaN, which is written as a dash.
-            let (precision, recall) = (right / named as f64, right / actual as f64);
-            let f1 = 2.0 * right / (named + actual) as f64;
+            let scores = ClassScores::new(self.row(i)[i], named, actual);
             format!(
                 "<tr><th scope=\"row\">{}</th><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
                  <td class=\"n\">{actual}</td></tr>\n",
                 self.name(i),
-                percent(precision),
-                percent(recall),
-                percent(f1)
+                percent(scores.precision),
+                percent(scores.recall),
+                percent(scores.f1)
             )
         });
         format!(

@@ -1,4 +1,6 @@
-//! Small pictures inside a page: uncompressed bitmaps as `data:` addresses, which need no encoder and no second file.
+//! Small pictures inside a page: PNG as `data:` addresses, which need no second file.
+
+use crate::tensorboard;
 
 /// A picture `[C, H, W]` with a byte a value. One channel is grey, three are red, green, blue; of other numbers the
 /// first is shown.
@@ -20,29 +22,13 @@ impl Picture {
             return None;
         }
         let every = height.max(width).div_ceil(largest);
-        let of = |channel: usize, y: usize, x: usize| self.bytes[channel * plane + y * width + x];
-        let rows = (0..height).step_by(every).map(|y| {
-            let pixel = |x| if channels == 3 { [2, 1, 0].map(|c| of(c, y, x)) } else { [of(0, y, x); 3] };
-            (0..width).step_by(every).flat_map(pixel).collect()
-        });
-        Some(bitmap(rows.collect()))
+        let channels = if channels == 3 { 3 } else { 1 };
+        let pixels = (0..height).step_by(every).flat_map(|y| (0..width).step_by(every).map(move |x| y * width + x));
+        let values = (0..channels).flat_map(|channel| pixels.clone().map(move |at| self.bytes[channel * plane + at]));
+        let shape = [channels, height.div_ceil(every), width.div_ceil(every)];
+        let png = tensorboard::Picture::new(shape, values.collect()).ok()?.png();
+        Some(format!("data:image/png;base64,{}", base64(&png)))
     }
-}
-
-/// A Windows bitmap of 24 bits a pixel from rows of blue, green, red, the uppermost first.
-fn bitmap(rows: Vec<Vec<u8>>) -> String {
-    let (height, width) = (rows.len(), rows[0].len() / 3);
-    let row = rows[0].len().next_multiple_of(4);
-    let mut file = b"BM".to_vec();
-    // Size of the file, reserved, where the pixels begin; the header's size, width, height; one plane of 24 bits, not
-    // compressed; the pixels' size; resolution and palette: none.
-    let header = [54 + row * height, 0, 54, 40, width, height, 1 | 24 << 16, 0, row * height, 0, 0, 0, 0];
-    file.extend(header.iter().flat_map(|value| (*value as u32).to_le_bytes()));
-    for line in rows.iter().rev() {
-        file.extend_from_slice(line);
-        file.resize(file.len() + row - line.len(), 0);
-    }
-    format!("data:image/bmp;base64,{}", base64(&file))
 }
 
 /// RFC 4648, section 4.
@@ -72,22 +58,24 @@ mod tests {
         assert_eq!(base64(&[255, 254, 253]), "//79");
     }
 
+    fn png(shape: [usize; 3], values: Vec<u8>) -> Option<String> {
+        let png = tensorboard::Picture::new(shape, values).unwrap().png();
+        Some(format!("data:image/png;base64,{}", base64(&png)))
+    }
+
     #[test]
-    fn a_picture_is_a_bitmap_with_its_rows_from_below() {
-        // Red above blue, one pixel wide: rows of three bytes and one of padding.
-        let picture = Picture { shape: [3, 2, 1], bytes: vec![255, 0, 0, 0, 0, 255] };
-        let mut file = b"BM\x3e\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x01\0\0\0\x02\0\0\0\x01\0\x18\0".to_vec();
-        file.extend_from_slice(&[0, 0, 0, 0, 8, 0, 0, 0]);
-        file.extend_from_slice(&[0; 16]);
-        file.extend_from_slice(&[255, 0, 0, 0, 0, 0, 255, 0]);
-        assert_eq!(picture.address(96), Some(format!("data:image/bmp;base64,{}", base64(&file))));
+    fn a_picture_has_three_channels_or_its_first() {
+        let bytes: Vec<u8> = (0..12).collect();
+        assert_eq!(Picture { shape: [3, 2, 2], bytes: bytes.clone() }.address(96), png([3, 2, 2], bytes.clone()));
+        assert_eq!(Picture { shape: [2, 2, 3], bytes: bytes.clone() }.address(96), png([1, 2, 3], bytes[..6].to_vec()));
     }
 
     #[test]
     fn what_is_no_picture_is_none_and_what_is_large_becomes_small() {
         assert_eq!(Picture { shape: [3, 2, 2], bytes: vec![0; 11] }.address(96), None);
         assert_eq!(Picture { shape: [1, 0, 5], bytes: vec![] }.address(96), None);
-        let large = Picture { shape: [1, 960, 2], bytes: vec![7; 1920] };
-        assert_eq!(large.address(96), Some(bitmap(vec![vec![7; 3]; 96])));
+        let bytes: Vec<u8> = (0..960 * 3).map(|at| at as u8).collect();
+        let seldom = (0..960).step_by(10).map(|y| bytes[y * 3]).collect();
+        assert_eq!(Picture { shape: [1, 960, 3], bytes: bytes.clone() }.address(96), png([1, 96, 1], seldom));
     }
 }

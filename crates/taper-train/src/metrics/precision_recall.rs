@@ -31,7 +31,7 @@ pub enum Average {
 }
 
 impl ClassScores {
-    fn new(true_positives: u64, predicted: u64, support: u64) -> Self {
+    pub(crate) fn new(true_positives: u64, predicted: u64, support: u64) -> Self {
         let share = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
         Self {
             precision: share(true_positives, predicted),
