@@ -116,8 +116,8 @@ impl TableDataset {
     }
 }
 
-/// Mean and standard deviation of each feature of a table, as [`TableDataset::feature_stats`] finds them: what new rows have
-/// to be standardised by, too, before a model that was trained on standardised rows sees them.
+/// Mean and standard deviation of each feature of a table, as [`TableDataset::feature_stats`] finds them: what new rows
+/// have to be standardised by, too, before a model that was trained on standardised rows sees them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeatureStats {
     /// One a feature: μ = Σx / N.
@@ -169,8 +169,8 @@ impl TableDataset {
                 let (row, feature) = (place / self.features.len(), &self.features[column]);
                 let (mean, std) = (mean[column], std[column]);
                 Error::Argument(format!(
-                    "standardized: row {row}, column `{feature}`: expected a finite number (in f32), found {value} of mean \
-                     {mean} and standard deviation {std}"
+                    "standardized: row {row}, column `{feature}`: expected a finite number (in f32), found {value} of \
+                     mean {mean} and standard deviation {std}"
                 ))
             };
             if found.is_finite() { Ok(found) } else { Err(wrong()) }

@@ -25,18 +25,21 @@ mod npz {
     use std::io::Write;
     use std::path::Path;
     use taper_data::{read_npz, read_npz_images};
-    use zip::ZipWriter;
     use zip::write::SimpleFileOptions;
+    use zip::{CompressionMethod, ZipWriter};
+
+    /// What is before the bytes of an array of `shape`.
+    fn header(shape: &str) -> Vec<u8> {
+        let text = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n");
+        [b"\x93NUMPY\x01\x00", &(text.len() as u16).to_le_bytes()[..], text.as_bytes()].concat()
+    }
 
     /// A `.npz` file of arrays of bytes: name, shape, values.
     fn write(path: &Path, arrays: &[(&str, &str, &[u8])]) {
         let mut archive = ZipWriter::new(File::create(path).unwrap());
         for (name, shape, values) in arrays {
-            let header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n");
             archive.start_file(format!("{name}.npy"), SimpleFileOptions::default()).unwrap();
-            archive.write_all(b"\x93NUMPY\x01\x00").unwrap();
-            archive.write_all(&(header.len() as u16).to_le_bytes()).unwrap();
-            archive.write_all(header.as_bytes()).unwrap();
+            archive.write_all(&header(shape)).unwrap();
             archive.write_all(values).unwrap();
         }
         archive.finish().unwrap();
@@ -79,11 +82,23 @@ mod npz {
     fn a_changed_value_is_noticed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.npz");
-        let mut bytes = fs::read(data("plain.npz")).unwrap();
-        bytes[200] ^= 1; // among the features
-        fs::write(&path, bytes).unwrap();
-        let text = read_npz(&path, "x", "y").unwrap_err().to_string();
-        assert!(text.contains("x.npz: archive: not a sound .npz file: ") && text.contains("checksum"), "{text}");
+        let changed = |mut bytes: Vec<u8>, place: usize| {
+            bytes[place] ^= 1;
+            fs::write(&path, bytes).unwrap();
+            let text = read_npz(&path, "x", "y").unwrap_err().to_string();
+            assert!(text.contains("x.npz: archive: not a sound .npz file: ") && text.contains("checksum"), "{text}");
+        };
+        changed(fs::read(data("plain.npz")).unwrap(), 200); // among the features
+        // Longer than the part that the header is read from.
+        let mut archive = ZipWriter::new(File::create(&path).unwrap());
+        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+        for name in ["x", "y"] {
+            archive.start_file(format!("{name}.npy"), options).unwrap();
+            archive.write_all(&header("(200000, 1)")).unwrap();
+            archive.write_all(&[0; 200_000]).unwrap();
+        }
+        archive.finish().unwrap();
+        changed(fs::read(&path).unwrap(), 150_000);
     }
 
     #[test]

@@ -22,11 +22,11 @@ pub(super) fn classify(
                 return Ok((labels, classes));
             }
             // As texts, `10.0` would come before `2.0`, and a missing `nan` would be a class.
-            if let Some(row) = texts.iter().position(|text| text.parse::<i64>().is_err() && text.parse::<f64>().is_ok())
-            {
+            let broken = |text: &String| text.parse::<i64>().is_err() && text.parse::<f64>().is_ok();
+            if let Some(row) = texts.iter().position(broken) {
                 let detail = format!(
-                    "expected a class as a whole number or a text, found the number `{}`; write whole numbers, or name the \
-                     classes in `TableOptions::classes`",
+                    "expected a class as a whole number or a text, found the number `{}`; write whole numbers, or name \
+                     the classes in `TableOptions::classes`",
                     texts[row]
                 );
                 return Err(Error::format(path, at(row), detail));

@@ -18,11 +18,12 @@ pub fn read_npy(features: impl AsRef<Path>, labels: impl AsRef<Path>) -> Result<
     table((features, &read(features)?), (labels, &read(labels)?))
 }
 
-/// Reads pictures from two `.npy` files: `images`, bytes (`uint8`) `[N, H, W]` or `[N, C, H, W]`, and `labels`, integers
-/// `[N]` or `[N, 1]`. Label `n` is class `n`; the byte 255 becomes 1 in a batch.
+/// Reads pictures from two `.npy` files: `images`, bytes (`uint8`) `[N, H, W]` or `[N, C, H, W]`, and `labels`,
+/// integers `[N]` or `[N, 1]`. Label `n` is class `n`; the byte 255 becomes 1 in a batch.
 ///
 /// # Errors
-/// A file that cannot be read or is no such array, or a label that is not 0 to 255: the text names the file and the row.
+/// A file that cannot be read or is no such array, or a label that is not 0 to 255: the text names the file and the
+/// row.
 pub fn read_npy_images(images: impl AsRef<Path>, labels: impl AsRef<Path>) -> Result<ImageDataset> {
     let (images, labels) = (images.as_ref(), labels.as_ref());
     pictures((images, &read(images)?), (labels, &read(labels)?))

@@ -25,7 +25,8 @@ pub fn read_npz(path: impl AsRef<Path>, features: &str, labels: &str) -> Result<
 /// [`read_npy_images`](crate::read_npy_images).
 ///
 /// # Errors
-/// As [`read_npy_images`](crate::read_npy_images), and when the file has no such array; the text then lists those it has.
+/// As [`read_npy_images`](crate::read_npy_images), and when the file has no such array; the text then lists those it
+/// has.
 pub fn read_npz_images(path: impl AsRef<Path>, images: &str, labels: &str) -> Result<ImageDataset> {
     let [x, y] = arrays(path.as_ref(), [images, labels])?;
     npy::pictures((&x.0, &x.1), (&y.0, &y.1))
@@ -49,8 +50,8 @@ fn arrays(path: &Path, names: [&str; 2]) -> Result<[(PathBuf, Vec<u8>); 2]> {
         let (inside, mut bytes) = (path.join(name), Vec::new());
         let unsound = |error| damaged(ZipError::Io(error));
         entry.by_ref().take(BEGINNING).read_to_end(&mut bytes).map_err(unsound)?;
-        // One more than its header tells of, whatever the archive claims: more is an error, and at the end, which is seen
-        // only by reading on, the checksum is compared.
+        // One more than its header tells of, whatever the archive claims: more is an error, and at the end, which is
+        // seen only by reading on, the checksum is compared.
         let rest = npy::file_bytes(&inside, &bytes)?.saturating_sub(bytes.len() as u64).saturating_add(1);
         entry.take(rest).read_to_end(&mut bytes).map_err(unsound)?;
         Ok((inside, bytes))

@@ -14,8 +14,9 @@ use std::path::Path;
 
 /// Reads the table in the Parquet file at `path`: a column of labels (integers or texts), all others numbers.
 ///
-/// For files that you trust: the decoder takes sizes in a file at their word, so that a hostile one can ask for more memory
-/// than there is, which ends the process. A program built with `panic = "abort"` may also be ended by a damaged one.
+/// For files that you trust: the decoder takes sizes in a file at their word, so that a hostile one can ask for more
+/// memory than there is, which ends the process. A damaged one may do so too in a program built with
+/// `panic = "abort"`.
 ///
 /// # Errors
 /// A file that is damaged or compressed otherwise, or has no rows; a label column that is not there; a value that is
