@@ -10,7 +10,7 @@ use serde_json::Value;
 use taper_data::ImageDataset;
 use taper_nn::{Params, no_grad};
 
-/// Samples gone wrong that the report shows.
+/// Samples gone wrong that have a picture in the report, all that it shows: the others are counted there.
 const MISTAKES: usize = 48;
 
 /// `result.json`: what a run that was finished found.
@@ -133,8 +133,8 @@ impl Finish<'_> {
         wrong.sort_by(|&a, &b| probability[b].total_cmp(&probability[a]));
         let name = |class: i64| self.test.classes().get(class as usize).cloned().unwrap_or_default();
         let scale = 255.0 / f64::from(self.test.max_value());
-        let shown = wrong.into_iter().take(MISTAKES).map(|i| {
-            let bytes = self.test.image(i).unwrap_or_default();
+        let all = wrong.into_iter().enumerate().map(|(rank, i)| {
+            let bytes = self.test.image(i).filter(|_| rank < MISTAKES).unwrap_or_default();
             let bytes = bytes.iter().map(|&value| (f64::from(value) * scale).round() as u8).collect();
             Mistake {
                 picture: Picture { shape: self.test.shape(), bytes },
@@ -143,7 +143,7 @@ impl Finish<'_> {
                 probability: probability[i],
             }
         });
-        shown.collect()
+        all.collect()
     }
 
     /// The first weights that are filters of pictures: convolution's, or a linear layer's over whole pictures.

@@ -9,7 +9,7 @@ const VANISHED: f64 = 1e-7;
 /// One this much larger than what it was before has exploded.
 const EXPLODED: f64 = 1e3;
 
-/// Watches the norm of each parameter's gradient.
+/// Watches the norm of each parameter's gradient, before any clipping.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Monitor {
     names: Vec<String>,

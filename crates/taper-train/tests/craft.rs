@@ -365,6 +365,11 @@ fn a_vanishing_gradient_is_in_the_report() {
     assert_eq!(warned, 1, "{:?}", outcome.warnings);
     let page = std::fs::read_to_string(folder.report()).unwrap();
     assert!(page.contains("the gradient of fc1.weight vanishes: its norm is "), "the page does not warn");
+    // It has hardly learned: more went wrong than are shown, and the page says how many.
+    let test = outcome.test.unwrap();
+    let wrong = test.samples - test.correct;
+    assert!(wrong > 48 && page.contains(&format!("The first 48 of {wrong} samples.")), "{wrong} went wrong");
+    assert!(!page.contains("no picture"), "a sample is shown without its picture");
 }
 
 /// Counts how often its samples are read.
