@@ -14,13 +14,13 @@ const NO_CARD: &str = "no NVIDIA card was found: there is no /dev/nvidia0, and `
 /// Where that build looks besides.
 const TOOLKIT_FOLDERS: [&str; 3] = ["/usr/local/cuda", "/opt/cuda", "/usr/lib/cuda"];
 
-/// The devices that `command` with the arguments `rest` names, or none where it names none: those of `--device`; else for
-/// `train`, `find-lr` and `tune` that of `--set device.name=…`, then of `--resume RUN`, whose settings are its own, then of
-/// `--config FILE`; for `eval RUN` that of `RUN/config.toml`.
+/// The devices that `command` with the arguments `rest` names, or none where it names none: those of `--device`; else
+/// for `train`, `find-lr` and `tune` that of `--set device.name=…`, then of `--resume RUN`, whose settings are its own,
+/// then of `--config FILE`; for `eval RUN` that of `RUN/config.toml`.
 ///
 /// Files are read line by line: `name = "…"` below `[device]`, or `device.name = "…"`. An inline table
-/// (`device = { … }`), an escape in the name or an abbreviated flag is not seen; then the build lacks the device, and the
-/// program says which feature brings it.
+/// (`device = { … }`), an escape in the name or an abbreviated flag is not seen; then the build lacks the device, and
+/// the program says which feature brings it.
 pub fn named(command: &str, rest: &[OsString]) -> Vec<String> {
     let words: Vec<&str> = rest.iter().filter_map(|word| word.to_str()).collect();
     let set =

@@ -1,5 +1,5 @@
-//! `test`: every test of the workspace, with nothing but the clone. No test touches the network; cargo itself fetches what
-//! the lock file names, once.
+//! `test`: every test of the workspace, with nothing but the clone. No test touches the network; cargo itself fetches
+//! what the lock file names, once.
 
 use crate::cargo::{cargo, root, run as start};
 use std::ffi::OsString;

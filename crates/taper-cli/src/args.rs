@@ -42,11 +42,12 @@ pub struct TrainArgs {
     /// The run's folder, new or empty [default: runs/EXPERIMENT-YYYYMMDD-HHMMSS]
     #[arg(long, value_name = "DIR")]
     pub run_dir: Option<PathBuf>,
-    /// Go on with the run in this folder from its last checkpoint, as if it had never stopped; its settings are its own, and
-    /// what is set besides must agree with them; without a run there, begin one [default: a new run]
+    /// Go on with the run in this folder from its last checkpoint, as if it had never stopped; its settings are its
+    /// own, and what is set besides must agree with them; without a run there, begin one [default: a new run]
     #[arg(long, value_name = "RUN", conflicts_with = "run_dir")]
     pub resume: Option<PathBuf>,
-    /// Measure each operation of the training steps: a table to FILE, and beside it a trace for chrome://tracing or Perfetto
+    /// Measure each operation of the training steps: a table to FILE, and beside it a trace for chrome://tracing or
+    /// Perfetto
     /// [default: none]
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,

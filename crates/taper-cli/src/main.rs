@@ -1,4 +1,5 @@
-//! The `taper` command: train, look for learning rates and other settings, evaluate, list runs, download, check gradients. See README.md beside it.
+//! The `taper` command: train, look for learning rates and other settings, evaluate, list runs, download, check
+//! gradients. See README.md beside it.
 
 mod args;
 mod commands;

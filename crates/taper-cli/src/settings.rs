@@ -1,4 +1,5 @@
-//! What `train`, `find-lr` and `tune` are set to on the command line: the flags that set a key, and how both are explained.
+//! What `train`, `find-lr` and `tune` are set to on the command line: the flags that set a key, and how both are
+//! explained.
 
 use crate::failure::Failure;
 use clap::{Arg, ArgAction, ArgMatches, Args};
@@ -142,7 +143,8 @@ fn default(config: &Config, key: &str) -> String {
     }
 }
 
-/// `text` in lines of `columns` at most, but for words that are longer. A default stays on one line with what begins it.
+/// `text` in lines of `columns` at most, but for words that are longer. A default stays on one line with what begins
+/// it.
 pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let text = text.replace("[default: ", "[default:\u{a0}");

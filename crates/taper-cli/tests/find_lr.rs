@@ -113,7 +113,8 @@ fn ctrl_c_ends_it() {
     let place = Place::new();
     let mut command = place.command("find-lr digits --from 1e-9 --to 1.1e-9 --steps 10000000");
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // The first line comes when the data are there, just after which Ctrl-C is listened to; the second after two seconds.
+    // The first line comes when the data are there, just after which Ctrl-C is listened to; the second after two
+    // seconds.
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     lines.next().unwrap().unwrap();
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());

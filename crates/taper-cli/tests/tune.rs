@@ -54,8 +54,8 @@ fn values_are_found_on_the_digits_and_again_after_an_end() {
     // The reader of JSON may be one unit in the last place off.
     assert!((last[3]["validation_accuracy"].as_f64().unwrap() - accuracy).abs() < 1e-15, "{again:?}");
 
-    // The same command, when all is done, trains nothing. After a kill between the end of a job and its entry, that entry is
-    // found again.
+    // The same command, when all is done, trains nothing. After a kill between the end of a job and its entry, that
+    // entry is found again.
     let ledger = place.read("runs/tune-digits/ledger.toml");
     let done = place.ok(line);
     assert_eq!(jobs(&done.out), 0);

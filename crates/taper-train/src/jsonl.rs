@@ -99,8 +99,9 @@ impl Metrics {
     }
 
     /// `{"epoch":1,"train_loss":…,"train_accuracy":…,"validation_loss":…,"validation_accuracy":…,"lr":…,
-    /// "images_per_s":…,"loader_idle":…,"seconds":…,"gradient_norms":{"fc1.weight":…}}`; nothing of validation where there
-    /// is none, nor of gradients where they are not watched. Their norms are those of the last step that was looked at.
+    /// "images_per_s":…,"loader_idle":…,"seconds":…,"gradient_norms":{"fc1.weight":…}}`; nothing of validation where
+    /// there is none, nor of gradients where they are not watched. Their norms are those of the last step that was
+    /// looked at.
     pub fn epoch<'a>(&mut self, report: &EpochReport, norms: impl IntoIterator<Item = (&'a str, f64)>) -> Result<()> {
         self.line(&EpochLine {
             epoch: report.epoch,
@@ -121,8 +122,8 @@ impl Metrics {
         self.line(&StoppedLine { stopped: true })
     }
 
-    /// `{"test_loss":…,"test_accuracy":…,"seconds":…}`: the last line of a run that was finished. The seconds are those of
-    /// this measurement.
+    /// `{"test_loss":…,"test_accuracy":…,"seconds":…}`: the last line of a run that was finished. The seconds are those
+    /// of this measurement.
     pub fn test(&mut self, found: &Evaluation, seconds: f64) -> Result<()> {
         self.line(&TestLine { test_loss: found.loss, test_accuracy: found.accuracy(), seconds })
     }

@@ -20,8 +20,8 @@ pub trait Reporter {
     /// The first step is about to begin.
     fn start(&mut self, _start: &Start<'_>) {}
 
-    /// A step of training was made. Steps are told of in order, some at a time: when their losses are read from the device,
-    /// every `train.log_every` steps and at the end of an epoch.
+    /// A step of training was made. Steps are told of in order, some at a time: when their losses are read from the
+    /// device, every `train.log_every` steps and at the end of an epoch.
     fn step(&mut self, _step: &StepReport) {}
 
     /// The learning-rate finder made `done` of its `total` steps, the last of them `point`.

@@ -65,7 +65,8 @@ pub struct Run {
 pub enum State {
     /// Trained to the end, and measured there; the trial of a search, without the test.
     Finished,
-    /// A process trains it. Before that has begun, or where the file system has no locks: written to within two minutes.
+    /// A process trains it. Before that has begun, or where the file system has no locks: written to within two
+    /// minutes.
     Running,
     /// A trial whose search has not asked for more epochs so far.
     Paused,
@@ -116,8 +117,8 @@ struct Line {
     stopped: bool,
 }
 
-/// All runs below `root`, by name; `root` alone if it is a run's folder itself. Hidden folders, files, and the folders of
-/// searches, whose trials are runs of their own, are passed over.
+/// All runs below `root`, by name; `root` alone if it is a run's folder itself. Hidden folders, files, and the folders
+/// of searches, whose trials are runs of their own, are passed over.
 ///
 /// # Errors
 /// Where `root` cannot be read. A run that cannot is listed with its problem.
@@ -301,8 +302,8 @@ impl Run {
     }
 }
 
-/// Whether a process trains the run: it holds the lock beside the checkpoints. Where that says nothing, whether `path` was
-/// written to lately.
+/// Whether a process trains the run: it holds the lock beside the checkpoints. Where that says nothing, whether `path`
+/// was written to lately.
 fn is_trained(run: &Run, path: &Path) -> bool {
     let lock = File::open(run.path.join("checkpoints/lock")).ok().map(|lock| lock.try_lock_shared());
     match lock {

@@ -1,6 +1,6 @@
 //! Event files, beside what TensorBoard's own reader found in the very bytes that are written here
-//! (`data/tensorboard_read.json`, by `xtask/peers/tensorboard_read.py`). Where there is a Python that has `tensorboard` and
-//! `pillow`, it reads them again.
+//! (`data/tensorboard_read.json`, by `xtask/peers/tensorboard_read.py`). Where there is a Python that has `tensorboard`
+//! and `pillow`, it reads them again.
 
 #[path = "common/events.rs"]
 mod events;

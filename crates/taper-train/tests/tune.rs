@@ -29,8 +29,8 @@ fn open_with(dir: &Path, settings: &Settings, space: &str, config: &Config) -> R
     Search::open(dir, settings, Space::read(&path, config)?, config)
 }
 
-/// A loss that falls with the epochs towards a value that is least at a rate of 0.01 and a batch of 64; a trial with a rate
-/// above 0.5 diverges.
+/// A loss that falls with the epochs towards a value that is least at a rate of 0.01 and a batch of 64; a trial with a
+/// rate above 0.5 diverges.
 struct Objective {
     config: Config,
     /// Epochs reached by each trial.

@@ -20,8 +20,8 @@ pub fn run(experiment: &Experiment, args: &TrainArgs, logs: bool, output: &mut O
         config.device.threads = std::thread::available_parallelism().map_or(1, |n| n.get()).min(1024);
     }
     let device = device(&config).map_err(|failure| failure.usage_hint(&hint))?;
-    // No error: the same command goes on with a run whenever that was killed, before its first file too. But a slip in the
-    // folder's name looks the same.
+    // No error: the same command goes on with a run whenever that was killed, before its first file too. But a slip in
+    // the folder's name looks the same.
     let begins = args.resume.clone().filter(|run| !run.join("config.toml").is_file());
     let (device, profiling) = match &args.profile {
         Some(path) => Profiling::start(path, device).map(|(device, profiling)| (device, Some(profiling)))?,

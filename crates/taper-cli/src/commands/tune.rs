@@ -26,7 +26,8 @@ pub struct TuneArgs {
     /// How many configurations are tried
     #[arg(long, value_name = "N", default_value_t = 27, allow_negative_numbers = true)]
     pub trials: u64,
-    /// How epochs are spent: asha begins many trials and continues the best (Li et al., 2020), random trains each to the end
+    /// How epochs are spent: asha begins many trials and continues the best (Li et al., 2020), random trains each to
+    /// the end
     #[arg(long, value_name = "asha|random", value_parser = ["asha", "random"], hide_possible_values = true)]
     #[arg(default_value = "asha")]
     pub method: String,

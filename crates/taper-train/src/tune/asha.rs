@@ -3,8 +3,8 @@
 //! algorithm 2, `get_job`. One trial is trained at a time, so that the order of jobs follows from the losses alone.
 //!
 //! All trials are trained up to rung 0. From rung k, the best ⌊n/η⌋ of the n measured there may go on to rung k + 1: a
-//! job is such a promotion, from the highest rung that has one to give, or else a new trial. A rung is not waited for to
-//! fill up, so that some are promoted early that the whole rung would not have chosen.
+//! job is such a promotion, from the highest rung that has one to give, or else a new trial. A rung is not waited for
+//! to fill up, so that some are promoted early that the whole rung would not have chosen.
 
 /// A trial to be trained until it reaches a rung.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,9 +71,10 @@ mod tests {
             &[Some(0.3), Some(0.2), Some(0.1)],
             &[Some(0.6), None, None],
         ];
-        // By hand, η = 2. Rung 0 has one: ⌊1/2⌋ go on, so a new trial. It has two: the better, 2, goes on. Rung 1 has one,
-        // rung 0's best is gone: a new trial, 3, which is rung 0's new best (⌊3/2⌋ = 1) and goes on; rung 1 then has two, of
-        // which 3 is the better and goes on to the top. Then 4, after which rung 0's best two, 3 and 2, are gone.
+        // By hand, η = 2. Rung 0 has one: ⌊1/2⌋ go on, so a new trial. It has two: the better, 2, goes on. Rung 1 has
+        // one, rung 0's best is gone: a new trial, 3, which is rung 0's new best (⌊3/2⌋ = 1) and goes on; rung 1 then
+        // has two, of which 3 is the better and goes on to the top. Then 4, after which rung 0's best two, 3 and 2, are
+        // gone.
         assert_eq!(jobs(losses, 2), [(1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2), (4, 0)]);
     }
 

@@ -54,8 +54,8 @@ struct Content {
     settings: Settings,
     /// Each key's range, as text.
     space: BTreeMap<String, String>,
-    /// Each other key of the configuration with its value. Where it is computed (`device.*`) may be another when a search
-    /// is continued.
+    /// Each other key of the configuration with its value. Where it is computed (`device.*`) may be another when a
+    /// search is continued.
     config: BTreeMap<String, String>,
     /// In the order in which they were done.
     #[serde(default)]

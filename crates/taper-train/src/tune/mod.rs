@@ -1,7 +1,7 @@
 //! Hyperparameter search: random search and asynchronous successive halving over keys of the configuration.
 //!
-//! A [`Search`] says which trial to train next and how far; how it is trained is left to [`Trials`]. What was found is in
-//! `ledger.toml` after every job, so that a search ended at any moment continues to the same end; `results.csv` and
+//! A [`Search`] says which trial to train next and how far; how it is trained is left to [`Trials`]. What was found is
+//! in `ledger.toml` after every job, so that a search ended at any moment continues to the same end; `results.csv` and
 //! `results.svg` beside it are for reading.
 //!
 //! ```
@@ -90,8 +90,8 @@ pub trait Trials {
     /// schedule of the maximum, and measures it there on the validation split. `None` when stopped from outside.
     ///
     /// # Errors
-    /// [`Error::NotFinite`], memory that does not suffice, and values that do not go together ([`Error::Usage`], shapes) are
-    /// this trial's failure, and the search goes on; any other error ends it.
+    /// [`Error::NotFinite`], memory that does not suffice, and values that do not go together ([`Error::Usage`],
+    /// shapes) are this trial's failure, and the search goes on; any other error ends it.
     fn run(&mut self, trial: &Trial, epochs: u64) -> Result<Option<Measured>>;
 }
 
@@ -109,8 +109,8 @@ impl Search {
     /// The search in the folder `dir`: a new one if that is empty or does not exist, else the one that is there.
     ///
     /// # Errors
-    /// A setting out of range, values that do not go together, a folder that holds a search with other settings (the text says
-    /// which differ) or other things.
+    /// A setting out of range, values that do not go together, a folder that holds a search with other settings (the
+    /// text says which differ) or other things.
     pub fn open(dir: impl Into<PathBuf>, settings: &Settings, space: Space, config: &Config) -> Result<Self> {
         let dir = dir.into();
         settings.check()?;
@@ -188,8 +188,8 @@ impl Search {
     }
 }
 
-/// Errs when a trial cannot be trained at all, such as one whose optimiser lacks a key that is set: before any is. Looks at
-/// the first [`CHECKED`].
+/// Errs when a trial cannot be trained at all, such as one whose optimiser lacks a key that is set: before any is.
+/// Looks at the first [`CHECKED`].
 fn check_trials(settings: &Settings, space: &Space, config: &Config) -> Result<()> {
     (1..=settings.trials.min(CHECKED)).try_for_each(|number| {
         let values = space.overrides(settings.seed, number);
@@ -200,8 +200,9 @@ fn check_trials(settings: &Settings, space: &Space, config: &Config) -> Result<(
     })
 }
 
-/// Why a trial failed, if `error` is its own failure: in words that do not depend on where it ran or was interrupted. What its
-/// values make of a model shows only when that is built: such an error would come again each time the search is continued.
+/// Why a trial failed, if `error` is its own failure: in words that do not depend on where it ran or was interrupted.
+/// What its values make of a model shows only when that is built: such an error would come again each time the search
+/// is continued.
 fn failure(error: &Error) -> Option<String> {
     match error {
         Error::NotFinite { what, step, .. } => Some(format!("{what} became NaN or infinite at step {step}")),

@@ -11,8 +11,9 @@ const HEIGHT: usize = 300;
 const LOSS: &str = "validation loss";
 
 impl Search {
-    /// The lowest validation loss so far against the epochs spent, then, for each key, the trials' last losses against its
-    /// values: those measured after as many epochs in one colour, since only these compare. Failed trials have no place.
+    /// The lowest validation loss so far against the epochs spent, then, for each key, the trials' last losses against
+    /// its values: those measured after as many epochs in one colour, since only these compare. Failed trials have no
+    /// place.
     pub fn charts(&self) -> Vec<Chart> {
         let points = self.best_so_far().into_iter().map(|(spent, loss)| (spent as f64, loss)).collect();
         let best = Chart {

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Method {
-    /// Asynchronous successive halving (Li et al., MLSys 2020): many trials begun, one in η continued from rung to rung.
+    /// Asynchronous successive halving (Li et al., MLSys 2020): many trials begun, one in η continued from rung to
+    /// rung.
     Asha,
     /// Every trial trained to the end.
     Random,

@@ -45,8 +45,8 @@ impl Space {
     /// and tries each end of each range, and each choice, on `config`.
     ///
     /// # Errors
-    /// A file that cannot be read, a key that is unknown or that the search itself sets, a range that is empty, reversed
-    /// or holds what the key may not be. The text names the file and the key.
+    /// A file that cannot be read, a key that is unknown or that the search itself sets, a range that is empty,
+    /// reversed or holds what the key may not be. The text names the file and the key.
     pub fn read(path: &Path, config: &Config) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
         let named = |detail: String| Error::Usage(format!("{}: {detail}", path.display()));

@@ -28,8 +28,8 @@ impl Search {
         self.space.keys().map(|(key, _)| key).collect()
     }
 
-    /// The trials, best first: those trained further before others, so that like is compared with like, then by validation
-    /// loss, then by number. Failed ones come last.
+    /// The trials, best first: those trained further before others, so that like is compared with like, then by
+    /// validation loss, then by number. Failed ones come last.
     pub fn standings(&self) -> Vec<Standing> {
         let mut found: BTreeMap<u64, Standing> = BTreeMap::new();
         for entry in self.results() {

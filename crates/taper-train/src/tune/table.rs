@@ -26,7 +26,8 @@ impl Search {
         rows.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
-    /// The standings as comma-separated values (RFC 4180), numbers in full: `rank,trial,epochs,loss,accuracy,failed,KEY…`.
+    /// The standings as comma-separated values (RFC 4180), numbers in full:
+    /// `rank,trial,epochs,loss,accuracy,failed,KEY…`.
     pub fn csv(&self) -> String {
         let head = ["rank", "trial", "epochs", "loss", "accuracy", "failed"].into_iter().chain(self.keys());
         let mut text = head.map(cell).collect::<Vec<_>>().join(",") + "\r\n";
