@@ -153,19 +153,11 @@ impl<T> State<T> {
         done
     }
 
-    /// The norm of each parameter's gradient, a scalar on the device; −1 where there is none.
-    pub(super) fn norms(&self, gradients: &Gradients, params: &Params) -> Result<Vec<Tensor>> {
+    /// The gradients of the parameters that are watched; `None` where there is none.
+    pub(super) fn watched(&self, gradients: &Gradients, params: &Params) -> Vec<Option<Tensor>> {
         let all = params.all();
-        no_grad(|| {
-            let norm = |name: &String| {
-                let param = all.iter().find(|param| param.name() == name);
-                match param.and_then(|param| gradients.of_param(param)) {
-                    Some(gradient) => gradient.mul(gradient)?.sum_all()?.sqrt(),
-                    None => Tensor::full(-1.0, [], params.dtype(), params.device()),
-                }
-            };
-            Ok(self.monitor.names().iter().map(norm).collect::<taper_nn::Result<_>>()?)
-        })
+        let of = |name: &String| gradients.of_param(all.iter().find(|param| param.name() == name)?).cloned();
+        self.monitor.names().iter().map(of).collect()
     }
 
     /// All that has to be known to go on from here.
@@ -189,4 +181,13 @@ impl<T> State<T> {
             ema: average.tensors,
         })
     }
+}
+
+/// The norm of each gradient, a scalar on the device; −1 where there is none.
+pub(super) fn norms(gradients: Vec<Option<Tensor>>, params: &Params) -> Result<Vec<Tensor>> {
+    let norm = |gradient: Option<Tensor>| match gradient {
+        Some(gradient) => gradient.mul(&gradient)?.sum_all()?.sqrt(),
+        None => Tensor::full(-1.0, [], params.dtype(), params.device()),
+    };
+    no_grad(|| Ok(gradients.into_iter().map(norm).collect::<taper_nn::Result<_>>()?))
 }

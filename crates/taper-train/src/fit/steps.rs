@@ -1,6 +1,6 @@
 //! The loop itself: epochs, and the steps of one.
 
-use super::state::{State, Waiting};
+use super::state::{State, Waiting, norms};
 use super::{Fit, Outcome};
 use crate::config::Monitored;
 use crate::hook::{Flow, StepView};
@@ -175,8 +175,8 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         let ends = state.progress.epoch.made + 1 == state.progress.epoch.steps;
         let looked_at = step.is_multiple_of(self.config().train.log_every) || ends || step == state.begun + 1;
         let watched = looked_at && self.config().log.gradients;
-        // Before they are clipped: what is held at a norm cannot be seen to explode.
-        let norms = if watched { state.norms(&gradients, self.params())? } else { Vec::new() };
+        // As they are before they are clipped: what is held at a norm cannot be seen to explode.
+        let unclipped = if watched { state.watched(&gradients, self.params()) } else { Vec::new() };
         self.learner.clip(&mut gradients)?;
         state.kept.offer(state.progress.step, self.params());
         let outcome = state.optimize.step(&gradients)?;
@@ -185,6 +185,8 @@ impl<D: Dataset + Sync> Fit<'_, D> {
             Some(flag) => flag.clone(),
             None => Tensor::ones([1], DType::U8, self.params().device())?,
         };
+        // Only now, when the first step has all its memory: this takes what is over, in that step as in later ones.
+        let norms = norms(unclipped, self.params())?;
         let found = Scalars::row([&loss, &correct, &taken].into_iter().chain(&norms))?;
         let lr = state.optimize.lr();
         state.progress.step = step;
