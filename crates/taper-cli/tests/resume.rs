@@ -90,14 +90,14 @@ struct Killed<'a> {
     undisturbed: &'a Left,
     /// Processes started: not each was alive when it was to be killed.
     started: usize,
-    /// Kills that met a live process, with what was there at each: none of the run's files, its settings, a checkpoint, the
-    /// weights.
+    /// Kills that met a live process, with what was there at each: none of the run's files, its settings, a checkpoint,
+    /// the weights.
     kills: BTreeMap<&'static str, usize>,
 }
 
 impl Killed<'_> {
-    /// Goes on with the run, and kills it once `due` says so. `false` if it came to its end before, which must be the right
-    /// one.
+    /// Goes on with the run, and kills it once `due` says so. `false` if it came to its end before, which must be the
+    /// right one.
     fn kill(&mut self, due: impl Fn() -> bool) -> bool {
         let mut command = self.place.command(&format!("{} --resume {}", self.line, self.run));
         let mut child: Child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

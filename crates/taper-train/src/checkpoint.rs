@@ -1,9 +1,10 @@
 //! A checkpoint: one safetensors file with everything that a run needs to go on as if it had never stopped.
 //!
-//! Its tensors are the weights (`model.conv1.weight`), what the optimiser remembers (`optimizer.conv1.weight.exp_avg`) and
-//! the moving average (`ema.conv1.weight`). All else is JSON in the file's metadata, under `taper`: where the run is, the
-//! optimiser's counts, the schedules, what hooks remember, and how long the files were that grow with the run. Random numbers
-//! have no state: they are keyed by seed, epoch and step. Being one file, it is there whole or not at all.
+//! Its tensors are the weights (`model.conv1.weight`), what the optimiser remembers (`optimizer.conv1.weight.exp_avg`)
+//! and the moving average (`ema.conv1.weight`). All else is JSON in the file's metadata, under `taper`: where the run
+//! is, the optimiser's counts, the schedules, what hooks remember, and how long the files were that grow with the run.
+//! Random numbers have no state: they are keyed by seed, epoch and step. Being one file, it is there whole or not at
+//! all.
 
 use crate::fit::Progress;
 use crate::monitor::Monitor;

@@ -54,8 +54,8 @@ pub struct EvaluateOptions {
     pub split: Split,
 }
 
-/// Measures `model`, whose parameters are `params`, on `data`, in order, without gradients. What was found is read from the
-/// device every ten batches. `None` when `stop` was raised meanwhile.
+/// Measures `model`, whose parameters are `params`, on `data`, in order, without gradients. What was found is read from
+/// the device every ten batches. `None` when `stop` was raised meanwhile.
 ///
 /// # Errors
 /// When the data are empty or do not fit the model.
@@ -148,7 +148,7 @@ fn measure<T: Element, D: Dataset + Sync>(
     })
 }
 
-/// Of each row of `logits: [B, classes]` its loss, the class of its largest logit, and that class's probability: `[B, 3]`.
+/// Of each row of `logits: [B, classes]` its loss, the class of its largest logit, that class's probability: `[B, 3]`.
 fn rows(logits: &Tensor, classes: &Tensor) -> Result<Tensor> {
     let loss = CrossEntropy { reduction: Reduction::None, ..CrossEntropy::default() }.forward(logits, classes)?; // [B]
     let predicted = logits.argmax(1, false)?; // [B]

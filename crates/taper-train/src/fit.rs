@@ -45,8 +45,8 @@ use taper_nn::{DType, Module, Params};
 /// # }
 /// ```
 ///
-/// After every epoch a checkpoint is saved, and the model is measured on the validation split, if there is one. The test
-/// split is read once, at the end.
+/// After every epoch a checkpoint is saved, and the model is measured on the validation split, if there is one. The
+/// test split is read once, at the end.
 ///
 /// A step reads nothing from the device. What it found stays there until `train.log_every` steps were made or the epoch
 /// ends; only then is a loss or gradient that is not finite noticed. It stops the run and leaves the last good weights:
@@ -91,8 +91,8 @@ pub struct Outcome {
 static NOBODY: AtomicBool = AtomicBool::new(false);
 
 impl<'a, D: Dataset + Sync> Fit<'a, D> {
-    /// Trains `model`, whose parameters are `params`, in f32 or f64, on `train`, as `config` says; `model`, `data.name` and
-    /// `device` in it are not looked at.
+    /// Trains `model`, whose parameters are `params`, in f32 or f64, on `train`, as `config` says; `model`, `data.name`
+    /// and `device` in it are not looked at.
     pub fn new(config: &'a Config, model: &'a dyn Module, params: &'a Params, train: &'a D) -> Self {
         Self {
             learner: Learner { config, model, params, objective: None, classes: 0 },
@@ -119,9 +119,9 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
         self
     }
 
-    /// Minimises `objective` instead of the cross entropy; it is what is measured then on the other splits too, and what
-    /// the best epoch, early stopping and `plateau` go by, whatever `checkpoint.monitor` says: nothing is counted as right.
-    /// What only the cross entropy has (`train.reduction`, label smoothing, mixup, CutMix) cannot be set.
+    /// Minimises `objective` instead of the cross entropy; it is what is measured then on the other splits too, and
+    /// what the best epoch, early stopping and `plateau` go by, whatever `checkpoint.monitor` says: nothing is counted
+    /// as right. What only the cross entropy has (`train.reduction`, label smoothing, mixup, CutMix) cannot be set.
     pub fn objective(mut self, objective: Objective<'a>) -> Self {
         self.learner.objective = Some(objective);
         self
@@ -145,8 +145,8 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
         self
     }
 
-    /// Goes on from the last checkpoint in the folder, if there is one: with the configuration that it began with, but for
-    /// `[device]`, `data.workers` and `data.ahead`.
+    /// Goes on from the last checkpoint in the folder, if there is one: with the configuration that it began with, but
+    /// for `[device]`, `data.workers` and `data.ahead`.
     pub fn resume(mut self) -> Self {
         self.resume = true;
         self
@@ -237,8 +237,8 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
             let view = self.view(&mut state);
             self.hooks.iter_mut().try_for_each(|hook| hook.before_run(&view))?;
             let outcome = match self.epochs(&mut loader, &mut state, reporter) {
-                // Not NaN but the disk, say: what was learned so far is kept if it can be. The first error is the one to
-                // tell.
+                // Not NaN but the disk, say: what was learned so far is kept if it can be. The first error is the one
+                // to tell.
                 Err(error) if !matches!(error, Error::NotFinite { .. }) => {
                     // A step that nobody has read may have been bad: then this puts the last good weights back.
                     let read = self.read(&mut state, &mut Silent);
@@ -290,8 +290,8 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
         Checkpoint::read(&folder.last(), self.params().device()).map(Some)
     }
 
-    /// What the run is set to, in its folder. What is there is of an earlier beginning, or was written for this one, with
-    /// what was recorded.
+    /// What the run is set to, in its folder. What is there is of an earlier beginning, or was written for this one,
+    /// with what was recorded.
     fn write_config(&self, begun: bool) -> Result<()> {
         let Some(folder) = self.folder else { return Ok(()) };
         match folder.read_config() {

@@ -158,8 +158,8 @@ impl RunFolder {
         Ok((config, record))
     }
 
-    /// Errs unless the folder's run was set to `config`. What changes no number may be another: where it is computed, and
-    /// how batches are made ahead.
+    /// Errs unless the folder's run was set to `config`. What changes no number may be another: where it is computed,
+    /// and how batches are made ahead.
     ///
     /// # Errors
     /// The first key that differs.
@@ -181,8 +181,8 @@ impl RunFolder {
         self.last().is_file()
     }
 
-    /// Takes the folder for this run alone, as long as the returned file is there, makes the folder of the checkpoints, and
-    /// removes what a kill has left half written.
+    /// Takes the folder for this run alone, as long as the returned file is there, makes the folder of the checkpoints,
+    /// and removes what a kill has left half written.
     ///
     /// # Errors
     /// When another process, or another run of this one, has taken it.

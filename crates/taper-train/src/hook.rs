@@ -4,8 +4,8 @@ use crate::{Config, EpochReport, Outcome, Result, RunFolder};
 use serde_json::Value;
 use taper_nn::{Gradients, Module, Params, Tensor};
 
-/// Takes part in a run. Every method does nothing unless it is written; hooks are called in the order in which they were
-/// given to [`Fit::hook`](crate::Fit::hook).
+/// Takes part in a run. Every method does nothing unless it is written; hooks are called in the order in which they
+/// were given to [`Fit::hook`](crate::Fit::hook).
 ///
 /// A hook that remembers something tells it by [`Hook::state`]: it is saved with each checkpoint, and handed back by
 /// [`Hook::load_state`] when the run is resumed.

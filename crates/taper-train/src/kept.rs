@@ -8,8 +8,8 @@ use taper_nn::{Params, Result, Tensor};
 /// Weights are put aside every so many steps: seldom enough to cost nothing.
 const KEEP_EVERY: u64 = 20;
 
-/// Weights, and for how many steps they had been trained. Shared, not copied: the optimiser finds them shared and writes
-/// elsewhere, this once.
+/// Weights, and for how many steps they had been trained. Shared, not copied: the optimiser finds them shared and
+/// writes elsewhere, this once.
 struct Snapshot {
     steps: u64,
     weights: Vec<Tensor>,
@@ -18,11 +18,12 @@ struct Snapshot {
 /// Weights put aside, two sets at most.
 pub(crate) struct Kept {
     good: Snapshot,
-    /// Whether they are known to be good: those of a checkpoint, which is saved before the next loss is seen, may not be.
+    /// Whether they are known to be good: those of a checkpoint, which is saved before the next loss is seen, may not
+    /// be.
     sure: bool,
     candidate: Option<Snapshot>,
-    /// What the first candidate will make the optimiser write to, held until then: so a run takes all the memory it ever
-    /// will in its first steps, and no later one has to find more.
+    /// What the first candidate will make the optimiser write to, held until then: so a run takes all the memory it
+    /// ever will in its first steps, and no later one has to find more.
     room: Vec<Tensor>,
 }
 
@@ -33,8 +34,8 @@ impl Snapshot {
 }
 
 impl Kept {
-    /// The weights to begin with, after `steps` steps. The first of all count as good: where no loss is ever finite, there
-    /// are no better ones. Those of a checkpoint have still to show it.
+    /// The weights to begin with, after `steps` steps. The first of all count as good: where no loss is ever finite,
+    /// there are no better ones. Those of a checkpoint have still to show it.
     pub(crate) fn new(steps: u64, params: &Params) -> Result<Self> {
         let room = |weights: Tensor| Tensor::zeros(weights.shape().clone(), weights.dtype(), params.device());
         let room = params.trainable().iter().map(|param| room(param.tensor())).collect::<Result<_>>()?;

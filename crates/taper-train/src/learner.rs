@@ -54,8 +54,8 @@ pub(crate) struct Learned {
 }
 
 impl Learner<'_> {
-    /// Learns what `batches` batches of epoch `epoch` say, the first of them batch `first` of the epoch; `next` makes each and
-    /// says whether there was one.
+    /// Learns what `batches` batches of epoch `epoch` say, the first of them batch `first` of the epoch; `next` makes
+    /// each and says whether there was one.
     pub(crate) fn learn<T: Element>(
         &self,
         [epoch, first, batches]: [u64; 3],

@@ -1,6 +1,6 @@
-//! The learning-rate range test: L. N. Smith, "Cyclical learning rates for training neural networks", WACV 2017, section
-//! 3.3. The rate rises from step to step, each by the same factor; where the loss falls fastest, the rate is good, and where
-//! it rises, it is too large.
+//! The learning-rate range test: L. N. Smith, "Cyclical learning rates for training neural networks", WACV 2017,
+//! section 3.3. The rate rises from step to step, each by the same factor; where the loss falls fastest, the rate is
+//! good, and where it rises, it is too large.
 
 use crate::evaluate::unsupported;
 use crate::learner::Learner;
@@ -16,8 +16,8 @@ use taper_nn::{DType, Module, Params};
 const SMOOTHING: f64 = 0.9;
 /// A smoothed loss of so many times the smallest ends the test.
 const DIVERGED: f64 = 4.0;
-/// What is left out at either end of the curve when the steepest place is looked for: the first losses are not smooth yet,
-/// the last ones diverge.
+/// What is left out at either end of the curve when the steepest place is looked for: the first losses are not smooth
+/// yet, the last ones diverge.
 const ENDS: [usize; 2] = [10, 5];
 /// The share of itself by which the smoothed loss must fall for a rate to be suggested: less is noise.
 const FALL: f64 = 0.02;
@@ -85,8 +85,9 @@ impl LrRange {
         Ok(())
     }
 
-    /// Tries the rates on `model` with `config`'s optimiser and batches, from `train`'s first epoch on. The rates of groups
-    /// keep their ratios; the rate of `[optimizer]` is the one that is told. The weights are put back afterwards.
+    /// Tries the rates on `model` with `config`'s optimiser and batches, from `train`'s first epoch on. The rates of
+    /// groups keep their ratios; the rate of `[optimizer]` is the one that is told. The weights are put back
+    /// afterwards.
     ///
     /// # Errors
     /// A range that does not rise, and those of training.
@@ -205,8 +206,8 @@ impl LrCurve {
         Self { suggestion: steepest.filter(|_| falls).map(|(lr, _)| lr), points }
     }
 
-    /// The curve: losses over rates, the suggestion marked. Losses far above the first are left out: they would make a line
-    /// of the part that matters.
+    /// The curve: losses over rates, the suggestion marked. Losses far above the first are left out: they would make a
+    /// line of the part that matters.
     pub fn chart(&self) -> Chart {
         let most = self.points.first().map_or(0.0, |point| HIGH * point.loss);
         let of = |value: fn(&LrPoint) -> f64| {

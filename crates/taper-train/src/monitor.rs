@@ -54,8 +54,8 @@ impl Monitor {
             }
             if exploded {
                 new.push(format!(
-                    "the gradient of {name} explodes: its norm is {norm:.1e} at step {step}, it was about {usual:.1e}; a \
-                     lower learning rate, or --set regularization.clip_norm=1, may help"
+                    "the gradient of {name} explodes: its norm is {norm:.1e} at step {step}, it was about {usual:.1e}; \
+                     a lower learning rate, or --set regularization.clip_norm=1, may help"
                 ));
             } else if layer.vanished >= READINGS {
                 new.push(format!(

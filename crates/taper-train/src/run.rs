@@ -23,8 +23,8 @@ pub struct TrainOptions<'a> {
     /// The run's folder, which must be empty or not exist, unless `resume` is set; `None` for a new one below `runs`.
     pub run_dir: Option<PathBuf>,
     /// Whether to go on from the last checkpoint in `run_dir`, with the settings that the run began with, but for
-    /// `[device]`, `data.workers` and `data.ahead`. Before there is one the run starts over; one that was finished is told of
-    /// again.
+    /// `[device]`, `data.workers` and `data.ahead`. Before there is one the run starts over; one that was finished is
+    /// told of again.
     pub resume: bool,
     /// End the run, to be resumed, when so many epochs are done.
     pub pause_after: Option<u64>,
@@ -52,8 +52,8 @@ pub struct EvalOptions<'a> {
 /// Trains `experiment` as `config` says, on `device`, and fills a run folder.
 ///
 /// # Errors
-/// An unknown model or dataset, a run folder that holds something, data or first weights that cannot be read, and those of
-/// [`Fit::run`].
+/// An unknown model or dataset, a run folder that holds something, data or first weights that cannot be read, and those
+/// of [`Fit::run`].
 pub fn train(
     experiment: &Experiment,
     config: &Config,

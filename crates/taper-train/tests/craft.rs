@@ -101,8 +101,8 @@ fn an_average_is_measured_and_saved() {
     let net = plain();
     let outcome = net.fit(&averaged, &data, Some((&folder, false)), None, vec![&mut seen]).unwrap();
     assert_eq!(seen.weights, steps(&settings, DType::F32).weights, "the average changed how weights are trained");
-    // The recurrence from the first step's weights, e ← d·e + (1 − d)·w, in whatever way it is begun: near the last weights,
-    // and not them.
+    // The recurrence from the first step's weights, e ← d·e + (1 − d)·w, in whatever way it is begun: near the last
+    // weights, and not them.
     let saved = plain();
     taper_nn::weights::load(&saved.params.all(), folder.model()).unwrap();
     let distance = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();

@@ -18,8 +18,8 @@ fn folder() -> (tempfile::TempDir, RunFolder) {
     (root, folder)
 }
 
-/// The checkpoint of an epoch is saved before it is measured: its weights may be what made the run diverge. Resumed from
-/// them it fails again, and what was saved as good stays.
+/// The checkpoint of an epoch is saved before it is measured: its weights may be what made the run diverge. Resumed
+/// from them it fails again, and what was saved as good stays.
 #[test]
 fn a_diverged_run_that_is_resumed_keeps_the_good_weights() {
     let data = Data::few();
@@ -122,8 +122,8 @@ impl Reporter for Notes {
     }
 }
 
-/// The loss is finite, and so is every gradient but that of one bias: √0 adds nothing, and its slope is infinite. An epoch
-/// has five steps; norms are looked at in the first, every `log_every` and the last.
+/// The loss is finite, and so is every gradient but that of one bias: √0 adds nothing, and its slope is infinite. An
+/// epoch has five steps; norms are looked at in the first, every `log_every` and the last.
 #[test]
 fn a_gradient_that_is_not_finite_is_named() {
     let data = Data::few();

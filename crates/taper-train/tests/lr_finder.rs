@@ -48,8 +48,8 @@ fn the_learning_rate_finder_finds_one() {
     assert!(falling.starts_with("to: expected a finite number above the first rate, 1, found 0.1"), "{falling}");
 }
 
-/// An epoch of 287 samples in batches of 32 ends in one of 31, which is two of 16 and 15; in f64 nothing but rounding is
-/// between them, in three epochs of nine steps.
+/// An epoch of 287 samples in batches of 32 ends in one of 31, which is two of 16 and 15; in f64 nothing but rounding
+/// is between them, in three epochs of nine steps.
 #[test]
 fn accumulated_batches_are_one_batch() {
     let data = Data::few();

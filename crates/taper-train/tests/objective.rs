@@ -22,8 +22,8 @@ fn an_objective_of_ones_own() {
     assert!(last.train_loss < 0.04 && last.train_accuracy == 0.0, "{last:?}");
 }
 
-/// With one output, which has no cross entropy: the other splits are measured by the objective, and what is decided goes by
-/// it, though the monitor is set to the accuracy.
+/// With one output, which has no cross entropy: the other splits are measured by the objective, and what is decided
+/// goes by it, though the monitor is set to the accuracy.
 #[test]
 fn an_objective_is_what_is_measured() {
     let data = Data::few();
@@ -71,8 +71,8 @@ fn what_only_the_cross_entropy_has_is_refused() {
         assert_eq!(
             text,
             format!(
-                "{key}: is of the cross entropy, which an objective of one's own replaces: leave it at its default, and \
-                 do it in the objective"
+                "{key}: is of the cross entropy, which an objective of one's own replaces: leave it at its default, \
+                 and do it in the objective"
             )
         );
     }

@@ -63,7 +63,8 @@ fn check(settings: &[&str], net: fn(u64) -> Net) {
     let outcome = whole.fit(&config, &data, Some((&folder, false)), None, vec![&mut none]).unwrap();
     let steps = outcome.steps;
     let per_epoch = steps.div_ceil(outcome.last.unwrap().epoch);
-    // In the middle, at both sides of a checkpoint, around an epoch's end, twice at the same place, and at the very end.
+    // In the middle, at both sides of a checkpoint, around an epoch's end, twice at the same place, and at the very
+    // end.
     let ends = [1, 3, 4, 5, per_epoch - 1, per_epoch, per_epoch + 1, per_epoch + 1, 2 * per_epoch, 2 * per_epoch + 2];
     let mut ends: Vec<u64> = ends.into_iter().filter(|&end| end < steps).chain([steps]).collect();
     ends.sort_unstable();
@@ -201,8 +202,8 @@ fn what_cannot_be_resumed_is_told() {
     let mut other = settings.clone();
     other.optimizer.lr = Some(0.5);
     let text = resume(&other, &plain(0), true).unwrap_err();
-    let detail = "optimizer.lr is not set in this run, and cannot become 0.5: resume with the configuration that it began \
-                  with, or start a new run";
+    let detail = "optimizer.lr is not set in this run, and cannot become 0.5: resume with the configuration that it \
+                  began with, or start a new run";
     assert_eq!(text, format!("{}: {detail}", root.path().display()));
     let more = Data { train: Data::all().train, ..Data::few() };
     let text = plain(0).fit(&settings, &more, Some((&folder, true)), None, vec![&mut end]).unwrap_err().to_string();
@@ -357,7 +358,8 @@ fn one_trains_a_run_at_a_time() {
     plain(1).fit(&settings, &data, Some((&folder, true)), None, vec![&mut end]).unwrap();
 }
 
-/// What a resumed run puts back when a loss becomes NaN are the weights that it began with, and it says after how many steps.
+/// What a resumed run puts back when a loss becomes NaN are the weights that it began with, and it says after how many
+/// steps.
 #[test]
 fn good_weights_are_counted_from_the_checkpoint() {
     let data = Data::few();

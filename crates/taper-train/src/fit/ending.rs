@@ -103,8 +103,8 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         }
     }
 
-    /// Saves the weights as they are measured. As long as a resumed run has not seen that its checkpoint's are good, they
-    /// replace none that are there: a run that diverged has left better ones.
+    /// Saves the weights as they are measured. As long as a resumed run has not seen that its checkpoint's are good,
+    /// they replace none that are there: a run that diverged has left better ones.
     pub(super) fn save_model<T>(&self, state: &mut State<T>) -> Result<()> {
         match self.folder {
             Some(folder) if !state.kept.sure() && folder.model().is_file() => Ok(()),

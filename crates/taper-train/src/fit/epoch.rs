@@ -31,7 +31,8 @@ impl Epoch {
         Self { number, of, steps, ..Self::default() }
     }
 
-    /// A step that was read: its mean loss over `samples`, of which `correct` were classified rightly, and how long it took.
+    /// A step that was read: its mean loss over `samples`, of which `correct` were classified rightly, and how long it
+    /// took.
     pub(super) fn add(&mut self, samples: usize, loss: f64, correct: usize, seconds: f64) {
         self.added += 1;
         self.samples += samples;

@@ -55,8 +55,8 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         failure.map_or(Ok(()), |(_, error)| Err(error))
     }
 
-    /// Puts the last good weights back, saves them, and says what happened at `step`. A resumed run that has not seen one
-    /// finite loss knows of none, and leaves those that are in the folder as they are.
+    /// Puts the last good weights back, saves them, and says what happened at `step`. A resumed run that has not seen
+    /// one finite loss knows of none, and leaves those that are in the folder as they are.
     pub(super) fn not_finite<T>(&self, what: &'static str, step: u64, state: &State<T>) -> Error {
         let saved = self.folder.filter(|_| state.kept.sure()).map(RunFolder::model);
         let kept = state.kept.restore(self.params()).and_then(|kept| {

@@ -49,8 +49,8 @@ pub(super) struct Waiting {
     /// From 1, of the whole run.
     pub(super) step: u64,
     pub(super) samples: usize,
-    /// The loss; how many samples were classified rightly; whether the optimiser took the step; the norms of the gradients,
-    /// if they were asked for.
+    /// The loss; how many samples were classified rightly; whether the optimiser took the step; the norms of the
+    /// gradients, if they were asked for.
     pub(super) found: Tensor,
     /// The learning rate.
     pub(super) lr: f64,
@@ -80,8 +80,8 @@ impl<T> State<T> {
             if record.steps != [steps, per_epoch] {
                 let [all, each] = record.steps;
                 return Err(Error::Usage(format!(
-                    "the checkpoint is of a run of {all} steps, {each} an epoch, and this one has {steps}, {per_epoch} an \
-                     epoch: resume with the configuration and the data that it began with"
+                    "the checkpoint is of a run of {all} steps, {each} an epoch, and this one has {steps}, {per_epoch} \
+                     an epoch: resume with the configuration and the data that it began with"
                 )));
             }
             let state = OptimizerState { tensors: optimizer, counts: record.counts };

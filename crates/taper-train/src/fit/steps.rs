@@ -170,8 +170,8 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         let first = state.progress.epoch.made * batches;
         let learned = self.learner.learn([epoch, first, batches], &mut state.batch, |batch| loader.next_into(batch))?;
         let Learned { loss, correct, mut gradients, samples } = learned;
-        // In the first step too, though nobody is told of them: so a run takes all the memory it ever will from its start.
-        // And in the last before each reading, which may have to tell whose gradient is not finite.
+        // In the first step too, though nobody is told of them: so a run takes all the memory it ever will from its
+        // start. And in the last before each reading, which may have to tell whose gradient is not finite.
         let ends = state.progress.epoch.made + 1 == state.progress.epoch.steps;
         let looked_at = step.is_multiple_of(self.config().train.log_every) || ends || step == state.begun + 1;
         let watched = looked_at && self.config().log.gradients;

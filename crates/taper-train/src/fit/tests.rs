@@ -77,11 +77,12 @@ fn a_loss_that_is_not_finite_puts_the_last_good_weights_back() {
     assert_eq!(steps, [steps[0]; 3]);
 }
 
-/// However seldom losses are read: the step that was bad is named, and weights are kept of which a finite loss was seen.
+/// However seldom losses are read: the step that was bad is named, and weights are kept of which a finite loss was
+/// seen.
 #[test]
 fn what_is_kept_is_old_by_so_many_steps_at_most() {
-    // An epoch has 23 steps, and losses are read at its end too. Weights are put aside after 20 steps and every 20 later,
-    // or once the loss of those before was read.
+    // An epoch has 23 steps, and losses are read at its end too. Weights are put aside after 20 steps and every 20
+    // later, or once the loss of those before was read.
     for (log_every, bad, due) in
         [(1, 21, 0), (1, 22, 20), (1, 41, 20), (1, 42, 40), (10, 21, 0), (10, 33, 20), (1000, 47, 40)]
     {
