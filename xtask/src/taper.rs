@@ -18,12 +18,14 @@ pub fn run(command: &str, rest: &[OsString]) -> Result<u8> {
     let mut build = cargo();
     build.args(["build", "--release", "--package", package, "--bin", program, "--manifest-path"]);
     build.arg(root().join("Cargo.toml"));
-    if package != "taper-cli" || !may_use_network(command, rest) {
-        build.arg("--no-default-features");
+    build.arg("--no-default-features");
+    let mut features = features(&devices)?;
+    if package == "taper-cli" {
+        features.extend(may_use_network(command, rest).then_some("download"));
+        features.extend((command == "gradcheck").then_some("gradcheck"));
     }
-    let features = features(&devices)?;
     if !features.is_empty() {
-        build.args(["--features", &features]);
+        build.args(["--features", &features.join(",")]);
     }
     let status = build.status().map_err(|error| cannot_start(&build, &error))?;
     if !status.success() {

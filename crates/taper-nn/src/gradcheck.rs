@@ -2,36 +2,43 @@
 //!
 //! Each file has its cases beside it, with respect to the input and to all parameters; the list of files is the list of
 //! modules, so that none can be left out. See [`taper_tensor::gradcheck`] for what is done with them.
-//!
-//! ```
-//! use taper_nn::gradcheck::subjects;
-//! use taper_nn::taper_tensor::gradcheck::{Subject, Table};
-//! # fn main() -> taper_nn::Result<()> {
-//! let device = taper_nn::Device::new(taper_cpu::CpuBackend::new()?);
-//! let linear = Subject::choose(subjects(), "layer linear")?;
-//! assert!(Table::check(&linear, &[device], false, |line| println!("{line}")).passed());
-//! # Ok(())
-//! # }
-//! ```
 
-use crate::{Context, Module, Params, layers, losses, mix};
-use taper_tensor::gradcheck::{Case, Subject};
+use crate::{Context, Module, Params};
+use taper_tensor::gradcheck::Case;
 use taper_tensor::{Result, Tensor};
 
-/// All layers, then all losses, then all that mixes a batch; each kind in alphabetical order.
-pub fn subjects() -> Vec<Subject> {
+/// All layers, then all losses, then all that mixes a batch; each kind in alphabetical order. With the feature `gradcheck`:
+/// training does not need them, and a first build is shorter without.
+///
+/// ```
+/// use taper_nn::gradcheck::subjects;
+/// use taper_nn::taper_tensor::gradcheck::{Subject, Table};
+/// # fn main() -> taper_nn::Result<()> {
+/// let device = taper_nn::Device::new(taper_cpu::CpuBackend::new()?);
+/// let linear = Subject::choose(subjects(), "layer linear")?;
+/// assert!(Table::check(&linear, &[device], false, |line| println!("{line}")).passed());
+/// # Ok(())
+/// # }
+/// ```
+#[cfg(feature = "gradcheck")]
+pub fn subjects() -> Vec<taper_tensor::gradcheck::Subject> {
+    use crate::{layers, losses, mix};
     [("layer", layers::registry()), ("loss", losses::registry()), ("mix", mix::registry())]
         .into_iter()
-        .flat_map(|(kind, found)| found.into_iter().map(move |(name, cases)| Subject::new(kind, name, cases)))
+        .flat_map(|(kind, found)| {
+            found.into_iter().map(move |(name, cases)| taper_tensor::gradcheck::Subject::new(kind, name, cases))
+        })
         .collect()
 }
 
 /// Declares the modules of a folder, each with a `cases()` that checks its gradients, and lists them.
 macro_rules! checked_modules {
     ($($name:ident),* $(,)?) => {
-        $(mod $name;)*
+        // Cases are compiled where they are asked for.
+        $(#[cfg_attr(not(feature = "gradcheck"), allow(dead_code))] mod $name;)*
 
         /// The name of each file with the cases that its gradients are checked on.
+        #[cfg(feature = "gradcheck")]
         pub(crate) fn registry() -> Vec<(&'static str, Vec<taper_tensor::gradcheck::Case>)> {
             vec![$((stringify!($name), $name::cases())),*]
         }
@@ -41,11 +48,13 @@ pub(crate) use checked_modules;
 
 /// A case of the layer that `make` makes, in training, in f64: input 0 is the layer's, those behind it are its parameters,
 /// in the order in which they are made.
+#[cfg_attr(not(feature = "gradcheck"), allow(dead_code))]
 pub(crate) fn layer<M: Module>(name: &str, make: impl Fn(&Params) -> Result<M> + Send + Sync + 'static) -> Case {
     of_params(name, move |x, params| make(params)?.forward(&x[0], &Context::train(0, 0, 0)), 1)
 }
 
 /// A case of `function`, which is given all inputs, and those behind the first `others` as parameters too.
+#[cfg_attr(not(feature = "gradcheck"), allow(dead_code))]
 pub(crate) fn of_params(
     name: &str,
     function: impl Fn(&[Tensor], &Params) -> Result<Tensor> + Send + Sync + 'static,

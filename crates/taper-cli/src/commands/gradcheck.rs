@@ -6,13 +6,13 @@ use crate::failure::{FAILED, Failure};
 use crate::output::Output;
 use std::collections::BTreeSet;
 use taper::DeviceOptions;
-use taper::gradcheck::{Subject, Table, subjects};
+use taper::gradcheck::{Subject, Table};
 use taper::train::nearest;
 
 pub fn run(args: &GradcheckArgs, output: &mut Output) -> Result<u8, Failure> {
     let chosen = match &args.op {
-        Some(name) => Subject::choose(subjects(), name).map_err(|_| unknown(name))?,
-        None => subjects(),
+        Some(name) => Subject::choose(subjects()?, name).or_else(|_| Err(unknown(name, &subjects()?)))?,
+        None => subjects()?,
     };
     // The cases are small: the CPU's threads would only wait for each other.
     let devices = taper::device_list(&args.device)
@@ -26,11 +26,20 @@ pub fn run(args: &GradcheckArgs, output: &mut Output) -> Result<u8, Failure> {
     Ok(if table.passed() { 0 } else { FAILED })
 }
 
-fn unknown(name: &str) -> Failure {
+/// All that is checked, in a build that has it: the cases take long to compile, and training needs none.
+fn subjects() -> Result<Vec<Subject>, Failure> {
+    #[cfg(feature = "gradcheck")]
+    return Ok(taper::gradcheck::subjects());
+    #[cfg(not(feature = "gradcheck"))]
+    Err(Failure::usage("this build cannot check gradients")
+        .hint("`cargo xtask gradcheck` builds one that can; without xtask it has the feature `gradcheck`"))
+}
+
+fn unknown(name: &str, known: &[Subject]) -> Failure {
     // Of the kind of name that was given: `loss mse` or `mse`.
     let full = name.contains(' ');
     let called = |subject: &Subject| if full { subject.to_string() } else { subject.name().to_owned() };
-    let all: BTreeSet<String> = subjects().iter().map(called).collect();
+    let all: BTreeSet<String> = known.iter().map(called).collect();
     let near = nearest(name, all.iter().map(String::as_str));
     let hint = if near.is_empty() {
         format!("known: {}", all.into_iter().collect::<Vec<_>>().join(", "))

@@ -177,7 +177,9 @@ impl<T: Real + Stored> Gather<'_, T> {
         if self.groups > 1 && self.channels == [1, 1] {
             return super::depthwise::gather(self, target);
         }
-        if let Some(transforms) = winograd::transforms(self.cpu, self.windows, pictures, self.channels) {
+        if T::WINOGRAD
+            && let Some(transforms) = winograd::transforms(self.cpu, self.windows, pictures, self.channels)
+        {
             return winograd::gather(self, transforms, target);
         }
         let plan = Plan::new(self)?;

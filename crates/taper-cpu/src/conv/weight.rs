@@ -74,9 +74,12 @@ impl<T: Real + Stored> WeightGrad<'_, T> {
             let bias_sums = bias_sums.insert(self.cpu.pool().alloc::<T>(parts * self.groups * outputs)?);
             Ok([Shared::new(sums), Shared::new(bias_sums)])
         };
-        let parts = match winograd::transforms(self.cpu, self.windows, pictures, self.channels) {
-            Some(transforms) => winograd::weight_grad(self, transforms, most, room)?,
-            None => self.direct(most, room)?,
+        let parts = if T::WINOGRAD
+            && let Some(transforms) = winograd::transforms(self.cpu, self.windows, pictures, self.channels)
+        {
+            winograd::weight_grad(self, transforms, most, room)?
+        } else {
+            self.direct(most, room)?
         };
         self.add_up(sums.as_deref_mut().unwrap_or_default(), parts, out)?;
         bias.fill(T::default());

@@ -18,6 +18,9 @@ pub(crate) trait Real:
     /// The micro-kernel for an instruction set.
     fn kernel(isa: Isa) -> Kernel<Self>;
 
+    /// Whether convolutions may go Winograd's way. A constant, so that the code is not compiled where they never do.
+    const WINOGRAD: bool = false;
+
     /// Winograd's transforms for an instruction set, for the float that takes them.
     fn transforms(_isa: Isa) -> Option<Transforms<Self>> {
         None
@@ -25,6 +28,8 @@ pub(crate) trait Real:
 }
 
 impl Real for f32 {
+    const WINOGRAD: bool = true;
+
     fn kernel(isa: Isa) -> Kernel<Self> {
         match isa {
             #[cfg(target_arch = "x86_64")]
