@@ -21,8 +21,7 @@ pub fn run(command: &str, rest: &[OsString]) -> Result<u8> {
     build.arg("--no-default-features");
     let mut features = features(&devices)?;
     if package == "taper-cli" {
-        features.extend(may_use_network(command, rest).then_some("download"));
-        features.extend((command == "gradcheck").then_some("gradcheck"));
+        features.extend(needs(command, rest));
     }
     if !features.is_empty() {
         build.args(["--features", &features.join(",")]);
@@ -53,8 +52,13 @@ fn program(command: &str, devices: &[String]) -> (&'static str, &'static str) {
     if tests { ("taper-tests", "taper-tests") } else { ("taper-cli", "taper") }
 }
 
-/// Whether this command may download anything. If it may not, HTTP and TLS are not compiled, which take a good part of a
-/// first build.
+/// The features that this command needs, beside those of its devices: what each brings takes a good part of a first build.
+fn needs(command: &str, rest: &[OsString]) -> impl Iterator<Item = &'static str> {
+    let network = may_use_network(command, rest).then_some("download");
+    network.into_iter().chain((command == "gradcheck").then_some("gradcheck"))
+}
+
+/// Whether this command may download anything. If it may not, HTTP and TLS are not compiled.
 fn may_use_network(command: &str, rest: &[OsString]) -> bool {
     let is = |arg: &OsString, flags: &[&str]| {
         let arg = arg.to_string_lossy();
@@ -119,6 +123,13 @@ mod tests {
         let data = text.lines().find(|line| line.starts_with("taper-data ")).unwrap_or_default();
         assert!(data.contains("gzip") && !data.contains("download"), "{text}");
         assert!(!text.contains("ureq") && !text.contains("rustls"), "{text}");
+    }
+
+    #[test]
+    fn a_command_is_built_with_what_it_needs_and_no_more() {
+        let of = |command| needs(command, &[]).collect::<Vec<_>>();
+        assert_eq!([of("train"), of("gradcheck")], [["download"], ["gradcheck"]]);
+        assert_eq!(of("runs"), [""; 0]);
     }
 
     #[test]
