@@ -24,7 +24,12 @@ impl Scale {
         }
         // One value only, or a few that differ by rounding.
         let least = if log { 0.1 } else { (low.abs().max(high.abs()) * 1e-9).max(1e-300) };
-        let half = if high - low > least { (high - low) * pad } else { (low.abs() * 0.5).max(0.5) };
+        let half = match high - low > least {
+            true => (high - low) * pad,
+            // Half as much again on either side, or half a decade.
+            false if log || low == 0.0 => 0.5,
+            false => low.abs() * 0.5,
+        };
         // What cannot be negative is not shown to be.
         let low_end = if !log && low >= 0.0 { (low - half).max(0.0) } else { low - half };
         Some(Self { low: low_end, high: high + half, log })
@@ -126,6 +131,8 @@ mod tests {
         assert_eq!(scale(1e-4, 1.0, true).place(0.0), None);
         assert_eq!(scale(3.0, 3.0, false).place(3.0), Some(0.5));
         assert_eq!(scale(3.0, 3.0, true).place(3.0), Some(0.5));
+        // A rate that never changes is not drawn at the bottom.
+        assert!((scale(1e-3, 1e-3, false).place(1e-3).unwrap() - 0.5).abs() < 1e-9);
         for nothing in [f64::NAN, f64::INFINITY, 1e200] {
             assert!(Scale::over([nothing].into_iter(), false, 0.1).is_none());
         }
