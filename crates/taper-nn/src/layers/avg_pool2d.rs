@@ -1,9 +1,9 @@
 //! Average pooling, over windows of a size or to a size.
 
-use crate::gradcheck::layer;
-use taper_tensor::gradcheck::Case;
 use super::Pair;
+use crate::gradcheck::layer;
 use crate::{Context, Module};
+use taper_tensor::gradcheck::Case;
 use taper_tensor::{Pool2dSpec, Result, Tensor};
 
 /// The mean of each window of `[N, C, H, W]`.

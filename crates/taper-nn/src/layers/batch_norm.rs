@@ -1,9 +1,9 @@
 //! Batch normalisation (Ioffe and Szegedy, "Batch normalization", ICML 2015, algorithms 1 and 2).
 
-use crate::gradcheck::{layer, of_params};
-use taper_tensor::gradcheck::Case;
 use super::{at, at_least_one};
+use crate::gradcheck::{layer, of_params};
 use crate::{Context, Init, Module, Params};
+use taper_tensor::gradcheck::Case;
 use taper_tensor::{DType, Error, Param, Result, Shape, Tensor, no_grad};
 
 /// The parameters of [`BatchNorm1d`] and [`BatchNorm2d`].

@@ -1,9 +1,9 @@
 //! 2-D convolution.
 
-use crate::gradcheck::layer;
-use taper_tensor::gradcheck::Case;
 use super::{Pair, at, at_least_one};
+use crate::gradcheck::layer;
 use crate::{Context, Init, Module, Params};
+use taper_tensor::gradcheck::Case;
 use taper_tensor::{Conv2dSpec, Error, Param, Result, Tensor};
 
 /// The parameters of [`Conv2d`].

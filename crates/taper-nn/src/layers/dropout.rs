@@ -1,9 +1,9 @@
 //! Dropout (Srivastava et al., JMLR 15, 2014), inverted: what stays is scaled up in training.
 
-use crate::gradcheck::layer;
-use taper_tensor::gradcheck::Case;
 use super::at;
+use crate::gradcheck::layer;
 use crate::{Context, Module, Params};
+use taper_tensor::gradcheck::Case;
 use taper_tensor::{Error, Result, Tensor};
 
 /// In training each element is 0 with probability p, else x / (1 − p). In evaluation y = x.

@@ -1,9 +1,9 @@
 //! A table of vectors.
 
-use crate::gradcheck::of_params;
-use taper_tensor::gradcheck::Case;
 use super::{at, at_least_one};
+use crate::gradcheck::of_params;
 use crate::{Context, Init, Module, Params};
+use taper_tensor::gradcheck::Case;
 use taper_tensor::{Param, Result, Tensor};
 
 /// The parameters of [`Embedding`].

@@ -1,8 +1,8 @@
 //! All dimensions behind the batch as one.
 
 use crate::gradcheck::layer;
-use taper_tensor::gradcheck::Case;
 use crate::{Context, Module};
+use taper_tensor::gradcheck::Case;
 use taper_tensor::{Result, Tensor};
 
 /// `[N, C, H, W]` to `[N, C·H·W]`.

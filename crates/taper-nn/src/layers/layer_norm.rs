@@ -1,9 +1,9 @@
 //! Layer normalisation (Ba, Kiros and Hinton, 2016).
 
-use crate::gradcheck::layer;
-use taper_tensor::gradcheck::Case;
 use super::at;
+use crate::gradcheck::layer;
 use crate::{Context, Init, Module, Params};
+use taper_tensor::gradcheck::Case;
 use taper_tensor::{Error, Param, Result, Shape, Tensor};
 
 /// The parameters of [`LayerNorm`].

@@ -1,9 +1,9 @@
 //! y = x Wᵀ + b.
 
-use crate::gradcheck::layer;
-use taper_tensor::gradcheck::Case;
 use super::{at, at_least_one};
+use crate::gradcheck::layer;
 use crate::{Context, Init, Module, Params};
+use taper_tensor::gradcheck::Case;
 use taper_tensor::{Param, Result, Tensor};
 
 /// The parameters of [`Linear`].

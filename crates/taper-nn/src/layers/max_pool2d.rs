@@ -1,9 +1,9 @@
 //! Max pooling.
 
-use crate::gradcheck::layer;
-use taper_tensor::gradcheck::Case;
 use super::Pair;
+use crate::gradcheck::layer;
 use crate::{Context, Module};
+use taper_tensor::gradcheck::Case;
 use taper_tensor::{Pool2dSpec, Result, Tensor};
 
 /// The largest element of each window of `[N, C, H, W]`.
@@ -45,6 +45,7 @@ impl Module for MaxPool2d {
 pub(super) fn cases() -> Vec<Case> {
     vec![
         layer("side by side", |_| Ok(MaxPool2d::new(2))).input([2, 2, 4, 4]),
-        layer("overlapping, padded", |_| Ok(MaxPool2d::new(3).stride(2).padding(1).ceil_mode(true))).input([1, 2, 4, 6]),
+        layer("overlapping, padded", |_| Ok(MaxPool2d::new(3).stride(2).padding(1).ceil_mode(true)))
+            .input([1, 2, 4, 6]),
     ]
 }

@@ -1,10 +1,10 @@
 //! Stochastic depth (Huang et al., "Deep networks with stochastic depth", ECCV 2016), inverted: what stays is scaled up in
 //! training.
 
-use crate::gradcheck::layer;
-use taper_tensor::gradcheck::Case;
 use super::at;
+use crate::gradcheck::layer;
 use crate::{Context, Module, Params};
+use taper_tensor::gradcheck::Case;
 use taper_tensor::{Error, Result, Tensor};
 
 /// In training each example of `[N, …]` is 0 as a whole with probability p, else x / (1 − p). In evaluation y = x. For

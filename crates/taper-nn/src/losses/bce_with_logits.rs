@@ -1,7 +1,7 @@
 //! Binary cross entropy of logits.
 
-use taper_tensor::gradcheck::Case;
 use super::{reduce, same_shape};
+use taper_tensor::gradcheck::Case;
 use taper_tensor::{Activation, Error, Reduction, Result, Tensor};
 
 /// −p · t · log σ(x) − (1 − t) · log(1 − σ(x)) for logits x and targets t in [0, 1], as PyTorch's `BCEWithLogitsLoss`.

@@ -1,7 +1,7 @@
 //! The hinge loss of a binary classifier (Cortes and Vapnik, "Support-vector networks", 1995).
 
-use taper_tensor::gradcheck::Case;
 use super::{reduce, same_shape};
+use taper_tensor::gradcheck::Case;
 use taper_tensor::{Reduction, Result, Tensor};
 
 /// max(0, 1 − t · x) for scores x and targets t of −1 or 1; the derivative at the kink is 0.

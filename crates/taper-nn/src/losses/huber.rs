@@ -1,7 +1,7 @@
 //! Huber's loss (Huber, "Robust estimation of a location parameter", 1964).
 
-use taper_tensor::gradcheck::Case;
 use super::{reduce, same_shape};
+use taper_tensor::gradcheck::Case;
 use taper_tensor::{Error, Reduction, Result, Tensor};
 
 /// With d = x − t: ½d² where |d| ≤ δ, δ(|d| − ½δ) elsewhere, as PyTorch's `HuberLoss`.

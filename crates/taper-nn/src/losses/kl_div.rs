@@ -1,7 +1,7 @@
 //! Kullback-Leibler divergence.
 
-use taper_tensor::gradcheck::Case;
 use super::{reduce, same_shape};
+use taper_tensor::gradcheck::Case;
 use taper_tensor::{Error, Reduction, Result, Tensor};
 
 /// How the terms of a divergence become one number.

@@ -1,7 +1,7 @@
 //! Absolute error.
 
-use taper_tensor::gradcheck::Case;
 use super::{reduce, same_shape};
+use taper_tensor::gradcheck::Case;
 use taper_tensor::{Reduction, Result, Tensor};
 
 /// |x − t|, as PyTorch's `L1Loss`; the derivative at 0 is 0.

@@ -1,7 +1,7 @@
 //! Mean squared error.
 
-use taper_tensor::gradcheck::Case;
 use super::{reduce, same_shape};
+use taper_tensor::gradcheck::Case;
 use taper_tensor::{Reduction, Result, Tensor};
 
 /// (x − t)², as PyTorch's `MSELoss`; or ½(x − t)², as textbooks have it (Bishop 2006, equation 5.14).

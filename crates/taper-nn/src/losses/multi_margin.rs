@@ -1,7 +1,7 @@
 //! The hinge loss of a classifier with many classes (Crammer and Singer's kind, summed over classes).
 
-use taper_tensor::gradcheck::Case;
 use super::reduce;
+use taper_tensor::gradcheck::Case;
 use taper_tensor::{Error, Reduction, Result, Tensor};
 
 /// 1/C · Σ_{c ≠ t} max(0, margin − x_t + x_c) for scores x and class t, as PyTorch's `MultiMarginLoss` with p = 1.

@@ -1,8 +1,8 @@
 //! CutMix (Yun et al., "CutMix: Regularization strategy to train strong classifiers with localizable features", ICCV 2019).
 
-use taper_tensor::gradcheck::Case;
 use super::Pairs;
 use super::beta;
+use taper_tensor::gradcheck::Case;
 use taper_tensor::{Error, RandomKey, Result, Tensor};
 
 /// A box of each picture replaced by the same box of a partner from the same batch, and classes mixed by area.

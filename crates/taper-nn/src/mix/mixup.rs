@@ -1,8 +1,8 @@
 //! Mixup (Zhang, Cissé, Dauphin and Lopez-Paz, "mixup: Beyond empirical risk minimization", ICLR 2018).
 
-use taper_tensor::gradcheck::Case;
 use super::Pairs;
 use super::beta;
+use taper_tensor::gradcheck::Case;
 use taper_tensor::{RandomKey, Result, Tensor};
 
 /// x̃ = λ x + (1 − λ) x′ and t̃ = λ t + (1 − λ) t′ for each example and a partner from the same batch, λ ~ Beta(α, α) one for

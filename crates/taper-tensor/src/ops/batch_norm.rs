@@ -102,13 +102,7 @@ fn per_channel(x: &Tensor, values: &Tensor) -> Result<Tensor> {
 }
 
 /// The output, waiting for what may follow; the batch's statistics are there already, in `saved`.
-fn pending(
-    x: &Tensor,
-    weight: Option<&Tensor>,
-    bias: Option<&Tensor>,
-    saved: Saved,
-    eps: f64,
-) -> Result<Tensor> {
+fn pending(x: &Tensor, weight: Option<&Tensor>, bias: Option<&Tensor>, saved: Saved, eps: f64) -> Result<Tensor> {
     for parameter in [weight, bias].into_iter().flatten() {
         parameter.buffer()?;
     }
@@ -181,14 +175,8 @@ impl Chain {
 impl Pending for Chain {
     fn compute(&self) -> Result<(Buffer, Option<Fused>)> {
         let [weight, bias, residual] = self.others()?;
-        let y = self.x.device().batch_norm_block(
-            self.x.buffer()?,
-            &self.saved,
-            weight,
-            bias,
-            residual,
-            self.activation,
-        )?;
+        let y =
+            self.x.device().batch_norm_block(self.x.buffer()?, &self.saved, weight, bias, residual, self.activation)?;
         // Without the steps between, which would keep their own chains.
         let chain = Self { between: Vec::new(), ..self.clone() };
         Ok((y, Some(Fused::new(&self.inputs(), &self.between, move |g, needs| chain.gradients(g, needs)))))

@@ -27,7 +27,9 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("to i64 and back", |x| x[0].cast(DType::I64)?.cast(DType::F64))
             .values([3], vec![1.5, -2.5, 0.5])
             .zero_gradient(0),
-        Case::new("to u8 and back", |x| x[0].cast(DType::U8)?.cast(DType::F64)).values([2], vec![1.5, 200.5]).zero_gradient(0),
+        Case::new("to u8 and back", |x| x[0].cast(DType::U8)?.cast(DType::F64))
+            .values([2], vec![1.5, 200.5])
+            .zero_gradient(0),
         // Rounding to f32 is a step function, finer than differences see: the declared gradient counts.
         Case::new("through f32", |x| x[0].cast(DType::F32)?.cast(DType::F64)?.mul_scalar(3.0))
             .input([4])

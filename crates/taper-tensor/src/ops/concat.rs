@@ -14,7 +14,11 @@ impl Tensor {
             let (shape, expected) = (part.shape(), first.shape());
             let differs = |&dim: &usize| dim != axis && shape[dim] != expected[dim];
             if shape.rank() != expected.rank() {
-                let detail = format!("tensor {i} of shape {shape} has {} dimensions, tensor 0 of shape {expected} has {}", shape.rank(), expected.rank());
+                let detail = format!(
+                    "tensor {i} of shape {shape} has {} dimensions, tensor 0 of shape {expected} has {}",
+                    shape.rank(),
+                    expected.rank()
+                );
                 return Err(Error::shape("concat", detail));
             }
             if let Some(dim) = (0..shape.rank()).find(differs) {
@@ -46,7 +50,8 @@ impl Tensor {
         let (first, ()) = check_parts("stack", parts, |_| Ok(()))?;
         for (i, part) in parts.iter().enumerate() {
             if part.shape() != first.shape() {
-                let detail = format!("tensor {i} has shape {}, tensor 0 {}: expected the same", part.shape(), first.shape());
+                let detail =
+                    format!("tensor {i} has shape {}, tensor 0 {}: expected the same", part.shape(), first.shape());
                 return Err(Error::shape("stack", detail));
             }
         }

@@ -5,8 +5,8 @@
 //!
 //! The value stays pending: an activation and a max pooling that follow join the same kernel.
 
-use super::{activation, max_pool2d};
 use super::shorthand::{Affine, plain};
+use super::{activation, max_pool2d};
 use crate::Tensor;
 use crate::check;
 use crate::gradcheck::Case;
@@ -25,7 +25,8 @@ impl Tensor {
         if let Some(bias) = bias {
             check::same("conv2d", &["input", "bias"], &[self, bias])?;
             if bias.shape()[..] != shape[1..2] {
-                let detail = format!("bias must be [{}] for weight {}, came as {}", shape[1], weight.shape(), bias.shape());
+                let detail =
+                    format!("bias must be [{}] for weight {}, came as {}", shape[1], weight.shape(), bias.shape());
                 return Err(Error::shape("conv2d", detail));
             }
         }

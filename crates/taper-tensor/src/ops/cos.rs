@@ -18,7 +18,5 @@ impl Tensor {
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    vec![
-        Case::new("a period", |x| x[0].cos()).input_in([2, 3], -3.0, 3.0),
-    ]
+    vec![Case::new("a period", |x| x[0].cos()).input_in([2, 3], -3.0, 3.0)]
 }

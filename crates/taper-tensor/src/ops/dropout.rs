@@ -22,9 +22,7 @@ impl Tensor {
         // Where everything is dropped there is nothing to scale: the kernel would divide by 0.
         let fused = if p < 1.0 { self.device().dropout(self.buffer()?, p, key)? } else { None };
         let Some(y) = fused else { return composed(self, p, key) };
-        Ok(Tensor::record("dropout", y, &[self], || {
-            Rule::tensors(move |g, _| Ok(vec![Some(g.dropout(p, key)?)]))
-        }))
+        Ok(Tensor::record("dropout", y, &[self], || Rule::tensors(move |g, _| Ok(vec![Some(g.dropout(p, key)?)]))))
     }
 }
 

@@ -13,7 +13,10 @@ impl Tensor {
         check::index("embedding", index)?;
         check::same_device("embedding", "the table", self, "index", index)?;
         if self.shape().rank() != 2 {
-            return Err(Error::shape("embedding", format!("the table must be [rows, width], came as {}", self.shape())));
+            return Err(Error::shape(
+                "embedding",
+                format!("the table must be [rows, width], came as {}", self.shape()),
+            ));
         }
         let Some(y) = self.device().embedding(self.buffer()?, index.buffer()?)? else {
             return composed(self, index);

@@ -12,7 +12,9 @@ impl Tensor {
         let y = unary("erf", UnaryOp::Erf, self)?;
         Ok(Tensor::record("erf", y, &[self], || {
             let x = self.clone();
-            Rule::tensors(move |g, _| Ok(vec![Some(g.mul(&x.mul(&x)?.neg()?.exp()?.mul_scalar(std::f64::consts::FRAC_2_SQRT_PI)?)?)]))
+            Rule::tensors(move |g, _| {
+                Ok(vec![Some(g.mul(&x.mul(&x)?.neg()?.exp()?.mul_scalar(std::f64::consts::FRAC_2_SQRT_PI)?)?)])
+            })
         }))
     }
 }

@@ -31,7 +31,8 @@ pub(super) fn check_index(op: &'static str, x: &Tensor, axis: usize, index: &Ten
     if fits {
         return Ok(());
     }
-    let detail = format!("index of shape {} must have the input's shape {} but for dim {axis}", index.shape(), x.shape());
+    let detail =
+        format!("index of shape {} must have the input's shape {} but for dim {axis}", index.shape(), x.shape());
     Err(Error::shape(op, detail))
 }
 

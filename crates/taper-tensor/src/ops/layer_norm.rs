@@ -22,8 +22,11 @@ impl Tensor {
             let Some(tensor) = tensor else { continue };
             check::same(OP, &["input", name], &[self, tensor])?;
             if tensor.shape()[..] != self.shape()[rank - dims..] {
-                let detail =
-                    format!("{name} of shape {} must match the last {dims} dimensions of {}", tensor.shape(), self.shape());
+                let detail = format!(
+                    "{name} of shape {} must match the last {dims} dimensions of {}",
+                    tensor.shape(),
+                    self.shape()
+                );
                 return Err(Error::shape(OP, detail));
             }
         }

@@ -15,13 +15,7 @@ impl Tensor {
 }
 
 /// The largest or smallest element over axes.
-pub(super) fn extreme(
-    name: &'static str,
-    op: ReduceOp,
-    x: &Tensor,
-    axes: &[isize],
-    keepdim: bool,
-) -> Result<Tensor> {
+pub(super) fn extreme(name: &'static str, op: ReduceOp, x: &Tensor, axes: &[isize], keepdim: bool) -> Result<Tensor> {
     let axes = x.shape().axes(name, axes)?;
     for &axis in &axes {
         not_empty(name, x, axis)?;

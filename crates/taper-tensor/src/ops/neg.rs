@@ -14,8 +14,5 @@ impl Tensor {
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    vec![
-        Case::new("a matrix", |x| x[0].neg()).input([2, 3]),
-        Case::new("a scalar", |x| x[0].neg()).input([]),
-    ]
+    vec![Case::new("a matrix", |x| x[0].neg()).input([2, 3]), Case::new("a scalar", |x| x[0].neg()).input([])]
 }

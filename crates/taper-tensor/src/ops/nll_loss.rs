@@ -64,7 +64,10 @@ pub(super) fn check_target(op: &'static str, x: &Tensor, target: &Tensor) -> Res
     if *target.shape() == expected {
         return Ok(());
     }
-    Err(Error::shape(op, format!("target of shape {} must be {expected} for an input of shape {shape}", target.shape())))
+    Err(Error::shape(
+        op,
+        format!("target of shape {} must be {expected} for an input of shape {shape}", target.shape()),
+    ))
 }
 
 /// The class of each row, and what each row weighs. All of it is computed on the device.
@@ -137,7 +140,11 @@ impl Targets {
 /// `class` as a scalar beside `target`.
 fn class_like(target: &Tensor, class: i64) -> Result<Tensor> {
     // A fill takes f64, which holds every class there may be, but not every i64.
-    if class as f64 as i64 == class { target.scalar_like(class as f64) } else { Tensor::from_vec(vec![class], [], target.device()) }
+    if class as f64 as i64 == class {
+        target.scalar_like(class as f64)
+    } else {
+        Tensor::from_vec(vec![class], [], target.device())
+    }
 }
 
 /// The class weights, checked and cut off from the tape.

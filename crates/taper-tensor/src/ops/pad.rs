@@ -15,9 +15,9 @@ impl Tensor {
             return Err(Error::argument("pad", detail));
         }
         let padded = amounts.iter().zip(shape.dims()).map(|(amount, &size)| padded(amount, size));
-        let padded = padded.collect::<Option<Vec<_>>>().ok_or_else(|| {
-            Error::argument("pad", format!("{amounts:?} around {shape} is more than can be counted"))
-        })?;
+        let padded = padded
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(|| Error::argument("pad", format!("{amounts:?} around {shape} is more than can be counted")))?;
         check::size("pad", &Shape::from(padded), self.dtype())?;
         let y = self.device().pad(self.buffer()?, amounts, value)?;
         Ok(Tensor::record("pad", y, &[self], || {

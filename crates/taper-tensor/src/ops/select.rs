@@ -11,7 +11,10 @@ impl Tensor {
     pub fn select(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
         const OP: &str = "select";
         if self.dtype() != DType::U8 {
-            return Err(Error::dtype(OP, format!("the condition must be u8, it is {}: compare or cast it", self.dtype())));
+            return Err(Error::dtype(
+                OP,
+                format!("the condition must be u8, it is {}: compare or cast it", self.dtype()),
+            ));
         }
         check::same(OP, &["a", "b"], &[a, b])?;
         check::same_device(OP, "a", a, "the condition", self)?;

@@ -35,7 +35,8 @@ impl Tensor {
         let axis = self.shape().axis("narrow", axis)?;
         let size = self.shape()[axis];
         let Some(end) = start.checked_add(len).filter(|&end| end <= size) else {
-            let detail = format!("{len} elements from {start} on reach past dim {axis} (size {size}) of {}", self.shape());
+            let detail =
+                format!("{len} elements from {start} on reach past dim {axis} (size {size}) of {}", self.shape());
             return Err(Error::argument("narrow", detail));
         };
         let mut ranges: Vec<SliceRange> = self.shape().iter().map(|&size| SliceRange::new(0, size)).collect();

@@ -21,7 +21,5 @@ impl Tensor {
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    vec![
-        Case::new("positive", |x| x[0].sqrt()).input_in([2, 3], 0.5, 4.0),
-    ]
+    vec![Case::new("positive", |x| x[0].sqrt()).input_in([2, 3], 0.5, 4.0)]
 }

@@ -42,7 +42,8 @@ impl Tensor {
 
     /// This tensor without `axes`, each of size 1.
     pub(crate) fn without_axes(&self, axes: &[usize]) -> Result<Tensor> {
-        let kept: Vec<usize> = (0..self.shape().rank()).filter(|i| !axes.contains(i)).map(|i| self.shape()[i]).collect();
+        let kept: Vec<usize> =
+            (0..self.shape().rank()).filter(|i| !axes.contains(i)).map(|i| self.shape()[i]).collect();
         self.reshape(kept)
     }
 }
