@@ -26,7 +26,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use taper_tensor::{DType, Device, Error, HostData, Param, Result, Shape, Tensor, no_grad};
+use taper_tensor::{DType, Device, Error, HostData, Param, Result, Shape, Tensor, files, no_grad};
 
 /// Writes `params` to `path`, replacing what is there. An error names the file and says what the system said (no such
 /// folder, no space, no permission); the old file is then still there.
@@ -63,7 +63,7 @@ pub type Noted = (Vec<(String, Tensor)>, Option<String>);
 pub fn read_noted(key: &str, path: impl AsRef<Path>, device: &Device) -> Result<Noted> {
     let named = path.as_ref().display();
     let cut = |e| Error::Parameter(format!("{named} is no whole safetensors file, it may be cut off: {e}"));
-    let bytes = fs::read(&path).map_err(|e| Error::Parameter(format!("cannot read {named}: {e}")))?;
+    let bytes = files::read(&path).map_err(|e| Error::Parameter(format!("cannot read {named}: {e}")))?;
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(cut)?;
     let note = header.metadata().as_ref().and_then(|notes| notes.get(key)).cloned();
     let mut tensors = Vec::new();
@@ -119,7 +119,7 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 
 fn load_from(params: &[Param], path: &Path, cast: bool) -> Result<()> {
     let named = path.display();
-    let bytes = fs::read(path).map_err(|e| Error::Parameter(format!("cannot read weights {named}: {e}")))?;
+    let bytes = files::read(path).map_err(|e| Error::Parameter(format!("cannot read weights {named}: {e}")))?;
     let file = SafeTensors::deserialize(&bytes).map_err(|e| {
         Error::Parameter(format!(
             "{named} ({} bytes) is no whole safetensors file, it may be cut off: {e}",

@@ -29,11 +29,11 @@ mod tensor;
 pub use ops::{CrossEntropyOptions, NllOptions, NormStats};
 pub use param::Param;
 pub use tape::{GradOptions, Gradients, grad, grad_enabled, no_grad};
-pub use taper_backend::profile;
 pub use taper_backend::{
     Activation, AdamSpec, Buffer, Conv2dSpec, CrossEntropySpec, DType, Device, Distribution, Element, Error, HostData,
     PadAmount, Pool2dSpec, RandomKey, Reduction, Result, SgdSpec, Shape, SliceRange,
 };
+pub use taper_backend::{files, printable, printable_lines, profile};
 pub use tensor::Tensor;
 
 /// The example of the README, compiled and run.

@@ -6,6 +6,7 @@ use crate::{Error, Manifest, Result, Splits};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use taper_backend::files;
 
 /// The folder with the dataset's files: the manifest's folder inside `dir`, or `dir` itself if it may be (`or_itself`),
 /// whichever holds one of them.
@@ -31,7 +32,7 @@ pub(crate) fn read(folder: &Path, files: &Files, manifest: &Manifest) -> Result<
 
 /// The file at `path`, which must have `expected` bytes.
 fn open(path: &Path, expected: u64, manifest: &Manifest) -> Result<File> {
-    let file = match File::open(path) {
+    let file = match files::open(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => {
             return Err(Error::MissingFile {
                 path: path.to_path_buf(),

@@ -63,7 +63,7 @@ fn values(path: &Path, shape: &[usize], manifest: &Manifest) -> Result<Vec<u8>> 
 /// The bytes compressed in the file at `path`, of which there must be `expected`.
 #[cfg(feature = "gzip")]
 fn decompress(path: &Path, expected: u64) -> Result<Vec<u8>> {
-    let file = std::fs::File::open(path).map_err(Error::io("open", path))?;
+    let file = taper_backend::files::open(path).map_err(Error::io("open", path))?;
     let bytes =
         super::folder::read_exactly(flate2::read::GzDecoder::new(std::io::BufReader::new(file)), path, expected);
     bytes.map_err(|error| Error::format(path, "gzip", format!("damaged: {error}; {}", crate::error::MEND)))?

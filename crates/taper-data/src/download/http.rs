@@ -201,7 +201,7 @@ fn length(path: &Path) -> Result<u64> {
 
 /// Checks the SHA-256 of the file at `path`. A file with another one is removed.
 fn verify(path: &Path, expected: &str) -> Result<()> {
-    let mut file = File::open(path).map_err(Error::io("open", path))?;
+    let mut file = taper_backend::files::open(path).map_err(Error::io("open", path))?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
     loop {

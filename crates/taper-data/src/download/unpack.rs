@@ -17,7 +17,7 @@ use tar::EntryType;
 /// `Archive` for an archive that is damaged or refused (the text names the entry), `Io` when the disk refuses.
 /// `into` may then hold some of the files.
 pub(super) fn unpack(path: &Path, archive: &Archive, into: &Path) -> Result<()> {
-    let file = File::open(path).map_err(Error::io("open", path))?;
+    let file = taper_backend::files::open(path).map_err(Error::io("open", path))?;
     fs::create_dir_all(into).map_err(Error::io("create the folder", into))?;
     unpack_from(BufReader::new(file), path, archive, into)
 }

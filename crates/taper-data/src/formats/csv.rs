@@ -5,8 +5,8 @@ use super::feature;
 use super::labels::classify;
 use crate::{Error, Result, TableDataset};
 use ::csv::{ErrorKind, Position, ReaderBuilder, StringRecord, Trim};
-use std::fs::File;
 use std::path::Path;
+use taper_backend::files;
 
 /// How a CSV file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Default for CsvOptions {
 /// whole: the text names the line and the column.
 pub fn read_csv(path: impl AsRef<Path>, options: &TableOptions, csv: CsvOptions) -> Result<TableDataset> {
     let path = path.as_ref();
-    let file = File::open(path).map_err(Error::io("open", path))?;
+    let file = files::open(path).map_err(Error::io("open", path))?;
     let mut builder = ReaderBuilder::new();
     let mut reader = builder.delimiter(csv.delimiter).has_headers(false).trim(Trim::All).from_reader(file);
     let mut record = StringRecord::new();

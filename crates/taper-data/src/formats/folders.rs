@@ -6,6 +6,7 @@ use image::{DynamicImage, ImageFormat, ImageReader, RgbImage};
 use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
+use taper_backend::files;
 
 /// What pictures become when they are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +110,7 @@ fn entries(dir: &Path, folders: bool) -> Result<Vec<(String, PathBuf)>> {
 
 /// The picture in the file at `path`.
 fn decode(path: &Path) -> Result<DynamicImage> {
-    let bytes = fs::read(path).map_err(Error::io("read", path))?;
+    let bytes = files::read(path).map_err(Error::io("read", path))?;
     let expected = |found: String| Error::format(path, "picture", format!("expected PNG, JPEG or WebP, found {found}"));
     let reader =
         ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| expected(error.to_string()))?;

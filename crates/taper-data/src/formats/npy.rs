@@ -4,8 +4,8 @@
 
 use super::{feature, numbered_classes};
 use crate::{Error, ImageDataset, Result, TableDataset};
-use std::fs;
 use std::path::Path;
+use taper_backend::files;
 
 /// Reads a table from two `.npy` files: `features`, numbers `[N, F]` of any integer or floating-point type but float16,
 /// and `labels`, integers `[N]` or `[N, 1]`. Label `n` is class `n`; features are called `0`, `1` and so on.
@@ -30,7 +30,7 @@ pub fn read_npy_images(images: impl AsRef<Path>, labels: impl AsRef<Path>) -> Re
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(Error::io("read", path))
+    files::read(path).map_err(Error::io("read", path))
 }
 
 /// The table of two files' bytes; the paths are for errors.

@@ -2,9 +2,9 @@
 
 use super::npy;
 use crate::{Error, ImageDataset, Result, TableDataset};
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
+use taper_backend::files;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
@@ -34,7 +34,7 @@ pub fn read_npz_images(path: impl AsRef<Path>, images: &str, labels: &str) -> Re
 
 /// For each of `names` a path for errors and the bytes of its file in the archive at `path`.
 fn arrays(path: &Path, names: [&str; 2]) -> Result<[(PathBuf, Vec<u8>); 2]> {
-    let file = File::open(path).map_err(Error::io("open", path))?;
+    let file = files::open(path).map_err(Error::io("open", path))?;
     let damaged = |error: ZipError| Error::format(path, "archive", format!("not a sound .npz file: {error}"));
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(damaged)?;
     let mut array = |name: &str| {

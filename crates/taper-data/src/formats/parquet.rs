@@ -8,9 +8,9 @@ use crate::{Error, Result, TableDataset};
 use ::parquet::errors::ParquetError;
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use ::parquet::record::Field;
-use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use taper_backend::files;
 
 /// Reads the table in the Parquet file at `path`: a column of labels (integers or texts), all others numbers.
 ///
@@ -31,7 +31,7 @@ pub fn read_parquet(path: impl AsRef<Path>, options: &TableOptions) -> Result<Ta
 }
 
 fn read(path: &Path, options: &TableOptions) -> Result<TableDataset> {
-    let file = File::open(path).map_err(Error::io("open", path))?;
+    let file = files::open(path).map_err(Error::io("open", path))?;
     let damaged =
         |error: ParquetError| Error::format(path, "file", format!("not a Parquet file that can be read: {error}"));
     let reader = SerializedFileReader::new(file).map_err(damaged)?;
