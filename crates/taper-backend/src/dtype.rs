@@ -133,13 +133,6 @@ pub trait Element: Copy + Send + Sync + fmt::Debug + PartialEq + 'static {
     fn to_f64(self) -> f64;
     /// The value nearest to `x`.
     fn from_f64(x: f64) -> Self;
-    /// Writes `bytes` over `max` to as many elements of `out`: the quotient in f64, rounded.
-    ///
-    /// A loop over whole pictures is here, and not in generic code, so that it is compiled with this crate, optimised,
-    /// whatever the crate that calls it is compiled with. So is the next.
-    fn scale_bytes(bytes: &[u8], max: u8, out: &mut [Self]);
-    /// Writes `values` to as many elements of `out`.
-    fn convert_f32(values: &[f32], out: &mut [Self]);
     /// Wraps a vector.
     fn wrap(values: Vec<Self>) -> HostData;
     /// The vector inside, or `None` when it holds another dtype.
@@ -156,16 +149,6 @@ macro_rules! element {
             }
             fn from_f64($y: f64) -> Self {
                 $from
-            }
-            fn scale_bytes(bytes: &[u8], max: u8, out: &mut [Self]) {
-                for (out, &byte) in out.iter_mut().zip(bytes) {
-                    *out = Self::from_f64(f64::from(byte) / f64::from(max));
-                }
-            }
-            fn convert_f32(values: &[f32], out: &mut [Self]) {
-                for (out, &value) in out.iter_mut().zip(values) {
-                    *out = Self::from_f64(f64::from(value));
-                }
             }
             fn wrap(values: Vec<Self>) -> HostData {
                 HostData::$variant(values)

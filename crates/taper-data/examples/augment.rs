@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let shape @ [channels, height, width] = data.shape();
     let mut loader = BatchLoader::new(&data, LoaderOptions { batch_size: COLUMNS, shuffle: None, drop_last: false })?;
     let mut batch = Batch::<f32>::default();
-    loader.next_into(&mut batch);
+    loader.next_into(&mut batch)?;
 
     let jitter = ColorJitter { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1 };
     let affine = Affine { degrees: 20.0, translate: [0.1, 0.1], scale: [0.8, 1.2], shear: 15.0 };

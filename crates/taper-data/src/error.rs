@@ -1,5 +1,6 @@
 //! What can go wrong with data, said so that the reader knows which file it was, what was expected and what to do.
 
+use std::any::Any;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -113,6 +114,13 @@ pub enum Error {
         /// Which entry, and why.
         detail: String,
     },
+    /// A dataset's own code that panicked while a sample was read.
+    Sample {
+        /// The sample, from 0.
+        index: usize,
+        /// What the panic said.
+        detail: String,
+    },
     /// A value out of range given to this library.
     Argument(String),
 }
@@ -123,10 +131,22 @@ impl Error {
         Self::Format { path: path.to_path_buf(), at: at.into(), detail: detail.into() }
     }
 
+    #[allow(dead_code, reason = "for the readers that are features")]
+    /// What the decoder of the file `path` could not take: it panicked with `panic`. `what` names the format.
+    pub(crate) fn decoder(path: &Path, what: &str, panic: &(dyn Any + Send)) -> Self {
+        Self::format(path, "file", format!("damaged: the {what} decoder panicked on it ({})", panic_text(panic)))
+    }
+
     /// For `map_err` on file system calls: `.map_err(Error::io("read", path))`.
     pub(crate) fn io<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + 'a {
         move |source| Self::Io { action, path: path.to_path_buf(), source }
     }
+}
+
+/// What a panic said, on one line.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("without a text").lines().next().unwrap_or_default().chars().take(200).collect()
 }
 
 impl fmt::Display for Error {
@@ -181,6 +201,9 @@ impl fmt::Display for Error {
                 path.display()
             ),
             Self::Archive { path, detail } => write!(f, "{}: archive refused: {detail}", path.display()),
+            Self::Sample { index, detail } => {
+                write!(f, "sample {index}: the dataset panicked while it was read: {detail}")
+            }
             Self::Argument(detail) => f.write_str(detail),
         }
     }

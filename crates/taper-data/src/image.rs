@@ -149,7 +149,10 @@ impl Dataset for ImageDataset {
     /// Pixel values over `max_value`. The quotient is taken in f64 and rounded to `T`: for f32 the same bits as dividing
     /// in f32, as PyTorch scales, since no quotient of two bytes is near a tie.
     fn read_sample<T: Element>(&self, index: usize, sample: &mut [T]) {
-        T::scale_bytes(self.image(index).unwrap_or_default(), self.max_value, sample);
+        let max = f64::from(self.max_value);
+        for (out, &byte) in sample.iter_mut().zip(self.image(index).unwrap_or_default()) {
+            *out = T::from_f64(f64::from(byte) / max);
+        }
     }
 
     fn label(&self, index: usize) -> i64 {

@@ -1,6 +1,8 @@
 //! Batches of a dataset, in order or shuffled anew in each epoch.
 
+use crate::error::panic_text;
 use crate::{Dataset, Error, Result};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use taper_backend::{Element, RandomKey};
 
 /// How a [`BatchLoader`] makes batches.
@@ -46,7 +48,7 @@ impl<T> Default for Batch<T> {
 /// let mut pictures = 0;
 /// for epoch in 0..2 {
 ///     loader.start_epoch(epoch);
-///     while loader.next_into(&mut batch) {
+///     while loader.next_into(&mut batch)? {
 ///         pictures += batch.labels.len(); // batch.inputs: [B, 1, 8, 8], values in [0, 1]
 ///     }
 /// }
@@ -109,14 +111,18 @@ impl<D: Dataset> BatchLoader<D> {
 
     /// Writes the next batch into `batch`, whatever it held before. Returns `false`, and leaves it alone, at the end of
     /// the epoch.
-    pub fn next_into<T: Element>(&mut self, batch: &mut Batch<T>) -> bool {
+    ///
+    /// # Errors
+    /// [`Error::Sample`] when the dataset's own code panics on a sample. What `batch` holds then is not defined; the
+    /// next call goes on with the batch after it.
+    pub fn next_into<T: Element>(&mut self, batch: &mut Batch<T>) -> Result<bool> {
         if self.position >= self.len() {
-            return false;
+            return Ok(false);
         }
         let indices = self.sampler.batch(&self.order, self.position);
         self.position += 1;
-        fill(&self.dataset, indices, batch, |i, sample| self.dataset.read_sample(i, sample));
-        true
+        fill(&self.dataset, indices, batch, |i, sample| self.dataset.read_sample(i, sample))?;
+        Ok(true)
     }
 }
 
@@ -172,25 +178,46 @@ impl Sampler {
     }
 }
 
-/// Writes the samples `indices` of `dataset` into `batch`, each as `read` gives it.
+/// Writes the samples `indices` of `dataset` into `batch`, each as `read` gives it. A panic in the dataset's code is an
+/// error that names the sample: a damaged file among a million must not end the process, nor leave a worker's caller
+/// waiting.
 pub(crate) fn fill<D: Dataset, T: Element>(
     dataset: &D,
     indices: &[usize],
     batch: &mut Batch<T>,
     mut read: impl FnMut(usize, &mut [T]),
+) -> Result<()> {
+    let mut index = 0;
+    // What the dataset has left half done is its own; `batch` is written anew before it is read.
+    let filled = catch_unwind(AssertUnwindSafe(|| fill_or_panic(dataset, indices, batch, &mut index, &mut read)));
+    filled.map_err(|panic| Error::Sample { index, detail: panic_text(&*panic) })
+}
+
+/// As [`fill`], with the sample that is being read in `index`.
+fn fill_or_panic<D: Dataset, T: Element>(
+    dataset: &D,
+    indices: &[usize],
+    batch: &mut Batch<T>,
+    index: &mut usize,
+    read: &mut impl FnMut(usize, &mut [T]),
 ) {
+    *index = indices.first().copied().unwrap_or_default();
     let sample_shape = dataset.sample_shape();
     let size: usize = sample_shape.iter().product();
     batch.shape.clear();
     batch.shape.push(indices.len());
     batch.shape.extend_from_slice(sample_shape);
     batch.labels.clear();
-    batch.labels.extend(indices.iter().map(|&i| dataset.label(i)));
+    for &i in indices {
+        *index = i;
+        batch.labels.push(dataset.label(i));
+    }
     if batch.inputs.len() != indices.len() * size {
         batch.inputs = vec![T::from_f64(0.0); indices.len() * size];
     }
     // A size of 0 makes no chunks of 0: a shape with no values has nothing to write.
     for (sample, &i) in batch.inputs.chunks_exact_mut(size.max(1)).zip(indices) {
+        *index = i;
         read(i, sample);
     }
 }
@@ -213,7 +240,7 @@ mod tests {
 
     fn labels<D: Dataset>(loader: &mut BatchLoader<D>) -> Vec<i64> {
         let (mut all, mut batch) = (Vec::new(), Batch::<f64>::default());
-        while loader.next_into(&mut batch) {
+        while loader.next_into(&mut batch).unwrap() {
             assert_eq!(batch.shape, [batch.labels.len(), 1, 1, 1]);
             let expected: Vec<f64> = batch.labels.iter().map(|&l| l as f64 / 100.0).collect();
             assert_eq!(batch.inputs, expected);

@@ -5,7 +5,6 @@ use crate::loader::{Sampler, fill};
 use crate::{Augment, Batch, Dataset, Error, LoaderOptions, Result};
 use std::collections::VecDeque;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
@@ -32,7 +31,7 @@ pub struct PipelineOptions {
 /// any dtype; with them, pictures are augmented in f32 and converted after.
 ///
 /// The workers live in a [`std::thread::scope`], so the dataset can be borrowed. Dropping the pipeline ends them. A panic
-/// in a worker (from a dataset's own code) is raised again by [`next_into`](Self::next_into), at that batch's turn.
+/// in a dataset's own code is an error of [`next_into`](Self::next_into), at that batch's turn; the workers go on.
 ///
 /// ```
 /// use taper_data::augment::{Fill, Translate};
@@ -52,7 +51,7 @@ pub struct PipelineOptions {
 ///     let mut batch = Batch::<f32>::default();
 ///     for epoch in 0..2 {
 ///         pipeline.start_epoch(epoch, 0)?;
-///         while pipeline.next_into(&mut batch) {
+///         while pipeline.next_into(&mut batch)? {
 ///             // batch.inputs: [B, 1, 8, 8], the digits shifted by up to a pixel each way
 ///         }
 ///     }
@@ -72,7 +71,7 @@ pub struct Pipeline<'scope, T> {
 }
 
 /// Writes the batch of these samples in an epoch.
-type Make<'scope, T> = dyn Fn(&Epoch, &[usize], &mut Batch<T>, &mut Scratch) + Send + Sync + 'scope;
+type Make<'scope, T> = dyn Fn(&Epoch, &[usize], &mut Batch<T>, &mut Scratch) -> Result<()> + Send + Sync + 'scope;
 
 struct Epoch {
     number: u64,
@@ -99,8 +98,8 @@ struct State<T> {
     epoch: Option<Arc<Epoch>>,
     /// The batch to be handed out next.
     first: usize,
-    /// `slots[i]`: batch `first + i`, once made, or its maker's panic.
-    slots: VecDeque<Option<thread::Result<Batch<T>>>>,
+    /// `slots[i]`: batch `first + i`, once made, or why it could not be.
+    slots: VecDeque<Option<Result<Batch<T>>>>,
     /// Batches whose memory is used again. No more than were in the making or ready at one time.
     free: Vec<Batch<T>>,
     stop: bool,
@@ -141,7 +140,9 @@ impl<'scope, T: Element> Pipeline<'scope, T> {
                 dataset.read_sample(i, &mut scratch.values);
                 let whole = augmenter.apply(&mut scratch.values, &mut scratch.spare, epoch.number, i);
                 debug_assert!(whole.is_ok(), "samples are of the shape that was checked");
-                T::convert_f32(&scratch.values, sample);
+                for (out, &value) in sample.iter_mut().zip(&scratch.values) {
+                    *out = T::from_f64(value.into());
+                }
             }),
         });
         let mut pipeline = Self {
@@ -193,25 +194,29 @@ impl<'scope, T: Element> Pipeline<'scope, T> {
 
     /// Writes the next batch into `batch`, whatever it held before, and keeps its memory for another. Returns `false`, and
     /// leaves it alone, at the end of the epoch. Before any [`start_epoch`](Self::start_epoch), it starts epoch 0.
-    pub fn next_into(&mut self, batch: &mut Batch<T>) -> bool {
-        if self.epoch.is_none() && self.start_epoch(0, 0).is_err() {
-            return false; // never: position 0 is in every epoch
+    ///
+    /// # Errors
+    /// [`Error::Sample`] when the dataset's own code panics on a sample. What `batch` holds then is not defined; the
+    /// next call goes on with the batch after it.
+    pub fn next_into(&mut self, batch: &mut Batch<T>) -> Result<bool> {
+        if self.epoch.is_none() {
+            self.start_epoch(0, 0)?;
         }
-        let Some(epoch) = self.epoch.as_ref().filter(|_| self.position < self.sampler.len()) else { return false };
+        let Some(epoch) = self.epoch.as_ref().filter(|_| self.position < self.sampler.len()) else { return Ok(false) };
         let began = Instant::now();
         self.position += 1;
         match &self.shared {
             None => {
                 let indices = self.sampler.batch(&epoch.order, self.position - 1);
-                (self.make)(epoch, indices, batch, &mut self.scratch);
+                (self.make)(epoch, indices, batch, &mut self.scratch)?;
             }
-            Some(shared) => match shared.take() {
-                Ok(made) => shared.lock().free.push(std::mem::replace(batch, made)),
-                Err(panic) => resume_unwind(panic),
-            },
+            Some(shared) => {
+                let made = shared.take()?;
+                shared.lock().free.push(std::mem::replace(batch, made));
+            }
         }
         self.idle += began.elapsed();
-        true
+        Ok(true)
     }
 
     /// The number of batches in an epoch.
@@ -256,7 +261,7 @@ impl<T: Element> Shared<T> {
             let mut batch = state.free.pop().unwrap_or_default();
             drop(state);
             let indices = sampler.batch(&epoch.order, number);
-            let made = catch_unwind(AssertUnwindSafe(|| make(&epoch, indices, &mut batch, &mut scratch)));
+            let made = make(&epoch, indices, &mut batch, &mut scratch);
             state = self.lock();
             let first = state.first;
             if state.epoch.as_ref().is_some_and(|current| Arc::ptr_eq(current, &epoch)) {
@@ -272,7 +277,7 @@ impl<T: Element> Shared<T> {
     }
 
     /// Waits for the batch to be handed out next.
-    fn take(&self) -> thread::Result<Batch<T>> {
+    fn take(&self) -> Result<Batch<T>> {
         let mut state = self.lock();
         loop {
             if state.slots.front().is_some_and(Option::is_some)

@@ -231,7 +231,7 @@ mod tests {
         let options = LoaderOptions { batch_size: 2, shuffle: None, drop_last: false };
         let mut loader = BatchLoader::new(three(), options).unwrap();
         let mut batch = Batch::<f32>::default();
-        assert!(loader.next_into(&mut batch) && loader.next_into(&mut batch));
+        assert!(loader.next_into(&mut batch).unwrap() && loader.next_into(&mut batch).unwrap());
         assert_eq!((batch.shape, batch.inputs, batch.labels), (vec![1, 2], vec![5.0, 6.5], vec![0]));
     }
 

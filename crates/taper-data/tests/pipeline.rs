@@ -28,11 +28,11 @@ fn changes() -> Vec<Augment> {
 fn epoch<T: Element>(pipeline: &mut Pipeline<'_, T>, number: u64, position: usize) -> Vec<Batch<T>> {
     let (mut all, mut batch) = (Vec::new(), Batch::default());
     pipeline.start_epoch(number, position).unwrap();
-    while pipeline.next_into(&mut batch) {
+    while pipeline.next_into(&mut batch).unwrap() {
         all.push(batch.clone());
         assert_eq!(pipeline.position(), position + all.len());
     }
-    assert!(!pipeline.next_into(&mut batch));
+    assert!(!pipeline.next_into(&mut batch).unwrap());
     all
 }
 
@@ -46,7 +46,7 @@ fn same_as_the_loader<T: Element>() {
             for number in [0, 1, 7] {
                 let (mut expected, mut batch) = (Vec::new(), Batch::<T>::default());
                 loader.start_epoch(number);
-                while loader.next_into(&mut batch) {
+                while loader.next_into(&mut batch).unwrap() {
                     expected.push(batch.clone());
                 }
                 assert!(epoch(&mut pipeline, number, 0) == expected, "{workers} workers, epoch {number}");
@@ -91,7 +91,7 @@ fn the_same_bits_whatever_the_workers_and_wherever_it_starts() {
         // Left in the middle of an epoch, while the workers are at it.
         let mut batch = Batch::default();
         three.start_epoch(1, 2).unwrap();
-        assert!(three.next_into(&mut batch));
+        assert!(three.next_into(&mut batch).unwrap());
         assert_eq!(epoch(&mut three, 4, 0), expected);
     });
 }
@@ -102,7 +102,7 @@ fn it_starts_at_epoch_0_by_itself() {
     thread::scope(|scope| {
         let mut pipeline = Pipeline::<f32>::start(scope, &data, options(2, vec![])).unwrap();
         let mut batch = Batch::default();
-        assert!(pipeline.next_into(&mut batch));
+        assert!(pipeline.next_into(&mut batch).unwrap());
         assert_eq!(batch, epoch(&mut pipeline, 0, 0)[0]);
     });
 }
@@ -155,7 +155,7 @@ fn no_more_than_ahead_are_made() {
         assert_eq!(data.reads.load(Ordering::SeqCst), 0); // they wait for an epoch
         let mut batch = Batch::default();
         for taken in 1..=10 {
-            assert!(pipeline.next_into(&mut batch));
+            assert!(pipeline.next_into(&mut batch).unwrap());
             assert_eq!(batch.labels, [taken as i64 - 1]);
             let reads = data.reads.load(Ordering::SeqCst);
             assert!((taken..=taken + 3).contains(&reads), "{reads} read, {taken} taken");
@@ -170,7 +170,7 @@ fn what_was_in_the_making_is_thrown_away_with_its_epoch() {
     options.loader.shuffle = Some(1);
     let mut loader = BatchLoader::new(&data, options.loader).unwrap();
     let (mut batch, mut expected) = (Batch::default(), Batch::default());
-    assert!(loader.next_into(&mut expected));
+    assert!(loader.next_into(&mut expected).unwrap());
     let first = expected.labels[0] as usize;
     drop(loader);
     data.slow = Some(first);
@@ -182,8 +182,8 @@ fn what_was_in_the_making_is_thrown_away_with_its_epoch() {
         thread::sleep(Duration::from_millis(80)); // and now done, when the first one of epoch 1 has long been made
         let mut loader = BatchLoader::new(&data, options.loader).unwrap();
         loader.start_epoch(1);
-        while loader.next_into(&mut expected) {
-            assert!(pipeline.next_into(&mut batch));
+        while loader.next_into(&mut expected).unwrap() {
+            assert!(pipeline.next_into(&mut batch).unwrap());
             assert_eq!(batch, expected);
         }
     });
@@ -197,7 +197,7 @@ fn memory_goes_round() {
         let (mut batch, mut places) = (Batch::default(), std::collections::BTreeSet::new());
         for number in 0..5 {
             pipeline.start_epoch(number, 0).unwrap();
-            while pipeline.next_into(&mut batch) {
+            while pipeline.next_into(&mut batch).unwrap() {
                 places.insert(batch.inputs.as_ptr());
             }
         }
@@ -213,7 +213,7 @@ fn dropped_at_any_time_it_ends() {
             let mut pipeline = Pipeline::<f32>::start(scope, &data, one_by_one(3, 4)).unwrap();
             let mut batch = Batch::default();
             for _ in 0..taken {
-                assert!(pipeline.next_into(&mut batch));
+                assert!(pipeline.next_into(&mut batch).unwrap());
             }
         });
     }
@@ -229,20 +229,21 @@ fn dropped_at_any_time_it_ends() {
 }
 
 #[test]
-fn a_panic_comes_to_the_caller_at_its_turn() {
+fn a_panic_is_the_error_of_that_batch_at_its_turn() {
     for workers in [0, 1, 3] {
         let data = Awkward::new(0, Some(5));
         thread::scope(|scope| {
             let mut pipeline = Pipeline::<f32>::start(scope, &data, one_by_one(workers, 2)).unwrap();
             let mut batch = Batch::default();
             for label in 0..5 {
-                assert!(pipeline.next_into(&mut batch));
+                assert!(pipeline.next_into(&mut batch).unwrap());
                 assert_eq!(batch.labels, [label]);
             }
-            let next = std::panic::AssertUnwindSafe(|| pipeline.next_into(&mut Batch::default()));
-            assert!(std::panic::catch_unwind(next).is_err());
+            let text = pipeline.next_into(&mut Batch::default()).unwrap_err().to_string();
+            assert!(text.starts_with("sample 5: the dataset panicked while it was read: "), "{text}");
+            assert!(text.contains("no such sample"), "{text}");
             // And the next one comes after it.
-            assert!(pipeline.next_into(&mut batch));
+            assert!(pipeline.next_into(&mut batch).unwrap());
             assert_eq!(batch.labels, [6]);
         });
     }
@@ -255,7 +256,7 @@ fn idle_is_the_time_waited_for() {
         let mut pipeline = Pipeline::<f32>::start(scope, &data, one_by_one(1, 1)).unwrap();
         let mut batch = Batch::default();
         assert_eq!(pipeline.idle(), Duration::ZERO);
-        assert!(pipeline.next_into(&mut batch) && pipeline.next_into(&mut batch));
+        assert!(pipeline.next_into(&mut batch).unwrap() && pipeline.next_into(&mut batch).unwrap());
         assert!(pipeline.idle() >= Duration::from_millis(5), "{:?}", pipeline.idle());
         pipeline.start_epoch(1, 0).unwrap();
         assert_eq!(pipeline.idle(), Duration::ZERO);

@@ -104,7 +104,7 @@ fn measure<T: Element, D: Dataset + Sync>(
         let mut predictions = Predictions::default();
         let mut batch = Batch::<T>::default();
         let mut waiting = Vec::new();
-        while loader.next_into(&mut batch) {
+        while loader.next_into(&mut batch)? {
             if stop.load(Ordering::Relaxed) {
                 return Ok(None);
             }

@@ -274,7 +274,7 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
         let options = PipelineOptions { loader, augment, seed: train.seed, workers: 0, ahead: 1 };
         let mut batch = Batch::<f32>::default();
         std::thread::scope(|scope| {
-            Pipeline::start(scope, self.train, options).map(|mut pipeline| pipeline.next_into(&mut batch))
+            Pipeline::start(scope, self.train, options).and_then(|mut pipeline| pipeline.next_into(&mut batch))
         })?;
         let pictures = batch.inputs.chunks_exact(channels * height * width);
         let pictures = pictures.map(|picture| Picture::from_unit([channels, height, width], picture));

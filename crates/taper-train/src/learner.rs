@@ -60,13 +60,13 @@ impl Learner<'_> {
         &self,
         [epoch, first, batches]: [u64; 3],
         batch: &mut Batch<T>,
-        mut next: impl FnMut(&mut Batch<T>) -> bool,
+        mut next: impl FnMut(&mut Batch<T>) -> taper_data::Result<bool>,
     ) -> Result<Learned> {
         let mut sum: Option<(Tensor, Tensor, usize)> = None;
         let mut accumulator = (batches > 1).then(|| Accumulator::new(self.params.trainable()));
         let mut only = None;
         for number in first..first + batches {
-            if !next(batch) {
+            if !next(batch)? {
                 break;
             }
             let (loss, right, gradients, samples) = self.one([epoch, number], batches > 1, batch)?;

@@ -246,7 +246,7 @@ fn first_pictures(train: &ImageDataset, config: &Config, params: &Params) -> Res
     let options = PipelineOptions { loader, augment: config.normalization(), seed: 0, workers: 0, ahead: 1 };
     let mut batch = Batch::<f32>::default();
     std::thread::scope(|scope| {
-        Pipeline::start(scope, train, options).map(|mut pipeline| pipeline.next_into(&mut batch))
+        Pipeline::start(scope, train, options).and_then(|mut pipeline| pipeline.next_into(&mut batch))
     })?;
     let pictures = Tensor::from_vec(batch.inputs, batch.shape.as_slice(), params.device())?;
     Ok(pictures.cast(params.dtype())?)
