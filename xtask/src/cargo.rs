@@ -5,10 +5,21 @@ use std::io::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
-/// The root of the workspace.
-pub fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here).to_path_buf()
+/// The root of the workspace that this program was started for: where cargo found it, else the folder that one is in, or one
+/// above. What it was compiled in says nothing: target folders are shared, and checkouts move.
+///
+/// # Errors
+/// When there is no workspace of ours around.
+pub fn root() -> Result<PathBuf> {
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    find_root(manifest.as_deref(), &std::env::current_dir()?)
+}
+
+fn find_root(manifest: Option<&Path>, here: &Path) -> Result<PathBuf> {
+    let mut above = manifest.iter().flat_map(|path| path.ancestors()).chain(here.ancestors());
+    above.find(|folder| folder.join("xtask/src/main.rs").is_file()).map(Path::to_path_buf).ok_or_else(|| {
+        Error::other(format!("no workspace of Taper in {} or above: start `cargo xtask` in a clone", here.display()))
+    })
 }
 
 /// The cargo that started this program.
@@ -35,4 +46,33 @@ pub fn code(status: ExitStatus) -> u8 {
 
 pub fn cannot_start(command: &Command, error: &Error) -> Error {
     Error::other(format!("cannot start {}: {error}", command.get_program().to_string_lossy()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_workspace_is_the_one_that_the_program_was_started_for() -> Result<()> {
+        let folder = std::env::temp_dir().join(format!("xtask-root-{}", std::process::id()));
+        let clones = [folder.join("one"), folder.join("two")];
+        for clone in &clones {
+            std::fs::create_dir_all(clone.join("xtask/src"))?;
+            std::fs::create_dir_all(clone.join("crates/deep"))?;
+            std::fs::write(clone.join("xtask/src/main.rs"), "")?;
+        }
+        let [one, two] = &clones;
+        let found = [
+            find_root(Some(&one.join("xtask")), two),
+            find_root(None, &two.join("crates/deep")),
+            // A program of another project's started us: where we are counts.
+            find_root(Some(&folder), two),
+            find_root(None, &folder),
+        ];
+        std::fs::remove_dir_all(&folder)?;
+        let found = found.map(|found| found.map_err(|error| error.to_string()));
+        assert_eq!(found[..3], [Ok(one.clone()), Ok(two.clone()), Ok(two.clone())]);
+        assert!(found[3].as_ref().is_err_and(|text| text.contains("start `cargo xtask` in a clone")), "{:?}", found[3]);
+        Ok(())
+    }
 }

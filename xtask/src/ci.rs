@@ -1,19 +1,21 @@
 //! `ci`: format, clippy and docs with warnings as errors, then the tests.
 
 use crate::cargo::{cargo, root, run as start};
-use crate::test;
+use crate::{fmt, test};
 use std::io::Result;
 
 /// Runs each check in turn and stops at the first that fails.
 pub fn run() -> Result<u8> {
-    let mut format = cargo();
-    format.args(["fmt", "--all", "--check"]);
+    let code = fmt::run(&["--check".into()])?;
+    if code != 0 {
+        return Ok(code);
+    }
     let mut clippy = cargo();
     clippy.args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]);
     let mut docs = cargo();
     docs.args(["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings");
-    for command in [&mut format, &mut clippy, &mut docs] {
-        let code = start(command.current_dir(root()))?;
+    for command in [&mut clippy, &mut docs] {
+        let code = start(command.current_dir(root()?))?;
         if code != 0 {
             return Ok(code);
         }

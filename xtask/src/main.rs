@@ -4,6 +4,7 @@
 mod cargo;
 mod ci;
 mod device;
+mod fmt;
 mod taper;
 mod test;
 
@@ -28,6 +29,7 @@ Develop:
   conformance [--device LIST] [FILTER]
                      hold devices to the contract, beside a slow twin: `cpu,candle,cuda,toy`; all without a list
   bench [NAME…]      our speed on the CPU beside PyTorch's, where that is installed, measured in turn
+  fmt [--check]      every Rust file in rustfmt's form (`cargo fmt` does not see modules that a macro declares)
   ci                 format, clippy, docs, then `test`: all that .ci/run runs
 ";
 
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
             taper::run(&command, &rest)
         }
         "test" => test::run(&rest),
+        "fmt" => fmt::run(&rest),
         "ci" => ci::run(),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

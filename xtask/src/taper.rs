@@ -5,19 +5,24 @@ use crate::cargo::{cannot_start, cargo, code, root};
 use crate::device::{features, holds_toy, named};
 use std::ffi::OsString;
 use std::io::{Error, Result};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Builds the program in the profile that this one was built in, with the features that its devices need, and runs it with
-/// `command` and `rest` as they are.
+/// The profile of a quick first build, for all but what is measured.
+const FIRST: &str = "first";
+
+/// Builds the program with the features that its devices need, and runs it with `command` and `rest` as they are.
 pub fn run(command: &str, rest: &[OsString]) -> Result<u8> {
     let mut devices = named(command, rest);
     if command == "conformance" && devices.is_empty() {
         devices.push("all".into());
     }
     let (package, program) = program(command, &devices);
+    let profile = profile(command);
+    let root = root()?;
     let mut build = cargo();
-    build.args(["build", "--release", "--package", package, "--bin", program, "--manifest-path"]);
-    build.arg(root().join("Cargo.toml"));
+    build.args(["build", "--profile", profile, "--package", package, "--bin", program, "--manifest-path"]);
+    build.arg(root.join("Cargo.toml"));
     build.arg("--no-default-features");
     let mut features = features(&devices)?;
     if package == "taper-cli" {
@@ -30,14 +35,15 @@ pub fn run(command: &str, rest: &[OsString]) -> Result<u8> {
     if !status.success() {
         return Ok(code(status));
     }
-    // All programs lie in one folder, wherever the target folder is.
-    let here = std::env::current_exe()?;
-    let mut taper = Command::new(here.with_file_name(format!("{program}{}", std::env::consts::EXE_SUFFIX)));
+    let mut taper = Command::new(program_file(&std::env::current_exe()?, profile, program));
     taper.arg(command).args(rest);
     if std::env::var_os("TAPER_DOWNLOADS").is_none() {
-        taper.env("TAPER_DOWNLOADS", root().join("datasets/downloads"));
+        taper.env("TAPER_DOWNLOADS", root.join("datasets/downloads"));
     }
-    if let Some(commit) = commit() {
+    if command == "bench" {
+        taper.env("TAPER_PEERS", root.join("xtask/peers"));
+    }
+    if let Some(commit) = commit(&root) {
         taper.env("TAPER_COMMIT", commit);
     }
     become_it(taper)
@@ -50,6 +56,17 @@ fn program(command: &str, devices: &[String]) -> (&'static str, &'static str) {
     }
     let tests = command == "conformance" || (command == "gradcheck" && holds_toy(devices));
     if tests { ("taper-tests", "taper-tests") } else { ("taper-cli", "taper") }
+}
+
+/// The profile that `command`'s program is built in: what is measured is what is shipped.
+fn profile(command: &str) -> &'static str {
+    if command == "bench" { "release" } else { FIRST }
+}
+
+/// Where `program` lies: beside this one's folder, wherever the target folder is, in that of its profile.
+fn program_file(here: &Path, profile: &str, program: &str) -> PathBuf {
+    let target = here.parent().and_then(Path::parent).unwrap_or(here);
+    target.join(profile).join(format!("{program}{}", std::env::consts::EXE_SUFFIX))
 }
 
 /// The features that this command needs, beside those of its devices: what each brings takes a good part of a first build.
@@ -76,9 +93,9 @@ fn may_use_network(command: &str, rest: &[OsString]) -> bool {
 }
 
 /// The commit of the clone, marked when files differ from it; `None` without git.
-fn commit() -> Option<String> {
+fn commit(root: &Path) -> Option<String> {
     let git = |args: &[&str]| {
-        let output = Command::new("git").arg("-C").arg(root()).args(args).output().ok()?;
+        let output = Command::new("git").arg("-C").arg(root).args(args).output().ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_string())
     };
     let commit = git(&["rev-parse", "HEAD"])?;
@@ -112,12 +129,21 @@ mod tests {
         assert_eq!(of("bench", &[]), "taper-bench");
     }
 
+    #[test]
+    fn what_is_measured_is_what_is_shipped_and_all_else_is_there_soon() {
+        assert_eq!(["bench", "train", "conformance"].map(profile), ["release", "first", "first"]);
+        let name = |program: &str| format!("{program}{}", std::env::consts::EXE_SUFFIX);
+        let here = Path::new("/t").join("first").join(name("xtask"));
+        assert_eq!(program_file(&here, "first", "taper"), Path::new("/t/first").join(name("taper")));
+        assert_eq!(program_file(&here, "release", "taper-bench"), Path::new("/t/release").join(name("taper-bench")));
+    }
+
     /// MNIST lies in the downloads' folder as it was fetched, and is read from there with `--offline` too.
     #[test]
     fn a_build_without_the_network_reads_compressed_files() {
         let mut tree = cargo();
         tree.args(["tree", "--locked", "--offline", "--package", "taper-cli", "--no-default-features"]);
-        tree.args(["--edges", "normal", "--prefix", "none", "--format", "{p} {f}"]).current_dir(root());
+        tree.args(["--edges", "normal", "--prefix", "none", "--format", "{p} {f}"]).current_dir(root().unwrap());
         let output = tree.output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
         let data = text.lines().find(|line| line.starts_with("taper-data ")).unwrap_or_default();

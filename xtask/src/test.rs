@@ -8,6 +8,6 @@ use std::io::Result;
 /// Unit, integration and documentation tests, and examples, of every crate. `rest` goes to `cargo test`.
 pub fn run(rest: &[OsString]) -> Result<u8> {
     let mut tests = cargo();
-    tests.args(["test", "--workspace", "--locked", "--no-fail-fast"]).args(rest).current_dir(root());
+    tests.args(["test", "--workspace", "--locked", "--no-fail-fast"]).args(rest).current_dir(root()?);
     start(&mut tests)
 }

@@ -66,6 +66,8 @@ fn python() -> PathBuf {
     std::env::var_os("TAPER_PYTHON").map_or_else(|| "python3".into(), PathBuf::from)
 }
 
+/// The peer's program: in the folder that `cargo xtask bench` names, else in that of the workspace we are in.
 fn script() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../peers/torch_bench.py")
+    let folder = std::env::var_os("TAPER_PEERS").map_or_else(|| Path::new("xtask/peers").into(), PathBuf::from);
+    folder.join("torch_bench.py")
 }
