@@ -52,6 +52,7 @@ pub(crate) struct Checkpoint {
 impl Checkpoint {
     /// Writes it to `path`, replacing what is there: beside first, synced, then renamed.
     pub(crate) fn write(self, path: &Path) -> Result<()> {
+        let _span = tracing::info_span!("checkpoint").entered();
         let note = serde_json::to_string(&self.record).map_err(|e| broken(path, &e.to_string()))?;
         let named = |part: &'static str, tensors: Vec<(String, Tensor)>| {
             tensors.into_iter().map(move |(name, tensor)| (format!("{part}.{name}"), tensor))

@@ -234,6 +234,7 @@ impl Loaded {
         let info = model(&config.model)?;
         let module = (info.build)(&input, &params)?;
         if let Some(prepare) = info.prepare {
+            let _span = tracing::info_span!("prepare").entered();
             prepare(&params, &first_pictures(train, config, &params)?)?;
         }
         Ok((module, params))
