@@ -150,14 +150,14 @@ fn optimiser(case: &Case) {
             if case.op == "sgd" {
                 let (momentum, dampening) = (case.number("momentum"), case.number("dampening"));
                 let nesterov = case.flag("nesterov");
-                let spec = SgdSpec { lr, momentum, dampening, weight_decay, nesterov, first: step == 0 };
-                [p[i], m[i]] = by_definition::sgd(p[i], m[i], g[i], &spec);
+                let spec = SgdSpec { lr, momentum, dampening, weight_decay, nesterov };
+                [p[i], m[i]] = by_definition::sgd(p[i], m[i], g[i], step == 0, &spec);
             } else {
                 let beta = |i: usize| case.json["params"]["betas"][i].as_f64().expect("a number");
                 let (beta1, beta2, eps) = (beta(0), beta(1), case.number("eps"));
                 let (decoupled, step) = (case.op == "adamw", step as u64 + 1);
-                let spec = AdamSpec { lr, beta1, beta2, eps, weight_decay, decoupled, step };
-                [p[i], m[i], v[i]] = by_definition::adam(p[i], m[i], v[i], g[i], &spec);
+                let spec = AdamSpec { lr, beta1, beta2, eps, weight_decay, decoupled };
+                [p[i], m[i], v[i]] = by_definition::adam(p[i], m[i], v[i], g[i], step, &spec);
             }
         }
         after.extend_from_slice(&p);

@@ -312,32 +312,40 @@ pub trait Backend: Debug + Send + Sync + 'static {
         Ok(None)
     }
 
+    /// [`Backend::assign`] where `apply`, a u8 scalar, is not 0; where it is 0, nothing changes.
+    fn assign_where(&self, _target: &mut Buffer, _source: &Buffer, _apply: &Buffer) -> Rim<()> {
+        Ok(None)
+    }
+
     /// 1 (a u8 scalar) when every element of every buffer is finite, else 0.
     fn all_finite(&self, _buffers: &[&Buffer]) -> Rim<Buffer> {
         Ok(None)
     }
 
-    /// One step of Adam, on the parameter `p` and its moments `m` and `v`, each in place when not shared. `apply`: a u8
-    /// scalar; where it is 0, nothing changes. A device decides by it without the host.
+    /// One step of Adam, on the parameter `p` and its moments `m` and `v`, each in place when not shared. `taken`: an i64
+    /// scalar, the steps made before this one. `apply`: a u8 scalar; where it is 0, nothing changes. A device decides by
+    /// both without the host.
     fn adam_step(
         &self,
         _p: &mut Buffer,
         _m: &mut Buffer,
         _v: &mut Buffer,
         _g: &Buffer,
+        _taken: &Buffer,
         _apply: Option<&Buffer>,
         _spec: &AdamSpec,
     ) -> Rim<()> {
         Ok(None)
     }
 
-    /// One step of SGD on the parameter `p`, and on its velocity when the momentum is not 0. `apply`: a u8 scalar; where
-    /// it is 0, nothing changes.
+    /// One step of SGD on the parameter `p`, and on its velocity when the momentum is not 0. `taken` and `apply`: as in
+    /// [`Backend::adam_step`].
     fn sgd_step(
         &self,
         _p: &mut Buffer,
         _velocity: Option<&mut Buffer>,
         _g: &Buffer,
+        _taken: &Buffer,
         _apply: Option<&Buffer>,
         _spec: &SgdSpec,
     ) -> Rim<()> {

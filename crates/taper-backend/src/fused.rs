@@ -54,11 +54,9 @@ pub struct AdamSpec {
     pub weight_decay: f64,
     /// Whether decay shrinks the weights directly (AdamW) or joins the gradient (Adam).
     pub decoupled: bool,
-    /// The number of this step, from 1.
-    pub step: u64,
 }
 
-/// One step of SGD with momentum, as PyTorch defines it.
+/// One step of SGD with momentum, as PyTorch defines it: in the first, the velocity starts as the gradient itself.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SgdSpec {
     /// The learning rate.
@@ -71,6 +69,4 @@ pub struct SgdSpec {
     pub weight_decay: f64,
     /// Nesterov's look-ahead.
     pub nesterov: bool,
-    /// Whether this is the first step: the velocity starts as the gradient itself.
-    pub first: bool,
 }

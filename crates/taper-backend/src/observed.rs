@@ -149,12 +149,15 @@ impl<O: Observer> Backend for Observed<O> {
         fn dropout(x: &Buffer, p: f64, key: RandomKey) -> Rim<Buffer>;
         fn embedding(weight: &Buffer, index: &Buffer) -> Rim<Buffer>;
         fn embedding_grad(g: &Buffer, index: &Buffer, rows: usize) -> Rim<Buffer>;
+        fn assign_where(target: &mut Buffer, source: &Buffer, apply: &Buffer) -> Rim<()>;
         fn all_finite(buffers: &[&Buffer]) -> Rim<Buffer>;
         fn adam_step(
-            p: &mut Buffer, m: &mut Buffer, v: &mut Buffer, g: &Buffer, apply: Option<&Buffer>, spec: &AdamSpec
+            p: &mut Buffer, m: &mut Buffer, v: &mut Buffer, g: &Buffer, taken: &Buffer, apply: Option<&Buffer>,
+            spec: &AdamSpec
         ) -> Rim<()>;
         fn sgd_step(
-            p: &mut Buffer, velocity: Option<&mut Buffer>, g: &Buffer, apply: Option<&Buffer>, spec: &SgdSpec
+            p: &mut Buffer, velocity: Option<&mut Buffer>, g: &Buffer, taken: &Buffer, apply: Option<&Buffer>,
+            spec: &SgdSpec
         ) -> Rim<()>;
     }
 }

@@ -510,6 +510,7 @@ impl Backend for CandleBackend {
         m: &mut Buffer,
         v: &mut Buffer,
         g: &Buffer,
+        taken: &Buffer,
         apply: Option<&Buffer>,
         spec: &AdamSpec,
     ) -> Rim<()> {
@@ -518,7 +519,8 @@ impl Backend for CandleBackend {
             return Ok(Some(()));
         }
         let apply = apply.map(|flag| self.tensor(flag)).transpose()?;
-        let result = adam::step(self.tensor(p)?, self.tensor(m)?, self.tensor(v)?, self.tensor(g)?, apply, spec);
+        let counted = (self.tensor(taken)?, apply);
+        let result = adam::step([self.tensor(p)?, self.tensor(m)?, self.tensor(v)?], self.tensor(g)?, counted, spec);
         let after = self.several(OP, p, result)?;
         for (target, value) in [&mut *p, m, v].into_iter().zip(after) {
             *target = self.made(OP, target.shape(), target.dtype(), Ok(value))?;
@@ -531,6 +533,7 @@ impl Backend for CandleBackend {
         p: &mut Buffer,
         velocity: Option<&mut Buffer>,
         g: &Buffer,
+        taken: &Buffer,
         apply: Option<&Buffer>,
         spec: &SgdSpec,
     ) -> Rim<()> {
@@ -540,7 +543,7 @@ impl Backend for CandleBackend {
         }
         let apply = apply.map(|flag| self.tensor(flag)).transpose()?;
         let before = velocity.as_ref().map(|velocity| self.tensor(velocity)).transpose()?;
-        let result = sgd::step(self.tensor(p)?, before, self.tensor(g)?, apply, spec);
+        let result = sgd::step(self.tensor(p)?, before, self.tensor(g)?, (self.tensor(taken)?, apply), spec);
         let (after, velocity_after) = self.several(OP, p, result)?;
         *p = self.made(OP, p.shape(), p.dtype(), Ok(after))?;
         if let (Some(velocity), Some(value)) = (velocity, velocity_after) {

@@ -288,6 +288,10 @@ impl Backend for CpuBackend {
         dropout::dropout(self, x, p, key)
     }
 
+    fn assign_where(&self, target: &mut Buffer, source: &Buffer, apply: &Buffer) -> Rim<()> {
+        optimiser::assign_where(self, target, source, apply)
+    }
+
     fn all_finite(&self, buffers: &[&Buffer]) -> Rim<Buffer> {
         finite::all_finite(self, buffers)
     }
@@ -298,10 +302,11 @@ impl Backend for CpuBackend {
         m: &mut Buffer,
         v: &mut Buffer,
         g: &Buffer,
+        taken: &Buffer,
         apply: Option<&Buffer>,
         spec: &AdamSpec,
     ) -> Rim<()> {
-        optimiser::adam_step(self, [p, m, v], g, apply, spec)
+        optimiser::adam_step(self, [p, m, v], g, (taken, apply), spec)
     }
 
     fn sgd_step(
@@ -309,9 +314,10 @@ impl Backend for CpuBackend {
         p: &mut Buffer,
         velocity: Option<&mut Buffer>,
         g: &Buffer,
+        taken: &Buffer,
         apply: Option<&Buffer>,
         spec: &SgdSpec,
     ) -> Rim<()> {
-        optimiser::sgd_step(self, p, velocity, g, apply, spec)
+        optimiser::sgd_step(self, p, velocity, g, (taken, apply), spec)
     }
 }

@@ -27,6 +27,19 @@ fn wanted(cpu: &CpuBackend, apply: Option<&Buffer>) -> Result<bool> {
     Ok(flag.data[flag.offset] != 0)
 }
 
+pub(crate) fn assign_where(cpu: &CpuBackend, target: &mut Buffer, source: &Buffer, apply: &Buffer) -> Rim<()> {
+    if wanted(cpu, Some(apply))? {
+        crate::transfer::assign(cpu, target, source)?;
+    }
+    Ok(Some(()))
+}
+
+/// The steps made before this one.
+fn steps(cpu: &CpuBackend, taken: &Buffer) -> Result<i64> {
+    let taken = cpu.view::<i64>(taken)?;
+    Ok(taken.data[taken.offset])
+}
+
 /// What every element of an Adam step shares.
 #[derive(Clone, Copy)]
 struct Adam<T> {
@@ -45,8 +58,8 @@ struct Adam<T> {
 }
 
 impl<T: Float> Adam<T> {
-    fn new(spec: &AdamSpec) -> Self {
-        let t = spec.step as f64;
+    /// Of step `t`, from 1.
+    fn new(spec: &AdamSpec, t: f64) -> Self {
         let (joined, decoupled) = if spec.decoupled { (0.0, spec.weight_decay) } else { (spec.weight_decay, 0.0) };
         Self {
             shrink: T::of(1.0 - spec.lr * decoupled),
@@ -77,7 +90,7 @@ pub(crate) fn adam_step(
     cpu: &CpuBackend,
     [p, m, v]: [&mut Buffer; 3],
     g: &Buffer,
-    apply: Option<&Buffer>,
+    (taken, apply): (&Buffer, Option<&Buffer>),
     spec: &AdamSpec,
 ) -> Rim<()> {
     if [&*m, &*v, g].iter().any(|x| x.dtype() != p.dtype()) {
@@ -87,7 +100,7 @@ pub(crate) fn adam_step(
         if !wanted(cpu, apply)? {
             return Ok(Some(()));
         }
-        let shared = Adam::<T>::new(spec);
+        let shared = Adam::<T>::new(spec, steps(cpu, taken)? as f64 + 1.0);
         let g = cpu.to_contiguous(g)?;
         let g = cpu.view::<T>(&g)?.contiguous().unwrap_or_default();
         let (p, m, v) = (writable::<T>(cpu, p)?, writable::<T>(cpu, m)?, writable::<T>(cpu, v)?);
@@ -131,7 +144,7 @@ pub(crate) fn sgd_step(
     p: &mut Buffer,
     velocity: Option<&mut Buffer>,
     g: &Buffer,
-    apply: Option<&Buffer>,
+    (taken, apply): (&Buffer, Option<&Buffer>),
     spec: &SgdSpec,
 ) -> Rim<()> {
     if g.dtype() != p.dtype() || velocity.as_ref().is_some_and(|v| v.dtype() != p.dtype()) {
@@ -154,9 +167,10 @@ pub(crate) fn sgd_step(
         let part = |task: usize, len: usize| &g[task * TASK..][..len];
         match velocity {
             Some(velocity) if spec.momentum != 0.0 => {
+                let first = steps(cpu, taken)? == 0;
                 let (p, v) = (writable::<T>(cpu, p)?, writable::<T>(cpu, velocity)?);
                 cpu.for_chunks2(p, v, TASK, count, |task, p, v| {
-                    sgd_momentum(cpu.isa(), shared, spec.first, part(task, p.len()), p, v);
+                    sgd_momentum(cpu.isa(), shared, first, part(task, p.len()), p, v);
                 });
             }
             None if spec.momentum != 0.0 => {

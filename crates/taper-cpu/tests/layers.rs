@@ -250,7 +250,7 @@ fn adam() {
         let start = HostData::from_f64(&normal(n, 1), dtype).to_f64();
         let (mut p, mut m, mut v) = (start.clone(), vec![0.0; n], vec![0.0; n]);
         let gradient = |step: u64| HostData::from_f64(&normal(n, 10 + step), dtype);
-        let spec = AdamSpec { lr: 0.01, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay, decoupled, step: 0 };
+        let spec = AdamSpec { lr: 0.01, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay, decoupled };
         for step in 1..=3u64 {
             for (i, g) in gradient(step).to_f64().into_iter().enumerate() {
                 let g = if decoupled { g } else { g + weight_decay * p[i] };
@@ -271,7 +271,8 @@ fn adam() {
                 for step in 1..=3 {
                     let g = cpu.upload(gradient(step), &shape).unwrap();
                     let [m, v] = &mut zeros;
-                    cpu.adam_step(&mut buffer, m, v, &g, None, &AdamSpec { step, ..spec }).unwrap().unwrap();
+                    let taken = cpu.fill(&Shape::scalar(), DType::I64, step as f64 - 1.0).unwrap();
+                    cpu.adam_step(&mut buffer, m, v, &g, &taken, None, &spec).unwrap().unwrap();
                 }
                 assert_eq!(get(cpu, &shared).to_f64(), start, "what shared the parameter keeps the old values");
                 vec![get(cpu, &buffer), get(cpu, &zeros[0]), get(cpu, &zeros[1])]
@@ -310,10 +311,10 @@ fn sgd() {
                 let mut velocity = cpu.fill(&[n].into(), DType::F64, f64::NAN).unwrap();
                 for step in 0..3 {
                     let g = cpu.upload(HostData::F64(normal(n, 10 + step)), &[n].into()).unwrap();
-                    let first = step == 0;
-                    let spec = SgdSpec { lr: 0.05, momentum, dampening: 0.2, weight_decay, nesterov, first };
+                    let taken = cpu.fill(&Shape::scalar(), DType::I64, step as f64).unwrap();
+                    let spec = SgdSpec { lr: 0.05, momentum, dampening: 0.2, weight_decay, nesterov };
                     let velocity = (momentum != 0.0).then_some(&mut velocity);
-                    cpu.sgd_step(&mut buffer, velocity, &g, None, &spec).unwrap().unwrap();
+                    cpu.sgd_step(&mut buffer, velocity, &g, &taken, None, &spec).unwrap().unwrap();
                 }
                 vec![get(cpu, &buffer)]
             },

@@ -2,7 +2,7 @@
 //!
 //! Its tensors are the weights (`model.conv1.weight`), what the optimiser remembers (`optimizer.conv1.weight.exp_avg`)
 //! and the moving average (`ema.conv1.weight`). All else is JSON in the file's metadata, under `taper`: where the run
-//! is, the optimiser's counts, the schedules, what hooks remember, and how long the files were that grow with the run.
+//! is, the schedules, what hooks remember, and how long the files were that grow with the run.
 //! Random numbers have no state: they are keyed by seed, epoch and step. Being one file, it is there whole or not at
 //! all.
 
@@ -17,8 +17,8 @@ use taper_nn::{Device, Param, Tensor, weights};
 
 /// Where the JSON is in the file's metadata.
 const KEY: &str = "taper";
-/// What a newer version could no longer read.
-pub(crate) const VERSION: u32 = 1;
+/// The version that is written: 2 since steps are counted on the device, in tensors. Version 1 is read too.
+pub(crate) const VERSION: u32 = 2;
 
 /// All of a checkpoint that is no tensor.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -27,10 +27,9 @@ pub(crate) struct Record {
     /// Steps of the run, and of an epoch.
     pub(crate) steps: [u64; 2],
     pub(crate) progress: Progress,
-    /// How often each parameter was changed, as the optimiser counts.
+    /// How often each parameter was changed, in version 1; empty since, when the optimiser's tensors tell it.
+    #[serde(default)]
     pub(crate) counts: Vec<(String, u64)>,
-    /// The same of the moving average.
-    pub(crate) averages: Vec<(String, u64)>,
     /// What each group's schedule remembers.
     pub(crate) schedules: Vec<Vec<f64>>,
     /// What is known of the layers' gradients.
@@ -75,8 +74,8 @@ impl Checkpoint {
         })?;
         let note = note.ok_or_else(|| broken(path, "it is no checkpoint"))?;
         let record: Record = serde_json::from_str(&note).map_err(|e| broken(path, &e.to_string()))?;
-        if record.version != VERSION {
-            let detail = format!("it is of version {}, this program reads {VERSION}", record.version);
+        if !(1..=VERSION).contains(&record.version) {
+            let detail = format!("it is of version {}, this program reads 1 to {VERSION}", record.version);
             return Err(broken(path, &detail));
         }
         let mut checkpoint = Self { record, model: Vec::new(), optimizer: Vec::new(), ema: Vec::new() };

@@ -5,7 +5,7 @@ mod common;
 use common::{Data, Net, config, device, events, metrics};
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
-use taper_nn::DType;
+use taper_nn::{DType, weights};
 use taper_train::{
     Config, Error, Flow, Hook, Outcome, Reporter, Result, RunFolder, RunView, Silent, Split, StepView, TrainOptions,
     experiment, train,
@@ -102,6 +102,33 @@ fn muon_beside_adam_in_groups_one_of_which_is_over_early() {
     let groups = "groups=[{pattern=\"fc1.weight\", epochs=1.5, optimizer={name=\"muon\", lr=0.02}}, \
                   {pattern=\"*2.bias\", frozen=true}]";
     check(&[groups, "optimizer.lr=0.01", "schedule.name=linear"], plain);
+}
+
+/// Version 1 kept the optimiser's counts in the JSON, not as tensors.
+#[test]
+fn a_checkpoint_of_version_1() {
+    let (data, config) = (Data::few(), config(&["train.epochs=2", "train.batch_size=32", "optimizer.lr=0.01"]));
+    let (whole, mut none) = (plain(0), End { after: 0, stop: None });
+    whole.fit(&config, &data, None, None, vec![&mut none]).unwrap();
+    let (root, stop) = (tempfile::tempdir().unwrap(), AtomicBool::new(false));
+    let folder = RunFolder::create(root.path()).unwrap();
+    let mut end = End { after: 3, stop: Some(&stop) };
+    plain(0).fit(&config, &data, Some((&folder, true)), Some(&stop), vec![&mut end]).unwrap();
+
+    let (tensors, note) = weights::read_noted("taper", folder.last(), &device()).unwrap();
+    let mut note: serde_json::Value = serde_json::from_str(&note.unwrap()).unwrap();
+    let (counts, tensors): (Vec<_>, Vec<_>) = tensors.into_iter().partition(|(name, _)| name.ends_with(".step"));
+    let counts = counts.iter().map(|(name, count)| (name.strip_prefix("optimizer."), count.item().unwrap() as u64));
+    let counts: Vec<_> = counts.collect();
+    assert!(counts.len() == 4 && counts.iter().all(|(_, count)| *count == 3), "{counts:?}");
+    note["version"] = 1.into();
+    note["counts"] = serde_json::to_value(counts).unwrap();
+    note["averages"] = serde_json::json!([]);
+    weights::save_noted(&tensors, "taper", &note.to_string(), folder.last()).unwrap();
+
+    let (net, mut none) = (plain(99), End { after: 0, stop: None });
+    net.fit(&config, &data, Some((&folder, true)), None, vec![&mut none]).unwrap();
+    assert!(net.bits() == whole.bits());
 }
 
 #[test]

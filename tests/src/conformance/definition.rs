@@ -260,24 +260,24 @@ pub fn dropout(x: f64, i: u64, p: f64, key: RandomKey) -> f64 {
     if f64::from(key.word(i)) >= p * 4_294_967_296.0 { x / (1.0 - p) } else { 0.0 }
 }
 
-/// One step of Adam or AdamW on one element: the new parameter and moments.
-pub fn adam(p: f64, m: f64, v: f64, g: f64, spec: &AdamSpec) -> [f64; 3] {
+/// Step `step` (from 1) of Adam or AdamW on one element: the new parameter and moments.
+pub fn adam(p: f64, m: f64, v: f64, g: f64, step: u64, spec: &AdamSpec) -> [f64; 3] {
     let (p, g) =
         if spec.decoupled { (p * (1.0 - spec.lr * spec.weight_decay), g) } else { (p, g + spec.weight_decay * p) };
     let m = spec.beta1 * m + (1.0 - spec.beta1) * g;
     let v = spec.beta2 * v + (1.0 - spec.beta2) * g * g;
-    let m_hat = m / (1.0 - spec.beta1.powf(spec.step as f64));
-    let v_hat = v / (1.0 - spec.beta2.powf(spec.step as f64));
+    let m_hat = m / (1.0 - spec.beta1.powf(step as f64));
+    let v_hat = v / (1.0 - spec.beta2.powf(step as f64));
     [p - spec.lr * m_hat / (v_hat.sqrt() + spec.eps), m, v]
 }
 
-/// One step of SGD on one element: the new parameter and velocity.
-pub fn sgd(p: f64, velocity: f64, g: f64, spec: &SgdSpec) -> [f64; 2] {
+/// One step of SGD, the first or a later one, on one element: the new parameter and velocity.
+pub fn sgd(p: f64, velocity: f64, g: f64, first: bool, spec: &SgdSpec) -> [f64; 2] {
     let g = g + spec.weight_decay * p;
     if spec.momentum == 0.0 {
         return [p - spec.lr * g, velocity];
     }
-    let velocity = if spec.first { g } else { spec.momentum * velocity + (1.0 - spec.dampening) * g };
+    let velocity = if first { g } else { spec.momentum * velocity + (1.0 - spec.dampening) * g };
     let step = if spec.nesterov { g + spec.momentum * velocity } else { velocity };
     [p - spec.lr * step, velocity]
 }

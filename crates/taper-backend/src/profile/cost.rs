@@ -8,11 +8,12 @@ use crate::Shape;
 use crate::observed::Call;
 
 /// Methods that compute nothing.
-const MOVES: [&str; 13] = [
+const MOVES: [&str; 14] = [
     "upload",
     "download",
     "fill",
     "assign",
+    "assign_where",
     "cast",
     "reshape",
     "permute",
@@ -44,7 +45,7 @@ pub(super) fn bytes(call: &Call) -> u64 {
     if VIEWS.contains(&call.method) {
         return 0;
     }
-    let written = if call.method == "assign" { 0 } else { call.written };
+    let written = if call.method.starts_with("assign") { 0 } else { call.written };
     let operands = call.operands.iter().chain(&call.operands[..written.min(call.operands.len())]);
     operands.chain(&call.results).map(|operand| operand.bytes()).sum()
 }

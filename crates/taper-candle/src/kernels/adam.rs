@@ -15,8 +15,7 @@ pub(crate) const KERNEL: Kernel =
     Kernel { name: "adam", text: include_str!("adam.cu"), dtypes: FLOATS, entries: &["adam"] };
 
 /// What every element of a step shares, in the order of the kernel's arguments.
-fn shared(spec: &AdamSpec) -> [f64; 8] {
-    let t = spec.step as f64;
+fn shared(spec: &AdamSpec) -> [f64; 9] {
     let (joined, decoupled) = if spec.decoupled { (0.0, spec.weight_decay) } else { (spec.weight_decay, 0.0) };
     [
         1.0 - spec.lr * decoupled,
@@ -24,13 +23,17 @@ fn shared(spec: &AdamSpec) -> [f64; 8] {
         1.0 - spec.beta1,
         spec.beta2,
         1.0 - spec.beta2,
-        (1.0 - spec.beta2.powf(t)).sqrt(),
+        spec.beta1.ln(),
+        spec.beta2.ln(),
         spec.eps,
-        spec.lr / (1.0 - spec.beta1.powf(t)),
+        spec.lr,
     ]
 }
 
-fn update<A: Real>([shrink, decay, rate1, beta2, rate2, root, eps, step]: [A; 8], [p, m, v, g]: [A; 4]) -> [A; 3] {
+/// Of step `t`, from 1. 1 − βᵗ is −expm1(t ln β), to all digits of `A`.
+fn update<A: Real>(shared: [A; 9], t: A, [p, m, v, g]: [A; 4]) -> [A; 3] {
+    let [shrink, decay, rate1, beta2, rate2, ln_beta1, ln_beta2, eps, lr] = shared;
+    let (root, step) = ((-(t * ln_beta2).exp_m1()).sqrt(), lr / -(t * ln_beta1).exp_m1());
     let g = g + decay * p;
     let m = m + (g - m) * rate1;
     let v = beta2 * v + rate2 * g * g;
@@ -38,13 +41,12 @@ fn update<A: Real>([shrink, decay, rate1, beta2, rate2, root, eps, step]: [A; 8]
     [p * shrink - step * m / denominator, m, v]
 }
 
-/// The new parameter, first and second moment. Where the u8 scalar `apply` is 0, they are the old ones.
+/// The new parameter, first and second moment, after the i64 scalar `taken` steps and one more. Where the u8 scalar
+/// `apply` is 0, they are the old ones.
 pub(crate) fn step(
-    p: &Tensor,
-    m: &Tensor,
-    v: &Tensor,
+    [p, m, v]: [&Tensor; 3],
     g: &Tensor,
-    apply: Option<&Tensor>,
+    (taken, apply): (&Tensor, Option<&Tensor>),
     spec: &AdamSpec,
 ) -> Result<[Tensor; 3]> {
     let n = p.elem_count();
@@ -55,19 +57,20 @@ pub(crate) fn step(
         kernel: &KERNEL,
         entry: "adam",
         dtype: p.dtype(),
-        inputs: &[Some(p), Some(m), Some(v), Some(g), apply],
+        inputs: &[Some(p), Some(m), Some(v), Some(g), Some(taken), apply],
         scalars: &scalars,
         grid: Grid::Pieces(n),
     };
     let out = for_float!("adam_step", p.dtype(), T => launch.run::<T>((3, n), |host, out| {
         let old = [host.get::<T>(0)?, host.get::<T>(1)?, host.get::<T>(2)?];
-        if host.maybe::<u8>(4)?.is_some_and(|apply| apply[0] == 0) {
+        if host.maybe::<u8>(5)?.is_some_and(|apply| apply[0] == 0) {
             old.iter().enumerate().for_each(|(i, old)| out[i * n..][..n].copy_from_slice(old));
             return Ok(());
         }
-        let shared = shared.map(Real::of);
+        let (shared, t) = (shared.map(Real::of), Real::of(host.get::<i64>(4)?[0] as f64 + 1.0));
         for (i, g) in host.get::<T>(3)?.iter().enumerate() {
-            let new = update::<<T as Number>::Wide>(shared, [old[0][i].wide(), old[1][i].wide(), old[2][i].wide(), g.wide()]);
+            let old = [old[0][i].wide(), old[1][i].wide(), old[2][i].wide(), g.wide()];
+            let new = update::<<T as Number>::Wide>(shared, t, old);
             new.iter().enumerate().for_each(|(k, &new)| out[k * n + i] = T::narrow(new));
         }
         Ok(())
@@ -81,15 +84,15 @@ mod tests {
     use super::*;
     use candle_core::{DType, Device};
 
-    const SPEC: AdamSpec =
-        AdamSpec { lr: 0.1, beta1: 0.9, beta2: 0.99, eps: 0.0, weight_decay: 0.0, decoupled: false, step: 1 };
+    const SPEC: AdamSpec = AdamSpec { lr: 0.1, beta1: 0.9, beta2: 0.99, eps: 0.0, weight_decay: 0.0, decoupled: false };
 
     /// The first step of Adam goes by lr against the gradient's sign, whatever its size.
     #[test]
     fn first_step() -> Result<()> {
         let x = |values: &[f64]| Tensor::new(values, &Device::Cpu);
         let (p, zero, g) = (x(&[1.0, -2.0])?, x(&[0.0, 0.0])?, x(&[0.03, -500.0])?);
-        let [p, m, v] = step(&p, &zero, &zero, &g, None, &SPEC)?;
+        let none = Tensor::zeros((), DType::I64, &Device::Cpu)?;
+        let [p, m, v] = step([&p, &zero, &zero], &g, (&none, None), &SPEC)?;
         for (found, expected) in [(&p, [0.9, -1.9]), (&m, [0.003, -50.0]), (&v, [9e-6, 2500.0])] {
             let found = found.to_vec1::<f64>()?;
             assert!(
@@ -104,11 +107,12 @@ mod tests {
     fn a_flag_that_is_down_keeps_everything() -> Result<()> {
         let x = Tensor::new(&[[1f32, 2.0], [3.0, 4.0]], &Device::Cpu)?;
         let down = Tensor::zeros((), DType::U8, &Device::Cpu)?;
-        for new in step(&x, &x, &x, &x.t()?, Some(&down), &SPEC)? {
+        let none = Tensor::zeros((), DType::I64, &Device::Cpu)?;
+        for new in step([&x; 3], &x.t()?, (&none, Some(&down)), &SPEC)? {
             assert_eq!(new.to_vec2::<f32>()?, x.to_vec2::<f32>()?);
         }
         let up = Tensor::ones((), DType::U8, &Device::Cpu)?;
-        assert_ne!(step(&x, &x, &x, &x, Some(&up), &SPEC)?[0].to_vec2::<f32>()?, x.to_vec2::<f32>()?);
+        assert_ne!(step([&x; 3], &x, (&none, Some(&up)), &SPEC)?[0].to_vec2::<f32>()?, x.to_vec2::<f32>()?);
         Ok(())
     }
 }

@@ -2,10 +2,10 @@
 // `apply` is 0, they are the old ones.
 
 KERNEL sgd(
-    const T *p, const T *velocity, const T *gradient, const unsigned char *apply, T *out, long long n,
-    long long fresh_velocity, long long nesterov, A lr, A decay, A momentum, A fresh
+    const T *p, const T *velocity, const T *gradient, const long long *taken, const unsigned char *apply, T *out,
+    long long n, long long nesterov, A lr, A decay, A momentum, A fresh
 ) {
-    bool skip = apply && *apply == 0;
+    bool skip = apply && *apply == 0, fresh_velocity = *taken == 0;
     for (long long i = first(); i < n; i += stride()) {
         if (skip) {
             out[i] = p[i];

@@ -10,13 +10,13 @@ use taper_backend::SgdSpec;
 pub(crate) const KERNEL: Kernel =
     Kernel { name: "sgd", text: include_str!("sgd.cu"), dtypes: FLOATS, entries: &["sgd"] };
 
-/// The new parameter and velocity; the velocity only with momentum. Where the u8 scalar `apply` is 0, they are the old
-/// ones.
+/// The new parameter and velocity, after the i64 scalar `taken` steps and one more; the velocity only with momentum. Where
+/// the u8 scalar `apply` is 0, they are the old ones.
 pub(crate) fn step(
     p: &Tensor,
     velocity: Option<&Tensor>,
     g: &Tensor,
-    apply: Option<&Tensor>,
+    (taken, apply): (&Tensor, Option<&Tensor>),
     spec: &SgdSpec,
 ) -> Result<(Tensor, Option<Tensor>)> {
     let n = p.elem_count();
@@ -24,22 +24,22 @@ pub(crate) fn step(
     if used.is_none() && spec.momentum != 0.0 {
         bail!("sgd_step: momentum {} needs a velocity", spec.momentum);
     }
-    let (shared, first, nesterov) =
-        ([spec.lr, spec.weight_decay, spec.momentum, 1.0 - spec.dampening], spec.first, spec.nesterov);
-    let mut scalars = vec![Scalar::count(n), Scalar::Int(i64::from(first)), Scalar::Int(i64::from(nesterov))];
+    let (shared, nesterov) = ([spec.lr, spec.weight_decay, spec.momentum, 1.0 - spec.dampening], spec.nesterov);
+    let mut scalars = vec![Scalar::count(n), Scalar::Int(i64::from(nesterov))];
     scalars.extend(shared.map(Scalar::Real));
     let launch = Launch {
         kernel: &KERNEL,
         entry: "sgd",
         dtype: p.dtype(),
-        inputs: &[Some(p), used, Some(g), apply],
+        inputs: &[Some(p), used, Some(g), Some(taken), apply],
         scalars: &scalars,
         grid: Grid::Pieces(n),
     };
     let parts = if used.is_some() { 2 } else { 1 };
     let out = for_float!("sgd_step", p.dtype(), T => launch.run::<T>((parts, n), |host, out| {
         let (p, old) = (host.get::<T>(0)?, host.maybe::<T>(1)?);
-        let skip = host.maybe::<u8>(3)?.is_some_and(|apply| apply[0] == 0);
+        let skip = host.maybe::<u8>(4)?.is_some_and(|apply| apply[0] == 0);
+        let first = host.get::<i64>(3)?[0] == 0;
         let [lr, decay, momentum, fresh] = shared.map(<<T as Number>::Wide as Real>::of);
         for (i, g) in host.get::<T>(2)?.iter().enumerate() {
             if skip {
@@ -70,17 +70,17 @@ mod tests {
     /// Two steps by hand, with everything on.
     #[test]
     fn two_steps() -> Result<()> {
-        let mut spec =
-            SgdSpec { lr: 0.5, momentum: 0.5, dampening: 0.25, weight_decay: 0.25, nesterov: true, first: true };
+        let spec = SgdSpec { lr: 0.5, momentum: 0.5, dampening: 0.25, weight_decay: 0.25, nesterov: true };
+        let [none, one] = [0i64, 1].map(|taken| Tensor::new(taken, &Device::Cpu));
+        let (none, one) = (none?, one?);
         let x = |value: f64| Tensor::new(&[value], &Device::Cpu);
         // g = 1 + ¼ · 4 = 2, u = 2, p = 4 − ½ (2 + ½ · 2)
-        let (p, u) = step(&x(4.0)?, Some(&x(9.0)?), &x(1.0)?, None, &spec)?;
+        let (p, u) = step(&x(4.0)?, Some(&x(9.0)?), &x(1.0)?, (&none, None), &spec)?;
         assert_eq!((p.to_vec1::<f64>()?, u.map(|u| u.to_vec1::<f64>()).transpose()?), (vec![2.5], Some(vec![2.0])));
         // g = 3 + ¼ · 4 = 4, u = ½ · 2 + ¾ · 4 = 4, p = 4 − ½ (4 + ½ · 4)
-        spec.first = false;
-        let (p, u) = step(&x(4.0)?, Some(&x(2.0)?), &x(3.0)?, None, &spec)?;
+        let (p, u) = step(&x(4.0)?, Some(&x(2.0)?), &x(3.0)?, (&one, None), &spec)?;
         assert_eq!((p.to_vec1::<f64>()?, u.map(|u| u.to_vec1::<f64>()).transpose()?), (vec![1.0], Some(vec![4.0])));
-        assert!(step(&x(4.0)?, None, &x(3.0)?, None, &spec).is_err_and(|e| e.to_string().contains("velocity")));
+        assert!(step(&x(4.0)?, None, &x(3.0)?, (&one, None), &spec).is_err_and(|e| e.to_string().contains("velocity")));
         Ok(())
     }
 }

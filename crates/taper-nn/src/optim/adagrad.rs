@@ -4,7 +4,7 @@
 //! s ← s + g²; p ← p − lr / (1 + (t − 1)η) · g / (√s + ε)
 
 use super::{Decay, Moment, PerParameter, Rule, check_not_negative};
-use taper_tensor::{Result, Tensor};
+use taper_tensor::{DType, Result, Tensor};
 
 /// The optimiser Adagrad.
 pub type Adagrad = PerParameter<AdagradConfig>;
@@ -58,10 +58,15 @@ impl Rule for AdagradConfig {
         vec![("sum", self.initial)]
     }
 
-    fn update(&self, now: Moment, p: Tensor, g: &Tensor, memory: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)> {
-        let lr = now.lr / (1.0 + (now.step - 1) as f64 * self.lr_decay);
+    fn update(&self, now: &Moment<'_>, p: Tensor, g: &Tensor, memory: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)> {
         let sum = memory[0].add(&g.mul(g)?)?;
-        let p = p.sub(&g.div(&sum.sqrt()?.add_scalar(self.eps)?)?.mul_scalar(lr)?)?;
-        Ok((p, vec![sum]))
+        let direction = g.div(&sum.sqrt()?.add_scalar(self.eps)?)?;
+        let step = if self.lr_decay == 0.0 {
+            direction.mul_scalar(now.lr)?
+        } else {
+            let slower = now.taken().cast(DType::F64)?.mul_scalar(self.lr_decay)?.add_scalar(1.0)?;
+            direction.mul(&slower.recip()?.mul_scalar(now.lr)?.cast(g.dtype())?)?
+        };
+        Ok((p.sub(&step)?, vec![sum]))
     }
 }

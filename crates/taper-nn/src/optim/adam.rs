@@ -66,30 +66,31 @@ impl Rule for AdamConfig {
         vec![("exp_avg", 0.0), ("exp_avg_sq", 0.0)]
     }
 
-    fn update(&self, now: Moment, p: Tensor, g: &Tensor, memory: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)> {
+    fn update(&self, now: &Moment<'_>, p: Tensor, g: &Tensor, memory: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)> {
         let ([beta1, beta2], [m, v]) = (self.betas, [&memory[0], &memory[1]]);
         let m = m.add(&g.sub(m)?.mul_scalar(1.0 - beta1)?)?;
         let v = v.mul_scalar(beta2)?.add(&g.mul(g)?.mul_scalar(1.0 - beta2)?)?;
-        let (correction1, correction2) = (1.0 - beta1.powf(now.step as f64), 1.0 - beta2.powf(now.step as f64));
-        let denominator = v.sqrt()?.mul_scalar(1.0 / correction2.sqrt())?.add_scalar(self.eps)?;
-        let p = p.sub(&m.div(&denominator)?.mul_scalar(now.lr / correction1)?)?;
+        let root = now.correction(beta2)?.sqrt()?.recip()?.cast(v.dtype())?;
+        let step = now.correction(beta1)?.recip()?.mul_scalar(now.lr)?.cast(m.dtype())?;
+        let denominator = v.sqrt()?.mul(&root)?.add_scalar(self.eps)?;
+        let p = p.sub(&m.div(&denominator)?.mul(&step)?)?;
         Ok((p, vec![m, v]))
     }
 
     fn kernel(
         &self,
-        now: Moment,
+        now: &Moment<'_>,
         p: &Param,
         g: &Tensor,
         memory: &[Param],
         apply: Option<&Tensor>,
     ) -> Result<Option<()>> {
         let Self { betas: [beta1, beta2], eps, weight_decay, decoupled, .. } = *self;
-        let spec = AdamSpec { lr: now.lr, beta1, beta2, eps, weight_decay, decoupled, step: now.step };
+        let spec = AdamSpec { lr: now.lr, beta1, beta2, eps, weight_decay, decoupled };
         let (device, g) = (g.device(), g.buffer()?);
-        let flag = apply.map(Tensor::buffer).transpose()?;
+        let (taken, flag) = (now.taken().buffer()?, apply.map(Tensor::buffer).transpose()?);
         let [m, v] = [&memory[0], &memory[1]];
-        p.update(|p| m.update(|m| v.update(|v| device.adam_step(p, m, v, g, flag, &spec))))
+        p.update(|p| m.update(|m| v.update(|v| device.adam_step(p, m, v, g, taken, flag, &spec))))
     }
 }
 

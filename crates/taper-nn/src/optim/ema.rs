@@ -1,15 +1,24 @@
-//! The exponential moving average of weights: a ← d · a + (1 − d) · p after every step (Polyak and Juditsky,
+//! The exponential moving average of weights: a ← d_t · a + (1 − d_t) · p after every step (Polyak and Juditsky,
 //! "Acceleration of stochastic approximation by averaging", 1992, in the form of Tarvainen and Valpola, "Mean
-//! teachers", NeurIPS 2017).
+//! teachers", NeurIPS 2017), where the decay warms up:
+//!
+//! d_t = min(d, (1 + t) / (10 + t)) after t steps
+//!
+//! as TensorFlow's `tf.train.ExponentialMovingAverage(decay, num_updates)` computes it. With a constant d near 1 the first
+//! weights, which are random, would keep their part in the average for some 1 / (1 − d) steps: 10,000 with d = 0.9999. So
+//! it averages the last tenth of a run that is shorter than that, about.
 
 use super::{OptimizerState, check_distinct, wide};
-use taper_tensor::{Error, Param, Result, Tensor, no_grad};
+use taper_tensor::{DType, Error, Param, Result, Tensor, no_grad};
 
 /// Averages of weights beside the weights. They start as what the weights are when it is made.
 #[derive(Debug)]
 pub struct Ema {
     decay: f64,
     slots: Vec<Slot>,
+    /// t, the steps taken, an i64 scalar on the device, which alone knows of one that was skipped; `None` without
+    /// parameters.
+    taken: Option<Tensor>,
     /// Whether the averages are in the model now.
     swapped: bool,
 }
@@ -24,8 +33,8 @@ struct Slot {
 }
 
 impl Ema {
-    /// Averages `params`, with the decay d in [0, 1]. Buffers may be among them: a running mean is averaged, integers
-    /// copied.
+    /// Averages `params`, all on one device, with the decay d in [0, 1], which is reached after some 9 / (1 − d) steps.
+    /// Buffers may be among them: a running mean is averaged, integers copied.
     pub fn new(params: Vec<Param>, decay: f64) -> Result<Self> {
         if !(0.0..=1.0).contains(&decay) {
             return Err(Error::argument("ema", format!("decay must be 0 to 1, came as {decay}")));
@@ -36,15 +45,45 @@ impl Ema {
             let average = Param::buffer(format!("{}.ema", param.name()), &value.cast(wide(value.dtype()))?);
             Ok(Slot { param, average, aside: None })
         };
-        Ok(Self { decay, slots: params.into_iter().map(slot).collect::<Result<_>>()?, swapped: false })
+        let slots = params.into_iter().map(slot).collect::<Result<_>>()?;
+        let mut ema = Self { decay, slots, taken: None, swapped: false };
+        ema.set_taken(0)?;
+        Ok(ema)
     }
 
-    /// Takes the weights as they are now into the averages. An error while the averages are in the model.
+    fn set_taken(&mut self, taken: u64) -> Result<()> {
+        let count = |slot: &Slot| Tensor::from_vec(vec![taken as i64], [], slot.average.tensor().device());
+        self.taken = self.slots.first().map(count).transpose()?;
+        Ok(())
+    }
+
+    /// Takes the weights as they are now, after a step, into the averages. An error while the averages are in the model.
     pub fn update(&mut self) -> Result<()> {
+        self.update_where(None)
+    }
+
+    /// The same where `apply`, a u8 scalar, is not 0: [`super::StepOutcome::flag`], so that a step that was skipped counts
+    /// for nothing.
+    pub fn update_where(&mut self, apply: Option<&Tensor>) -> Result<()> {
         if self.swapped {
             return Err(Error::argument("ema", "the averages are in the model now: swap back before the next update"));
         }
-        no_grad(|| self.slots.iter().try_for_each(|slot| slot.update(self.decay)))
+        let Some(taken) = self.taken.clone() else { return Ok(()) };
+        no_grad(|| {
+            let scalar = |value: f64, dtype| Tensor::full(value, [], dtype, taken.device());
+            // 1 − d_t = max(1 − d, 9 / (10 + t)).
+            let warming = taken.cast(DType::F64)?.add_scalar(10.0)?.recip()?.mul_scalar(9.0)?;
+            let mut share = warming.maximum(&scalar(1.0 - self.decay, DType::F64)?)?;
+            let mut one = scalar(1.0, DType::I64)?;
+            if let Some(flag) = apply {
+                let flag = flag.ne(&scalar(0.0, DType::U8)?)?;
+                (share, one) = (share.mul(&flag.cast(DType::F64)?)?, flag.cast(DType::I64)?);
+            }
+            let shares = Shares::new(share)?;
+            self.slots.iter().try_for_each(|slot| slot.update(&shares))?;
+            self.taken = Some(taken.add(&one)?);
+            Ok(())
+        })
     }
 
     /// Exchanges the model's weights with the averages: once before an evaluation, and once after it.
@@ -54,14 +93,15 @@ impl Ema {
         Ok(())
     }
 
-    /// The averages: `fc1.weight.ema`. The same while they are in the model.
+    /// The averages, `fc1.weight.ema`, and the steps taken, `n_averaged`. The same while they are in the model.
     pub fn state(&self) -> OptimizerState {
-        let average = |slot: &Slot| (slot.average.name().to_owned(), slot.average.tensor());
-        OptimizerState { tensors: self.slots.iter().map(average).collect(), counts: vec![] }
+        let averages = self.slots.iter().map(|slot| (slot.average.name().to_owned(), slot.average.tensor()));
+        let taken = self.taken.iter().map(|taken| (TAKEN.to_owned(), taken.clone()));
+        OptimizerState { tensors: averages.chain(taken).collect() }
     }
 
-    /// Continues from `state`. An error names what is missing or has another shape, or says that the averages are in
-    /// the model now; then nothing was changed.
+    /// Continues from `state`: without `n_averaged` in it, as if the decay had warmed up already. An error names what is
+    /// missing or has another shape, or says that the averages are in the model now; then nothing was changed.
     pub fn load_state(&mut self, state: &OptimizerState) -> Result<()> {
         if self.swapped {
             return Err(Error::argument(
@@ -71,15 +111,37 @@ impl Ema {
         }
         let averages: Vec<&Param> = self.slots.iter().map(|slot| &slot.average).collect();
         let found = state.like("ema", &averages)?;
-        averages.into_iter().zip(found).try_for_each(|(average, value)| average.set(&value))
+        let taken = state.count(TAKEN)?.unwrap_or(WARM);
+        averages.into_iter().zip(found).try_for_each(|(average, value)| average.set(&value))?;
+        self.set_taken(taken)
+    }
+}
+
+/// What PyTorch's `AveragedModel` calls it.
+const TAKEN: &str = "n_averaged";
+
+/// More steps than any run has.
+const WARM: u64 = 1 << 53;
+
+/// 1 − d_t in the dtypes that averages have.
+struct Shares([Tensor; 2]);
+
+impl Shares {
+    /// From an f64 scalar.
+    fn new(share: Tensor) -> Result<Self> {
+        Ok(Self([share.cast(DType::F32)?, share]))
+    }
+
+    fn of(&self, dtype: DType) -> &Tensor {
+        &self.0[usize::from(dtype == DType::F64)]
     }
 }
 
 impl Slot {
-    fn update(&self, decay: f64) -> Result<()> {
+    fn update(&self, shares: &Shares) -> Result<()> {
         let (a, p) = (self.average.tensor(), self.param.tensor().detach());
         let new = match a.dtype().is_float() {
-            true => a.add(&p.cast(a.dtype())?.sub(&a)?.mul_scalar(1.0 - decay)?)?,
+            true => a.add(&p.cast(a.dtype())?.sub(&a)?.mul(shares.of(a.dtype()))?)?,
             false => p,
         };
         drop(a);

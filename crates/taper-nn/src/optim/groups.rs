@@ -71,7 +71,6 @@ impl Optimizer for Groups {
     fn state(&self) -> OptimizerState {
         self.parts.iter().map(|part| part.state()).fold(OptimizerState::default(), |mut all, state| {
             all.tensors.extend(state.tensors);
-            all.counts.extend(state.counts);
             all
         })
     }

@@ -60,13 +60,13 @@ impl Rule for LambConfig {
         vec![("exp_avg", 0.0), ("exp_avg_sq", 0.0)]
     }
 
-    fn update(&self, now: Moment, p: Tensor, g: &Tensor, memory: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)> {
+    fn update(&self, now: &Moment<'_>, p: Tensor, g: &Tensor, memory: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)> {
         let ([beta1, beta2], [m, v]) = (self.betas, [&memory[0], &memory[1]]);
         let m = m.mul_scalar(beta1)?.add(&g.mul_scalar(1.0 - beta1)?)?;
         let v = v.mul_scalar(beta2)?.add(&g.mul(g)?.mul_scalar(1.0 - beta2)?)?;
-        let (correction1, correction2) = (1.0 - beta1.powf(now.step as f64), 1.0 - beta2.powf(now.step as f64));
-        let denominator = v.mul_scalar(1.0 / correction2)?.sqrt()?.add_scalar(self.eps)?;
-        let mut r = m.mul_scalar(1.0 / correction1)?.div(&denominator)?;
+        let scale = |beta: f64| now.correction(beta)?.recip()?.cast(p.dtype());
+        let denominator = v.mul(&scale(beta2)?)?.sqrt()?.add_scalar(self.eps)?;
+        let mut r = m.mul(&scale(beta1)?)?.div(&denominator)?;
         if self.weight_decay != 0.0 {
             r = r.add(&p.mul_scalar(self.weight_decay)?)?;
         }

@@ -51,7 +51,7 @@ impl Rule for LionConfig {
         vec![("exp_avg", 0.0)]
     }
 
-    fn update(&self, now: Moment, p: Tensor, g: &Tensor, memory: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)> {
+    fn update(&self, now: &Moment<'_>, p: Tensor, g: &Tensor, memory: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)> {
         let mixed = |beta: f64| memory[0].mul_scalar(beta)?.add(&g.mul_scalar(1.0 - beta)?);
         let p = p.sub(&mixed(self.betas[0])?.sign()?.mul_scalar(now.lr)?)?;
         Ok((p, vec![mixed(self.betas[1])?]))

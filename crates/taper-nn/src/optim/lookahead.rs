@@ -1,9 +1,12 @@
 //! Lookahead (Zhang et al., "Lookahead optimizer: k steps forward, 1 step back", NeurIPS 2019, algorithm 1): after
 //! every k steps of an inner optimiser on the fast weights θ, the slow weights φ ← φ + α(θ − φ), and θ ← φ.
+//!
+//! The device alone knows of a step that was skipped, and so when k were taken: there the slow weights' step is decided,
+//! after every step of the inner optimiser.
 
 use super::{Optimizer, OptimizerState, set_where};
 use taper_tensor::profile::{Phase, phase};
-use taper_tensor::{Error, Gradients, Param, Result, Tensor, no_grad};
+use taper_tensor::{DType, Error, Gradients, Param, Result, SgdSpec, Tensor, no_grad};
 
 /// The parameters of [`Lookahead`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,7 +31,8 @@ pub struct Lookahead {
     inner: Box<dyn Optimizer>,
     /// Parameters, each with its slow weights.
     slots: Vec<(Param, Param)>,
-    steps: u64,
+    /// Steps taken since the slow weights' last, an i64 scalar on the device; `None` without parameters.
+    since: Option<Tensor>,
 }
 
 impl Lookahead {
@@ -45,8 +49,47 @@ impl Lookahead {
             let slow = Param::buffer(format!("{}.slow", param.name()), &param.tensor());
             (param, slow)
         };
-        let slots = inner.params().into_iter().map(slot).collect();
-        Ok(Self { config, inner, slots, steps: 0 })
+        let slots: Vec<_> = inner.params().into_iter().map(slot).collect();
+        let mut lookahead = Self { config, inner, slots, since: None };
+        lookahead.set_since(0)?;
+        Ok(lookahead)
+    }
+
+    fn set_since(&mut self, steps: u64) -> Result<()> {
+        let since = |(_, slow): &(Param, Param)| Tensor::from_vec(vec![steps as i64], [], slow.tensor().device());
+        self.since = self.slots.first().map(since).transpose()?;
+        Ok(())
+    }
+
+    /// Counts a step that is taken where `apply` is not 0: how many there are since the slow weights' last, and whether this
+    /// is the k-th, a u8 scalar.
+    fn count(&mut self, apply: Option<&Tensor>) -> Result<Option<[Tensor; 2]>> {
+        let Some(since) = &self.since else { return Ok(None) };
+        let scalar = |value: f64, dtype| Tensor::full(value, [], dtype, since.device());
+        let one = match apply {
+            Some(flag) => flag.ne(&scalar(0.0, DType::U8)?)?.cast(DType::I64)?,
+            None => scalar(1.0, DType::I64)?,
+        };
+        let steps = since.add(&one)?;
+        let due = steps.eq(&scalar(self.config.every as f64, DType::I64)?)?;
+        self.since = Some(due.select(&scalar(0.0, DType::I64)?, &steps)?);
+        Ok(Some([steps, due]))
+    }
+
+    /// φ ← φ + α(θ − φ) where `due` is not 0.
+    fn slower(&self, slow: &Param, fast: &Tensor, [since, due]: [&Tensor; 2]) -> Result<()> {
+        // That is a step of SGD, φ ← φ − lr (g + λφ), and one that costs nothing on the CPU where it is not due.
+        let (lr, weight_decay) = (-self.config.alpha, -1.0);
+        let spec = SgdSpec { lr, momentum: 0.0, dampening: 0.0, weight_decay, nesterov: false };
+        let (device, g, flag) = (fast.device(), fast.buffer()?, due.buffer()?);
+        let steps = since.buffer()?;
+        if slow.update(|slow| device.sgd_step(slow, None, g, steps, Some(flag), &spec))?.is_some() {
+            return Ok(());
+        }
+        let old = slow.tensor();
+        let new = old.add(&fast.sub(&old)?.mul_scalar(self.config.alpha)?)?;
+        drop(old);
+        set_where(Some(due), slow, &new)
     }
 }
 
@@ -55,21 +98,14 @@ fn count_name(param: &Param) -> String {
 }
 
 impl Optimizer for Lookahead {
-    /// Where `apply` is 0, the slow weights too stay as they are until the next time.
     fn step_where(&mut self, gradients: &Gradients, apply: Option<&Tensor>) -> Result<()> {
         self.inner.step_where(gradients, apply)?;
-        self.steps += 1;
-        if !self.steps.is_multiple_of(self.config.every) {
-            return Ok(());
-        }
         let _update = phase(Phase::Update);
         no_grad(|| {
+            let Some([since, due]) = self.count(apply)? else { return Ok(()) };
             for (param, slow) in self.slots.iter().filter(|(param, _)| param.trainable()) {
-                let old = slow.tensor();
-                let new = old.add(&param.tensor().sub(&old)?.mul_scalar(self.config.alpha)?)?;
-                drop(old);
-                set_where(apply, slow, &new)?;
-                set_where(apply, param, &new)?;
+                self.slower(slow, &param.tensor().detach(), [&since, &due])?;
+                set_where(Some(&due), param, &slow.tensor())?;
             }
             Ok(())
         })
@@ -94,7 +130,8 @@ impl Optimizer for Lookahead {
     fn state(&self) -> OptimizerState {
         let mut state = self.inner.state();
         state.tensors.extend(self.slots.iter().map(|(_, slow)| (slow.name().to_owned(), slow.tensor())));
-        state.counts.extend(self.slots.iter().map(|(param, _)| (count_name(param), self.steps)));
+        let since = self.slots.iter().zip(self.since.iter().cycle());
+        state.tensors.extend(since.map(|((param, _), since)| (count_name(param), since.clone())));
         state
     }
 
@@ -106,7 +143,7 @@ impl Optimizer for Lookahead {
         let steps = self.slots.first().map(|(param, _)| state.expect_count(OP, &count_name(param))).transpose()?;
         self.inner.load_state(state)?;
         slow.into_iter().zip(found).try_for_each(|(slow, value)| slow.set(&value))?;
-        self.steps = steps.unwrap_or(self.steps);
-        Ok(())
+        // A state from before steps were counted on the device has all of them.
+        self.set_since(steps.unwrap_or(0) % self.config.every)
     }
 }

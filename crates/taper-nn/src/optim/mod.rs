@@ -4,6 +4,7 @@ mod accumulator;
 mod adagrad;
 mod adam;
 mod clip;
+mod clock;
 mod decay;
 mod ema;
 mod groups;
@@ -65,8 +66,8 @@ pub trait Optimizer: Send {
     /// One step. Parameters without a gradient, and frozen ones, stay as they are. When any gradient is not finite, all
     /// stay.
     ///
-    /// Nothing is read from the device. So the host, which counts steps, cannot know of one that was skipped: it counts
-    /// (in Adam's bias correction, and as the first step that SGD does not dampen).
+    /// Nothing is read from the device, which alone knows of a step that was skipped: there steps are counted too, and
+    /// one that was skipped does not count, in Adam's bias correction, say.
     fn step(&mut self, gradients: &Gradients) -> Result<StepOutcome> {
         let _update = phase(Phase::Update);
         let params = self.params();
@@ -104,10 +105,16 @@ pub trait Optimizer: Send {
 
 /// Overwrites `param` with `value` where the flag `apply`, if any, is not 0.
 fn set_where(apply: Option<&Tensor>, param: &Param, value: &Tensor) -> Result<()> {
-    match apply {
-        Some(flag) => param.set(&flag.select(value, &param.tensor())?),
-        None => param.set(value),
+    let Some(flag) = apply else { return param.set(value) };
+    let (device, now) = (value.device(), param.tensor());
+    if value.shape() == now.shape() && value.dtype() == now.dtype() {
+        drop(now); // else it would hold the old value, which could not be overwritten in place
+        let (value, flag) = (value.buffer()?, flag.buffer()?);
+        if param.update(|target| device.assign_where(target, value, flag))?.is_some() {
+            return Ok(());
+        }
     }
+    param.set(&flag.select(value, &param.tensor())?)
 }
 
 /// Errs when a name comes twice: a parameter would be changed twice a step, and its state be lost.

@@ -161,7 +161,7 @@ impl Rule for MuonConfig {
         vec![("momentum_buffer", 0.0)]
     }
 
-    fn update(&self, now: Moment, mut p: Tensor, g: &Tensor, memory: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)> {
+    fn update(&self, now: &Moment<'_>, mut p: Tensor, g: &Tensor, memory: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)> {
         let (shape, dtype) = (p.shape().clone(), p.dtype());
         let matrix = [shape[0], shape.count() / shape[0]];
         let u = memory[0].mul_scalar(self.momentum)?.add(g)?;

@@ -1,5 +1,6 @@
 //! An optimiser that treats each parameter for itself: the walk over them that all rules share.
 
+use super::clock::Clocks;
 use super::{Moment, Optimizer, OptimizerState, Rule, check_distinct, check_gradients, check_not_negative, set_where};
 use taper_tensor::profile::{Phase, phase};
 use taper_tensor::{Gradients, Param, Result, Tensor, no_grad};
@@ -11,6 +12,8 @@ pub struct PerParameter<R> {
     /// A schedule's, on the base rate.
     lr_factor: f64,
     slots: Vec<Slot>,
+    /// The steps that each took.
+    clocks: Clocks,
 }
 
 /// A parameter and what is remembered of its gradients.
@@ -18,8 +21,6 @@ pub struct PerParameter<R> {
 struct Slot {
     param: Param,
     memory: Vec<Param>,
-    /// Steps made. One that the device skipped counts.
-    steps: u64,
 }
 
 impl<R: Rule> PerParameter<R> {
@@ -37,10 +38,11 @@ impl<R: Rule> PerParameter<R> {
                 Ok(Param::buffer(format!("{}.{name}", param.name()), &start))
             };
             let memory = config.memory().into_iter().map(remembered).collect::<Result<_>>()?;
-            Ok(Slot { param, memory, steps: 0 })
+            Ok(Slot { param, memory })
         };
+        let clocks = Clocks::from_zero(&params)?;
         let slots = params.into_iter().map(slot).collect::<Result<_>>()?;
-        Ok(Self { rule: config, lr_factor: 1.0, slots })
+        Ok(Self { rule: config, lr_factor: 1.0, slots, clocks })
     }
 }
 
@@ -49,13 +51,17 @@ impl<R: Rule> Optimizer for PerParameter<R> {
         let _update = phase(Phase::Update);
         check_gradients(R::NAME, self.slots.iter().map(|slot| &slot.param), gradients)?;
         let lr = self.rule.lr() * self.lr_factor;
-        for slot in self.slots.iter_mut().filter(|slot| slot.param.trainable()) {
-            let Some(gradient) = gradients.of_param(&slot.param) else { continue };
-            let now = Moment { lr, step: slot.steps + 1 };
-            no_grad(|| slot.step(&self.rule, now, gradient, apply))?;
-            slot.steps = now.step;
-        }
-        Ok(())
+        let trainable = self.slots.iter().enumerate().filter(|(_, slot)| slot.param.trainable());
+        let found = trainable.filter_map(|(place, slot)| Some((place, slot, gradients.of_param(&slot.param)?)));
+        let found: Vec<(usize, &Slot, &Tensor)> = found.collect();
+        let moving: Vec<usize> = found.iter().map(|(place, ..)| *place).collect();
+        self.clocks.part(&moving);
+        no_grad(|| {
+            for (place, slot, gradient) in found {
+                slot.step(&self.rule, &Moment { lr, clocks: &self.clocks, place }, gradient, apply)?;
+            }
+            self.clocks.advance(&moving, apply)
+        })
     }
 
     fn params(&self) -> Vec<Param> {
@@ -80,23 +86,21 @@ impl<R: Rule> Optimizer for PerParameter<R> {
 
     fn state(&self) -> OptimizerState {
         let memory = self.slots.iter().flat_map(|slot| &slot.memory);
-        OptimizerState {
-            tensors: memory.map(|memory| (memory.name().to_owned(), memory.tensor())).collect(),
-            counts: self.slots.iter().map(|slot| (slot.count_name(), slot.steps)).collect(),
-        }
+        let memory = memory.map(|memory| (memory.name().to_owned(), memory.tensor()));
+        let steps = self.slots.iter().enumerate();
+        let steps = steps.map(|(place, slot)| (slot.count_name(), self.clocks.taken(place).clone()));
+        OptimizerState { tensors: memory.chain(steps).collect() }
     }
 
     fn load_state(&mut self, state: &OptimizerState) -> Result<()> {
         let memory: Vec<&Param> = self.slots.iter().flat_map(|slot| &slot.memory).collect();
         let found = state.like(R::NAME, &memory)?;
-        let counts = self.slots.iter().map(|slot| state.expect_count(R::NAME, &slot.count_name()));
-        let counts = counts.collect::<Result<Vec<_>>>()?;
+        let counted = self.slots.iter().map(|slot| (slot.count_name(), slot.param.tensor().device().clone()));
+        let clocks = Clocks::load(R::NAME, &counted.collect::<Vec<_>>(), state)?;
         for (memory, value) in memory.into_iter().zip(found) {
             memory.set(&value)?;
         }
-        for (slot, steps) in self.slots.iter_mut().zip(counts) {
-            slot.steps = steps;
-        }
+        self.clocks = clocks;
         Ok(())
     }
 }
@@ -107,7 +111,7 @@ impl Slot {
     }
 
     /// One step: in one kernel where the backend has it.
-    fn step<R: Rule>(&self, rule: &R, now: Moment, g: &Tensor, apply: Option<&Tensor>) -> Result<()> {
+    fn step<R: Rule>(&self, rule: &R, now: &Moment<'_>, g: &Tensor, apply: Option<&Tensor>) -> Result<()> {
         let g = rule.decay().with_l1(g, &self.param.tensor())?;
         match rule.kernel(now, &self.param, &g, &self.memory, apply)? {
             Some(()) => Ok(()),
@@ -116,7 +120,7 @@ impl Slot {
     }
 
     /// The same in tensor operations.
-    fn composed<R: Rule>(&self, rule: &R, now: Moment, g: Tensor, apply: Option<&Tensor>) -> Result<()> {
+    fn composed<R: Rule>(&self, rule: &R, now: &Moment<'_>, g: Tensor, apply: Option<&Tensor>) -> Result<()> {
         let (p, g) = rule.decay().with_weight_decay(self.param.tensor().detach(), g, now.lr)?;
         let memory: Vec<Tensor> = self.memory.iter().map(Param::tensor).collect();
         let (p, new) = rule.update(now, p, &g, &memory)?;
@@ -141,18 +145,26 @@ pub(super) fn assert_composed_and_kernel_agree<R: Rule + Copy>(config: R) -> Res
     let (no, yes) = (no?, yes?);
     let start = draw("p", 0)?;
     let make = || PerParameter::new(vec![Param::new("p", &start)], config);
-    let (kernel, composed) = (make()?, make()?);
-    let (a, b) = (&kernel.slots[0], &composed.slots[0]);
+    let (mut kernel, mut composed) = (make()?, make()?);
     for step in 1..=5 {
-        let (g, now) = (draw("g", step)?, Moment { lr: config.lr(), step });
-        let ran = config.kernel(now, &a.param, &g, &a.memory, Some(&yes))?;
-        assert!(ran.is_some(), "no kernel");
-        b.composed(&config, now, g.clone(), (step > 2).then_some(&yes))?;
-        // Whatever the gradient is, neither changes anything where the flag says so.
-        let bad = g.mul_scalar(f64::NAN)?;
-        a.step(&config, now, &bad, Some(&no))?;
-        b.composed(&config, now, bad, Some(&no))?;
+        let (g, lr) = (draw("g", step)?, config.lr());
+        // Whatever the gradient is, neither changes anything where the flag says so: the next step counts as if it had
+        // never been.
+        for (g, apply) in [(g.mul_scalar(f64::NAN)?, Some(&no)), (g, (step > 2).then_some(&yes))] {
+            for (of, alone) in [(&mut kernel, false), (&mut composed, true)] {
+                let (slot, now) = (&of.slots[0], Moment { lr, clocks: &of.clocks, place: 0 });
+                match alone {
+                    true => slot.composed(&config, &now, g.clone(), apply)?,
+                    false => {
+                        let ran = config.kernel(&now, &slot.param, &g, &slot.memory, apply)?;
+                        assert!(ran.is_some(), "no kernel");
+                    }
+                }
+                of.clocks.advance(&[0], apply)?;
+            }
+        }
     }
+    let (a, b) = (&kernel.slots[0], &composed.slots[0]);
     let all = |slot: &Slot| -> Result<Vec<f64>> {
         let values = std::iter::once(&slot.param).chain(&slot.memory).map(|param| param.tensor().to_vec::<f64>());
         Ok(values.collect::<Result<Vec<_>>>()?.concat())

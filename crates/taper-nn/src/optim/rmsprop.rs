@@ -63,7 +63,7 @@ impl Rule for RmspropConfig {
         all.into_iter().filter(|(_, wanted)| *wanted).map(|(name, _)| (name, 0.0)).collect()
     }
 
-    fn update(&self, now: Moment, p: Tensor, g: &Tensor, memory: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)> {
+    fn update(&self, now: &Moment<'_>, p: Tensor, g: &Tensor, memory: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)> {
         let v = memory[0].mul_scalar(self.alpha)?.add(&g.mul(g)?.mul_scalar(1.0 - self.alpha)?)?;
         let mut new = vec![v.clone()];
         let mut square = v;

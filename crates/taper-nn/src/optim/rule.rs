@@ -1,6 +1,7 @@
 //! What tells one optimiser from another.
 
 use super::Decay;
+use super::clock::Clocks;
 use std::fmt::Debug;
 use taper_tensor::{Param, Result, Tensor};
 
@@ -39,7 +40,7 @@ use taper_tensor::{Param, Result, Tensor};
 ///         vec![]
 ///     }
 ///
-///     fn update(&self, now: Moment, p: Tensor, g: &Tensor, _: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)> {
+///     fn update(&self, now: &Moment<'_>, p: Tensor, g: &Tensor, _: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)> {
 ///         Ok((p.sub(&g.sign()?.mul_scalar(now.lr)?)?, vec![]))
 ///     }
 /// }
@@ -74,13 +75,13 @@ pub trait Rule: Debug + Send {
     fn memory(&self) -> Vec<(&'static str, f64)>;
 
     /// The parameter and what is remembered after a step with the gradient `g`, on the device throughout.
-    fn update(&self, now: Moment, p: Tensor, g: &Tensor, memory: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)>;
+    fn update(&self, now: &Moment<'_>, p: Tensor, g: &Tensor, memory: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)>;
 
     /// The same in a kernel, with weight decay (L1 is in `g`), where `apply` is not 0; `None` if there is no such
     /// kernel.
     fn kernel(
         &self,
-        _now: Moment,
+        _now: &Moment<'_>,
         _p: &Param,
         _g: &Tensor,
         _memory: &[Param],
@@ -90,12 +91,26 @@ pub trait Rule: Debug + Send {
     }
 }
 
-/// When a step is made.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Moment {
+/// When a step is made. How many were before, the device knows: a step that it skipped does not count.
+#[derive(Debug)]
+pub struct Moment<'a> {
     /// The learning rate of this step.
     pub lr: f64,
-    /// The number of this step, from 1: of this parameter, since one without a gradient makes none. One that the device
-    /// skipped counts.
-    pub step: u64,
+    pub(super) clocks: &'a Clocks,
+    /// The parameter's place among those that the clocks count for.
+    pub(super) place: usize,
+}
+
+impl Moment<'_> {
+    /// The steps that this parameter took before this one: an i64 scalar on its device. A step without a gradient for it
+    /// is none of its own.
+    pub fn taken(&self) -> &Tensor {
+        self.clocks.taken(self.place)
+    }
+
+    /// 1 − βᵗ for the number t of this step, from 1: an f64 scalar on the parameter's device. What the mean of t numbers
+    /// that started as 0 and decays by β is divided by, to be one of weights that add up to 1.
+    pub fn correction(&self, beta: f64) -> Result<Tensor> {
+        self.clocks.correction(self.place, beta)
+    }
 }

@@ -7,7 +7,7 @@
 //! algorithm 1): p ← p − lr · λ · p first, and nothing joins g.
 
 use super::{Decay, Moment, PerParameter, Rule, check_not_negative};
-use taper_tensor::{Error, Param, Result, SgdSpec, Tensor};
+use taper_tensor::{DType, Error, Param, Result, SgdSpec, Tensor};
 
 /// Stochastic gradient descent.
 pub type Sgd = PerParameter<SgdConfig>;
@@ -69,19 +69,21 @@ impl Rule for SgdConfig {
         if self.momentum == 0.0 { vec![] } else { vec![("momentum_buffer", 0.0)] }
     }
 
-    fn update(&self, now: Moment, p: Tensor, g: &Tensor, memory: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)> {
+    fn update(&self, now: &Moment<'_>, p: Tensor, g: &Tensor, memory: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)> {
         let Some(velocity) = memory.first() else { return Ok((p.sub(&g.mul_scalar(now.lr)?)?, vec![])) };
-        let u = match now.step {
-            1 => g.clone(),
-            _ => velocity.mul_scalar(self.momentum)?.add(&g.mul_scalar(1.0 - self.dampening)?)?,
-        };
+        let mut u = velocity.mul_scalar(self.momentum)?.add(&g.mul_scalar(1.0 - self.dampening)?)?;
+        if self.dampening != 0.0 {
+            // Without, the velocity, which starts as 0, becomes g by itself.
+            let later = now.taken().gt(&Tensor::zeros([], DType::I64, g.device())?)?;
+            u = later.select(&u, g)?;
+        }
         let direction = if self.nesterov { g.add(&u.mul_scalar(self.momentum)?)? } else { u.clone() };
         Ok((p.sub(&direction.mul_scalar(now.lr)?)?, vec![u]))
     }
 
     fn kernel(
         &self,
-        now: Moment,
+        now: &Moment<'_>,
         p: &Param,
         g: &Tensor,
         memory: &[Param],
@@ -91,12 +93,12 @@ impl Rule for SgdConfig {
         if self.decoupled && weight_decay != 0.0 {
             return Ok(None); // the kernel's weight decay joins the gradient
         }
-        let spec = SgdSpec { lr: now.lr, momentum, dampening, weight_decay, nesterov, first: now.step == 1 };
+        let spec = SgdSpec { lr: now.lr, momentum, dampening, weight_decay, nesterov };
         let (device, g) = (g.device(), g.buffer()?);
-        let flag = apply.map(Tensor::buffer).transpose()?;
+        let (taken, flag) = (now.taken().buffer()?, apply.map(Tensor::buffer).transpose()?);
         p.update(|p| match memory.first() {
-            Some(velocity) => velocity.update(|velocity| device.sgd_step(p, Some(velocity), g, flag, &spec)),
-            None => device.sgd_step(p, None, g, flag, &spec),
+            Some(velocity) => velocity.update(|velocity| device.sgd_step(p, Some(velocity), g, taken, flag, &spec)),
+            None => device.sgd_step(p, None, g, taken, flag, &spec),
         })
     }
 }

@@ -1,14 +1,12 @@
 //! What an optimiser remembers, as a checkpoint keeps it.
 
-use taper_tensor::{Error, Param, Result, Tensor};
+use taper_tensor::{DType, Error, Param, Result, Tensor};
 
 /// What an optimiser remembers. Taken by [`super::Optimizer::state`]; later steps do not change it.
 #[derive(Debug, Clone, Default)]
 pub struct OptimizerState {
-    /// Moments and velocities: `fc1.weight.exp_avg`.
+    /// Moments and velocities, `fc1.weight.exp_avg`, and the steps taken, i64 scalars: `fc1.weight.step`.
     pub tensors: Vec<(String, Tensor)>,
-    /// Steps made: `fc1.weight.step`.
-    pub counts: Vec<(String, u64)>,
 }
 
 impl OptimizerState {
@@ -17,9 +15,16 @@ impl OptimizerState {
         self.tensors.iter().find(|(found, _)| found == name).map(|(_, tensor)| tensor)
     }
 
-    /// The count called `name`.
-    pub fn count(&self, name: &str) -> Option<u64> {
-        self.counts.iter().find(|(found, _)| found == name).map(|&(_, count)| count)
+    /// The count called `name`, if there is one: read from the device, where steps are counted.
+    pub fn count(&self, name: &str) -> Result<Option<u64>> {
+        let Some(found) = self.tensor(name) else { return Ok(None) };
+        let (dtype, shape) = (found.dtype(), found.shape());
+        if dtype != DType::I64 || shape.rank() != 0 {
+            return Err(Error::Parameter(format!("{name}: expected a count, an i64 scalar, came {dtype} {shape}")));
+        }
+        let count = found.to_vec::<i64>()?[0];
+        let negative = || Error::Parameter(format!("{name}: expected a count of at least 0, came {count}"));
+        u64::try_from(count).map(Some).map_err(|_| negative())
     }
 
     /// The tensors that `params` are called, on their devices. An error when one is missing, or of another shape or
@@ -45,6 +50,6 @@ impl OptimizerState {
     /// The count called `name`. An error when it is missing.
     pub(super) fn expect_count(&self, op: &str, name: &str) -> Result<u64> {
         let missing = || Error::Parameter(format!("{op}: the state has no count {name}; is it another optimiser's?"));
-        self.count(name).ok_or_else(missing)
+        self.count(name)?.ok_or_else(missing)
     }
 }

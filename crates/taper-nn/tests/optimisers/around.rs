@@ -108,12 +108,14 @@ fn averages_change_places_with_the_weights() {
     half.set(&Tensor::full(258.0, [1], DType::BF16, &device).unwrap()).unwrap();
     seen.set(&Tensor::from_vec(vec![5i64], [1], &device).unwrap()).unwrap();
     ema.update().unwrap();
-    // In f32: bfloat16 has no 256.5. What is no float is copied.
-    assert_eq!(ema.state().tensor("half.ema").unwrap().to_vec::<f32>().unwrap(), [256.5]);
+    // In f32: bfloat16 has no 257.8, a tenth of the way from the new weights. What is no float is copied.
+    let average = |ema: &Ema| ema.state().tensor("half.ema").unwrap().to_vec::<f32>().unwrap();
+    assert_eq!(average(&ema), [256.0 + 0.9 * 2.0]);
     assert_eq!(ema.state().tensor("seen.ema").unwrap().to_vec::<i64>().unwrap(), [5]);
     ema.swap().unwrap();
-    assert_eq!((half.tensor().item().unwrap(), half.tensor().dtype()), (256.0, DType::BF16));
-    assert_eq!(ema.state().tensor("half.ema").unwrap().to_vec::<f32>().unwrap(), [256.5]);
+    assert_eq!((half.tensor().item().unwrap(), half.tensor().dtype()), (258.0, DType::BF16));
+    half.set(&Tensor::full(1.0, [1], DType::BF16, &device).unwrap()).unwrap();
+    assert_eq!(average(&ema), [256.0 + 0.9 * 2.0]);
     let text = "ema: the averages are in the model now: swap back before the next update";
     assert_eq!(said(ema.update()), text);
     assert!(said(ema.load_state(&ema.state())).contains("swap back"));
@@ -124,11 +126,34 @@ fn averages_change_places_with_the_weights() {
     other.load_state(&ema.state()).unwrap();
     for ema in [&mut ema, &mut other] {
         ema.update().unwrap();
+        assert_eq!(average(ema), [257.8 + (9.0 / 11.0) * 0.2]);
     }
-    let average = |ema: &Ema| ema.state().tensor("half.ema").unwrap().to_vec::<f32>().unwrap();
-    assert_eq!((average(&ema), average(&other)), (vec![256.875], vec![256.875]));
     assert!(said(other.load_state(&Default::default())).contains("ema: the state has no half.ema: expected f32 [1]"));
     assert_eq!(said(Ema::new(vec![], 1.5)), "ema: decay must be 0 to 1, came as 1.5");
+}
+
+/// min(d, (1 + t) / (10 + t)) after t steps: the first weights are forgotten in a run that is short beside 1 / (1 − d).
+#[test]
+fn the_average_warms_up_by_the_steps_that_were_taken() {
+    let p = param("p", [3]);
+    for decay in [0.3, 0.9999] {
+        let (start, mut ema) = (values(&p), Ema::new(vec![p.clone()], decay).unwrap());
+        let (mut due, mut optimizer) = (start, sgd(&[&p], 0.1));
+        for (t, bad) in [(1, true), (1, false), (2, true), (2, false), (3, false)] {
+            let mut g = draw(t, 3);
+            g[1] = if bad { f64::NAN } else { g[1] };
+            let outcome = optimizer.step(&gradients(&p, &g)).unwrap();
+            ema.update_where(outcome.flag()).unwrap();
+            if !bad {
+                let t = t as f64 - 1.0;
+                let d = decay.min((1.0 + t) / (10.0 + t));
+                due.iter_mut().zip(values(&p)).for_each(|(a, p)| *a = d * *a + (1.0 - d) * p);
+            }
+            let found = ema.state().tensor("p.ema").unwrap().to_vec::<f64>().unwrap();
+            assert!(found.iter().zip(&due).all(|(a, b)| (a - b).abs() < 1e-14), "{decay} {t}: {found:?} {due:?}");
+        }
+        assert_eq!(ema.state().count("n_averaged").unwrap(), Some(3));
+    }
 }
 
 #[test]

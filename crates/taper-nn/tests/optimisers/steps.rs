@@ -80,7 +80,7 @@ fn a_step_that_is_not_finite_is_skipped() {
             assert_eq!(first.tensor().to_host().unwrap(), old_first);
             assert_eq!(second.tensor().to_host().unwrap(), old_second);
             for (name, tensor) in optimizer.state().tensors {
-                assert_eq!(tensor.to_vec::<f64>().unwrap(), [0.0, 0.0], "{name}");
+                assert!(tensor.to_host().unwrap().to_f64().iter().all(|&x| x == 0.0), "{name}");
             }
             assert!(optimizer.step(&gradients(&first, &[1.0, 1.0])).unwrap().taken().unwrap());
             assert_ne!(first.tensor().to_host().unwrap(), old_first);
@@ -122,8 +122,10 @@ fn a_gradient_unlike_its_parameter_is_told() {
                 assert!(error.ends_with(&format!("{op}: the gradient of second{text}")), "{name}: {error}");
             }
             assert_eq!((values(&first), values(&second)), before, "{name}");
-            let steps = optimizer.state().counts;
-            assert!(steps.iter().all(|(_, count)| *count == 0), "{name}: {steps:?}");
+            let state = optimizer.state();
+            for step in ["first.step", "second.step"] {
+                assert_eq!(state.count(step).unwrap(), Some(0), "{name}");
+            }
         }
         let mut found = gradients(&first, &[1.0, 1.0]);
         found.set_param(&second, like(&[7, 1], DType::F64));
@@ -131,20 +133,16 @@ fn a_gradient_unlike_its_parameter_is_told() {
     }
 }
 
-/// The host counts steps and does not know which of them the device skipped.
+/// Adam's first step is of size lr, whatever came before it.
 #[test]
-fn a_skipped_step_counts_in_the_bias_correction() {
-    let device = device();
-    let param = Param::new("p", &Tensor::from_vec(vec![1.0], [1], &device).unwrap());
-    let AdamConfig { lr, betas: [beta1, beta2], eps, .. } = AdamConfig::default();
-    let mut adam = Adam::new(vec![param.clone()], AdamConfig::default()).unwrap();
-    for g in [f64::NAN, 3.0] {
+fn the_first_step_that_is_taken_is_the_first() {
+    let param = Param::new("p", &Tensor::from_vec(vec![1.0], [1], &device()).unwrap());
+    let mut adam = Adam::new(vec![param.clone()], AdamConfig { lr: 0.1, ..Default::default() }).unwrap();
+    for g in [f64::INFINITY, f64::INFINITY, f64::NAN, 3.0] {
         let _ = adam.step(&gradients(&param, &[g])).unwrap();
     }
-    let (m, v) = ((1.0 - beta1) * 3.0, (1.0 - beta2) * 9.0);
-    let due = 1.0 - lr * (m / (1.0 - beta1 * beta1)) / ((v / (1.0 - beta2 * beta2)).sqrt() + eps);
-    let found = param.tensor().item().unwrap();
-    assert!((found - due).abs() < 1e-15, "{found} {due}");
+    let moved = 1.0 - param.tensor().item().unwrap();
+    assert!((moved - 0.1).abs() < 1e-8, "{moved}");
 }
 
 #[test]

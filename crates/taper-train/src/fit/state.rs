@@ -12,7 +12,7 @@ use crate::{Error, Result, RunFolder};
 use std::collections::BTreeMap;
 use std::time::Instant;
 use taper_data::Batch;
-use taper_nn::{Ema, Gradients, OptimizerState, Params, Tensor, no_grad};
+use taper_nn::{Ema, Gradients, OptimizerState, Params, StepOutcome, Tensor, no_grad};
 
 /// A run under way.
 pub(super) struct State<T> {
@@ -76,7 +76,7 @@ impl<T> State<T> {
         let mut ema = None;
         if let Some(from) = from {
             from.restore_model(&params.all())?;
-            let Checkpoint { record, optimizer, ema: average, .. } = from;
+            let Checkpoint { mut record, optimizer, ema: average, .. } = from;
             if record.steps != [steps, per_epoch] {
                 let [all, each] = record.steps;
                 return Err(Error::Usage(format!(
@@ -84,7 +84,8 @@ impl<T> State<T> {
                      an epoch: resume with the configuration and the data that it began with"
                 )));
             }
-            let state = OptimizerState { tensors: optimizer, counts: record.counts };
+            let counts = counts(std::mem::take(&mut record.counts), params)?;
+            let state = OptimizerState { tensors: optimizer.into_iter().chain(counts).collect() };
             optimize.load_state(&state, &record.schedules)?;
             if let Some(last) = record.progress.step.checked_sub(1) {
                 // An epoch that is still to be measured tells the rate of its last step.
@@ -92,7 +93,7 @@ impl<T> State<T> {
             }
             if averaged {
                 let mut restored = Ema::new(trainable, config.train.ema)?;
-                restored.load_state(&OptimizerState { tensors: average, counts: record.averages.clone() })?;
+                restored.load_state(&OptimizerState { tensors: average })?;
                 ema = Some(restored);
             }
             if record.hooks.len() != hooks.len() {
@@ -139,9 +140,9 @@ impl<T> State<T> {
         self.progress.measured = false;
     }
 
-    /// The averaged weights move towards those of a step that was made.
-    pub(super) fn ema_step(&mut self) -> Result<()> {
-        Ok(self.ema.as_mut().map_or(Ok(()), Ema::update)?)
+    /// The averaged weights move towards those of a step that was made, if it was taken.
+    pub(super) fn ema_step(&mut self, outcome: &StepOutcome) -> Result<()> {
+        Ok(self.ema.as_mut().map_or(Ok(()), |ema| ema.update_where(outcome.flag()))?)
     }
 
     /// Does something with the averaged weights in the place of the model's, if there are any.
@@ -169,8 +170,7 @@ impl<T> State<T> {
                 version: VERSION,
                 steps: [self.steps, self.per_epoch],
                 progress: self.progress.clone(),
-                counts: optimizer.counts,
-                averages: average.counts,
+                counts: Vec::new(),
                 schedules,
                 monitor: self.monitor.clone(),
                 hooks: hooks.iter().map(|hook| hook.state()).collect(),
@@ -181,6 +181,12 @@ impl<T> State<T> {
             ema: average.tensors,
         })
     }
+}
+
+/// Counts that an older version kept on the host, as optimisers remember them.
+fn counts(counts: Vec<(String, u64)>, params: &Params) -> Result<Vec<(String, Tensor)>> {
+    let tensor = |count: u64| Tensor::from_vec(vec![count as i64], [], params.device());
+    counts.into_iter().map(|(name, count)| Ok((name, tensor(count)?))).collect()
 }
 
 /// The norm of each gradient, a scalar on the device; −1 where there is none.

@@ -180,7 +180,7 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         self.learner.clip(&mut gradients)?;
         state.kept.offer(state.progress.step, self.params());
         let outcome = state.optimize.step(&gradients)?;
-        state.ema_step()?;
+        state.ema_step(&outcome)?;
         let taken = match outcome.flag() {
             Some(flag) => flag.clone(),
             None => Tensor::ones([1], DType::U8, self.params().device())?,

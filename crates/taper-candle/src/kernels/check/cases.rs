@@ -162,22 +162,15 @@ fn optimisers(dtype: DType) -> Result<()> {
     let (up, down) = (Tensor::ones((), DType::U8, &Device::Cpu)?, Tensor::zeros((), DType::U8, &Device::Cpu)?);
     for (i, apply) in [None, Some(&up), Some(&down)].into_iter().enumerate() {
         for decoupled in [false, true] {
-            let spec = AdamSpec {
-                lr: 0.01,
-                beta1: 0.9,
-                beta2: 0.99,
-                eps: 1e-4,
-                weight_decay: 0.1,
-                decoupled,
-                step: 3 + i as u64,
-            };
-            adam::step(&p, &m, &v, &g, apply, &spec)?;
+            let spec = AdamSpec { lr: 0.01, beta1: 0.9, beta2: 0.99, eps: 1e-4, weight_decay: 0.1, decoupled };
+            adam::step([&p, &m, &v], &g, (&Tensor::new(2 + i as i64, &Device::Cpu)?, apply), &spec)?;
         }
         for (momentum, nesterov, first) in
             [(0.0, false, true), (0.9, false, false), (0.9, true, false), (0.8, true, true)]
         {
-            let spec = SgdSpec { lr: 0.1, momentum, dampening: 0.25, weight_decay: 0.01, nesterov, first };
-            sgd::step(&p, (momentum > 0.0).then_some(&m), &g, apply, &spec)?;
+            let spec = SgdSpec { lr: 0.1, momentum, dampening: 0.25, weight_decay: 0.01, nesterov };
+            let taken = Tensor::new(i64::from(!first), &Device::Cpu)?;
+            sgd::step(&p, (momentum > 0.0).then_some(&m), &g, (&taken, apply), &spec)?;
         }
     }
     Ok(())
