@@ -7,7 +7,7 @@ fn packages(line: &str) -> Vec<String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into());
     let mut tree = Command::new(cargo);
     tree.args(["tree", "--locked", "--offline", "--prefix", "none", "--format", "{p}"]).args(line.split(' '));
-    let output = tree.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    let output = tree.output().unwrap();
     assert!(output.status.success(), "cargo tree {line}: {}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8_lossy(&output.stdout);
     text.lines().filter_map(|line| Some(line.split(' ').next()?.to_string())).collect()

@@ -63,7 +63,7 @@ fn every_file_is_registered() {
     for (kind, folder, others) in
         [("layer", "layers", &["mod", "pair"][..]), ("loss", "losses", &["mod"]), ("mix", "mix", &["mod", "beta"])]
     {
-        let path = format!("{}/src/{folder}", env!("CARGO_MANIFEST_DIR"));
+        let path = format!("src/{folder}");
         let files: BTreeSet<String> = std::fs::read_dir(path)
             .unwrap()
             .filter_map(|entry| Some(entry.unwrap().path().file_stem()?.to_str()?.to_owned()))

@@ -37,7 +37,7 @@ impl Module for Tiny {
 }
 
 fn torch_file() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/torch_tiny.safetensors"))
+    Path::new("tests/data/torch_tiny.safetensors")
 }
 
 fn values(params: &[Param]) -> Vec<HostData> {

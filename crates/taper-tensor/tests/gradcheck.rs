@@ -45,8 +45,7 @@ fn cases_of_dropout_drop_some_elements_and_keep_others() {
 
 #[test]
 fn every_operation_file_is_registered_and_has_a_case() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/ops");
-    let files: BTreeSet<String> = std::fs::read_dir(folder)
+    let files: BTreeSet<String> = std::fs::read_dir("src/ops")
         .expect("the folder of operations")
         .map(|entry| entry.expect("an entry").path())
         .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))

@@ -95,7 +95,7 @@ pub fn read_by_tensorboard(file: &Path) -> Option<Map<String, Value>> {
         std::io::stderr().write_all(told.as_bytes()).unwrap();
         return None;
     }
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../xtask/peers/tensorboard_read.py");
+    let script = "../../xtask/peers/tensorboard_read.py";
     let ran = Command::new(python).arg(script).arg(file).output().unwrap();
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     Some(serde_json::from_slice(&ran.stdout).unwrap())
