@@ -29,7 +29,7 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// Moves `x` to the host, in row-major order.
     fn download(&self, x: &Buffer) -> Result<HostData>;
 
-    /// A buffer with `value` everywhere.
+    /// A buffer with `value`, which the dtype holds ([`DType::check_element`]), everywhere.
     fn fill(&self, shape: &Shape, dtype: DType, value: f64) -> Result<Buffer>;
 
     /// Random numbers: element `i` in row-major order is drawn from `key.uniform(i)` or `key.normal(i)`, in f64, then
@@ -57,7 +57,7 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// A range of each dimension.
     fn slice(&self, x: &Buffer, ranges: &[SliceRange]) -> Result<Buffer>;
 
-    /// `x` with `value` put around and between its elements.
+    /// `x` with `value`, which its dtype holds ([`DType::check_element`]), put around and between its elements.
     fn pad(&self, x: &Buffer, amounts: &[PadAmount], value: f64) -> Result<Buffer>;
 
     /// `parts` (at least one) joined along `axis`.
@@ -71,8 +71,29 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// `op(a, b)`, broadcasting, for floats; all but `Pow` for i64 (wrapping; division by zero gives 0) too.
     fn binary(&self, op: BinaryOp, a: &Buffer, b: &Buffer) -> Result<Buffer>;
 
+    /// `op(x, number)`, or `op(number, x)` with `number_first`, as [`Backend::binary`]: `number` is rounded to the type that
+    /// is computed in, which for halves is f32. Integers get one that they hold ([`DType::check_operand`]).
+    ///
+    /// This one fills a buffer; a backend with a kernel is faster.
+    fn binary_scalar(&self, op: BinaryOp, x: &Buffer, number: f64, number_first: bool) -> Result<Buffer> {
+        if x.dtype().size() == 2 {
+            let y = self.binary_scalar(op, &self.cast(x, DType::F32)?, number, number_first)?;
+            return self.cast(&y, x.dtype());
+        }
+        let number = self.fill(&Shape::scalar(), x.dtype(), number)?;
+        if number_first { self.binary(op, &number, x) } else { self.binary(op, x, &number) }
+    }
+
     /// `op(a, b)` as u8, broadcasting, for every dtype.
     fn compare(&self, op: CompareOp, a: &Buffer, b: &Buffer) -> Result<Buffer>;
+
+    /// `op(x, number)` as u8, with `number` rounded to the dtype of `x`. Integers get one that they hold
+    /// ([`DType::check_operand`]).
+    ///
+    /// This one fills a buffer; a backend with a kernel is faster.
+    fn compare_scalar(&self, op: CompareOp, x: &Buffer, number: f64) -> Result<Buffer> {
+        self.compare(op, x, &self.fill(&Shape::scalar(), x.dtype(), number)?)
+    }
 
     /// `a` where `condition` (u8) is not 0, `b` elsewhere; all three broadcast.
     fn select(&self, condition: &Buffer, a: &Buffer, b: &Buffer) -> Result<Buffer>;
@@ -314,6 +335,12 @@ pub trait Backend: Debug + Send + Sync + 'static {
 
     /// [`Backend::assign`] where `apply`, a u8 scalar, is not 0; where it is 0, nothing changes.
     fn assign_where(&self, _target: &mut Buffer, _source: &Buffer, _apply: &Buffer) -> Rim<()> {
+        Ok(None)
+    }
+
+    /// √Σx² over all elements of a float `x`, as an f64 scalar: exact squares, or scaled ones, which neither overflow nor
+    /// vanish; NaN if an element is, else ∞ if one is infinite.
+    fn norm(&self, _x: &Buffer) -> Rim<Buffer> {
         Ok(None)
     }
 

@@ -21,6 +21,7 @@ mod op;
 mod printable;
 pub mod profile;
 mod random;
+mod scalar;
 mod shape;
 mod window;
 

@@ -94,7 +94,9 @@ impl<O: Observer> Backend for Observed<O> {
         fn concat(parts: &[&Buffer], axis: usize) -> Result<Buffer>;
         fn unary(op: UnaryOp, x: &Buffer) -> Result<Buffer>;
         fn binary(op: BinaryOp, a: &Buffer, b: &Buffer) -> Result<Buffer>;
+        fn binary_scalar(op: BinaryOp, x: &Buffer, number: f64, number_first: bool) -> Result<Buffer>;
         fn compare(op: CompareOp, a: &Buffer, b: &Buffer) -> Result<Buffer>;
+        fn compare_scalar(op: CompareOp, x: &Buffer, number: f64) -> Result<Buffer>;
         fn select(condition: &Buffer, a: &Buffer, b: &Buffer) -> Result<Buffer>;
         fn reduce(op: ReduceOp, x: &Buffer, axes: &[usize]) -> Result<Buffer>;
         fn argmax(x: &Buffer, axis: usize) -> Result<Buffer>;
@@ -150,6 +152,7 @@ impl<O: Observer> Backend for Observed<O> {
         fn embedding(weight: &Buffer, index: &Buffer) -> Rim<Buffer>;
         fn embedding_grad(g: &Buffer, index: &Buffer, rows: usize) -> Rim<Buffer>;
         fn assign_where(target: &mut Buffer, source: &Buffer, apply: &Buffer) -> Rim<()>;
+        fn norm(x: &Buffer) -> Rim<Buffer>;
         fn all_finite(buffers: &[&Buffer]) -> Rim<Buffer>;
         fn adam_step(
             p: &mut Buffer, m: &mut Buffer, v: &mut Buffer, g: &Buffer, taken: &Buffer, apply: Option<&Buffer>,

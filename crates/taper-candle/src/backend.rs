@@ -265,6 +265,19 @@ impl Backend for CandleBackend {
         self.made("binary", &shape, a.dtype(), elementwise::binary(op, self.tensor(a)?, self.tensor(b)?))
     }
 
+    fn binary_scalar(&self, op: BinaryOp, x: &Buffer, number: f64, number_first: bool) -> Result<Buffer> {
+        self.number("binary_scalar", x, op != BinaryOp::Pow)?;
+        if x.dtype().size() == 2 {
+            let y = self.binary_scalar(op, &self.cast(x, DType::F32)?, number, number_first)?;
+            return self.cast(&y, x.dtype());
+        }
+        if let Some((factor, summand)) = elementwise::line(op, self.tensor(x)?, number, number_first) {
+            return self.like("binary_scalar", x, |x| x.affine(factor, summand));
+        }
+        let number = self.fill(&Shape::scalar(), x.dtype(), number)?;
+        if number_first { self.binary(op, &number, x) } else { self.binary(op, x, &number) }
+    }
+
     fn compare(&self, op: CompareOp, a: &Buffer, b: &Buffer) -> Result<Buffer> {
         let shape = a.shape().broadcast_with(b.shape(), "compare")?;
         self.made("compare", &shape, DType::U8, elementwise::compare(op, self.tensor(a)?, self.tensor(b)?))

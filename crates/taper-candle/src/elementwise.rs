@@ -67,6 +67,21 @@ pub(crate) fn binary(op: BinaryOp, a: &Tensor, b: &Tensor) -> CandleResult<Tenso
     }
 }
 
+/// Factor and summand of the line that `op(x, number)` or `op(number, x)` is, bit by bit, in f32 and f64.
+pub(crate) fn line(op: BinaryOp, x: &Tensor, number: f64, number_first: bool) -> Option<(f64, f64)> {
+    if !matches!(x.dtype(), CandleDType::F32 | CandleDType::F64) {
+        return None;
+    }
+    match op {
+        BinaryOp::Add => Some((1.0, number)),
+        BinaryOp::Sub if number_first => Some((-1.0, number)),
+        BinaryOp::Sub => Some((1.0, -number)),
+        // −0 leaves a product of 0 its sign.
+        BinaryOp::Mul => Some((number, -0.0)),
+        _ => None,
+    }
+}
+
 /// `op(a, b)` as u8, broadcasting.
 pub(crate) fn compare(op: CompareOp, a: &Tensor, b: &Tensor) -> CandleResult<Tensor> {
     let shape = a.shape().broadcast_shape_binary_op(b.shape(), "compare")?;

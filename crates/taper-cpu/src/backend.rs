@@ -2,7 +2,7 @@
 
 use crate::{
     CpuBackend, activation, argmax, avg_pool, batch_norm, binary, conv_block, conv2d, cross_entropy, dropout, finite,
-    index, layer_norm, linear, matmul, max_pool, optimiser, pad, reduce, softmax, transfer, unary, views,
+    index, layer_norm, linear, matmul, max_pool, norm, optimiser, pad, reduce, softmax, transfer, unary, views,
 };
 use taper_backend::{
     Activation, AdamSpec, Backend, BinaryOp, Buffer, CompareOp, Conv2dSpec, CrossEntropySpec, DType, Distribution,
@@ -75,8 +75,16 @@ impl Backend for CpuBackend {
         binary::binary(self, op, a, b)
     }
 
+    fn binary_scalar(&self, op: BinaryOp, x: &Buffer, number: f64, number_first: bool) -> Result<Buffer> {
+        binary::binary_scalar(self, op, x, number, number_first)
+    }
+
     fn compare(&self, op: CompareOp, a: &Buffer, b: &Buffer) -> Result<Buffer> {
         binary::compare(self, op, a, b)
+    }
+
+    fn compare_scalar(&self, op: CompareOp, x: &Buffer, number: f64) -> Result<Buffer> {
+        binary::compare_scalar(self, op, x, number)
     }
 
     fn select(&self, condition: &Buffer, a: &Buffer, b: &Buffer) -> Result<Buffer> {
@@ -290,6 +298,10 @@ impl Backend for CpuBackend {
 
     fn assign_where(&self, target: &mut Buffer, source: &Buffer, apply: &Buffer) -> Rim<()> {
         optimiser::assign_where(self, target, source, apply)
+    }
+
+    fn norm(&self, x: &Buffer) -> Rim<Buffer> {
+        norm::norm(self, x)
     }
 
     fn all_finite(&self, buffers: &[&Buffer]) -> Rim<Buffer> {

@@ -1,11 +1,12 @@
 //! `z = f(x, y)`, comparisons and choices, element by element, with broadcasting.
 
-use crate::elementwise::{map2, map3};
+use crate::elementwise::{map1, map2, map3};
 use crate::isa::multiversion;
 use crate::math::Float;
 use crate::storage::{Stored, for_dtype, for_float};
+use crate::unary::{Function, apply};
 use crate::{CpuBackend, transfer};
-use taper_backend::{BinaryOp, Buffer, CompareOp, DType, Result};
+use taper_backend::{BinaryOp, Buffer, CompareOp, DType, Element, Result};
 
 /// A function of two numbers.
 pub(crate) trait Function2<T>: Copy + Send + Sync {
@@ -38,8 +39,41 @@ macro_rules! functions {
                 })*
             }
         }
+
+        fn scalar_kernel<T: Float>(cpu: &CpuBackend, op: BinaryOp, x: &Buffer, number: T, first: bool) -> Result<Buffer> {
+            match op {
+                $(BinaryOp::$name => {
+                    #[derive(Clone, Copy)]
+                    struct First<T>(T);
+                    impl<T: Float> Function<T> for First<T> {
+                        #[inline(always)]
+                        fn at(self, $b: T) -> T {
+                            let $a = self.0;
+                            $body
+                        }
+                    }
+                    #[derive(Clone, Copy)]
+                    struct Second<T>(T);
+                    impl<T: Float> Function<T> for Second<T> {
+                        #[inline(always)]
+                        fn at(self, $a: T) -> T {
+                            let $b = self.0;
+                            $body
+                        }
+                    }
+                    if first && !COMMUTES.contains(&op) {
+                        map1::<T, T>(cpu, x, &|x, y| apply(cpu.isa(), First(number), x, y))
+                    } else {
+                        map1::<T, T>(cpu, x, &|x, y| apply(cpu.isa(), Second(number), x, y))
+                    }
+                })*
+            }
+        }
     };
 }
+
+/// What needs no kernel of its own for a number in front.
+const COMMUTES: [BinaryOp; 4] = [BinaryOp::Add, BinaryOp::Mul, BinaryOp::Maximum, BinaryOp::Minimum];
 
 functions! {
     Add: a, b => a + b,
@@ -62,8 +96,60 @@ pub(crate) fn binary(cpu: &CpuBackend, op: BinaryOp, a: &Buffer, b: &Buffer) -> 
     }
 }
 
-fn integers(cpu: &CpuBackend, op: BinaryOp, a: &Buffer, b: &Buffer) -> Result<Buffer> {
-    let f: fn(i64, i64) -> i64 = match op {
+pub(crate) fn binary_scalar(
+    cpu: &CpuBackend,
+    op: BinaryOp,
+    x: &Buffer,
+    number: f64,
+    number_first: bool,
+) -> Result<Buffer> {
+    match x.dtype() {
+        DType::F16 | DType::BF16 => {
+            let y = binary_scalar(cpu, op, &transfer::cast(cpu, x, DType::F32)?, number, number_first)?;
+            transfer::cast(cpu, &y, x.dtype())
+        }
+        DType::I64 => {
+            let (f, number) = (integer(cpu, op)?, number as i64);
+            map1::<i64, i64>(cpu, x, &|x, y| {
+                y.iter_mut().zip(x).for_each(|(y, &x)| *y = if number_first { f(number, x) } else { f(x, number) });
+            })
+        }
+        dtype => for_float!(dtype, T => {
+            let number = T::of(number);
+            if op == BinaryOp::Pow && !number_first && let Some(y) = small_power::<T>(cpu, x, number) {
+                return y;
+            }
+            scalar_kernel::<T>(cpu, op, x, number, number_first)
+        }, else Err(cpu.unsupported(name(op), dtype))),
+    }
+}
+
+/// x², x³ and 1 / x, which are products and a quotient.
+fn small_power<T: Float>(cpu: &CpuBackend, x: &Buffer, exponent: T) -> Option<Result<Buffer>> {
+    macro_rules! power {
+        ($x:ident => $body:expr) => {{
+            #[derive(Clone, Copy)]
+            struct F;
+            impl<T: Float> Function<T> for F {
+                #[inline(always)]
+                fn at(self, $x: T) -> T {
+                    $body
+                }
+            }
+            Some(map1::<T, T>(cpu, x, &|x, y| apply(cpu.isa(), F, x, y)))
+        }};
+    }
+    match exponent.wide() {
+        2.0 => power!(x => x * x),
+        3.0 => power!(x => x * x * x),
+        -1.0 => power!(x => T::ONE / x),
+        _ => None,
+    }
+}
+
+/// What `op` computes of two integers.
+fn integer(cpu: &CpuBackend, op: BinaryOp) -> Result<fn(i64, i64) -> i64> {
+    Ok(match op {
         BinaryOp::Add => i64::wrapping_add,
         BinaryOp::Sub => i64::wrapping_sub,
         BinaryOp::Mul => i64::wrapping_mul,
@@ -71,7 +157,11 @@ fn integers(cpu: &CpuBackend, op: BinaryOp, a: &Buffer, b: &Buffer) -> Result<Bu
         BinaryOp::Maximum => i64::max,
         BinaryOp::Minimum => i64::min,
         BinaryOp::Pow => return Err(cpu.unsupported(name(op), DType::I64)),
-    };
+    })
+}
+
+fn integers(cpu: &CpuBackend, op: BinaryOp, a: &Buffer, b: &Buffer) -> Result<Buffer> {
+    let f = integer(cpu, op)?;
     map2::<i64, i64, i64>(cpu, name(op), a, b, &|a, b, y| {
         y.iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| *y = f(a, b));
     })
@@ -86,6 +176,28 @@ pub(crate) fn compare(cpu: &CpuBackend, op: CompareOp, a: &Buffer, b: &Buffer) -
         CompareOp::Gt => comparison::<T>(cpu, a, b, |a, b| a > b),
         CompareOp::Ge => comparison::<T>(cpu, a, b, |a, b| a >= b),
     })
+}
+
+pub(crate) fn compare_scalar(cpu: &CpuBackend, op: CompareOp, x: &Buffer, number: f64) -> Result<Buffer> {
+    for_dtype!(x.dtype(), T => {
+        let number = T::from_f64(number);
+        match op {
+            CompareOp::Eq => scalar_comparison::<T>(cpu, x, |x| x == number),
+            CompareOp::Ne => scalar_comparison::<T>(cpu, x, |x| x != number),
+            CompareOp::Lt => scalar_comparison::<T>(cpu, x, |x| x < number),
+            CompareOp::Le => scalar_comparison::<T>(cpu, x, |x| x <= number),
+            CompareOp::Gt => scalar_comparison::<T>(cpu, x, |x| x > number),
+            CompareOp::Ge => scalar_comparison::<T>(cpu, x, |x| x >= number),
+        }
+    })
+}
+
+fn scalar_comparison<T: Stored>(
+    cpu: &CpuBackend,
+    x: &Buffer,
+    holds: impl Fn(T) -> bool + Send + Sync,
+) -> Result<Buffer> {
+    map1::<T, u8>(cpu, x, &|x, y| y.iter_mut().zip(x).for_each(|(y, &x)| *y = u8::from(holds(x))))
 }
 
 fn comparison<T: Stored>(

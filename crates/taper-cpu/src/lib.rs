@@ -42,6 +42,7 @@ mod math;
 mod matmul;
 mod max_pool;
 mod memory;
+mod norm;
 mod optimiser;
 mod options;
 mod pad;

@@ -21,9 +21,11 @@ impl Tensor {
         Ok(Self::constant(device.upload(data, &shape)?, device))
     }
 
-    /// `value` everywhere.
+    /// `value` everywhere. An error when the dtype does not hold it: integers take whole numbers in their range, up to
+    /// 2⁵³ − 1 on either side of 0, floats all but finite numbers that would become infinite.
     pub fn full(value: f64, shape: impl Into<Shape>, dtype: DType, device: &Device) -> Result<Self> {
         let shape = shape.into();
+        dtype.check_element("full", value)?;
         check::size("full", &shape, dtype)?;
         Ok(Self::constant(device.fill(&shape, dtype, value)?, device))
     }
@@ -59,8 +61,9 @@ impl Tensor {
         Self::from_host(self.to_host()?, self.shape(), device)
     }
 
-    /// `value` with this tensor's dtype and device, as a scalar that broadcasts.
+    /// `value`, rounded to this tensor's dtype, on its device: a scalar that broadcasts.
     pub(crate) fn scalar_like(&self, value: f64) -> Result<Self> {
-        Self::full(value, Shape::scalar(), self.dtype(), self.device())
+        self.dtype().check_operand("full", value)?;
+        Ok(Self::constant(self.device().fill(&Shape::scalar(), self.dtype(), value)?, self.device()))
     }
 }

@@ -52,9 +52,11 @@ pub fn cases(run: &mut Run) {
     }
     for op in BINARY {
         binary(run, op);
+        binary_scalar(run, op);
     }
     for op in COMPARE {
         compare(run, op);
+        compare_scalar(run, op);
     }
     select(run);
 }
@@ -156,6 +158,96 @@ fn binary(run: &mut Run, op: BinaryOp) {
             case.check(Bound::Exact, &[x, y], |d, x| Ok(vec![d.binary(op, &x[0], &x[1])?]));
         });
     }
+}
+
+fn binary_scalar(run: &mut Run, op: BinaryOp) {
+    let bound = match op {
+        BinaryOp::Maximum | BinaryOp::Minimum => Bound::Exact,
+        BinaryOp::Pow => Bound::Function,
+        _ => Bound::Rounded,
+    };
+    let shapes: [&[usize]; 6] = [&[], &[5], &[0, 3], &[17, 33], &[2, 3, 4, 5], &[300, 257]];
+    // Each what f32 holds, so that the twin, which computes in f64, means the same number.
+    for dtype in NUMBERS {
+        let bound = if dtype == DType::I64 { Bound::Exact } else { bound };
+        for (i, number) in [2.0f64, -3.0, 0.75, -1.0, 3.0, 0.5, -0.625, 1.0, 0.0].into_iter().enumerate() {
+            if dtype == DType::I64 && (op == BinaryOp::Pow || number.fract() != 0.0) {
+                continue;
+            }
+            for (j, shape) in shapes.iter().enumerate().filter(|(j, _)| *j < 5 || i < 2 && dtype == DType::F32) {
+                let (form, first) = (Form::nth(i + j), (i + j).is_multiple_of(2));
+                if first && number <= 0.0 && op == BinaryOp::Pow {
+                    continue; // no power of it is a number
+                }
+                let order = if first { "first" } else { "second" };
+                run.case("binary_scalar", dtype, format!("{op:?} {shape:?} {form:?}, {number} {order}"), |case| {
+                    if number == 0.0 {
+                        case.special();
+                    }
+                    let (low, high) = if op == BinaryOp::Pow { (0.2, 3.0) } else { (-9.0, 9.0) };
+                    let x = case.uniform(*shape, low, high).form(form);
+                    case.check(bound, &[x], |d, x| Ok(vec![d.binary_scalar(op, &x[0], number, first)?]));
+                });
+            }
+        }
+    }
+    let special = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0, -0.0, 1.0, -1.0, 2.0, -2.0, 0.5, 3.0];
+    for dtype in FLOATS {
+        for (number, first) in special.into_iter().flat_map(|number| [(number, false), (number, true)]) {
+            run.case("binary_scalar", dtype, format!("{op:?} of special values, {number:?}, first {first}"), |case| {
+                case.special();
+                let x = Value::new([11], &special, dtype);
+                case.check(bound, &[x], |d, x| Ok(vec![d.binary_scalar(op, &x[0], number, first)?]));
+            });
+        }
+    }
+    for dtype in [DType::F16, DType::BF16] {
+        run.case("binary_scalar", dtype, format!("{op:?} with what only f32 holds"), |case| {
+            case.special();
+            let (number, x) = (f64::from(1e-6f32), Value::new([3], &[0.5, 2.0, 1e-6], dtype));
+            case.check(Bound::Function, &[x], |d, x| Ok(vec![d.binary_scalar(op, &x[0], number, false)?]));
+        });
+    }
+    if op != BinaryOp::Pow {
+        run.case("binary_scalar", DType::I64, format!("{op:?} extremes"), |case| {
+            let values = vec![0, 1, -1, 7, -7, i64::MAX, i64::MIN, (1 << 53) + 1];
+            let x = Value::integers([8], values);
+            case.check(Bound::Exact, &[x], |d, x| {
+                let number = ((1i64 << 53) - 1) as f64;
+                let with = |number, first| d.binary_scalar(op, &x[0], number, first);
+                Ok(vec![with(number, false)?, with(number, true)?, with(0.0, false)?, with(-1.0, false)?])
+            });
+        });
+    }
+}
+
+fn compare_scalar(run: &mut Run, op: CompareOp) {
+    for dtype in ALL {
+        for (i, shape) in [&[][..], &[0, 3], &[5], &[2, 3, 4, 5], &[17, 33]].into_iter().enumerate() {
+            let form = Form::nth(i);
+            run.case("compare_scalar", dtype, format!("{op:?} {shape:?} {form:?}"), |case| {
+                let drawn = case.uniform(shape, 0.0, 4.0);
+                let whole = drawn.f64().iter().map(|x| x.floor()).collect::<Vec<_>>();
+                let x = Value::new(shape, &whole, dtype).form(form);
+                case.check(Bound::Exact, &[x], |d, x| Ok(vec![d.compare_scalar(op, &x[0], 2.0)?]));
+            });
+        }
+    }
+    for dtype in FLOATS {
+        run.case("compare_scalar", dtype, format!("{op:?} special values, and what is rounded"), |case| {
+            case.special();
+            let x = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0, -0.0, 0.1, 1.0];
+            let x = Value::new([7], &x, dtype);
+            case.check(Bound::Exact, &[x], |d, x| {
+                let numbers = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 0.1, 1e300];
+                numbers.into_iter().map(|number| d.compare_scalar(op, &x[0], number)).collect()
+            });
+        });
+    }
+    run.case("compare_scalar", DType::I64, format!("{op:?} beyond f64"), |case| {
+        let x = Value::integers([5], vec![(1 << 53) - 1, 1 << 53, (1 << 53) + 1, i64::MIN, i64::MAX]);
+        case.check(Bound::Exact, &[x], |d, x| Ok(vec![d.compare_scalar(op, &x[0], ((1i64 << 53) - 1) as f64)?]));
+    });
 }
 
 fn compare(run: &mut Run, op: CompareOp) {

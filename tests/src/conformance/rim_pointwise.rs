@@ -35,7 +35,42 @@ pub fn cases(run: &mut Run) {
         softmaxes(run, dtype);
         dropouts(run, dtype);
     }
+    norms(run);
     all_finite(run);
+}
+
+fn norms(run: &mut Run) {
+    for dtype in FLOATS {
+        for (i, shape) in SHAPES.iter().copied().chain([&[300, 257][..]]).enumerate() {
+            let form = Form::nth(i);
+            run.case("norm", dtype, format!("{shape:?} {form:?}"), |case| {
+                let x = case.uniform(shape, -9.0, 9.0).form(form);
+                norm(case, x);
+            });
+        }
+        let large: &[f64] = match dtype {
+            DType::F16 => &[6e4, -5e4, 6e4],
+            DType::F64 => &[1e300, -2e300, 1e-300],
+            _ => &[3e38, -2e38, 1e-38],
+        };
+        for (i, values) in [large, &[1e-7, -2e-7], &[0.0, -0.0], &[1.0, f64::INFINITY], &[f64::NAN]].iter().enumerate()
+        {
+            run.case("norm", dtype, format!("special values {i}"), |case| {
+                case.special();
+                norm(case, Value::new([values.len()], values, dtype));
+            });
+        }
+    }
+}
+
+fn norm(case: &mut super::Case, x: Value) {
+    let values = x.f64();
+    let largest = values.iter().fold(0.0f64, |largest, x| largest.max(x.abs()));
+    let scale = if largest > 0.0 && largest.is_finite() { largest } else { 1.0 };
+    let norm = values.iter().map(|x| (x / scale).powi(2)).sum::<f64>().sqrt() * scale;
+    let mut due = Expected::new(taper_backend::Shape::scalar(), vec![norm]);
+    due.dtype = Some(DType::F64);
+    case.check_rim(Bound::Sum(values.len().max(1)), &[x], vec![due], |d, x| Ok(d.norm(&x[0])?.map(|y| vec![y])));
 }
 
 fn activations(run: &mut Run, dtype: DType, f: Activation, shape: &[usize], (low, high): (f64, f64), form: Form) {

@@ -65,22 +65,44 @@ pub fn binary(op: BinaryOp, a: &Buffer, b: &Buffer) -> Result<Buffer> {
     let shape = a.shape().broadcast_with(b.shape(), "binary")?;
     let pairs = pairs(&shape, a, b);
     if a.dtype() == DType::I64 {
-        let f: fn(i64, i64) -> i64 = match op {
-            BinaryOp::Add => i64::wrapping_add,
-            BinaryOp::Sub => i64::wrapping_sub,
-            BinaryOp::Mul => i64::wrapping_mul,
-            BinaryOp::Div => |x, y| if y == 0 { 0 } else { x.wrapping_div(y) },
-            BinaryOp::Maximum => i64::max,
-            BinaryOp::Minimum => i64::min,
-            BinaryOp::Pow => return Err(unsupported("binary", DType::I64)),
-        };
-        let (a, b) = (integers(a)?, integers(b)?);
+        let (f, a, b) = (of_integers(op)?, integers(a)?, integers(b)?);
         return Ok(buffer(&shape, HostData::I64(pairs.map(|(i, j)| f(a[i], b[j])).collect())));
     }
     if !a.dtype().is_float() {
         return Err(unsupported("binary", a.dtype()));
     }
-    let f: fn(f64, f64) -> f64 = match op {
+    let (f, dtype, x, y) = (of_floats(op), a.dtype(), values(a)?, values(b)?);
+    Ok(rounded(&shape, &pairs.map(|(i, j)| f(x[i], y[j])).collect::<Vec<_>>(), dtype))
+}
+
+pub fn binary_scalar(op: BinaryOp, x: &Buffer, number: f64, number_first: bool) -> Result<Buffer> {
+    if x.dtype() == DType::I64 {
+        let (f, number) = (of_integers(op)?, number as i64);
+        let of = |&x: &i64| if number_first { f(number, x) } else { f(x, number) };
+        return Ok(buffer(x.shape(), HostData::I64(integers(x)?.iter().map(of).collect())));
+    }
+    if !x.dtype().is_float() {
+        return Err(unsupported("binary_scalar", x.dtype()));
+    }
+    let f = of_floats(op);
+    let of = |x: f64| if number_first { f(number, x) } else { f(x, number) };
+    Ok(rounded(x.shape(), &values(x)?.into_iter().map(of).collect::<Vec<_>>(), x.dtype()))
+}
+
+fn of_integers(op: BinaryOp) -> Result<fn(i64, i64) -> i64> {
+    Ok(match op {
+        BinaryOp::Add => i64::wrapping_add,
+        BinaryOp::Sub => i64::wrapping_sub,
+        BinaryOp::Mul => i64::wrapping_mul,
+        BinaryOp::Div => |x, y| if y == 0 { 0 } else { x.wrapping_div(y) },
+        BinaryOp::Maximum => i64::max,
+        BinaryOp::Minimum => i64::min,
+        BinaryOp::Pow => return Err(unsupported("binary", DType::I64)),
+    })
+}
+
+fn of_floats(op: BinaryOp) -> fn(f64, f64) -> f64 {
+    match op {
         BinaryOp::Add => |x, y| x + y,
         BinaryOp::Sub => |x, y| x - y,
         BinaryOp::Mul => |x, y| x * y,
@@ -88,9 +110,7 @@ pub fn binary(op: BinaryOp, a: &Buffer, b: &Buffer) -> Result<Buffer> {
         BinaryOp::Pow => f64::powf,
         BinaryOp::Maximum => |x, y| if x.is_nan() || x > y { x } else { y },
         BinaryOp::Minimum => |x, y| if x.is_nan() || x < y { x } else { y },
-    };
-    let (dtype, x, y) = (a.dtype(), values(a)?, values(b)?);
-    Ok(rounded(&shape, &pairs.map(|(i, j)| f(x[i], y[j])).collect::<Vec<_>>(), dtype))
+    }
 }
 
 /// For every element of the broadcast `shape`, the positions in `a` and `b`.
@@ -100,17 +120,28 @@ fn pairs(shape: &Shape, a: &Buffer, b: &Buffer) -> impl Iterator<Item = (usize, 
     coordinates(shape).map(move |at| (of(&a, &at), of(&b, &at)))
 }
 
+fn holds<T: PartialOrd>(op: CompareOp, x: T, y: T) -> u8 {
+    u8::from(match op {
+        CompareOp::Eq => x == y,
+        CompareOp::Ne => x != y,
+        CompareOp::Lt => x < y,
+        CompareOp::Le => x <= y,
+        CompareOp::Gt => x > y,
+        CompareOp::Ge => x >= y,
+    })
+}
+
+pub fn compare_scalar(op: CompareOp, x: &Buffer, number: f64) -> Result<Buffer> {
+    let z: Vec<u8> = if x.dtype() == DType::I64 {
+        integers(x)?.iter().map(|&x| holds(op, x, number as i64)).collect()
+    } else {
+        let number = HostData::from_f64(&[number], x.dtype()).to_f64()[0];
+        values(x)?.into_iter().map(|x| holds(op, x, number)).collect()
+    };
+    Ok(buffer(x.shape(), HostData::U8(z)))
+}
+
 pub fn compare(op: CompareOp, a: &Buffer, b: &Buffer) -> Result<Buffer> {
-    fn holds<T: PartialOrd>(op: CompareOp, x: T, y: T) -> u8 {
-        u8::from(match op {
-            CompareOp::Eq => x == y,
-            CompareOp::Ne => x != y,
-            CompareOp::Lt => x < y,
-            CompareOp::Le => x <= y,
-            CompareOp::Gt => x > y,
-            CompareOp::Ge => x >= y,
-        })
-    }
     let shape = a.shape().broadcast_with(b.shape(), "compare")?;
     let pairs = pairs(&shape, a, b);
     let z: Vec<u8> = if a.dtype() == DType::I64 {

@@ -1,4 +1,4 @@
-//! A backend that is slow and obvious: the contract's required methods and nothing more, every float computed in f64
+//! A backend that is slow and obvious: the contract's required methods, what has a number for an operand, and nothing more, every float computed in f64
 //! and rounded to its dtype at the end, data always dense and row-major. Other backends are compared with it, and a
 //! new one can start as a copy of it.
 
@@ -99,8 +99,16 @@ impl Backend for ToyBackend {
         elementwise::binary(op, a, b)
     }
 
+    fn binary_scalar(&self, op: BinaryOp, x: &Buffer, number: f64, number_first: bool) -> Result<Buffer> {
+        elementwise::binary_scalar(op, x, number, number_first)
+    }
+
     fn compare(&self, op: CompareOp, a: &Buffer, b: &Buffer) -> Result<Buffer> {
         elementwise::compare(op, a, b)
+    }
+
+    fn compare_scalar(&self, op: CompareOp, x: &Buffer, number: f64) -> Result<Buffer> {
+        elementwise::compare_scalar(op, x, number)
     }
 
     fn select(&self, condition: &Buffer, a: &Buffer, b: &Buffer) -> Result<Buffer> {

@@ -1,6 +1,6 @@
 //! z = a + b, with broadcasting. dz/da = 1, dz/db = 1: the walk sums a gradient back to its input's shape.
 
-use super::shorthand::binary;
+use super::shorthand::{binary, binary_scalar};
 use crate::Tensor;
 use crate::gradcheck::Case;
 use crate::pending::Pending;
@@ -20,9 +20,10 @@ impl Tensor {
         }))
     }
 
-    /// x + c for a number c.
+    /// x + c for a number c, which for integers is a whole one.
     pub fn add_scalar(&self, c: f64) -> Result<Tensor> {
-        self.add(&self.scalar_like(c)?)
+        let z = binary_scalar("add_scalar", BinaryOp::Add, self, c, false)?;
+        Ok(Tensor::record("add_scalar", z, &[self], || Rule::tensors(|g, _| Ok(vec![Some(g.clone())]))))
     }
 }
 

@@ -103,7 +103,7 @@ fn with_distributions(x: &Tensor, rows: &Tensor, target: &Tensor, options: &Cros
     }
     let losses = terms.sum(&[-1], false)?.neg()?;
     match options.reduction {
-        Reduction::Mean => losses.sum_all()?.div(&losses.scalar_like(count as f64)?),
+        Reduction::Mean => losses.sum_all()?.div_scalar(count as f64),
         Reduction::Sum => losses.sum_all(),
         Reduction::None if x.shape().rank() < 2 => losses.sum_all(),
         Reduction::None => losses.reshape([&x.shape()[..1], &x.shape()[2..]].concat()),

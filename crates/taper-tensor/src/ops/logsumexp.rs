@@ -13,7 +13,7 @@ impl Tensor {
         // Any constant m gives the same value and gradient; an infinite one would give ∞ − ∞.
         let m = no_grad(|| {
             let m = self.max(axes, true)?;
-            m.abs()?.eq(&self.scalar_like(f64::INFINITY)?)?.select(&self.scalar_like(0.0)?, &m)
+            m.abs()?.eq_scalar(f64::INFINITY)?.select(&self.scalar_like(0.0)?, &m)
         })?;
         let y = self.sub(&m)?.exp()?.sum(axes, true)?.log()?.add(&m)?;
         if keepdim { Ok(y) } else { y.without_axes(&self.shape().axes("logsumexp", axes)?) }

@@ -15,7 +15,7 @@ impl Tensor {
             // Sum and count of a half may be larger than a half can be; their quotient is not.
             return self.cast(DType::F32)?.mean(axes, keepdim)?.cast(self.dtype());
         }
-        self.sum(axes, keepdim)?.div(&self.scalar_like(count as f64)?)
+        self.sum(axes, keepdim)?.div_scalar(count as f64)
     }
 
     /// The mean of all elements, a scalar.

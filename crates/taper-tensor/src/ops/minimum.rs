@@ -1,7 +1,7 @@
 //! z = min(a, b), with broadcasting. The gradient goes to the smaller; of equals each gets half, as in PyTorch.
 
 use super::maximum::share;
-use super::shorthand::binary;
+use super::shorthand::{binary, binary_scalar};
 use crate::Tensor;
 use crate::gradcheck::Case;
 use crate::tape::Rule;
@@ -20,6 +20,16 @@ impl Tensor {
             })
         }))
     }
+
+    /// The smaller of x and a number c, which for integers is a whole one; NaN if either is. Where both are equal x gets
+    /// half the gradient.
+    pub fn minimum_scalar(&self, c: f64) -> Result<Tensor> {
+        let z = binary_scalar("minimum_scalar", BinaryOp::Minimum, self, c, false)?;
+        Ok(Tensor::record("minimum_scalar", z, &[self], || {
+            let x = self.clone();
+            Rule::tensors(move |g, _| Ok(vec![Some(share(g, &x.gt_scalar(c)?, &x.eq_scalar(c)?)?)]))
+        }))
+    }
 }
 
 pub(super) fn cases() -> Vec<Case> {
@@ -27,6 +37,10 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("same shapes", |x| x[0].minimum(&x[1])).input([2, 3]).input([2, 3]),
         Case::new("a row", |x| x[0].minimum(&x[1])).input([4, 3]).input([3]),
         Case::new("both broadcast", |x| x[0].minimum(&x[1])).input([2, 1, 3]).input([4, 1]),
+        Case::new("a number", |x| x[0].minimum_scalar(0.5)).values([3], vec![-1.0, 0.2, 0.9]),
+        Case::new("a number, equal", |x| x[0].minimum_scalar(0.5))
+            .values([3], vec![0.0, 0.5, 1.0])
+            .subgradient(0, vec![1.0, 0.5, 0.0]),
         Case::new("equals get half each", |x| x[0].minimum(&x[1]))
             .values([3], vec![1.0, 2.0, 0.0])
             .values([3], vec![1.0, 0.0, 2.0])

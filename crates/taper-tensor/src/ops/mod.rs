@@ -58,6 +58,7 @@ operations! {
     mul,
     neg,
     nll_loss,
+    norm_all,
     pad,
     permute,
     pow,

@@ -1,6 +1,6 @@
 //! z = a · b, with broadcasting. dz/da = b, dz/db = a.
 
-use super::shorthand::binary;
+use super::shorthand::{binary, binary_scalar};
 use crate::Tensor;
 use crate::gradcheck::Case;
 use crate::tape::Rule;
@@ -18,9 +18,11 @@ impl Tensor {
         }))
     }
 
-    /// c · x for a number c.
+    /// c · x for a number c, which for integers is a whole one.
     pub fn mul_scalar(&self, c: f64) -> Result<Tensor> {
-        self.mul(&self.scalar_like(c)?)
+        let z = binary_scalar("mul_scalar", BinaryOp::Mul, self, c, false)?;
+        let rule = move || Rule::tensors(move |g: &Tensor, _: &[bool]| Ok(vec![Some(g.mul_scalar(c)?)]));
+        Ok(Tensor::record("mul_scalar", z, &[self], rule))
     }
 }
 

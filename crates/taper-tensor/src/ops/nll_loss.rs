@@ -140,7 +140,7 @@ impl Targets {
 /// `class` as a scalar beside `target`.
 fn class_like(target: &Tensor, class: i64) -> Result<Tensor> {
     // A fill takes f64, which holds every class there may be, but not every i64.
-    if class as f64 as i64 == class {
+    if target.dtype().check_operand("nll_loss", class as f64).is_ok() {
         target.scalar_like(class as f64)
     } else {
         Tensor::from_vec(vec![class], [], target.device())

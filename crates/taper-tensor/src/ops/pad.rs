@@ -7,7 +7,7 @@ use crate::tape::Rule;
 use taper_backend::{Error, PadAmount, Result, Shape, SliceRange};
 
 impl Tensor {
-    /// `value` in front of, behind and between the elements of each dimension; one amount for each.
+    /// `value`, which the dtype must hold, in front of, behind and between the elements of each dimension; one amount for each.
     pub fn pad(&self, amounts: &[PadAmount], value: f64) -> Result<Tensor> {
         let shape = self.shape();
         if amounts.len() != shape.rank() {
@@ -18,6 +18,7 @@ impl Tensor {
         let padded = padded
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| Error::argument("pad", format!("{amounts:?} around {shape} is more than can be counted")))?;
+        self.dtype().check_element("pad", value)?;
         check::size("pad", &Shape::from(padded), self.dtype())?;
         let y = self.device().pad(self.buffer()?, amounts, value)?;
         Ok(Tensor::record("pad", y, &[self], || {

@@ -2,7 +2,7 @@
 //!
 //! Where a = 0 two limits are fixed, as in PyTorch: d(a⁰)/da = 0, and d(0ᵇ)/db = 0 for b ≥ 0.
 
-use super::shorthand::binary;
+use super::shorthand::{binary, binary_scalar};
 use crate::Tensor;
 use crate::check;
 use crate::gradcheck::Case;
@@ -17,14 +17,14 @@ impl Tensor {
         Ok(Tensor::record("pow", z, &[self, exponent], || {
             let (a, b) = (self.clone(), exponent.clone());
             Rule::tensors(move |g, needs| {
-                let (zero, one) = (a.scalar_like(0.0)?, a.scalar_like(1.0)?);
+                let one = a.scalar_like(1.0)?;
                 // Both limits come from putting 1 in place of what would give 0 · ∞.
                 let of_a = || {
-                    let lower = b.eq(&zero)?.select(&a.eq(&zero)?.select(&one, &b)?, &b)?.sub(&one)?;
+                    let lower = b.eq_scalar(0.0)?.select(&a.eq_scalar(0.0)?.select(&one, &b)?, &b)?.add_scalar(-1.0)?;
                     g.mul(&b)?.mul(&a.pow(&lower)?)
                 };
                 let of_b = || {
-                    let base = a.eq(&zero)?.select(&b.ge(&zero)?.select(&one, &a)?, &a)?;
+                    let base = a.eq_scalar(0.0)?.select(&b.ge_scalar(0.0)?.select(&one, &a)?, &a)?;
                     g.mul(&a.pow(&b)?)?.mul(&base.log()?)
                 };
                 Ok(vec![needs[0].then(of_a).transpose()?, needs[1].then(of_b).transpose()?])
@@ -38,7 +38,7 @@ impl Tensor {
         if c == 0.0 {
             return Tensor::ones(self.shape(), self.dtype(), self.device());
         }
-        let z = binary("pow_scalar", BinaryOp::Pow, self, &self.scalar_like(c)?)?;
+        let z = binary_scalar("pow_scalar", BinaryOp::Pow, self, c, false)?;
         Ok(Tensor::record("pow_scalar", z, &[self], || {
             let x = self.clone();
             Rule::tensors(move |g, _| Ok(vec![Some(g.mul(&x.pow_scalar(c - 1.0)?.mul_scalar(c)?)?)]))

@@ -1,4 +1,4 @@
-//! y = 1 / x. dy/dx = −y².
+//! y = 1 / x. dy/dx = −y², a factor at a time: the square alone would overflow or vanish sooner than the product.
 
 use super::shorthand::{again, unary};
 use crate::Tensor;
@@ -14,7 +14,7 @@ impl Tensor {
             let x = self.clone();
             Rule::tensors(move |g, _| {
                 let y = again(g, &y, || x.recip())?;
-                Ok(vec![Some(g.mul(&y.mul(&y)?.neg()?)?)])
+                Ok(vec![Some(g.mul(&y)?.mul(&y)?.neg()?)])
             })
         }))
     }

@@ -17,6 +17,18 @@ pub(crate) fn binary(name: &'static str, op: BinaryOp, a: &Tensor, b: &Tensor) -
     a.device().binary(op, a.buffer()?, b.buffer()?)
 }
 
+/// `op(x, number)`, or `op(number, x)` with `number_first`, after the checks. Not recorded.
+pub(crate) fn binary_scalar(
+    name: &'static str,
+    op: BinaryOp,
+    x: &Tensor,
+    number: f64,
+    number_first: bool,
+) -> Result<Buffer> {
+    x.dtype().check_operand(name, number)?;
+    x.device().binary_scalar(op, x.buffer()?, number, number_first)
+}
+
 /// `op(x)` for floats, after the checks. Not recorded.
 pub(crate) fn unary(name: &'static str, op: UnaryOp, x: &Tensor) -> Result<Buffer> {
     check::float(name, x)?;

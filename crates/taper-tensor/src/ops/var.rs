@@ -21,7 +21,7 @@ impl Tensor {
         }
         let centred = self.sub(&self.mean(axes, true)?)?;
         let squares = centred.mul(&centred)?.sum(axes, keepdim)?;
-        squares.div(&self.scalar_like((count - correction) as f64)?)
+        squares.div_scalar((count - correction) as f64)
     }
 }
 
