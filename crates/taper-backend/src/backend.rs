@@ -32,8 +32,8 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// A buffer with `value`, which the dtype holds ([`DType::check_element`]), everywhere.
     fn fill(&self, shape: &Shape, dtype: DType, value: f64) -> Result<Buffer>;
 
-    /// Random numbers: element `i` in row-major order is drawn from `key.uniform(i)` or `key.normal(i)`, in f64, then
-    /// rounded to the float `dtype`.
+    /// Random numbers: element `i` in row-major order is what [`Distribution::sampler`] draws for `i`, rounded to the float
+    /// `dtype`. Uniform numbers are in `low..high` after rounding too.
     fn random(&self, shape: &Shape, dtype: DType, distribution: Distribution, key: RandomKey) -> Result<Buffer>;
 
     /// Overwrites `target` with `source` (same shape and dtype): in place when nothing else shares `target`'s data,

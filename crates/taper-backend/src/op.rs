@@ -158,22 +158,3 @@ impl PadAmount {
         self.low + self.high + size + size.saturating_sub(1) * self.interior
     }
 }
-
-/// A distribution that random numbers are drawn from.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Distribution {
-    /// Uniform over `low..high`.
-    Uniform {
-        /// Included.
-        low: f64,
-        /// Excluded.
-        high: f64,
-    },
-    /// Normal.
-    Normal {
-        /// The mean.
-        mean: f64,
-        /// The standard deviation.
-        std: f64,
-    },
-}

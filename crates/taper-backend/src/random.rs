@@ -72,22 +72,29 @@ impl RandomKey {
 
     /// The `i`-th uniform number in [0, 1), with 53 random bits.
     pub fn uniform(self, i: u64) -> f64 {
+        to_unit(self.bits(i))
+    }
+
+    /// The `i`-th 53 random bits.
+    fn bits(self, i: u64) -> u64 {
         let words = self.block(i / 2);
         let pair = (i % 2) as usize * 2;
-        to_unit(words[pair], words[pair + 1])
+        to_bits(words[pair], words[pair + 1])
     }
 
     /// The `i`-th standard normal number (Box and Muller 1958: two from each block).
     pub fn normal(self, i: u64) -> f64 {
         let [a, b, c, d] = self.block(i / 2);
-        let radius = (-2.0 * (1.0 - to_unit(a, b)).ln()).sqrt();
-        let angle = std::f64::consts::TAU * to_unit(c, d);
+        // The logarithm of a number in (0, 1].
+        let radius = (-2.0 * (1.0 - to_unit(to_bits(a, b))).ln()).sqrt();
+        let angle = std::f64::consts::TAU * to_unit(to_bits(c, d));
         if i.is_multiple_of(2) { radius * angle.cos() } else { radius * angle.sin() }
     }
 
-    /// A uniform integer in `0..bound` from word pair `i` (bias under 2⁻⁵³ · `bound`).
+    /// A uniform integer in `0..bound` from word pair `i` (bias under 2⁻⁵³ · `bound`); 0 if there is none.
     pub fn below(self, i: u64, bound: usize) -> usize {
-        (self.uniform(i) * bound as f64) as usize
+        // In integers: a product of floats may be rounded up to the bound.
+        (u128::from(self.bits(i)) * bound as u128 >> BITS) as usize
     }
 
     /// A random order of `0..n` (Fisher and Yates).
@@ -100,10 +107,17 @@ impl RandomKey {
     }
 }
 
+/// As many as an f64 below 1 can have.
+const BITS: u32 = 53;
+
+/// The upper 53 bits of two words.
+fn to_bits(low: u32, high: u32) -> u64 {
+    (u64::from(high) << 32 | u64::from(low)) >> (64 - BITS)
+}
+
 /// 53 random bits as a number in [0, 1).
-fn to_unit(low: u32, high: u32) -> f64 {
-    let bits = (u64::from(high) << 32 | u64::from(low)) >> 11;
-    bits as f64 * (1.0 / (1u64 << 53) as f64)
+fn to_unit(bits: u64) -> f64 {
+    bits as f64 * (1.0 / (1u64 << BITS) as f64)
 }
 
 #[cfg(test)]
@@ -140,6 +154,21 @@ mod tests {
         assert!((square - 1.0).abs() < 0.03, "{square}");
         assert_ne!(key.block(0), RandomKey::new(1).child("b").block(0));
         assert_ne!(key.block(0), RandomKey::new(2).child("a").block(0));
+    }
+
+    #[test]
+    fn integers_stay_below_their_bound() {
+        let key = RandomKey::new(5);
+        for bound in [1, 2, 3, 1000, (1 << 53) + 3, usize::MAX] {
+            assert!((0..1000).all(|i| key.below(i, bound) < bound), "{bound}");
+        }
+        assert_eq!(key.below(0, 0), 0);
+        let threes = (0..9000).filter(|&i| key.below(i, 3) == 1).count();
+        assert!((2800..3200).contains(&threes), "{threes}");
+        // A third of a bound that f64 does not hold, by the definition: ⌊bits · bound / 2⁵³⌋.
+        let bits = (0..).find(|&i| key.uniform(i) > 0.999).unwrap_or(0);
+        let exact = (key.uniform(bits) * 2f64.powi(53)) as u128 * ((1 << 60) + 7) >> 53;
+        assert_eq!(key.below(bits, (1 << 60) + 7) as u128, exact);
     }
 
     #[test]

@@ -202,11 +202,8 @@ impl Backend for CandleBackend {
             return Err(self.unsupported("random", dtype));
         }
         // On the host: what is drawn with this are a model's first weights.
-        let draw = |i: u64| match distribution {
-            Distribution::Uniform { low, high } => low + (high - low) * key.uniform(i),
-            Distribution::Normal { mean, std } => mean + std * key.normal(i),
-        };
-        let values: Vec<f64> = (0..shape.count() as u64).map(draw).collect();
+        let sampler = distribution.sampler(dtype, key)?;
+        let values: Vec<f64> = (0..shape.count() as u64).map(|i| sampler.draw(i)).collect();
         self.upload(HostData::from_f64(&values, dtype), shape)
     }
 

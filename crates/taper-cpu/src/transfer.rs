@@ -50,20 +50,17 @@ pub(crate) fn random(
     distribution: Distribution,
     key: RandomKey,
 ) -> Result<Buffer> {
-    let draw = |i: u64| match distribution {
-        Distribution::Uniform { low, high } => low + (high - low) * key.uniform(i),
-        Distribution::Normal { mean, std } => mean + std * key.normal(i),
-    };
     if !dtype.is_float() {
         return Err(cpu.unsupported("random", dtype));
     }
+    let sampler = distribution.sampler(dtype, key)?;
     for_dtype!(dtype, T => {
         let count = checked_count("random", shape)?;
         let mut block = cpu.pool().alloc::<T>(count)?;
         // A number costs some tens of cycles: tasks are smaller than for copies.
         cpu.for_chunks(&mut block, TASK / 8, count.saturating_mul(8), |task, part| {
             let first = task * (TASK / 8);
-            part.iter_mut().enumerate().for_each(|(i, y)| *y = T::from_f64(draw((first + i) as u64)));
+            part.iter_mut().enumerate().for_each(|(i, y)| *y = T::from_f64(sampler.draw((first + i) as u64)));
         });
         Ok(cpu.wrap(shape.clone(), block))
     })

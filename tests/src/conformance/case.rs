@@ -142,6 +142,17 @@ impl<'a> Case<'a> {
         self.compare(bound, args, expected, f);
     }
 
+    /// Checks what `f` finds out about the device alone: a property, of which its error says how it does not hold.
+    pub fn check_values(&mut self, f: impl Fn(&Device) -> Result<()>) {
+        for (device, outcome) in self.devices.iter().zip(&mut self.outcomes) {
+            let begun = Instant::now();
+            if let Err(error) = f(device) {
+                outcome.failures.push(format!("{error}"));
+            }
+            outcome.time += begun.elapsed();
+        }
+    }
+
     /// Checks that `f` on the device gives an error.
     pub fn check_error(&mut self, args: &[Value], f: impl Fn(&Device, &[Buffer]) -> Rim<Vec<Buffer>>) {
         for (device, outcome) in self.devices.iter().zip(&mut self.outcomes) {

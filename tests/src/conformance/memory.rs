@@ -1,7 +1,7 @@
 //! Moving to and from the host, filling, drawing, assigning, casting.
 
 use super::{ALL, Bound, FLOATS, Form, NUMBERS, Run, Value, WIDE};
-use taper_backend::{BinaryOp, DType, Distribution, HostData, RandomKey, Shape};
+use taper_backend::{BinaryOp, DType, Distribution, Error, HostData, RandomKey, Result, Shape};
 
 /// Shapes with and without dimensions, of no element, one, and odd numbers.
 pub const SHAPES: &[&[usize]] =
@@ -10,6 +10,7 @@ pub const SHAPES: &[&[usize]] =
 pub fn cases(run: &mut Run) {
     transfers(run);
     fills(run);
+    uniform(run);
     assignments(run);
     casts(run);
 }
@@ -61,6 +62,69 @@ fn fills(run: &mut Run) {
                 });
             }
         }
+        for seed in NEAR_ONE {
+            run.case("random", dtype, format!("0..1, one near its end, seed {seed}"), |case| {
+                let (shape, uniform) = (Shape::from([16]), Distribution::Uniform { low: 0.0, high: 1.0 });
+                // A step of the dtype is more than the bound for rounding.
+                case.check(Bound::Exact, &[], |d, _| {
+                    Ok(vec![d.random(&shape, dtype, uniform, RandomKey::new(seed))?])
+                });
+            });
+        }
+    }
+}
+
+/// Keys of streams with a number so near to 1, among the first 16, that rounding to f32 makes it 1.
+const NEAR_ONE: [u64; 3] = [1_142_540, 5_427_667, 6_207_095];
+
+/// What uniform numbers are, whatever the formula: in their range in every dtype, spread evenly over it.
+fn uniform(run: &mut Run) {
+    let ranges = [(0.0, 1.0), (-0.1, 0.3), (0.7, 1.3), (-3.0, 0.0)];
+    for (low, high) in ranges {
+        // One case for all floats, so that no choice of cases leaves a half out.
+        run.case("random", DType::F32, format!("{low}..{high} in every float, as rounded"), |case| {
+            for dtype in FLOATS {
+                case.check_values(|device| {
+                    if !device.supports(dtype) {
+                        return Ok(());
+                    }
+                    let uniform = Distribution::Uniform { low, high };
+                    let draw = |seed, count| {
+                        let x = device.random(&Shape::from([count]), dtype, uniform, RandomKey::new(seed))?;
+                        Ok(device.download(&x)?.to_f64())
+                    };
+                    let (many, n) = (draw(0, 100_000)?, 1e5);
+                    for x in
+                        NEAR_ONE.iter().map(|&seed| draw(seed, 16)).collect::<Result<Vec<_>>>()?.iter().chain([&many])
+                    {
+                        if let Some(at) = x.iter().position(|x| !(low..high).contains(x)) {
+                            let detail = format!("element {at} of {dtype} is {}, expected {low}..{high}", x[at]);
+                            return Err(Error::argument("random", detail));
+                        }
+                    }
+                    // Five standard deviations, and a half of bf16's steps.
+                    let mean = many.iter().sum::<f64>() / n;
+                    let allowed = (high - low) * 5.0 / (12.0 * n).sqrt();
+                    if (mean - (low + high) / 2.0).abs() > allowed {
+                        return Err(Error::argument(
+                            "random",
+                            format!("the mean in {dtype} of {low}..{high} is {mean}"),
+                        ));
+                    }
+                    for part in 0..8 {
+                        let start = low + (high - low) * f64::from(part) / 8.0;
+                        let end = start + (high - low) / 8.0;
+                        let share = many.iter().filter(|x| (start..end).contains(*x)).count() as f64 / n;
+                        // Five standard deviations, and a value of bf16 more or less: one of 64 in an eighth of 0.7..1.3.
+                        if (share - 0.125).abs() > 0.0053 + 0.016 {
+                            let detail = format!("{share} of {dtype} in {low}..{high} are in {start}..{end}, not 1/8");
+                            return Err(Error::argument("random", detail));
+                        }
+                    }
+                    Ok(())
+                });
+            }
+        });
     }
 }
 

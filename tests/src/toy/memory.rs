@@ -1,7 +1,7 @@
 //! What a toy buffer holds, and how its elements are reached.
 
 use super::unsupported;
-use taper_backend::{Buffer, DType, Distribution, Element, Error, HostData, RandomKey, Result, Shape};
+use taper_backend::{Buffer, DType, Distribution, Element, Error, HostData, RandomKey, Result, Shape, philox4x32};
 
 /// Runs `$body` with `$v` bound to the vector inside `$data`, whatever its type.
 macro_rules! each {
@@ -77,14 +77,41 @@ pub fn cast(x: &Buffer, dtype: DType) -> Result<Buffer> {
     Ok(rounded(x.shape(), &values(x)?, dtype))
 }
 
-/// Random numbers, one for each element's row-major position.
+/// Random numbers, one for each element's row-major position, by the words of the contract: from Philox's words, and where
+/// rounding takes a uniform number out of its range, the nearest value of the dtype that is in it, found by bisection.
 pub fn random(shape: &Shape, dtype: DType, distribution: Distribution, key: RandomKey) -> Result<Buffer> {
     if !dtype.is_float() {
         return Err(unsupported("random", dtype));
     }
+    let [seed, stream] = key.words();
+    let halves = |x: u64| [x as u32, (x >> 32) as u32];
+    // The two numbers in [0, 1) of a block of four words.
+    let pair = |block: u64| {
+        let ([a, b], [c, d]) = (halves(block), halves(stream));
+        let [a, b, c, d] = philox4x32([a, b, c, d], halves(seed));
+        let unit = |low: u32, high: u32| (f64::from(high) * 2f64.powi(21) + f64::from(low >> 11)) / 2f64.powi(53);
+        [unit(a, b), unit(c, d)]
+    };
+    let to = |x: f64| HostData::from_f64(&[x], dtype).to_f64()[0];
     let draw = |i: u64| match distribution {
-        Distribution::Uniform { low, high } => low + (high - low) * key.uniform(i),
-        Distribution::Normal { mean, std } => mean + std * key.normal(i),
+        Distribution::Uniform { low, high } => {
+            let x = low + (high - low) * pair(i / 2)[(i % 2) as usize];
+            if (low..high).contains(&to(x)) || low == high {
+                return x;
+            }
+            // Of the numbers that round to what is in the range, the one nearest to `x`.
+            let (mut inside, mut outside) = (low + (high - low) / 2.0, x);
+            for _ in 0..200 {
+                let middle = inside + (outside - inside) / 2.0;
+                *(if (low..high).contains(&to(middle)) { &mut inside } else { &mut outside }) = middle;
+            }
+            inside
+        }
+        Distribution::Normal { mean, std } => {
+            let [u, v] = pair(i / 2);
+            let (sine, cosine) = (std::f64::consts::TAU * v).sin_cos();
+            mean + std * (-2.0 * (1.0 - u).ln()).sqrt() * if i.is_multiple_of(2) { cosine } else { sine }
+        }
     };
     Ok(rounded(shape, &(0..shape.count() as u64).map(draw).collect::<Vec<_>>(), dtype))
 }

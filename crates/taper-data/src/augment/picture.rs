@@ -76,9 +76,11 @@ pub struct Draw {
 }
 
 impl Draw {
-    /// The `i`-th number, uniform in [`low`, `high`).
+    /// The `i`-th number, uniform in [`low`, `high`), or `low` where they are equal.
     pub(super) fn between(&self, i: u64, low: f64, high: f64) -> f64 {
-        low + (high - low) * self.key.uniform(i)
+        let x = low + (high - low) * self.key.uniform(i);
+        // Rounded, the sum may be `high` itself.
+        if x < high || low == high { x } else { high.next_down() }
     }
 
     /// The `i`-th integer, uniform in `-reach..=reach`.

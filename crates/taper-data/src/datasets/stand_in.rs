@@ -60,10 +60,10 @@ struct Draws {
 }
 
 impl Draws {
-    /// Uniform in `low..high`.
+    /// Uniform in `low..high`, where rounding would make a number `high` too.
     fn range(&mut self, low: f32, high: f32) -> f32 {
         self.next += 1;
-        low + (high - low) * self.key.uniform(self.next) as f32
+        (low + (high - low) * self.key.uniform(self.next) as f32).min(high.next_down())
     }
 
     /// A unit vector: a point of the square that is in the disc and not near its centre, stretched to length 1.
