@@ -1,6 +1,8 @@
-//! Average pooling `[N, C, H, W] → [N, C, H_out, W_out]` and its gradient, in both layouts.
+//! Average pooling `[N, C, H, W] → [N, C, H_out, W_out]` and its gradient, in both layouts. Windows, and windows over one
+//! element, of more than [`RUN`] are summed up in f64.
 
 use crate::isa::multiversion;
+use crate::long_sum::{Columns, RUN, add, round, total};
 use crate::math::Float;
 use crate::parallel::TASK;
 use crate::storage::for_float;
@@ -9,16 +11,11 @@ use crate::{CpuBackend, transfer};
 use taper_backend::{Buffer, DType, Pool2dSpec, Result, Shape};
 
 multiversion! {
-    /// `y[i] += x[i]`.
-    fn add<T: Float>(x: &[T], y: &mut [T]) {
-        y.iter_mut().zip(x).for_each(|(y, &x)| *y += x);
-    }
-}
-
-multiversion! {
     /// `y[i] += x[i] · scale`.
-    fn add_scaled<T: Float>(x: &[T], scale: T, y: &mut [T]) {
-        y.iter_mut().zip(x).for_each(|(y, &x)| *y += x * scale);
+    fn add_scaled<T: Float, A: Float>(x: &[T], scale: A, y: &mut [A]) {
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y += A::of(x.wide()) * scale;
+        }
     }
 }
 
@@ -45,12 +42,25 @@ fn forward<T: Float>(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dSpec) -> Result<
     let channels = if last { c } else { 1 };
     let run = columns * channels;
     let group = (TASK / 4 / run.max(1)).max(1);
+    let long = spec.kernel_size[0] * spec.kernel_size[1] > RUN;
     cpu.for_chunks(&mut out, group * run, from.len(), |task, out| {
+        let mut sums = Columns::<T>::new(if long { channels } else { 0 });
         for (r, out) in out.chunks_exact_mut(run).enumerate() {
             let (outer, i) = ((task * group + r) / rows, (task * group + r) % rows);
             let picture = &from[outer * h * w * channels..][..h * w * channels];
             for (j, out) in out.chunks_exact_mut(channels).enumerate() {
-                let divisor = T::of(windows.divisor(i, j) as f64);
+                let divisor = windows.divisor(i, j) as f64;
+                if long && last {
+                    windows.each(i, j, |_, index| sums.add(cpu.isa(), &picture[index * c..][..c]));
+                    sums.take(cpu.isa(), |c, sum| out[c] = T::of(sum / divisor));
+                    continue;
+                } else if long {
+                    let mut sum = 0.0;
+                    windows.each_run(i, j, |run| sum += total(cpu.isa(), &picture[run]));
+                    out[0] = T::of(sum / divisor);
+                    continue;
+                }
+                let divisor = T::of(divisor);
                 if last {
                     out.fill(T::ZERO);
                     windows.each(i, j, |_, index| add(cpu.isa(), &picture[index * c..][..c], out));
@@ -89,21 +99,36 @@ fn backward<T: Float>(cpu: &CpuBackend, g: &Buffer, spec: &Pool2dSpec, x_shape: 
     let group = if last { 1 } else { (TASK / to.max(1)).max(1) };
     let mut grad = cpu.pool().alloc::<T>(x_shape.count())?;
     let count = grad.len();
+    let long = windows.overlap() > RUN;
     cpu.for_chunks(&mut grad, group * to, count, |task, out| {
-        out.fill(T::ZERO);
+        let mut sums = vec![0.0; if long { to } else { 0 }];
         for (k, out) in out.chunks_exact_mut(to).enumerate() {
             let g = &g[(task * group + k) * from..][..from];
-            for window in 0..rows * columns {
-                let (i, j) = (window / columns, window % columns);
-                let scale = T::ONE / T::of(windows.divisor(i, j) as f64);
-                if last {
-                    let g = &g[window * c..][..c];
-                    windows.each(i, j, |_, index| add_scaled(cpu.isa(), g, scale, &mut out[index * c..][..c]));
-                } else {
-                    windows.each(i, j, |_, index| out[index] += g[window] * scale);
-                }
+            if long {
+                sums.fill(0.0);
+                spread(cpu, &windows, last, g, &mut sums);
+                round(cpu.isa(), &sums, out);
+            } else {
+                out.fill(T::ZERO);
+                spread(cpu, &windows, last, g, out);
             }
         }
     });
     Ok(cpu.wrap_strided(x_shape.clone(), layout_strides(x_shape, last), grad))
+}
+
+/// Adds each window's `g` over its divisor to what it covers of a plane, or of a picture with the channels last.
+fn spread<T: Float, A: Float>(cpu: &CpuBackend, windows: &Windows, last: bool, g: &[T], sums: &mut [A]) {
+    let Windows { c, out: [rows, columns], .. } = *windows;
+    for window in 0..rows * columns {
+        let (i, j) = (window / columns, window % columns);
+        let scale = A::ONE / A::of(windows.divisor(i, j) as f64);
+        if last {
+            let g = &g[window * c..][..c];
+            windows.each(i, j, |_, index| add_scaled(cpu.isa(), g, scale, &mut sums[index * c..][..c]));
+        } else {
+            let g = A::of(g[window].wide()) * scale;
+            windows.each(i, j, |_, index| sums[index] += g);
+        }
+    }
 }

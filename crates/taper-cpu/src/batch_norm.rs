@@ -4,15 +4,15 @@
 //!
 //! The channels are moved last, which costs nothing where they already lie so; then everything is rows of `C` elements.
 //! Rows go in pieces that stay in the L1 cache, so that `f` and its derivative cost no pass over memory. f32 is summed in
-//! f32 over [`FLUSH`] rows, then in f64.
+//! f32 over [`RUN`] rows, then in f64.
 
 mod backward;
 mod forward;
 mod moments;
 mod passes;
 
-use crate::isa::multiversion;
 use crate::layer_norm::joined;
+use crate::long_sum::RUN;
 use crate::math::Float;
 use crate::parallel::TASK;
 use crate::storage::for_float;
@@ -22,8 +22,6 @@ use backward::backward;
 use forward::{block, normalise, normalise_and_add};
 use taper_backend::{Activation, Buffer, Error, ParamGrads, Result, Rim, Saved};
 
-/// Rows that are summed in the elements' own type before they join sums in f64.
-const FLUSH: usize = 32;
 /// Elements of a piece, about.
 const PIECE: usize = 2048;
 
@@ -58,19 +56,9 @@ impl Rows {
         (TASK / self.channels).max(1) * self.channels
     }
 
-    /// Elements of a piece of a task: at most [`FLUSH`] rows.
+    /// Elements of a piece of a task: at most [`RUN`] rows.
     fn piece(self) -> usize {
-        (PIECE / self.channels).clamp(1, FLUSH) * self.channels
-    }
-}
-
-multiversion! {
-    /// Adds `from` to `to` and empties it.
-    fn flush<T: Float>(from: &mut [T], to: &mut [f64]) {
-        for (from, to) in from.iter_mut().zip(to) {
-            *to += from.wide();
-            *from = T::ZERO;
-        }
+        (PIECE / self.channels).clamp(1, RUN) * self.channels
     }
 }
 

@@ -3,6 +3,8 @@
 //! Along `axis`, a row-major array is `outer` blocks of `length` rows of `inner` elements.
 
 use crate::CpuBackend;
+use crate::long_sum::{Columns, RUN, add};
+use crate::math::Float;
 use crate::parallel::TASK;
 use crate::storage::{Stored, for_dtype, for_float};
 use crate::transfer;
@@ -58,20 +60,51 @@ pub(crate) fn scatter_add(
             let y = scatter_add(cpu, &wide(x)?, axis, index, &wide(source)?)?;
             transfer::cast(cpu, &y, x.dtype())
         }
-        DType::F32 => scattered::<f32>(cpu, x, axis, index, source, |a, b| a + b),
-        DType::F64 => scattered::<f64>(cpu, x, axis, index, source, |a, b| a + b),
-        DType::I64 => scattered::<i64>(cpu, x, axis, index, source, i64::wrapping_add),
+        DType::F32 => scattered::<f32, f64>(cpu, x, axis, index, source),
+        DType::F64 => scattered::<f64, f64>(cpu, x, axis, index, source),
+        DType::I64 => scattered::<i64, i64>(cpu, x, axis, index, source),
         DType::U8 => Err(cpu.unsupported("scatter_add", DType::U8)),
     }
 }
 
-fn scattered<T: Stored>(
+/// What is added to what.
+trait Sum<T>: Stored {
+    fn wide(x: T) -> Self;
+    fn narrow(self) -> T;
+    fn plus(self, x: T) -> Self;
+}
+
+macro_rules! sum {
+    ($t:ty, $x:ty, $a:ident, $b:ident => $plus:expr) => {
+        impl Sum<$x> for $t {
+            #[inline(always)]
+            fn wide(x: $x) -> Self {
+                x as $t
+            }
+            #[inline(always)]
+            fn narrow(self) -> $x {
+                self as $x
+            }
+            #[inline(always)]
+            fn plus(self, x: $x) -> Self {
+                let ($a, $b) = (self, x as $t);
+                $plus
+            }
+        }
+    };
+}
+sum!(f32, f32, a, b => a + b);
+sum!(f64, f32, a, b => a + b);
+sum!(f64, f64, a, b => a + b);
+sum!(i64, i64, a, b => a.wrapping_add(b));
+
+/// Sums of more than [`RUN`] terms are made in `A`.
+fn scattered<T: Stored + Sum<T>, A: Sum<T>>(
     cpu: &CpuBackend,
     x: &Buffer,
     axis: usize,
     index: &Buffer,
     source: &Buffer,
-    add: impl Fn(T, T) -> T + Send + Sync,
 ) -> Result<Buffer> {
     let length = x.shape()[axis];
     let (index, source) = (cpu.to_contiguous(index)?, cpu.to_contiguous(source)?);
@@ -81,15 +114,39 @@ fn scattered<T: Stored>(
     let (x_block, block) = (length * inner, index.shape()[axis] * inner);
     let mut out = cpu.pool().alloc::<T>(x.count())?;
     crate::copy::copy_to(cpu, &cpu.view::<T>(x)?, &mut out);
-    // Equal indices meet only within an outer block, which one task takes in order.
-    cpu.for_chunks(&mut out, x_block, places.len(), |outer, out| {
-        let range = outer * block..(outer + 1) * block;
-        for (i, (&place, &value)) in places[range.clone()].iter().zip(&added[range]).enumerate() {
-            let y = &mut out[place as usize * inner + i % inner];
-            *y = add(*y, value);
-        }
+    if index.shape()[axis] <= RUN || size_of::<T>() == size_of::<A>() {
+        scatter(cpu, &mut out, x_block, inner, block, places, added);
+        return Ok(cpu.wrap(x.shape().clone(), out));
+    }
+    let mut sums = cpu.pool().alloc::<A>(out.len())?;
+    cpu.for_chunks(&mut sums, TASK, x.count(), |task, sums| {
+        sums.iter_mut().zip(&out[task * TASK..]).for_each(|(sum, &x)| *sum = A::wide(x));
+    });
+    scatter(cpu, &mut sums, x_block, inner, block, places, added);
+    cpu.for_chunks(&mut out, TASK, x.count(), |task, out| {
+        out.iter_mut().zip(&sums[task * TASK..]).for_each(|(y, sum)| *y = sum.narrow());
     });
     Ok(cpu.wrap(x.shape().clone(), out))
+}
+
+/// Adds each element of `added` to the sum at its place, of blocks of `x_block` sums.
+fn scatter<T: Stored, A: Sum<T>>(
+    cpu: &CpuBackend,
+    sums: &mut [A],
+    x_block: usize,
+    inner: usize,
+    block: usize,
+    places: &[i64],
+    added: &[T],
+) {
+    // Equal indices meet only within an outer block, which one task takes in order.
+    cpu.for_chunks(sums, x_block, places.len(), |outer, sums| {
+        let range = outer * block..(outer + 1) * block;
+        for (i, (&place, &value)) in places[range.clone()].iter().zip(&added[range]).enumerate() {
+            let sum = &mut sums[place as usize * inner + i % inner];
+            *sum = sum.plus(value);
+        }
+    });
 }
 
 pub(crate) fn embedding(cpu: &CpuBackend, weight: &Buffer, index: &Buffer) -> Rim<Buffer> {
@@ -112,23 +169,50 @@ pub(crate) fn embedding(cpu: &CpuBackend, weight: &Buffer, index: &Buffer) -> Ri
 }
 
 pub(crate) fn embedding_grad(cpu: &CpuBackend, g: &Buffer, index: &Buffer, rows: usize) -> Rim<Buffer> {
-    for_float!(g.dtype(), T => {
-        let width = g.shape()[g.shape().rank() - 1];
-        let (g, index) = (cpu.to_contiguous(g)?, cpu.to_contiguous(index)?);
-        let places = checked(cpu, "embedding_grad", &index, rows)?;
-        let added = cpu.view::<T>(&g)?.contiguous().unwrap_or_default();
-        let mut sums = cpu.pool().alloc_zeroed::<T>(rows * width)?;
-        // Each task owns a range of the weight's rows and takes their gradients in the order of the indices.
-        let group = rows.div_ceil(64).max(1);
-        cpu.for_chunks(&mut sums, group * width, added.len(), |task, out| {
-            let first = task * group;
-            for (&place, row) in places.iter().zip(added.chunks_exact(width)) {
-                let Some(place) = (place as usize).checked_sub(first) else { continue };
-                if let Some(out) = out.get_mut(place * width..(place + 1) * width) {
-                    out.iter_mut().zip(row).for_each(|(y, &g)| *y += g);
-                }
+    if matches!(g.dtype(), DType::F16 | DType::BF16) {
+        let wide = embedding_grad(cpu, &transfer::cast(cpu, g, DType::F32)?, index, rows)?;
+        return wide.map(|wide| transfer::cast(cpu, &wide, g.dtype())).transpose();
+    }
+    for_float!(g.dtype(), T => row_sums::<T>(cpu, g, index, rows).map(Some), else Ok(None))
+}
+
+/// For each of `rows` the sum of the rows of `g` that `index` gives it, in order.
+fn row_sums<T: Float>(cpu: &CpuBackend, g: &Buffer, index: &Buffer, rows: usize) -> Result<Buffer> {
+    let width = g.shape()[g.shape().rank() - 1];
+    let (g, index) = (cpu.to_contiguous(g)?, cpu.to_contiguous(index)?);
+    let places = checked(cpu, "embedding_grad", &index, rows)?;
+    let added = cpu.view::<T>(&g)?.contiguous().unwrap_or_default();
+    let mut out = cpu.pool().alloc_zeroed::<T>(rows * width)?;
+    if out.is_empty() {
+        return Ok(cpu.wrap([rows, width].into(), out));
+    }
+    // Sorted by counting: where the uses of each row end in `uses`, which lists them row by row.
+    let mut ends = cpu.pool().alloc_zeroed::<i64>(rows + 1)?;
+    places.iter().for_each(|&place| ends[place as usize + 1] += 1);
+    for row in 0..rows {
+        ends[row + 1] += ends[row];
+    }
+    let mut uses = cpu.pool().alloc::<i64>(places.len())?;
+    for (i, &place) in places.iter().enumerate() {
+        let next = &mut ends[place as usize];
+        uses[*next as usize] = i as i64;
+        *next += 1;
+    }
+    let group = rows.div_ceil(64).max(1);
+    cpu.for_chunks(&mut out, group * width, added.len(), |task, out| {
+        let mut sums = None;
+        for (row, out) in (task * group..).zip(out.chunks_exact_mut(width)) {
+            let start = if row == 0 { 0 } else { ends[row - 1] };
+            let uses = &uses[start as usize..ends[row] as usize];
+            let used = |&i: &i64| &added[i as usize * width..][..width];
+            if uses.len() <= RUN {
+                uses.iter().for_each(|i| add(cpu.isa(), used(i), out));
+            } else {
+                let sums = sums.get_or_insert_with(|| Columns::<T>::new(width));
+                uses.iter().for_each(|i| sums.add(cpu.isa(), used(i)));
+                sums.take(cpu.isa(), |i, sum| out[i] = T::of(sum));
             }
-        });
-        Ok(Some(cpu.wrap([rows, width].into(), sums)))
-    }, else Ok(None))
+        }
+    });
+    Ok(cpu.wrap([rows, width].into(), out))
 }

@@ -38,6 +38,7 @@ mod isa;
 mod layer_norm;
 mod layout;
 mod linear;
+mod long_sum;
 mod math;
 mod matmul;
 mod max_pool;

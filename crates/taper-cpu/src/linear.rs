@@ -2,6 +2,7 @@
 
 use crate::CpuBackend;
 use crate::gemm::{Finish, Matrix, Product, Real, Shared, run_tasks};
+use crate::long_sum::Columns;
 use crate::memory::Block;
 use crate::storage::{Stored, View, for_float};
 use taper_backend::{Activation, Buffer, Error, ParamGrads, Result, Rim, Saved, Shape};
@@ -116,7 +117,7 @@ fn before_relu<T: Real + Stored>(cpu: &CpuBackend, g: &Buffer, y: Option<&Buffer
     }
     let band = rows.div_ceil(BANDS) * columns;
     let count = (rows * columns).div_ceil(band);
-    let mut sums = cpu.pool().alloc_zeroed::<T>(count * columns)?;
+    let mut sums = cpu.pool().alloc::<f64>(count * columns)?;
     let (out_shared, sums_shared) = (Shared::new(&mut out), Shared::new(&mut sums));
     run_tasks(cpu, count, rows * columns, |i| {
         let span = i * band..((i + 1) * band).min(rows * columns);
@@ -131,17 +132,13 @@ fn before_relu<T: Real + Stored>(cpu: &CpuBackend, g: &Buffer, y: Option<&Buffer
             }
             None => out.copy_from_slice(&g[span]),
         }
-        for row in out.chunks(columns) {
-            for (sum, &g) in sums.iter_mut().zip(row) {
-                *sum += g;
-            }
-        }
+        let mut total = Columns::<T>::new(columns);
+        out.chunks(columns).for_each(|row| total.add(cpu.isa(), row));
+        total.take(cpu.isa(), |i, sum| sums[i] = sum);
         Ok(())
     })?;
-    for sums in sums.chunks(columns) {
-        for (total, &sum) in bias.iter_mut().zip(sums) {
-            *total += sum;
-        }
+    for (i, total) in bias.iter_mut().enumerate() {
+        *total = T::of(sums.iter().skip(i).step_by(columns).sum());
     }
     Ok((out, bias))
 }

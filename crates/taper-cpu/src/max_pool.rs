@@ -4,6 +4,7 @@
 //! places. The first of equals wins, and a NaN counts as largest.
 
 use crate::isa::multiversion;
+use crate::long_sum::{RUN, round};
 use crate::math::Float;
 use crate::memory::Block;
 use crate::parallel::TASK;
@@ -220,24 +221,45 @@ fn backward<T: Float, P: Place>(
     let group = if last { 1 } else { (TASK / to.max(1)).max(1) };
     let count = grad.len();
     let offsets = windows.place_offsets();
+    let long = windows.overlap() > RUN;
     cpu.for_chunks(&mut grad, group * to, count, |task, out| {
-        out.fill(T::ZERO);
+        let mut sums = vec![0.0; if long { to } else { 0 }];
         for (k, out) in out.chunks_exact_mut(to).enumerate() {
             let start = (task * group + k) * from;
             let (g, places) = (&g[start..start + from], &places[start..start + from]);
-            for window in 0..rows * columns {
-                let (i, j) = (window / columns, window % columns);
-                let corner = windows.corner(i, j);
-                let range = window * channels..(window + 1) * channels;
-                for (k, (&g, &place)) in g[range.clone()].iter().zip(&places[range]).enumerate() {
-                    let index = match &offsets {
-                        Some(offsets) => corner.wrapping_add(offsets[place.unpack()]),
-                        None => windows.plane_index(i, j, place.unpack()),
-                    };
-                    out[index * channels + k] += g;
-                }
+            if long {
+                sums.fill(0.0);
+                route(&windows, channels, offsets.as_deref(), g, places, &mut sums);
+                round(cpu.isa(), &sums, out);
+            } else {
+                out.fill(T::ZERO);
+                route(&windows, channels, offsets.as_deref(), g, places, out);
             }
         }
     });
     Ok(cpu.wrap_strided(x_shape.clone(), layout_strides(x_shape, last), grad))
+}
+
+/// Adds each window's `g` to the element that won, of a plane or, with the channels last, of a picture.
+fn route<T: Float, A: Float, P: Place>(
+    windows: &Windows,
+    channels: usize,
+    offsets: Option<&[usize]>,
+    g: &[T],
+    places: &[P],
+    sums: &mut [A],
+) {
+    let [rows, columns] = windows.out;
+    for window in 0..rows * columns {
+        let (i, j) = (window / columns, window % columns);
+        let corner = windows.corner(i, j);
+        let range = window * channels..(window + 1) * channels;
+        for (k, (&g, &place)) in g[range.clone()].iter().zip(&places[range]).enumerate() {
+            let index = match offsets {
+                Some(offsets) => corner.wrapping_add(offsets[place.unpack()]),
+                None => windows.plane_index(i, j, place.unpack()),
+            };
+            sums[index * channels + k] += A::of(g.wide());
+        }
+    }
 }

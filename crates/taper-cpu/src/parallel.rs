@@ -31,6 +31,11 @@ impl<T> Shared<T> {
         Self { start: data.as_mut_ptr(), len: data.len() }
     }
 
+    /// The number of elements.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
     /// The address of element `i`, which is at most one past the end.
     pub(crate) fn at(&self, i: usize) -> *mut T {
         assert!(i <= self.len);

@@ -2,30 +2,15 @@
 
 use crate::CpuBackend;
 use crate::isa::multiversion;
+use crate::long_sum::lane_sum;
 use crate::math::Float;
 use crate::parallel::TASK;
 use crate::storage::for_float;
 use crate::views::permute;
 use taper_backend::{Buffer, Result, Rim};
 
-/// Sums are taken in this many lanes of f64, joined in order.
+/// Lanes that the largest is looked for in.
 const LANES: usize = 16;
-
-/// Σ f(i) over `0..n`, in lanes.
-#[inline(always)]
-fn lane_sum(n: usize, f: impl Fn(usize) -> f64) -> f64 {
-    let mut lanes = [0.0; LANES];
-    let whole = n - n % LANES;
-    for start in (0..whole).step_by(LANES) {
-        for (lane, sum) in lanes.iter_mut().enumerate() {
-            *sum += f(start + lane);
-        }
-    }
-    for (lane, i) in (whole..n).enumerate() {
-        lanes[lane] += f(i);
-    }
-    lanes.iter().sum()
-}
 
 /// The largest of `x`, NaN if any is.
 #[inline(always)]

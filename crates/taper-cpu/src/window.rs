@@ -62,6 +62,25 @@ impl Windows {
         }
     }
 
+    /// Calls `f(range of the plane)` for the elements of window `(i, j)`, in as few ranges as they lie in.
+    pub(crate) fn each_run(&self, i: usize, j: usize, mut f: impl FnMut(Range<usize>)) {
+        let (down, across) = (self.inside(0, i), self.inside(1, j));
+        if across.len() == self.size[1] && !down.is_empty() {
+            let start = self.at(0, i, down.start) * self.size[1];
+            return f(start..start + down.len() * self.size[1]);
+        }
+        for p in down.filter(|_| !across.is_empty()) {
+            let start = self.at(0, i, p) * self.size[1] + self.at(1, j, across.start);
+            f(start..start + across.len());
+        }
+    }
+
+    /// How many windows cover one element, at most.
+    pub(crate) fn overlap(&self) -> usize {
+        let along = |axis: usize| self.spec.kernel_size[axis].div_ceil(self.spec.stride[axis]).min(self.out[axis]);
+        along(0) * along(1)
+    }
+
     /// The windows along `axis` whose place `p` lies in the picture.
     pub(crate) fn reaching(&self, axis: usize, p: usize) -> Range<usize> {
         let (stride, padding) = (self.spec.stride[axis], self.spec.padding[axis]);

@@ -7,8 +7,9 @@
 //! ReLU's gate is found again from x, but not from x and a residual, which is more to read than h.
 
 use super::passes::{Open, Relu, add_products, add_products_and_keep, input_grad};
-use super::{FLUSH, Kept, Line, Rows, channels_back, channels_to_end, flush, rounded, values, vector};
+use super::{Kept, Line, RUN, Rows, channels_back, channels_to_end, rounded, values, vector};
 use crate::activation::{self, GradKernel};
+use crate::long_sum::flush;
 use crate::math::Float;
 use crate::{CpuBackend, Isa};
 use taper_backend::{Activation, Buffer, ParamGrads, Result};
@@ -73,7 +74,7 @@ impl<T: Float> Slope<'_, T> {
             let (sum, product) = few.split_at_mut(channels);
             self.add(isa, at, &mut z, h, sum, product);
             unflushed += len / channels;
-            if unflushed >= FLUSH {
+            if unflushed >= RUN {
                 flush(isa, &mut few, &mut sums);
                 unflushed = 0;
             }

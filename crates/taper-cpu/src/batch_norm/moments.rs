@@ -3,9 +3,10 @@
 //! A block of rows stays in the cache while its mean is found, then its squares about that mean; the blocks' moments are
 //! joined by the formula of Chan, Golub and LeVeque (1979), whose terms are all positive: nothing cancels.
 
-use super::{FLUSH, Rows, TILE, flush, rounded, tile};
+use super::{RUN, Rows, TILE, rounded, tile};
 use crate::CpuBackend;
 use crate::isa::multiversion;
+use crate::long_sum::flush;
 use crate::math::Float;
 
 multiversion! {
@@ -63,7 +64,7 @@ impl Block {
         let mut few = vec![T::ZERO; channels];
         let mut sums = |add: fn(crate::Isa, &[T], &[T], &mut [T]), shift: &[T]| {
             let mut sum = vec![0.0; channels];
-            for rows in x.chunks(FLUSH * channels) {
+            for rows in x.chunks(RUN * channels) {
                 add(cpu.isa(), rows, shift, &mut few);
                 flush(cpu.isa(), &mut few, &mut sum);
             }

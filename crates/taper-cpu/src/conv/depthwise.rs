@@ -6,6 +6,7 @@ use super::tile::{Unit, Units};
 use super::weight::WeightGrad;
 use crate::gemm::{Real, Shared, run_tasks};
 use crate::isa::multiversion;
+use crate::long_sum::{add, flush};
 use crate::storage::Stored;
 use taper_backend::Result;
 
@@ -13,6 +14,10 @@ use taper_backend::Result;
 const POSITIONS: usize = 256;
 /// Into how many parts the weight gradient's sum is cut, at most.
 const PARTS: usize = 16;
+/// Positions that are summed in the elements' own type.
+const PIECE: usize = 256;
+/// Taps that are.
+const TAPS: usize = 64;
 /// Channels whose sums are kept in registers.
 const BLOCK: usize = 32;
 
@@ -87,9 +92,15 @@ multiversion! {
     ) {
         for (j, out) in out.chunks_mut(pitch).enumerate() {
             for (first, out) in (0..channels).step_by(BLOCK).zip(out[..channels].chunks_mut(BLOCK)) {
-                let mut sums = [T::default(); BLOCK];
+                let (mut sums, mut long) = ([T::default(); BLOCK], [0.0; BLOCK]);
                 let count = out.len();
-                for (&tap, weight) in taps.iter().zip(weight.chunks(channels)) {
+                for (i, (&tap, weight)) in taps.iter().zip(weight.chunks(channels)).enumerate() {
+                    if i > 0 && i % TAPS == 0 {
+                        for l in 0..BLOCK {
+                            long[l] += sums[l].wide();
+                            sums[l] = T::default();
+                        }
+                    }
                     let x = &row[j * across + tap + first..][..count];
                     let weight = &weight[first..first + count];
                     if count == BLOCK {
@@ -100,6 +111,11 @@ multiversion! {
                         for ((sum, &x), &w) in sums.iter_mut().zip(x).zip(weight) {
                             *sum += x * w;
                         }
+                    }
+                }
+                if taps.len() > TAPS {
+                    for l in 0..BLOCK {
+                        sums[l] = T::of(long[l] + sums[l].wide());
                     }
                 }
                 out.copy_from_slice(&sums[..count]);
@@ -118,11 +134,14 @@ pub(super) fn weight_grad<T: Real + Stored>(grad: &WeightGrad<T>, out: &mut [T],
     let parts = PARTS.min(units.count());
     // For each part the sums of each tap, then those of `g`.
     let size = (taps.len() + 1) * channels;
-    let mut sums = cpu.pool().alloc_zeroed::<T>(parts * size)?;
+    let mut sums = cpu.pool().alloc_zeroed::<f64>(parts * size)?;
     let shared = Shared::new(&mut sums);
     run_tasks(cpu, parts, pictures * grid[0] * grid[1] * size, |part| {
         // SAFETY: each task has its own part.
-        let (sums, bias) = unsafe { shared.slice(part * size..(part + 1) * size) }.split_at_mut(taps.len() * channels);
+        let long = unsafe { shared.slice(part * size..(part + 1) * size) };
+        let mut few = cpu.pool().alloc_zeroed::<T>(size)?;
+        // Positions that were added since the sums were last taken.
+        let mut added = 0;
         for index in part * units.count() / parts..(part + 1) * units.count() / parts {
             let unit = units.get(index);
             let [tall, wide] = windows.tile_size(unit.rows.len());
@@ -135,29 +154,26 @@ pub(super) fn weight_grad<T: Real + Stored>(grad: &WeightGrad<T>, out: &mut [T],
                 g.load(cpu.isa(), in_n, 0..channels, in_i as isize..in_i as isize + 1, 0..grid[1] as isize, &mut g_row);
                 let tile = &tile[n * pitch + i * windows.step[0] * wide * channels..];
                 let across = windows.step[1] * channels;
-                correlate(cpu.isa(), tile, across, &taps, &g_row, channels, sums);
-                for g in g_row.chunks(channels) {
-                    for (sum, &g) in bias.iter_mut().zip(g) {
-                        *sum += g;
+                for (piece, g) in g_row.chunks(PIECE * channels).enumerate() {
+                    if added >= PIECE {
+                        flush(cpu.isa(), &mut few, long);
+                        added = 0;
                     }
+                    let (sums, bias) = few.split_at_mut(taps.len() * channels);
+                    correlate(cpu.isa(), &tile[piece * PIECE * across..], across, &taps, g, channels, sums);
+                    g.chunks(channels).for_each(|g| add(cpu.isa(), g, bias));
+                    added += g.len() / channels;
                 }
             }
         }
+        flush(cpu.isa(), &mut few, long);
         Ok(())
     })?;
-    out.fill(T::default());
-    bias.fill(T::default());
-    for sums in sums.chunks(size) {
-        let (sums, bias_sums) = sums.split_at(taps.len() * channels);
-        for (tap, sums) in sums.chunks(channels).enumerate() {
-            for (x, &sum) in out[tap..].iter_mut().step_by(taps.len()).zip(sums) {
-                *x += sum;
-            }
-        }
-        for (x, &sum) in bias.iter_mut().zip(bias_sums) {
-            *x += sum;
-        }
+    let total = |i: usize| T::of(sums.iter().skip(i).step_by(size).sum());
+    for tap in 0..taps.len() {
+        out[tap..].iter_mut().step_by(taps.len()).enumerate().for_each(|(c, x)| *x = total(tap * channels + c));
     }
+    bias.iter_mut().enumerate().for_each(|(c, x)| *x = total(taps.len() * channels + c));
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use super::tile::{Tap, Unit, Units, Windows};
 use super::winograd;
 use crate::CpuBackend;
 use crate::gemm::{Finish, Kernel, Panels, Real, Shared, Tile, run_tasks};
+use crate::long_sum::{PRODUCTS, accumulate};
 use crate::memory::Block;
 use crate::storage::Stored;
 use std::ops::Range;
@@ -249,18 +250,40 @@ impl<'a, T: Real + Stored> Plan<'a, T> {
         windows.load(cpu.isa(), source, group * inputs..(group + 1) * inputs, unit, tile_pitch, &mut tile);
         let columns = self.panels.range(panels.start).start..self.panels.range(panels.end - 1).end;
         let channels = group * outputs + columns.start..group * outputs + columns.end;
+        let few = self.chunks.len() <= PRODUCTS;
+        let size = unit.pictures.len() * unit.rows.len() * width * channels.len();
+        let (mut some, mut long) = (cpu.pool().alloc::<T>(if few { 0 } else { size })?, Vec::new());
+        let dense = [unit.rows.len() * width * channels.len(), width * channels.len(), channels.len()];
+        let count = channels.len();
         target.fill(cpu, unit, width, channels, |c, pitch| {
-            self.compute(unit, group, panels, &tile, tile_pitch, c, pitch);
+            if few {
+                return self.compute(unit, group, panels, &self.chunks, &tile, tile_pitch, c, pitch);
+            }
+            long.resize(size, 0.0);
+            for chunks in self.chunks.chunks(PRODUCTS) {
+                self.compute(unit, group, panels.clone(), chunks, &tile, tile_pitch, some.as_mut_ptr(), dense);
+                accumulate(cpu.isa(), &some, &mut long);
+            }
+            for (position, sums) in long.chunks(count).enumerate() {
+                let [n, rest] = [position / (unit.rows.len() * width), position % (unit.rows.len() * width)];
+                let c = c.wrapping_add(n * pitch[0] + rest / width * pitch[1] + rest % width * pitch[2]);
+                for (i, &sum) in sums.iter().enumerate() {
+                    // SAFETY: the caller's `c` has a place for every position of the unit and every channel.
+                    unsafe { *c.add(i) = T::of(sum) };
+                }
+            }
         })
     }
 
-    /// Multiplies the patches of `tile` with column panels `panels`, into `c`, whose positions are `pitch` apart.
+    /// Multiplies `chunks` of the patches of `tile` with column panels `panels`, into `c`, whose positions are `pitch`
+    /// apart.
     #[allow(clippy::too_many_arguments)]
     fn compute(
         &self,
         unit: &Unit,
         group: usize,
         panels: Range<usize>,
+        chunks: &[Chunk],
         tile: &[T],
         tile_pitch: usize,
         c: *mut T,
@@ -275,7 +298,8 @@ impl<'a, T: Real + Stored> Plan<'a, T> {
         let (outer, inner) = if sizes[2] < 7 && sizes[0] > sizes[2] { ([1, 2], 0) } else { ([0, 1], 2) };
         let height = sizes[inner].div_ceil(sizes[inner].div_ceil(self.kernel.rows));
         let first_column = self.panels.range(panels.start).start;
-        for chunk in &self.chunks {
+        let first = chunks.first().map_or(0, |chunk| chunk.start);
+        for chunk in chunks {
             for panel in panels.clone() {
                 let (columns, vectors) = (self.panels.range(panel), self.panels.vectors(panel));
                 let b_step = vectors * self.kernel.lanes;
@@ -303,7 +327,7 @@ impl<'a, T: Real + Stored> Plan<'a, T> {
                                 c: c.wrapping_add(to + start * pitch[inner] + columns.start - first_column),
                                 c_row: pitch[inner],
                                 columns: columns.len(),
-                                accumulate: chunk.start > 0,
+                                accumulate: chunk.start > first,
                             };
                             // SAFETY: the backend has the instruction set; the tile holds every patch of the unit's
                             // windows, whose runs the segments are; `b` is a whole panel; the caller's `c` has a place for

@@ -1,6 +1,7 @@
 //! Pictures as convolutions read them: channels last, whatever they are stored as.
 
 use crate::gemm::Real;
+use crate::long_sum::RUN;
 use crate::storage::{Stored, View};
 use crate::{Isa, isa::multiversion};
 use std::ops::Range;
@@ -161,29 +162,33 @@ multiversion! {
 
 multiversion! {
     /// Adds each run of `sums.len()` of `from`, which start `pitch` apart, to `sums`.
-    pub(super) fn add_runs<T: Real>(from: &[T], pitch: usize, sums: &mut [T]) {
+    pub(super) fn add_runs<T: Real>(from: &[T], pitch: usize, sums: &mut [f64]) {
         let count = sums.len();
         let lines = from.len() / pitch;
-        let mut start = 0;
-        while start + BLOCK <= count {
-            let mut total = [T::default(); BLOCK];
-            for line in 0..lines {
-                let from = &from[line * pitch + start..line * pitch + start + BLOCK];
-                for l in 0..BLOCK {
-                    total[l] += from[l];
+        // Few lines at a time in the elements' own type.
+        for first in (0..lines).step_by(RUN) {
+            let lines = first..lines.min(first + RUN);
+            let mut start = 0;
+            while start + BLOCK <= count {
+                let mut total = [T::default(); BLOCK];
+                for line in lines.clone() {
+                    let from = &from[line * pitch + start..line * pitch + start + BLOCK];
+                    for l in 0..BLOCK {
+                        total[l] += from[l];
+                    }
                 }
+                for (sum, total) in sums[start..start + BLOCK].iter_mut().zip(total) {
+                    *sum += total.wide();
+                }
+                start += BLOCK;
             }
-            for (sum, total) in sums[start..start + BLOCK].iter_mut().zip(total) {
-                *sum += total;
+            for (column, sum) in sums.iter_mut().enumerate().skip(start) {
+                let mut total = T::default();
+                for line in lines.clone() {
+                    total += from[line * pitch + column];
+                }
+                *sum += total.wide();
             }
-            start += BLOCK;
-        }
-        for (column, sum) in sums.iter_mut().enumerate().skip(start) {
-            let mut total = T::default();
-            for line in 0..lines {
-                total += from[line * pitch + column];
-            }
-            *sum += total;
         }
     }
 }

@@ -8,7 +8,7 @@ use super::tile::{Unit, Units, Windows};
 use super::winograd;
 use crate::CpuBackend;
 use crate::gemm::{Kernel, Panels, Real, Shared, Tile, run_tasks};
-use crate::isa::multiversion;
+use crate::long_sum::{PRODUCTS, accumulate, add, round};
 use crate::parallel::TASK;
 use crate::storage::Stored;
 use std::ops::Range;
@@ -18,6 +18,8 @@ use taper_backend::Result;
 const POSITIONS: usize = 128;
 /// How many tasks there should be, at least, where the size allows.
 const TASKS: usize = 16;
+/// The longest piece of a row that is multiplied at once.
+const PIECE: usize = 512;
 /// Elements of all parts' sums together, about.
 const ROOM: usize = 1 << 21;
 /// Output channels that are added up and stored together.
@@ -75,6 +77,7 @@ impl<T: Real + Stored> WeightGrad<'_, T> {
             Ok([Shared::new(sums), Shared::new(bias_sums)])
         };
         let parts = if T::WINOGRAD
+            && grid[1] <= winograd::WIDEST
             && let Some(transforms) = winograd::transforms(self.cpu, self.windows, pictures, self.channels)
         {
             winograd::weight_grad(self, transforms, most, room)?
@@ -123,7 +126,7 @@ impl<T: Real + Stored> WeightGrad<'_, T> {
         let (total, rest) = sums.split_at_mut(size.min(sums.len()));
         self.cpu.for_chunks(total, TASK, parts * size, |i, total| {
             for part in rest.chunks(size) {
-                add_all(self.cpu.isa(), total, &part[i * TASK..]);
+                add(self.cpu.isa(), &part[i * TASK..], total);
             }
         });
         let blocks = outputs.div_ceil(BLOCK);
@@ -145,11 +148,60 @@ impl<T: Real + Stored> WeightGrad<'_, T> {
     }
 }
 
-multiversion! {
-    /// `total += part`, element by element.
-    fn add_all<T: Real>(total: &mut [T], part: &[T]) {
-        for (total, &x) in total.iter_mut().zip(part) {
-            *total += x;
+/// The sums of a task: some columns of the rows of one part and group.
+pub(super) struct Region {
+    /// The first row.
+    pub first: usize,
+    pub depth: usize,
+    /// From one row to the next.
+    pub pitch: usize,
+    pub columns: Range<usize>,
+}
+
+impl Region {
+    /// Where row `i` starts.
+    pub fn row(&self, i: usize) -> usize {
+        (self.first + i) * self.pitch + self.columns.start
+    }
+}
+
+/// What a task has summed but for the last few products, in f64; and the sums of `g`.
+struct Long<'a> {
+    of: &'a Region,
+    /// Empty as long as there are few.
+    sums: Vec<f64>,
+    bias: Vec<f64>,
+}
+
+impl<'a> Long<'a> {
+    fn new(of: &'a Region) -> Self {
+        Self { of, sums: Vec::new(), bias: vec![0.0; of.columns.len()] }
+    }
+
+    /// Adds what the region holds.
+    fn take<T: Real>(&mut self, isa: crate::Isa, region: &Shared<T>) {
+        let width = self.of.columns.len();
+        self.sums.resize(self.of.depth * width, 0.0);
+        for (i, sums) in self.sums.chunks_mut(width).enumerate() {
+            let row = self.of.row(i);
+            // SAFETY: the task's own.
+            accumulate(isa, unsafe { region.slice(row..row + width) }, sums);
+        }
+    }
+
+    /// Leaves all that was summed in the region; `more` says whether it holds what was not taken.
+    fn finish<T: Real>(&mut self, isa: crate::Isa, region: &Shared<T>, more: bool) {
+        if self.sums.is_empty() {
+            return;
+        }
+        if more {
+            self.take(isa, region);
+        }
+        let width = self.of.columns.len();
+        for (i, sums) in self.sums.chunks(width).enumerate() {
+            let row = self.of.row(i);
+            // SAFETY: the task's own.
+            round(isa, sums, unsafe { region.slice(row..row + width) });
         }
     }
 }
@@ -157,17 +209,22 @@ multiversion! {
 impl<T: Real + Stored> Plan<'_, T> {
     /// Sums column panels `panels` of one group over the units of one part.
     fn task(&self, part: usize, group: usize, panels: Range<usize>) -> Result<()> {
-        let WeightGrad { cpu, x, g, windows, channels: [inputs, outputs], groups, .. } = *self.grad;
+        let WeightGrad { cpu, x, windows, channels: [inputs, outputs], groups, .. } = *self.grad;
         let depth = self.runs.len() * self.run;
         let [pictures, rows] = self.units.largest();
         let [tall, wide] = windows.tile_size(rows);
         let pitch = tall * wide * inputs + 16;
-        let lines = pictures * rows * windows.grid[1];
+        let across = windows.grid[1];
+        let lines = pictures * rows * across.min(PIECE);
         let mut tile = cpu.pool().alloc::<T>(pictures * pitch)?;
         let mut room = cpu.pool().alloc::<T>(lines * 2 * self.kernel.lanes)?;
         let count = self.units.count();
         let units = part * count / self.parts..(part + 1) * count / self.parts;
-        let first = units.start;
+        let columns = self.panels.range(panels.start).start..self.panels.range(panels.end - 1).end;
+        let own = Region { first: (part * groups + group) * depth, depth, pitch: outputs, columns };
+        let mut long = Long::new(&own);
+        // Products that were added since the sums were last taken.
+        let mut added = 0;
         for index in units {
             let unit = self.units.get(index);
             windows.load(cpu.isa(), &x, group * inputs..(group + 1) * inputs, &unit, pitch, &mut tile);
@@ -175,57 +232,103 @@ impl<T: Real + Stored> Plan<'_, T> {
             let segments: Vec<usize> = (0..unit.pictures.len())
                 .flat_map(|n| (0..unit.rows.len()).map(move |i| n * pitch + i * windows.step[0] * tile_row))
                 .collect();
-            for panel in panels.clone() {
-                let columns = self.panels.range(panel);
-                let b_step = self.panels.vectors(panel) * self.kernel.lanes;
-                let channels = group * outputs + columns.start..group * outputs + columns.end;
-                let used = segments.len() * windows.grid[1];
-                self.load_panel(&g, &unit, channels.clone(), b_step, &mut room[..used * b_step]);
-                let start = part * groups * outputs;
-                // SAFETY: each part, group and panel belongs to one task.
-                let bias = unsafe { self.bias.slice(start + channels.start..start + channels.end) };
-                if index == first {
-                    bias.fill(T::default());
+            for piece in (0..across).step_by(PIECE).map(|start| start..across.min(start + PIECE)) {
+                if added == PRODUCTS {
+                    long.take(cpu.isa(), &self.sums);
+                    added = 0;
                 }
-                add_runs(cpu.isa(), &room[..used * b_step], b_step, bias);
-                let height = self.run.div_ceil(self.run.div_ceil(self.kernel.rows).max(1));
-                for (r, &run) in self.runs.iter().enumerate() {
-                    for start in (0..self.run).step_by(height.max(1)) {
-                        let c = ((part * groups + group) * depth + r * self.run + start) * outputs + columns.start;
-                        let height = height.min(self.run - start);
-                        let _ = self.sums.at(c + (height - 1) * outputs + columns.len()); // checks that it is inside
-                        let tile = Tile {
-                            a: tile[run + start..].as_ptr(),
-                            a_row: 1,
-                            a_step: windows.step[1] * inputs,
-                            segments: &segments,
-                            length: windows.grid[1],
-                            b: room.as_ptr(),
-                            b_step,
-                            c: self.sums.at(c),
-                            c_row: outputs,
-                            columns: columns.len(),
-                            accumulate: index > first,
-                        };
-                        // SAFETY: the backend has the instruction set; a segment and a run lead to a place of a window
-                        // of the unit, all of which the tile holds; `room` holds a whole panel for each position.
-                        unsafe { (self.kernel.run)(&tile, height, b_step / self.kernel.lanes) };
-                    }
-                }
+                self.multiply(
+                    &tile,
+                    &segments,
+                    &unit,
+                    piece,
+                    added > 0,
+                    group,
+                    &own,
+                    panels.clone(),
+                    &mut room,
+                    &mut long.bias,
+                );
+                added += 1;
             }
         }
+        long.finish(cpu.isa(), &self.sums, added > 0);
+        let start = (part * groups + group) * outputs;
+        // SAFETY: each part, group and panel belongs to one task.
+        let bias = unsafe { self.bias.slice(start + own.columns.start..start + own.columns.end) };
+        round(cpu.isa(), &long.bias, bias);
         Ok(())
     }
 
-    /// Copies `channels` of `g` at the positions of `unit` to `out: [position, width]`.
-    fn load_panel(&self, g: &Source<T>, unit: &Unit, channels: Range<usize>, width: usize, out: &mut [T]) {
-        let across = self.grad.windows.grid[1];
-        let size = unit.rows.len() * across * channels.len();
+    /// Adds the products of a piece of a unit's rows to a task's own sums, or starts them with it.
+    #[allow(clippy::too_many_arguments)]
+    fn multiply(
+        &self,
+        tile: &[T],
+        segments: &[usize],
+        unit: &Unit,
+        piece: Range<usize>,
+        accumulate: bool,
+        group: usize,
+        own: &Region,
+        panels: Range<usize>,
+        room: &mut [T],
+        bias: &mut [f64],
+    ) {
+        let WeightGrad { cpu, g, windows, channels: [inputs, outputs], .. } = *self.grad;
+        let skipped = piece.start * windows.step[1] * inputs;
+        for panel in panels {
+            let columns = self.panels.range(panel);
+            let b_step = self.panels.vectors(panel) * self.kernel.lanes;
+            let channels = group * outputs + columns.start..group * outputs + columns.end;
+            let used = segments.len() * piece.len();
+            self.load_panel(&g, unit, channels, piece.clone(), b_step, &mut room[..used * b_step]);
+            let place = columns.start - own.columns.start;
+            add_runs(cpu.isa(), &room[..used * b_step], b_step, &mut bias[place..place + columns.len()]);
+            let height = self.run.div_ceil(self.run.div_ceil(self.kernel.rows).max(1));
+            for (r, &run) in self.runs.iter().enumerate() {
+                for start in (0..self.run).step_by(height.max(1)) {
+                    let c = own.row(r * self.run + start) + place;
+                    let height = height.min(self.run - start);
+                    let _ = self.sums.at(c + (height - 1) * outputs + columns.len()); // checks that it is inside
+                    let tile = Tile {
+                        a: tile[skipped + run + start..].as_ptr(),
+                        a_row: 1,
+                        a_step: windows.step[1] * inputs,
+                        segments,
+                        length: piece.len(),
+                        b: room.as_ptr(),
+                        b_step,
+                        c: self.sums.at(c),
+                        c_row: outputs,
+                        columns: columns.len(),
+                        accumulate,
+                    };
+                    // SAFETY: the backend has the instruction set; a segment and a run lead to a place of a window
+                    // of the unit, all of which the tile holds; `room` holds a whole panel for each position.
+                    unsafe { (self.kernel.run)(&tile, height, b_step / self.kernel.lanes) };
+                }
+            }
+        }
+    }
+
+    /// Copies `channels` of `g` at the positions `across` of the rows of `unit` to `out: [position, width]`.
+    fn load_panel(
+        &self,
+        g: &Source<T>,
+        unit: &Unit,
+        channels: Range<usize>,
+        across: Range<usize>,
+        width: usize,
+        out: &mut [T],
+    ) {
+        let size = unit.rows.len() * across.len() * channels.len();
         let rows = unit.rows.start as isize..unit.rows.end as isize;
+        let columns = across.start as isize..across.end as isize;
         // Narrow panels are loaded side by side to the end of their room, and then spread from the front.
         let start = out.len() - unit.pictures.len() * size;
         for (n, out) in unit.pictures.clone().zip(out[start..].chunks_mut(size)) {
-            g.load(self.grad.cpu.isa(), n, channels.clone(), rows.clone(), 0..across as isize, out);
+            g.load(self.grad.cpu.isa(), n, channels.clone(), rows.clone(), columns.clone(), out);
         }
         if channels.len() < width {
             for line in 0..out.len() / width {

@@ -2,19 +2,10 @@
 
 use crate::conv::winograd::Transforms;
 use crate::isa::Isa;
+use crate::math::Float;
 
 /// The floats that products are computed in.
-pub(crate) trait Real:
-    Copy
-    + Send
-    + Sync
-    + Default
-    + PartialOrd
-    + std::ops::Add<Output = Self>
-    + std::ops::AddAssign
-    + std::ops::Mul<Output = Self>
-    + 'static
-{
+pub(crate) trait Real: Float + Default {
     /// The micro-kernel for an instruction set.
     fn kernel(isa: Isa) -> Kernel<Self>;
 

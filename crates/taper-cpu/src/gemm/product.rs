@@ -5,6 +5,7 @@ use super::pack::{Matrix, Panels, RowLayout, TOGETHER, fetch_rows, pack_columns,
 use super::shared::{Shared, on_threads, run_tasks};
 use super::thin::Thin;
 use crate::CpuBackend;
+use crate::long_sum::{PRODUCTS, accumulate, round};
 use crate::memory::Block;
 use crate::storage::Stored;
 use std::ops::Range;
@@ -184,9 +185,23 @@ impl<'a, 'b, T: Real + Stored> Plan<'a, 'b, T> {
         let count = depth.div_ceil(range);
         let mut sums = self.cpu.pool().alloc::<T>(count * rows * columns)?;
         let shared = Shared::new(&mut sums);
+        let most = PRODUCTS * self.chunk;
         run_tasks(self.cpu, count, self.product.cost(), |i| {
-            let part = Part { depths: i * range..((i + 1) * range).min(depth), ..whole.clone() };
-            self.compute(&part, Packed::default(), shared.at(i * rows * columns), columns)
+            let depths = i * range..((i + 1) * range).min(depth);
+            let compute = |depths, to| self.compute(&Part { depths, ..whole.clone() }, Packed::default(), to, columns);
+            let to = shared.at(i * rows * columns);
+            if depths.len() <= most {
+                return compute(depths, to);
+            }
+            let mut long = vec![0.0; rows * columns];
+            // SAFETY: each task has its own sums, which nothing else uses while the slice lives.
+            let own = || unsafe { shared.slice(i * rows * columns..(i + 1) * rows * columns) };
+            for start in depths.clone().step_by(most) {
+                compute(start..(start + most).min(depths.end), to)?;
+                accumulate(self.cpu.isa(), own(), &mut long);
+            }
+            round(self.cpu.isa(), &long, own());
+            Ok(())
         })?;
         let mut total = self.cpu.pool().alloc::<T>(rows * columns)?;
         let band = rows.div_ceil(TASKS);
@@ -195,12 +210,9 @@ impl<'a, 'b, T: Real + Stored> Plan<'a, 'b, T> {
             let span = i * band * columns..((i + 1) * band).min(rows) * columns;
             // SAFETY: each task has its own span.
             let total = unsafe { total_shared.slice(span.clone()) };
-            total.copy_from_slice(&sums[span.clone()]);
-            for part in sums.chunks(rows * columns).skip(1) {
-                for (x, &y) in total.iter_mut().zip(&part[span.clone()]) {
-                    *x += y;
-                }
-            }
+            let mut long = vec![0.0; span.len()];
+            sums.chunks(rows * columns).for_each(|part| accumulate(self.cpu.isa(), &part[span.clone()], &mut long));
+            round(self.cpu.isa(), &long, total);
             self.store(i * band..((i + 1) * band).min(rows), 0..columns, total, c);
             Ok(())
         })

@@ -6,6 +6,7 @@ use super::pack::{Matrix, pack_columns};
 use super::product::{Finish, Product};
 use super::shared::{Shared, run_tasks};
 use crate::CpuBackend;
+use crate::long_sum::{accumulate, round};
 use crate::memory::Block;
 use crate::storage::Stored;
 use std::ops::Range;
@@ -17,6 +18,8 @@ const TASK: usize = 128 * 1024;
 const WIDTH: usize = 1024;
 /// Rows of `B` that are read side by side, each from one end to the other.
 const RUN: usize = 8;
+/// Runs that are added in the elements' own type.
+const RUNS: usize = 192;
 /// The longest lines whose dot products are taken in one go, in bytes: longer sums are sums of such, which keeps their
 /// error small.
 const LONGEST_BYTES: usize = 16 * 1024;
@@ -53,7 +56,7 @@ impl<T: Real + Stored> Thin<'_, '_, T> {
         let shared = Shared::new(c);
         run_tasks(self.cpu, columns.div_ceil(several), self.product.cost(), |task| {
             let here = task * several..((task + 1) * several).min(columns);
-            let mut all = self.cpu.pool().alloc_zeroed::<T>(DOT_ROWS * several)?;
+            let mut all = self.cpu.pool().alloc_zeroed::<f64>(DOT_ROWS * several)?;
             for (first, totals) in here.clone().step_by(DOT_LINES).zip(all.chunks_mut(DOT_ROWS * DOT_LINES)) {
                 for start in (0..depth).step_by(longest) {
                     let length = longest.min(depth - start);
@@ -65,12 +68,12 @@ impl<T: Real + Stored> Thin<'_, '_, T> {
                     };
                     // SAFETY: the backend has the instruction set; all lines are `length` long.
                     let sums = unsafe { (kernel.dots)(&dots, rows) };
-                    for (total, &sum) in totals.iter_mut().zip(sums.as_flattened()) {
-                        *total += sum;
+                    for (total, sum) in totals.iter_mut().zip(sums.as_flattened()) {
+                        *total += sum.wide();
                     }
                 }
             }
-            let value = |i: usize, j: usize| all[(j / DOT_LINES * DOT_ROWS + i) * DOT_LINES + j % DOT_LINES];
+            let value = |i: usize, j: usize| T::of(all[(j / DOT_LINES * DOT_ROWS + i) * DOT_LINES + j % DOT_LINES]);
             if self.transposed {
                 for (j, column) in here.enumerate() {
                     // SAFETY: this task's own stored row.
@@ -111,7 +114,7 @@ impl<T: Real + Stored> Thin<'_, '_, T> {
         let Product { rows, columns, depth, .. } = *self.product;
         let kernel = T::kernel(self.cpu.isa());
         let width = WIDTH.min(columns);
-        let range = (TASK / width).next_multiple_of(RUN);
+        let range = (TASK / width).min(RUN * RUNS).next_multiple_of(RUN);
         let (across, along) = (columns.div_ceil(width), depth.div_ceil(range).max(1));
         let mut sums = self.cpu.pool().alloc::<T>(along * rows * columns)?;
         let shared = Shared::new(&mut sums);
@@ -124,16 +127,17 @@ impl<T: Real + Stored> Thin<'_, '_, T> {
         let shared = Shared::new(c);
         run_tasks(self.cpu, across, along * rows * columns, |j| {
             let here = j * width..((j + 1) * width).min(columns);
+            let mut long = vec![0.0; here.len()];
             for row in 0..rows {
                 let of = |part: usize| (part * rows + row) * columns;
                 // SAFETY: each task has its own columns.
                 let total = unsafe { shared.slice(row * columns + here.start..row * columns + here.end) };
-                total.copy_from_slice(&sums[of(0) + here.start..of(0) + here.end]);
-                for part in 1..along {
-                    for (x, &y) in total.iter_mut().zip(&sums[of(part) + here.start..of(part) + here.end]) {
-                        *x += y;
-                    }
+                long.fill(0.0);
+                for part in 0..along {
+                    let some = &sums[of(part) + here.start..of(part) + here.end];
+                    accumulate(self.cpu.isa(), some, &mut long);
                 }
+                round(self.cpu.isa(), &long, total);
                 self.finish.apply(total, here.start);
             }
             Ok(())

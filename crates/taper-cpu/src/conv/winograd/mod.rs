@@ -29,6 +29,8 @@ const SIDE: usize = 4;
 const REACH: usize = 6;
 /// Products of a tile.
 const POINTS: usize = REACH * REACH;
+/// The widest rows of which a weight gradient is taken so: a unit's are summed in one go.
+pub(super) const WIDEST: usize = 2048;
 /// Elements between lines and planes, lest all fall into the same sets of the cache.
 const GAP: usize = 16;
 /// What it costs to transform a channel of a tile, or a kernel, in products.

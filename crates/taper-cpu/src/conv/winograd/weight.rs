@@ -5,6 +5,7 @@ use crate::conv::source::{Source, add_runs};
 use crate::conv::tile::{Unit, Units};
 use crate::conv::weight::WeightGrad;
 use crate::gemm::{Kernel, Panels, Real, Shared, Tile, run_tasks};
+use crate::long_sum::{PRODUCTS, accumulate, round};
 use crate::storage::Stored;
 use std::ops::Range;
 use taper_backend::Result;
@@ -87,20 +88,33 @@ impl<T: Real + Stored> Plan<'_, T> {
         let count = self.units.count();
         let units = part * count / self.parts..(part + 1) * count / self.parts;
         let start = (part * groups + group) * outputs;
-        // SAFETY: only the first rows' task of a part, group and panel adds up its columns.
-        let mut bias =
-            (rows.start == 0).then(|| unsafe { self.bias.slice(start + columns.start..start + columns.end) });
-        if let Some(bias) = &mut bias {
-            bias.fill(T::default());
-        }
+        let mut bias = (rows.start == 0).then(|| vec![0.0; columns.len()]);
+        // All products but the last few, where there are many.
+        let mut long = Vec::new();
         for index in units.clone() {
+            let few = (index - units.start) % PRODUCTS;
+            if few == 0 && index > units.start {
+                long.resize(products.len(), 0.0);
+                // SAFETY: this task's own.
+                accumulate(cpu.isa(), unsafe { products.slice(0..products.len()) }, &mut long);
+            }
             let unit = self.units.get(index);
             let x_channels = group * inputs + rows.start..group * inputs + rows.end;
             let g_channels = group * outputs + columns.start..group * outputs + columns.end;
             let x = self.transform(&self.grad.x, &unit, x_channels, line, &mut values, None)?;
             let g =
                 self.transform(&self.grad.g, &unit, g_channels, g_line, &mut g_values, Some(bias.as_deref_mut()))?;
-            self.multiply(&panels, &x, &g, rows.len(), &products, plane, index > units.start);
+            self.multiply(&panels, &x, &g, rows.len(), &products, plane, few > 0);
+        }
+        if let Some(bias) = bias {
+            // SAFETY: only the first rows' task of a part, group and panel adds up its columns.
+            round(cpu.isa(), &bias, unsafe { self.bias.slice(start + columns.start..start + columns.end) });
+        }
+        if !long.is_empty() {
+            // SAFETY: this task's own.
+            let products = unsafe { products.slice(0..products.len()) };
+            accumulate(cpu.isa(), products, &mut long);
+            round(cpu.isa(), &long, products);
         }
         for (i, ci) in rows.enumerate() {
             let to = ((part * groups + group) * 9 * inputs + ci) * outputs + columns.start;
@@ -132,7 +146,7 @@ impl<T: Real + Stored> Plan<'_, T> {
         channels: Range<usize>,
         line: usize,
         values: &'v mut [T],
-        gradient: Option<Option<&mut [T]>>,
+        gradient: Option<Option<&mut [f64]>>,
     ) -> Result<Values<'v, T>> {
         let WeightGrad { cpu, windows, .. } = self.grad;
         let (rows, across) = (unit.rows.len().div_ceil(SIDE), windows.grid[1].div_ceil(SIDE));
