@@ -134,7 +134,7 @@ impl Error {
     #[allow(dead_code, reason = "for the readers that are features")]
     /// What the decoder of the file `path` could not take: it panicked with `panic`. `what` names the format.
     pub(crate) fn decoder(path: &Path, what: &str, panic: &(dyn Any + Send)) -> Self {
-        Self::format(path, "file", format!("damaged: the {what} decoder panicked on it ({})", panic_text(panic)))
+        Self::format(path, "file", format!("damaged: the {what} decoder failed on it ({})", panic_text(panic)))
     }
 
     /// For `map_err` on file system calls: `.map_err(Error::io("read", path))`.

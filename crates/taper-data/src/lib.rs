@@ -8,6 +8,9 @@ mod download;
 mod error;
 mod files;
 mod formats;
+#[cfg(all(feature = "csv", feature = "download", feature = "images", feature = "npz", feature = "parquet"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod image;
 mod loader;
 mod locate;

@@ -79,6 +79,9 @@ pub struct Files {
     pub layout: Layout,
     /// The folder they are in, inside the data folder and inside the archive.
     pub folder: String,
+    /// Folders that other programs put them in, such as torchvision's `MNIST/raw`. They are looked in, never written to.
+    #[serde(default)]
+    pub also: Vec<String>,
     /// The files of the training split, in order; each holds the same number of records. For IDX: pictures, labels.
     pub train: Vec<String>,
     /// The files of the test split.
@@ -184,7 +187,8 @@ impl Manifest {
                     self.picture_bytes()
                 ));
             }
-            let names = files.train.iter().chain(&files.test).chain([&files.folder]);
+            let also = files.also.iter().flat_map(|folder| folder.split('/'));
+            let names = files.train.iter().chain(&files.test).chain([&files.folder]).map(String::as_str).chain(also);
             if let Some(name) = names.into_iter().find(|name| !is_plain_name(name)) {
                 return fail(format!("`files` must be plain file names, found `{name}`"));
             }

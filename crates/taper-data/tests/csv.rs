@@ -61,6 +61,21 @@ fn mistakes_are_said_with_line_and_column() {
         ("a,y\n1e39,0\n", "y", "x.csv: line 2, column `a`: expected a finite number (in f32), found inf"),
         ("a,y\n1,0\n1,2,3\n", "y", "x.csv: line 3: expected 2 fields as in the first line, found 3"),
         ("a,y\n\"1\n\",0\n1\n", "y", "x.csv: line 4: expected 2 fields as in the first line, found 1"),
+        (
+            "a,y\n1,\"x\n2,y\n3,z\n",
+            "y",
+            "x.csv: line 2: the quote opened in this line is not closed before the end of the file",
+        ),
+        ("a,y\n1,x\n\"2,y\n3,z", "y", "x.csv: line 3: the quote opened in this line is not closed before the end"),
+        ("\"a,y\n1,x\n", "y", "x.csv: line 1: the quote opened in this line is not closed before the end"),
+        ("\u{feff}\"a,y\n1,x\n", "y", "x.csv: line 1: the quote opened in this line is not closed"),
+        ("a,y\n1,\"x\"\"\n2,y\n", "y", "x.csv: line 2: the quote opened in this line is not closed before the end"),
+        (
+            "a,y\n1,\"x\n2,\"y\n3,z\n",
+            "y",
+            "x.csv: line 3: expected the next field or the line's end after the quote that closes the field opened in \
+             line 2, found `y`; a quote within quotes is written twice",
+        ),
         ("a,y\n1,-1\n", "y", "x.csv: line 2, column `y`: expected a class from 0 to 65535, found -1"),
         (
             "a,y\n1,0.0\n2,10.0\n",
@@ -80,6 +95,25 @@ fn mistakes_are_said_with_line_and_column() {
     assert!(found.contains("columns: expected a column 7 (from 0), found 4 columns"), "{found}");
     let found = read_csv("none.csv", &TableOptions::new(0), CsvOptions::default()).unwrap_err().to_string();
     assert!(found.starts_with("cannot open none.csv: "), "{found}");
+}
+
+#[test]
+fn quotes_that_go_together_are_read() {
+    let table = read("a,y\n1,\"x\"\n\"2\" ,\"two\nlines\"\r\n3,say \"\"\n4,\"\"\"so\"\" called\"", "y").unwrap();
+    assert_eq!(table.values(), [1.0, 2.0, 3.0, 4.0]);
+    assert_eq!(table.classes(), ["\"so\" called", "say \"\"", "two\nlines", "x"]);
+    // A mistake before the quote is told first.
+    let found = read("a,y\nq,x\n1,\"x\n", "y").unwrap_err().to_string();
+    assert!(found.contains("line 2, column `a`: expected a number, found `q`"), "{found}");
+    let options = CsvOptions { delimiter: b'"', ..CsvOptions::default() };
+    let found = read_csv(data("flowers.csv"), &TableOptions::new(0), options).unwrap_err().to_string();
+    assert_eq!(found, "csv: delimiter: expected no quote and no line end, found `\\\"`");
+}
+
+#[test]
+fn a_column_is_the_same_in_either_normal_form() {
+    let table = read("a,caf\u{e9}\n1,th\u{e9}\n2,the\u{301}\n", "cafe\u{301}").unwrap();
+    assert_eq!((table.labels(), table.classes()), (&[0, 0][..], &["th\u{e9}".to_string()][..]));
 }
 
 proptest! {

@@ -110,6 +110,172 @@ fn splits_must_fit_together() {
     assert!(text.ends_with(expected), "{text}");
 }
 
+#[test]
+fn pictures_stand_upright() {
+    let dir = tempfile::tempdir().unwrap();
+    let class = dir.path().join("all");
+    fs::create_dir(&class).unwrap();
+    for orientation in [1, 3, 6, 7] {
+        let names = ["jpg", "png", "webp"].map(|kind| format!("turned/{orientation}/a.{kind}"));
+        for name in &names {
+            fs::copy(data("pictures").join(name), class.join(name.rsplit('/').next().unwrap())).unwrap();
+        }
+        let names: Vec<_> =
+            names.iter().map(|name| (name.as_str(), if name.ends_with("jpg") { 3 } else { 0 })).collect();
+        for (size, key, more) in [(None, "rgb", 0), (Some([5, 7]), "scaled", 1)] {
+            let found = read_image_folder(dir.path(), FolderOptions { channels: 3, size }).unwrap();
+            let upright = if orientation < 5 { [12, 9] } else { [9, 12] };
+            assert_eq!(found.shape()[1..], size.unwrap_or(upright), "{orientation}");
+            check(&found, &names, key, more);
+        }
+    }
+}
+
+/// Every picture of the fixtures, cut anywhere.
+#[test]
+fn a_picture_that_is_not_all_there_is_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("a")).unwrap();
+    let read = |bytes: &[u8]| {
+        fs::write(dir.path().join("a/x"), bytes).unwrap();
+        read_image_folder(dir.path(), FolderOptions::default())
+    };
+    let names = TRAIN.iter().chain(&TEST).map(|(name, _)| *name);
+    for name in names.chain(["cut/all/baseline.jpg", "cut/all/progressive.jpg"]) {
+        let whole = fs::read(data("pictures").join(name)).unwrap();
+        let same = read(&whole).unwrap();
+        let more = [&whole[..], b"a second picture or a film"].concat();
+        assert_eq!(read(&more).unwrap(), same, "{name}: what follows the end means nothing");
+        // Of a chunk of an odd number of bytes, a WebP file ends with one that says nothing.
+        let padding = usize::from(name.ends_with("webp"));
+        // Every length of small files, many of the others.
+        for length in (0..whole.len() - padding).step_by(1 + whole.len() / 300) {
+            let text = read(&whole[..length]).unwrap_err().to_string();
+            assert!(text.contains("x: picture: damaged: ") || length < 16, "{name} of {length} bytes: {text}");
+        }
+    }
+}
+
+#[test]
+fn bytes_between_the_segments_of_a_jpeg_mean_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("a")).unwrap();
+    let whole = fs::read(data("pictures/train/dog/a.jpg")).unwrap();
+    let read = |bytes: &[u8]| {
+        fs::write(dir.path().join("a/x"), bytes).unwrap();
+        read_image_folder(dir.path(), FolderOptions::default()).unwrap()
+    };
+    let table = whole.windows(2).position(|pair| pair == [0xFF, 0xDB]).unwrap();
+    for more in [&[0; 40][..], &[0xFF; 3], b"padding"] {
+        assert_eq!(read(&[&whole[..table], more, &whole[table..]].concat()), read(&whole));
+    }
+}
+
+#[test]
+fn what_would_take_too_much_memory_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("a")).unwrap();
+    let read = |bytes: &[u8], size| {
+        fs::write(dir.path().join("a/x"), bytes).unwrap();
+        read_image_folder(dir.path(), FolderOptions { channels: 3, size })
+            .map(|data| data.shape())
+            .map_err(|e| e.to_string())
+    };
+    // A JPEG and a WebP whose heads claim more than their bytes can hold.
+    let mut jpeg = fs::read(data("pictures/train/dog/a.jpg")).unwrap();
+    let frame = jpeg.windows(2).position(|pair| pair == [0xFF, 0xC0]).unwrap();
+    jpeg[frame + 5..frame + 9].copy_from_slice(&[0xFF; 4]);
+    let text = read(&jpeg, None).unwrap_err();
+    assert!(text.contains("x: picture: damaged: it claims 4294836225 pixels, more than its 836 bytes hold"), "{text}");
+    let mut webp = fs::read(data("pictures/test/cat/a.webp")).unwrap();
+    webp[21..25].copy_from_slice(&[0xFE, 0xBF, 0xFF, 0x0F]);
+    let text = read(&webp, Some([2, 2])).unwrap_err();
+    assert!(text.contains("x: picture: damaged: it claims 268402689 pixels, more than its 478 bytes hold"), "{text}");
+    // What the caller asks for counts too.
+    let small = fs::read(data("pictures/train/cat/a.png")).unwrap();
+    for size in [[1 << 14, 1 << 14], [usize::MAX, 2], [1 << 31, 1]] {
+        let text = read(&small, Some(size)).unwrap_err();
+        assert!(text.contains("a size of 1 to 67108864 pixels, found 3 channels, size Some("), "{text}");
+    }
+}
+
+/// 19.5 kB that unpack to 20 million pixels: taken in without scaling, refused where the scaling would take 66.8 GiB.
+#[cfg(feature = "gzip")]
+#[test]
+fn a_long_thin_picture_does_not_end_the_process() {
+    use flate2::{Compression, write::ZlibEncoder};
+    use std::io::Write;
+    let chunk = |name: &[u8; 4], data: &[u8]| {
+        let body = [&name[..], data].concat();
+        [&(data.len() as u32).to_be_bytes()[..], &body, &crc32fast::hash(&body).to_be_bytes()].concat()
+    };
+    let width = 20_000_000_u32;
+    let mut packed = ZlibEncoder::new(Vec::new(), Compression::best());
+    packed.write_all(&vec![0; width as usize + 1]).unwrap();
+    let head = [&width.to_be_bytes()[..], &[0, 0, 0, 1, 8, 0, 0, 0, 0]].concat();
+    let chunks = [chunk(b"IHDR", &head), chunk(b"IDAT", &packed.finish().unwrap()), chunk(b"IEND", b"")].concat();
+    let bytes = [b"\x89PNG\r\n\x1a\n", &chunks[..]].concat();
+    assert!(bytes.len() < 25_000);
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("c")).unwrap();
+    fs::write(dir.path().join("c/a.png"), bytes).unwrap();
+    let text = read_image_folder(dir.path(), FolderOptions { channels: 3, size: Some([224, 224]) }).unwrap_err();
+    let expected = "a.png: picture: too large: reading 20000000 × 1 pixels (width × height) and scaling them to height \
+                    and width [224, 224] takes 66.8 GiB of memory; at most 0.9 are taken for a picture: make it smaller \
+                    before";
+    assert!(text.to_string().ends_with(expected), "{text}");
+}
+
+/// Names of bytes that are no Unicode would be shown alike, and two classes become one.
+#[cfg(target_os = "linux")]
+#[test]
+fn classes_are_named_in_unicode() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let dir = tempfile::tempdir().unwrap();
+    for name in [b"\xffa", b"\xfea"] {
+        let class = dir.path().join(OsStr::from_bytes(name));
+        fs::create_dir(&class).unwrap();
+        fs::copy(data("pictures/train/cat/a.png"), class.join("a.png")).unwrap();
+    }
+    let text = read_image_folder(dir.path(), FolderOptions::default()).unwrap_err().to_string();
+    assert!(text.contains("classes: expected a class's name in UTF-8, found \"\\xFEa\""), "{text}");
+    // A picture's name is nobody's identity.
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("a")).unwrap();
+    for name in [b"\xffa", b"\xfea"] {
+        fs::copy(data("pictures/train/cat/a.png"), dir.path().join("a").join(OsStr::from_bytes(name))).unwrap();
+    }
+    assert_eq!(read_image_folder(dir.path(), FolderOptions::default()).unwrap().len(), 2);
+}
+
+/// `é` as one character in the training set, as two in the test set.
+#[test]
+fn a_class_is_the_same_in_either_normal_form() {
+    let dir = tempfile::tempdir().unwrap();
+    let put = |class: &str| {
+        let class = dir.path().join(class);
+        fs::create_dir_all(&class).unwrap();
+        fs::copy(data("pictures/train/cat/a.png"), class.join("a.png")).unwrap();
+    };
+    ["train/caf\u{e9}", "train/tea", "test/cafe\u{301}"].into_iter().for_each(put);
+    let splits = read_image_folders(dir.path(), FolderOptions::default()).unwrap();
+    assert_eq!(splits.test.labels(), [0]);
+    assert_eq!(
+        (splits.train.classes(), splits.test.classes()),
+        (&["caf\u{e9}".into(), "tea".into()][..], splits.train.classes())
+    );
+    put("train/cafe\u{301}");
+    // Where a file system takes both for one (macOS), there is one.
+    if fs::read_dir(dir.path().join("train")).unwrap().count() == 3 {
+        let text = read_image_folders(dir.path(), FolderOptions::default()).unwrap_err().to_string();
+        assert!(
+            text.contains("in another Unicode normalisation form; put the pictures of both into one folder"),
+            "{text}"
+        );
+    }
+}
+
 /// A PNG of one grey pixel, as Pillow writes it.
 fn write_small(path: &Path) {
     let bytes = [

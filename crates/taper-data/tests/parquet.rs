@@ -16,7 +16,8 @@ use taper_data::{TableOptions, read_parquet};
 fn a_file_of_pyarrow_is_read_as_it_was_written() {
     let (labels, species) = labels();
     let options = TableOptions { classes: Some(species), ..TableOptions::new("species") };
-    for name in ["flowers.parquet", "plain.parquet"] {
+    let zstd = cfg!(feature = "parquet-zstd").then_some("zstd.parquet");
+    for name in ["flowers.parquet", "plain.parquet", "gzip.parquet", "lz4.parquet"].into_iter().chain(zstd) {
         let table = read_parquet(data(name), &options).unwrap();
         assert_eq!(table.features(), ["width", "height", "half", "small", "yes"]);
         assert_eq!(table.values(), numbers(&expected()["parquet"]), "{name}");
@@ -26,7 +27,7 @@ fn a_file_of_pyarrow_is_read_as_it_was_written() {
     assert!(found.classes().is_sorted() && found.classes().len() == 4);
     // Numbers that are not whole are no labels.
     let found = read_parquet(data("missing.parquet"), &TableOptions::new("a")).unwrap_err().to_string();
-    assert!(found.contains("row 0, column `a`: expected an integer or a text, found 1.0"), "{found}");
+    assert!(found.contains("missing.parquet: column `a`: expected integers or texts, found DOUBLE"), "{found}");
 }
 
 #[test]
@@ -55,10 +56,22 @@ fn what_is_wrong_is_said() {
     let species = TableOptions::new("species");
     for (name, label, expected) in [
         ("missing.parquet", "label", "row 1, column `a`: expected a number, found a missing value"),
-        ("nested.parquet", "label", "row 0, column `a`: expected a number, found ["),
+        ("nested.parquet", "label", "file: expected a flat table, found the nested column `"),
         ("flowers.parquet", "petals", "columns: expected one column `petals`, found 6 columns: `width`, `species`"),
-        ("flowers.parquet", "width", "row 0, column `width`: expected an integer or a text, found "),
-        ("zstd.parquet", "species", "file: not a Parquet file that can be read: "),
+        ("flowers.parquet", "width", "column `width`: expected integers or texts, found DOUBLE"),
+        ("flowers.parquet", "small", "column `species`: expected numbers, found String (BYTE_ARRAY)"),
+        (
+            "brotli.parquet",
+            "species",
+            "file: column `width` is compressed with Brotli, which is not read; write the file with Snappy, gzip or LZ4",
+        ),
+        #[cfg(not(feature = "parquet-zstd"))]
+        (
+            "zstd.parquet",
+            "species",
+            "file: column `width` is compressed with Zstandard (zstd), which is not read; build taper-data with the \
+             feature `parquet-zstd`, or write the file with Snappy, gzip or LZ4",
+        ),
         ("flowers.csv", "species", "file: not a Parquet file that can be read: "),
     ] {
         let found = read_parquet(data(name), &TableOptions::new(label)).unwrap_err().to_string();

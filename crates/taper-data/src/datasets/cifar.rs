@@ -31,7 +31,13 @@ fn read_split(folder: &Path, names: &[String], records: usize, manifest: &Manife
 }
 
 /// Appends the records in `bytes` to `images` and `labels`. `path` is for errors.
-fn decode(path: &Path, bytes: &[u8], manifest: &Manifest, images: &mut Vec<u8>, labels: &mut Vec<u8>) -> Result<()> {
+pub(crate) fn decode(
+    path: &Path,
+    bytes: &[u8],
+    manifest: &Manifest,
+    images: &mut Vec<u8>,
+    labels: &mut Vec<u8>,
+) -> Result<()> {
     let labels_before = manifest.records.labels;
     let size = labels_before + manifest.picture_bytes();
     if !bytes.len().is_multiple_of(size) {

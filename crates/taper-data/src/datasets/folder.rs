@@ -8,15 +8,17 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use taper_backend::files;
 
-/// The folder with the dataset's files: the manifest's folder inside `dir`, or `dir` itself if it may be (`or_itself`),
-/// whichever holds one of them.
+/// The folder with the dataset's files: the manifest's folder inside `dir`, one that others give them, or, if it may be
+/// (`or_itself`), `dir` itself or `raw` in it; whichever holds one of them first.
 pub(crate) fn folder(dir: &Path, files: &Files, or_itself: bool) -> Option<PathBuf> {
-    let is_there = |folder: &Path, name: &String| {
-        folder.join(name).is_file() || files.layout == Layout::Idx && idx::compressed(&folder.join(name)).is_file()
+    let is_there = |folder: &Path, name: &String| match files.layout {
+        Layout::Records => folder.join(name).is_file(),
+        Layout::Idx => idx::find(folder, name).is_some(),
     };
     let holds_some = |folder: &PathBuf| files.train.iter().chain(&files.test).any(|name| is_there(folder, name));
-    let itself = or_itself.then(|| dir.to_path_buf());
-    [dir.join(&files.folder)].into_iter().chain(itself).find(holds_some)
+    let named = [&files.folder].into_iter().chain(&files.also).map(|name| dir.join(name));
+    let itself = [dir.to_path_buf(), dir.join("raw")].into_iter().filter(|_| or_itself);
+    named.chain(itself).find(holds_some)
 }
 
 /// Reads both splits from `folder`.

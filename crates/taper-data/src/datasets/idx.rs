@@ -8,11 +8,13 @@ use crate::manifest::Files;
 use crate::{Error, ImageDataset, Manifest, Result, Splits};
 use std::path::{Path, PathBuf};
 
-/// Where the compressed file of the plain file at `path` is.
-pub(super) fn compressed(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_os_string();
-    name.push(".gz");
-    name.into()
+/// The file `name` in `folder`, if there is one: plain or compressed, by the name that it is published under
+/// (`train-images-idx3-ubyte`, `.gz`), or by the one inside the published `.gz` file, which 7-Zip and others give it
+/// when they unpack it (`train-images.idx3-ubyte`).
+pub(super) fn find(folder: &Path, name: &str) -> Option<PathBuf> {
+    let inside = name.replacen("-idx", ".idx", 1);
+    let names = [name.to_string(), inside.clone(), format!("{name}.gz"), format!("{inside}.gz")];
+    names.into_iter().map(|name| folder.join(name)).find(|path| path.is_file())
 }
 
 /// Reads both splits from `folder`.
@@ -43,7 +45,8 @@ fn parts(folder: &Path, names: &[String], records: usize, manifest: &Manifest) -
         return Err(Error::Manifest(format!("{}: IDX has two files a split, found {names:?}", manifest.name)));
     };
     let [_, height, width] = manifest.shape;
-    Ok([(folder.join(images), vec![records, height, width]), (folder.join(labels), vec![records])])
+    let path = |name: &str| find(folder, name).unwrap_or_else(|| folder.join(name));
+    Ok([(path(images), vec![records, height, width]), (path(labels), vec![records])])
 }
 
 /// The bytes of a file of `shape`.
@@ -51,27 +54,38 @@ fn size(shape: &[usize]) -> u64 {
     (4 + 4 * shape.len() + shape.iter().product::<usize>()) as u64
 }
 
-/// The values in the file at `path`, or in the compressed one beside it.
+/// The values in the file at `path`, or in the compressed one.
 fn values(path: &Path, shape: &[usize], manifest: &Manifest) -> Result<Vec<u8>> {
-    let gz = compressed(path);
-    if !path.is_file() && gz.is_file() {
-        return decode(&gz, decompress(&gz, size(shape))?, shape);
+    if path.extension().is_some_and(|extension| extension == "gz") {
+        let file = taper_backend::files::open(path).map_err(Error::io("open", path))?;
+        return decode(path, decompress(std::io::BufReader::new(file), path, size(shape))?, shape);
     }
     decode(path, read_file(path, size(shape), manifest)?, shape)
 }
 
-/// The bytes compressed in the file at `path`, of which there must be `expected`.
+/// The bytes compressed in `source`, the file at `path`, of which there must be `expected`. A file may have several
+/// members, one after the other (RFC 1952, section 2.2); each has its checksum.
 #[cfg(feature = "gzip")]
-fn decompress(path: &Path, expected: u64) -> Result<Vec<u8>> {
-    let file = taper_backend::files::open(path).map_err(Error::io("open", path))?;
-    let bytes =
-        super::folder::read_exactly(flate2::read::GzDecoder::new(std::io::BufReader::new(file)), path, expected);
+fn decompress(source: impl std::io::BufRead, path: &Path, expected: u64) -> Result<Vec<u8>> {
+    let bytes = super::folder::read_exactly(flate2::bufread::MultiGzDecoder::new(source), path, expected);
     bytes.map_err(|error| Error::format(path, "gzip", format!("damaged: {error}; {}", crate::error::MEND)))?
 }
 
 #[cfg(not(feature = "gzip"))]
-fn decompress(path: &Path, _expected: u64) -> Result<Vec<u8>> {
+fn decompress(_: impl std::io::BufRead, path: &Path, _: u64) -> Result<Vec<u8>> {
     Err(Error::format(path, "gzip", "built without the feature `gzip` of taper-data; decompress the file first"))
+}
+
+/// The values in `bytes`, a file of `shape` that may be compressed.
+#[cfg(feature = "gzip")]
+pub(crate) fn in_memory(bytes: &[u8], compressed: bool, shape: &[usize]) -> Result<Vec<u8>> {
+    let path = Path::new("bytes");
+    let bytes = if compressed { decompress(bytes, path, size(shape))? } else { bytes.to_vec() };
+    if bytes.len() as u64 != size(shape) {
+        let (expected, found) = (size(shape), bytes.len() as u64);
+        return Err(Error::FileSize { path: path.to_path_buf(), expected, found });
+    }
+    decode(path, bytes, shape)
 }
 
 /// The values in `bytes`, a whole file of `shape`; `path` is for errors.
@@ -142,6 +156,25 @@ mod tests {
     }
 
     #[test]
+    fn names_and_folders_of_other_programs_are_found() {
+        for folder in ["MNIST/raw", "mnist", "raw", "."] {
+            let dir = tempfile::tempdir().unwrap();
+            let inside = dir.path().join(folder);
+            fs::create_dir_all(&inside).unwrap();
+            for (file, bytes) in files() {
+                fs::write(inside.join(file.replace("-idx", ".idx")), bytes).unwrap();
+            }
+            let manifest = small();
+            let files = manifest.files.as_ref().unwrap();
+            let found = folder::folder(dir.path(), files, true).unwrap();
+            assert_eq!(folder::read(&found, files, &manifest).unwrap(), read_with("other", b"").unwrap(), "{folder}");
+            // Only a folder that has the dataset's name tells which dataset's files they are.
+            let named = matches!(folder, "MNIST/raw" | "mnist");
+            assert_eq!(folder::folder(dir.path(), files, false).is_some(), named, "{folder}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_said() {
         for (name, bytes, expected) in [
             ("t10k-labels-idx1-ubyte", idx(&[1], &[10]), "record 0 has label 10; labels are 0 to 9"),
@@ -183,6 +216,15 @@ mod tests {
         fn reads_compressed_files() {
             let splits = read_compressed(|_, bytes| gz(&bytes)).unwrap();
             assert_eq!(splits, read_with("other", b"").unwrap());
+        }
+
+        #[test]
+        fn several_members_are_one_file() {
+            let splits = read_compressed(|_, bytes| [gz(&bytes[..7]), gz(&bytes[7..])].concat()).unwrap();
+            assert_eq!(splits, read_with("other", b"").unwrap());
+            // What is no member is not what was written.
+            let text = read_compressed(|_, bytes| [gz(&bytes), b"more".to_vec()].concat()).unwrap_err().to_string();
+            assert!(text.contains("gzip: damaged: "), "{text}");
         }
 
         #[test]

@@ -1,9 +1,9 @@
 //! The datasets, one a file, and the list of them.
 
-mod cifar;
+pub(crate) mod cifar;
 pub(crate) mod digits;
 pub(crate) mod folder;
-mod idx;
+pub(crate) mod idx;
 pub(crate) mod stand_in;
 
 use crate::{Error, Manifest, Result, Splits};

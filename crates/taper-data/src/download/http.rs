@@ -19,6 +19,8 @@ const MOST_FRUITLESS: usize = 2;
 enum Failure {
     /// The connection broke; another request may bring the rest.
     Cut(String),
+    /// The server does not know ranges, or not that one; it may send the whole.
+    Afresh(String),
     /// This server will not do.
     Mirror(String),
     /// The disk refuses; no server can help.
@@ -82,14 +84,25 @@ impl Client {
         let mut reason = String::new();
         // Whether part of the bytes are of an earlier process, and may be of another file.
         let mut inherited = length(part)? > 0;
+        // Whether the next request is for the whole, whatever is kept.
+        let mut afresh = false;
         for _ in 0..MOST_REQUESTS {
             let before = length(part)?;
             if before != file.bytes {
                 progress(Event::Connecting { url });
-                match self.request(url, file, part, before, progress) {
+                match self.request(url, file, part, if afresh { 0 } else { before }, progress) {
                     Ok(()) => {}
                     Err(Failure::Fatal(error)) => return Err(error),
                     Err(Failure::Mirror(reason)) => return Ok(Some(reason)),
+                    Err(Failure::Afresh(why)) => {
+                        // What is kept stays until this server sends a file of the right size: another may go on with it.
+                        if afresh {
+                            return Ok(Some(why));
+                        }
+                        progress(Event::Note(&why));
+                        (afresh, reason) = (true, why);
+                        continue;
+                    }
                     Err(Failure::Cut(why)) => {
                         fruitless = if length(part)? > before { 0 } else { fruitless + 1 };
                         if fruitless == MOST_FRUITLESS {
@@ -143,7 +156,7 @@ impl Client {
                 _ => return Err(Failure::Mirror(format!("a part was asked for from byte {have}, another one came"))),
             },
             StatusCode::RANGE_NOT_SATISFIABLE if have > 0 => {
-                return Err(Failure::Mirror(format!("no byte {have} there; expected {total} bytes")));
+                return Err(Failure::Afresh(format!("the server has no byte {have} of {total}; starting afresh")));
             }
             status => return Err(Failure::Mirror(format!("the server answered {status}"))),
         };
@@ -228,7 +241,7 @@ fn content_range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
     parse_content_range(header(headers, "content-range")?)
 }
 
-fn parse_content_range(text: &str) -> Option<(u64, Option<u64>)> {
+pub(crate) fn parse_content_range(text: &str) -> Option<(u64, Option<u64>)> {
     let (range, size) = text.strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = range.split_once('-')?;
     let (first, _last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);

@@ -4,10 +4,10 @@
 
 #[cfg(test)]
 mod file_by_file;
-mod http;
+pub(crate) mod http;
 #[cfg(test)]
 mod server;
-mod unpack;
+pub(crate) mod unpack;
 
 use crate::datasets::{Source, folder};
 use crate::files::sync_folder;

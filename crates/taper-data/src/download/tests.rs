@@ -293,6 +293,30 @@ fn two_at_once_fetch_it_once() {
 }
 
 #[test]
+fn a_server_that_has_no_such_range_is_asked_for_the_whole() {
+    let mut world = World::new();
+    fs::create_dir_all(world.downloads()).unwrap();
+    fs::write(world.part(), [7; 100]).unwrap();
+    let server = world.serve(vec![Answer::Status(416), Answer::Whole]);
+    let (found, told) = world.fetch();
+    world.check_whole(&found.unwrap());
+    assert_eq!(
+        told,
+        ["the server has no byte 100 of LENGTH; starting afresh".replace("LENGTH", &world.archive.len().to_string())]
+    );
+    let ranges: Vec<_> = server.requests().into_iter().map(|request| request.range).collect();
+    assert_eq!(ranges, [Some("bytes=100-".to_string()), None]);
+    // One that will not send the whole either is given up; what is kept stays for another.
+    let mut world = World::new();
+    fs::create_dir_all(world.downloads()).unwrap();
+    fs::write(world.part(), &world.archive[..100]).unwrap();
+    let server = world.serve(vec![Answer::Status(416), Answer::Status(404)]);
+    let text = world.fetch().0.unwrap_err().to_string();
+    assert!(text.contains("the server answered 404"), "{text}");
+    assert_eq!((server.requests().len(), fs::metadata(world.part()).unwrap().len()), (2, 100));
+}
+
+#[test]
 fn locate_fetches_and_falls_back_with_the_reason() {
     let mut world = World::new();
     let options = LocateOptions { downloads: world.downloads(), ..LocateOptions::default() };

@@ -4,10 +4,10 @@
 use crate::files::sync_folder;
 use crate::manifest::Archive;
 use crate::{Error, Result};
-use flate2::read::GzDecoder;
+use flate2::bufread::MultiGzDecoder;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Component, Path, PathBuf};
 use tar::EntryType;
 
@@ -23,12 +23,12 @@ pub(super) fn unpack(path: &Path, archive: &Archive, into: &Path) -> Result<()> 
 }
 
 /// Unpacks `source`, the bytes of the archive; `path` is for errors.
-fn unpack_from(source: impl Read, path: &Path, archive: &Archive, into: &Path) -> Result<()> {
+pub(crate) fn unpack_from(source: impl BufRead, path: &Path, archive: &Archive, into: &Path) -> Result<()> {
     let refuse = |detail: String| Error::Archive { path: path.to_path_buf(), detail };
     let damaged = |error: io::Error| refuse(format!("damaged: {error}"));
     // Headers and padding come on top of the files. The bound holds for all that is decompressed, long names included.
     let bound = archive.max_unpacked_bytes.saturating_add(4096 * (archive.max_entries as u64).saturating_add(16));
-    let mut tar = tar::Archive::new(GzDecoder::new(source).take(bound));
+    let mut tar = tar::Archive::new(MultiGzDecoder::new(source).take(bound));
     let mut bytes_left = archive.max_unpacked_bytes;
     let mut folders = BTreeSet::from([into.to_path_buf()]);
     for (count, entry) in tar.entries().map_err(damaged)?.enumerate() {
@@ -36,7 +36,10 @@ fn unpack_from(source: impl Read, path: &Path, archive: &Archive, into: &Path) -
         if count >= archive.max_entries {
             return Err(refuse(format!("more than {} entries", archive.max_entries)));
         }
-        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        // A name made readable could be another entry's.
+        let name = String::from_utf8(entry.path_bytes().into_owned()).map_err(|name| {
+            refuse(format!("entry `{}` has a name that is not UTF-8", name.as_bytes().escape_ascii()))
+        })?;
         let inside = safe_path(&name).ok_or_else(|| refuse(format!("entry `{name}` leaves the folder")))?;
         let target = into.join(&inside);
         match entry.header().entry_type() {
@@ -63,6 +66,8 @@ fn unpack_from(source: impl Read, path: &Path, archive: &Archive, into: &Path) -
             other => return Err(refuse(format!("entry `{name}` is neither a file nor a folder ({other:?})"))),
         }
     }
+    // What comes after the last entry is padding, but its checksum is that of the whole.
+    io::copy(&mut tar.into_inner(), &mut io::sink()).map_err(damaged)?;
     // Deepest first, so that a folder's entry is durable before the folder's own.
     folders.iter().rev().for_each(|folder| sync_folder(Some(folder)));
     Ok(())

@@ -1,5 +1,6 @@
 //! What the columns of a table are: one of labels, all others features.
 
+use super::text::{listed, same};
 use crate::{Error, Result};
 use std::path::Path;
 
@@ -29,7 +30,7 @@ impl Column {
     pub(super) fn find(&self, columns: &[String], path: &Path) -> Result<usize> {
         let places: Vec<usize> = match self {
             Self::Index(index) => (*index < columns.len()).then_some(*index).into_iter().collect(),
-            Self::Name(name) => (0..columns.len()).filter(|&i| columns[i] == *name).collect(),
+            Self::Name(name) => (0..columns.len()).filter(|&i| same(&columns[i], name)).collect(),
         };
         let wanted = match self {
             Self::Index(index) => format!("a column {index} (from 0)"),
@@ -39,8 +40,8 @@ impl Column {
             [place] if columns.len() > 1 => Ok(place),
             [_] => Err(Error::format(path, "columns", "expected features beside the label, found the label alone")),
             _ => {
-                let (count, names) = (columns.len(), columns.join("`, `"));
-                Err(Error::format(path, "columns", format!("expected {wanted}, found {count} columns: `{names}`")))
+                let (count, names) = (columns.len(), listed(columns));
+                Err(Error::format(path, "columns", format!("expected {wanted}, found {count} columns: {names}")))
             }
         }
     }

@@ -2,9 +2,12 @@
 
 use super::columns::TableOptions;
 use super::feature;
-use super::labels::classify;
+use super::labels::{Texts, classify};
+use super::quotes::Quotes;
+use super::text::shortened;
 use crate::{Error, Result, TableDataset};
 use ::csv::{ErrorKind, Position, ReaderBuilder, StringRecord, Trim};
+use std::io::Read;
 use std::path::Path;
 use taper_backend::files;
 
@@ -39,17 +42,40 @@ impl Default for CsvOptions {
 /// # Ok(()) }
 /// ```
 ///
+/// Quotes are as RFC 4180 has them: a field that begins with one ends with one, and after that comes the delimiter or
+/// the line's end. In a file where one is missing, rows would be lost in what is taken for a text.
+///
+/// Memory: some 64 bytes for each byte of the file at most, and half a mebibyte.
+///
 /// # Errors
-/// A file that cannot be read or has no rows, a label column that is not there, a row of another length, a field that
+/// A file that cannot be read or has no rows, a quote that is not closed, a label column that is not there, a row of another length, a field that
 /// is missing or no finite number, a label that is none of the classes, or, where none are given, a number that is not
 /// whole: the text names the line and the column.
 pub fn read_csv(path: impl AsRef<Path>, options: &TableOptions, csv: CsvOptions) -> Result<TableDataset> {
     let path = path.as_ref();
     let file = files::open(path).map_err(Error::io("open", path))?;
+    read(file, path, options, csv)
+}
+
+/// The table in `source`, the file at `path`.
+pub(crate) fn read(source: impl Read, path: &Path, options: &TableOptions, csv: CsvOptions) -> Result<TableDataset> {
+    if matches!(csv.delimiter, b'"' | b'\r' | b'\n') {
+        let found = csv.delimiter.escape_ascii();
+        return Err(Error::Argument(format!("csv: delimiter: expected no quote and no line end, found `{found}`")));
+    }
     let mut builder = ReaderBuilder::new();
-    let mut reader = builder.delimiter(csv.delimiter).has_headers(false).trim(Trim::All).from_reader(file);
+    let builder = builder.delimiter(csv.delimiter).has_headers(false).trim(Trim::All);
+    let mut reader = builder.from_reader(Quotes::new(source, csv.delimiter));
     let mut record = StringRecord::new();
-    let mut next = |record: &mut StringRecord| reader.read_record(record).map_err(|error| explain(error, path));
+    let mut next = |record: &mut StringRecord| {
+        let found = reader.read_record(record);
+        // A quote too many or too few up to here is the cause of whatever else is wrong here.
+        let line = reader.position().line();
+        match reader.get_ref().fault().filter(|fault| fault.line <= line) {
+            Some(fault) => Err(Error::format(path, format!("line {}", fault.line), fault.detail.clone())),
+            None => found.map_err(|error| explain(error, path)),
+        }
+    };
     let empty = || Error::format(path, "file", "expected at least one row, found none");
     if !next(&mut record)? {
         return Err(empty());
@@ -62,7 +88,7 @@ pub fn read_csv(path: impl AsRef<Path>, options: &TableOptions, csv: CsvOptions)
     if csv.header && !next(&mut record)? {
         return Err(empty());
     }
-    let (mut values, mut texts, mut lines) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut values, mut texts, mut lines) = (Vec::new(), Texts::default(), Vec::new());
     loop {
         let line = record.position().map_or(0, Position::line);
         for (column, text) in record.iter().enumerate() {
@@ -72,7 +98,7 @@ pub fn read_csv(path: impl AsRef<Path>, options: &TableOptions, csv: CsvOptions)
                 return Err(Error::format(path, at(), format!("missing value; expected {expected}")));
             }
             if column == label {
-                texts.push(text.to_string());
+                texts.push(text, path, at)?;
                 continue;
             }
             let value = text
@@ -90,11 +116,6 @@ pub fn read_csv(path: impl AsRef<Path>, options: &TableOptions, csv: CsvOptions)
     let mut features = columns.clone();
     features.remove(label);
     TableDataset::new(values, features, labels, classes)
-}
-
-/// The first characters of a field that may be long.
-fn shortened(text: &str) -> String {
-    text.chars().take(40).collect()
 }
 
 /// The error of the file at `path` that `csv` found.

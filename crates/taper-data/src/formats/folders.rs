@@ -1,10 +1,11 @@
 //! Pictures in folders named by class, `DIR/train/CLASS/*.png` and `DIR/test/CLASS/*.png`: PNG, JPEG or WebP.
 
+use super::picture::{MOST_PIXELS, Picture};
+use super::text::{listed, normal, same};
 use crate::{Error, ImageDataset, Result, Splits};
-use image::imageops::{FilterType, resize};
-use image::{DynamicImage, ImageFormat, ImageReader, RgbImage};
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fs;
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use taper_backend::files;
 
@@ -15,7 +16,7 @@ pub struct FolderOptions {
     /// Transparency is left out.
     pub channels: usize,
     /// Height and width that pictures are scaled to, whatever their proportions, by triangle filtering (Pillow's
-    /// `BILINEAR`). `None` requires that all have the same.
+    /// `BILINEAR`), at most 2²⁶ pixels. `None` requires that all have the same.
     pub size: Option<[usize; 2]>,
 }
 
@@ -43,22 +44,26 @@ pub fn read_image_folders(dir: impl AsRef<Path>, options: FolderOptions) -> Resu
 /// count for nothing. What a picture is, its content tells, not its name. To have a test set from one folder, see
 /// [`ImageDataset::split_off`].
 ///
+/// Pictures stand upright: what a camera says of how it was held (EXIF's orientation) is followed. A class's name is
+/// the same in either Unicode normalisation form, as some systems store `é` and others do.
+///
+/// A picture that was cut is an error, in every format. Bytes changed within a PNG are too; JPEG and WebP have no
+/// checksum to tell them by.
+///
+/// Memory: that of all pictures, and for the one that is being read its file and 1 GiB at most.
+///
 /// # Errors
-/// A folder that cannot be read or has no classes, or more than 256; a class without pictures; a file that is
-/// damaged, no PNG, JPEG or WebP, or of another size than the first where none is given: the text names it.
+/// A folder that cannot be read or has no classes, or more than 256, or one whose name is no Unicode; a class without
+/// pictures; a file that is damaged or cut, no PNG, JPEG or WebP, or of another size than the first where none is
+/// given; a picture that would take more than 1 GiB of memory to read and scale: the text names it.
 pub fn read_image_folder(dir: impl AsRef<Path>, options: FolderOptions) -> Result<ImageDataset> {
     read(dir.as_ref(), options, None)
 }
 
 /// As [`read_image_folder`], with the classes and the size of a training set where there is one.
 fn read(dir: &Path, options: FolderOptions, known: Option<(&[String], [usize; 2])>) -> Result<ImageDataset> {
-    if !matches!(options.channels, 1 | 3) || options.size.is_some_and(|size| size.contains(&0)) {
-        let FolderOptions { channels, size } = options;
-        return Err(Error::Argument(format!(
-            "image folders: expected 1 or 3 channels and a size of 1 or more, found {channels} channels, size {size:?}"
-        )));
-    }
-    let found = entries(dir, true)?;
+    options.check()?;
+    let found = class_folders(dir)?;
     let classes =
         known.map_or_else(|| found.iter().map(|(name, _)| name.clone()).collect(), |(names, _)| names.to_vec());
     if found.is_empty() || classes.len() > 256 {
@@ -67,18 +72,20 @@ fn read(dir: &Path, options: FolderOptions, known: Option<(&[String], [usize; 2]
     }
     let (mut images, mut labels, mut size) = (Vec::new(), Vec::new(), options.size.or(known.map(|(_, size)| size)));
     for (name, folder) in found {
-        let Some(class) = classes.iter().position(|class| *class == name) else {
-            let known = classes.join("`, `");
-            return Err(Error::format(&folder, "class", format!("expected one of the training set's: `{known}`")));
+        let Some(class) = classes.iter().position(|class| same(class, &name)) else {
+            let known = listed(&classes);
+            return Err(Error::format(&folder, "class", format!("expected one of the training set's: {known}")));
         };
         let files = entries(&folder, false)?;
         if files.is_empty() {
             return Err(Error::format(&folder, "class", "expected a picture or more, found none"));
         }
         for (_, path) in files {
-            let picture = decode(&path)?;
-            let [height, width] = *size.get_or_insert([picture.height() as usize, picture.width() as usize]);
-            push(picture, [height, width], options, &path, &mut images)?;
+            let bytes = files::read(&path).map_err(Error::io("read", &path))?;
+            let picture = Picture::decode(&bytes, &path, options.size)?;
+            drop(bytes);
+            let [height, width] = *size.get_or_insert(picture.size());
+            picture.append([height, width], options, &path, &mut images)?;
             // At most 256 classes: checked above.
             labels.push(class as u8);
         }
@@ -87,15 +94,39 @@ fn read(dir: &Path, options: FolderOptions, known: Option<(&[String], [usize; 2]
     ImageDataset::new(images, labels, [options.channels, height, width], classes, u8::MAX)
 }
 
+/// The folders in `dir`, one a class, with the classes' names and sorted by these.
+fn class_folders(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let mut found = Vec::<(String, PathBuf)>::new();
+    let mut texts = HashMap::new();
+    for (name, path) in entries(dir, true)? {
+        // Names made readable would be alike where the bytes are not: two classes would become one.
+        let name = name.into_string().map_err(|name| {
+            let detail = format!("expected a class's name in UTF-8, found {:?}; give the folder another name", name);
+            Error::format(dir, "classes", detail)
+        })?;
+        if let Some(other) = texts.insert(normal(&name).into_owned(), path.clone()) {
+            let detail = format!(
+                "is the same name as that of {}, in another Unicode normalisation form; put the pictures of both into \
+                 one folder",
+                other.display()
+            );
+            return Err(Error::format(&path, "class", detail));
+        }
+        found.push((name, path));
+    }
+    found.sort();
+    Ok(found)
+}
+
 /// The folders in `dir`, or its files, with their names and sorted by these. Anything else is an error; names that
 /// begin with a dot are left out.
-fn entries(dir: &Path, folders: bool) -> Result<Vec<(String, PathBuf)>> {
+fn entries(dir: &Path, folders: bool) -> Result<Vec<(OsString, PathBuf)>> {
     let expected = if folders { "one folder a class" } else { "pictures" };
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).map_err(Error::io("read the folder", dir))? {
-        let path = entry.map_err(Error::io("read the folder", dir))?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.starts_with('.') {
+        let entry = entry.map_err(Error::io("read the folder", dir))?;
+        let (name, path) = (entry.file_name(), entry.path());
+        if name.as_encoded_bytes().starts_with(b".") {
             continue;
         }
         if path.is_dir() != folders {
@@ -108,49 +139,17 @@ fn entries(dir: &Path, folders: bool) -> Result<Vec<(String, PathBuf)>> {
     Ok(found)
 }
 
-/// The picture in the file at `path`.
-fn decode(path: &Path) -> Result<DynamicImage> {
-    let bytes = files::read(path).map_err(Error::io("read", path))?;
-    let expected = |found: String| Error::format(path, "picture", format!("expected PNG, JPEG or WebP, found {found}"));
-    let reader =
-        ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| expected(error.to_string()))?;
-    match reader.format() {
-        Some(ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP) => {}
-        Some(other) => return Err(expected(format!("{other:?}"))),
-        None => return Err(expected("something else".into())),
+impl FolderOptions {
+    /// Whether its values are in their ranges.
+    pub(crate) fn check(&self) -> Result<()> {
+        let pixels = self.size.map_or(Some(1), |[height, width]| height.checked_mul(width));
+        if matches!(self.channels, 1 | 3) && pixels.is_some_and(|pixels| (1..=MOST_PIXELS).contains(&pixels)) {
+            return Ok(());
+        }
+        let Self { channels, size } = self;
+        Err(Error::Argument(format!(
+            "image folders: expected 1 or 3 channels and a size of 1 to {MOST_PIXELS} pixels, found {channels} \
+             channels, size {size:?}"
+        )))
     }
-    reader.decode().map_err(|error| Error::format(path, "picture", format!("damaged: {error}")))
-}
-
-/// Appends the planes of `picture`, scaled to `size` where the options say so, to `images`.
-fn push(
-    picture: DynamicImage,
-    size: [usize; 2],
-    options: FolderOptions,
-    path: &Path,
-    images: &mut Vec<u8>,
-) -> Result<()> {
-    let found = [picture.height() as usize, picture.width() as usize];
-    let [height, width] = size;
-    let grey = !picture.color().has_color();
-    let mut rgb: RgbImage = picture.into_rgb8();
-    if found != size {
-        let (Some(_), Ok(h), Ok(w)) = (options.size, u32::try_from(height), u32::try_from(width)) else {
-            let detail =
-                format!("expected height and width {size:?} as before, found {found:?}; give a size to scale to");
-            return Err(Error::format(path, "picture", detail));
-        };
-        rgb = resize(&rgb, w, h, FilterType::Triangle);
-    }
-    if options.channels == 3 {
-        (0..3).for_each(|channel| images.extend(rgb.pixels().map(|pixel| pixel.0[channel])));
-    } else {
-        images.extend(rgb.pixels().map(|pixel| if grey { pixel.0[0] } else { luma(pixel.0) }));
-    }
-    Ok(())
-}
-
-/// Grey of a colour in Pillow's fixed point.
-fn luma([r, g, b]: [u8; 3]) -> u8 {
-    ((19_595 * u32::from(r) + 38_470 * u32::from(g) + 7_471 * u32::from(b) + 0x8000) >> 16) as u8
 }

@@ -1,14 +1,68 @@
 //! From the texts in a label column to the numbers of classes.
 
-use super::numbered_classes;
+use super::text::{listed, normal, shortened};
+use super::{MOST_CLASSES, numbered_classes};
 use crate::{Error, Result};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::HashMap;
 use std::path::Path;
 
-/// Labels and classes of the texts in a label column, as [`TableOptions::classes`](crate::TableOptions) tells. `at`
-/// tells where text `row` is in the file `path`.
+/// Bytes of a class's name. A longer text is of another column.
+const LONGEST: usize = 1024;
+
+/// The texts in a label column, each kept once: a file of some kilobytes may repeat one a million times.
+#[derive(Default)]
+pub(super) struct Texts {
+    /// In the order in which they come first, normalised.
+    distinct: Vec<String>,
+    numbers: HashMap<String, u32>,
+    /// The number of each row's text.
+    rows: Vec<u32>,
+}
+
+impl Texts {
+    /// Adds the text of the next row, which is `at` that place in the file `path`.
+    pub fn push(&mut self, text: &str, path: &Path, at: impl FnOnce() -> String) -> Result<()> {
+        let text = normal(text);
+        if let Some(&number) = self.numbers.get(&*text) {
+            self.rows.push(number);
+            return Ok(());
+        }
+        let wrong = if text.len() > LONGEST {
+            Some(format!("at most {LONGEST} bytes, found {} (`{}…`)", text.len(), shortened(&text)))
+        } else if self.distinct.len() as i64 >= MOST_CLASSES {
+            Some(format!("at most {MOST_CLASSES} classes in the column, found another one (`{}`)", shortened(&text)))
+        } else {
+            None
+        };
+        if let Some(wrong) = wrong {
+            return Err(Error::format(path, at(), format!("expected a class of {wrong}; is this the label's column?")));
+        }
+        let number = self.distinct.len() as u32; // below MOST_CLASSES
+        self.distinct.push(text.clone().into_owned());
+        self.numbers.insert(text.into_owned(), number);
+        self.rows.push(number);
+        Ok(())
+    }
+
+    #[cfg(test)]
+    fn collect(texts: &[&str], path: &Path) -> Result<Self> {
+        let mut all = Self::default();
+        for (row, text) in texts.iter().enumerate() {
+            all.push(text, path, || format!("row {row}"))?;
+        }
+        Ok(all)
+    }
+
+    /// The first row that has text `number`.
+    fn first(&self, number: usize) -> usize {
+        self.rows.iter().position(|&row| row as usize == number).unwrap_or_default()
+    }
+}
+
+/// Labels and classes of `texts`, as [`TableOptions::classes`](crate::TableOptions) tells. `at` tells where text `row`
+/// is in the file `path`.
 pub(super) fn classify(
-    texts: &[String],
+    texts: &Texts,
     classes: Option<&[String]>,
     path: &Path,
     at: impl Fn(usize) -> String,
@@ -16,33 +70,36 @@ pub(super) fn classify(
     let classes = match classes {
         Some(classes) => classes.to_vec(),
         None => {
-            let numbers: Option<Vec<i64>> = texts.iter().map(|text| text.parse().ok()).collect();
-            if let Some(labels) = numbers {
+            let numbers: Option<Vec<i64>> = texts.distinct.iter().map(|text| text.parse().ok()).collect();
+            if let Some(numbers) = numbers {
+                let labels: Vec<i64> = texts.rows.iter().map(|&row| numbers[row as usize]).collect();
                 let classes = numbered_classes(&labels, path, at)?;
                 return Ok((labels, classes));
             }
             // As texts, `10.0` would come before `2.0`, and a missing `nan` would be a class.
             let broken = |text: &String| text.parse::<i64>().is_err() && text.parse::<f64>().is_ok();
-            if let Some(row) = texts.iter().position(broken) {
+            if let Some(number) = texts.distinct.iter().position(broken) {
                 let detail = format!(
                     "expected a class as a whole number or a text, found the number `{}`; write whole numbers, or name \
                      the classes in `TableOptions::classes`",
-                    texts[row]
+                    texts.distinct[number]
                 );
-                return Err(Error::format(path, at(row), detail));
+                return Err(Error::format(path, at(texts.first(number)), detail));
             }
-            texts.iter().collect::<BTreeSet<_>>().into_iter().cloned().collect()
+            let mut sorted = texts.distinct.clone();
+            sorted.sort();
+            sorted
         }
     };
-    let numbers: BTreeMap<&String, i64> = classes.iter().zip(0..).collect();
-    let label = |(row, text)| {
-        numbers.get(text).copied().ok_or_else(|| {
-            let known = classes.iter().take(12).map(String::as_str).collect::<Vec<_>>().join("`, `");
-            let more = if classes.len() > 12 { ", …" } else { "" };
-            Error::format(path, at(row), format!("expected one of the classes `{known}`{more}, found `{text}`"))
+    let numbers: HashMap<_, i64> = classes.iter().map(|name| normal(name)).zip(0..).collect();
+    let label = |(number, text): (usize, &String)| {
+        numbers.get(text.as_str()).copied().ok_or_else(|| {
+            let detail = format!("expected one of the classes {}, found `{}`", listed(&classes), shortened(text));
+            Error::format(path, at(texts.first(number)), detail)
         })
     };
-    let labels = texts.iter().enumerate().map(label).collect::<Result<Vec<_>>>()?;
+    let of_text = texts.distinct.iter().enumerate().map(label).collect::<Result<Vec<_>>>()?;
+    let labels = texts.rows.iter().map(|&row| of_text[row as usize]).collect();
     Ok((labels, classes))
 }
 
@@ -53,7 +110,9 @@ mod tests {
     fn classified(texts: &[&str], classes: Option<&[&str]>) -> Result<(Vec<i64>, Vec<String>), String> {
         let strings = |texts: &[&str]| texts.iter().map(|text| text.to_string()).collect::<Vec<_>>();
         let classes = classes.map(strings);
-        classify(&strings(texts), classes.as_deref(), Path::new("x"), |row| format!("row {row}"))
+        let path = Path::new("x");
+        Texts::collect(texts, path)
+            .and_then(|texts| classify(&texts, classes.as_deref(), path, |row| format!("row {row}")))
             .map_err(|error| error.to_string())
     }
 
@@ -84,5 +143,30 @@ mod tests {
         assert_eq!(given.0, [1, 0]);
         let text = classified(&["a", "d"], Some(&["a", "b"])).unwrap_err();
         assert_eq!(text, "x: row 1: expected one of the classes `a`, `b`, found `d`");
+    }
+
+    #[test]
+    fn a_text_is_one_class_in_either_normal_form() {
+        let (composed, decomposed) = ("caf\u{e9}", "cafe\u{301}");
+        assert_eq!(
+            classified(&[composed, "tea", decomposed], None).unwrap(),
+            (vec![0, 1, 0], vec![composed.to_string(), "tea".to_string()])
+        );
+        for (text, class) in [(composed, decomposed), (decomposed, composed)] {
+            let (labels, classes) = classified(&[text], Some(&["tea", class])).unwrap();
+            assert_eq!((labels, classes), (vec![1], vec!["tea".to_string(), class.to_string()]));
+        }
+    }
+
+    #[test]
+    fn texts_that_are_no_classes_are_refused() {
+        let long = "x".repeat(1025);
+        let text = classified(&["a", &long], None).unwrap_err();
+        assert!(text.starts_with("x: row 1: expected a class of at most 1024 bytes, found 1025 (`xxx"), "{text}");
+        let many: Vec<String> = (0..=65_536).map(|n| format!("c{n}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let text = classified(&many, None).unwrap_err();
+        assert!(text.contains("row 65536: expected a class of at most 65536 classes in the column, found"), "{text}");
+        assert_eq!(classified(&many[1..], None).unwrap().1.len(), 65_536);
     }
 }

@@ -3,17 +3,29 @@
 
 #[cfg(any(feature = "csv", feature = "parquet"))]
 pub(crate) mod columns;
+#[cfg(feature = "images")]
+mod container;
 #[cfg(feature = "csv")]
 pub(crate) mod csv;
 #[cfg(feature = "images")]
 pub(crate) mod folders;
 #[cfg(any(feature = "csv", feature = "parquet"))]
 mod labels;
+#[cfg(feature = "parquet")]
+mod layout;
 pub(crate) mod npy;
 #[cfg(feature = "npz")]
 pub(crate) mod npz;
 #[cfg(feature = "parquet")]
 pub(crate) mod parquet;
+#[cfg(feature = "images")]
+pub(crate) mod picture;
+#[cfg(feature = "csv")]
+mod quotes;
+#[cfg(any(feature = "csv", feature = "images", feature = "npz", feature = "parquet"))]
+mod text;
+#[cfg(feature = "parquet")]
+mod thrift;
 
 use crate::{Error, Result};
 use std::path::Path;

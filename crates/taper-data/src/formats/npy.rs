@@ -34,7 +34,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// The table of two files' bytes; the paths are for errors.
-pub(super) fn table(features: (&Path, &[u8]), labels: (&Path, &[u8])) -> Result<TableDataset> {
+pub(crate) fn table(features: (&Path, &[u8]), labels: (&Path, &[u8])) -> Result<TableDataset> {
     let x = Array::parse(features.0, features.1)?;
     let [rows, columns] = x.shape[..] else {
         return Err(x.wrong("shape", format!("expected [N, F], found {:?}", x.shape)));
@@ -54,7 +54,7 @@ pub(super) fn table(features: (&Path, &[u8]), labels: (&Path, &[u8])) -> Result<
 }
 
 /// The pictures of two files' bytes; the paths are for errors.
-pub(super) fn pictures(images: (&Path, &[u8]), labels: (&Path, &[u8])) -> Result<ImageDataset> {
+pub(crate) fn pictures(images: (&Path, &[u8]), labels: (&Path, &[u8])) -> Result<ImageDataset> {
     let x = Array::parse(images.0, images.1)?;
     let (rows, shape) = match x.shape[..] {
         [n, h, w] => (n, [1, h, w]),
@@ -111,9 +111,12 @@ struct Kind {
 impl Kind {
     fn parse(text: &str) -> Option<Self> {
         let (order, rest) = (text.chars().next()?, text.get(1..)?);
+        // Without an order, or with `=`, it is the machine's.
+        let (order, rest) = if matches!(order, '<' | '>' | '|' | '=') { (order, rest) } else { ('=', text) };
         let (letter, bytes) = (rest.chars().next()?, rest.get(1..)?.parse().ok()?);
         let known = matches!((letter, bytes), ('b', 1) | ('i' | 'u', 1 | 2 | 4 | 8) | ('f', 4 | 8));
-        (known && matches!(order, '<' | '>' | '|')).then_some(Self { letter, bytes, big_endian: order == '>' })
+        let big_endian = order == '>' || order == '=' && cfg!(target_endian = "big");
+        known.then_some(Self { letter, bytes, big_endian })
     }
 
     fn name(self) -> String {
@@ -140,19 +143,31 @@ pub(super) fn file_bytes(path: &Path, bytes: &[u8]) -> Result<u64> {
     Ok(array.expected().and_then(|values| values.checked_add(header)).map_or(u64::MAX, |size| size as u64))
 }
 
+/// Whether `bytes`, all of an archive's member, are as many as its header tells of: nothing is to follow the array
+/// there, where each has a file of its own.
+#[cfg(feature = "npz")]
+pub(super) fn check_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let array = Array::begin(path, bytes)?;
+    let expected = array.expected();
+    if expected == Some(array.data.len()) { Ok(()) } else { Err(array.other_length(expected)) }
+}
+
 impl<'a> Array<'a> {
-    /// The array whose file has `bytes`.
+    /// The array whose file begins with `bytes`. As for NumPy, something may follow it: another array, say.
     fn parse(path: &'a Path, bytes: &'a [u8]) -> Result<Self> {
         let array = Self::begin(path, bytes)?;
         let expected = array.expected();
-        if expected != Some(array.data.len()) {
-            let expected = expected.map_or("more".into(), |n| n.to_string());
-            let (shape, kind, found) = (&array.shape, array.kind.name(), array.data.len());
-            return Err(
-                array.wrong("values", format!("shape {shape:?} of {kind} expects {expected} bytes, found {found}"))
-            );
+        match expected.and_then(|expected| array.data.get(..expected)) {
+            Some(data) => Ok(Self { data, ..array }),
+            None => Err(array.other_length(expected)),
         }
-        Ok(array)
+    }
+
+    /// The error that its values are not as many bytes as they should be.
+    fn other_length(&self, expected: Option<usize>) -> Error {
+        let expected = expected.map_or("more".into(), |n| n.to_string());
+        let (shape, kind, found) = (&self.shape, self.kind.name(), self.data.len());
+        self.wrong("values", format!("shape {shape:?} of {kind} expects {expected} bytes, found {found}"))
     }
 
     /// How many bytes its values should have, if so many can be.
@@ -229,15 +244,16 @@ impl<'a> Array<'a> {
     }
 }
 
-/// What follows `'key':` in a header.
+/// What follows `'key':` in a header. Other writers than NumPy put keys and values between double quotes.
 fn after_key<'a>(header: &'a str, key: &str) -> Option<&'a str> {
-    let rest = header.split_once(&format!("'{key}'"))?.1;
+    let rest = header.split_once(&format!("'{key}'")).or_else(|| header.split_once(&format!("\"{key}\"")))?.1;
     Some(rest.trim_start().strip_prefix(':')?.trim_start())
 }
 
 /// The text between the quotes that `text` begins with.
 fn quoted(text: &str) -> Option<&str> {
-    text.strip_prefix('\'')?.split_once('\'').map(|(inside, _)| inside)
+    let quote = text.chars().next().filter(|quote| matches!(quote, '\'' | '"'))?;
+    text[1..].split_once(quote).map(|(inside, _)| inside)
 }
 
 /// The numbers of the tuple that `text` begins with: `(3, 4)`, `(3,)`, `()`.
@@ -275,6 +291,23 @@ mod tests {
     }
 
     #[test]
+    fn headers_of_other_writers_are_read() {
+        let labels = npy("'|u1'", "False", "(2,)", &[1, 0]);
+        let one = if cfg!(target_endian = "big") { [0, 1] } else { [1, 0] };
+        for descr in ["\"=i2\"", "'=i2'", "'i2'", "\"i2\""] {
+            let bytes = npy(descr, "False", "(2, 1)", &[one, one].concat());
+            assert_eq!(read(&bytes, &labels).unwrap().values(), [1.0, 1.0], "{descr}");
+        }
+        // JSON's quotes around the keys too.
+        let text = String::from_utf8_lossy(&npy("'|u1'", "False", "(2, 1)", &[])[10..]).replace('\'', "\"");
+        let bytes = [b"\x93NUMPY\x01\x00", &(text.len() as u16).to_le_bytes()[..], text.as_bytes(), &[7, 8]].concat();
+        assert_eq!(read(&bytes, &labels).unwrap().values(), [7.0, 8.0]);
+        // numpy.save into a file that is open writes one array after the other; the first is read.
+        let two = [&bytes[..], &labels].concat();
+        assert_eq!(read(&two, &[&labels[..], b"\n"].concat()).unwrap().values(), [7.0, 8.0]);
+    }
+
+    #[test]
     fn what_is_wrong_is_said() {
         let (x, y) = (npy("'|u1'", "False", "(2, 1)", &[1, 2]), npy("'|u1'", "False", "(2,)", &[1, 0]));
         let infinite = npy("'<f4'", "False", "(2, 1)", &[0, 0, 0, 0, 0, 0, 128, 127]);
@@ -283,6 +316,7 @@ mod tests {
             (&x[..9], &y, "x: header: not a .npy file: expected version 1"),
             (&x[..30], &y, "x: header: not a .npy file: its header is cut"),
             (&npy("'<f2'", "False", "(1,)", &[0, 0]), &y, "found '<f2'"),
+            (&npy("\"|u1'", "False", "(1,)", &[0]), &y, "f4 or f8, found \"|u1', 'fortran_or"),
             (&npy("[('a', '<f4')]", "False", "(1,)", &[]), &y, "f4 or f8, found [('a', '<f4')]"),
             (&npy("'|u1'", "0", "(1,)", &[0]), &y, "neither True nor False"),
             (&npy("'|u1'", "False", "1", &[0]), &y, "its `shape` is no tuple"),

@@ -1,8 +1,10 @@
 //! NumPy's `.npz` files: ZIP archives of `.npy` files, as `numpy.savez` and `numpy.savez_compressed` write them.
 
 use super::npy;
+use super::text::same;
 use crate::{Error, ImageDataset, Result, TableDataset};
-use std::io::{BufReader, Read};
+use std::fs::File;
+use std::io::{BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 use taper_backend::files;
 use zip::ZipArchive;
@@ -17,8 +19,8 @@ const BEGINNING: u64 = 65_536 + 10;
 /// # Errors
 /// As [`read_npy`](crate::read_npy), and when the file has no such array; the text then lists those it has.
 pub fn read_npz(path: impl AsRef<Path>, features: &str, labels: &str) -> Result<TableDataset> {
-    let [x, y] = arrays(path.as_ref(), [features, labels])?;
-    npy::table((&x.0, &x.1), (&y.0, &y.1))
+    let path = path.as_ref();
+    table(open(path)?, path, features, labels)
 }
 
 /// Reads pictures from the arrays `images` and `labels` of the `.npz` file at `path`, such as Keras's `mnist.npz`; see
@@ -28,18 +30,31 @@ pub fn read_npz(path: impl AsRef<Path>, features: &str, labels: &str) -> Result<
 /// As [`read_npy_images`](crate::read_npy_images), and when the file has no such array; the text then lists those it
 /// has.
 pub fn read_npz_images(path: impl AsRef<Path>, images: &str, labels: &str) -> Result<ImageDataset> {
-    let [x, y] = arrays(path.as_ref(), [images, labels])?;
+    let path = path.as_ref();
+    let [x, y] = arrays(open(path)?, path, [images, labels])?;
     npy::pictures((&x.0, &x.1), (&y.0, &y.1))
 }
 
-/// For each of `names` a path for errors and the bytes of its file in the archive at `path`.
-fn arrays(path: &Path, names: [&str; 2]) -> Result<[(PathBuf, Vec<u8>); 2]> {
-    let file = files::open(path).map_err(Error::io("open", path))?;
+fn open(path: &Path) -> Result<BufReader<File>> {
+    files::open(path).map(BufReader::new).map_err(Error::io("open", path))
+}
+
+/// The table in `source`, the archive at `path`.
+pub(crate) fn table(source: impl Read + Seek, path: &Path, features: &str, labels: &str) -> Result<TableDataset> {
+    let [x, y] = arrays(source, path, [features, labels])?;
+    npy::table((&x.0, &x.1), (&y.0, &y.1))
+}
+
+/// For each of `names` a path for errors and the bytes of its file in `source`, the archive at `path`.
+fn arrays(source: impl Read + Seek, path: &Path, names: [&str; 2]) -> Result<[(PathBuf, Vec<u8>); 2]> {
     let damaged = |error: ZipError| Error::format(path, "archive", format!("not a sound .npz file: {error}"));
-    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(damaged)?;
+    let mut archive = ZipArchive::new(source).map_err(damaged)?;
     let mut array = |name: &str| {
         let names: Vec<String> = archive.file_names().filter_map(|name| Some(name.ok()?.into_owned())).collect();
-        let mut entry = match archive.by_name(&format!("{name}.npy")) {
+        let wanted = format!("{name}.npy");
+        let found =
+            names.iter().find(|name| **name == wanted).or_else(|| names.iter().find(|name| same(name, &wanted)));
+        let mut entry = match archive.by_name(found.unwrap_or(&wanted)) {
             Err(ZipError::FileNotFound) => {
                 let names = names.join("`, `");
                 let detail = format!("expected an array `{name}` (file `{name}.npy`), found `{names}`");
@@ -54,6 +69,7 @@ fn arrays(path: &Path, names: [&str; 2]) -> Result<[(PathBuf, Vec<u8>); 2]> {
         // seen only by reading on, the checksum is compared.
         let rest = npy::file_bytes(&inside, &bytes)?.saturating_sub(bytes.len() as u64).saturating_add(1);
         entry.take(rest).read_to_end(&mut bytes).map_err(unsound)?;
+        npy::check_whole(&inside, &bytes)?;
         Ok((inside, bytes))
     };
     Ok([array(names[0])?, array(names[1])?])

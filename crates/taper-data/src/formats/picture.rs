@@ -1,0 +1,230 @@
+//! One picture: from a file's bytes to planes of values, whole, upright, and in bounded memory.
+
+use super::container;
+use super::folders::FolderOptions;
+use crate::{Error, Result};
+use image::codecs::png::PngDecoder;
+use image::codecs::webp::WebPDecoder;
+use image::imageops::{FilterType, resize};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageFormat, Limits, RgbImage, guess_format};
+use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
+
+/// The most memory that reading one picture takes, beside its file and the pictures that were read before.
+const MOST_BYTES: u64 = 1 << 30;
+/// What of it is left for all that [`Plan::bytes`] does not count: tables, rows, metadata.
+const SLACK: u64 = 64 << 20;
+/// The most pixels that a picture can be scaled to.
+pub(super) const MOST_PIXELS: usize = 1 << 26;
+/// Pixels that a file of any size may have. Above, its bytes have to be enough for them.
+const SMALL: u64 = 1 << 24;
+
+/// A picture that was read. It may still lie on its side.
+pub(crate) struct Picture {
+    rgb: RgbImage,
+    /// Whether its file knows no colours, so that all channels are alike.
+    grey: bool,
+    /// How the camera was held, as its file (EXIF) says.
+    orientation: Orientation,
+}
+
+impl Picture {
+    /// The picture in `bytes`, the content of the file at `path`, to be scaled to `size` (height and width) if one is
+    /// given.
+    pub fn decode(bytes: &[u8], path: &Path, size: Option<[usize; 2]>) -> Result<Self> {
+        // Nothing that a decoder was working on is used after it panicked.
+        catch_unwind(AssertUnwindSafe(|| decode(bytes, path, size)))
+            .unwrap_or_else(|panic| Err(Error::decoder(path, "picture's", &*panic)))
+    }
+
+    /// Height and width, upright.
+    pub fn size(&self) -> [usize; 2] {
+        let [height, width] = [self.rgb.height() as usize, self.rgb.width() as usize];
+        if on_its_side(self.orientation) { [width, height] } else { [height, width] }
+    }
+
+    /// Appends its planes to `images`, upright and scaled to height and width `size` where the options say so.
+    pub fn append(self, size: [usize; 2], options: FolderOptions, path: &Path, images: &mut Vec<u8>) -> Result<()> {
+        let found = self.size();
+        let Self { mut rgb, grey, orientation } = self;
+        if found != size {
+            let [height, width] = if on_its_side(orientation) { [size[1], size[0]] } else { size };
+            let (Some(_), Ok(h), Ok(w)) = (options.size, u32::try_from(height), u32::try_from(width)) else {
+                let detail =
+                    format!("expected height and width {size:?} as before, found {found:?}; give a size to scale to");
+                return Err(Error::format(path, "picture", detail));
+            };
+            rgb = resize(&rgb, w, h, FilterType::Triangle);
+        }
+        if orientation != Orientation::NoTransforms {
+            let mut upright = DynamicImage::from(rgb);
+            upright.apply_orientation(orientation);
+            rgb = upright.into_rgb8();
+        }
+        if options.channels == 3 {
+            (0..3).for_each(|channel| images.extend(rgb.pixels().map(|pixel| pixel.0[channel])));
+        } else {
+            images.extend(rgb.pixels().map(|pixel| if grey { pixel.0[0] } else { luma(pixel.0) }));
+        }
+        Ok(())
+    }
+}
+
+fn decode(bytes: &[u8], path: &Path, size: Option<[usize; 2]>) -> Result<Picture> {
+    let expected = |found: &str| Error::format(path, "picture", format!("expected PNG, JPEG or WebP, found {found}"));
+    let damaged = |detail: String| Error::format(path, "picture", format!("damaged: {detail}"));
+    let plan = |pixels: [u32; 2], most: u64, ratio: u64, channels: u64, inside: u64, orientation: Orientation| {
+        let plan = Plan { pixels, most, channels, inside, size, orientation };
+        plan.check(bytes.len() as u64, ratio).map_err(|detail| Error::format(path, "picture", detail))
+    };
+    match guess_format(bytes) {
+        Ok(ImageFormat::Jpeg) => {
+            let jpeg = container::jpeg(bytes).map_err(damaged)?;
+            let wrong = |error: zune_jpeg::errors::DecodeErrors| damaged(error.to_string());
+            let options = DecoderOptions::default().set_strict_mode(true);
+            let options = options.set_max_width(usize::MAX).set_max_height(usize::MAX);
+            let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&jpeg.bytes[..]), options);
+            decoder.decode_headers().map_err(wrong)?;
+            let info = decoder.info().ok_or_else(|| damaged("it has no frame".into()))?;
+            let grey = decoder.input_colorspace() == Some(ColorSpace::Luma);
+            decoder.set_options(options.jpeg_set_out_colorspace(if grey { ColorSpace::Luma } else { ColorSpace::RGB }));
+            let orientation = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
+            let orientation = orientation.unwrap_or(Orientation::NoTransforms);
+            let sides = [info.width, info.height].map(u32::from);
+            // Coefficients of two bytes, in up to four channels, for blocks of up to 32 × 32.
+            let [w, h] = sides.map(|side| u64::from(side) + 32);
+            let inside = if jpeg.scans { 8 * w * h } else { 0 };
+            // Each block of 64 pixels takes a bit at least.
+            plan(sides, 0, 512, if grey { 1 } else { 3 }, inside, orientation)?;
+            let pixels = decoder.decode().map_err(wrong)?;
+            let [w, h] = sides;
+            let rgb = if grey {
+                image::GrayImage::from_raw(w, h, pixels).map(|image| DynamicImage::from(image).into_rgb8())
+            } else {
+                RgbImage::from_raw(w, h, pixels)
+            };
+            let rgb = rgb.ok_or_else(|| damaged("its pixels are not as many as its head says".into()))?;
+            Ok(Picture { rgb, grey, orientation })
+        }
+        Ok(ImageFormat::Png) => {
+            container::png(bytes).map_err(damaged)?;
+            // Not the pixels, which are counted here, but all that may be beside them. A row is of up to 8 bytes a pixel,
+            // and held more than once.
+            let width = bytes.get(16..20).map_or(0, |b| u64::from(u32::from_be_bytes([b[0], b[1], b[2], b[3]])));
+            let mut limits = Limits::no_limits();
+            limits.max_alloc = Some(SLACK + 24 * width.min(MOST_BYTES));
+            let decoder = PngDecoder::with_limits(Cursor::new(bytes), limits);
+            // A byte of deflate is 1032 at most, each of them 8 pixels of a bit.
+            let decoder = decoder.map_err(|error| damaged(error.to_string()))?;
+            through_image(decoder, &damaged, |decoder, orientation| {
+                plan(decoder.dimensions().into(), 0, 1032 * 8, channels(decoder), 0, orientation)
+            })
+        }
+        Ok(ImageFormat::WebP) => {
+            let most = container::webp(bytes).map_err(damaged)?;
+            let decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(|error| damaged(error.to_string()))?;
+            // Beside the pixels a frame of four channels, and for an animation a canvas of as many.
+            let inside = if decoder.has_animation() { 12 } else { 5 };
+            through_image(decoder, &damaged, |decoder, orientation| {
+                let sides: [u32; 2] = decoder.dimensions().into();
+                let all = most.max(u64::from(sides[0]) * u64::from(sides[1]));
+                plan(sides, all, 4096, channels(decoder), inside * all, orientation)
+            })
+        }
+        Ok(other) => Err(expected(&format!("{other:?}"))),
+        Err(_) => Err(expected("something else")),
+    }
+}
+
+/// The bytes of a pixel as `decoder` gives it.
+fn channels(decoder: &impl ImageDecoder) -> u64 {
+    decoder.color_type().bytes_per_pixel().into()
+}
+
+/// The picture of a decoder of the image crate, once `check` has seen it and the orientation.
+fn through_image<D: ImageDecoder>(
+    mut decoder: D,
+    damaged: &impl Fn(String) -> Error,
+    check: impl FnOnce(&D, Orientation) -> Result<()>,
+) -> Result<Picture> {
+    let orientation = decoder.orientation().map_err(|error| damaged(error.to_string()))?;
+    check(&decoder, orientation)?;
+    let picture = DynamicImage::from_decoder(decoder).map_err(|error| damaged(error.to_string()))?;
+    Ok(Picture { grey: !picture.color().has_color(), rgb: picture.into_rgb8(), orientation })
+}
+
+/// What is going to be done to a picture.
+struct Plan {
+    /// Width and height in the file.
+    pixels: [u32; 2],
+    /// The most pixels of one of its parts, if more.
+    most: u64,
+    /// Bytes of a pixel that the decoder gives.
+    channels: u64,
+    /// Bytes that the decoder holds beside them.
+    inside: u64,
+    /// Height and width to scale to, upright.
+    size: Option<[usize; 2]>,
+    orientation: Orientation,
+}
+
+impl Plan {
+    /// The most bytes that are held at one time.
+    fn bytes(&self) -> u64 {
+        let [width, height] = self.pixels.map(u64::from);
+        let pixels = width * height;
+        let decoded = pixels.saturating_mul(self.channels).saturating_add(self.inside);
+        let rgb = pixels.saturating_mul(3);
+        // Turning makes a copy.
+        let converted = rgb.saturating_add(pixels.saturating_mul(self.channels.max(3)));
+        let scaled = self.size.map_or(0, |size| {
+            let [down, across] = size.map(|n| n as u64);
+            let down_first = if on_its_side(self.orientation) { across } else { down };
+            // Rows are made fewer first, with four channels of f32.
+            let between = width.saturating_mul(down_first).saturating_mul(16);
+            rgb.saturating_add(between).saturating_add(down.saturating_mul(across).saturating_mul(6))
+        });
+        decoded.max(converted).max(scaled)
+    }
+
+    /// What is wrong with it, for a file of `length` bytes, each of which stands for `ratio` pixels at most.
+    fn check(&self, length: u64, ratio: u64) -> Result<(), String> {
+        let [width, height] = self.pixels;
+        let pixels = self.most.max(u64::from(width) * u64::from(height));
+        if width == 0 || height == 0 {
+            return Err("damaged: it has no pixels".into());
+        }
+        if pixels > SMALL.saturating_add(length.saturating_mul(ratio)) {
+            return Err(format!("damaged: it claims {pixels} pixels, more than its {length} bytes hold"));
+        }
+        let bytes = self.bytes();
+        if bytes > MOST_BYTES - SLACK {
+            let to = self.size.map_or(String::new(), |size| format!(" and scaling them to height and width {size:?}"));
+            let gib = (1_u64 << 30) as f64;
+            return Err(format!(
+                "too large: reading {width} × {height} pixels (width × height){to} takes {:.1} GiB of memory; at most \
+                 {:.1} are taken for a picture: make it smaller before",
+                bytes as f64 / gib,
+                (MOST_BYTES - SLACK) as f64 / gib
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Whether height and width change places when a picture is turned upright.
+fn on_its_side(orientation: Orientation) -> bool {
+    use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
+    matches!(orientation, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH)
+}
+
+/// Grey of a colour in Pillow's fixed point.
+fn luma([r, g, b]: [u8; 3]) -> u8 {
+    ((19_595 * u32::from(r) + 38_470 * u32::from(g) + 7_471 * u32::from(b) + 0x8000) >> 16) as u8
+}
