@@ -82,11 +82,14 @@ impl CandleBackend {
         let mut losses = gather(&log_probs, 1, &index)?;
         if spec.label_smoothing > 0.0 {
             let mean = log_probs.sum_keepdim(1)?.affine(spec.label_smoothing / classes as f64, 0.0)?;
-            losses = losses.affine(1.0 - spec.label_smoothing, 0.0)?.add(&mean)?;
+            // With no share left, the class's own loss counts for nothing, be it infinite.
+            let own = spec.label_smoothing < 1.0;
+            losses = if own { losses.affine(1.0 - spec.label_smoothing, 0.0)?.add(&mean)? } else { mean };
         }
         // Whatever an ignored row holds, it adds nothing.
         let losses = counted.where_cond(&losses, &beside(&losses, 0.0)?)?;
-        let share = ones.broadcast_div(&ones.sum_all()?)?;
+        // Where no row counts, 0 / 0: the loss is NaN, as the mean of nothing, and its gradient 0.
+        let share = counted.where_cond(&ones.broadcast_div(&ones.sum_all()?)?, &beside(&ones, 0.0)?)?;
         let loss = losses.sum_all()?.neg()?.div(&ones.sum_all()?)?.to_dtype(dtype)?;
         Ok((loss, SavedLoss { log_probs, classes: index, share, dtype, smoothing: spec.label_smoothing }))
     }

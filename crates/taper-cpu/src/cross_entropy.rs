@@ -71,7 +71,11 @@ fn forward<T: Float>(
                     let (top, sum) = exponentials(cpu.isa(), x, y);
                     let mut loss = 0.0;
                     if let Some(class) = targets[row] {
-                        loss = top + sum.ln() - (1.0 - smoothing) * x[class].wide();
+                        loss = top + sum.ln();
+                        // With no share left, an infinite logit counts for nothing.
+                        if smoothing < 1.0 {
+                            loss -= (1.0 - smoothing) * x[class].wide();
+                        }
                         if smoothing > 0.0 {
                             loss -= smoothing * x.iter().map(|x| x.wide()).sum::<f64>() / classes as f64;
                         }

@@ -1,26 +1,33 @@
 //! What a forward pass has to know beside its input.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use taper_tensor::RandomKey;
 
-/// Training or evaluation, and the random stream of this step.
+/// Training or evaluation, and the random streams of this step.
 ///
-/// Random numbers depend on the seed, the epoch, the step and the layer's name alone: not on what was drawn before, so
-/// that a run that is cut and continued, or a layer that is added, changes nothing else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Random numbers depend on the seed, the epoch, the step, the layer's name and how often it was used in this step
+/// before: not on what else was drawn, so that a run that is cut and continued, or a layer that is added, changes nothing
+/// else. A clone is of the same step, and counts uses together with what it was cloned from.
+#[derive(Debug, Clone)]
 pub struct Context {
     training: bool,
     key: RandomKey,
+    /// How often each layer drew in this step.
+    uses: Arc<Mutex<HashMap<String, u64>>>,
 }
 
 impl Context {
     /// Evaluation: dropout does nothing, batch norm uses its running statistics.
     pub fn eval() -> Self {
-        Self { training: false, key: RandomKey::new(0) }
+        Self { training: false, key: RandomKey::new(0), uses: Arc::default() }
     }
 
-    /// Training, in step `step` of epoch `epoch` of the run with `seed`.
+    /// Training, in step `step` of epoch `epoch` of the run with `seed`. Each step has a context of its own: a second
+    /// forward pass with the same one is a second use of every layer.
     pub fn train(seed: u64, epoch: u64, step: u64) -> Self {
-        Self { training: true, key: RandomKey::new(seed).child("forward").index(epoch).index(step) }
+        let key = RandomKey::new(seed).child("forward").index(epoch).index(step);
+        Self { training: true, key, uses: Arc::default() }
     }
 
     /// Whether this is training.
@@ -28,9 +35,22 @@ impl Context {
         self.training
     }
 
-    /// This step's random stream of the layer called `path`. A layer applied twice in one step draws the same numbers twice.
-    pub fn key(&self, path: &str) -> RandomKey {
-        self.key.child(path)
+    /// A random stream of this step for the layer called `name` ([`Params::stream`](crate::Params::stream)): another one
+    /// each time, so that a layer applied twice draws twice. Layers of one name that run in several threads at once would
+    /// draw in any order.
+    pub fn key(&self, name: &str) -> RandomKey {
+        let mut uses = self.uses.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let first = self.key.child(name);
+        match uses.get_mut(name) {
+            None => {
+                uses.insert(name.to_owned(), 1);
+                first
+            }
+            Some(used) => {
+                *used += 1;
+                first.child("use").index(*used - 1)
+            }
+        }
     }
 }
 
@@ -51,5 +71,18 @@ mod tests {
             assert!(keys[..i].iter().all(|other| other.block(0) != key.block(0)), "{i}");
         }
         assert_eq!(keys[0], Context::train(1, 0, 0).key("a"));
+    }
+
+    #[test]
+    fn every_use_in_a_step_has_its_own_stream() {
+        let draw = |context: &Context| ["a", "b", "a", "a"].map(|name| context.key(name));
+        let context = Context::train(1, 0, 0);
+        let keys = draw(&context);
+        for (i, key) in keys.iter().enumerate() {
+            assert!(keys[..i].iter().all(|other| other.block(0) != key.block(0)), "{i}");
+        }
+        // The same in a run that is resumed; a clone goes on counting.
+        assert_eq!(keys, draw(&Context::train(1, 0, 0)));
+        assert!(keys.iter().all(|key| *key != context.clone().key("a")));
     }
 }

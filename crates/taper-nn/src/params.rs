@@ -1,7 +1,7 @@
 //! Where parameters are made, and the list of all of them.
 
 use crate::Init;
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use taper_tensor::{DType, Device, Error, Param, RandomKey, Result, Shape, Tensor};
 
@@ -35,6 +35,8 @@ pub struct Params {
 struct Made {
     params: Vec<Param>,
     names: HashSet<String>,
+    /// How many layers that draw random numbers were made at each path.
+    streams: HashMap<String, u64>,
     /// Values that stand ready for the parameters to be made, in order.
     bound: Option<VecDeque<Tensor>>,
 }
@@ -106,6 +108,19 @@ impl Params {
     pub fn frozen(&self, name: &str, shape: impl Into<Shape>, init: Init) -> Result<Param> {
         let (name, value) = self.first_value(name, shape.into(), init)?;
         self.add(Param::buffer(name, &value))
+    }
+
+    /// The name of the random stream of a layer that draws when it is applied, as dropout does, to be given to
+    /// [`Context::key`](crate::Context::key): this place's path, and `#1`, `#2` and so on behind it for others made at the
+    /// same place, so that no two draw the same.
+    pub fn stream(&self) -> String {
+        let mut made = self.made();
+        let others = made.streams.entry(self.path.clone()).or_default();
+        *others += 1;
+        match *others {
+            1 => self.path.clone(),
+            n => format!("{}#{}", self.path, n - 1),
+        }
     }
 
     /// All parameters and buffers of the model, in the order in which they were made.

@@ -23,6 +23,7 @@ use half::{bf16, f16};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use std::collections::BTreeSet;
+use std::fmt;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -39,13 +40,22 @@ pub fn save(params: &[Param], path: impl AsRef<Path>) -> Result<()> {
 
 /// Reads `path` into `params`: the same names, shapes and dtypes, no more and no fewer. An error lists everything that
 /// does not fit, and nothing is changed.
-pub fn load(params: &[Param], path: impl AsRef<Path>) -> Result<()> {
-    load_from(params, path.as_ref(), false)
+///
+/// Two things may differ, of which the report tells: narrower integers become i64, and `num_batches_tracked` of a batch
+/// norm may be missing, as in files from before PyTorch had it, and stays as it is.
+pub fn load(params: &[Param], path: impl AsRef<Path>) -> Result<Report> {
+    load_from(params, path.as_ref(), Fit { cast: false, partly: false })
 }
 
 /// [`load`], but a float of another precision is cast to the parameter's: what f64 from an f32 file needs.
-pub fn load_cast(params: &[Param], path: impl AsRef<Path>) -> Result<()> {
-    load_from(params, path.as_ref(), true)
+pub fn load_cast(params: &[Param], path: impl AsRef<Path>) -> Result<Report> {
+    load_from(params, path.as_ref(), Fit { cast: true, partly: false })
+}
+
+/// [`load_cast`], of what fits: a parameter that the file lacks, or has in another shape, stays as it is, and what else is
+/// in the file is passed over, as for a model with another head. The report tells which. An error where nothing fits.
+pub fn load_partial(params: &[Param], path: impl AsRef<Path>) -> Result<Report> {
+    load_from(params, path.as_ref(), Fit { cast: true, partly: true })
 }
 
 /// Writes tensors of any names to `path` with one text, `note`, in the file's metadata under `key`; replaces what is there
@@ -117,7 +127,16 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-fn load_from(params: &[Param], path: &Path, cast: bool) -> Result<()> {
+/// How far a file may differ from the parameters.
+#[derive(Clone, Copy)]
+struct Fit {
+    /// Whether floats may be of another precision.
+    cast: bool,
+    /// Whether anything may be missing, left over, or of another shape or dtype.
+    partly: bool,
+}
+
+fn load_from(params: &[Param], path: &Path, fit: Fit) -> Result<Report> {
     let named = path.display();
     let bytes = files::read(path).map_err(|e| Error::Parameter(format!("cannot read weights {named}: {e}")))?;
     let file = SafeTensors::deserialize(&bytes).map_err(|e| {
@@ -126,55 +145,111 @@ fn load_from(params: &[Param], path: &Path, cast: bool) -> Result<()> {
             bytes.len()
         ))
     })?;
-    compare(params, &file, cast).map_err(|problems| {
-        Error::Parameter(format!("the weights of {named} do not fit, nothing was loaded: {problems}"))
-    })?;
-    // Everything is made before anything is assigned.
-    let mut values = Vec::with_capacity(params.len());
+    let (mut report, mut found) = (Report::default(), Vec::new());
     for param in params {
-        let current = param.tensor();
-        let found = file
-            .tensor(param.name())
-            .map_err(|e| Error::Parameter(format!("cannot read {} from {named}: {e}", param.name())))?;
-        let Some(dtype) = in_memory(found.dtype()) else { continue };
-        let value = Tensor::from_host(host_of(found.data(), dtype), Shape::from(found.shape()), current.device())?;
-        values.push(if dtype == current.dtype() { value } else { no_grad(|| value.cast(current.dtype()))? });
-    }
-    params.iter().zip(&values).try_for_each(|(param, value)| param.set(value))
-}
-
-/// What does not fit, in words.
-fn compare(params: &[Param], file: &SafeTensors<'_>, cast: bool) -> Result<(), String> {
-    let (mut missing, mut shapes, mut dtypes) = (Vec::new(), Vec::new(), Vec::new());
-    for param in params {
-        let (name, value) = (param.name(), param.tensor());
-        let Ok(found) = file.tensor(name) else {
-            missing.push(name.to_owned());
-            continue;
-        };
-        if found.shape() != value.shape().dims() {
-            shapes.push(format!("{name} is {:?} in the file, expected {}", found.shape(), value.shape()));
-        }
-        let expected = value.dtype();
-        let fits = match in_memory(found.dtype()) {
-            Some(dtype) => dtype == expected || (cast && dtype.is_float() && expected.is_float()),
-            None => false,
-        };
-        if !fits {
-            dtypes.push(format!("{name} is {} in the file, expected {expected}", found.dtype()));
+        match report.compare(param, &file, fit) {
+            Some(view) => found.push((param, view)),
+            None => continue,
         }
     }
     let known: BTreeSet<&str> = params.iter().map(Param::name).collect();
-    let mut unexpected: Vec<String> =
-        file.names().into_iter().filter(|name| !known.contains(name)).map(str::to_owned).collect();
-    unexpected.sort_unstable();
-    let problems: Vec<String> =
-        [("missing", missing), ("unexpected", unexpected), ("other shapes", shapes), ("other dtypes", dtypes)]
-            .into_iter()
-            .filter(|(_, items)| !items.is_empty())
-            .map(|(kind, items)| format!("{kind}: {}", shortened(&items)))
-            .collect();
-    if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) }
+    report.unexpected = file.names().into_iter().filter(|name| !known.contains(name)).map(str::to_owned).collect();
+    report.unexpected.sort_unstable();
+    if !fit.partly && !report.is_whole() {
+        let problems = report.differences();
+        return Err(Error::Parameter(format!("the weights of {named} do not fit, nothing was loaded: {problems}")));
+    }
+    if fit.partly && found.is_empty() && !params.is_empty() {
+        let detail = report.differences();
+        return Err(Error::Parameter(format!("none of the weights of {named} fits, nothing was loaded: {detail}")));
+    }
+    // Everything is made before anything is assigned.
+    let mut values = Vec::with_capacity(found.len());
+    for (param, view) in &found {
+        let current = param.tensor();
+        let Some(data) = read(view) else { continue };
+        let value = Tensor::from_host(data, Shape::from(view.shape()), current.device())?;
+        let same = value.dtype() == current.dtype();
+        values.push((*param, if same { value } else { no_grad(|| value.cast(current.dtype()))? }));
+    }
+    values.iter().try_for_each(|(param, value)| param.set(value))?;
+    report.loaded = values.iter().map(|(param, _)| param.name().to_owned()).collect();
+    Ok(report)
+}
+
+/// What became of each parameter, and of each tensor in the file. As text: a sentence for each kind that there is, empty
+/// where all was loaded as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// The parameters that were read, in their order.
+    pub loaded: Vec<String>,
+    /// Those that the file lacks: they stay as they were.
+    pub missing: Vec<String>,
+    /// What else is in the file.
+    pub unexpected: Vec<String>,
+    /// Parameters that have another shape in the file: `fc.weight is [2, 3] in the file, expected [3, 2]`.
+    pub other_shapes: Vec<String>,
+    /// Parameters that have a dtype in the file which is not converted: `count is F32 in the file, expected i64`.
+    pub other_dtypes: Vec<String>,
+    /// Those of `loaded` that were converted: `bn1.num_batches_tracked from I32 to i64`.
+    pub converted: Vec<String>,
+}
+
+impl Report {
+    /// Notes how `param` is found in `file`, and returns it where it fits.
+    fn compare<'a>(&mut self, param: &Param, file: &SafeTensors<'a>, fit: Fit) -> Option<TensorView<'a>> {
+        let (name, value) = (param.name(), param.tensor());
+        let Ok(found) = file.tensor(name) else {
+            self.missing.push(name.to_owned());
+            return None;
+        };
+        let (dtype, expected) = (found.dtype(), value.dtype());
+        let shaped = found.shape() == value.shape().dims();
+        if !shaped {
+            self.other_shapes.push(format!("{name} is {:?} in the file, expected {}", found.shape(), value.shape()));
+        }
+        let floats = in_memory(dtype).is_some_and(DType::is_float) && expected.is_float();
+        let narrower = expected == DType::I64 && INTEGERS.contains(&dtype);
+        let same = in_memory(dtype) == Some(expected);
+        if !(same || narrower || (fit.cast && floats)) {
+            self.other_dtypes.push(format!("{name} is {dtype} in the file, expected {expected}"));
+            return None;
+        }
+        if shaped && !same {
+            self.converted.push(format!("{name} from {dtype} to {expected}"));
+        }
+        shaped.then_some(found)
+    }
+
+    /// Whether every parameter was found as it should be, and nothing else.
+    fn is_whole(&self) -> bool {
+        self.missing.iter().all(|name| name.rsplit('.').next() == Some("num_batches_tracked"))
+            && self.unexpected.is_empty()
+            && self.other_shapes.is_empty()
+            && self.other_dtypes.is_empty()
+    }
+
+    fn differences(&self) -> String {
+        let kinds = [
+            ("missing", &self.missing),
+            ("unexpected", &self.unexpected),
+            ("other shapes", &self.other_shapes),
+            ("other dtypes", &self.other_dtypes),
+        ];
+        let told = kinds.into_iter().filter(|(_, items)| !items.is_empty());
+        told.map(|(kind, items)| format!("{kind}: {}", shortened(items))).collect::<Vec<_>>().join("; ")
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut told = self.differences();
+        if !self.converted.is_empty() {
+            let joint = if told.is_empty() { "" } else { "; " };
+            told += &format!("{joint}converted: {}", shortened(&self.converted));
+        }
+        f.write_str(&told)
+    }
 }
 
 /// The first of a long list, and how many more.
@@ -199,6 +274,25 @@ fn in_memory(dtype: Dtype) -> Option<DType> {
     [DType::F32, DType::F64, DType::F16, DType::BF16, DType::U8, DType::I64]
         .into_iter()
         .find(|&candidate| in_file(candidate) == dtype)
+}
+
+/// Integers of which i64 holds every value.
+const INTEGERS: [Dtype; 6] = [Dtype::I8, Dtype::U8, Dtype::I16, Dtype::U16, Dtype::I32, Dtype::U32];
+
+/// The elements of a tensor in a file, narrower integers as i64; `None` where they are of no dtype that there is.
+fn read(view: &TensorView<'_>) -> Option<HostData> {
+    fn each<const N: usize>(bytes: &[u8], from: impl Fn([u8; N]) -> i64) -> Option<HostData> {
+        Some(HostData::I64(bytes.as_chunks::<N>().0.iter().map(|&chunk| from(chunk)).collect()))
+    }
+    let bytes = view.data();
+    match view.dtype() {
+        Dtype::I8 => each(bytes, |b| i8::from_le_bytes(b).into()),
+        Dtype::I16 => each(bytes, |b| i16::from_le_bytes(b).into()),
+        Dtype::U16 => each(bytes, |b| u16::from_le_bytes(b).into()),
+        Dtype::I32 => each(bytes, |b| i32::from_le_bytes(b).into()),
+        Dtype::U32 => each(bytes, |b| u32::from_le_bytes(b).into()),
+        dtype => in_memory(dtype).map(|dtype| host_of(bytes, dtype)),
+    }
 }
 
 /// Little-endian bytes.

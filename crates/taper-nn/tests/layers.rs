@@ -157,6 +157,17 @@ fn dropout_keeps_its_share_and_its_stream() {
     assert_ne!(y, run(&a, Context::train(0, 0, 1)));
     assert_ne!(y, run(&b, Context::train(0, 0, 0)));
     assert_eq!(run(&a, Context::eval()), [1.0; 10_000]);
+    // Another layer at the same place, and a second use in the same step, draw their own.
+    let twin = Dropout::new(0.25, &root.sub("a")).unwrap();
+    let context = Context::train(0, 0, 0);
+    let drawn = [run(&a, context.clone()), run(&twin, context.clone()), run(&a, context.clone()), run(&twin, context)];
+    assert_eq!(drawn[0], y);
+    for (i, drawn_now) in drawn.iter().enumerate() {
+        assert!(!drawn[..i].contains(drawn_now), "{i}");
+        // Independent: 9/16 are kept by both, of 10,000, with a deviation of 50.
+        let both = |other: &Vec<f32>| drawn_now.iter().zip(other).filter(|(a, b)| **a != 0.0 && **b != 0.0).count();
+        assert!(drawn[..i].iter().map(both).all(|both| (5375..=5875).contains(&both)), "{i}");
+    }
     let error = Dropout::new(1.5, &root.sub("head.drop")).unwrap_err().to_string();
     assert_eq!(error, "dropout: the probability p must be from 0 to 1, came as 1.5 (in layer head.drop)");
 }
@@ -192,6 +203,54 @@ fn embedding_takes_rows_and_layer_norm_normalises() {
     let norm = LayerNorm::new(LayerNormConfig::new([2]).eps(0.0), &root.sub("ln")).unwrap();
     let y = norm.forward(&y, &Context::eval()).unwrap().to_vec::<f64>().unwrap();
     assert!(y.iter().zip([-1.0, 1.0].iter().cycle()).all(|(y, expected)| (y - expected).abs() < 1e-12), "{y:?}");
+}
+
+/// Of nothing there is no mean, and one that was remembered would stay NaN for ever.
+#[test]
+fn an_empty_batch_leaves_running_statistics() {
+    let device = device();
+    for momentum in [Some(0.1), None] {
+        let root = params(&device, DType::F32);
+        let config = BatchNormConfig::new(3).momentum(momentum);
+        let pictures = BatchNorm2d::new(config, &root.sub("a")).unwrap();
+        let rows = BatchNorm1d::new(config, &root.sub("b")).unwrap();
+        let before: Vec<_> = root.all().iter().map(|param| param.tensor().to_host().unwrap()).collect();
+        let layers: [(&dyn Module, &[usize]); 4] =
+            [(&pictures, &[0, 3, 2, 2]), (&pictures, &[2, 3, 0, 2]), (&rows, &[0, 3]), (&rows, &[0, 3, 5])];
+        for (layer, shape) in layers {
+            let x = Tensor::zeros(shape, DType::F32, &device).unwrap().requires_grad();
+            let y = layer.forward(&x, &Context::train(0, 0, 0)).unwrap();
+            assert_eq!(y.shape().dims(), shape);
+            let gradients = y.sum_all().unwrap().backward().unwrap();
+            assert_eq!(gradients.of(&x).unwrap().shape().dims(), shape);
+            let found = root.all().into_iter().filter_map(|param| gradients.of_param(&param).cloned());
+            assert!(found.flat_map(|g| g.to_vec::<f32>().unwrap()).all(|g| g == 0.0), "{shape:?}");
+            assert_eq!(root.all().iter().map(|param| param.tensor().to_host().unwrap()).collect::<Vec<_>>(), before);
+        }
+    }
+}
+
+#[test]
+fn a_frozen_batch_norm_uses_and_keeps_its_statistics() {
+    let device = device();
+    let root = params(&device, DType::F64);
+    let norm = BatchNorm1d::new(BatchNormConfig::new(2), &root).unwrap();
+    let batch =
+        |shift: f64| Tensor::from_vec((0..8).map(|i| shift + f64::from(i * i)).collect(), [4, 2], &device).unwrap();
+    norm.forward(&batch(0.0), &Context::train(0, 0, 0)).unwrap();
+    let statistics = || root.all().iter().skip(2).map(|param| param.tensor().to_host().unwrap()).collect::<Vec<_>>();
+    let run = |context: Context| norm.forward(&batch(3.0), &context).unwrap().to_vec::<f64>().unwrap();
+    let (before, evaluated) = (statistics(), run(Context::eval()));
+    for name in ["running_mean", "running_var"] {
+        let all = root.all();
+        let buffer = all.iter().find(|param| param.name() == name).unwrap();
+        buffer.freeze();
+        assert_eq!(run(Context::train(0, 0, 1)), evaluated);
+        assert_eq!(statistics(), before);
+        buffer.unfreeze();
+    }
+    assert_ne!(run(Context::train(0, 0, 1)), evaluated);
+    assert_ne!(statistics(), before);
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod common;
 
 use common::{assert_close, classes, device, floats, recorded};
 use serde_json::Value;
+use taper_nn::taper_tensor::{GradOptions, grad};
 use taper_nn::{
     BceWithLogits, CrossEntropy, DType, Hinge, Huber, Init, KlDiv, KlReduction, L1, Mse, MultiMargin, Nll, Reduction,
     Result, Tensor, l1_penalty, l2_penalty,
@@ -95,6 +96,152 @@ fn bce_is_exact_far_out() {
         let expected = if x > 0.0 { (-x).exp().ln_1p() } else { x.exp().ln_1p() - x };
         // A few units in the last place of exp and log1p.
         assert!((loss - expected).abs() <= 1e-14 * expected, "{x}: {loss:e} {expected:e}");
+    }
+}
+
+/// A class whose logit is −∞, and whose target is 0, is as good as not there: 0 · ∞ is 0, in the value and both orders of
+/// derivatives.
+#[test]
+fn a_masked_class_counts_for_nothing() {
+    let (device, inf) = (device(), f64::INFINITY);
+    let tensor = |values: &[f64]| Tensor::from_vec(values.to_vec(), [1, values.len()], &device).unwrap();
+    let class = |class: i64| Tensor::from_vec(vec![class], [1], &device).unwrap();
+    let with = |label_smoothing, weight: &[f64]| CrossEntropy {
+        label_smoothing,
+        weight: (!weight.is_empty()).then(|| Tensor::from_vec(weight.to_vec(), [weight.len()], &device).unwrap()),
+        ..CrossEntropy::default()
+    };
+    let log_target = KlDiv { log_target: true, ..KlDiv::default() };
+    let soft = |loss: &CrossEntropy, x: &Tensor, t: &[f64]| loss.forward(x, &tensor(t));
+    let kl = |x: &Tensor, t: &[f64]| KlDiv::default().forward(&x.log_softmax(1)?, &tensor(t));
+    let kl_log = |x: &Tensor, t: &[f64]| log_target.forward(&x.log_softmax(1)?, &tensor(t).log()?);
+    // Each loss of logits with a class masked, and of those without the class.
+    type Loss<'a> = Box<dyn Fn(&Tensor) -> Result<Tensor> + 'a>;
+    let cases: Vec<(&str, Loss<'_>, Loss<'_>)> = vec![
+        (
+            "soft cross entropy",
+            Box::new(|x| soft(&with(0.0, &[]), x, &[0.25, 0.0, 0.75])),
+            Box::new(|x| soft(&with(0.0, &[]), x, &[0.25, 0.75])),
+        ),
+        (
+            "soft cross entropy, weighted",
+            Box::new(|x| soft(&with(0.0, &[2.0, 3.0, 0.5]), x, &[0.25, 0.0, 0.75])),
+            Box::new(|x| soft(&with(0.0, &[2.0, 0.5]), x, &[0.25, 0.75])),
+        ),
+        (
+            "soft cross entropy, of a class without weight",
+            Box::new(|x| soft(&with(0.0, &[2.0, 0.0, 0.5]), x, &[0.25, 0.5, 0.25])),
+            Box::new(|x| soft(&with(0.0, &[2.0, 0.5]), x, &[0.25, 0.25])),
+        ),
+        ("kl", Box::new(|x| kl(x, &[0.25, 0.0, 0.75])), Box::new(|x| kl(x, &[0.25, 0.75]))),
+        ("kl of logarithms", Box::new(|x| kl_log(x, &[0.25, 0.0, 0.75])), Box::new(|x| kl_log(x, &[0.25, 0.75]))),
+        (
+            "cross entropy",
+            Box::new(|x| with(0.0, &[]).forward(x, &class(2))),
+            Box::new(|x| with(0.0, &[]).forward(x, &class(1))),
+        ),
+        (
+            "cross entropy, weighted",
+            Box::new(|x| with(0.0, &[2.0, 3.0, 0.5]).forward(x, &class(2))),
+            Box::new(|x| with(0.0, &[2.0, 0.5]).forward(x, &class(1))),
+        ),
+        (
+            "multi margin",
+            Box::new(|x| MultiMargin { margin: 2.0, ..Default::default() }.forward(x, &class(2))?.mul_scalar(1.5)),
+            Box::new(|x| MultiMargin { margin: 2.0, ..Default::default() }.forward(x, &class(1))),
+        ),
+        (
+            "hinge",
+            Box::new(|x| Hinge { reduction: Reduction::Sum }.forward(x, &tensor(&[1.0, -1.0, 1.0]))),
+            Box::new(|x| Hinge { reduction: Reduction::Sum }.forward(x, &tensor(&[1.0, 1.0]))),
+        ),
+    ];
+    for (name, masked, without) in cases {
+        let [x, y] = [tensor(&[0.3, -inf, 1.0]), tensor(&[0.3, 1.0])].map(|x| x.requires_grad());
+        let (loss, expected) = (masked(&x).unwrap(), without(&y).unwrap());
+        let close = |what: &str, a: &[f64], b: &[f64]| {
+            assert!(
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-15),
+                "{name}, {what}: {a:?} {b:?}"
+            );
+        };
+        close("value", &[loss.item().unwrap()], &[expected.item().unwrap()]);
+        let padded = |g: &Tensor| {
+            let g = g.to_vec::<f64>().unwrap();
+            [g[0], 0.0, g[1]]
+        };
+        let (g, h) = (loss.backward().unwrap(), expected.backward().unwrap());
+        close("gradient", &g.of(&x).unwrap().to_vec::<f64>().unwrap(), &padded(h.of(&y).unwrap()));
+    }
+    // In the gradients of gradients, by the finite logits: the composed rules are other ones.
+    let second = |masked: bool| {
+        let x = tensor(&[0.3, 1.0]).requires_grad();
+        let loss = if masked {
+            let cut = Tensor::from_vec(vec![0u8, 1, 0], [1, 3], &device).unwrap();
+            let index = Tensor::from_vec(vec![0i64, 0, 1], [1, 3], &device).unwrap();
+            let nothing = Tensor::full(-inf, [], DType::F64, &device).unwrap();
+            let x = cut.select(&nothing, &x.gather(1, &index).unwrap()).unwrap();
+            soft(&with(0.0, &[]), &x, &[0.25, 0.0, 0.75]).unwrap().add(&kl(&x, &[0.5, 0.0, 0.5]).unwrap()).unwrap()
+        } else {
+            soft(&with(0.0, &[]), &x, &[0.25, 0.75]).unwrap().add(&kl(&x, &[0.5, 0.5]).unwrap()).unwrap()
+        };
+        let recorded = GradOptions { create_graph: true, ..Default::default() };
+        let first = grad(&loss, &[&x], None, recorded).unwrap().remove(0).unwrap();
+        let square = first.mul(&first).unwrap().sum_all().unwrap();
+        square.backward().unwrap().of(&x).unwrap().to_vec::<f64>().unwrap()
+    };
+    let (found, expected) = (second(true), second(false));
+    assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-15), "{found:?} {expected:?}");
+    // What has a share of a class that is impossible is infinite, and its gradient is not.
+    let x = tensor(&[0.3, -inf, 1.0]).requires_grad();
+    for loss in [with(0.1, &[]).forward(&x, &class(2)).unwrap(), soft(&with(0.1, &[]), &x, &[0.25, 0.0, 0.75]).unwrap()]
+    {
+        assert_eq!(loss.item().unwrap(), inf);
+        let g = loss.backward().unwrap().of(&x).unwrap().to_vec::<f64>().unwrap();
+        assert!(g.iter().all(|g| g.is_finite()) && (g[1] + 0.1 / 3.0).abs() < 1e-15, "{g:?}");
+    }
+    // All is spread evenly: the class's own loss counts for nothing, be it infinite; nor does a class without weight.
+    let x = tensor(&[0.3, -inf, 1.0]);
+    assert_eq!(with(1.0, &[]).forward(&x, &class(1)).unwrap().item().unwrap(), inf);
+    let loss = with(1.0, &[1.0, 0.0, 1.0]).forward(&x, &class(2)).unwrap().item().unwrap();
+    let lse = (0.3f64.exp() + 1f64.exp()).ln();
+    assert!((loss - (2.0 * lse - 1.3) / 3.0).abs() < 1e-15, "{loss}");
+}
+
+/// The mean is NaN, as in PyTorch, and the gradient 0, whatever the rows hold; a sum is 0.
+#[test]
+fn nothing_that_counts() {
+    let device = device();
+    let ignored = Tensor::from_vec(vec![-100i64; 2], [2], &device).unwrap();
+    let weight = || Some(Tensor::from_vec(vec![0.5, 2.0, 1.0], [3], &device).unwrap());
+    for (label_smoothing, weight) in [(0.0, None), (0.1, None), (0.1, weight())] {
+        for reduction in [Reduction::Mean, Reduction::Sum, Reduction::None] {
+            let loss = CrossEntropy { label_smoothing, weight: weight.clone(), reduction, ..Default::default() };
+            let nll = Nll { weight: weight.clone(), reduction, ..Default::default() };
+            let x = Tensor::from_vec(vec![1.0, f64::NAN, 3.0, f64::INFINITY, 5.0, 6.0], [2, 3], &device).unwrap();
+            let x = x.requires_grad();
+            for loss in [loss.forward(&x, &ignored).unwrap(), nll.forward(&x, &ignored).unwrap()] {
+                let value = loss.to_vec::<f64>().unwrap();
+                let right = |v: &f64| if reduction == Reduction::Mean { v.is_nan() } else { *v == 0.0 };
+                assert!(value.iter().all(right), "{reduction:?}: {value:?}");
+                let gradients = loss.sum_all().unwrap().backward().unwrap();
+                let g = gradients.of(&x).unwrap().to_vec::<f64>().unwrap();
+                assert!(g.iter().all(|g| *g == 0.0), "{reduction:?}, smoothing {label_smoothing}: {g:?}");
+            }
+        }
+    }
+    let empty = Tensor::zeros([0, 3], DType::F64, &device).unwrap().requires_grad();
+    let none = Tensor::from_vec(Vec::<i64>::new(), [0], &device).unwrap();
+    for (reduction, expected) in [(Reduction::Mean, f64::NAN), (Reduction::Sum, 0.0)] {
+        for loss in [
+            CrossEntropy { reduction, ..Default::default() }.forward(&empty, &none).unwrap(),
+            CrossEntropy { reduction, ..Default::default() }.forward(&empty, &empty).unwrap(),
+            Mse { reduction, ..Default::default() }.forward(&empty, &empty).unwrap(),
+        ] {
+            let value = loss.item().unwrap();
+            assert!(value == expected || (value.is_nan() && expected.is_nan()), "{reduction:?}: {value}");
+            assert_eq!(loss.backward().unwrap().of(&empty).unwrap().shape().dims(), [0, 3]);
+        }
     }
 }
 

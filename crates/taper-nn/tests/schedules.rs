@@ -101,6 +101,21 @@ fn a_warm_up_leads_to_where_the_inner_schedule_begins() {
     assert_eq!(WarmUp::new(0, 0.0, Box::new(Constant)).unwrap().factor(0), 1.0);
 }
 
+/// A loss may be a log-density: no better is no better, whatever its sign.
+#[test]
+fn a_plateau_of_negative_losses() {
+    for shift in [-1.0, 0.0, 1.0] {
+        let mut plateau = Plateau::new(0.1, 1, 1e-4, 0.0).unwrap();
+        plateau.observe(shift);
+        // Better by more than the threshold, and by less.
+        plateau.observe(shift - 2e-4);
+        plateau.observe(shift - 2e-4 - if shift == 0.0 { 1e-8 } else { 5e-5 });
+        assert_eq!((plateau.factor(0), plateau.state()[1]), (1.0, 1.0), "{shift}");
+        plateau.observe(shift);
+        assert_eq!(plateau.factor(0), 0.1, "{shift}");
+    }
+}
+
 #[test]
 fn a_plateau_continues_from_its_state() {
     let losses = [3.0, 2.0, 2.0, 2.5, f64::NAN, 2.0, 1.0, 1.0, f64::INFINITY, 1.0, 1.0];

@@ -125,7 +125,7 @@ fn what_does_not_match_is_listed_and_nothing_is_loaded() {
     root.buffer("count", [1], DType::I64, 0.0).unwrap();
     let before = values(&root.all());
     type Load = fn(&[Param], &Path) -> Result<()>;
-    let both: [Load; 2] = [|p, f| weights::load(p, f), |p, f| weights::load_cast(p, f)];
+    let both: [Load; 2] = [|p, f| weights::load(p, f).map(drop), |p, f| weights::load_cast(p, f).map(drop)];
     for load in both {
         let error = load(&root.all(), &path).unwrap_err().to_string();
         let expected = format!(
@@ -136,6 +136,99 @@ fn what_does_not_match_is_listed_and_nothing_is_loaded() {
         assert_eq!(error, expected);
         assert_eq!(values(&root.all()), before);
     }
+}
+
+#[test]
+fn weights_are_loaded_in_part_with_a_report() {
+    let (device, folder) = (device(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("other.safetensors");
+    let other = Params::new(&device, DType::F64, RandomKey::new(5));
+    let same = other.get("same", [2], Init::Uniform { bound: 1.0 }).unwrap();
+    other.get("fc.weight", [2, 3], Init::Zeros).unwrap();
+    other.get("zz", [1], Init::Zeros).unwrap();
+    other.buffer("count", [1], DType::F32, 0.0).unwrap();
+    weights::save(&other.all(), &path).unwrap();
+
+    let root = params(&device, DType::F32);
+    root.get("same", [2], Init::Zeros).unwrap();
+    root.get("fc.weight", [3, 2], Init::Ones).unwrap();
+    root.get("fc.bias", [3], Init::Ones).unwrap();
+    root.buffer("count", [1], DType::I64, 7.0).unwrap();
+    let before = values(&root.all());
+    let report = weights::load_partial(&root.all(), &path).unwrap();
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let expected = weights::Report {
+        loaded: names(&["same"]),
+        missing: names(&["fc.bias"]),
+        unexpected: names(&["zz"]),
+        other_shapes: names(&["fc.weight is [2, 3] in the file, expected [3, 2]"]),
+        other_dtypes: names(&["count is F32 in the file, expected i64"]),
+        converted: names(&["same from F64 to f32"]),
+    };
+    assert_eq!(report, expected);
+    assert_eq!(
+        report.to_string(),
+        "missing: fc.bias; unexpected: zz; other shapes: fc.weight is [2, 3] in the file, expected [3, 2]; other dtypes: \
+         count is F32 in the file, expected i64; converted: same from F64 to f32"
+    );
+    let after = values(&root.all());
+    assert_eq!(after[1..], before[1..]);
+    assert_eq!(after[0].to_f64(), same.tensor().cast(DType::F32).unwrap().to_host().unwrap().to_f64());
+    // All of it has nothing to tell.
+    assert_eq!(weights::load(&other.all(), &path).unwrap().to_string(), "");
+    // Nothing of it is a mistake.
+    let foreign = params(&device, DType::F32);
+    foreign.get("w", [1], Init::Zeros).unwrap();
+    let error = weights::load_partial(&foreign.all(), &path).unwrap_err().to_string();
+    let due = format!(
+        "none of the weights of {} fits, nothing was loaded: missing: w; unexpected: count, fc.weight, same, zz",
+        path.display()
+    );
+    assert_eq!(error, due);
+}
+
+/// Files from before PyTorch counted batches, and from tools that count them in 32 bits.
+#[test]
+fn a_batch_norm_of_another_tool() {
+    use safetensors::{Dtype, tensor::TensorView};
+    let (device, folder) = (device(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("bn.safetensors");
+    let four = |value: f32| [value; 4].iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
+    let floats = [("weight", four(2.0)), ("bias", four(3.0)), ("running_mean", four(4.0)), ("running_var", four(5.0))];
+    let counts = [
+        (None, 0, "missing: bn1.num_batches_tracked"),
+        (Some((Dtype::I32, 77i32.to_le_bytes().to_vec())), 77, "converted: bn1.num_batches_tracked from I32 to i64"),
+        (Some((Dtype::I16, (-2i16).to_le_bytes().to_vec())), -2, "converted: bn1.num_batches_tracked from I16 to i64"),
+        (Some((Dtype::U8, vec![200])), 200, "converted: bn1.num_batches_tracked from U8 to i64"),
+        (Some((Dtype::I64, 9i64.to_le_bytes().to_vec())), 9, ""),
+    ];
+    for (count, expected, told) in counts {
+        let mut views: Vec<(String, TensorView<'_>)> = floats
+            .iter()
+            .map(|(name, bytes)| (format!("bn1.{name}"), TensorView::new(Dtype::F32, vec![4], bytes).unwrap()))
+            .collect();
+        if let Some((dtype, bytes)) = &count {
+            views.push(("bn1.num_batches_tracked".into(), TensorView::new(*dtype, vec![], bytes).unwrap()));
+        }
+        fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
+        type Load = fn(&[Param], &Path) -> Result<weights::Report>;
+        let all: [Load; 3] =
+            [|p, f| weights::load(p, f), |p, f| weights::load_cast(p, f), |p, f| weights::load_partial(p, f)];
+        for load in all {
+            let root = params(&device, DType::F32);
+            BatchNorm2d::new(BatchNormConfig::new(4), &root.sub("bn1")).unwrap();
+            let report = load(&root.all(), &path).unwrap();
+            assert_eq!(report.to_string(), told);
+            let found = values(&root.all());
+            assert_eq!(found[..4], [2.0f32, 3.0, 4.0, 5.0].map(|x| HostData::F32(vec![x; 4])));
+            assert_eq!(found[4], HostData::I64(vec![expected]));
+        }
+    }
+    // A float is no count, and another name no exception.
+    let root = params(&device, DType::F32);
+    root.buffer("num_batches", [], DType::I64, 0.0).unwrap();
+    let error = weights::load(&root.all(), &path).unwrap_err().to_string();
+    assert!(error.contains("missing: num_batches; unexpected: "), "{error}");
 }
 
 #[test]

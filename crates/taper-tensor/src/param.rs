@@ -60,8 +60,13 @@ impl Param {
         self.0.learned && !self.0.frozen.load(Ordering::Acquire)
     }
 
-    /// From now on it is a constant: no gradient reaches it, and optimisers leave it as it is. Its value can still be
-    /// set.
+    /// Whether [`Param::freeze`] was called last, not [`Param::unfreeze`]; of a buffer too.
+    pub fn is_frozen(&self) -> bool {
+        self.0.frozen.load(Ordering::Acquire)
+    }
+
+    /// From now on it is a constant: no gradient reaches it, and optimisers leave it as it is. A buffer is left as it is by
+    /// the layer that moves it otherwise, as batch norm its running statistics. Its value can still be set.
     pub fn freeze(&self) {
         self.set_frozen(true);
     }

@@ -216,7 +216,8 @@ fn norms_and_dropout() {
     let single = zeros([1, 3], &device);
     says(
         single.batch_norm(None, None, 1e-5),
-        "batch_norm: one value for each channel of [1, 3] has no variance to train on",
+        "batch_norm: expected more than one value for each channel in training, the input is [1, 3]: one value has no variance; \
+         train on a larger batch, or leave out the last one where it is smaller",
     );
     says(x.dropout(1.5, RandomKey::new(0)), "dropout: p is a probability, 0 to 1, came as 1.5");
     says(x.dropout(f64::NAN, RandomKey::new(0)), "dropout: p is a probability, 0 to 1, came as NaN");

@@ -14,15 +14,16 @@ use taper_nn::{DType, Module, Params};
 
 /// The share that the smoothed loss keeps of itself in a step.
 const SMOOTHING: f64 = 0.9;
-/// A smoothed loss of so many times the smallest ends the test.
-const DIVERGED: f64 = 4.0;
+/// A smoothed loss that is so many [`size`]s of the losses above the smallest ends the test: of four times the smallest
+/// where the losses hardly fell.
+const DIVERGED: f64 = 3.0;
 /// What is left out at either end of the curve when the steepest place is looked for: the first losses are not smooth
 /// yet, the last ones diverge.
 const ENDS: [usize; 2] = [10, 5];
-/// The share of itself by which the smoothed loss must fall for a rate to be suggested: less is noise.
+/// The share of its size by which the smoothed loss must fall for a rate to be suggested: less is noise.
 const FALL: f64 = 0.02;
-/// The chart leaves out losses of more than so many times the first.
-const HIGH: f64 = 1.5;
+/// The chart leaves out losses that are above the first by more than this share of its size.
+const HIGH: f64 = 0.5;
 
 /// The rates that are tried.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -142,7 +143,8 @@ impl LrRange {
             let mut pipeline = Pipeline::<T>::start(scope, train, options)?;
             let mut batch = Batch::default();
             let (mut losses, mut epoch, mut number) = (Vec::new(), 0, 0);
-            let (mut smooth, mut least) = (Smooth::default(), f64::INFINITY);
+            let mut smooth = Smooth::default();
+            let mut seen: Vec<f64> = Vec::new();
             for step in 0..self.steps {
                 if stop.load(Ordering::Relaxed) {
                     break;
@@ -163,8 +165,8 @@ impl LrRange {
                 let smoothed = smooth.next(loss);
                 losses.push((lr, loss));
                 reporter.rate(&LrPoint { lr, loss, smoothed }, step + 1, self.steps);
-                least = least.min(smoothed);
-                if !loss.is_finite() || smoothed > DIVERGED * least {
+                seen.push(smoothed);
+                if !loss.is_finite() || diverged(&losses, &seen) {
                     break;
                 }
                 learner.clip(&mut learned.gradients)?;
@@ -173,6 +175,19 @@ impl LrRange {
             Ok(losses)
         })
     }
+}
+
+/// How large the losses are, whatever their sign: the largest of the first, which are not smooth yet, and the smallest of
+/// the smoothed. A loss may go through 0, where its own size says nothing.
+fn size(first: impl Iterator<Item = f64>, least: f64) -> f64 {
+    first.take(ENDS[0]).map(f64::abs).fold(least.abs(), f64::max)
+}
+
+/// Whether the last of the `smoothed` losses is far above the smallest.
+fn diverged(losses: &[(f64, f64)], smoothed: &[f64]) -> bool {
+    let least = smoothed.iter().copied().fold(f64::INFINITY, f64::min);
+    let first = losses.iter().map(|(_, loss)| *loss);
+    smoothed.last().is_some_and(|last| last - least > DIVERGED * size(first, least))
 }
 
 /// An exponential moving average, corrected for its start.
@@ -202,14 +217,16 @@ impl LrCurve {
         let slopes = inner.windows(3).map(|window| (window[1].lr, window[2].smoothed - window[0].smoothed));
         let steepest = slopes.min_by(|a, b| a.1.total_cmp(&b.1)).filter(|(_, slope)| *slope < 0.0);
         let least = inner.iter().map(|point| point.smoothed).fold(f64::INFINITY, f64::min);
-        let falls = inner.first().is_some_and(|first| least < (1.0 - FALL) * first.smoothed);
+        let falls =
+            inner.first().is_some_and(|first| first.smoothed - least > FALL * first.smoothed.abs().max(least.abs()));
         Self { suggestion: steepest.filter(|_| falls).map(|(lr, _)| lr), points }
     }
 
     /// The curve: losses over rates, the suggestion marked. Losses far above the first are left out: they would make a
     /// line of the part that matters.
     pub fn chart(&self) -> Chart {
-        let most = self.points.first().map_or(0.0, |point| HIGH * point.loss);
+        let least = self.points.iter().map(|point| point.smoothed).fold(f64::INFINITY, f64::min);
+        let most = self.points.first().map_or(0.0, |point| point.loss + HIGH * point.loss.abs().max(least.abs()));
         let of = |value: fn(&LrPoint) -> f64| {
             let points = self.points.iter().map(|point| (point.lr, value(point)));
             points.filter(|(_, loss)| *loss <= most).collect()
@@ -244,6 +261,26 @@ mod tests {
         assert!((1e-3..1e-2).contains(&suggestion), "{suggestion}");
         assert_eq!(curve.chart().marks[0].x, suggestion);
         assert!((range.rate(0) / 1e-7 - 1.0).abs() < 1e-12 && (range.rate(99) / 10.0 - 1.0).abs() < 1e-12);
+    }
+
+    /// What is learned may be a log-density, a negated reward: 0 means nothing, and a shift changes nothing.
+    #[test]
+    fn losses_of_any_sign_have_a_rate() {
+        let range = LrRange::default();
+        let loss = |lr: f64| -1.5 / (1.0 + (-3.0 * (lr.log10() + 3.0)).exp()) + (lr / 0.3).powi(2);
+        let suggested: Vec<f64> = [2.3, 0.5, -3.0]
+            .into_iter()
+            .map(|shift| {
+                let rates = (0..range.steps).map(|step| range.rate(step));
+                let losses: Vec<_> = rates.map(|lr| (lr, shift + loss(lr))).collect();
+                let mut smooth = Smooth::default();
+                let smoothed: Vec<f64> = losses.iter().map(|(_, loss)| smooth.next(*loss)).collect();
+                let ends = (1..=losses.len()).find(|&n| diverged(&losses[..n], &smoothed[..n]));
+                assert!(ends.is_some_and(|n| losses[n - 1].0 > 0.3), "{shift}: {ends:?}");
+                LrCurve::new(&losses).suggestion.unwrap()
+            })
+            .collect();
+        assert_eq!(suggested, [suggested[0]; 3]);
     }
 
     #[test]

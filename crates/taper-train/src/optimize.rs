@@ -18,13 +18,13 @@ pub(crate) struct Optimize {
     frozen: Frozen,
 }
 
-/// Parameters that are as trainable as before once this is gone: another run may want them.
+/// Parameters and buffers that are as free as before once this is gone: another run may want them.
 #[derive(Default)]
 struct Frozen(Vec<Param>);
 
 impl Frozen {
     fn freeze(&mut self, params: &[Param]) {
-        for param in params.iter().filter(|param| param.trainable()) {
+        for param in params.iter().filter(|param| !param.is_frozen()) {
             param.freeze();
             self.0.push(param.clone());
         }
@@ -39,6 +39,7 @@ impl Drop for Frozen {
 
 /// What is known of a group beside its optimiser.
 struct Part {
+    /// With the buffers that its pattern matches.
     params: Vec<Param>,
     schedule: Box<dyn Schedule>,
     /// Its parameters stay as they are from this step on, counted from 0.
@@ -53,13 +54,17 @@ impl Optimize {
     /// # Errors
     /// An unknown optimiser, a key that it has not, a value out of range, a pattern that no parameter matches.
     pub(crate) fn new(config: &Config, params: &Params, steps: u64, per_epoch: u64) -> Result<Self> {
-        let mut rest = params.all().into_iter().filter(Param::trainable).collect::<Vec<_>>();
+        let (mut rest, mut buffers): (Vec<_>, Vec<_>) = params.all().into_iter().partition(Param::trainable);
         let (mut optimizers, mut parts, mut frozen) = (Vec::new(), Vec::new(), Frozen::default());
         for group in &config.groups {
             let (own, others): (Vec<_>, Vec<_>) =
                 rest.into_iter().partition(|param| matches(&group.pattern, param.name()));
             rest = others;
-            if own.is_empty() {
+            // Running statistics: nothing but freezing changes what becomes of them.
+            let (own_buffers, others): (Vec<_>, Vec<_>) =
+                buffers.into_iter().partition(|buffer| matches(&group.pattern, buffer.name()));
+            buffers = others;
+            if own.is_empty() && !(group.frozen && !own_buffers.is_empty()) {
                 let names = params.trainable().iter().map(|param| param.name().to_owned()).collect::<Vec<_>>();
                 return Err(Error::Usage(format!(
                     "groups: no parameter is left that matches {:?}; the model has {}",
@@ -69,12 +74,13 @@ impl Optimize {
             }
             if group.frozen {
                 frozen.freeze(&own);
+                frozen.freeze(&own_buffers);
                 continue;
             }
             let until = if group.epochs > 0.0 { (group.epochs * per_epoch as f64).ceil() as u64 } else { u64::MAX };
             let schedule = config.schedule.build(until.min(steps), per_epoch)?;
             optimizers.push(build(&config.optimizer.of_group(group), own.clone())?);
-            parts.push(Part { params: own, schedule, until, factor: 1.0 });
+            parts.push(Part { params: [own, own_buffers].concat(), schedule, until, factor: 1.0 });
         }
         if !rest.is_empty() {
             optimizers.push(build(&config.optimizer, rest.clone())?);

@@ -107,7 +107,13 @@ fn train_in(
     let (model, params) = loaded.model(config, device)?;
     // A checkpoint replaces them: the file need not be there any more.
     if !config.train.init.is_empty() && !begun {
-        weights::load_cast(&params.all(), &config.train.init)?;
+        let (init, all) = (&config.train.init, params.all());
+        let read = if config.train.init_partial { weights::load_partial } else { weights::load_cast };
+        let report = read(&all, init)?;
+        let told = report.to_string();
+        if !told.is_empty() {
+            reporter.note(&format!("{} of {} tensors begin as in {init}; {told}", report.loaded.len(), all.len()));
+        }
     }
     let dataset = loaded.dataset.clone();
     let record = match before {

@@ -55,7 +55,11 @@ pub struct BatchNorm1d(BatchNorm);
 /// Batch norm of `[N, C, H, W]`: (x − mean) / √(variance + ε) · weight + bias for each channel.
 ///
 /// In training mean and biased variance are the batch's, and the buffers `running_mean` and `running_var` move towards
-/// its mean and unbiased variance; in evaluation the buffers are used. `num_batches_tracked` (i64) counts batches.
+/// its mean and unbiased variance; in evaluation the buffers are used. `num_batches_tracked` (i64) counts batches. A batch
+/// of nothing has no statistics: it leaves the buffers as they are and gives nothing.
+///
+/// Where `running_mean` or `running_var` is frozen ([`Param::freeze`]), so is what the layer computes: the buffers are used
+/// in training too, and stay as they are. For a model that is tuned on batches too small, or too different, to trust.
 #[derive(Debug, Clone)]
 pub struct BatchNorm2d(BatchNorm);
 
@@ -129,7 +133,9 @@ impl BatchNorm {
             let detail = format!("expected {expected} with C = {channels} (dim 1), the input came as {shape}");
             return at(&self.path, Err(Error::shape(self.op, detail)));
         }
-        at(&self.path, if context.is_training() { self.train(x) } else { self.eval(x) })
+        let frozen = self.running_mean.is_frozen() || self.running_var.is_frozen();
+        let trains = context.is_training() && !frozen && x.count() > 0;
+        at(&self.path, if trains { self.train(x) } else { self.eval(x) })
     }
 
     fn train(&self, x: &Tensor) -> Result<Tensor> {

@@ -10,19 +10,22 @@ use taper_tensor::{Error, Result, Tensor};
 #[derive(Debug, Clone)]
 pub struct Dropout {
     path: String,
+    /// What its random numbers are keyed by.
+    stream: String,
     p: f64,
 }
 
 impl Dropout {
-    /// Drops with probability `p`, in [0, 1]. It makes no parameter: `params` gives it the name that keys its random numbers,
-    /// so that each dropout layer takes a `sub` of its own.
+    /// Drops with probability `p`, in [0, 1]. It makes no parameter: `params` gives it the name that keys its random
+    /// numbers. Of several at one place each has its own, by their order; one with a `sub` of its own keeps its numbers
+    /// when others are added. One that is applied twice in a step draws twice.
     pub fn new(p: f64, params: &Params) -> Result<Self> {
         // Written so that NaN is refused.
         if !(0.0..=1.0).contains(&p) {
             let detail = format!("the probability p must be from 0 to 1, came as {p}");
             return at(params.path(), Err(Error::argument("dropout", detail)));
         }
-        Ok(Self { path: params.path().to_owned(), p })
+        Ok(Self { path: params.path().to_owned(), stream: params.stream(), p })
     }
 }
 
@@ -31,7 +34,7 @@ impl Module for Dropout {
         if !context.is_training() || self.p == 0.0 {
             return Ok(x.clone());
         }
-        at(&self.path, x.dropout(self.p, context.key(&self.path)))
+        at(&self.path, x.dropout(self.p, context.key(&self.stream)))
     }
 }
 

@@ -12,19 +12,21 @@ use taper_tensor::{Error, Result, Tensor};
 #[derive(Debug, Clone)]
 pub struct StochasticDepth {
     path: String,
+    /// What its random numbers are keyed by.
+    stream: String,
     p: f64,
 }
 
 impl StochasticDepth {
-    /// Drops with probability `p`, in [0, 1]. It makes no parameter: `params` gives it the name that keys its random numbers,
-    /// so that each such layer takes a `sub` of its own.
+    /// Drops with probability `p`, in [0, 1]. It makes no parameter: `params` gives it the name that keys its random
+    /// numbers, as to [`Dropout`](crate::Dropout).
     pub fn new(p: f64, params: &Params) -> Result<Self> {
         // Written so that NaN is refused.
         if !(0.0..=1.0).contains(&p) {
             let detail = format!("the probability p must be from 0 to 1, came as {p}");
             return at(params.path(), Err(Error::argument("stochastic_depth", detail)));
         }
-        Ok(Self { path: params.path().to_owned(), p })
+        Ok(Self { path: params.path().to_owned(), stream: params.stream(), p })
     }
 }
 
@@ -38,7 +40,7 @@ impl Module for StochasticDepth {
         };
         let rows = [&[examples][..], &vec![1; others.len()]].concat();
         // Dropout of ones is 0 or 1 / (1 − p), one for each example.
-        let scale = Tensor::ones(rows, x.dtype(), x.device())?.dropout(self.p, context.key(&self.path));
+        let scale = Tensor::ones(rows, x.dtype(), x.device())?.dropout(self.p, context.key(&self.stream));
         at(&self.path, scale.and_then(|scale| x.mul(&scale)))
     }
 }

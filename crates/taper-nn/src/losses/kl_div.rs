@@ -18,7 +18,8 @@ pub enum KlReduction {
     None,
 }
 
-/// t · (log t − x) for probabilities t and log-probabilities x, 0 where t is 0, as PyTorch's `KLDivLoss`.
+/// t · (log t − x) for probabilities t and log-probabilities x, 0 where t is 0, as PyTorch's `KLDivLoss`; also where x is −∞
+/// there, of which PyTorch makes NaN.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct KlDiv {
     /// Whether the target comes as log-probabilities too.
@@ -31,13 +32,15 @@ impl KlDiv {
     /// The divergence of `log_probs` from `target`, of the same shape (`[N, …]` for the mean over a batch).
     pub fn forward(&self, log_probs: &Tensor, target: &Tensor) -> Result<Tensor> {
         same_shape("kl_div", log_probs, target)?;
+        let number = |value: f64| Tensor::full(value, [], target.dtype(), target.device());
         let terms = if self.log_target {
-            target.exp()?.mul(&target.sub(log_probs)?)?
+            // As below: where t is −∞, the difference would be NaN or infinite.
+            let logarithm = target.eq(&number(f64::NEG_INFINITY)?)?.select(&number(0.0)?, target)?;
+            logarithm.sub(log_probs)?.weighted(&target.exp()?)?
         } else {
             // log 1 where t is 0, since 0 · log 0 would be NaN.
-            let number = |value: f64| Tensor::full(value, [], target.dtype(), target.device());
             let logarithm = target.gt(&number(0.0)?)?.select(target, &number(1.0)?)?.log()?;
-            target.mul(&logarithm.sub(log_probs)?)?
+            logarithm.sub(log_probs)?.weighted(target)?
         };
         match self.reduction {
             KlReduction::BatchMean => {
@@ -55,10 +58,23 @@ impl KlDiv {
 
 pub(super) fn cases() -> Vec<Case> {
     let loss = |log_target, reduction| move |x: &[Tensor]| KlDiv { log_target, reduction }.forward(&x[0], &x[1]);
+    // Log-probabilities of which one in each row is −∞, where the target is 0.
+    let masked = |log_target: bool| {
+        move |x: &[Tensor]| {
+            let device = x[0].device();
+            let cut = Tensor::from_vec(vec![0u8, 1, 0, 0, 0, 1], [2, 3], device)?;
+            let nothing = Tensor::full(f64::NEG_INFINITY, [], x[0].dtype(), device)?;
+            let target = Tensor::from_vec(vec![0.25, 0.0, 0.75, 0.6, 0.4, 0.0], [2, 3], device)?;
+            let target = if log_target { target.log()? } else { target };
+            KlDiv { log_target, ..KlDiv::default() }.forward(&cut.select(&nothing, &x[0])?, &target)
+        }
+    };
     vec![
         Case::new("mean of a batch", loss(false, KlReduction::BatchMean)).input([3, 4]).input_in([3, 4], 0.1, 0.9),
         Case::new("one for each", loss(false, KlReduction::None)).input([5]).input_in([5], 0.1, 0.9),
         Case::new("mean, of logarithms", loss(true, KlReduction::Mean)).input([3, 4]).input([3, 4]),
         Case::new("sum, of logarithms", loss(true, KlReduction::Sum)).input([4]).input([4]),
+        Case::new("a class masked", masked(false)).input([2, 3]),
+        Case::new("a class masked, of logarithms", masked(true)).input([2, 3]),
     ]
 }

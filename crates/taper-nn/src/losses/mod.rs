@@ -1,4 +1,8 @@
 //! The losses, one a file with a line below, and what they share.
+//!
+//! The mean over nothing, an empty batch or one with only ignored labels, is NaN, as in PyTorch; its gradient is 0. Where a
+//! batch may be so, [`Reduction::Sum`], which is 0 there, divided by the number of labels that count over all batches says
+//! what is meant.
 
 crate::gradcheck::checked_modules! {
     bce_with_logits,

@@ -28,9 +28,13 @@ impl MultiMargin {
             return Err(Error::shape("multi_margin", detail));
         }
         let class = target.unsqueeze(1)?; // [N, 1]
-        let behind = scores.sub(&scores.gather(1, &class)?)?.add_scalar(self.margin)?.relu()?; // [N, C]
-        // The class itself is no rival: its term is taken out exactly.
-        let rivals = behind.scatter_add(1, &class, &behind.gather(1, &class)?.neg()?)?;
+        // The class itself is no rival: its term is taken out, whatever it is (∞ − ∞ where its score is −∞).
+        let zero = Tensor::zeros([], scores.dtype(), scores.device())?;
+        let ones = Tensor::ones([scores.shape()[0], 1], scores.dtype(), scores.device())?;
+        let own = Tensor::zeros(scores.shape(), scores.dtype(), scores.device())?.scatter_add(1, &class, &ones)?;
+        let own = own.gt(&zero)?; // [N, C]
+        let apart = own.select(&zero, &scores.sub(&scores.gather(1, &class)?)?)?;
+        let rivals = own.select(&zero, &apart.add_scalar(self.margin)?.relu()?)?; // [N, C]
         let losses = rivals.sum(&[1], false)?.mul_scalar(1.0 / scores.shape()[1] as f64)?; // [N]
         reduce(&losses, self.reduction)
     }

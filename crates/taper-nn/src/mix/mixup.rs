@@ -34,7 +34,12 @@ impl Mixup {
         let share = beta::share("mixup", self.alpha, key.child("share"))?;
         let pairs = Pairs::draw("mixup", x, classes, key)?;
         let targets = pairs.targets(classes, num_classes, share, x.dtype())?;
-        let mixed = x.mul_scalar(share)?.add(&pairs.of(x)?.mul_scalar(1.0 - share)?)?;
+        let mixed = match share {
+            // Nothing of one of them, be it infinite.
+            1.0 => x.clone(),
+            0.0 => pairs.of(x)?,
+            _ => x.mul_scalar(share)?.add(&pairs.of(x)?.mul_scalar(1.0 - share)?)?,
+        };
         Ok((mixed, targets))
     }
 }

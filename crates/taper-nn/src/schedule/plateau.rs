@@ -4,8 +4,9 @@ use super::{Schedule, decay, share};
 use taper_tensor::{Error, Result};
 
 /// A factor that is multiplied by `factor`, though never below `min`, when more than `patience` validation losses in a row
-/// were not better than the best by the share `threshold`: loss < best · (1 − threshold). As PyTorch's
-/// `ReduceLROnPlateau` (mode min, relative threshold, no cooldown, eps 0).
+/// were not better than the best by the share `threshold`: loss < best − threshold · |best|. For losses of at least 0 as
+/// PyTorch's `ReduceLROnPlateau` (mode min, relative threshold, no cooldown, eps 0), whose best · (1 − threshold) is worse
+/// than the best where that is negative: there every loss as good as the best counts as better, and nothing ever falls.
 ///
 /// A loss that is not finite is not better.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +43,7 @@ impl Schedule for Plateau {
     }
 
     fn observe(&mut self, loss: f64) {
-        let better = self.best.is_none_or(|best| loss < best * (1.0 - self.threshold));
+        let better = self.best.is_none_or(|best| loss < best - self.threshold * best.abs());
         if loss.is_finite() && better {
             (self.best, self.bad) = (Some(loss), 0);
             return;

@@ -20,7 +20,11 @@ impl Tensor {
     pub fn batch_norm(&self, weight: Option<&Tensor>, bias: Option<&Tensor>, eps: f64) -> Result<(Tensor, NormStats)> {
         check_channels(self, &[("weight", weight), ("bias", bias)])?;
         if self.count() == self.shape()[1] {
-            let detail = format!("one value for each channel of {} has no variance to train on", self.shape());
+            let detail = format!(
+                "expected more than one value for each channel in training, the input is {}: one value has no variance; \
+                 train on a larger batch, or leave out the last one where it is smaller",
+                self.shape()
+            );
             return Err(Error::shape(OP, detail));
         }
         let affine = Affine::of(weight, bias);

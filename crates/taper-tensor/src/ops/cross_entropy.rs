@@ -1,8 +1,11 @@
 //! Cross entropy: −Σ_c q_c w_c ln softmax(x)_c for each row, where q is a class, smoothed or not, or a distribution.
 //!
 //! As PyTorch defines it. Label smoothing ε (Szegedy et al. 2016) takes (1 − ε) of the class's loss and ε / C of the sum
-//! over all classes. For classes the mean divides by the sum of the weights of the rows' classes (NaN where every row is
-//! ignored); for distributions by the number of rows.
+//! over all classes. For classes the mean divides by the sum of the weights of the rows' classes; for distributions by the
+//! number of rows. Where no row counts, the mean is of nothing, NaN, and its gradient is 0; the sum is 0.
+//!
+//! A class whose logit is −∞ has probability 0, and where its target is 0 it counts for nothing: 0 · ln 0 = 0. With label
+//! smoothing its target is not 0, and the loss is infinite.
 
 use super::nll_loss::{NllOptions, Targets, check_target, class_rows, class_weight};
 use super::shorthand::plain;
@@ -69,16 +72,18 @@ impl Tensor {
 fn with_classes(rows: &Tensor, target: &Tensor, options: &CrossEntropyOptions) -> Result<Tensor> {
     let CrossEntropyOptions { weight, ignore_index, reduction, label_smoothing } = options.clone();
     let targets = Targets::new(OP, rows, target, &NllOptions { weight: weight.clone(), ignore_index, reduction })?;
-    let log_probabilities = rows.log_softmax(-1)?;
+    let log_probabilities = targets.counted_rows(rows)?.log_softmax(-1)?;
     let mut losses = targets.chosen(&log_probabilities)?;
     if label_smoothing > 0.0 {
         let all = match class_weight(OP, rows, weight.as_ref())? {
-            Some(weight) => log_probabilities.mul(&weight)?,
+            Some(weight) => log_probabilities.weighted(&weight)?,
             None => log_probabilities,
         };
         let all = targets.counted(&all.sum(&[-1], false)?.neg()?)?;
-        let share = label_smoothing / rows.shape()[1] as f64;
-        losses = losses.mul_scalar(1.0 - label_smoothing)?.add(&all.mul_scalar(share)?)?;
+        let all = all.mul_scalar(label_smoothing / rows.shape()[1] as f64)?;
+        // With no share left, the class's own loss counts for nothing, be it infinite.
+        let own = label_smoothing < 1.0;
+        losses = if own { losses.mul_scalar(1.0 - label_smoothing)?.add(&all)? } else { all };
     }
     targets.reduce(&losses, reduction, target.shape())
 }
@@ -97,17 +102,22 @@ fn with_distributions(x: &Tensor, rows: &Tensor, target: &Tensor, options: &Cros
         let share = options.label_smoothing / classes as f64;
         target = target.mul_scalar(1.0 - options.label_smoothing)?.add_scalar(share)?;
     }
-    let mut terms = rows.log_softmax(-1)?.mul(&target)?;
     if let Some(weight) = class_weight(OP, rows, options.weight.as_ref())? {
-        terms = terms.mul(&weight)?;
+        target = target.mul(&weight)?;
     }
-    let losses = terms.sum(&[-1], false)?.neg()?;
+    let losses = rows.log_softmax(-1)?.weighted(&target)?.sum(&[-1], false)?.neg()?;
     match options.reduction {
         Reduction::Mean => losses.sum_all()?.div_scalar(count as f64),
         Reduction::Sum => losses.sum_all(),
         Reduction::None if x.shape().rank() < 2 => losses.sum_all(),
         Reduction::None => losses.reshape([&x.shape()[..1], &x.shape()[2..]].concat()),
     }
+}
+
+/// Logits `[2, 3]` of which one in each row is −∞.
+fn masked(x: &Tensor) -> Result<Tensor> {
+    let cut = Tensor::from_vec(vec![0u8, 1, 0, 0, 0, 1], [2, 3], x.device())?;
+    cut.select(&x.scalar_like(f64::NEG_INFINITY)?, x)
 }
 
 pub(super) fn cases() -> Vec<Case> {
@@ -143,5 +153,23 @@ pub(super) fn cases() -> Vec<Case> {
         .input([1, 3, 2, 2]),
         distributions("distributions", Reduction::Mean, 0.0),
         distributions("distributions, smoothed, one for each", Reduction::None, 0.1),
+        Case::new("distributions, a class masked", |x| {
+            let target = Tensor::from_vec(vec![0.25, 0.0, 0.75, 0.6, 0.4, 0.0], [2, 3], x[0].device())?;
+            masked(&x[0])?.cross_entropy(&target, &CrossEntropyOptions::default())
+        })
+        .input([2, 3]),
+        Case::new("a class masked", |x| {
+            let target = Tensor::from_vec(vec![2i64, 0], [2], x[0].device())?;
+            masked(&x[0])?.cross_entropy(&target, &CrossEntropyOptions::default())
+        })
+        .input([2, 3]),
+        Case::new("a class masked and without weight, smoothed", |x| {
+            let target = Tensor::from_vec(vec![2i64, 0], [2], x[0].device())?;
+            let weight = Some(Tensor::from_vec(vec![0.5, 0.0, 1.5], [3], x[0].device())?);
+            let first = masked(&x[0])?.narrow(0, 0, 1)?;
+            let target = target.narrow(0, 0, 1)?;
+            first.cross_entropy(&target, &CrossEntropyOptions { weight, label_smoothing: 0.1, ..Default::default() })
+        })
+        .input([2, 3]),
     ]
 }

@@ -74,6 +74,7 @@ operations! {
     sub,
     sum,
     var,
+    weighted,
 }
 
 pub use cross_entropy::CrossEntropyOptions;

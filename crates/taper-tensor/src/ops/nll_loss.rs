@@ -1,6 +1,7 @@
 //! Negative log likelihood: −w_t · x_t for the class t of each row, from log-probabilities x.
 //!
-//! As in PyTorch the mean divides by the sum of the weights of the rows that count, so that it is NaN where none does.
+//! As in PyTorch the mean divides by the sum of the weights of the rows that count, so that it is NaN where none does; its
+//! gradient is 0 there. A class of weight 0 counts for nothing, be its log-probability −∞.
 
 use crate::Tensor;
 use crate::check;
@@ -80,6 +81,8 @@ pub(super) struct Targets {
     counted: Tensor,
     /// `[M]`: the weight of each row's class, 0 where it does not count.
     weights: Tensor,
+    /// Whether a class may weigh something else than 1.
+    weighted: bool,
 }
 
 impl Targets {
@@ -91,7 +94,7 @@ impl Targets {
         let counted = target.ne(&class_like(&target, ignore_index)?)?;
         let index = counted.select(&target, &target.scalar_like(0.0)?)?.reshape([count, 1])?;
         let weights = counted.cast(rows.dtype())?;
-        let mut targets = Self { op, ignore_index, index, counted, weights };
+        let mut targets = Self { op, ignore_index, index, counted, weights, weighted: options.weight.is_some() };
         if let Some(weight) = class_weight(op, rows, options.weight.as_ref())? {
             let of_rows = targets.gather(&weight.reshape([1, classes])?.broadcast_to([count, classes])?)?;
             targets.weights = targets.weights.mul(&of_rows)?;
@@ -119,12 +122,18 @@ impl Targets {
 
     /// −w_t · x_t of each row, `[M]`; 0 where it does not count.
     pub(super) fn chosen(&self, rows: &Tensor) -> Result<Tensor> {
-        self.counted(&self.gather(rows)?.mul(&self.weights)?.neg()?)
+        let chosen = self.gather(rows)?;
+        self.counted(&if self.weighted { chosen.weighted(&self.weights)? } else { chosen }.neg()?)
     }
 
     /// `losses: [M]` with 0 where a row does not count, whatever its value.
     pub(super) fn counted(&self, losses: &Tensor) -> Result<Tensor> {
         self.counted.select(losses, &losses.scalar_like(0.0)?)
+    }
+
+    /// `rows: [M, C]` with zeros where a row does not count, whatever it holds: no gradient leads there.
+    pub(super) fn counted_rows(&self, rows: &Tensor) -> Result<Tensor> {
+        self.counted.unsqueeze(1)?.select(rows, &rows.scalar_like(0.0)?)
     }
 
     /// `losses: [M]` as one, or as `shape`.

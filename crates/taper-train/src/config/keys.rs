@@ -38,6 +38,7 @@ pub const KEYS: &[Key] = &[
     key("train.eval_batch_size", "an integer, 1 or more", "Pictures at a time when measuring"),
     key("train.views", "one, mirror or six", "Views of each picture when measuring at the end"),
     key("train.init", "a path, or empty", "A .safetensors file to start from"),
+    key("train.init_partial", "true or false", "Start from as much of that file as fits"),
     key("train.ema", "a number, 0 or more and below 1", "Decay of a moving average of the weights; 0 for none"),
     key("regularization.label_smoothing", "a number from 0 to 1", "Share of the target that goes to all classes"),
     key("regularization.mixup", "a finite number, 0 or more", "Mixup's alpha; 0 for none"),

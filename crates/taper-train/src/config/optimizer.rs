@@ -66,7 +66,8 @@ pub struct OptimizerConfig {
 pub struct GroupConfig {
     /// A name with `*` for any characters: `*.bias`, `layers.0.*`.
     pub pattern: String,
-    /// Whether they stay as they are.
+    /// Whether they stay as they are, and with them the buffers whose names match: a batch norm with frozen running
+    /// statistics uses these in training too.
     #[serde(default)]
     pub frozen: bool,
     /// Their schedule is over after so many epochs, and they stay as they are from then on; 0 for the run's end.

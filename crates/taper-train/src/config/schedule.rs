@@ -38,7 +38,7 @@ pub struct ScheduleConfig {
     pub end_div: f64,
     /// Epochs without a better validation loss before `plateau` changes.
     pub patience: u64,
-    /// What counts as better for `plateau`: a loss below (1 − threshold) times the best.
+    /// What counts as better for `plateau`: a loss below the best by more than this share of its size.
     pub threshold: f64,
 }
 

@@ -35,7 +35,10 @@ pub struct TrainConfig {
     pub views: Views,
     /// A `.safetensors` file to begin with, or empty.
     pub init: String,
-    /// The decay of an exponential moving average of the weights, which is what is measured and saved then; 0 for none.
+    /// Whether that file may fit in part: what it lacks, or has in another shape, begins anew, and is told.
+    pub init_partial: bool,
+    /// The decay of an exponential moving average of the weights, which is what is measured and saved then; 0 for none. It
+    /// warms up: after t steps it is at most (1 + t) / (10 + t).
     pub ema: f64,
 }
 
@@ -87,6 +90,7 @@ impl Default for TrainConfig {
             eval_batch_size: 250,
             views: Views::One,
             init: String::new(),
+            init_partial: false,
             ema: 0.0,
         }
     }

@@ -38,7 +38,7 @@ impl<D: Dataset + Sync> Fit<'_, D> {
             // The best weights were put aside as they were measured: averaged, if they were.
             state.ema = None;
             match self.folder {
-                Some(folder) => weights::load(&self.params().all(), folder.best())?,
+                Some(folder) => weights::load(&self.params().all(), folder.best()).map(drop)?,
                 None => self.params().all().iter().zip(&state.best).try_for_each(|(param, best)| param.set(best))?,
             }
         }

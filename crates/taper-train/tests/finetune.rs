@@ -1,0 +1,97 @@
+//! What tuning a trained model needs: weights that fit in part, running statistics that stay.
+
+mod common;
+
+use common::{Data, Net, config};
+use taper_data::LocateOptions;
+use taper_nn::{DType, Params, RandomKey};
+use taper_train::{Reporter, TrainOptions, experiment, train};
+
+/// By a pattern of its own, of which only the statistics need match; and by a group that is over early, from then on.
+#[test]
+fn running_statistics_are_frozen_with_their_group() {
+    let data = Data::few();
+    let statistics = |net: &Net| {
+        let all = net.bits().into_iter();
+        all.filter(|(name, _)| name.starts_with("bn.running") || name.ends_with("tracked")).collect::<Vec<_>>()
+    };
+    let run = |epochs: u64, groups: &str| {
+        let net = Net::stochastic(DType::F32, 0);
+        let settings = [format!("train.epochs={epochs}"), "train.batch_size=57".into(), format!("groups=[{groups}]")];
+        net.fit(&config(&settings.each_ref().map(String::as_str)), &data, None, None, vec![]).unwrap();
+        net
+    };
+    let first = statistics(&Net::stochastic(DType::F32, 0));
+    assert_eq!(first.len(), 3);
+    assert_ne!(statistics(&run(1, "{pattern=\"bn.weight\", frozen=true}")), first);
+    for pattern in ["bn.*", "bn.running_*", "*.running_mean"] {
+        let net = run(1, &format!("{{pattern=\"{pattern}\", frozen=true}}"));
+        assert_eq!(statistics(&net), first, "{pattern}");
+        // As free as before once the run is over.
+        assert!(net.params.all().iter().all(|param| !param.is_frozen()), "{pattern}");
+    }
+    // The first that matches takes it.
+    let both = "{pattern=\"bn.*\", epochs=0}, {pattern=\"*.running_*\", frozen=true}, {pattern=\"fc1.*\", frozen=true}";
+    assert!(run_error(&data, both).contains("no parameter is left that matches \"*.running_*\""));
+    // Until an epoch is over.
+    let early = "{pattern=\"bn.*\", epochs=1}";
+    assert_eq!(statistics(&run(2, early)), statistics(&run(1, early)));
+    assert_ne!(statistics(&run(2, "")), statistics(&run(1, "")));
+}
+
+fn run_error(data: &Data, groups: &str) -> String {
+    let config = config(&[&format!("groups=[{groups}]")]);
+    Net::stochastic(DType::F32, 0).fit(&config, data, None, None, vec![]).unwrap_err().to_string()
+}
+
+/// Notes what a run says.
+#[derive(Default)]
+struct Notes(Vec<String>);
+
+impl Reporter for Notes {
+    fn note(&mut self, text: &str) {
+        self.0.push(text.into());
+    }
+}
+
+#[test]
+fn first_weights_are_read_in_part() {
+    let root = tempfile::tempdir().unwrap();
+    let init = root.path().join("first.safetensors");
+    // Another head, and one layer without its bias.
+    let params = Params::new(&common::device(), DType::F64, RandomKey::new(7));
+    let input = taper_models::InputSpec { shape: [1, 8, 8], classes: 3 };
+    taper_models::build("mlp", &input, &params).unwrap();
+    let all: Vec<_> = params.all().into_iter().filter(|param| param.name() != "fc1.bias").collect();
+    taper_nn::weights::save(&all, &init).unwrap();
+    let path = format!("train.init={}", init.display());
+    let run = |partial: &str, notes: &mut Notes| {
+        let settings = [path.as_str(), partial, "optimizer.lr=1e-30", "optimizer.name=sgd", "train.max_steps=1"];
+        let options = TrainOptions {
+            run_dir: Some(root.path().join("run")),
+            resume: false,
+            pause_after: None,
+            test: false,
+            runs: root.path().into(),
+            locate: LocateOptions::default(),
+            commit: None,
+            stop: &false.into(),
+        };
+        train(experiment("digits").unwrap(), &config(&settings), &common::device(), options, notes)
+    };
+    let mut notes = Notes::default();
+    let error = run("train.init_partial=false", &mut notes).unwrap_err().to_string();
+    assert!(error.contains("nothing was loaded: missing: fc1.bias; other shapes: "), "{error}");
+    let (folder, ..) = run("train.init_partial=true", &mut notes).unwrap();
+    let told = notes.0.iter().find(|text| text.contains(" tensors begin as in ")).unwrap();
+    assert!(told.contains("; missing: fc1.bias; other shapes: ") && told.contains("converted: "), "{told}");
+    let loaded = Params::new(&common::device(), DType::F32, RandomKey::new(1));
+    taper_models::build("mlp", &taper_models::InputSpec { shape: [1, 8, 8], classes: 10 }, &loaded).unwrap();
+    taper_nn::weights::load(&loaded.all(), folder.model()).unwrap();
+    let value = |params: &Params| {
+        let all = params.all();
+        let weight = all.iter().find(|param| param.name() == "fc1.weight").unwrap().tensor();
+        weight.cast(DType::F32).unwrap().to_vec::<f32>().unwrap()
+    };
+    assert_eq!(value(&loaded), value(&params));
+}
