@@ -6,6 +6,7 @@
 
 use crate::backend::CandleBackend;
 use crate::data::{CandleResult, beside, full, widened};
+use crate::reduce::RUN;
 use candle_core::{DType as CandleDType, Tensor};
 use taper_backend::Error;
 
@@ -53,6 +54,17 @@ impl CandleBackend {
     }
 }
 
+/// `f` of the operands, whose results are sums of up to `terms` of their elements that candle adds one after another: in f32
+/// for halves, in f64 where f32 would lose digits by their number, and rounded at the end.
+fn deep(x: &[&Tensor], terms: usize, f: impl FnOnce(&[Tensor]) -> CandleResult<Tensor>) -> CandleResult<Tensor> {
+    let dtype = x[0].dtype();
+    if terms <= RUN || !dtype.is_float() {
+        return widened(x, f);
+    }
+    let wide: Vec<_> = x.iter().map(|x| x.to_dtype(CandleDType::F64)).collect::<CandleResult<_>>()?;
+    f(&wide)?.to_dtype(dtype)
+}
+
 /// `x[…, index, …]` along `axis`; every index is in range.
 pub(crate) fn gather(x: &Tensor, axis: usize, index: &Tensor) -> CandleResult<Tensor> {
     x.contiguous()?.gather(index, axis)
@@ -60,7 +72,7 @@ pub(crate) fn gather(x: &Tensor, axis: usize, index: &Tensor) -> CandleResult<Te
 
 /// `x` with `source` added at `index` along `axis`; every index is in range.
 pub(crate) fn scatter_add(x: &Tensor, axis: usize, index: &Tensor, source: &Tensor) -> CandleResult<Tensor> {
-    widened(&[x, source], |t| t[0].contiguous()?.scatter_add(index, &t[1].contiguous()?, axis))
+    deep(&[x, source], index.dims()[axis], |t| t[0].contiguous()?.scatter_add(index, &t[1].contiguous()?, axis))
 }
 
 /// Rows `index` of `weight: [rows, width]`, as `shape`; every index is in range.
@@ -70,7 +82,7 @@ pub(crate) fn embedding(weight: &Tensor, index: &Tensor, shape: &[usize]) -> Can
 
 /// Its gradient with respect to the weight: each row the sum over its uses.
 pub(crate) fn embedding_grad(g: &Tensor, index: &Tensor, rows: usize, width: usize) -> CandleResult<Tensor> {
-    widened(&[g], |g| {
+    deep(&[g], index.elem_count(), |g| {
         let zeros = full(0.0, &[rows, width], g[0].dtype(), g[0].device())?;
         zeros.index_add(&index.flatten_all()?, &g[0].contiguous()?.reshape(((), width))?, 0)
     })

@@ -3,6 +3,7 @@
 use crate::backend::CandleBackend;
 use crate::data::{CandleResult, beside, is_half, widened};
 use crate::index::{gather, scatter_add};
+use crate::reduce::{RUN, sum, sum_all};
 use candle_core::{DType as CandleDType, Tensor};
 use taper_backend::{CrossEntropySpec, Error};
 
@@ -16,6 +17,12 @@ pub(crate) fn softmax(x: &Tensor, axis: usize, log: bool) -> CandleResult<Tensor
         if log {
             return log_softmax(&x[0], axis);
         }
+        if x[0].dims()[axis] > RUN {
+            // Candle's own adds up all of a row in its own type.
+            let x = x[0].contiguous()?;
+            let exponentials = x.broadcast_sub(&x.max_keepdim(axis)?)?.exp()?;
+            return exponentials.broadcast_div(&sum(&exponentials, &[axis])?);
+        }
         let rows = x[0].transpose(axis, last)?.contiguous()?;
         candle_nn::ops::softmax_last_dim(&rows)?.transpose(axis, last)
     })
@@ -24,7 +31,7 @@ pub(crate) fn softmax(x: &Tensor, axis: usize, log: bool) -> CandleResult<Tensor
 fn log_softmax(x: &Tensor, axis: usize) -> CandleResult<Tensor> {
     let x = x.contiguous()?;
     let shifted = x.broadcast_sub(&x.max_keepdim(axis)?)?;
-    shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(axis)?.log()?)
+    shifted.broadcast_sub(&sum(&shifted.exp()?, &[axis])?.log()?)
 }
 
 /// Its gradient, from the output `y`: y · (g − Σ g·y), or g − eʸ · Σ g.
@@ -35,9 +42,9 @@ pub(crate) fn softmax_grad(g: &Tensor, y: &Tensor, axis: usize, log: bool) -> Ca
     widened(&[g, y], |t| {
         let (g, y) = (t[0].contiguous()?, t[1].contiguous()?);
         if log {
-            g.sub(&y.exp()?.broadcast_mul(&g.sum_keepdim(axis)?)?)
+            g.sub(&y.exp()?.broadcast_mul(&sum(&g, &[axis])?)?)
         } else {
-            y.mul(&g.broadcast_sub(&(&g * &y)?.sum_keepdim(axis)?)?)
+            y.mul(&g.broadcast_sub(&sum(&(&g * &y)?, &[axis])?)?)
         }
     })
 }
@@ -81,7 +88,7 @@ impl CandleBackend {
         let ones = counted.to_dtype(log_probs.dtype())?;
         let mut losses = gather(&log_probs, 1, &index)?;
         if spec.label_smoothing > 0.0 {
-            let mean = log_probs.sum_keepdim(1)?.affine(spec.label_smoothing / classes as f64, 0.0)?;
+            let mean = sum(&log_probs, &[1])?.affine(spec.label_smoothing / classes as f64, 0.0)?;
             // With no share left, the class's own loss counts for nothing, be it infinite.
             let own = spec.label_smoothing < 1.0;
             losses = if own { losses.affine(1.0 - spec.label_smoothing, 0.0)?.add(&mean)? } else { mean };
@@ -89,8 +96,8 @@ impl CandleBackend {
         // Whatever an ignored row holds, it adds nothing.
         let losses = counted.where_cond(&losses, &beside(&losses, 0.0)?)?;
         // Where no row counts, 0 / 0: the loss is NaN, as the mean of nothing, and its gradient 0.
-        let share = counted.where_cond(&ones.broadcast_div(&ones.sum_all()?)?, &beside(&ones, 0.0)?)?;
-        let loss = losses.sum_all()?.neg()?.div(&ones.sum_all()?)?.to_dtype(dtype)?;
+        let share = counted.where_cond(&ones.broadcast_div(&sum_all(&ones)?)?, &beside(&ones, 0.0)?)?;
+        let loss = sum_all(&losses)?.neg()?.div(&sum_all(&ones)?)?.to_dtype(dtype)?;
         Ok((loss, SavedLoss { log_probs, classes: index, share, dtype, smoothing: spec.label_smoothing }))
     }
 }

@@ -2,6 +2,7 @@
 //! the same pooling of ones.
 
 use crate::data::{CandleResult, full, widened};
+use crate::reduce::{RUN, sum};
 use crate::views::{pad, slice};
 use candle_core::Tensor;
 use taper_backend::{PadAmount, Pool2dSpec, SliceRange};
@@ -48,7 +49,16 @@ pub(crate) fn avg_pool2d_grad(g: &Tensor, spec: &Pool2dSpec, x: &[usize]) -> Can
 }
 
 fn pooled(x: &Tensor, size: [usize; 2], stride: [usize; 2]) -> CandleResult<Tensor> {
-    x.contiguous()?.avg_pool2d_with_stride((size[0], size[1]), (stride[0], stride[1]))
+    let x = x.contiguous()?;
+    if size == x.dims()[2..] {
+        return sum(&x, &[2, 3])?.affine(1.0 / (size[0] * size[1]) as f64, 0.0);
+    }
+    if size[0] * size[1] > RUN {
+        // Across, then down: candle adds up all of a window in its own type, and this is as many terms fewer.
+        let across = x.avg_pool2d_with_stride((1, size[1]), (1, stride[1]))?;
+        return across.avg_pool2d_with_stride((size[0], 1), (stride[0], 1));
+    }
+    x.avg_pool2d_with_stride((size[0], size[1]), (stride[0], stride[1]))
 }
 
 /// How far the windows reach, down and across.

@@ -22,9 +22,42 @@ pub(crate) fn reduce(op: ReduceOp, x: &Tensor, axes: &[usize]) -> CandleResult<T
     }
 }
 
-fn sum(x: &Tensor, axes: &[usize]) -> CandleResult<Tensor> {
+/// Terms of a sum, at most, that are left to candle, which adds them up in their own type: a running sum's error grows with
+/// its length. Longer ones are sums of such sums.
+pub(crate) const RUN: usize = 1024;
+
+/// The sum over `axes`, which stay with size 1.
+pub(crate) fn sum(x: &Tensor, axes: &[usize]) -> CandleResult<Tensor> {
     // Contiguous: candle's strided reduction is several times slower.
-    x.contiguous()?.sum_keepdim(axes)
+    let x = x.contiguous()?;
+    let terms: usize = axes.iter().map(|&axis| x.dims()[axis]).product();
+    if terms <= RUN || !x.dtype().is_float() {
+        return x.sum_keepdim(axes);
+    }
+    axes.iter().rev().try_fold(x, |x, &axis| long_sum(x, axis))
+}
+
+/// The sum over one axis, in pieces of at most [`RUN`] terms.
+fn long_sum(mut x: Tensor, axis: usize) -> CandleResult<Tensor> {
+    while x.dims()[axis] > RUN {
+        let size = x.dims()[axis];
+        let whole = size / RUN * RUN;
+        let mut pieces = x.dims().to_vec();
+        pieces.splice(axis..=axis, [whole / RUN, RUN]);
+        let sums = x.narrow(axis, 0, whole)?.contiguous()?.reshape(pieces)?.sum(axis + 1)?;
+        x = if whole < size {
+            let rest = x.narrow(axis, whole, size - whole)?.contiguous()?.sum_keepdim(axis)?;
+            Tensor::cat(&[&sums, &rest], axis)?
+        } else {
+            sums
+        };
+    }
+    x.sum_keepdim(axis)
+}
+
+/// The sum of all elements, a scalar.
+pub(crate) fn sum_all(x: &Tensor) -> CandleResult<Tensor> {
+    sum(&x.flatten_all()?, &[0])?.reshape(())
 }
 
 /// Candle's comparisons pass NaN over, so it is looked for apart.

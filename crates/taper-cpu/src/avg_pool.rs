@@ -2,7 +2,7 @@
 //! element, of more than [`RUN`] are summed up in f64.
 
 use crate::isa::multiversion;
-use crate::long_sum::{Columns, RUN, add, round, total};
+use crate::long_sum::{RUN, add, add_rows, round, total};
 use crate::math::Float;
 use crate::parallel::TASK;
 use crate::storage::for_float;
@@ -44,23 +44,18 @@ fn forward<T: Float>(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dSpec) -> Result<
     let group = (TASK / 4 / run.max(1)).max(1);
     let long = spec.kernel_size[0] * spec.kernel_size[1] > RUN;
     cpu.for_chunks(&mut out, group * run, from.len(), |task, out| {
-        let mut sums = Columns::<T>::new(if long { channels } else { 0 });
+        let mut sums = vec![0.0; if long { channels } else { 0 }];
         for (r, out) in out.chunks_exact_mut(run).enumerate() {
             let (outer, i) = ((task * group + r) / rows, (task * group + r) % rows);
             let picture = &from[outer * h * w * channels..][..h * w * channels];
-            for (j, out) in out.chunks_exact_mut(channels).enumerate() {
-                let divisor = windows.divisor(i, j) as f64;
-                if long && last {
-                    windows.each(i, j, |_, index| sums.add(cpu.isa(), &picture[index * c..][..c]));
-                    sums.take(cpu.isa(), |c, sum| out[c] = T::of(sum / divisor));
-                    continue;
-                } else if long {
-                    let mut sum = 0.0;
-                    windows.each_run(i, j, |run| sum += total(cpu.isa(), &picture[run]));
-                    out[0] = T::of(sum / divisor);
-                    continue;
+            if long {
+                for (j, out) in out.chunks_exact_mut(channels).enumerate() {
+                    long_mean(cpu, &windows, [i, j], last, picture, &mut sums, out);
                 }
-                let divisor = T::of(divisor);
+                continue;
+            }
+            for (j, out) in out.chunks_exact_mut(channels).enumerate() {
+                let divisor = T::of(windows.divisor(i, j) as f64);
                 if last {
                     out.fill(T::ZERO);
                     windows.each(i, j, |_, index| add(cpu.isa(), &picture[index * c..][..c], out));
@@ -75,6 +70,29 @@ fn forward<T: Float>(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dSpec) -> Result<
     });
     let strides = layout_strides(&shape, last);
     Ok(cpu.wrap_strided(shape, strides, out))
+}
+
+/// The mean of one large window, of each channel if they lie last.
+fn long_mean<T: Float>(
+    cpu: &CpuBackend,
+    windows: &Windows,
+    [i, j]: [usize; 2],
+    last: bool,
+    picture: &[T],
+    sums: &mut [f64],
+    out: &mut [T],
+) {
+    sums.fill(0.0);
+    windows.each_run(i, j, |run| {
+        if last {
+            let c = sums.len();
+            add_rows(cpu.isa(), &picture[run.start * c..run.end * c], c, sums);
+        } else {
+            sums[0] += total(cpu.isa(), &picture[run]);
+        }
+    });
+    let divisor = windows.divisor(i, j) as f64;
+    out.iter_mut().zip(sums).for_each(|(y, sum)| *y = T::of(*sum / divisor));
 }
 
 pub(crate) fn avg_pool2d_grad(cpu: &CpuBackend, g: &Buffer, spec: &Pool2dSpec, x_shape: &Shape) -> Result<Buffer> {

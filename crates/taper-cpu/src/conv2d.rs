@@ -9,10 +9,18 @@ use crate::gemm::{Finish, Real, Shared};
 use crate::layout::channels_last;
 use crate::memory::Block;
 use crate::storage::{Stored, View, for_float};
-use taper_backend::{Buffer, Conv2dSpec, Result, Shape};
+use crate::transfer::in_f32;
+use taper_backend::{Buffer, Conv2dSpec, DType, Result, Shape};
+
+fn is_half(dtype: DType) -> bool {
+    matches!(dtype, DType::F16 | DType::BF16)
+}
 
 /// `y = x ⋆ weight`.
 pub(crate) fn conv2d(cpu: &CpuBackend, x: &Buffer, weight: &Buffer, spec: &Conv2dSpec) -> Result<Buffer> {
+    if is_half(x.dtype()) {
+        return in_f32(cpu, [x, weight], |[x, weight]| conv2d(cpu, x, weight, spec));
+    }
     for_float!(x.dtype(), T => {
         let source = Source::Plain(cpu.view::<T>(x)?);
         forward(cpu, source, weight, spec, Finish::default())
@@ -27,6 +35,9 @@ pub(crate) fn conv2d_input_grad(
     spec: &Conv2dSpec,
     x_shape: &Shape,
 ) -> Result<Buffer> {
+    if is_half(g.dtype()) {
+        return in_f32(cpu, [g, weight], |[g, weight]| conv2d_input_grad(cpu, g, weight, spec, x_shape));
+    }
     for_float!(g.dtype(), T => input_grad(cpu, Source::Plain(cpu.view::<T>(g)?), weight, spec, x_shape),
         else Err(cpu.unsupported("conv2d_input_grad", g.dtype())))
 }
@@ -39,6 +50,9 @@ pub(crate) fn conv2d_weight_grad(
     spec: &Conv2dSpec,
     weight_shape: &Shape,
 ) -> Result<Buffer> {
+    if is_half(g.dtype()) {
+        return in_f32(cpu, [x, g], |[x, g]| conv2d_weight_grad(cpu, x, g, spec, weight_shape));
+    }
     for_float!(g.dtype(), T => {
         let g = Source::Plain(cpu.view::<T>(g)?);
         Ok(weight_grad(cpu, x, g, spec, weight_shape)?.0)

@@ -3,7 +3,7 @@
 //! Along `axis`, a row-major array is `outer` blocks of `length` rows of `inner` elements.
 
 use crate::CpuBackend;
-use crate::long_sum::{Columns, RUN, add};
+use crate::long_sum::{RUN, add, add_chosen, round};
 use crate::math::Float;
 use crate::parallel::TASK;
 use crate::storage::{Stored, for_dtype, for_float};
@@ -114,7 +114,7 @@ fn scattered<T: Stored + Sum<T>, A: Sum<T>>(
     let (x_block, block) = (length * inner, index.shape()[axis] * inner);
     let mut out = cpu.pool().alloc::<T>(x.count())?;
     crate::copy::copy_to(cpu, &cpu.view::<T>(x)?, &mut out);
-    if index.shape()[axis] <= RUN || size_of::<T>() == size_of::<A>() {
+    if size_of::<T>() == size_of::<A>() || most_hits(places, inner, block, x_block) <= RUN {
         scatter(cpu, &mut out, x_block, inner, block, places, added);
         return Ok(cpu.wrap(x.shape().clone(), out));
     }
@@ -127,6 +127,27 @@ fn scattered<T: Stored + Sum<T>, A: Sum<T>>(
         out.iter_mut().zip(&sums[task * TASK..]).for_each(|(y, sum)| *y = sum.narrow());
     });
     Ok(cpu.wrap(x.shape().clone(), out))
+}
+
+/// How many elements go to one place, at most. Where places are many and elements few, they are counted: sums in another
+/// type would take longer.
+fn most_hits(places: &[i64], inner: usize, block: usize, x_block: usize) -> usize {
+    let along = block / inner.max(1);
+    if along <= RUN || block > x_block / 4 {
+        return along;
+    }
+    let (mut most, mut hits) = (0, vec![0u8; x_block]);
+    for places in places.chunks(block) {
+        for (i, &place) in places.iter().enumerate() {
+            let hits = &mut hits[place as usize * inner + i % inner];
+            *hits = hits.saturating_add(1);
+            most = most.max(*hits);
+        }
+        for (i, &place) in places.iter().enumerate() {
+            hits[place as usize * inner + i % inner] = 0;
+        }
+    }
+    usize::from(most)
 }
 
 /// Adds each element of `added` to the sum at its place, of blocks of `x_block` sums.
@@ -200,17 +221,17 @@ fn row_sums<T: Float>(cpu: &CpuBackend, g: &Buffer, index: &Buffer, rows: usize)
     }
     let group = rows.div_ceil(64).max(1);
     cpu.for_chunks(&mut out, group * width, added.len(), |task, out| {
-        let mut sums = None;
+        let mut sums = Vec::new();
         for (row, out) in (task * group..).zip(out.chunks_exact_mut(width)) {
             let start = if row == 0 { 0 } else { ends[row - 1] };
             let uses = &uses[start as usize..ends[row] as usize];
-            let used = |&i: &i64| &added[i as usize * width..][..width];
             if uses.len() <= RUN {
-                uses.iter().for_each(|i| add(cpu.isa(), used(i), out));
+                uses.iter().for_each(|&i| add(cpu.isa(), &added[i as usize * width..][..width], out));
             } else {
-                let sums = sums.get_or_insert_with(|| Columns::<T>::new(width));
-                uses.iter().for_each(|i| sums.add(cpu.isa(), used(i)));
-                sums.take(cpu.isa(), |i, sum| out[i] = T::of(sum));
+                sums.clear();
+                sums.resize(width, 0.0);
+                add_chosen(cpu.isa(), added, uses, &mut sums);
+                round(cpu.isa(), &sums, out);
             }
         }
     });

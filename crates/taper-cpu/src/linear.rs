@@ -2,7 +2,7 @@
 
 use crate::CpuBackend;
 use crate::gemm::{Finish, Matrix, Product, Real, Shared, run_tasks};
-use crate::long_sum::Columns;
+use crate::long_sum::add_rows;
 use crate::memory::Block;
 use crate::storage::{Stored, View, for_float};
 use taper_backend::{Activation, Buffer, Error, ParamGrads, Result, Rim, Saved, Shape};
@@ -132,9 +132,8 @@ fn before_relu<T: Real + Stored>(cpu: &CpuBackend, g: &Buffer, y: Option<&Buffer
             }
             None => out.copy_from_slice(&g[span]),
         }
-        let mut total = Columns::<T>::new(columns);
-        out.chunks(columns).for_each(|row| total.add(cpu.isa(), row));
-        total.take(cpu.isa(), |i, sum| sums[i] = sum);
+        sums.fill(0.0);
+        add_rows(cpu.isa(), out, columns, sums);
         Ok(())
     })?;
     for (i, total) in bias.iter_mut().enumerate() {

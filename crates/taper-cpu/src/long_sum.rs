@@ -74,35 +74,50 @@ multiversion! {
     }
 }
 
-/// Sums of columns, to which rows are added.
-pub(crate) struct Columns<T> {
-    run: Vec<T>,
-    sums: Vec<f64>,
-    /// Rows in `run`.
-    rows: usize,
+/// Columns whose sums are kept in registers.
+const BLOCK: usize = 16;
+
+/// Adds rows to `sums`, of which row `i` starts at `start(i)` in `from`, in runs.
+#[inline(always)]
+fn add_each<T: Float>(from: &[T], rows: usize, start: impl Fn(usize) -> usize, sums: &mut [f64]) {
+    let width = sums.len();
+    for first in (0..rows).step_by(RUN) {
+        let run = first..rows.min(first + RUN);
+        let mut left = 0;
+        while left + BLOCK <= width {
+            let mut total = [T::ZERO; BLOCK];
+            for row in run.clone() {
+                let from = &from[start(row) + left..][..BLOCK];
+                for l in 0..BLOCK {
+                    total[l] += from[l];
+                }
+            }
+            for (sum, total) in sums[left..left + BLOCK].iter_mut().zip(total) {
+                *sum += total.wide();
+            }
+            left += BLOCK;
+        }
+        for (column, sum) in sums.iter_mut().enumerate().skip(left) {
+            let mut total = T::ZERO;
+            for row in run.clone() {
+                total += from[start(row) + column];
+            }
+            *sum += total.wide();
+        }
+    }
 }
 
-impl<T: Float> Columns<T> {
-    pub(crate) fn new(width: usize) -> Self {
-        Self { run: vec![T::ZERO; width], sums: vec![0.0; width], rows: 0 }
+multiversion! {
+    /// Adds each row of `sums.len()` of `from`, which start `pitch` apart, to `sums`.
+    pub(crate) fn add_rows<T: Float>(from: &[T], pitch: usize, sums: &mut [f64]) {
+        add_each(from, from.len() / pitch, |row| row * pitch, sums);
     }
+}
 
-    /// Adds a row.
-    pub(crate) fn add(&mut self, isa: crate::Isa, row: &[T]) {
-        add(isa, row, &mut self.run);
-        self.rows += 1;
-        if self.rows == RUN {
-            flush(isa, &mut self.run, &mut self.sums);
-            self.rows = 0;
-        }
-    }
-
-    /// The sums of what was added; none is left.
-    pub(crate) fn take(&mut self, isa: crate::Isa, mut f: impl FnMut(usize, f64)) {
-        flush(isa, &mut self.run, &mut self.sums);
-        self.rows = 0;
-        for (i, sum) in self.sums.iter_mut().enumerate() {
-            f(i, std::mem::take(sum));
-        }
+multiversion! {
+    /// Adds the rows of `from`, as wide as `sums`, that are `chosen`.
+    pub(crate) fn add_chosen<T: Float>(from: &[T], chosen: &[i64], sums: &mut [f64]) {
+        let width = sums.len();
+        add_each(from, chosen.len(), |i| chosen[i] as usize * width, sums);
     }
 }

@@ -3,14 +3,18 @@
 use crate::CpuBackend;
 use crate::gemm::{Finish, Matrix, Product, Real, Shared, run_tasks};
 use crate::storage::{Stored, View, for_float};
-use taper_backend::{Buffer, Result, Shape};
+use crate::transfer::in_f32;
+use taper_backend::{Buffer, DType, Result, Shape};
 
 /// Multiplications from which a product is worth all threads to itself.
 const LARGE: usize = 1 << 22;
 
 /// `[…, m, k] × […, k, n]`, either operand transposed if asked.
 pub(crate) fn matmul(cpu: &CpuBackend, a: &Buffer, b: &Buffer, ta: bool, tb: bool) -> Result<Buffer> {
-    for_float!(a.dtype(), T => product::<T>(cpu, a, b, ta, tb), else Err(cpu.unsupported("matmul", a.dtype())))
+    match a.dtype() {
+        DType::F16 | DType::BF16 => in_f32(cpu, [a, b], |[a, b]| matmul(cpu, a, b, ta, tb)),
+        dtype => for_float!(dtype, T => product::<T>(cpu, a, b, ta, tb), else Err(cpu.unsupported("matmul", dtype))),
+    }
 }
 
 fn product<T: Stored + Real>(cpu: &CpuBackend, a: &Buffer, b: &Buffer, ta: bool, tb: bool) -> Result<Buffer> {

@@ -121,6 +121,16 @@ convert!(u8 => f32: x => x as f32, f64: x => x as f64, f16: x => f16::from_f32(x
 // To u8, integers saturate as floats do; i64 to a half goes through f64, in which halves round once.
 convert!(i64 => f32: x => x as f32, f64: x => x as f64, f16: x => f16::from_f64(x as f64), bf16: x => bf16::from_f64(x as f64), u8: x => x.clamp(0, 255) as u8, i64: x => x);
 
+/// `f` of halves in f32, rounded to their dtype once.
+pub(crate) fn in_f32<const N: usize>(
+    cpu: &CpuBackend,
+    halves: [&Buffer; N],
+    f: impl FnOnce([&Buffer; N]) -> Result<Buffer>,
+) -> Result<Buffer> {
+    let wide = halves.iter().map(|x| cast(cpu, x, DType::F32)).collect::<Result<Vec<_>>>()?;
+    cast(cpu, &f(std::array::from_fn(|i| &wide[i]))?, halves[0].dtype())
+}
+
 pub(crate) fn cast(cpu: &CpuBackend, x: &Buffer, dtype: DType) -> Result<Buffer> {
     if x.dtype() == dtype {
         return Ok(x.clone());

@@ -1,7 +1,6 @@
 //! Pictures as convolutions read them: channels last, whatever they are stored as.
 
 use crate::gemm::Real;
-use crate::long_sum::RUN;
 use crate::storage::{Stored, View};
 use crate::{Isa, isa::multiversion};
 use std::ops::Range;
@@ -155,39 +154,6 @@ multiversion! {
             let place = (place + x % window) as u8;
             for ((out, &g), &which) in out.iter_mut().zip(&g[range.clone()]).zip(&which[range]) {
                 *out = if which == place { g } else { T::default() };
-            }
-        }
-    }
-}
-
-multiversion! {
-    /// Adds each run of `sums.len()` of `from`, which start `pitch` apart, to `sums`.
-    pub(super) fn add_runs<T: Real>(from: &[T], pitch: usize, sums: &mut [f64]) {
-        let count = sums.len();
-        let lines = from.len() / pitch;
-        // Few lines at a time in the elements' own type.
-        for first in (0..lines).step_by(RUN) {
-            let lines = first..lines.min(first + RUN);
-            let mut start = 0;
-            while start + BLOCK <= count {
-                let mut total = [T::default(); BLOCK];
-                for line in lines.clone() {
-                    let from = &from[line * pitch + start..line * pitch + start + BLOCK];
-                    for l in 0..BLOCK {
-                        total[l] += from[l];
-                    }
-                }
-                for (sum, total) in sums[start..start + BLOCK].iter_mut().zip(total) {
-                    *sum += total.wide();
-                }
-                start += BLOCK;
-            }
-            for (column, sum) in sums.iter_mut().enumerate().skip(start) {
-                let mut total = T::default();
-                for line in lines.clone() {
-                    total += from[line * pitch + column];
-                }
-                *sum += total.wide();
             }
         }
     }

@@ -3,12 +3,12 @@
 //! As a product its rows are the elements of a patch, read from the tile in place, and its columns the output channels.
 //! The sum over positions is cut into parts by size; each is summed on its own, and the parts are added in order.
 
-use super::source::{Source, add_runs};
+use super::source::Source;
 use super::tile::{Unit, Units, Windows};
 use super::winograd;
 use crate::CpuBackend;
 use crate::gemm::{Kernel, Panels, Real, Shared, Tile, run_tasks};
-use crate::long_sum::{PRODUCTS, accumulate, add, round};
+use crate::long_sum::{PRODUCTS, accumulate, add, add_rows, round};
 use crate::parallel::TASK;
 use crate::storage::Stored;
 use std::ops::Range;
@@ -284,7 +284,7 @@ impl<T: Real + Stored> Plan<'_, T> {
             let used = segments.len() * piece.len();
             self.load_panel(&g, unit, channels, piece.clone(), b_step, &mut room[..used * b_step]);
             let place = columns.start - own.columns.start;
-            add_runs(cpu.isa(), &room[..used * b_step], b_step, &mut bias[place..place + columns.len()]);
+            add_rows(cpu.isa(), &room[..used * b_step], b_step, &mut bias[place..place + columns.len()]);
             let height = self.run.div_ceil(self.run.div_ceil(self.kernel.rows).max(1));
             for (r, &run) in self.runs.iter().enumerate() {
                 for start in (0..self.run).step_by(height.max(1)) {

@@ -1,6 +1,7 @@
 //! Binary cross entropy of logits.
 
-use super::{reduce, same_shape};
+use super::{in_f32, reduce, same_shape};
+use crate::optim::wide;
 use taper_tensor::gradcheck::Case;
 use taper_tensor::{Activation, Error, Reduction, Result, Tensor};
 
@@ -19,6 +20,14 @@ impl BceWithLogits {
     /// The loss of `logits` with `target`, of the same shape.
     pub fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
         same_shape("bce_with_logits", logits, target)?;
+        let pos_weight = self.pos_weight.as_ref().filter(|weight| weight.dtype() == logits.dtype());
+        if pos_weight.is_some() || self.pos_weight.is_none() {
+            let pos_weight = pos_weight.map(|weight| weight.cast(wide(weight.dtype()))).transpose()?;
+            let loss = Self { pos_weight, reduction: self.reduction };
+            if let Some(loss) = in_f32(logits, target, |x, t| loss.forward(x, t))? {
+                return Ok(loss);
+            }
+        }
         // log(1 + e⁻ˣ) everywhere: no threshold beyond which it is taken for linear.
         let softplus = Activation::Softplus { beta: 1.0, threshold: f64::INFINITY };
         let mut of_positive = logits.neg()?.activation(softplus)?;

@@ -1,6 +1,6 @@
 //! The hinge loss of a binary classifier (Cortes and Vapnik, "Support-vector networks", 1995).
 
-use super::{reduce, same_shape};
+use super::{in_f32, reduce, same_shape};
 use taper_tensor::gradcheck::Case;
 use taper_tensor::{Reduction, Result, Tensor};
 
@@ -15,6 +15,9 @@ impl Hinge {
     /// The loss of `scores` with `target` (floats, −1 or 1), of the same shape.
     pub fn forward(&self, scores: &Tensor, target: &Tensor) -> Result<Tensor> {
         same_shape("hinge", scores, target)?;
+        if let Some(loss) = in_f32(scores, target, |x, t| self.forward(x, t))? {
+            return Ok(loss);
+        }
         reduce(&target.mul(scores)?.neg()?.add_scalar(1.0)?.relu()?, self.reduction)
     }
 }

@@ -1,6 +1,6 @@
 //! Huber's loss (Huber, "Robust estimation of a location parameter", 1964).
 
-use super::{reduce, same_shape};
+use super::{in_f32, reduce, same_shape};
 use taper_tensor::gradcheck::Case;
 use taper_tensor::{Error, Reduction, Result, Tensor};
 
@@ -27,6 +27,9 @@ impl Huber {
             return Err(Error::argument("huber", format!("delta must be over 0, came as {delta}")));
         }
         same_shape("huber", input, target)?;
+        if let Some(loss) = in_f32(input, target, |x, t| self.forward(x, t))? {
+            return Ok(loss);
+        }
         let distance = input.sub(target)?.abs()?;
         // With q = min(|d|, δ) both branches are ½q² + δ(|d| − q).
         let near = distance.minimum(&Tensor::full(delta, [], input.dtype(), input.device())?)?;

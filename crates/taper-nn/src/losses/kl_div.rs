@@ -1,6 +1,6 @@
 //! Kullback-Leibler divergence.
 
-use super::{reduce, same_shape};
+use super::{in_f32, reduce, same_shape};
 use taper_tensor::gradcheck::Case;
 use taper_tensor::{Error, Reduction, Result, Tensor};
 
@@ -32,6 +32,9 @@ impl KlDiv {
     /// The divergence of `log_probs` from `target`, of the same shape (`[N, …]` for the mean over a batch).
     pub fn forward(&self, log_probs: &Tensor, target: &Tensor) -> Result<Tensor> {
         same_shape("kl_div", log_probs, target)?;
+        if let Some(loss) = in_f32(log_probs, target, |x, t| self.forward(x, t))? {
+            return Ok(loss);
+        }
         let number = |value: f64| Tensor::full(value, [], target.dtype(), target.device());
         let terms = if self.log_target {
             // As below: where t is −∞, the difference would be NaN or infinite.

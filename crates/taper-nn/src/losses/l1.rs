@@ -1,6 +1,6 @@
 //! Absolute error.
 
-use super::{reduce, same_shape};
+use super::{in_f32, reduce, same_shape};
 use taper_tensor::gradcheck::Case;
 use taper_tensor::{Reduction, Result, Tensor};
 
@@ -15,6 +15,9 @@ impl L1 {
     /// The loss of `input` with `target`, of the same shape.
     pub fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
         same_shape("l1", input, target)?;
+        if let Some(loss) = in_f32(input, target, |x, t| self.forward(x, t))? {
+            return Ok(loss);
+        }
         reduce(&input.sub(target)?.abs()?, self.reduction)
     }
 }

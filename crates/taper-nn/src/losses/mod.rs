@@ -28,7 +28,7 @@ pub use multi_margin::MultiMargin;
 pub use nll::Nll;
 pub use penalty::{l1_penalty, l2_penalty};
 
-use taper_tensor::{Error, Reduction, Result, Tensor};
+use taper_tensor::{DType, Error, Reduction, Result, Tensor};
 
 /// Errs unless input and target have the same shape: a target that broadcasts is nearly always a mistake.
 fn same_shape(op: &'static str, input: &Tensor, target: &Tensor) -> Result<()> {
@@ -37,6 +37,21 @@ fn same_shape(op: &'static str, input: &Tensor, target: &Tensor) -> Result<()> {
     }
     let detail = format!("the input has shape {}, the target {}: expected the same", input.shape(), target.shape());
     Err(Error::shape(op, detail))
+}
+
+/// The loss of halves in f32, where squares and sums are none too large, and rounded once; `None` for other dtypes.
+fn in_f32(
+    input: &Tensor,
+    target: &Tensor,
+    loss: impl FnOnce(&Tensor, &Tensor) -> Result<Tensor>,
+) -> Result<Option<Tensor>> {
+    let dtype = input.dtype();
+    let halves = matches!(dtype, DType::F16 | DType::BF16) && [dtype, DType::I64].contains(&target.dtype());
+    if !halves {
+        return Ok(None);
+    }
+    let target = if target.dtype() == dtype { target.cast(DType::F32)? } else { target.clone() };
+    loss(&input.cast(DType::F32)?, &target)?.cast(dtype).map(Some)
 }
 
 /// Reduces one loss for each element.

@@ -1,6 +1,6 @@
 //! Mean squared error.
 
-use super::{reduce, same_shape};
+use super::{in_f32, reduce, same_shape};
 use taper_tensor::gradcheck::Case;
 use taper_tensor::{Reduction, Result, Tensor};
 
@@ -17,6 +17,9 @@ impl Mse {
     /// The loss of `input` with `target`, of the same shape.
     pub fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
         same_shape("mse", input, target)?;
+        if let Some(loss) = in_f32(input, target, |x, t| self.forward(x, t))? {
+            return Ok(loss);
+        }
         let difference = input.sub(target)?;
         let loss = reduce(&difference.mul(&difference)?, self.reduction)?;
         if self.half { loss.mul_scalar(0.5) } else { Ok(loss) }

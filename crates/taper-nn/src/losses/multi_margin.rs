@@ -1,6 +1,6 @@
 //! The hinge loss of a classifier with many classes (Crammer and Singer's kind, summed over classes).
 
-use super::reduce;
+use super::{in_f32, reduce};
 use taper_tensor::gradcheck::Case;
 use taper_tensor::{Error, Reduction, Result, Tensor};
 
@@ -26,6 +26,9 @@ impl MultiMargin {
             let (scores, target) = (scores.shape(), target.shape());
             let detail = format!("scores must be [N, C] and the target [N], they came as {scores} and {target}");
             return Err(Error::shape("multi_margin", detail));
+        }
+        if let Some(loss) = in_f32(scores, target, |x, t| self.forward(x, t))? {
+            return Ok(loss);
         }
         let class = target.unsqueeze(1)?; // [N, 1]
         // The class itself is no rival: its term is taken out, whatever it is (∞ − ∞ where its score is −∞).

@@ -1,6 +1,7 @@
 //! Penalties on the size of parameters, to be added to a loss.
 
 use crate::gradcheck::of_params;
+use crate::optim::wide;
 use crate::{Init, Params};
 use taper_tensor::gradcheck::Case;
 use taper_tensor::{Error, Param, Result, Tensor};
@@ -24,9 +25,11 @@ fn total(
     let Some((first, others)) = params.split_first() else {
         return Err(Error::argument(op, "there are no parameters to penalise"));
     };
-    let start = measure(&first.tensor())?;
-    let sum = others.iter().try_fold(start, |sum, param| sum.add(&measure(&param.tensor())?))?;
-    sum.mul_scalar(scale)
+    // In f32 for halves: a sum is soon larger than they can be, its product with λ is not.
+    let dtype = first.tensor().dtype();
+    let measure = |param: &Param| measure(&param.tensor().cast(wide(param.tensor().dtype()))?);
+    let sum = others.iter().try_fold(measure(first)?, |sum, param| sum.add(&measure(param)?))?;
+    sum.mul_scalar(scale)?.cast(dtype)
 }
 
 pub(super) fn cases() -> Vec<Case> {

@@ -1,5 +1,6 @@
 //! Sums of gradients over micro-batches: one step of a batch that is too large for the device's memory.
 
+use super::wide;
 use taper_tensor::{Gradients, Param, Result, Tensor, no_grad};
 
 /// The sum of gradients, on the device.
@@ -23,9 +24,11 @@ impl Accumulator {
         no_grad(|| {
             for (param, sum) in &mut self.sums {
                 let Some(gradient) = gradients.of_param(param) else { continue };
+                // In f32 for halves, of whose sums every term may take half a step.
+                let gradient = gradient.detach().cast(wide(gradient.dtype()))?;
                 *sum = Some(match sum {
-                    Some(sum) => sum.add(gradient)?,
-                    None => gradient.detach(),
+                    Some(sum) => sum.add(&gradient)?,
+                    None => gradient,
                 });
             }
             Ok(())
@@ -37,7 +40,7 @@ impl Accumulator {
         let mut gradients = Gradients::default();
         for (param, sum) in &mut self.sums {
             if let Some(sum) = sum.take() {
-                gradients.set_param(param, sum.mul_scalar(scale)?);
+                gradients.set_param(param, sum.mul_scalar(scale)?.cast(param.tensor().dtype())?);
             }
         }
         Ok(gradients)

@@ -169,6 +169,6 @@ fn norm(x: &Tensor) -> Result<Tensor> {
 }
 
 /// f32 in the place of half precision, which squares and long averages leave.
-fn wide(dtype: DType) -> DType {
+pub(crate) fn wide(dtype: DType) -> DType {
     if matches!(dtype, DType::F16 | DType::BF16) { DType::F32 } else { dtype }
 }

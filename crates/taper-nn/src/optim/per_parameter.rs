@@ -1,7 +1,9 @@
 //! An optimiser that treats each parameter for itself: the walk over them that all rules share.
 
 use super::clock::Clocks;
-use super::{Moment, Optimizer, OptimizerState, Rule, check_distinct, check_gradients, check_not_negative, set_where};
+use super::{
+    Moment, Optimizer, OptimizerState, Rule, check_distinct, check_gradients, check_not_negative, set_where, wide,
+};
 use taper_tensor::profile::{Phase, phase};
 use taper_tensor::{Gradients, Param, Result, Tensor, no_grad};
 
@@ -34,7 +36,7 @@ impl<R: Rule> PerParameter<R> {
             config.check_param(&param)?;
             let value = param.tensor();
             let remembered = |(name, start): (&str, f64)| -> Result<Param> {
-                let start = Tensor::full(start, value.shape(), value.dtype(), value.device())?;
+                let start = Tensor::full(start, value.shape(), wide(value.dtype()), value.device())?;
                 Ok(Param::buffer(format!("{}.{name}", param.name()), &start))
             };
             let memory = config.memory().into_iter().map(remembered).collect::<Result<_>>()?;
@@ -112,21 +114,35 @@ impl Slot {
 
     /// One step: in one kernel where the backend has it.
     fn step<R: Rule>(&self, rule: &R, now: &Moment<'_>, g: &Tensor, apply: Option<&Tensor>) -> Result<()> {
-        let g = rule.decay().with_l1(g, &self.param.tensor())?;
+        let dtype = self.param.tensor().dtype();
+        if wide(dtype) != dtype {
+            return self.composed(rule, now, self.with_l1(rule, g)?, apply);
+        }
+        let g = self.with_l1(rule, g)?;
         match rule.kernel(now, &self.param, &g, &self.memory, apply)? {
             Some(()) => Ok(()),
             None => self.composed(rule, now, g, apply),
         }
     }
 
-    /// The same in tensor operations.
+    /// The gradient with L1's part, in the dtype of what is remembered.
+    fn with_l1<R: Rule>(&self, rule: &R, g: &Tensor) -> Result<Tensor> {
+        let p = self.param.tensor();
+        let to = wide(p.dtype());
+        rule.decay().with_l1(&g.cast(to)?, &p.cast(to)?)
+    }
+
+    /// The same in tensor operations; in f32 for halves, in which a gradient's square is nothing and a step of no use.
     fn composed<R: Rule>(&self, rule: &R, now: &Moment<'_>, g: Tensor, apply: Option<&Tensor>) -> Result<()> {
-        let (p, g) = rule.decay().with_weight_decay(self.param.tensor().detach(), g, now.lr)?;
+        let dtype = self.param.tensor().dtype();
+        // Nothing holds the old value beyond this line, or it could not be overwritten in place.
+        let p = self.param.tensor().detach().cast(wide(dtype))?;
+        let (p, g) = rule.decay().with_weight_decay(p, g, now.lr)?;
         let memory: Vec<Tensor> = self.memory.iter().map(Param::tensor).collect();
         let (p, new) = rule.update(now, p, &g, &memory)?;
         // What holds an old value keeps it from being overwritten in place.
         drop(memory);
-        set_where(apply, &self.param, &p)?;
+        set_where(apply, &self.param, &p.cast(dtype)?)?;
         self.memory.iter().zip(&new).try_for_each(|(memory, value)| set_where(apply, memory, value))
     }
 }

@@ -1,6 +1,7 @@
 //! Average pooling to a given size: output row i of `out` is the mean of rows ⌊i H / out⌋ to ⌈(i + 1) H / out⌉ of H,
 //! columns alike. Windows of one size are ordinary average pooling; others are two matrix products, y = P x Qᵀ.
 
+use super::shorthand::{in_f32, is_half};
 use crate::Tensor;
 use crate::check;
 use crate::gradcheck::Case;
@@ -22,6 +23,9 @@ impl Tensor {
         if (0..2).all(|i| picture[i].is_multiple_of(size[i])) {
             let kernel_size = [picture[0] / size[0], picture[1] / size[1]];
             return self.avg_pool2d(Pool2dSpec { kernel_size, stride: kernel_size, ..Pool2dSpec::square(1) });
+        }
+        if is_half(self) {
+            return in_f32(self, |x| x.adaptive_avg_pool2d(size));
         }
         let rows = self.averages(size[0], picture[0])?;
         let columns = self.averages(size[1], picture[1])?;

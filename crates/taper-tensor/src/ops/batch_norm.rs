@@ -5,14 +5,14 @@
 //! that a tensor of the same shape that is added and an activation join the same kernel.
 
 use super::NormStats;
-use super::shorthand::{Affine, plain};
+use super::shorthand::{Affine, all_f32, in_f32, is_half, plain};
 use crate::Tensor;
 use crate::check;
 use crate::gradcheck::Case;
 use crate::pending::Pending;
 use crate::tape::{Fused, Rule};
 use crate::tensor::Value;
-use taper_backend::{Activation, Buffer, Error, Result, Saved};
+use taper_backend::{Activation, Buffer, DType, Error, Result, Saved};
 
 impl Tensor {
     /// Normalises each channel of `[N, C, …]` over batch and positions; `weight` and `bias` are `[C]`. Returns the batch's
@@ -61,6 +61,11 @@ impl Tensor {
         eps: f64,
     ) -> Result<Tensor> {
         check_channels(self, &[("mean", Some(mean)), ("var", Some(var)), ("weight", weight), ("bias", bias)])?;
+        if is_half(self) {
+            let [weight, bias] = all_f32([weight, bias])?;
+            let (mean, var) = (mean.cast(DType::F32)?, var.cast(DType::F32)?);
+            return in_f32(self, |x| x.batch_norm_eval(&mean, &var, weight.as_ref(), bias.as_ref(), eps));
+        }
         // One factor and one offset for each channel: y = x · f + (b − μ f).
         let mut factor = var.add_scalar(eps)?.sqrt()?.recip()?;
         if let Some(weight) = weight {
@@ -204,6 +209,12 @@ fn again(all: &[Tensor], affine: Affine, eps: f64) -> Result<Tensor> {
 }
 
 fn composed(x: &Tensor, weight: Option<&Tensor>, bias: Option<&Tensor>, eps: f64) -> Result<(Tensor, NormStats)> {
+    if is_half(x) {
+        let [weight, bias] = all_f32([weight, bias])?;
+        let (y, stats) = x.cast(DType::F32)?.batch_norm(weight.as_ref(), bias.as_ref(), eps)?;
+        let to = x.dtype();
+        return Ok((y.cast(to)?, NormStats { mean: stats.mean.cast(to)?, var: stats.var.cast(to)? }));
+    }
     let axes: Vec<isize> = (0..x.shape().rank() as isize).filter(|&axis| axis != 1).collect();
     let mean = x.mean(&axes, true)?;
     let centred = x.sub(&mean)?;

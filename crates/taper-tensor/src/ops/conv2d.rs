@@ -5,7 +5,7 @@
 //!
 //! The value stays pending: an activation and a max pooling that follow join the same kernel.
 
-use super::shorthand::{Affine, plain};
+use super::shorthand::{Affine, in_f32, is_half, plain};
 use super::{activation, max_pool2d};
 use crate::Tensor;
 use crate::check;
@@ -13,7 +13,7 @@ use crate::gradcheck::Case;
 use crate::pending::Pending;
 use crate::tape::{Fused, Rule, no_grad};
 use crate::tensor::Value;
-use taper_backend::{Activation, Buffer, Conv2dSpec, Error, Pool2dSpec, Result, Shape};
+use taper_backend::{Activation, Buffer, Conv2dSpec, DType, Error, Pool2dSpec, Result, Shape};
 
 impl Tensor {
     /// Convolves `[N, C_in, H, W]` with `weight: [C_out, C_in / groups, Kh, Kw]` and adds `bias: [C_out]`.
@@ -107,8 +107,16 @@ impl Chain {
             (Some(previous), Some(pool)) => max_pool2d::forward(previous, pool),
             (Some(previous), None) => activation::forward(previous, self.activation),
             (None, _) => {
+                let Some(bias) = &self.bias else {
+                    return self.x.device().conv2d(self.x.buffer()?, self.weight.buffer()?, &self.spec);
+                };
+                if is_half(&self.x) {
+                    // Rounded once, with the bias.
+                    let [weight, bias] = [&self.weight, bias].map(|x| no_grad(|| x.cast(DType::F32)));
+                    let sum = |x: &Tensor| x.conv2d(&weight?, Some(&bias?), self.spec);
+                    return no_grad(|| in_f32(&self.x, sum))?.into_buffer();
+                }
                 let y = self.x.device().conv2d(self.x.buffer()?, self.weight.buffer()?, &self.spec)?;
-                let Some(bias) = &self.bias else { return Ok(y) };
                 no_grad(|| plain(&self.x, y).add(&bias.reshape([bias.count(), 1, 1])?))?.into_buffer()
             }
         }

@@ -8,12 +8,12 @@
 //! smoothing its target is not 0, and the loss is infinite.
 
 use super::nll_loss::{NllOptions, Targets, check_target, class_rows, class_weight};
-use super::shorthand::plain;
+use super::shorthand::{all_f32, in_f32, is_half, plain};
 use crate::Tensor;
 use crate::check;
 use crate::gradcheck::Case;
 use crate::tape::Rule;
-use taper_backend::{CrossEntropySpec, Error, Reduction, Result};
+use taper_backend::{CrossEntropySpec, DType, Error, Reduction, Result};
 
 /// How [`Tensor::cross_entropy`] weighs, smooths and reduces.
 #[derive(Debug, Clone)]
@@ -70,6 +70,13 @@ impl Tensor {
 
 /// The composed version, of `rows: [M, C]`.
 fn with_classes(rows: &Tensor, target: &Tensor, options: &CrossEntropyOptions) -> Result<Tensor> {
+    if is_half(rows) {
+        let [weight] = all_f32([class_weight(OP, rows, options.weight.as_ref())?.as_ref()])?;
+        let options = CrossEntropyOptions { weight, ..options.clone() };
+        let flat = target.reshape([target.count()])?;
+        let loss = in_f32(rows, |rows| rows.cross_entropy(&flat, &options))?;
+        return if options.reduction == Reduction::None { loss.reshape(target.shape()) } else { Ok(loss) };
+    }
     let CrossEntropyOptions { weight, ignore_index, reduction, label_smoothing } = options.clone();
     let targets = Targets::new(OP, rows, target, &NllOptions { weight: weight.clone(), ignore_index, reduction })?;
     let log_probabilities = targets.counted_rows(rows)?.log_softmax(-1)?;
@@ -95,6 +102,11 @@ fn with_distributions(x: &Tensor, rows: &Tensor, target: &Tensor, options: &Cros
         let detail =
             format!("target of shape {} must have the input's shape {} to be distributions", target.shape(), x.shape());
         return Err(Error::shape(OP, detail));
+    }
+    if is_half(x) {
+        let [weight] = all_f32([class_weight(OP, rows, options.weight.as_ref())?.as_ref()])?;
+        let (options, target) = (CrossEntropyOptions { weight, ..options.clone() }, target.cast(DType::F32)?);
+        return in_f32(x, |x| x.cross_entropy(&target, &options));
     }
     let mut target = class_rows(OP, target)?;
     let (count, classes) = (rows.shape()[0], rows.shape()[1]);

@@ -1,7 +1,7 @@
 //! Layer norm (Ba, Kiros and Hinton 2016): y = (x − x̄) / √(σ² + ε) · w + b, with mean and biased variance over the last
 //! dimensions of each sample.
 
-use super::shorthand::Affine;
+use super::shorthand::{Affine, all_f32, in_f32, is_half};
 use crate::Tensor;
 use crate::check;
 use crate::gradcheck::Case;
@@ -53,6 +53,10 @@ impl Tensor {
 }
 
 fn composed(x: &Tensor, weight: Option<&Tensor>, bias: Option<&Tensor>, dims: usize, eps: f64) -> Result<Tensor> {
+    if is_half(x) {
+        let [weight, bias] = all_f32([weight, bias])?;
+        return in_f32(x, |x| x.layer_norm(dims, weight.as_ref(), bias.as_ref(), eps));
+    }
     let axes: Vec<isize> = (1..=dims as isize).map(|i| -i).collect();
     let centred = x.sub(&x.mean(&axes, true)?)?;
     let var = centred.mul(&centred)?.mean(&axes, true)?;

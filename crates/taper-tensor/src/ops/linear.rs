@@ -1,14 +1,14 @@
 //! y = x Wᵀ + b. The value stays pending: an activation that follows joins the same kernel.
 
 use super::activation;
-use super::shorthand::{Affine, plain};
+use super::shorthand::{Affine, in_f32, is_half, plain};
 use crate::Tensor;
 use crate::check;
 use crate::gradcheck::Case;
 use crate::pending::Pending;
 use crate::tape::{Fused, Rule, no_grad};
 use crate::tensor::Value;
-use taper_backend::{Activation, Buffer, Error, Result};
+use taper_backend::{Activation, Buffer, DType, Error, Result};
 
 impl Tensor {
     /// `[…, in]` times `weight: [out, in]`, transposed, plus `bias: [out]`: `[…, out]`.
@@ -85,8 +85,15 @@ impl Chain {
         if let Some(previous) = self.between.last() {
             return activation::forward(previous, self.activation);
         }
+        let Some(bias) = &self.bias else {
+            return self.x.device().matmul(self.x.buffer()?, self.weight.buffer()?, false, true);
+        };
+        if is_half(&self.x) {
+            // Rounded once, with the bias.
+            let [weight, bias] = [&self.weight, bias].map(|x| no_grad(|| x.cast(DType::F32)));
+            return no_grad(|| in_f32(&self.x, |x| x.linear(&weight?, Some(&bias?))))?.into_buffer();
+        }
         let y = self.x.device().matmul(self.x.buffer()?, self.weight.buffer()?, false, true)?;
-        let Some(bias) = &self.bias else { return Ok(y) };
         no_grad(|| plain(&self.x, y).add(bias))?.into_buffer()
     }
 }

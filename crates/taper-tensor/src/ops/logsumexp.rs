@@ -1,5 +1,6 @@
 //! y = ln Σ eˣ over axes, as m + ln Σ eˣ⁻ᵐ with m = max x, so that nothing overflows. dy/dx = softmax x.
 
+use super::shorthand::{in_f32, is_half};
 use crate::Tensor;
 use crate::check;
 use crate::gradcheck::Case;
@@ -10,6 +11,9 @@ impl Tensor {
     /// ln Σ eˣ over `axes` (−1 is the last; none means all). With `keepdim` they stay with size 1, else they go.
     pub fn logsumexp(&self, axes: &[isize], keepdim: bool) -> Result<Tensor> {
         check::float("logsumexp", self)?;
+        if is_half(self) {
+            return in_f32(self, |x| x.logsumexp(axes, keepdim));
+        }
         // Any constant m gives the same value and gradient; an infinite one would give ∞ − ∞.
         let m = no_grad(|| {
             let m = self.max(axes, true)?;

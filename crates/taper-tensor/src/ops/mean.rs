@@ -1,9 +1,10 @@
 //! Means over axes: the sum divided by the number of elements.
 
+use super::shorthand::{in_f32, is_half};
 use crate::Tensor;
 use crate::check;
 use crate::gradcheck::Case;
-use taper_backend::{DType, Result};
+use taper_backend::Result;
 
 impl Tensor {
     /// The mean over `axes` (−1 is the last; none means all). With `keepdim` they stay with size 1, else they go. The
@@ -11,9 +12,8 @@ impl Tensor {
     pub fn mean(&self, axes: &[isize], keepdim: bool) -> Result<Tensor> {
         check::float("mean", self)?;
         let count: usize = self.shape().axes("mean", axes)?.iter().map(|&axis| self.shape()[axis]).product();
-        if self.dtype().size() == 2 {
-            // Sum and count of a half may be larger than a half can be; their quotient is not.
-            return self.cast(DType::F32)?.mean(axes, keepdim)?.cast(self.dtype());
+        if is_half(self) {
+            return in_f32(self, |x| x.mean(axes, keepdim));
         }
         self.sum(axes, keepdim)?.div_scalar(count as f64)
     }

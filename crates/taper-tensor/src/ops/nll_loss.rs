@@ -3,6 +3,7 @@
 //! As in PyTorch the mean divides by the sum of the weights of the rows that count, so that it is NaN where none does; its
 //! gradient is 0 there. A class of weight 0 counts for nothing, be its log-probability −∞.
 
+use super::shorthand::{all_f32, in_f32, is_half};
 use crate::Tensor;
 use crate::check;
 use crate::gradcheck::Case;
@@ -32,6 +33,10 @@ impl Tensor {
         const OP: &str = "nll_loss";
         let rows = class_rows(OP, self)?;
         check_target(OP, self, target)?;
+        if is_half(self) {
+            let [weight] = all_f32([class_weight(OP, &rows, options.weight.as_ref())?.as_ref()])?;
+            return in_f32(self, |x| x.nll_loss(target, &NllOptions { weight, ..options.clone() }));
+        }
         let targets = Targets::new(OP, &rows, target, options)?;
         targets.reduce(&targets.chosen(&rows)?, options.reduction, target.shape())
     }

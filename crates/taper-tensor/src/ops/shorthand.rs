@@ -3,11 +3,31 @@
 use crate::Tensor;
 use crate::check;
 use crate::tape::grad_enabled;
-use taper_backend::{BinaryOp, Buffer, ParamGrads, Result, UnaryOp};
+use taper_backend::{BinaryOp, Buffer, DType, ParamGrads, Result, UnaryOp};
 
 /// A contract method's result as a tensor that is not on the tape.
 pub(crate) fn plain(x: &Tensor, buffer: Buffer) -> Tensor {
     Tensor::constant(buffer, x.device())
+}
+
+/// Whether `x` holds halves. What is composed of sums, squares and differences is computed in f32 for them: a square may be
+/// larger than a half can be, a sum too coarse, where the result is neither.
+pub(crate) fn is_half(x: &Tensor) -> bool {
+    matches!(x.dtype(), DType::F16 | DType::BF16)
+}
+
+/// `f` of halves `x` in f32. Value and gradients, those of gradients too, are rounded once, at the end.
+pub(crate) fn in_f32(x: &Tensor, f: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
+    f(&x.cast(DType::F32)?)?.cast(x.dtype())
+}
+
+/// Those of `tensors` that there are, in f32.
+pub(crate) fn all_f32<const N: usize>(tensors: [Option<&Tensor>; N]) -> Result<[Option<Tensor>; N]> {
+    let mut wide = [const { None }; N];
+    for (wide, tensor) in wide.iter_mut().zip(tensors) {
+        *wide = tensor.map(|tensor| tensor.cast(DType::F32)).transpose()?;
+    }
+    Ok(wide)
 }
 
 /// `op(a, b)` with broadcasting, after the checks. Not recorded.

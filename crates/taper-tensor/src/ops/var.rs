@@ -1,5 +1,6 @@
 //! Variances over axes: Σ (x − x̄)² / (n − correction).
 
+use super::shorthand::{in_f32, is_half};
 use crate::Tensor;
 use crate::check;
 use crate::gradcheck::Case;
@@ -18,6 +19,9 @@ impl Tensor {
                 self.shape()
             );
             return Err(Error::argument("var", detail));
+        }
+        if is_half(self) {
+            return in_f32(self, |x| x.var(axes, correction, keepdim));
         }
         let centred = self.sub(&self.mean(axes, true)?)?;
         let squares = centred.mul(&centred)?.sum(axes, keepdim)?;

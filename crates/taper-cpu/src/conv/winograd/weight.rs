@@ -1,11 +1,11 @@
 //! The weight gradient.
 
 use super::{GAP, POINTS, REACH, SIDE, Transforms};
-use crate::conv::source::{Source, add_runs};
+use crate::conv::source::Source;
 use crate::conv::tile::{Unit, Units};
 use crate::conv::weight::WeightGrad;
 use crate::gemm::{Kernel, Panels, Real, Shared, Tile, run_tasks};
-use crate::long_sum::{PRODUCTS, accumulate, round};
+use crate::long_sum::{PRODUCTS, accumulate, add_rows, round};
 use crate::storage::Stored;
 use std::ops::Range;
 use taper_backend::Result;
@@ -166,7 +166,7 @@ impl<T: Real + Stored> Plan<'_, T> {
             let (y, x) = (top..top + tall as isize, left..left + wide as isize);
             source.load(cpu.isa(), n, channels.clone(), y, x, &mut picture);
             if let Some(sums) = &mut sums {
-                add_runs(cpu.isa(), &picture, count, sums);
+                add_rows(cpu.isa(), &picture, count, sums);
             }
             for (i, j) in (0..rows).flat_map(|i| (0..across).map(move |j| (i, j))) {
                 let from = picture[(i * wide + j) * SIDE * count..].as_ptr();
