@@ -94,7 +94,7 @@ impl RandomKey {
     /// A uniform integer in `0..bound` from word pair `i` (bias under 2⁻⁵³ · `bound`); 0 if there is none.
     pub fn below(self, i: u64, bound: usize) -> usize {
         // In integers: a product of floats may be rounded up to the bound.
-        (u128::from(self.bits(i)) * bound as u128 >> BITS) as usize
+        ((u128::from(self.bits(i)) * bound as u128) >> BITS) as usize
     }
 
     /// A random order of `0..n` (Fisher and Yates).
@@ -112,7 +112,7 @@ const BITS: u32 = 53;
 
 /// The upper 53 bits of two words.
 fn to_bits(low: u32, high: u32) -> u64 {
-    (u64::from(high) << 32 | u64::from(low)) >> (64 - BITS)
+    ((u64::from(high) << 32) | u64::from(low)) >> (64 - BITS)
 }
 
 /// 53 random bits as a number in [0, 1).
@@ -167,7 +167,7 @@ mod tests {
         assert!((2800..3200).contains(&threes), "{threes}");
         // A third of a bound that f64 does not hold, by the definition: ⌊bits · bound / 2⁵³⌋.
         let bits = (0..).find(|&i| key.uniform(i) > 0.999).unwrap_or(0);
-        let exact = (key.uniform(bits) * 2f64.powi(53)) as u128 * ((1 << 60) + 7) >> 53;
+        let exact = ((key.uniform(bits) * 2f64.powi(53)) as u128 * ((1 << 60) + 7)) >> 53;
         assert_eq!(key.below(bits, (1 << 60) + 7) as u128, exact);
     }
 

@@ -88,3 +88,48 @@ impl CandleBackend {
         chosen.where_cond(&positions, &none)?.min_keepdim(axis)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{index, loss, pool};
+    use candle_core::Device;
+    use taper_backend::Pool2dSpec;
+
+    const SIDE: usize = 3162;
+    const N: usize = SIDE * SIDE;
+
+    /// Three levels of [`RUN`] terms, each of which rounds by 2⁻²⁴ at most; and a few roundings behind them.
+    const BOUND: f64 = 3.0 * RUN as f64 + 4.0;
+
+    fn near(name: &str, found: &Tensor, exact: f64, bound: f64) -> CandleResult<()> {
+        for found in found.flatten_all()?.to_dtype(CandleDType::F64)?.to_vec1::<f64>()? {
+            let error = (found / exact - 1.0).abs() * 2f64.powi(24);
+            // Written so that a NaN fails.
+            assert!(error <= bound, "{name}: {found} beside {exact}, {error} u over {bound}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_error_of_long_sums_is_bounded() -> CandleResult<()> {
+        let device = Device::Cpu;
+        let (term, n) = (f64::from(0.1f32), N as f64);
+        let x = Tensor::full(0.1f32, N, &device)?;
+        near("all", &sum_all(&x)?, term * n, BOUND)?;
+        near("rows", &sum(&x.reshape((N / 2, 2))?, &[0])?, term * n / 2.0, BOUND)?;
+        near("softmax", &loss::softmax(&x, 0, false)?.narrow(0, 0, 2)?, 1.0 / n, BOUND)?;
+        near("log softmax", &loss::softmax(&x, 0, true)?.narrow(0, 0, 2)?, -n.ln(), BOUND)?;
+        let spec = Pool2dSpec { kernel_size: [SIDE; 2], stride: [SIDE; 2], ..Pool2dSpec::square(1) };
+        let picture = x.reshape((1, 1, SIDE, SIDE))?;
+        near("pooling", &pool::avg_pool2d(&picture, &spec, &[1, 1, 1, 1])?, term, BOUND)?;
+        // Across, then down, each in one go.
+        let spec = Pool2dSpec { kernel_size: [1000; 2], stride: [1000; 2], ..spec };
+        near("pooling of parts", &pool::avg_pool2d(&picture, &spec, &[1, 1, 3, 3])?, term, 2004.0)?;
+        let places = Tensor::ones(N, CandleDType::I64, &device)?;
+        let grad = index::embedding_grad(&x.reshape((N, 1))?, &places, 3, 1)?;
+        near("embedding", &grad.narrow(0, 1, 1)?, term * n, 1.01)?;
+        let zeros = Tensor::zeros(3, CandleDType::F32, &device)?;
+        near("scatter", &index::scatter_add(&zeros, 0, &places, &x)?.narrow(0, 1, 1)?, term * n, 1.01)
+    }
+}

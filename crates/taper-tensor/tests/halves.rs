@@ -56,8 +56,8 @@ const OPS: &[(&str, &[usize], f64, Op)] = &[
     ("layer_norm", &[20, 70], 300.0, |x, c| x.layer_norm(1, Some(&c("w", &[70])?), Some(&c("b", &[70])?), 1e-5)),
     ("batch_norm", &[30, 3, 2, 2], 300.0, |x, c| Ok(x.batch_norm(Some(&c("w", &[3])?), Some(&c("b", &[3])?), 1e-5)?.0)),
     ("batch_norm_eval", &[30, 3, 2, 2], 300.0, |x, c| {
-        let var = c("var", &[3])?.abs()?.mul_scalar(300.0)?;
-        x.batch_norm_eval(&c("mean", &[3])?.mul_scalar(300.0)?, &var, Some(&c("w", &[3])?), Some(&c("b", &[3])?), 1.0)
+        let var = c("var", &[3])?.abs()?.mul_scalar(256.0)?;
+        x.batch_norm_eval(&c("mean", &[3])?.mul_scalar(256.0)?, &var, Some(&c("w", &[3])?), Some(&c("b", &[3])?), 1.0)
     }),
     ("cross_entropy", &[50, 7], 4.0, |x, c| {
         let target = Tensor::from_vec((0..50).map(|i| i % 7).collect::<Vec<i64>>(), [50], x.device())?;
