@@ -6,9 +6,9 @@ use taper::train::{Fit, Reporter, StepReport, experiment};
 use taper_cpu::CpuBackend;
 use taper_models::{InputSpec, SeedCnn};
 use taper_nn::{
-    Activation, Adam, AdamConfig, BatchNorm2d, BatchNormConfig, Context, Conv2d, Conv2dConfig, CrossEntropy, DType,
-    Device, Dropout, Flatten, Linear, LinearConfig, MaxPool2d, Module, Optimizer, Params, RandomKey, Result,
-    Sequential, Sgd, SgdConfig, Tensor,
+    Activation, Adagrad, AdagradConfig, Adam, AdamConfig, BatchNorm2d, BatchNormConfig, Context, Conv2d, Conv2dConfig,
+    CrossEntropy, DType, Device, Dropout, Ema, Flatten, Lamb, LambConfig, Linear, LinearConfig, Lookahead,
+    LookaheadConfig, MaxPool2d, Module, Optimizer, Params, RandomKey, Result, Sequential, Sgd, SgdConfig, Tensor,
 };
 use taper_tests::counting::Transfers;
 use taper_tests::hash;
@@ -93,6 +93,7 @@ fn a_loop_of_ones_own_reads_nothing() {
             let params = Params::new(&device, DType::F32, RandomKey::new(0));
             let model = model(&params).unwrap();
             let mut optimizer = make(params.trainable()).unwrap();
+            let mut ema = Ema::new(params.trainable(), 0.99).unwrap();
             let x: Vec<f32> = hash::pictures(1).into_iter().take(2 * 48).map(|x| f32::from(x) / 255.0).collect();
             let x = Tensor::from_vec(x, [2, 3, 4, 4], &device).unwrap();
             let classes = Tensor::from_vec(hash::labels(2), [2], &device).unwrap();
@@ -101,7 +102,9 @@ fn a_loop_of_ones_own_reads_nothing() {
             let step = |step| -> Result<_> {
                 let logits = model.forward(&x, &Context::train(0, 0, step))?;
                 let loss = CrossEntropy::default().forward(&logits, &classes)?;
-                Ok((optimizer.step(&loss.backward()?)?, loss))
+                let outcome = optimizer.step(&loss.backward()?)?;
+                ema.update_where(outcome.flag())?;
+                Ok((outcome, loss))
             };
             let made: Vec<_> = (0..STEPS).map(step).collect::<Result<_>>().unwrap();
             let masks = if dropout { 0 } else { STEPS as usize };
@@ -155,10 +158,19 @@ fn candle_asks_nothing_by_itself() -> Result<()> {
 
 type Make = fn(Vec<taper_nn::Param>) -> Result<Box<dyn Optimizer>>;
 
-const OPTIMIZERS: [(&str, Make); 3] = [
+const OPTIMIZERS: [(&str, Make); 6] = [
     ("Adam", |params| Ok(Box::new(Adam::new(params, AdamConfig::default())?))),
     ("AdamW", |params| Ok(Box::new(Adam::new(params, AdamConfig::adamw())?))),
     ("SGD", |params| {
         Ok(Box::new(Sgd::new(params, SgdConfig { momentum: 0.9, nesterov: true, ..SgdConfig::default() })?))
+    }),
+    ("LAMB", |params| Ok(Box::new(Lamb::new(params, LambConfig::default())?))),
+    ("Adagrad", |params| {
+        Ok(Box::new(Adagrad::new(params, AdagradConfig { lr_decay: 0.1, ..AdagradConfig::default() })?))
+    }),
+    ("dampened SGD with Lookahead", |params| {
+        let config = SgdConfig { momentum: 0.9, dampening: 0.5, ..SgdConfig::default() };
+        let inner = Box::new(Sgd::new(params, config)?);
+        Ok(Box::new(Lookahead::new(inner, LookaheadConfig { every: 2, ..LookaheadConfig::default() })?))
     }),
 ];

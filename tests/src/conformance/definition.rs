@@ -155,11 +155,12 @@ pub fn cross_entropy(logits: &[f64], classes: usize, target: &[i64], spec: &Cros
             let wanted = if class as i64 == t { 1.0 - spec.label_smoothing } else { 0.0 };
             let wanted = wanted + spec.label_smoothing / classes as f64;
             let counts = if t == spec.ignore_index { 0.0 } else { 1.0 };
-            let term = -counts * wanted * log_p / counted;
+            // 0 · ln 0 = 0, and a row that does not count may hold anything.
+            let term = if counts * wanted == 0.0 { 0.0 } else { -wanted * log_p / counted };
             let sum = loss + term;
             lost += if loss.abs() >= term.abs() { (loss - sum) + term } else { (term - sum) + loss };
             loss = sum;
-            gradient.push(counts * (log_p.exp() - wanted) / counted);
+            gradient.push(if counts == 0.0 { 0.0 } else { (log_p.exp() - wanted) / counted });
         }
     }
     (loss + lost, gradient)

@@ -9,6 +9,7 @@ use taper_backend::{CrossEntropySpec, HostData, Shape};
 pub fn cases(run: &mut Run) {
     for dtype in FLOATS {
         cross_entropies(run, dtype);
+        masked_cross_entropies(run, dtype);
         layer_norms(run, dtype);
         batch_norms(run, dtype);
     }
@@ -63,6 +64,36 @@ fn cross_entropies(run: &mut Run, dtype: DType) {
                 });
             }
         }
+    }
+}
+
+/// Logits of −∞ where the class is another, and rows that do not count and hold anything; in the last, none counts: only
+/// the gradient is a number, 0.
+fn masked_cross_entropies(run: &mut Run, dtype: DType) {
+    for (rows, classes, none) in [(4, 5, false), (300, 17, false), (5, 3, true)] {
+        let spec = CrossEntropySpec { label_smoothing: 0.0, ignore_index: -100 };
+        run.case("cross_entropy", dtype, format!("[{rows}, {classes}] masked, none counts: {none}"), |case| {
+            let mut logits = case.uniform([rows, classes], -5.0, 5.0).f64();
+            let HostData::I64(mut target) = case.integers([rows], 0, classes as i64).data.clone() else { return };
+            for row in 0..rows {
+                logits[row * classes + (target[row] as usize + 1 + row % (classes - 1)) % classes] = f64::NEG_INFINITY;
+                if none || row % 4 == 1 {
+                    target[row] = -100;
+                    logits[row * classes + row % classes] = f64::NAN;
+                }
+            }
+            let (loss, gradient) = cross_entropy(&logits, classes, &target, &spec);
+            let gradient = Expected::new([rows, classes], gradient).against([1.0 / (rows as f64).sqrt()]);
+            let loss = Expected::new(Shape::scalar(), vec![loss]).against([1.0]);
+            let expected = if none { vec![gradient] } else { vec![loss, gradient] };
+            let (logits, target) = (Value::new([rows, classes], &logits, dtype), Value::integers([rows], target));
+            let g = Value::new(Shape::scalar(), &[1.0], dtype);
+            case.check_rim(Bound::Sum(classes + rows + 16), &[logits, target, g], expected, |d, x| {
+                let Some((loss, saved)) = d.cross_entropy(&x[0], &x[1], &spec)? else { return Ok(None) };
+                let gradient = d.cross_entropy_grad(&x[2], &saved)?;
+                Ok(Some(if none { vec![gradient] } else { vec![loss, gradient] }))
+            });
+        });
     }
 }
 

@@ -17,7 +17,8 @@ struct Clock {
 
 impl Clock {
     fn new(taken: u64, device: &Device) -> Result<Self> {
-        Ok(Self::at(Tensor::from_vec(vec![taken as i64], [], device)?))
+        // Filled, not uploaded; no run has more steps than f64 counts.
+        Ok(Self::at(Tensor::full(taken as f64, [], DType::I64, device)?))
     }
 
     fn at(taken: Tensor) -> Self {

@@ -52,7 +52,7 @@ impl Ema {
     }
 
     fn set_taken(&mut self, taken: u64) -> Result<()> {
-        let count = |slot: &Slot| Tensor::from_vec(vec![taken as i64], [], slot.average.tensor().device());
+        let count = |slot: &Slot| Tensor::full(taken as f64, [], DType::I64, slot.average.tensor().device());
         self.taken = self.slots.first().map(count).transpose()?;
         Ok(())
     }

@@ -56,7 +56,7 @@ impl Lookahead {
     }
 
     fn set_since(&mut self, steps: u64) -> Result<()> {
-        let since = |(_, slow): &(Param, Param)| Tensor::from_vec(vec![steps as i64], [], slow.tensor().device());
+        let since = |(_, slow): &(Param, Param)| Tensor::full(steps as f64, [], DType::I64, slow.tensor().device());
         self.since = self.slots.first().map(since).transpose()?;
         Ok(())
     }
