@@ -128,8 +128,9 @@ pub(crate) fn input_grad<T: Real + Stored>(
         let pitch = [h * w * c, spec.stride[0] * w * c, spec.stride[1] * c];
         let channels = [weight.shape[0] / spec.groups, weight.shape[1]];
         let weight = read_weight(&weight, spec.groups, false);
-        Gather { cpu, source: g, weight, windows: &windows, groups: spec.groups, channels }
-            .run(&Target::Positions { out: &shared, offset, pitch, finish: Finish::default() })?;
+        let gather = Gather { cpu, source: g, weight, windows: &windows, groups: spec.groups, channels };
+        gather.run(&Target::Positions { out: &shared, offset, pitch, finish: Finish::default() })?;
+        gather.mend_margins(&shared, offset, pitch)?;
     }
     Ok(wrap(cpu, x_shape.clone(), out))
 }

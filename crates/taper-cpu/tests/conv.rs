@@ -2,98 +2,57 @@
 
 mod common;
 
-use common::{ExactSum, backends, bound, by_convolution, on_all, operand, poison, same_bits, sum_distance};
+use common::{Case, backends, bound, by_convolution, on_all, operand, poison, same_bits, sum_distance};
 use proptest::prelude::*;
 use std::cell::RefCell;
-use taper_backend::{Backend, Conv2dSpec, DType, Shape};
+use taper_backend::{Backend, Conv2dSpec, DType, HostData, Shape};
 use taper_cpu::{Convolution, CpuBackend};
 
-/// A convolution's sizes.
-#[derive(Debug, Clone)]
-struct Case {
-    n: usize,
-    /// Input and output channels of a group.
-    channels: [usize; 2],
-    size: [usize; 2],
-    kernel: [usize; 2],
-    spec: Conv2dSpec,
-}
-
-impl Case {
-    fn shapes(&self) -> [Shape; 3] {
-        let x = Shape::from([self.n, self.channels[0] * self.spec.groups, self.size[0], self.size[1]]);
-        let w = Shape::from([self.channels[1] * self.spec.groups, self.channels[0], self.kernel[0], self.kernel[1]]);
-        let y = self.spec.output_shape(&x, &w).unwrap();
-        [x, w, y]
-    }
-
-    /// Adds `a[i] · b[j]` to the result at `k` for every product of the convolution, for `[i, j, k]` chosen from the
-    /// indices of input, weight and output.
-    fn twin(&self, a: &[f64], b: &[f64], count: usize, choose: fn([usize; 3]) -> [usize; 3]) -> Vec<ExactSum> {
-        let [x, w, y] = self.shapes();
-        let mut sums = vec![ExactSum::default(); count];
-        for o in 0..y.count() {
-            let [n, co] = [o / (y[1] * y[2] * y[3]), o / (y[2] * y[3]) % y[1]];
-            let [i, j] = [o / y[3] % y[2], o % y[3]];
-            for e in 0..w[1] * w[2] * w[3] {
-                let [ci, p, q] = [e / (w[2] * w[3]), e / w[3] % w[2], e % w[3]];
-                let row = (i * self.spec.stride[0] + p * self.spec.dilation[0]).wrapping_sub(self.spec.padding[0]);
-                let column = (j * self.spec.stride[1] + q * self.spec.dilation[1]).wrapping_sub(self.spec.padding[1]);
-                if row < x[2] && column < x[3] {
-                    let plane = n * x[1] + co / self.channels[1] * w[1] + ci;
-                    let [i, j, k] = choose([(plane * x[2] + row) * x[3] + column, co * w[1] * w[2] * w[3] + e, o]);
-                    sums[k].add(a[i] * b[j]);
+/// Every instruction set, both ways, against the twin.
+fn check(case: &Case, dtype: DType, sliced: bool, channels_last: bool) {
+    let [xs, ws, ys] = case.shapes();
+    let reference = &backends()[0];
+    let values = |shape: &Shape, seed| operand(reference, shape, dtype, seed, sliced).1;
+    let (x, w, g) = (values(&xs, 1), values(&ws, 2), values(&ys, 3));
+    let expected = [
+        case.twin(&x, &w, ys.count(), |[x, w, y]| [x, w, y]),
+        case.twin(&g, &w, xs.count(), |[x, w, y]| [y, w, x]),
+        case.twin(&x, &g, ws.count(), |[x, w, y]| [x, y, w]),
+    ];
+    // What direct evaluation got wrong with the instruction set in turn; Winograd's may be ten times that.
+    let direct = RefCell::new([0.0; 3]);
+    on_all(
+        by_convolution(),
+        |cpu| {
+            let picture = |shape: &Shape, seed| {
+                let x = operand(cpu, shape, dtype, seed, sliced).0;
+                // A convolution by one leaves the picture as it is, but channels last.
+                let spec = Conv2dSpec { groups: shape[1], ..Conv2dSpec::default() };
+                let ones = cpu.fill(&[shape[1], 1, 1, 1].into(), dtype, 1.0).unwrap();
+                if channels_last { cpu.conv2d(&x, &ones, &spec).unwrap() } else { x }
+            };
+            let (x, g) = (picture(&xs, 1), picture(&ys, 3));
+            let w = operand(cpu, &ws, dtype, 2, sliced).0;
+            poison(cpu, ys.count().max(xs.count()).max(ws.count()), dtype);
+            let y = cpu.conv2d(&x, &w, &case.spec).unwrap();
+            let gx = cpu.conv2d_input_grad(&g, &w, &case.spec, &xs).unwrap();
+            let gw = cpu.conv2d_weight_grad(&x, &g, &case.spec, &ws).unwrap();
+            assert_eq!([y.shape(), gx.shape(), gw.shape()], [&ys, &xs, &ws]);
+            [y, gx, gw].iter().map(|x| cpu.download(x).unwrap()).collect()
+        },
+        |cpu, results| {
+            for (i, name) in ["y", "gx", "gw"].into_iter().enumerate() {
+                let error = sum_distance(&results[i].to_f64(), &expected[i]);
+                let mut most = bound(dtype);
+                if cpu.convolution() == Convolution::Direct {
+                    direct.borrow_mut()[i] = error;
+                } else {
+                    most = most.max(10.0 * direct.borrow()[i]);
                 }
+                assert!(error <= most, "{cpu:?} {case:?} {dtype} {name}: {error:e} of {most:e}");
             }
-        }
-        sums
-    }
-
-    fn check(&self, dtype: DType, sliced: bool, channels_last: bool) {
-        let [xs, ws, ys] = self.shapes();
-        let reference = &backends()[0];
-        let values = |shape: &Shape, seed| operand(reference, shape, dtype, seed, sliced).1;
-        let (x, w, g) = (values(&xs, 1), values(&ws, 2), values(&ys, 3));
-        let expected = [
-            self.twin(&x, &w, ys.count(), |[x, w, y]| [x, w, y]),
-            self.twin(&g, &w, xs.count(), |[x, w, y]| [y, w, x]),
-            self.twin(&x, &g, ws.count(), |[x, w, y]| [x, y, w]),
-        ];
-        // What direct evaluation got wrong with the instruction set in turn; Winograd's may be ten times that.
-        let direct = RefCell::new([0.0; 3]);
-        on_all(
-            by_convolution(),
-            |cpu| {
-                let picture = |shape: &Shape, seed| {
-                    let x = operand(cpu, shape, dtype, seed, sliced).0;
-                    // A convolution by one leaves the picture as it is, but channels last.
-                    let spec = Conv2dSpec { groups: shape[1], ..Conv2dSpec::default() };
-                    let ones = cpu.fill(&[shape[1], 1, 1, 1].into(), dtype, 1.0).unwrap();
-                    if channels_last { cpu.conv2d(&x, &ones, &spec).unwrap() } else { x }
-                };
-                let (x, g) = (picture(&xs, 1), picture(&ys, 3));
-                let w = operand(cpu, &ws, dtype, 2, sliced).0;
-                poison(cpu, ys.count().max(xs.count()).max(ws.count()), dtype);
-                let y = cpu.conv2d(&x, &w, &self.spec).unwrap();
-                let gx = cpu.conv2d_input_grad(&g, &w, &self.spec, &xs).unwrap();
-                let gw = cpu.conv2d_weight_grad(&x, &g, &self.spec, &ws).unwrap();
-                assert_eq!([y.shape(), gx.shape(), gw.shape()], [&ys, &xs, &ws]);
-                [y, gx, gw].iter().map(|x| cpu.download(x).unwrap()).collect()
-            },
-            |cpu, results| {
-                for (i, name) in ["y", "gx", "gw"].into_iter().enumerate() {
-                    let error = sum_distance(&results[i].to_f64(), &expected[i]);
-                    let mut most = bound(dtype);
-                    if cpu.convolution() == Convolution::Direct {
-                        direct.borrow_mut()[i] = error;
-                    } else {
-                        most = most.max(10.0 * direct.borrow()[i]);
-                    }
-                    assert!(error <= most, "{cpu:?} {self:?} {dtype} {name}: {error:e} of {most:e}");
-                }
-            },
-        );
-    }
+        },
+    );
 }
 
 fn cases() -> impl Strategy<Value = Case> {
@@ -125,7 +84,7 @@ proptest! {
 
     #[test]
     fn any_convolution(case in cases(), double: bool, sliced: bool, channels_last: bool) {
-        case.check(if double { DType::F64 } else { DType::F32 }, sliced, channels_last);
+        check(&case, if double { DType::F64 } else { DType::F32 }, sliced, channels_last);
     }
 
     /// What Winograd's algorithm takes.
@@ -141,7 +100,7 @@ proptest! {
     ) {
         prop_assume!((0..2).all(|i| size[i] + 2 * padding[i] >= 3));
         let spec = Conv2dSpec { padding, groups, ..Conv2dSpec::default() };
-        Case { n, channels, size, kernel: [3, 3], spec }.check(DType::F32, sliced, channels_last);
+        check(&Case { n, channels, size, kernel: [3, 3], spec }, DType::F32, sliced, channels_last);
     }
 
     #[test]
@@ -149,7 +108,7 @@ proptest! {
         let spec = Conv2dSpec { groups, ..case.spec };
         let case = Case { channels: [1, 1], size: case.size.map(|size| size.min(16)), spec, ..case };
         prop_assume!((0..2).all(|i| (case.kernel[i] - 1) * spec.dilation[i] < case.size[i] + 2 * spec.padding[i]));
-        case.check(if double { DType::F64 } else { DType::F32 }, false, channels_last);
+        check(&case, if double { DType::F64 } else { DType::F32 }, false, channels_last);
     }
 }
 
@@ -159,16 +118,16 @@ fn known_shapes() {
     let spec = |stride, padding| Conv2dSpec { stride: [stride; 2], padding: [padding; 2], ..Conv2dSpec::default() };
     let case = |n, channels, side, kernel, spec| Case { n, channels, size: [side; 2], kernel: [kernel; 2], spec };
     for dtype in [DType::F32, DType::F64] {
-        case(3, [3, 64], 32, 3, spec(1, 1)).check(dtype, false, false);
-        case(1, [3, 20], 33, 7, spec(2, 3)).check(dtype, false, false);
-        case(2, [48, 40], 9, 1, spec(1, 0)).check(dtype, false, true);
-        case(2, [20, 17], 9, 1, spec(2, 0)).check(dtype, false, true);
-        case(5, [250, 140], 8, 3, spec(1, 1)).check(dtype, false, true);
-        case(20, [40, 70], 4, 3, spec(1, 1)).check(dtype, false, true);
-        case(30, [24, 33], 2, 3, spec(1, 1)).check(dtype, false, true);
-        case(1, [130, 100], 3, 3, spec(1, 1)).check(dtype, false, true);
-        case(1, [350, 5], 3, 1, spec(1, 0)).check(dtype, false, true);
-        case(2, [3, 4], 2, 2, spec(3, 4)).check(dtype, false, false);
+        check(&case(3, [3, 64], 32, 3, spec(1, 1)), dtype, false, false);
+        check(&case(1, [3, 20], 33, 7, spec(2, 3)), dtype, false, false);
+        check(&case(2, [48, 40], 9, 1, spec(1, 0)), dtype, false, true);
+        check(&case(2, [20, 17], 9, 1, spec(2, 0)), dtype, false, true);
+        check(&case(5, [250, 140], 8, 3, spec(1, 1)), dtype, false, true);
+        check(&case(20, [40, 70], 4, 3, spec(1, 1)), dtype, false, true);
+        check(&case(30, [24, 33], 2, 3, spec(1, 1)), dtype, false, true);
+        check(&case(1, [130, 100], 3, 3, spec(1, 1)), dtype, false, true);
+        check(&case(1, [350, 5], 3, 1, spec(1, 0)), dtype, false, true);
+        check(&case(2, [3, 4], 2, 2, spec(3, 4)), dtype, false, false);
     }
 }
 
@@ -192,6 +151,35 @@ fn winograd_is_taken_where_it_pays() {
     assert!(!differ([32, 32], 8, 1, Conv2dSpec::default(), DType::F32));
     assert!(!differ([32, 32], 8, 3, Conv2dSpec { stride: [2; 2], ..padded }, DType::F32));
     assert!(!differ([32, 32], 8, 3, Conv2dSpec { dilation: [2; 2], ..padded }, DType::F32));
+}
+
+/// An infinite weight reaches what it is multiplied with, and no more: outside the output's gradient there is nothing
+/// that it could make NaN.
+#[test]
+fn an_infinite_weight_stays_inside_the_input_gradient() {
+    let spec =
+        |stride, padding, groups| Conv2dSpec { stride: [stride; 2], padding: [padding; 2], dilation: [1; 2], groups };
+    let case = |channels, spec| Case { n: 2, channels, size: [9, 8], kernel: [3, 3], spec };
+    for case in [
+        case([4, 5], spec(1, 0, 1)),
+        case([32, 32], spec(1, 1, 1)),
+        case([4, 5], spec(2, 1, 2)),
+        case([1, 1], spec(1, 0, 6)),
+    ] {
+        let [xs, ws, ys] = case.shapes();
+        let mut w = common::normal(ws.count(), 2);
+        (w[8], w[ws.count() - 9]) = (f64::INFINITY, f64::NAN);
+        let mut reached = vec![false; xs.count()];
+        case.each(|[x, w_at, _]| reached[x] |= !w[w_at].is_finite());
+        for cpu in by_convolution() {
+            let weight = cpu.upload(HostData::from_f64(&w, DType::F32), &ws).unwrap();
+            let g = cpu.fill(&ys, DType::F32, 1.0).unwrap();
+            let gx = cpu.download(&cpu.conv2d_input_grad(&g, &weight, &case.spec, &xs).unwrap()).unwrap().to_f64();
+            for (i, (gx, &reached)) in gx.iter().zip(&reached).enumerate() {
+                assert_eq!(gx.is_finite(), !reached, "{cpu:?} {case:?} {i}: {gx}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `y[n, co, i, j] = Σ_taps Σ_ci x[n, ci, i·s + tap.y, j·s + tap.x] · weight[co, ci, tap]`, finished in the cache.
 //!
-//! This is the forward convolution; and with the gradient as `x` and the weight read the other way round it is the input
-//! gradient.
+//! This is the forward convolution; and with the gradient as `x` and the weight read the other way round it is the
+//! input gradient.
 
 use super::finish::{Pooled, finish_positions};
 use super::source::Source;
@@ -63,8 +63,8 @@ impl<T: Real + Stored> Target<'_, T> {
         }
     }
 
-    /// Has `compute(c, pitch)` write `channels` of a unit's positions, `width` a row, to `c`, where they are `pitch` apart
-    /// (pictures, rows, columns); and finishes them.
+    /// Has `compute(c, pitch)` write `channels` of a unit's positions, `width` a row, to `c`, where they are `pitch`
+    /// apart (pictures, rows, columns); and finishes them.
     pub(super) fn fill(
         &self,
         cpu: &CpuBackend,
@@ -156,7 +156,7 @@ fn chunks(runs: &[usize], length: usize, longest: usize) -> Vec<Chunk> {
 }
 
 /// Everything that the tasks of a gather share.
-struct Plan<'a, T: Stored> {
+pub(super) struct Plan<'a, T: Stored> {
     gather: &'a Gather<'a, T>,
     kernel: Kernel<T>,
     panels: Panels,
@@ -180,10 +180,11 @@ impl<T: Real + Stored> Gather<'_, T> {
         }
         if T::WINOGRAD
             && let Some(transforms) = winograd::transforms(self.cpu, self.windows, pictures, self.channels)
+            && winograd::gather(self, transforms, target)?
         {
-            return winograd::gather(self, transforms, target);
+            return Ok(());
         }
-        let plan = Plan::new(self)?;
+        let plan = Plan::new(self, true)?;
         let units = Units::new(pictures, grid, (positions / TASKS).clamp(64, POSITIONS), target.rows_together(1));
         // Few positions: split the channels too.
         let panels = plan.panels.count();
@@ -199,7 +200,8 @@ impl<T: Real + Stored> Gather<'_, T> {
 }
 
 impl<'a, T: Real + Stored> Plan<'a, T> {
-    fn new(gather: &'a Gather<'a, T>) -> Result<Self> {
+    /// Packs the weight, on all threads or on this one alone.
+    pub fn new(gather: &'a Gather<'a, T>, in_parallel: bool) -> Result<Self> {
         let [inputs, outputs] = gather.channels;
         let kernel = T::kernel(gather.cpu.isa());
         let panels = Panels::new(&kernel, outputs);
@@ -208,17 +210,17 @@ impl<'a, T: Real + Stored> Plan<'a, T> {
         let depth = runs.len() * length;
         let packed = gather.cpu.pool().alloc(gather.groups * depth * panels.padded())?;
         let mut plan = Self { gather, kernel, panels, chunks, depth, packed };
-        plan.pack()?;
+        plan.pack(in_parallel)?;
         Ok(plan)
     }
 
     /// Packs the weight as `[depth][column]` panels, in the order in which patches lie in a tile.
-    fn pack(&mut self) -> Result<()> {
+    fn pack(&mut self, in_parallel: bool) -> Result<()> {
         let Self { gather, panels, chunks, depth, kernel, packed } = self;
         let Gather { weight, windows, channels: [inputs, _], .. } = gather;
         let shared = Shared::new(packed);
         let count = panels.count();
-        let cost = gather.groups * *depth * panels.padded();
+        let cost = if in_parallel { gather.groups * *depth * panels.padded() } else { 0 };
         run_tasks(gather.cpu, gather.groups * count, cost, |i| {
             let (group, panel) = (i / count, i % count);
             let (columns, width) = (panels.range(panel), panels.vectors(panel) * kernel.lanes);
@@ -250,37 +252,61 @@ impl<'a, T: Real + Stored> Plan<'a, T> {
         windows.load(cpu.isa(), source, group * inputs..(group + 1) * inputs, unit, tile_pitch, &mut tile);
         let columns = self.panels.range(panels.start).start..self.panels.range(panels.end - 1).end;
         let channels = group * outputs + columns.start..group * outputs + columns.end;
-        let few = self.chunks.len() <= PRODUCTS;
-        let size = unit.pictures.len() * unit.rows.len() * width * channels.len();
-        let (mut some, mut long) = (cpu.pool().alloc::<T>(if few { 0 } else { size })?, Vec::new());
-        let dense = [unit.rows.len() * width * channels.len(), width * channels.len(), channels.len()];
-        let count = channels.len();
+        let sizes = [unit.pictures.len(), unit.rows.len(), width];
+        let mut room = self.room(sizes, channels.len())?;
         target.fill(cpu, unit, width, channels, |c, pitch| {
-            if few {
-                return self.compute(unit, group, panels, &self.chunks, &tile, tile_pitch, c, pitch);
-            }
-            long.resize(size, 0.0);
-            for chunks in self.chunks.chunks(PRODUCTS) {
-                self.compute(unit, group, panels.clone(), chunks, &tile, tile_pitch, some.as_mut_ptr(), dense);
-                accumulate(cpu.isa(), &some, &mut long);
-            }
-            for (position, sums) in long.chunks(count).enumerate() {
-                let [n, rest] = [position / (unit.rows.len() * width), position % (unit.rows.len() * width)];
-                let c = c.wrapping_add(n * pitch[0] + rest / width * pitch[1] + rest % width * pitch[2]);
-                for (i, &sum) in sums.iter().enumerate() {
-                    // SAFETY: the caller's `c` has a place for every position of the unit and every channel.
-                    unsafe { *c.add(i) = T::of(sum) };
-                }
-            }
+            self.sums(sizes, group, panels, &tile, tile_pitch, &mut room, c, pitch);
         })
     }
 
-    /// Multiplies `chunks` of the patches of `tile` with column panels `panels`, into `c`, whose positions are `pitch`
-    /// apart.
+    /// What [`Plan::sums`] needs for `count` channels at `sizes` positions.
+    pub fn room(&self, sizes: [usize; 3], count: usize) -> Result<Block<T>> {
+        let few = self.chunks.len() <= PRODUCTS;
+        self.gather.cpu.pool().alloc(if few { 0 } else { sizes.iter().product::<usize>() * count })
+    }
+
+    /// Multiplies the patches of `tile` at `sizes` positions (pictures, rows, columns) with column panels `panels`,
+    /// into `c`, whose positions are `pitch` apart.
+    #[allow(clippy::too_many_arguments)]
+    pub fn sums(
+        &self,
+        sizes: [usize; 3],
+        group: usize,
+        panels: Range<usize>,
+        tile: &[T],
+        tile_pitch: usize,
+        room: &mut [T],
+        c: *mut T,
+        pitch: [usize; 3],
+    ) {
+        if self.chunks.len() <= PRODUCTS {
+            return self.compute(sizes, group, panels, &self.chunks, tile, tile_pitch, c, pitch);
+        }
+        let isa = self.gather.cpu.isa();
+        let [_, rows, width] = sizes;
+        let count = self.panels.range(panels.end - 1).end - self.panels.range(panels.start).start;
+        let dense = [rows * width * count, width * count, count];
+        let some = &mut room[..sizes[0] * dense[0]];
+        let mut long = vec![0.0; some.len()];
+        for chunks in self.chunks.chunks(PRODUCTS) {
+            self.compute(sizes, group, panels.clone(), chunks, tile, tile_pitch, some.as_mut_ptr(), dense);
+            accumulate(isa, some, &mut long);
+        }
+        for (position, sums) in long.chunks(count).enumerate() {
+            let [n, rest] = [position / (rows * width), position % (rows * width)];
+            let c = c.wrapping_add(n * pitch[0] + rest / width * pitch[1] + rest % width * pitch[2]);
+            for (i, &sum) in sums.iter().enumerate() {
+                // SAFETY: the caller's `c` has a place for every position and every channel.
+                unsafe { *c.add(i) = T::of(sum) };
+            }
+        }
+    }
+
+    /// [`Plan::sums`] over `chunks` of the patches alone.
     #[allow(clippy::too_many_arguments)]
     fn compute(
         &self,
-        unit: &Unit,
+        sizes: [usize; 3],
         group: usize,
         panels: Range<usize>,
         chunks: &[Chunk],
@@ -291,10 +317,9 @@ impl<'a, T: Real + Stored> Plan<'a, T> {
     ) {
         let Gather { windows, channels: [inputs, _], .. } = self.gather;
         let tile_row = windows.tile_size(1)[1] * inputs;
-        let sizes = [unit.pictures.len(), unit.rows.len(), windows.grid[1]];
         let steps = [tile_pitch, windows.step[0] * tile_row, windows.step[1] * inputs];
-        // The rows of a register tile are positions of one row of a picture, or for narrow pictures the same position of
-        // several.
+        // The rows of a register tile are positions of one row of a picture, or for narrow pictures the same position
+        // of several.
         let (outer, inner) = if sizes[2] < 7 && sizes[0] > sizes[2] { ([1, 2], 0) } else { ([0, 1], 2) };
         let height = sizes[inner].div_ceil(sizes[inner].div_ceil(self.kernel.rows));
         let first_column = self.panels.range(panels.start).start;
@@ -330,8 +355,8 @@ impl<'a, T: Real + Stored> Plan<'a, T> {
                                 accumulate: chunk.start > first,
                             };
                             // SAFETY: the backend has the instruction set; the tile holds every patch of the unit's
-                            // windows, whose runs the segments are; `b` is a whole panel; the caller's `c` has a place for
-                            // every position of the unit.
+                            // windows, whose runs the segments are; `b` is a whole panel; the caller's `c` has a place
+                            // for every position of the unit.
                             unsafe { (self.kernel.run)(&tile, rows, vectors) };
                         }
                     }

@@ -9,6 +9,7 @@
 pub(crate) mod depthwise;
 pub(crate) mod finish;
 pub(crate) mod gather;
+mod margins;
 pub(crate) mod source;
 pub(crate) mod tile;
 pub(crate) mod weight;

@@ -71,7 +71,7 @@ impl<T: Real + Stored> WeightGrad<'_, T> {
         let size = self.groups * inputs * self.windows.taps.len() * outputs;
         let most = ROOM / size.max(1);
         let (mut sums, mut bias_sums) = (None, None);
-        let room = |parts: usize| {
+        let mut room = |parts: usize| {
             let sums = sums.insert(self.cpu.pool().alloc::<T>(parts * size)?);
             let bias_sums = bias_sums.insert(self.cpu.pool().alloc::<T>(parts * self.groups * outputs)?);
             Ok([Shared::new(sums), Shared::new(bias_sums)])
@@ -79,10 +79,11 @@ impl<T: Real + Stored> WeightGrad<'_, T> {
         let parts = if T::WINOGRAD
             && grid[1] <= winograd::WIDEST
             && let Some(transforms) = winograd::transforms(self.cpu, self.windows, pictures, self.channels)
+            && let Some(parts) = winograd::weight_grad(self, transforms, most, &mut room)?
         {
-            winograd::weight_grad(self, transforms, most, room)?
+            parts
         } else {
-            self.direct(most, room)?
+            self.direct(most, &mut room)?
         };
         self.add_up(sums.as_deref_mut().unwrap_or_default(), parts, out)?;
         bias.fill(T::default());

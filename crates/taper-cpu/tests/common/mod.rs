@@ -1,7 +1,7 @@
 //! What the tests of products and convolutions share.
 #![allow(dead_code)] // each test file uses its own part
 
-use taper_backend::{Backend, Buffer, DType, Element, HostData, RandomKey, SliceRange};
+use taper_backend::{Backend, Buffer, Conv2dSpec, DType, Element, HostData, RandomKey, Shape, SliceRange};
 use taper_cpu::{Convolution, CpuBackend, CpuOptions, Isa};
 
 /// One backend for each instruction set that the machine has and each of several numbers of threads; those of one
@@ -144,5 +144,54 @@ pub fn on_all(
                 first = Some((cpu, results));
             }
         }
+    }
+}
+
+/// A convolution's sizes.
+#[derive(Debug, Clone)]
+pub struct Case {
+    pub n: usize,
+    /// Input and output channels of a group.
+    pub channels: [usize; 2],
+    pub size: [usize; 2],
+    pub kernel: [usize; 2],
+    pub spec: Conv2dSpec,
+}
+
+impl Case {
+    pub fn shapes(&self) -> [Shape; 3] {
+        let x = Shape::from([self.n, self.channels[0] * self.spec.groups, self.size[0], self.size[1]]);
+        let w = Shape::from([self.channels[1] * self.spec.groups, self.channels[0], self.kernel[0], self.kernel[1]]);
+        let y = self.spec.output_shape(&x, &w).unwrap();
+        [x, w, y]
+    }
+
+    /// Calls `product` with the indices of input, weight and output of every product of the convolution.
+    pub fn each(&self, mut product: impl FnMut([usize; 3])) {
+        let [x, w, y] = self.shapes();
+        for o in 0..y.count() {
+            let [n, co] = [o / (y[1] * y[2] * y[3]), o / (y[2] * y[3]) % y[1]];
+            let [i, j] = [o / y[3] % y[2], o % y[3]];
+            for e in 0..w[1] * w[2] * w[3] {
+                let [ci, p, q] = [e / (w[2] * w[3]), e / w[3] % w[2], e % w[3]];
+                let row = (i * self.spec.stride[0] + p * self.spec.dilation[0]).wrapping_sub(self.spec.padding[0]);
+                let column = (j * self.spec.stride[1] + q * self.spec.dilation[1]).wrapping_sub(self.spec.padding[1]);
+                if row < x[2] && column < x[3] {
+                    let plane = n * x[1] + co / self.channels[1] * w[1] + ci;
+                    product([(plane * x[2] + row) * x[3] + column, co * w[1] * w[2] * w[3] + e, o]);
+                }
+            }
+        }
+    }
+
+    /// Adds `a[i] · b[j]` to the result at `k` for every product of the convolution, for `[i, j, k]` chosen from the
+    /// indices of input, weight and output.
+    pub fn twin(&self, a: &[f64], b: &[f64], count: usize, choose: fn([usize; 3]) -> [usize; 3]) -> Vec<ExactSum> {
+        let mut sums = vec![ExactSum::default(); count];
+        self.each(|indices| {
+            let [i, j, k] = choose(indices);
+            sums[k].add(a[i] * b[j]);
+        });
+        sums
     }
 }

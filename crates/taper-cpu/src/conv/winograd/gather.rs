@@ -1,5 +1,7 @@
 //! The forward convolution and the input gradient.
 
+use super::aside::{self, Aside, Place};
+use super::range::{Cover, Measure};
 use super::{GAP, POINTS, REACH, SIDE, Transforms};
 use crate::conv::gather::{Gather, Target};
 use crate::conv::tile::{Unit, Units};
@@ -7,6 +9,7 @@ use crate::gemm::{Kernel, Panels, Real, Shared, Tile, run_tasks};
 use crate::memory::Block;
 use crate::storage::Stored;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
 use taper_backend::Result;
 
 /// Tiles of a unit, about: with these the transformed kernels, which each unit reads, are not waited for.
@@ -32,23 +35,32 @@ struct Plan<'a, T: Stored> {
     plane: usize,
     /// The transformed kernels: group by group, point by point, chunk by chunk, panel by panel.
     kernels: Block<T>,
+    /// The tiles that may be taken so.
+    cover: Cover,
+    /// For the others.
+    aside: Aside<'a, T>,
 }
 
-/// Computes a gather over 3 × 3 windows.
+/// Computes a gather over 3 × 3 windows, unless (`false`) the weight's range does not allow it.
 pub(in super::super) fn gather<T: Real + Stored>(
     gather: &Gather<T>,
     transforms: Transforms<T>,
     target: &Target<T>,
-) -> Result<()> {
-    let Gather { cpu, source, windows, groups, channels: [inputs, outputs], .. } = *gather;
+) -> Result<bool> {
+    let Gather { cpu, source, weight, windows, groups, channels: [inputs, outputs], .. } = *gather;
     let [pictures, ..] = source.shape();
     let kernel = T::kernel(cpu.isa());
     let panels = Panels::new(&kernel, outputs);
     let chunk = inputs.div_ceil(inputs.div_ceil(Kernel::<T>::LONGEST));
     let plane = inputs * panels.padded() + GAP;
     let kernels = cpu.pool().alloc(groups * POINTS * plane)?;
-    let mut plan = Plan { gather, transforms, kernel, panels, chunk, plane, kernels };
-    plan.transform_kernels()?;
+    let tile_windows = aside::windows(windows);
+    let by_tile = Gather { cpu, source, weight, windows: &tile_windows, ..*gather };
+    let aside = Aside::new(&by_tile);
+    let mut plan = Plan { gather, transforms, kernel, panels, chunk, plane, kernels, cover: Cover::default(), aside };
+    let largest = plan.transform_kernels()?;
+    let Some(cover) = Cover::of_inputs(largest, inputs) else { return Ok(false) };
+    plan.cover = cover;
     let positions = pictures * windows.grid[0] * windows.grid[1];
     let area = SIDE * SIDE;
     let size = (positions / TASKS).clamp(FEW * area, TILES * area);
@@ -62,7 +74,8 @@ pub(in super::super) fn gather<T: Real + Stored>(
         let (rest, split) = (i / splits, i % splits);
         let (unit, of) = (units.get(rest / groups), rest % groups);
         plan.task(&unit, of, split * group..((split + 1) * group).min(count), target)
-    })
+    })?;
+    Ok(true)
 }
 
 impl<T: Real + Stored> Plan<'_, T> {
@@ -72,12 +85,13 @@ impl<T: Real + Stored> Plan<'_, T> {
         start * self.panels.padded() + self.panels.range(panel).start * depth
     }
 
-    /// G·w·Gᵀ for each kernel.
-    fn transform_kernels(&mut self) -> Result<()> {
+    /// G·w·Gᵀ for each kernel; returns the largest magnitude of all weights, as bits.
+    fn transform_kernels(&mut self) -> Result<u32> {
         let Gather { cpu, weight, windows, groups, channels: [inputs, _], .. } = *self.gather;
         let shared = Shared::new(&mut self.kernels);
         let plan = &*self;
         let (count, bands) = (plan.panels.count(), inputs.div_ceil(BAND));
+        let largest = AtomicU32::new(0);
         run_tasks(cpu, groups * count * bands, groups * POINTS * plan.plane, |i| {
             let (group, panel, band) = (i / bands / count, i / bands % count, i % bands);
             let columns = plan.panels.range(panel);
@@ -99,6 +113,8 @@ impl<T: Real + Stored> Plan<'_, T> {
             } else {
                 (0..channels.len()).for_each(|i| (0..columns.len()).for_each(|column| copy(i, column)));
             }
+            // SAFETY: the backend has the instruction set; these are all of `rows`.
+            largest.fetch_max(unsafe { (plan.transforms.largest)(rows.as_ptr(), 0, 1, rows.len()) }, Ordering::Relaxed);
             for (ci, rows) in channels.zip(rows.chunks(9 * width)) {
                 let start = ci / plan.chunk * plan.chunk;
                 let to = group * POINTS * plan.plane + plan.panel_start(start, panel) + (ci - start) * width;
@@ -111,7 +127,8 @@ impl<T: Real + Stored> Plan<'_, T> {
                 };
             }
             Ok(())
-        })
+        })?;
+        Ok(largest.into_inner())
     }
 
     /// Column panels `panels` of one group at the positions of one unit.
@@ -120,14 +137,15 @@ impl<T: Real + Stored> Plan<'_, T> {
         let width = windows.grid[1];
         let sizes = [unit.pictures.len(), unit.rows.len().div_ceil(SIDE), width.div_ceil(SIDE)];
         let tiles: usize = sizes.iter().product();
-        let values = self.transform_input(unit, group, sizes)?;
+        let (values, aside) = self.transform_input(unit, group, sizes)?;
         let widest = (GROUP * 2 * self.kernel.lanes).min(outputs);
+        let mut direct = if aside.is_empty() { None } else { Some(self.aside.prepare(group, aside, widest)?) };
         let mut products = cpu.pool().alloc::<T>(POINTS * (tiles * widest + GAP))?;
         for first in panels.clone().step_by(GROUP) {
             let panels = first..(first + GROUP).min(panels.end);
             let columns = self.panels.range(first).start..self.panels.range(panels.end - 1).end;
             let plane = tiles * columns.len() + GAP;
-            self.multiply(group, panels, tiles, &values, &mut products, plane);
+            self.multiply(group, panels.clone(), tiles, &values, &mut products, plane);
             let channels = group * outputs + columns.start..group * outputs + columns.end;
             target.fill(cpu, unit, width, channels, |c, pitch| {
                 for t in 0..tiles {
@@ -140,13 +158,17 @@ impl<T: Real + Stored> Plan<'_, T> {
                     // place for each of the unit's positions, to which `size` keeps.
                     unsafe { (self.transforms.output)(from, step, to, [pitch[1], pitch[2]], size, columns.len()) };
                 }
+                if let Some(direct) = &mut direct {
+                    direct.evaluate(unit, width, group, panels, c, pitch);
+                }
             })?;
         }
         Ok(())
     }
 
-    /// Bᵀ·d·B for each tile of a unit: point by point, tile by tile, a line of channels each.
-    fn transform_input(&self, unit: &Unit, group: usize, sizes: [usize; 3]) -> Result<Block<T>> {
+    /// Bᵀ·d·B for each tile of a unit: point by point, tile by tile, a line of channels each; and the tiles that are
+    /// not covered.
+    fn transform_input(&self, unit: &Unit, group: usize, sizes: [usize; 3]) -> Result<(Block<T>, Vec<Place>)> {
         let Gather { cpu, source, windows, channels: [inputs, _], .. } = self.gather;
         let [_, rows, across] = sizes;
         let (line, tiles) = (inputs + GAP, sizes.iter().product::<usize>());
@@ -155,20 +177,33 @@ impl<T: Real + Stored> Plan<'_, T> {
         let [tall, wide] = [rows * SIDE + 2, across * SIDE + 2];
         let mut picture = cpu.pool().alloc::<T>(tall * wide * inputs)?;
         let (top, left) = (unit.rows.start as isize + windows.taps[0].y, windows.taps[0].x);
+        let mut aside = Vec::new();
         for (index, n) in unit.pictures.clone().enumerate() {
             let channels = group * inputs..(group + 1) * inputs;
             let (y, x) = (top..top + tall as isize, left..left + wide as isize);
             source.load(cpu.isa(), n, channels, y, x, &mut picture);
+            let mut measure = Measure::new(&self.transforms, &picture, wide, *inputs);
             for (i, j) in (0..rows).flat_map(|i| (0..across).map(move |j| (i, j))) {
                 let from = picture[(i * wide + j) * SIDE * inputs..].as_ptr();
-                let to = values_at.at(((index * rows + i) * across + j) * line);
+                let tile = (index * rows + i) * across + j;
+                let to = values_at.at(tile * line);
+                let keys = measure.keys([unit.rows.len() - i * SIDE, windows.grid[1] - j * SIDE]);
                 let step = [REACH * tiles * line, tiles * line];
-                // SAFETY: the backend has the instruction set; `picture` holds 6 × 6 places from there on, `values` a line
-                // for each point of the tile.
-                unsafe { (self.transforms.input)(from, [wide * inputs, *inputs], to, step, [REACH; 2], *inputs) };
+                // SAFETY: the backend has the instruction set; `picture` holds 6 × 6 places from there on, `values` a
+                // line for each point of the tile.
+                let seen = unsafe { (self.transforms.input)(from, [wide * inputs, *inputs], to, step, keys, *inputs) };
+                measure.put([i, j], seen);
+            }
+            measure.complete();
+            for (i, j) in (0..rows).flat_map(|i| (0..across).map(move |j| (i, j))) {
+                let at = [unit.rows.start + i * SIDE, j * SIDE];
+                let size = [unit.rows.end - at[0], windows.grid[1] - at[1]];
+                if !self.cover.covers(measure.extent([i, j], size, self.cover)) {
+                    aside.push(Place { picture: n, at });
+                }
             }
         }
-        Ok(values)
+        Ok((values, aside))
     }
 
     /// For each point the product of the tiles' values with column panels `panels` of the kernels.
@@ -213,8 +248,8 @@ impl<T: Real + Stored> Plan<'_, T> {
                             columns: columns.len(),
                             accumulate: start > 0,
                         };
-                        // SAFETY: the backend has the instruction set; `a` and `b` were sliced to the panels' sizes, and
-                        // the tile of `c` is inside.
+                        // SAFETY: the backend has the instruction set; `a` and `b` were sliced to the panels' sizes,
+                        // and the tile of `c` is inside.
                         unsafe { (self.kernel.run)(&tile, rows, vectors) };
                     }
                 }

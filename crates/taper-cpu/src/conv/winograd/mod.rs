@@ -9,8 +9,11 @@
 //! A task transforms the tiles of some rows or some pictures, multiplies, and transforms the products back while they are in
 //! the cache. What it rounds away is 3 to 5 times what direct evaluation does (`examples/winograd.rs` prints it);
 //! [`Convolution::Direct`] turns it off. f64 is always evaluated directly: it checks the rest.
+//! So are tiles whose elements are out of the range that the error bound covers (`range.rs`).
 
+mod aside;
 mod gather;
+mod range;
 mod transform;
 mod vector;
 mod weight;

@@ -1,12 +1,13 @@
 //! The five maps of F(4×4, 3×3) and of F(3×3, 4×4), which share their points.
 //!
-//! With the points 0, ±a, ±b, ∞ (a = 2/3, b = 3/2, so that a²·b² = 1) the rows of Aᵀ and Gᵀ are the powers of the points,
-//! G's divided by N'(p) for N(x) = x·(x² − a²)·(x² − b²), and row p of Bᵀ holds the coefficients of N(x) / (x − p). These
-//! points are near 1 and near each other's inverse: of the sets tried they round least (see Barabasz et al., "Error
-//! Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural Networks", 2020).
+//! With the points 0, ±a, ±b, ∞ (a = 2/3, b = 3/2, so that a²·b² = 1) the rows of Aᵀ and Gᵀ are the powers of the
+//! points, G's divided by N'(p) for N(x) = x·(x² − a²)·(x² − b²), and row p of Bᵀ holds the coefficients of N(x) / (x −
+//! p). These points are near 1 and near each other's inverse: of the sets tried they round least (see Barabasz et al.,
+//! "Error Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural Networks", 2020).
 //!
 //! Each is a map of lines; a picture's tile is mapped along its columns and then along its rows.
 
+use super::SIDE;
 use super::vector::{Plain, Vector};
 #[cfg(target_arch = "x86_64")]
 use super::vector::{Wide, Wider};
@@ -144,19 +145,44 @@ type Transform<T> = unsafe fn(
     channels: usize,
 );
 
+/// As [`Transform`], all of the result; and says how large the elements are that it reads: `keys` are four places from
+/// `from` on.
+///
+/// # Safety
+/// As there; the key places may be read.
+type Measured<T> = unsafe fn(
+    from: *const T,
+    from_step: [usize; 2],
+    to: *mut T,
+    to_step: [usize; 2],
+    keys: [usize; 4],
+    channels: usize,
+) -> Seen;
+
+/// How large elements are; magnitudes as bits, which order as numbers do, a NaN above infinity.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Seen {
+    /// The largest of the first 4 × 4 places.
+    pub largest: u32,
+    /// One that each key place has in some channel; near the largest such.
+    pub common: u32,
+}
+
 /// The five maps for one instruction set.
 #[derive(Clone, Copy)]
 pub(crate) struct Transforms<T> {
     /// 6 × 6 of a picture to 6 × 6 values.
-    pub input: Transform<T>,
+    pub input: Measured<T>,
     /// 4 × 4 of an output's gradient to 6 × 6 values.
-    pub gradient: Transform<T>,
+    pub gradient: Measured<T>,
     /// A kernel of 3 × 3 to 6 × 6 values.
     pub weight: Transform<T>,
     /// 6 × 6 products to 4 × 4 of the output.
     pub output: Transform<T>,
     /// 6 × 6 products to a kernel's gradient, 3 × 3.
     pub weight_gradient: Transform<T>,
+    /// The largest magnitude, as bits, of `rows` rows of `count` elements, `step` apart.
+    pub largest: unsafe fn(from: *const T, step: usize, rows: usize, count: usize) -> u32,
 }
 
 impl Transforms<f32> {
@@ -187,20 +213,95 @@ unsafe fn map<V: Vector, L: Lines<I, O>, const I: usize, const O: usize>(
         for start in (0..whole).step_by(V::LANES) {
             let (from, to) = (from.wrapping_add(start), to.wrapping_add(start));
             // A number that the compiler sees, so that whole vectors need no masks.
-            map_some::<V, L, I, O>(from, from_step, to, to_step, size, V::LANES);
+            let lines = map_rows::<V, L, I, O>(from, from_step, V::LANES, None);
+            map_columns::<V, L, I, O>(&lines, to, to_step, size, V::LANES);
         }
         if whole < channels {
-            let (from, to) = (from.wrapping_add(whole), to.wrapping_add(whole));
-            map_some::<V, L, I, O>(from, from_step, to, to_step, size, channels - whole);
+            let (from, to, count) = (from.wrapping_add(whole), to.wrapping_add(whole), channels - whole);
+            let lines = map_rows::<V, L, I, O>(from, from_step, count, None);
+            map_columns::<V, L, I, O>(&lines, to, to_step, size, count);
         }
     }
 }
 
-/// [`map`] for `count` channels, at most a vector.
+/// See [`Measured`].
 #[inline(always)]
-unsafe fn map_some<V: Vector, L: Lines<I, O>, const I: usize, const O: usize>(
+unsafe fn map_measured<V: Vector, L: Lines<I, O>, const I: usize, const O: usize>(
     from: *const f32,
     from_step: [usize; 2],
+    to: *mut f32,
+    to_step: [usize; 2],
+    keys: [usize; 4],
+    channels: usize,
+) -> Seen {
+    let whole = channels / V::LANES * V::LANES;
+    // SAFETY: as above.
+    unsafe {
+        let mut most = V::splat(0.0);
+        let mut places = [V::splat(0.0); 4];
+        for start in (0..whole).step_by(V::LANES) {
+            let (from, to) = (from.wrapping_add(start), to.wrapping_add(start));
+            let lines = map_rows::<V, L, I, O>(from, from_step, V::LANES, Some(&mut most));
+            for (place, key) in places.iter_mut().zip(keys) {
+                *place = place.or_larger(V::load(from.wrapping_add(key), V::LANES));
+            }
+            map_columns::<V, L, I, O>(&lines, to, to_step, [O; 2], V::LANES);
+        }
+        if whole < channels {
+            let (from, to, count) = (from.wrapping_add(whole), to.wrapping_add(whole), channels - whole);
+            let lines = map_rows::<V, L, I, O>(from, from_step, count, Some(&mut most));
+            for (place, key) in places.iter_mut().zip(keys) {
+                *place = place.or_larger(V::load(from.wrapping_add(key), count));
+            }
+            map_columns::<V, L, I, O>(&lines, to, to_step, [O; 2], count);
+        }
+        // In each lane the smallest of the places' largest.
+        let [p, q, r, s] = places;
+        let common = p.or_smaller(q).or_smaller(r.or_smaller(s));
+        Seen { largest: most.largest(), common: common.largest() }
+    }
+}
+
+/// Maps `I` rows of `I` places of `count` channels, at most a vector, along the rows; `most` becomes the largest
+/// magnitude in each lane of the first 4 × 4 places and what it was.
+#[inline(always)]
+unsafe fn map_rows<V: Vector, L: Lines<I, O>, const I: usize, const O: usize>(
+    from: *const f32,
+    from_step: [usize; 2],
+    count: usize,
+    mut most: Option<&mut V>,
+) -> [[V; O]; I] {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let mut lines = [[V::splat(0.0); O]; I];
+        let (first, others) = lines.split_at_mut(SIDE.min(I));
+        for (i, line) in first.iter_mut().enumerate() {
+            let mut row = [V::splat(0.0); I];
+            for (j, x) in row.iter_mut().enumerate() {
+                *x = V::load(from.wrapping_add(i * from_step[0] + j * from_step[1]), count);
+            }
+            if let Some(most) = &mut most {
+                for x in &row[..SIDE.min(I)] {
+                    **most = most.or_larger(*x);
+                }
+            }
+            *line = L::line(row);
+        }
+        for (i, line) in (SIDE..).zip(others) {
+            let mut row = [V::splat(0.0); I];
+            for (j, x) in row.iter_mut().enumerate() {
+                *x = V::load(from.wrapping_add(i * from_step[0] + j * from_step[1]), count);
+            }
+            *line = L::line(row);
+        }
+        lines
+    }
+}
+
+/// Maps `lines` along the columns, and stores the first `size` rows and columns of the result.
+#[inline(always)]
+unsafe fn map_columns<V: Vector, L: Lines<I, O>, const I: usize, const O: usize>(
+    lines: &[[V; O]; I],
     to: *mut f32,
     to_step: [usize; 2],
     size: [usize; 2],
@@ -208,17 +309,9 @@ unsafe fn map_some<V: Vector, L: Lines<I, O>, const I: usize, const O: usize>(
 ) {
     // SAFETY: as the caller vouches.
     unsafe {
-        let mut lines = [[V::splat(0.0); O]; I];
-        for (i, line) in lines.iter_mut().enumerate() {
-            let mut row = [V::splat(0.0); I];
-            for (j, x) in row.iter_mut().enumerate() {
-                *x = V::load(from.wrapping_add(i * from_step[0] + j * from_step[1]), count);
-            }
-            *line = L::line(row);
-        }
         for j in 0..O {
             let mut column = [V::splat(0.0); I];
-            for (x, line) in column.iter_mut().zip(&lines) {
+            for (x, line) in column.iter_mut().zip(lines) {
                 *x = line[j];
             }
             for (i, x) in L::line(column).into_iter().enumerate() {
@@ -230,22 +323,48 @@ unsafe fn map_some<V: Vector, L: Lines<I, O>, const I: usize, const O: usize>(
     }
 }
 
+/// See [`Transforms::largest`].
+#[inline(always)]
+unsafe fn largest_of<V: Vector>(from: *const f32, step: usize, rows: usize, count: usize) -> u32 {
+    let whole = count / V::LANES * V::LANES;
+    // SAFETY: the caller vouches for the instruction set and the elements.
+    unsafe {
+        let mut most = V::splat(0.0);
+        for row in 0..rows {
+            let from = from.wrapping_add(row * step);
+            for start in (0..whole).step_by(V::LANES) {
+                most = most.or_larger(V::load(from.wrapping_add(start), V::LANES));
+            }
+            if whole < count {
+                most = most.or_larger(V::load(from.wrapping_add(whole), count - whole));
+            }
+        }
+        most.largest()
+    }
+}
+
 macro_rules! transforms {
     ($module:ident, $vector:ty $(, $features:literal)?) => {
         mod $module {
             use super::*;
 
             pub(super) const TRANSFORMS: Transforms<f32> =
-                Transforms { input, gradient, weight, output, weight_gradient };
+                Transforms { input, gradient, weight, output, weight_gradient, largest };
 
-            transforms!(@ input, Input, $vector $(, $features)?);
-            transforms!(@ gradient, Gradient, $vector $(, $features)?);
-            transforms!(@ weight, Weight, $vector $(, $features)?);
-            transforms!(@ output, Output, $vector $(, $features)?);
-            transforms!(@ weight_gradient, WeightGradient, $vector $(, $features)?);
+            transforms!(@ measured input, Input, $vector $(, $features)?);
+            transforms!(@ measured gradient, Gradient, $vector $(, $features)?);
+            transforms!(@ plain weight, Weight, $vector $(, $features)?);
+            transforms!(@ plain output, Output, $vector $(, $features)?);
+            transforms!(@ plain weight_gradient, WeightGradient, $vector $(, $features)?);
+
+            $(#[target_feature(enable = $features)])?
+            unsafe fn largest(from: *const f32, step: usize, rows: usize, count: usize) -> u32 {
+                // SAFETY: the caller vouches for the instruction set and the elements.
+                unsafe { largest_of::<$vector>(from, step, rows, count) }
+            }
         }
     };
-    (@ $name:ident, $lines:ty, $vector:ty $(, $features:literal)?) => {
+    (@ plain $name:ident, $lines:ty, $vector:ty $(, $features:literal)?) => {
         $(#[target_feature(enable = $features)])?
         unsafe fn $name(
             from: *const f32,
@@ -257,6 +376,20 @@ macro_rules! transforms {
         ) {
             // SAFETY: the caller vouches for the instruction set and the elements.
             unsafe { map::<$vector, $lines, _, _>(from, from_step, to, to_step, size, channels) }
+        }
+    };
+    (@ measured $name:ident, $lines:ty, $vector:ty $(, $features:literal)?) => {
+        $(#[target_feature(enable = $features)])?
+        unsafe fn $name(
+            from: *const f32,
+            from_step: [usize; 2],
+            to: *mut f32,
+            to_step: [usize; 2],
+            keys: [usize; 4],
+            channels: usize,
+        ) -> Seen {
+            // SAFETY: the caller vouches for the instruction set and the elements.
+            unsafe { map_measured::<$vector, $lines, _, _>(from, from_step, to, to_step, keys, channels) }
         }
     };
 }

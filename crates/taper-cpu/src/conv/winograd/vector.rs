@@ -29,6 +29,13 @@ pub(super) trait Vector: Copy {
     unsafe fn times(self, x: f32) -> Self;
     /// `self · x + y`, rounded once where the machine can.
     unsafe fn times_plus(self, x: f32, y: Self) -> Self;
+    /// The larger of `self`, which holds magnitudes, and |x|. Compared as integers, which order magnitudes as numbers
+    /// do and hold a NaN to be larger than infinity.
+    unsafe fn or_larger(self, x: Self) -> Self;
+    /// The largest lane of `self`, which holds magnitudes, as its bits.
+    unsafe fn largest(self) -> u32;
+    /// In each lane the smaller of two magnitudes.
+    unsafe fn or_smaller(self, y: Self) -> Self;
 }
 
 /// For machines whose instructions are not known: the compiler makes of it what the target has.
@@ -95,6 +102,25 @@ impl Vector for Plain {
     #[inline(always)]
     unsafe fn times_plus(self, x: f32, y: Self) -> Self {
         self.with(y, |z, y| z * x + y)
+    }
+
+    #[inline(always)]
+    unsafe fn or_larger(self, x: Self) -> Self {
+        self.with(x, |most, x| f32::from_bits(most.to_bits().max(x.to_bits() & i32::MAX as u32)))
+    }
+
+    #[inline(always)]
+    unsafe fn largest(self) -> u32 {
+        let mut most = 0;
+        for x in self.0 {
+            most = most.max(x.to_bits());
+        }
+        most
+    }
+
+    #[inline(always)]
+    unsafe fn or_smaller(self, y: Self) -> Self {
+        self.with(y, |x, y| f32::from_bits(x.to_bits().min(y.to_bits())))
     }
 }
 
@@ -177,6 +203,35 @@ mod x86 {
         }
 
         arithmetic!(_mm256_set1_ps, _mm256_add_ps, _mm256_sub_ps, _mm256_mul_ps, _mm256_fmadd_ps);
+
+        #[inline(always)]
+        unsafe fn or_larger(self, x: Self) -> Self {
+            // SAFETY: as above.
+            unsafe {
+                let x = _mm256_and_si256(_mm256_castps_si256(x.0), _mm256_set1_epi32(i32::MAX));
+                Self(_mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(self.0), x)))
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn largest(self) -> u32 {
+            // SAFETY: as above.
+            unsafe {
+                let x = _mm256_castps_si256(self.0);
+                let x = _mm_max_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256::<1>(x));
+                let x = _mm_max_epi32(x, _mm_shuffle_epi32::<0b01_00_11_10>(x));
+                _mm_cvtsi128_si32(_mm_max_epi32(x, _mm_shuffle_epi32::<0b10_11_00_01>(x))) as u32
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn or_smaller(self, y: Self) -> Self {
+            // SAFETY: as above.
+            unsafe {
+                let (x, y) = (_mm256_castps_si256(self.0), _mm256_castps_si256(y.0));
+                Self(_mm256_castsi256_ps(_mm256_min_epi32(x, y)))
+            }
+        }
     }
 
     impl Vector for Wider {
@@ -195,5 +250,29 @@ mod x86 {
         }
 
         arithmetic!(_mm512_set1_ps, _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps, _mm512_fmadd_ps);
+
+        #[inline(always)]
+        unsafe fn or_larger(self, x: Self) -> Self {
+            // SAFETY: as above.
+            unsafe {
+                let x = _mm512_castps_si512(_mm512_abs_ps(x.0));
+                Self(_mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(self.0), x)))
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn largest(self) -> u32 {
+            // SAFETY: as above.
+            unsafe { _mm512_reduce_max_epi32(_mm512_castps_si512(self.0)) as u32 }
+        }
+
+        #[inline(always)]
+        unsafe fn or_smaller(self, y: Self) -> Self {
+            // SAFETY: as above.
+            unsafe {
+                let (x, y) = (_mm512_castps_si512(self.0), _mm512_castps_si512(y.0));
+                Self(_mm512_castsi512_ps(_mm512_min_epi32(x, y)))
+            }
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The weight gradient.
 
+use super::range::{Cover, Extent, Measure, Verdict, verdict};
 use super::{GAP, POINTS, REACH, SIDE, Transforms};
 use crate::conv::source::Source;
 use crate::conv::tile::{Unit, Units};
@@ -8,6 +9,7 @@ use crate::gemm::{Kernel, Panels, Real, Shared, Tile, run_tasks};
 use crate::long_sum::{PRODUCTS, accumulate, add_rows, round};
 use crate::storage::Stored;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use taper_backend::Result;
 
 /// Tiles of a unit, about: as many lines of a column panel stay in the first cache.
@@ -33,23 +35,56 @@ struct Plan<'a, T> {
     sums: Shared<T>,
     /// Sums of `g` of each part: `[group, channel]`.
     bias: Shared<T>,
+    /// Tiles of all pictures.
+    tiles: usize,
+    /// Whether there is a tile with which the sum is not to be taken so.
+    beyond: AtomicBool,
+}
+
+/// A task: input channels `rows` × column panels `panels` of one group, over the units of one part.
+#[derive(Clone)]
+struct Task {
+    part: usize,
+    group: usize,
+    rows: Range<usize>,
+    panels: Range<usize>,
+    /// The panels' output channels.
+    columns: Range<usize>,
+}
+
+/// A tile whose products are added directly: its picture, its first position, and how many positions it has.
+struct Place {
+    picture: usize,
+    at: [usize; 2],
+    size: [usize; 2],
 }
 
 /// The values of a unit's tiles at the points: point by point, tile by tile, a line of channels each.
 struct Values<'a, T> {
-    data: &'a [T],
+    data: &'a mut [T],
     line: usize,
     tiles: usize,
+    /// How large each tile's elements are.
+    extents: Vec<Extent>,
 }
 
-/// Cuts the sum over positions into at most `most` parts, sums each on its own into the memory that `room(parts)` makes, and
-/// returns their number.
+impl<T: Real> Values<'_, T> {
+    /// Has `tile` add nothing.
+    fn leave_out(&mut self, tile: usize, channels: usize) {
+        for point in 0..POINTS {
+            self.data[(point * self.tiles + tile) * self.line..][..channels].fill(T::default());
+        }
+    }
+}
+
+/// Cuts the sum over positions into at most `most` parts, sums each on its own into the memory that `room(parts)`
+/// makes, and returns their number; none if the operands' range does not allow it.
 pub(in super::super) fn weight_grad<T: Real + Stored>(
     grad: &WeightGrad<T>,
     transforms: Transforms<T>,
     most: usize,
     room: impl FnOnce(usize) -> Result<[Shared<T>; 2]>,
-) -> Result<usize> {
+) -> Result<Option<usize>> {
     let WeightGrad { cpu, windows, groups, channels: [inputs, outputs], .. } = *grad;
     let [pictures, ..] = grad.x.shape();
     let positions = pictures * windows.grid[0] * windows.grid[1];
@@ -59,7 +94,9 @@ pub(in super::super) fn weight_grad<T: Real + Stored>(
     let [sums, bias] = room(parts)?;
     let kernel = T::kernel(cpu.isa());
     let panels = Panels::new(&kernel, outputs);
-    let plan = Plan { grad, transforms, kernel, panels, units, parts, sums, bias };
+    let tiles = pictures * windows.grid[0].div_ceil(SIDE) * windows.grid[1].div_ceil(SIDE);
+    let beyond = AtomicBool::new(false);
+    let plan = Plan { grad, transforms, kernel, panels, units, parts, sums, bias, tiles, beyond };
     let (row_splits, column_splits) = (inputs.div_ceil(ROWS), plan.panels.count().div_ceil(GROUP));
     let height = inputs.div_ceil(row_splits);
     let cost = positions.saturating_mul(inputs).saturating_mul(groups * outputs);
@@ -67,16 +104,16 @@ pub(in super::super) fn weight_grad<T: Real + Stored>(
         let (rest, row, column) = (i / column_splits / row_splits, i / column_splits % row_splits, i % column_splits);
         let rows = row * height..((row + 1) * height).min(inputs);
         let panels = column * GROUP..((column + 1) * GROUP).min(plan.panels.count());
-        plan.task(rest / groups, rest % groups, rows, panels)
+        let columns = plan.panels.range(panels.start).start..plan.panels.range(panels.end - 1).end;
+        plan.task(&Task { part: rest / groups, group: rest % groups, rows, panels, columns })
     })?;
-    Ok(parts)
+    Ok((!plan.beyond.into_inner()).then_some(parts))
 }
 
 impl<T: Real + Stored> Plan<'_, T> {
-    /// Sums input channels `rows` × column panels `panels` of one group over the units of one part.
-    fn task(&self, part: usize, group: usize, rows: Range<usize>, panels: Range<usize>) -> Result<()> {
+    fn task(&self, task: &Task) -> Result<()> {
         let WeightGrad { cpu, windows, channels: [inputs, outputs], groups, .. } = *self.grad;
-        let columns = self.panels.range(panels.start).start..self.panels.range(panels.end - 1).end;
+        let Task { part, group, rows, panels, columns } = task.clone();
         let [pictures, tall] = self.units.largest();
         let most = pictures * tall.div_ceil(SIDE) * windows.grid[1].div_ceil(SIDE);
         let (line, g_line) = (rows.len() + GAP, columns.len().next_multiple_of(self.kernel.lanes) + GAP);
@@ -91,7 +128,11 @@ impl<T: Real + Stored> Plan<'_, T> {
         let mut bias = (rows.start == 0).then(|| vec![0.0; columns.len()]);
         // All products but the last few, where there are many.
         let mut long = Vec::new();
+        let mut aside = Vec::new();
         for index in units.clone() {
+            if self.beyond.load(Ordering::Relaxed) {
+                return Ok(());
+            }
             let few = (index - units.start) % PRODUCTS;
             if few == 0 && index > units.start {
                 long.resize(products.len(), 0.0);
@@ -101,9 +142,10 @@ impl<T: Real + Stored> Plan<'_, T> {
             let unit = self.units.get(index);
             let x_channels = group * inputs + rows.start..group * inputs + rows.end;
             let g_channels = group * outputs + columns.start..group * outputs + columns.end;
-            let x = self.transform(&self.grad.x, &unit, x_channels, line, &mut values, None)?;
-            let g =
+            let mut x = self.transform(&self.grad.x, &unit, x_channels, line, &mut values, None)?;
+            let mut g =
                 self.transform(&self.grad.g, &unit, g_channels, g_line, &mut g_values, Some(bias.as_deref_mut()))?;
+            self.judge(task, &unit, &mut x, &mut g, &mut aside);
             self.multiply(&panels, &x, &g, rows.len(), &products, plane, few > 0);
         }
         if let Some(bias) = bias {
@@ -134,11 +176,93 @@ impl<T: Real + Stored> Plan<'_, T> {
                 )
             };
         }
+        self.add_directly(task, &aside)
+    }
+
+    /// Leaves out the tiles of a unit that are not covered, and puts them down in `aside`.
+    fn judge(&self, task: &Task, unit: &Unit, x: &mut Values<T>, g: &mut Values<T>, aside: &mut Vec<Place>) {
+        let width = self.grad.windows.grid[1];
+        let across = width.div_ceil(SIDE);
+        let rows = unit.rows.len().div_ceil(SIDE);
+        for tile in 0..x.tiles {
+            match verdict(x.extents[tile], g.extents[tile], self.tiles) {
+                Verdict::Beyond => self.beyond.store(true, Ordering::Relaxed),
+                Verdict::Taken => {}
+                Verdict::Aside => {
+                    x.leave_out(tile, task.rows.len());
+                    g.leave_out(tile, task.columns.len());
+                    let at = [unit.rows.start + tile / across % rows * SIDE, tile % across * SIDE];
+                    let size = [(unit.rows.end - at[0]).min(SIDE), (width - at[1]).min(SIDE)];
+                    aside.push(Place { picture: unit.pictures.start + tile / across / rows, at, size });
+                }
+            }
+        }
+        // So many that their sum would be long, and slow.
+        if aside.len() > PRODUCTS {
+            self.beyond.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Adds the products of the tiles at `places` to the sums, one after another, as direct evaluation does.
+    fn add_directly(&self, task: &Task, places: &[Place]) -> Result<()> {
+        if places.is_empty() {
+            return Ok(());
+        }
+        let WeightGrad { cpu, windows, channels: [inputs, outputs], groups, .. } = *self.grad;
+        let Task { part, group, rows, panels, columns } = task.clone();
+        let count = rows.len();
+        let mut x = cpu.pool().alloc::<T>(REACH * REACH * count)?;
+        // What a panel's last vector reads beyond the last column is stored nowhere.
+        let mut g = cpu.pool().alloc_zeroed::<T>(SIDE * SIDE * columns.len() + 2 * self.kernel.lanes)?;
+        let segments: [usize; SIDE] = std::array::from_fn(|i| i * REACH * count);
+        let height = count.div_ceil(count.div_ceil(self.kernel.rows));
+        for Place { picture, at, size } in places {
+            let [y, x_at] = at.map(|at| at as isize);
+            let (top, left, reach) = (y + windows.taps[0].y, x_at + windows.taps[0].x, REACH as isize);
+            let channels = group * inputs + rows.start..group * inputs + rows.end;
+            self.grad.x.load(cpu.isa(), *picture, channels, top..top + reach, left..left + reach, &mut x);
+            let channels = group * outputs + columns.start..group * outputs + columns.end;
+            let [bottom, right] = [y + size[0] as isize, x_at + size[1] as isize];
+            let room = &mut g[..size[0] * size[1] * columns.len()];
+            self.grad.g.load(cpu.isa(), *picture, channels, y..bottom, x_at..right, room);
+            for tap in 0..9 {
+                let from = (tap / 3 * REACH + tap % 3) * count;
+                let to = (((part * groups + group) * 9 + tap) * inputs + rows.start) * outputs;
+                for panel in panels.clone() {
+                    let (own, vectors) = (self.panels.range(panel), self.panels.vectors(panel));
+                    let b = &g[own.start - columns.start..];
+                    debug_assert!((size[0] * size[1] - 1) * columns.len() + vectors * self.kernel.lanes <= b.len());
+                    for start in (0..count).step_by(height) {
+                        let high = height.min(count - start);
+                        let a = &x[from + start..];
+                        let c = to + start * outputs + own.start;
+                        let _ = self.sums.at(c + (high - 1) * outputs + own.len()); // checks that it is inside
+                        let tile = Tile {
+                            a: a.as_ptr(),
+                            a_row: 1,
+                            a_step: count,
+                            segments: &segments[..size[0]],
+                            length: size[1],
+                            b: b.as_ptr(),
+                            b_step: columns.len(),
+                            c: self.sums.at(c),
+                            c_row: outputs,
+                            columns: own.len(),
+                            accumulate: true,
+                        };
+                        // SAFETY: the backend has the instruction set; `x` holds all places that the tile's windows
+                        // read, `g` a line for each of its positions and a vector's room behind the last; the sums of
+                        // this part, group, rows and panels are this task's.
+                        unsafe { (self.kernel.run)(&tile, high, vectors) };
+                    }
+                }
+            }
+        }
         Ok(())
     }
 
-    /// The values at the points of the tiles of a unit: of `x`, or with `Some(sums)` those of the output's gradient, which is
-    /// added up to `sums` if there are any.
+    /// The values at the points of the tiles of a unit: of `x`, or with `Some(sums)` those of the output's gradient,
+    /// which is added up to `sums` if there are any.
     fn transform<'v>(
         &self,
         source: &Source<T>,
@@ -159,12 +283,16 @@ impl<T: Real + Stored> Plan<'_, T> {
         let top = unit.rows.start as isize + top;
         let count = channels.len();
         let mut picture = cpu.pool().alloc::<T>(tall * wide * count)?;
+        let mut extents = Vec::with_capacity(tiles);
+        let size = |i: usize, j: usize| [unit.rows.len() - i * SIDE, windows.grid[1] - j * SIDE];
+        let is_gradient = gradient.is_some();
         let mut sums = gradient.flatten();
         let values_at = Shared::new(&mut *values);
         let step = [REACH * tiles * line, tiles * line];
         for (index, n) in unit.pictures.clone().enumerate() {
             let (y, x) = (top..top + tall as isize, left..left + wide as isize);
             source.load(cpu.isa(), n, channels.clone(), y, x, &mut picture);
+            let mut measure = Measure::new(&self.transforms, &picture, wide, count);
             if let Some(sums) = &mut sums {
                 add_rows(cpu.isa(), &picture, count, sums);
             }
@@ -172,11 +300,22 @@ impl<T: Real + Stored> Plan<'_, T> {
                 let from = picture[(i * wide + j) * SIDE * count..].as_ptr();
                 let to = ((index * rows + i) * across + j) * line;
                 let _ = values_at.at(to + (POINTS - 1) * step[1] + count); // checks that it is inside
+                let keys = if is_gradient { [0; 4] } else { measure.keys(size(i, j)) };
                 // SAFETY: the backend has the instruction set; `picture` holds the places of the tile.
-                unsafe { map(from, [wide * count, count], values_at.at(to), step, [REACH; 2], count) };
+                let seen = unsafe { map(from, [wide * count, count], values_at.at(to), step, keys, count) };
+                if is_gradient {
+                    extents.push(Extent { largest: seen.largest, even: true });
+                } else {
+                    measure.put([i, j], seen);
+                }
+            }
+            if !is_gradient {
+                measure.complete();
+                let tiles = (0..rows).flat_map(|i| (0..across).map(move |j| [i, j]));
+                extents.extend(tiles.map(|[i, j]| measure.extent([i, j], size(i, j), Cover::moderate())));
             }
         }
-        Ok(Values { data: values, line, tiles })
+        Ok(Values { data: values, line, tiles, extents })
     }
 
     /// For each point adds up `x`'s values times `g`'s over the tiles.
@@ -218,8 +357,8 @@ impl<T: Real + Stored> Plan<'_, T> {
                         columns: columns.len(),
                         accumulate,
                     };
-                    // SAFETY: the backend has the instruction set; `a` and `b` were sliced to what is read, and the tile of
-                    // `c` is inside.
+                    // SAFETY: the backend has the instruction set; `a` and `b` were sliced to what is read, and the
+                    // tile of `c` is inside.
                     unsafe { (self.kernel.run)(&tile, rows, vectors) };
                 }
             }

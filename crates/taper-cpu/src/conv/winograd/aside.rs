@@ -1,0 +1,85 @@
+//! Tiles that Winograd's bound does not cover, evaluated as the definition has it.
+
+use super::{REACH, SIDE};
+use crate::conv::gather::{Gather, Plan};
+use crate::conv::tile::{Unit, Windows};
+use crate::gemm::Real;
+use crate::memory::Block;
+use crate::storage::Stored;
+use std::ops::Range;
+use std::sync::OnceLock;
+use taper_backend::Result;
+
+/// The windows of one tile.
+pub(super) fn windows(of: &Windows) -> Windows {
+    Windows { grid: [SIDE; 2], ..of.clone() }
+}
+
+/// One tile: its picture, and its first position.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub picture: usize,
+    pub at: [usize; 2],
+}
+
+/// Direct evaluation, tile by tile: the bits are those that direct evaluation of all tiles gives.
+pub(super) struct Aside<'a, T: Stored> {
+    gather: &'a Gather<'a, T>,
+    plan: OnceLock<Result<Plan<'a, T>>>,
+}
+
+impl<'a, T: Real + Stored> Aside<'a, T> {
+    /// For a gather over [`windows`].
+    pub fn new(gather: &'a Gather<'a, T>) -> Self {
+        Self { gather, plan: OnceLock::new() }
+    }
+
+    /// Loads what the windows of `places` read, one tile after another; results are of at most `widest` channels at a
+    /// time.
+    pub fn prepare(&self, group: usize, places: Vec<Place>, widest: usize) -> Result<Tiles<'_, T>> {
+        let Gather { cpu, source, windows, channels: [inputs, _], .. } = self.gather;
+        // Packed when it is first asked for, on this thread: while it waited for others it might take up a task that
+        // waits for this very plan.
+        let plan = self.plan.get_or_init(|| Plan::new(self.gather, false)).as_ref().map_err(Clone::clone)?;
+        let size = REACH * REACH * inputs;
+        let mut patches = cpu.pool().alloc::<T>(places.len() * size)?;
+        for (place, patch) in places.iter().zip(patches.chunks_mut(size)) {
+            let [y, x] = [place.at[0] as isize + windows.taps[0].y, place.at[1] as isize + windows.taps[0].x];
+            let (y, x) = (y..y + REACH as isize, x..x + REACH as isize);
+            source.load(cpu.isa(), place.picture, group * inputs..(group + 1) * inputs, y, x, patch);
+        }
+        let room = plan.room([1, SIDE, SIDE], widest)?;
+        Ok(Tiles { plan, places, patches, size, room })
+    }
+}
+
+/// Some tiles, loaded.
+pub(super) struct Tiles<'a, T: Stored> {
+    plan: &'a Plan<'a, T>,
+    places: Vec<Place>,
+    patches: Block<T>,
+    /// Elements of a patch.
+    size: usize,
+    room: Block<T>,
+}
+
+impl<T: Real + Stored> Tiles<'_, T> {
+    /// Writes column panels `panels` of the tiles' positions, which are `unit`'s in rows of `width`, to `c`, where
+    /// positions are `pitch` apart.
+    pub fn evaluate(
+        &mut self,
+        unit: &Unit,
+        width: usize,
+        group: usize,
+        panels: Range<usize>,
+        c: *mut T,
+        pitch: [usize; 3],
+    ) {
+        for (&Place { picture, at: [y, x] }, patch) in self.places.iter().zip(self.patches.chunks(self.size)) {
+            let [n, i] = [picture - unit.pictures.start, y - unit.rows.start];
+            let to = c.wrapping_add(n * pitch[0] + i * pitch[1] + x * pitch[2]);
+            let sizes = [1, (unit.rows.len() - i).min(SIDE), (width - x).min(SIDE)];
+            self.plan.sums(sizes, group, panels.clone(), patch, self.size, &mut self.room, to, pitch);
+        }
+    }
+}
