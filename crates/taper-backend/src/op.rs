@@ -11,6 +11,10 @@ pub enum UnaryOp {
     Sign,
     /// eˣ
     Exp,
+    /// eˣ − 1, exact near 0
+    Expm1,
+    /// e^(−x²), to full relative precision where it is tiny
+    ExpNegSquare,
     /// ln x
     Log,
     /// ln(1 + x), exact near 0
@@ -29,6 +33,10 @@ pub enum UnaryOp {
     Sigmoid,
     /// The error function, to the dtype's precision
     Erf,
+    /// Φ(x), the normal distribution function, to full relative precision in the lower tail too
+    NormalCdf,
+    /// φ(x) = Φ′(x) = e^(−x²/2) / √(2π), likewise
+    NormalPdf,
     /// The largest integer not above x
     Floor,
 }
@@ -81,6 +89,8 @@ pub enum ReduceOp {
 }
 
 /// The activation functions, as layers name them and as fused kernels apply them.
+///
+/// Where x is NaN, so are value and derivative. Where x is infinite, both are the limits.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Activation {
     /// y = x

@@ -2,7 +2,7 @@
 //! or a sign.
 
 use crate::data::{CandleResult, beside, is_half, widened};
-use crate::kernels::arithmetic;
+use crate::kernels::{activation, arithmetic};
 use crate::views::broadcast;
 use candle_core::{DType as CandleDType, Tensor};
 use taper_backend::{BinaryOp, CompareOp, DType, UnaryOp};
@@ -17,6 +17,9 @@ pub(crate) fn unary(op: UnaryOp, x: &Tensor) -> CandleResult<Tensor> {
         UnaryOp::Neg => return x.neg(),
         UnaryOp::Abs => return x.abs(),
         UnaryOp::Floor if !is_half(x.dtype()) => return x.floor(),
+        UnaryOp::Sigmoid | UnaryOp::Expm1 | UnaryOp::ExpNegSquare | UnaryOp::NormalCdf | UnaryOp::NormalPdf => {
+            return activation::unary(op, x);
+        }
         _ => {}
     }
     widened(&[x], |x| {
@@ -33,10 +36,11 @@ pub(crate) fn unary(op: UnaryOp, x: &Tensor) -> CandleResult<Tensor> {
             UnaryOp::Sin => x.sin(),
             UnaryOp::Cos => x.cos(),
             UnaryOp::Tanh => x.tanh(),
-            // e⁻ˣ that overflows is ∞, and its quotient 0.
-            UnaryOp::Sigmoid => x.neg()?.exp()?.affine(1.0, 1.0)?.recip(),
             UnaryOp::Erf => x.erf(),
             UnaryOp::Floor => x.floor(),
+            UnaryOp::Sigmoid | UnaryOp::Expm1 | UnaryOp::ExpNegSquare | UnaryOp::NormalCdf | UnaryOp::NormalPdf => {
+                activation::unary(op, x)
+            }
         }
     })
 }

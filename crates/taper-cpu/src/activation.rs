@@ -6,7 +6,6 @@ use crate::math::Float;
 use crate::storage::for_float;
 use crate::unary::{Function, apply};
 use crate::{CpuBackend, Isa};
-use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 use taper_backend::{Activation, Buffer, Rim};
 
 /// A function and the product of a gradient with its derivative.
@@ -46,7 +45,7 @@ macro_rules! curves {
         mod curve {
             $(#[derive(Clone, Copy)]
             pub struct $name<T> {
-                $($(pub $field: T,)*)?
+                $($(pub $field: f64,)*)?
                 pub of: std::marker::PhantomData<T>,
             })*
         }
@@ -70,7 +69,7 @@ macro_rules! curves {
             match f {
                 Activation::Identity => None,
                 $(Activation::$name $({ $($field),* })? => Some(job.with(curve::$name::<T> {
-                    $($($field: T::of($field),)*)?
+                    $($($field,)*)?
                     of: std::marker::PhantomData,
                 })),)*
             }
@@ -78,37 +77,24 @@ macro_rules! curves {
     };
 }
 
-// Comparisons are written so that NaN stays NaN.
+// Comparisons are written so that NaN stays NaN, in derivatives too; a choice between constants ends in x for that.
 curves! {
-    Relu: |s, x, g| if x < T::ZERO { T::ZERO } else { x }, if x > T::ZERO { g } else { T::ZERO };
+    Relu: |s, x, g| if x < T::ZERO { T::ZERO } else { x }, gate(x, g, T::ZERO);
     LeakyRelu { negative_slope }: |s, x, g|
-        if x > T::ZERO { x } else { s.negative_slope * x },
-        if x > T::ZERO { g } else { s.negative_slope * g };
+        if x > T::ZERO { x } else { T::of(s.negative_slope) * x },
+        gate(x, g, T::of(s.negative_slope) * g);
     Elu { alpha }: |s, x, g|
-        if x > T::ZERO { x } else { s.alpha * (x.exp() - T::ONE) },
-        if x > T::ZERO { g } else { g * s.alpha * x.exp() };
-    Gelu: |s, x, g| x * x.normal_cdf(), g * x.gelu_slope();
-    // ½ (1 + tanh u) = sigmoid 2u
-    GeluTanh: |s, x, g| x * gelu_inner(x).sigmoid(), {
-        let z = gelu_inner(x);
-        let inner = T::of(gelu_scale()) * (T::ONE + T::of(3.0 * 0.044715) * x * x);
-        let slope = z.sigmoid() + x * z.sigmoid_slope() * inner;
-        // Past 20 the second term is 0, but its x² may overflow.
-        if x.abs() > T::of(20.0) { g * z.sigmoid() } else { g * slope }
-    };
-    Silu: |s, x, g| x * x.sigmoid(), {
-        let y = x.sigmoid();
-        g * y * (T::ONE + x * (T::ONE - y))
-    };
+        if x >= T::ZERO { x } else { T::of(s.alpha) * x.exp_m1_below_zero() },
+        if x > T::ZERO { g } else { g * T::of(s.alpha) * x.exp() };
+    Gelu: |s, x, g| x.gelu(), g * x.gelu_slope();
+    GeluTanh: |s, x, g| x.gelu_tanh(), g * x.gelu_tanh_slope();
+    Silu: |s, x, g| x.silu(), g * x.silu_slope();
     Sigmoid: |s, x, g| x.sigmoid(), g * x.sigmoid_slope();
-    // 1 − tanh² x = 4 sigmoid′(2x), without cancellation
+    // 1 − tanh² x = 4 σ′(2x), without cancellation
     Tanh: |s, x, g| x.tanh(), g * (T::of(4.0) * (x + x).sigmoid_slope());
-    Softplus { beta, threshold }: |s, x, g| {
-        let z = s.beta * x;
-        // ln(1 + eᶻ) without overflow.
-        let above = if z < T::ZERO { T::ZERO } else { z };
-        if z > s.threshold { x } else { (above + (-z.abs()).exp().ln_1p()) / s.beta }
-    }, if s.beta * x > s.threshold { g } else { g * (s.beta * x).sigmoid() };
+    Softplus { beta, threshold }: |s, x, g|
+        if T::of(s.beta) * x > T::of(s.threshold) { x } else { x.softplus(s.beta) },
+        if T::of(s.beta) * x > T::of(s.threshold) { g } else { g * x.sigmoid_scaled(s.beta) };
     Hardswish: |s, x, g| {
         let three = T::of(3.0);
         if x <= -three { T::ZERO } else if x >= three { x } else { x * (x + three) / T::of(6.0) }
@@ -119,16 +105,16 @@ curves! {
     };
 }
 
-/// 2 √(2/π)
+/// `g` where x > 0, `below` where it is not, NaN where it is NaN.
 #[inline(always)]
-fn gelu_scale() -> f64 {
-    2.0 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2
-}
-
-/// 2u, with u what GELU's approximation takes the hyperbolic tangent of.
-#[inline(always)]
-fn gelu_inner<T: Float>(x: T) -> T {
-    T::of(gelu_scale()) * (x + T::of(0.044715) * x * x * x)
+pub(crate) fn gate<T: PartialOrd + Default + Copy>(x: T, g: T, below: T) -> T {
+    if x > T::default() {
+        g
+    } else if x <= T::default() {
+        below
+    } else {
+        x
+    }
 }
 
 /// Fills its last slice from the others, which are as long.

@@ -1,6 +1,7 @@
 //! Linear layers, with bias and ReLU added while the product's blocks are in the cache.
 
 use crate::CpuBackend;
+use crate::activation::gate;
 use crate::gemm::{Finish, Matrix, Product, Real, Shared, run_tasks};
 use crate::long_sum::add_rows;
 use crate::memory::Block;
@@ -103,7 +104,7 @@ fn gradients<T: Real + Stored>(
     Ok(grads)
 }
 
-/// `g` where `y`, if any, is above 0, else 0; and the sums of its columns.
+/// `g` where `y`, if any, is above 0, else 0 (NaN where it is NaN); and the sums of its columns.
 fn before_relu<T: Real + Stored>(cpu: &CpuBackend, g: &Buffer, y: Option<&Buffer>) -> Result<(Block<T>, Block<T>)> {
     let g = cpu.to_contiguous(g)?;
     let g = cpu.view::<T>(&g)?;
@@ -127,7 +128,7 @@ fn before_relu<T: Real + Stored>(cpu: &CpuBackend, g: &Buffer, y: Option<&Buffer
         match y {
             Some(y) => {
                 for ((out, &g), &y) in out.iter_mut().zip(&g[span.clone()]).zip(&y[span]) {
-                    *out = if y > T::default() { g } else { T::default() };
+                    *out = gate(y, g, T::default());
                 }
             }
             None => out.copy_from_slice(&g[span]),

@@ -47,6 +47,8 @@ functions! {
     Abs: x => x.abs(),
     Sign: x => if x > T::ZERO { T::ONE } else if x < T::ZERO { -T::ONE } else { x },
     Exp: x => x.exp(),
+    Expm1: x => x.exp_m1(),
+    ExpNegSquare: x => x.exp_neg_square(),
     Log: x => x.ln(),
     Log1p: x => x.ln_1p(),
     Sqrt: x => x.sqrt(),
@@ -56,6 +58,8 @@ functions! {
     Tanh: x => x.tanh(),
     Sigmoid: x => x.sigmoid(),
     Erf: x => x.erf(),
+    NormalCdf: x => x.normal_cdf(),
+    NormalPdf: x => x.normal_pdf(),
     Floor: x => x.floor(),
 }
 
@@ -83,6 +87,8 @@ fn name(op: UnaryOp) -> &'static str {
         UnaryOp::Abs => "abs",
         UnaryOp::Sign => "sign",
         UnaryOp::Exp => "exp",
+        UnaryOp::Expm1 => "expm1",
+        UnaryOp::ExpNegSquare => "exp_neg_square",
         UnaryOp::Log => "log",
         UnaryOp::Log1p => "log1p",
         UnaryOp::Sqrt => "sqrt",
@@ -92,6 +98,8 @@ fn name(op: UnaryOp) -> &'static str {
         UnaryOp::Tanh => "tanh",
         UnaryOp::Sigmoid => "sigmoid",
         UnaryOp::Erf => "erf",
+        UnaryOp::NormalCdf => "normal_cdf",
+        UnaryOp::NormalPdf => "normal_pdf",
         UnaryOp::Floor => "floor",
     }
 }

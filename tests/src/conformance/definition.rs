@@ -1,17 +1,12 @@
 //! What the rim's methods compute, from the textbook formulas, in f64, one plain loop each. The tests hold these to
 //! numbers recorded from PyTorch.
 
-use crate::toy::erf;
-use std::f64::consts::{FRAC_1_SQRT_2, PI};
+use crate::toy::normal_cdf;
+use std::f64::consts::PI;
 use taper_backend::{Activation, AdamSpec, CrossEntropySpec, RandomKey, SgdSpec};
 
 fn sigmoid(x: f64) -> f64 {
     if x >= 0.0 { 1.0 / (1.0 + (-x).exp()) } else { x.exp() / (1.0 + x.exp()) }
-}
-
-/// The normal distribution function.
-fn phi(x: f64) -> f64 {
-    0.5 * (1.0 + erf(x * FRAC_1_SQRT_2))
 }
 
 /// f(x).
@@ -39,7 +34,9 @@ pub fn activation(f: Activation, x: f64) -> f64 {
                 alpha * x.exp_m1()
             }
         }
-        Activation::Gelu => x * phi(x),
+        // The limits far below are −0.
+        Activation::Gelu | Activation::GeluTanh | Activation::Silu if x == f64::NEG_INFINITY => -0.0,
+        Activation::Gelu => x * normal_cdf(x),
         Activation::GeluTanh => 0.5 * x * (1.0 + gelu_inner(x).tanh()),
         Activation::Silu => x * sigmoid(x),
         Activation::Sigmoid => sigmoid(x),
@@ -71,6 +68,8 @@ fn gelu_inner(x: f64) -> f64 {
 pub fn derivative(f: Activation, x: f64) -> f64 {
     match f {
         Activation::Identity => 1.0,
+        _ if x.is_nan() => x,
+        Activation::Gelu | Activation::GeluTanh | Activation::Silu if x.is_infinite() => f64::from(u8::from(x > 0.0)),
         Activation::Relu => {
             if x > 0.0 {
                 1.0
@@ -92,7 +91,7 @@ pub fn derivative(f: Activation, x: f64) -> f64 {
                 alpha * x.exp()
             }
         }
-        Activation::Gelu => phi(x) + x * (-0.5 * x * x).exp() / (2.0 * PI).sqrt(),
+        Activation::Gelu => normal_cdf(x) + x * (-0.5 * x * x).exp() / (2.0 * PI).sqrt(),
         Activation::GeluTanh => {
             let tanh = gelu_inner(x).tanh();
             let inner = (2.0 / PI).sqrt() * (1.0 + 3.0 * 0.044715 * x * x);

@@ -4,12 +4,14 @@ use super::memory::SHAPES;
 use super::{ALL, Bound, FLOATS, Form, NUMBERS, Run, Value, WIDE};
 use taper_backend::{BinaryOp, CompareOp, DType, UnaryOp};
 
-const UNARY: [UnaryOp; 14] = [
+const UNARY: [UnaryOp; 18] = [
     UnaryOp::Neg,
     UnaryOp::Abs,
     UnaryOp::Sign,
     UnaryOp::Floor,
     UnaryOp::Exp,
+    UnaryOp::Expm1,
+    UnaryOp::ExpNegSquare,
     UnaryOp::Log,
     UnaryOp::Log1p,
     UnaryOp::Sqrt,
@@ -19,6 +21,8 @@ const UNARY: [UnaryOp; 14] = [
     UnaryOp::Tanh,
     UnaryOp::Sigmoid,
     UnaryOp::Erf,
+    UnaryOp::NormalCdf,
+    UnaryOp::NormalPdf,
 ];
 const BINARY: [BinaryOp; 7] =
     [BinaryOp::Add, BinaryOp::Sub, BinaryOp::Mul, BinaryOp::Div, BinaryOp::Pow, BinaryOp::Maximum, BinaryOp::Minimum];
@@ -72,6 +76,9 @@ fn unary(run: &mut Run, op: UnaryOp) {
         UnaryOp::Log1p => &[(-0.9, 5.0), (-1e-3, 1e-3)],
         UnaryOp::Recip => &[(0.1, 10.0), (-10.0, -0.1)],
         UnaryOp::Exp => &[(-10.0, 10.0), (-80.0, -60.0)],
+        UnaryOp::Expm1 => &[(-10.0, 10.0), (-1e-3, 1e-3)],
+        UnaryOp::ExpNegSquare => &[(-2.0, 2.0), (5.0, 8.0)],
+        UnaryOp::NormalCdf | UnaryOp::NormalPdf => &[(-4.0, 4.0), (-11.0, -8.0)],
         UnaryOp::Sin => &[(-20.0, 20.0), (-1e-3, 1e-3), (900.0, 1000.0)],
         UnaryOp::Cos => &[(-20.0, 20.0), (900.0, 1000.0)],
         UnaryOp::Tanh | UnaryOp::Erf => &[(-6.0, 6.0), (-1e-3, 1e-3)],
@@ -82,6 +89,10 @@ fn unary(run: &mut Run, op: UnaryOp) {
         for (i, &(low, high)) in ranges.iter().enumerate() {
             if !matches!(dtype, DType::F32 | DType::F64) && (low < -50.0 || (high > 100.0)) {
                 continue; // beyond what a half holds apart
+            }
+            let tail = matches!(op, UnaryOp::ExpNegSquare | UnaryOp::NormalCdf | UnaryOp::NormalPdf) && i > 0;
+            if dtype == DType::F16 && tail {
+                continue; // below the smallest of f16
             }
             for (j, shape) in SHAPES.iter().copied().chain([&[300, 257][..]]).enumerate() {
                 let form = Form::nth(i + j);

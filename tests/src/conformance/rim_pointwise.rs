@@ -100,6 +100,9 @@ fn activations(run: &mut Run, dtype: DType, f: Activation, shape: &[usize], (low
     });
 }
 
+/// Where limits count, and where NaN stays NaN.
+const SPECIAL: [f64; 10] = [f64::NAN, f64::INFINITY, 0.0, 100.0, -100.0, 3.0, -3.0, f64::NAN, 1.0, f64::NEG_INFINITY];
+
 /// Where a derivative jumps, the declared one counts; NaN stays NaN.
 fn kinks(run: &mut Run, dtype: DType, f: Activation) {
     let points = [0.0, -0.0, 3.0, -3.0, 4.0, 4.5, -4.0, 1.0, -1.0];
@@ -114,10 +117,20 @@ fn kinks(run: &mut Run, dtype: DType, f: Activation) {
     });
     run.case("activation", dtype, format!("{f:?} of special values"), |case| {
         case.special();
-        let points = [f64::NAN, f64::INFINITY, 0.0, 100.0, -100.0, 3.0, -3.0, f64::NAN, 1.0];
-        let x = Value::new([points.len()], &points, dtype);
-        let expected = vec![Expected::new([points.len()], points.iter().map(|&x| activation(f, x)).collect())];
+        let x = Value::new([SPECIAL.len()], &SPECIAL, dtype);
+        let expected = vec![Expected::new([SPECIAL.len()], SPECIAL.iter().map(|&x| activation(f, x)).collect())];
         case.check_rim(Bound::Function, &[x], expected, |d, x| Ok(d.activation(f, &x[0])?.map(|y| vec![y])));
+    });
+    run.case("activation_grad", dtype, format!("{f:?} at special values"), |case| {
+        case.special();
+        let x = Value::new([SPECIAL.len()], &SPECIAL, dtype);
+        let g = Value::new([SPECIAL.len()], &[2.0; 10], dtype);
+        let due: fn(Activation, f64) -> f64 =
+            |f, x| if f == Activation::Identity { 2.0 } else { 2.0 * derivative(f, x) };
+        let expected = vec![Expected::new([SPECIAL.len()], SPECIAL.iter().map(|&x| due(f, x)).collect())];
+        case.check_rim(Bound::Sum(4), &[x, g], expected, |d, x| {
+            Ok(d.activation_grad(f, &x[0], &x[1])?.map(|dx| vec![dx]))
+        });
     });
 }
 

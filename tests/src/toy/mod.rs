@@ -10,7 +10,7 @@ mod reduce;
 mod views;
 mod window;
 
-pub use elementwise::erf;
+pub use elementwise::{erf, normal_cdf};
 
 use taper_backend::{
     Backend, BinaryOp, Buffer, CompareOp, Conv2dSpec, DType, Device, Distribution, Error, HostData, PadAmount,

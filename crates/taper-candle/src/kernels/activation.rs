@@ -1,13 +1,13 @@
 //! Activation functions, and products of a gradient with their derivatives, in one pass each: with the definitions of
-//! [`Activation`], to the dtype's precision.
+//! [`Activation`], to the dtype's precision; and the functions of one number that candle lacks ([`unary`]).
 
 use super::launch::{Grid, Launch, Scalar};
 use super::number::{Number, Real, for_float};
 use super::source::{FLOATS, Kernel};
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, bail};
 use num_traits::Float;
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
-use taper_backend::Activation;
+use taper_backend::{Activation, UnaryOp};
 
 pub(crate) const KERNEL: Kernel = Kernel {
     name: "activation",
@@ -46,9 +46,56 @@ fn sigmoid_slope<A: Real>(x: A) -> A {
     e / ((A::one() + e) * (A::one() + e))
 }
 
-/// The normal distribution function.
+/// x, no further from 0 than the bound; NaN stays.
+fn within<A: Real>(x: A, bound: f64) -> A {
+    let (low, high) = (A::of(-bound), A::of(bound));
+    if x > high {
+        high
+    } else if x < low {
+        low
+    } else {
+        x
+    }
+}
+
+/// x, or −1000 where it is less: a factor of what is 0 there.
+fn not_infinitely_low<A: Real>(x: A) -> A {
+    if x < A::of(-1000.0) { A::of(-1000.0) } else { x }
+}
+
+/// e^(−f x²): what the rounding of the square takes away is put back, since the power multiplies it by its size.
+fn exp_neg_square<A: Real>(f: f64, x: A) -> A {
+    let (f, near) = (A::of(f), within(x, 40.0));
+    let square = near * near;
+    let rest = near.mul_add(near, -square);
+    let power = (-f * square).exp();
+    power - power * (f * rest)
+}
+
+/// The normal distribution's density.
+fn normal_pdf<A: Real>(x: A) -> A {
+    A::of(0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2) * exp_neg_square(0.5, x)
+}
+
+/// The normal distribution function: erfc(s) / 2 with s = −x / √2, what s lacks by its derivative.
 fn normal<A: Real>(x: A) -> A {
-    A::of(0.5) * (x * A::of(-FRAC_1_SQRT_2)).erfc()
+    let c = A::of(FRAC_1_SQRT_2);
+    let more = A::of(FRAC_1_SQRT_2 - c.to_f64());
+    let near = within(x, 40.0);
+    let s = -near * c;
+    let rest = (-near).mul_add(c, -s) - near * more;
+    A::of(0.5) * s.erfc() - rest * (A::of(0.5 * FRAC_2_SQRT_PI) * (-s * s).exp())
+}
+
+/// g above 0, below elsewhere, NaN where x is.
+fn gate<A: Real>(x: A, g: A, below: A) -> A {
+    if x > A::zero() {
+        g
+    } else if x <= A::zero() {
+        below
+    } else {
+        x
+    }
 }
 
 /// 2 √(2/π)
@@ -56,6 +103,7 @@ const GELU_SCALE: f64 = 2.0 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
 
 /// 2u, with u what GELU's approximation takes the hyperbolic tangent of: ½ (1 + tanh u) = sigmoid 2u.
 fn gelu_inner<A: Real>(x: A) -> A {
+    let x = within(x, 30.0);
     A::of(GELU_SCALE) * (x + A::of(0.044715) * x * x * x)
 }
 
@@ -68,9 +116,9 @@ fn value<A: Real>(f: Activation, x: A) -> A {
         Activation::LeakyRelu { .. } | Activation::Elu { .. } if x > zero => x,
         Activation::LeakyRelu { negative_slope } => A::of(negative_slope) * x,
         Activation::Elu { alpha } => A::of(alpha) * x.exp_m1(),
-        Activation::Gelu => x * normal(x),
-        Activation::GeluTanh => x * sigmoid(gelu_inner(x)),
-        Activation::Silu => x * sigmoid(x),
+        Activation::Gelu => not_infinitely_low(x) * normal(x),
+        Activation::GeluTanh => not_infinitely_low(x) * sigmoid(gelu_inner(x)),
+        Activation::Silu => not_infinitely_low(x) * sigmoid(x),
         Activation::Sigmoid => sigmoid(x),
         Activation::Tanh => x.tanh(),
         Activation::Softplus { beta, threshold } => {
@@ -91,14 +139,11 @@ fn slope<A: Real>(f: Activation, x: A, g: A) -> A {
     let (zero, one, three) = (A::zero(), A::one(), A::of(3.0));
     match f {
         Activation::Identity => g,
-        Activation::Relu | Activation::LeakyRelu { .. } | Activation::Elu { .. } if x > zero => g,
-        Activation::Relu => zero,
-        Activation::LeakyRelu { negative_slope } => A::of(negative_slope) * g,
+        Activation::Relu => gate(x, g, zero),
+        Activation::LeakyRelu { negative_slope } => gate(x, g, A::of(negative_slope) * g),
+        Activation::Elu { .. } if x > zero => g,
         Activation::Elu { alpha } => g * (A::of(alpha) * x.exp()),
-        Activation::Gelu => {
-            let density = A::of(0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2) * (A::of(-0.5) * x * x).exp();
-            g * (normal(x) + x * density)
-        }
+        Activation::Gelu => g * (normal(x) + within(x, 1000.0) * normal_pdf(x)),
         Activation::GeluTanh => {
             let z = gelu_inner(x);
             let inner = A::of(GELU_SCALE) * (one + A::of(3.0 * 0.044715) * x * x);
@@ -106,7 +151,7 @@ fn slope<A: Real>(f: Activation, x: A, g: A) -> A {
             let curve = if Float::abs(x) > A::of(20.0) { zero } else { x * sigmoid_slope(z) * inner };
             g * (sigmoid(z) + curve)
         }
-        Activation::Silu => g * (sigmoid(x) * (one + x * sigmoid(-x))),
+        Activation::Silu => g * (sigmoid(x) * (one + within(x, 1000.0) * sigmoid(-x))),
         Activation::Sigmoid => g * sigmoid_slope(x),
         // 1 − tanh² x = 4 sigmoid′(2x), without cancellation
         Activation::Tanh => g * (A::of(4.0) * sigmoid_slope(x + x)),
@@ -133,6 +178,31 @@ pub(crate) fn forward(f: Activation, x: &Tensor) -> Result<Tensor> {
     let (inputs, scalars) = ([Some(x)], [Scalar::count(x.elem_count()), which, a, b]);
     for_float!("activation", x.dtype(), T => launch("activation", &inputs, &scalars, x).run::<T>(x.shape(), |host, y| {
         y.iter_mut().zip(host.get::<T>(0)?).for_each(|(y, x)| *y = T::narrow(value(f, x.wide())));
+        Ok(())
+    }))
+}
+
+/// A function of one number, its number in the source, and itself.
+fn function<A: Real>(op: UnaryOp) -> Option<(i64, fn(A) -> A)> {
+    Some(match op {
+        UnaryOp::Sigmoid => (7, sigmoid),
+        UnaryOp::Expm1 => (11, Float::exp_m1),
+        UnaryOp::ExpNegSquare => (12, |x| exp_neg_square(1.0, x)),
+        UnaryOp::NormalCdf => (13, normal),
+        UnaryOp::NormalPdf => (14, normal_pdf),
+        _ => return None,
+    })
+}
+
+/// One of the functions that candle lacks, or computes with less than their precision.
+pub(crate) fn unary(op: UnaryOp, x: &Tensor) -> Result<Tensor> {
+    let Some((which, _)) = function::<f64>(op) else { bail!("{op:?} has no kernel here") };
+    let inputs = [Some(x)];
+    let scalars = [Scalar::count(x.elem_count()), Scalar::Int(which), Scalar::Real(0.0), Scalar::Real(0.0)];
+    for_float!("unary", x.dtype(), T => launch("activation", &inputs, &scalars, x).run::<T>(x.shape(), |host, y| {
+        if let Some((_, f)) = function(op) {
+            y.iter_mut().zip(host.get::<T>(0)?).for_each(|(y, x)| *y = T::narrow(f(x.wide())));
+        }
         Ok(())
     }))
 }

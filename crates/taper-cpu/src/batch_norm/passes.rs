@@ -2,6 +2,7 @@
 //! z > 0, is rounded as the forward rounds it, so that the two agree on every element, and costs no memory.
 
 use super::{TILE, tile};
+use crate::activation::gate;
 use crate::isa::multiversion;
 use crate::math::Float;
 
@@ -25,7 +26,7 @@ impl<T: Float> Gate<T> for Open {
 impl<T: Float> Gate<T> for Relu {
     #[inline(always)]
     fn pass(g: T, z: T) -> T {
-        if z > T::ZERO { g } else { T::ZERO }
+        gate(z, g, T::ZERO)
     }
 }
 

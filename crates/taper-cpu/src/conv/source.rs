@@ -1,5 +1,6 @@
 //! Pictures as convolutions read them: channels last, whatever they are stored as.
 
+use crate::activation::gate;
 use crate::gemm::Real;
 use crate::storage::{Stored, View};
 use crate::{Isa, isa::multiversion};
@@ -129,7 +130,7 @@ multiversion! {
         for (i, out) in out.chunks_mut(count).enumerate() {
             let range = i * pitch..i * pitch + count;
             for ((out, &g), &y) in out.iter_mut().zip(&g[range.clone()]).zip(&y[range]) {
-                *out = if y > T::default() { g } else { T::default() };
+                *out = gate(y, g, T::default());
             }
         }
     }

@@ -4,7 +4,7 @@
 //! go through the composed version. Behind a convolution or a linear layer whose value is still pending, the function
 //! joins that kernel.
 
-use super::shorthand::{again, plain, unary};
+use super::shorthand::{finite, plain, unary, with_rule, with_slope};
 use crate::Tensor;
 use crate::check;
 use crate::gradcheck::Case;
@@ -64,76 +64,134 @@ pub(super) fn forward(x: &Tensor, f: Activation) -> Result<Buffer> {
     }
 }
 
-/// f in simpler operations.
+/// f in simpler operations, its derivative in operations that can be differentiated again. Comparisons stand so that NaN
+/// comes through; the side of a choice that is not taken may be infinite, never a factor of 0.
 fn composed(x: &Tensor, f: Activation) -> Result<Tensor> {
-    let zero = || x.scalar_like(0.0);
+    let zero = x.scalar_like(0.0)?;
+    let name = name(f);
     match f {
         Activation::Identity => Ok(x.clone()),
-        Activation::Relu => x.gt(&zero()?)?.select(x, &zero()?),
-        Activation::LeakyRelu { negative_slope } => x.gt(&zero()?)?.select(x, &x.mul_scalar(negative_slope)?),
-        // eˣ is taken of min(x, 0), so that the side not chosen cannot overflow and turn gradients into NaN.
-        Activation::Elu { alpha } => {
-            let negative = x.minimum(&zero()?)?.exp()?.add_scalar(-1.0)?.mul_scalar(alpha)?;
-            x.gt(&zero()?)?.select(x, &negative)
+        Activation::Relu => {
+            with_rule(name, x, || x.le(&zero)?.select(&zero, x), |g, x| gate(x, g, &g.scalar_like(0.0)?))
         }
-        Activation::Gelu => {
-            let phi = x.mul_scalar(std::f64::consts::FRAC_1_SQRT_2)?.erf()?.add_scalar(1.0)?.mul_scalar(0.5)?;
-            x.mul(&phi)
+        Activation::LeakyRelu { negative_slope } => with_rule(
+            name,
+            x,
+            || x.gt(&zero)?.select(x, &x.mul_scalar(negative_slope)?),
+            move |g, x| gate(x, g, &g.mul_scalar(negative_slope)?),
+        ),
+        Activation::Elu { alpha } => with_rule(
+            name,
+            x,
+            || x.gt(&zero)?.select(x, &x.expm1()?.mul_scalar(alpha)?),
+            // eˣ is taken of no positive number, so that the side not chosen cannot overflow.
+            move |g, x| {
+                let slope = x.gt(&x.scalar_like(0.0)?)?.select(&x.scalar_like(0.0)?, x)?.exp()?.mul_scalar(alpha)?;
+                gate(x, g, &g.mul(&slope)?)
+            },
+        ),
+        Activation::Gelu => with_slope(
+            name,
+            x,
+            || not_infinitely_low(x)?.mul(&x.normal_cdf()?),
+            |x| x.normal_cdf()?.add(&finite(x)?.mul(&x.normal_pdf()?)?),
+        ),
+        // ½ (1 + tanh u) = σ(2u)
+        Activation::GeluTanh => with_slope(
+            name,
+            x,
+            || not_infinitely_low(x)?.mul(&sigmoid(&gelu_inner(x)?)?),
+            |x| {
+                let near = finite(x)?;
+                let inner = near.mul(&near)?.mul_scalar(3.0 * 0.044715)?.add_scalar(1.0)?.mul_scalar(GELU_SCALE)?;
+                swish_slope(&gelu_inner(x)?, &near.mul(&inner)?)
+            },
+        ),
+        Activation::Silu => {
+            with_slope(name, x, || not_infinitely_low(x)?.mul(&sigmoid(x)?), |x| swish_slope(x, &finite(x)?))
         }
-        Activation::GeluTanh => {
-            let cubic = x.mul(x)?.mul(x)?.mul_scalar(0.044715)?;
-            let inner = x.add(&cubic)?.mul_scalar((2.0 / std::f64::consts::PI).sqrt())?;
-            x.mul_scalar(0.5)?.mul(&tanh(&inner)?.add_scalar(1.0)?)
-        }
-        Activation::Silu => x.mul(&sigmoid(x)?),
         Activation::Sigmoid => sigmoid(x),
         Activation::Tanh => tanh(x),
-        // ln(1 + eᶻ) = max(z, 0) + ln(1 + e^−|z|) does not overflow.
-        Activation::Softplus { beta, threshold } => {
-            let z = x.mul_scalar(beta)?;
-            let soft = softplus(&z)?.mul_scalar(1.0 / beta)?;
-            z.gt(&z.scalar_like(threshold)?)?.select(x, &soft)
-        }
-        Activation::Hardswish => {
-            let middle = x.mul(&x.add_scalar(3.0)?)?.mul_scalar(1.0 / 6.0)?;
-            let upper = x.ge(&x.scalar_like(3.0)?)?.select(x, &middle)?;
-            x.le(&x.scalar_like(-3.0)?)?.select(&zero()?, &upper)
-        }
+        Activation::Softplus { beta, threshold } => with_slope(
+            name,
+            x,
+            // ln(1 + eᶻ) = max(z, 0) + ln(1 + e^−|z|) does not overflow.
+            || {
+                let z = x.mul_scalar(beta)?;
+                let small = z.abs()?.neg()?.exp()?.log1p()?.mul_scalar(1.0 / beta)?;
+                z.gt(&z.scalar_like(threshold)?)?.select(x, &x.maximum(&zero)?.add(&small)?)
+            },
+            move |x| {
+                let z = x.mul_scalar(beta)?;
+                z.gt(&z.scalar_like(threshold)?)?.select(&z.scalar_like(1.0)?, &sigmoid(&z)?)
+            },
+        ),
+        Activation::Hardswish => with_rule(
+            name,
+            x,
+            || {
+                let middle = x.mul(&x.add_scalar(3.0)?)?.mul_scalar(1.0 / 6.0)?;
+                let upper = x.ge(&x.scalar_like(3.0)?)?.select(x, &middle)?;
+                x.le(&x.scalar_like(-3.0)?)?.select(&zero, &upper)
+            },
+            |g, x| {
+                let middle = g.mul(&x.add(x)?.add_scalar(3.0)?.mul_scalar(1.0 / 6.0)?)?;
+                let upper = x.ge(&x.scalar_like(3.0)?)?.select(g, &middle)?;
+                x.le(&x.scalar_like(-3.0)?)?.select(&g.scalar_like(0.0)?, &upper)
+            },
+        ),
     }
 }
 
-/// σ(x); σ′ = σ (1 − σ).
+/// `above` where x > 0, `below` where it is not, NaN where x is.
+fn gate(x: &Tensor, above: &Tensor, below: &Tensor) -> Result<Tensor> {
+    let zero = x.scalar_like(0.0)?;
+    x.gt(&zero)?.select(above, &x.le(&zero)?.select(below, &x.detach())?)
+}
+
+/// x, or −1000 where it is less: a factor of what is 0 there.
+fn not_infinitely_low(x: &Tensor) -> Result<Tensor> {
+    x.maximum(&x.scalar_like(-1000.0)?)
+}
+
+/// 2 √(2/π)
+const GELU_SCALE: f64 = 1.595_769_121_605_730_7;
+
+/// 2u, with u what GELU's approximation takes the hyperbolic tangent of, for |x| up to 30: beyond, σ(2u) is 0 or 1.
+fn gelu_inner(x: &Tensor) -> Result<Tensor> {
+    let (low, high) = (x.scalar_like(-30.0)?, x.scalar_like(30.0)?);
+    let x = x.gt(&high)?.select(&high, &x.lt(&low)?.select(&low, x)?)?;
+    let cubic = x.mul(&x)?.mul(&x)?.mul_scalar(0.044715)?;
+    x.add(&cubic)?.mul_scalar(GELU_SCALE)
+}
+
+/// The derivative of x σ(z(x)), σ(z) (1 + w σ(−z)), for w = x z′(x).
+fn swish_slope(z: &Tensor, w: &Tensor) -> Result<Tensor> {
+    sigmoid(z)?.mul(&w.mul(&sigmoid(&z.neg()?)?)?.add_scalar(1.0)?)
+}
+
+/// σ(x).
 fn sigmoid(x: &Tensor) -> Result<Tensor> {
     let y = unary("sigmoid", UnaryOp::Sigmoid, x)?;
-    Ok(Tensor::record("sigmoid", y.clone(), &[x], || {
-        let x = x.clone();
-        Rule::tensors(move |g, _| {
-            let y = again(g, &y, || sigmoid(&x))?;
-            Ok(vec![Some(g.mul(&y)?.mul(&y.neg()?.add_scalar(1.0)?)?)])
-        })
-    }))
+    with_slope("sigmoid", x, || Ok(plain(x, y)), sigmoid_slope)
 }
 
-/// tanh x; its derivative is 1 − tanh² x.
+/// σ′(x) = σ(x) σ(−x), without the cancellation of 1 − σ(x). Its derivative is −σ′(x) tanh ½x.
+fn sigmoid_slope(x: &Tensor) -> Result<Tensor> {
+    let value = || plain(x, unary("sigmoid", UnaryOp::Sigmoid, x)?).mul(&sigmoid(&x.neg()?)?);
+    with_slope("sigmoid′", x, value, |x| sigmoid_slope(x)?.mul(&tanh(&x.mul_scalar(-0.5)?)?))
+}
+
+/// tanh x.
 fn tanh(x: &Tensor) -> Result<Tensor> {
     let y = unary("tanh", UnaryOp::Tanh, x)?;
-    Ok(Tensor::record("tanh", y.clone(), &[x], || {
-        let x = x.clone();
-        Rule::tensors(move |g, _| {
-            let y = again(g, &y, || tanh(&x))?;
-            Ok(vec![Some(g.mul(&y.mul(&y)?.neg()?.add_scalar(1.0)?)?)])
-        })
-    }))
+    with_slope("tanh", x, || Ok(plain(x, y)), tanh_slope)
 }
 
-/// ln(1 + eᶻ), whose derivative is σ(z): smooth everywhere, unlike the sum that computes it.
-fn softplus(z: &Tensor) -> Result<Tensor> {
-    let small = z.abs()?.neg()?.exp()?.log1p()?;
-    let value = no_grad(|| z.maximum(&z.scalar_like(0.0)?)?.add(&small))?.into_buffer()?;
-    Ok(Tensor::record("softplus", value, &[z], || {
-        let z = z.clone();
-        Rule::tensors(move |g, _| Ok(vec![Some(g.mul(&sigmoid(&z)?)?)]))
-    }))
+/// tanh′ x = 4 σ′(2x), without the cancellation of 1 − tanh² x. Its derivative is −2 tanh x · tanh′ x.
+fn tanh_slope(x: &Tensor) -> Result<Tensor> {
+    let value = || sigmoid_slope(&x.add(x)?)?.mul_scalar(4.0);
+    with_slope("tanh′", x, value, |x| tanh(x)?.mul(&tanh_slope(x)?)?.mul_scalar(-2.0))
 }
 
 /// The name in messages and tables.

@@ -13,7 +13,7 @@ impl Tensor {
         Ok(Tensor::record("erf", y, &[self], || {
             let x = self.clone();
             Rule::tensors(move |g, _| {
-                Ok(vec![Some(g.mul(&x.mul(&x)?.neg()?.exp()?.mul_scalar(std::f64::consts::FRAC_2_SQRT_PI)?)?)])
+                Ok(vec![Some(g.mul(&x.exp_neg_square()?.mul_scalar(std::f64::consts::FRAC_2_SQRT_PI)?)?)])
             })
         }))
     }

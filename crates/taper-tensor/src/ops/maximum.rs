@@ -13,8 +13,8 @@ impl Tensor {
         Ok(Tensor::record("maximum", z, &[self, other], || {
             let (a, b) = (self.clone(), other.clone());
             Rule::tensors(move |g, needs| {
-                let of_a = || share(g, &a.lt(&b)?, &a.eq(&b)?);
-                let of_b = || share(g, &b.lt(&a)?, &a.eq(&b)?);
+                let of_a = || share(g, &a.gt(&b)?, &a.lt(&b)?, &a.eq(&b)?);
+                let of_b = || share(g, &b.gt(&a)?, &b.lt(&a)?, &a.eq(&b)?);
                 Ok(vec![needs[0].then(of_a).transpose()?, needs[1].then(of_b).transpose()?])
             })
         }))
@@ -31,9 +31,10 @@ impl Tensor {
     }
 }
 
-/// The gradient of one argument: nothing where it lost, half where both are equal, all elsewhere.
-pub(super) fn share(g: &Tensor, lost: &Tensor, equal: &Tensor) -> Result<Tensor> {
-    lost.select(&g.scalar_like(0.0)?, &equal.select(&g.mul_scalar(0.5)?, g)?)
+/// The gradient of one argument: all where it won, nothing where it lost, half where both are equal, NaN where one is NaN.
+pub(super) fn share(g: &Tensor, won: &Tensor, lost: &Tensor, equal: &Tensor) -> Result<Tensor> {
+    let unknown = g.scalar_like(f64::NAN)?;
+    won.select(g, &lost.select(&g.scalar_like(0.0)?, &equal.select(&g.mul_scalar(0.5)?, &unknown)?)?)
 }
 
 pub(super) fn cases() -> Vec<Case> {

@@ -14,8 +14,8 @@ impl Tensor {
         Ok(Tensor::record("minimum", z, &[self, other], || {
             let (a, b) = (self.clone(), other.clone());
             Rule::tensors(move |g, needs| {
-                let of_a = || share(g, &a.gt(&b)?, &a.eq(&b)?);
-                let of_b = || share(g, &b.gt(&a)?, &a.eq(&b)?);
+                let of_a = || share(g, &a.lt(&b)?, &a.gt(&b)?, &a.eq(&b)?);
+                let of_b = || share(g, &b.lt(&a)?, &b.gt(&a)?, &a.eq(&b)?);
                 Ok(vec![needs[0].then(of_a).transpose()?, needs[1].then(of_b).transpose()?])
             })
         }))

@@ -2,7 +2,7 @@
 
 use crate::Tensor;
 use crate::check;
-use crate::tape::grad_enabled;
+use crate::tape::{Rule, grad_enabled, no_grad};
 use taper_backend::{BinaryOp, Buffer, DType, ParamGrads, Result, UnaryOp};
 
 /// A contract method's result as a tensor that is not on the tape.
@@ -60,6 +60,37 @@ pub(crate) fn unary(name: &'static str, op: UnaryOp, x: &Tensor) -> Result<Buffe
 /// would be a cycle.)
 pub(crate) fn again(g: &Tensor, y: &Buffer, anew: impl FnOnce() -> Result<Tensor>) -> Result<Tensor> {
     if grad_enabled() { anew() } else { Ok(plain(g, y.clone())) }
+}
+
+/// `value` of x as a tensor on the tape; `rule` gives x's gradient from g and x, differentiable again as it stands.
+pub(crate) fn with_rule(
+    name: &'static str,
+    x: &Tensor,
+    value: impl FnOnce() -> Result<Tensor>,
+    rule: impl Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync + 'static,
+) -> Result<Tensor> {
+    let value = no_grad(value)?.into_buffer()?;
+    Ok(Tensor::record(name, value, &[x], || {
+        let x = x.clone();
+        Rule::tensors(move |g, _| Ok(vec![Some(rule(g, &x)?)]))
+    }))
+}
+
+/// The same with g · `slope`(x) for the gradient.
+pub(crate) fn with_slope(
+    name: &'static str,
+    x: &Tensor,
+    value: impl FnOnce() -> Result<Tensor>,
+    slope: impl Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static,
+) -> Result<Tensor> {
+    with_rule(name, x, value, move |g, x| g.mul(&slope(x)?))
+}
+
+/// x, or ±1000 where |x| is more: for factors of what has long been 0 there, since 0 · ∞ would be NaN. NaN stays NaN.
+pub(crate) fn finite(x: &Tensor) -> Result<Tensor> {
+    const LARGE: f64 = 1000.0;
+    let (low, high) = (x.scalar_like(-LARGE)?, x.scalar_like(LARGE)?);
+    x.gt(&high)?.select(&high, &x.lt(&low)?.select(&low, x)?)
 }
 
 /// Which of a layer's weight and bias there are: the optional inputs behind its first.

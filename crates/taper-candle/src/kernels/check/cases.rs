@@ -152,6 +152,12 @@ fn activations(dtype: DType) -> Result<()> {
         activation::forward(f, &near)?;
         activation::backward(f, &near, &random(&[700], 6, dtype)?)?;
     }
+    for op in [UnaryOp::Expm1, UnaryOp::ExpNegSquare, UnaryOp::NormalCdf, UnaryOp::NormalPdf] {
+        for i in 0..EDGES.len() {
+            activation::unary(op, &x.get(0)?.narrow(0, i, 1)?)?;
+        }
+        activation::unary(op, &near)?;
+    }
     Ok(())
 }
 
