@@ -1,10 +1,11 @@
 //! The slow twin against numbers written by hand: what a reader can check without a program.
 
 use taper_backend::{
-    BinaryOp, Buffer, CompareOp, Conv2dSpec, DType, Device, HostData, PadAmount, Pool2dSpec, ReduceOp, Result, Shape,
-    SliceRange, UnaryOp,
+    Activation, BinaryOp, Buffer, CompareOp, Conv2dSpec, DType, Device, HostData, PadAmount, Pool2dSpec, ReduceOp,
+    Result, Shape, SliceRange, UnaryOp,
 };
-use taper_tests::toy::{ToyBackend, erf};
+use taper_tensor::Tensor;
+use taper_tests::toy::{ToyBackend, erf, normal_cdf};
 
 fn f32s<const N: usize>(d: &Device, values: &[f32], shape: [usize; N]) -> Result<Buffer> {
     d.upload(HostData::F32(values.to_vec()), &Shape::from(shape))
@@ -125,4 +126,64 @@ fn products_and_windows() -> Result<()> {
     let ties = f32s(&d, &[3., 3., 3., 3.], [1, 1, 2, 2])?;
     assert_eq!(d.download(&d.max_pool2d(&ties, &Pool2dSpec::square(2))?.1)?, HostData::I64(vec![0]));
     Ok(())
+}
+
+/// Activations composed from simpler operations, as on any backend without kernels for them: NaN comes through in values and
+/// derivatives, infinite arguments give the limits, and nothing cancels.
+#[test]
+fn composed_activations_at_the_edges() -> Result<()> {
+    let d = ToyBackend::device();
+    let infinity = f64::INFINITY;
+    let softplus = Activation::Softplus { beta: 1.0, threshold: infinity };
+    let elu = Activation::Elu { alpha: 1.0 };
+    // At −∞ and ∞: the value and the slope.
+    let all = [
+        (Activation::Relu, [0.0, infinity, 0.0, 1.0]),
+        (Activation::LeakyRelu { negative_slope: 0.25 }, [-infinity, infinity, 0.25, 1.0]),
+        (elu, [-1.0, infinity, 0.0, 1.0]),
+        (Activation::Gelu, [0.0, infinity, 0.0, 1.0]),
+        (Activation::GeluTanh, [0.0, infinity, 0.0, 1.0]),
+        (Activation::Silu, [0.0, infinity, 0.0, 1.0]),
+        (Activation::Sigmoid, [0.0, 1.0, 0.0, 0.0]),
+        (Activation::Tanh, [-1.0, 1.0, 0.0, 0.0]),
+        (softplus, [0.0, infinity, 0.0, 1.0]),
+        (Activation::Hardswish, [0.0, infinity, 0.0, 1.0]),
+    ];
+    for dtype in [DType::F32, DType::F64, DType::F16, DType::BF16] {
+        for (f, due) in all {
+            let x = Tensor::from_vec(vec![-infinity, infinity, f64::NAN], [3], &d)?.cast(dtype)?.requires_grad();
+            let y = x.activation(f)?;
+            let slopes = y.sum_all()?.backward()?.of(&x).expect("a gradient").to_host()?.to_f64();
+            let values = y.to_host()?.to_f64();
+            assert_eq!([values[0], values[1], slopes[0], slopes[1]], due, "{f:?} in {dtype}");
+            assert!(values[2].is_nan() && slopes[2].is_nan(), "{f:?} of NaN in {dtype}: {} {}", values[2], slopes[2]);
+        }
+    }
+    // Far below and near 0, to within a few units in the last place.
+    let close = |f, x: f64, value: f64, slope: f64| -> Result<()> {
+        let x = Tensor::from_vec(vec![x as f32], [1], &d)?.requires_grad();
+        let y = x.activation(f)?;
+        let found = [y.item()?, y.sum_all()?.backward()?.of(&x).expect("a gradient").item()?];
+        for (found, due) in found.into_iter().zip([value, slope]) {
+            assert!((found - due).abs() <= 1e-6 * due.abs(), "{f:?} at {x:?}: {found:e}, not {due:e}");
+        }
+        Ok(())
+    };
+    // By arithmetic of 40 digits.
+    close(elu, -9.313225746154785e-10, -9.313225741817976e-10, 9.999999990686774e-1)?;
+    close(Activation::Gelu, -8.0, -4.976768859672104e-15, -3.979815443613764e-14)?;
+    close(Activation::Sigmoid, -20.0, 2.0611536181902037e-9, 2.061153613941849e-9)?;
+    close(Activation::Sigmoid, 20.0, 9.999999979388464e-1, 2.061153613941849e-9)?;
+    close(Activation::Tanh, 12.0, 9.999999999244973e-1, 1.5100545401217e-10)?;
+    close(softplus, -20.0, 2.061153620314381e-9, 2.0611536181902037e-9)?;
+    Ok(())
+}
+
+/// The twin's own normal distribution, against Abramowitz and Stegun's asymptotic figures: to 12 digits, by arithmetic of 40.
+#[test]
+fn the_lower_tail_of_the_normal_distribution() {
+    let known = [(-1.0, 0.158655253931457), (-8.0, 6.22096057427178e-16), (-20.0, 2.75362411860623e-89), (0.0, 0.5)];
+    for (x, due) in known {
+        assert!((normal_cdf(x) / due - 1.0).abs() < 1e-12, "{x}: {:e}", normal_cdf(x));
+    }
 }

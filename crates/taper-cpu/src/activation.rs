@@ -5,8 +5,8 @@ use crate::elementwise::{map1, map2};
 use crate::math::Float;
 use crate::storage::for_float;
 use crate::unary::{Function, apply};
-use crate::{CpuBackend, Isa};
-use taper_backend::{Activation, Buffer, Rim};
+use crate::{CpuBackend, Isa, transfer};
+use taper_backend::{Activation, Buffer, DType, Rim};
 
 /// A function and the product of a gradient with its derivative.
 trait Curve<T>: Copy + Send + Sync {
@@ -146,7 +146,12 @@ pub(crate) fn grad_kernel<T: Float>(f: Activation) -> Option<GradKernel<T>> {
     choose(f, Job)
 }
 
+/// Halves are computed in f32 and rounded once.
 pub(crate) fn activation(cpu: &CpuBackend, f: Activation, x: &Buffer) -> Rim<Buffer> {
+    if matches!(x.dtype(), DType::F16 | DType::BF16) && f != Activation::Identity {
+        let y = activation(cpu, f, &transfer::cast(cpu, x, DType::F32)?)?;
+        return y.map(|y| transfer::cast(cpu, &y, x.dtype())).transpose();
+    }
     for_float!(x.dtype(), T => match kernel::<T>(f) {
         Some(f) => map1::<T, T>(cpu, x, &|x, y| f(cpu.isa(), x, y)).map(Some),
         None => Ok(Some(x.clone())),
@@ -154,6 +159,11 @@ pub(crate) fn activation(cpu: &CpuBackend, f: Activation, x: &Buffer) -> Rim<Buf
 }
 
 pub(crate) fn activation_grad(cpu: &CpuBackend, f: Activation, x: &Buffer, g: &Buffer) -> Rim<Buffer> {
+    if matches!(x.dtype(), DType::F16 | DType::BF16) && f != Activation::Identity {
+        let wide = |x| transfer::cast(cpu, x, DType::F32);
+        let gradient = activation_grad(cpu, f, &wide(x)?, &wide(g)?)?;
+        return gradient.map(|gradient| transfer::cast(cpu, &gradient, x.dtype())).transpose();
+    }
     for_float!(x.dtype(), T => match grad_kernel::<T>(f) {
         Some(f) => map2::<T, T, T>(cpu, "activation_grad", x, g, &|x, g, y| f(cpu.isa(), x, g, y)).map(Some),
         None => Ok(Some(g.clone())),

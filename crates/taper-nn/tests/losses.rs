@@ -9,6 +9,7 @@ use taper_nn::{
     BceWithLogits, CrossEntropy, DType, Hinge, Huber, Init, KlDiv, KlReduction, L1, Mse, MultiMargin, Nll, Reduction,
     Result, Tensor, l1_penalty, l2_penalty,
 };
+use taper_tensor::{GradOptions, grad};
 
 fn reduction(params: &Value) -> Reduction {
     match params["reduction"].as_str().unwrap() {
@@ -296,4 +297,59 @@ fn what_does_not_fit_is_said() {
     );
     let error = said(CrossEntropy::default().forward(&zeros(&[2, 1]), &class));
     assert!(error.starts_with("cross_entropy: target 1 ") && error.contains("-100"), "{error}");
+}
+
+/// The loss, its gradient and its second derivative in f32, for logits far on both sides, beside f64: each a sum of terms of
+/// one sign but for the gradient of a soft target, whose two terms its error is measured against.
+#[test]
+fn bce_with_logits_keeps_its_digits_on_both_sides() -> Result<()> {
+    let device = device();
+    let logits = [-95.0f32, -80.0, -20.0, -12.0, -3.0, -0.25, 0.0, 0.5, 4.0, 12.5, 20.0, 80.0, 95.0];
+    let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+    for target in [0.0f32, 1.0, 0.25] {
+        for weight in [None, Some(3.0f32)] {
+            let n = [logits.len()];
+            let x = Tensor::from_vec(logits.to_vec(), n, &device)?.requires_grad();
+            let t = Tensor::from_vec(vec![target; logits.len()], n, &device)?;
+            let pos_weight = weight.map(|weight| Tensor::from_vec(vec![weight], [1], &device)).transpose()?;
+            let loss = BceWithLogits { pos_weight, reduction: Reduction::None }.forward(&x, &t)?;
+            let keep = GradOptions { create_graph: true, ..GradOptions::default() };
+            let first = grad(&loss.sum_all()?, &[&x], None, keep)?.remove(0).unwrap();
+            let second = grad(&first.sum_all()?, &[&x], None, GradOptions::default())?.remove(0).unwrap();
+            let found = [loss, first, second].map(|y| y.to_vec::<f32>().unwrap());
+            for (i, &x) in logits.iter().enumerate() {
+                let (x, n, p) = (f64::from(x), f64::from(1.0 - target), f64::from(target * weight.unwrap_or(1.0)));
+                let terms = [
+                    [n * x.exp().ln_1p(), p * (-x).exp().ln_1p()],
+                    [n * sigmoid(x), -p * sigmoid(-x)],
+                    [n * sigmoid(x) * sigmoid(-x), p * sigmoid(x) * sigmoid(-x)],
+                ];
+                for (order, [a, b]) in terms.into_iter().enumerate() {
+                    let (found, size) = (f64::from(found[order][i]), a.abs() + b.abs());
+                    // Eight units in the last place, of subnormal numbers too.
+                    let bound = (8.0 * 2f64.powi(-24) * size).max(4.0 * 2f64.powi(-149));
+                    assert!(
+                        (found - (a + b)).abs() <= bound,
+                        "derivative {order} at {x}, target {target}, weight {weight:?}: {found:e}, not {:e}",
+                        a + b
+                    );
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// An infinite logit costs nothing on the right side of a sure target and everything on the wrong one; NaN stays.
+#[test]
+fn bce_with_logits_of_infinite_logits() -> Result<()> {
+    let (device, infinity) = (device(), f32::INFINITY);
+    let x = Tensor::from_vec(vec![-infinity, infinity, -infinity, infinity, f32::NAN], [5], &device)?.requires_grad();
+    let t = Tensor::from_vec(vec![0f32, 1.0, 1.0, 0.0, 0.0], [5], &device)?;
+    let loss = BceWithLogits { reduction: Reduction::None, ..Default::default() }.forward(&x, &t)?;
+    let losses = loss.to_vec::<f32>()?;
+    assert!(losses[..4] == [0.0, 0.0, infinity, infinity] && losses[4].is_nan(), "{losses:?}");
+    let slopes: Vec<f32> = loss.sum_all()?.backward()?.of(&x).unwrap().to_vec()?;
+    assert!(slopes[..4] == [0.0, 0.0, -1.0, 1.0] && slopes[4].is_nan(), "{slopes:?}");
+    Ok(())
 }

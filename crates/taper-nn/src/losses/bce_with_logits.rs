@@ -7,7 +7,8 @@ use taper_tensor::{Activation, Error, Reduction, Result, Tensor};
 
 /// −p · t · log σ(x) − (1 − t) · log(1 − σ(x)) for logits x and targets t in [0, 1], as PyTorch's `BCEWithLogitsLoss`.
 ///
-/// Computed as (1 − t) · x + (1 + (p − 1)t) · log(1 + e⁻ˣ), which neither overflows nor loses digits.
+/// Computed as (1 − t) · log(1 + eˣ) + p · t · log(1 + e⁻ˣ), a sum of terms of one sign: neither it nor its derivatives lose
+/// digits on either side, and an infinite logit on the right side of a sure target costs 0.
 #[derive(Debug, Clone, Default)]
 pub struct BceWithLogits {
     /// p, the weight of positive targets, of a shape that broadcasts to the input's (one a class, say); 1 when `None`.
@@ -28,20 +29,28 @@ impl BceWithLogits {
                 return Ok(loss);
             }
         }
-        // log(1 + e⁻ˣ) everywhere: no threshold beyond which it is taken for linear.
-        let softplus = Activation::Softplus { beta: 1.0, threshold: f64::INFINITY };
-        let mut of_positive = logits.neg()?.activation(softplus)?;
+        let mut positive = target.clone();
         if let Some(weight) = &self.pos_weight {
             if !weight.shape().broadcasts_to(logits.shape()) {
                 let detail = format!("pos_weight {} must broadcast to the input, {}", weight.shape(), logits.shape());
                 return Err(Error::shape("bce_with_logits", detail));
             }
-            let scale = weight.add_scalar(-1.0)?.mul(target)?.add_scalar(1.0)?;
-            of_positive = scale.mul(&of_positive)?;
+            positive = weight.mul(target)?;
         }
-        let of_negative = target.neg()?.add_scalar(1.0)?.mul(logits)?;
+        let negative = target.neg()?.add_scalar(1.0)?;
+        let (of_negative, of_positive) = (weighted(&negative, logits)?, weighted(&positive, &logits.neg()?)?);
         reduce(&of_negative.add(&of_positive)?, self.reduction)
     }
+}
+
+/// w · log(1 + eˣ); 0 where w is, though the logarithm may be infinite.
+fn weighted(w: &Tensor, x: &Tensor) -> Result<Tensor> {
+    // No threshold beyond which it is taken for linear.
+    let cost = x.activation(Activation::Softplus { beta: 1.0, threshold: f64::INFINITY })?;
+    let number = |value| Tensor::full(value, [], cost.dtype(), cost.device());
+    let (zero, infinity) = (number(0.0)?, number(f64::INFINITY)?);
+    let finite = cost.eq(&infinity)?.select(&w.eq(&zero)?.select(&zero, &cost)?, &cost)?;
+    w.mul(&finite)
 }
 
 pub(super) fn cases() -> Vec<Case> {
@@ -49,12 +58,15 @@ pub(super) fn cases() -> Vec<Case> {
         let loss = BceWithLogits { pos_weight: None, reduction };
         move |x: &[Tensor]| loss.forward(&x[0], &x[1])
     };
-    let weighted = |x: &[Tensor]| {
+    let with_weight = |x: &[Tensor]| {
         BceWithLogits { pos_weight: Some(x[2].clone()), reduction: Reduction::Sum }.forward(&x[0], &x[1])
     };
     vec![
         Case::new("mean", plain(Reduction::Mean)).input_in([3, 4], -3.0, 3.0).input_in([3, 4], 0.0, 1.0),
         Case::new("one for each", plain(Reduction::None)).input([2, 3]).input_in([2, 3], 0.0, 1.0),
-        Case::new("weighted sum", weighted).input([3, 4]).input_in([3, 4], 0.0, 1.0).input_in([4], 0.5, 3.0),
+        Case::new("sure, one for each", plain(Reduction::None))
+            .values([4], vec![-30.0, 30.0, -12.0, 12.0])
+            .values([4], vec![0.1, 0.9, 0.0, 1.0]),
+        Case::new("weighted sum", with_weight).input([3, 4]).input_in([3, 4], 0.0, 1.0).input_in([4], 0.5, 3.0),
     ]
 }

@@ -20,11 +20,6 @@ pub enum Computed {
 }
 
 impl Computed {
-    /// Whether it goes over the tape, which is slow.
-    pub fn on_tape(self) -> bool {
-        matches!(self, Self::UnaryGrad(_) | Self::SecondGrad(_))
-    }
-
     /// Its values at `x`.
     pub fn at(self, x: &[f32], device: &Device) -> Result<Vec<f32>> {
         let shape = Shape::from([x.len()]);

@@ -4,7 +4,7 @@
 //! go through the composed version. Behind a convolution or a linear layer whose value is still pending, the function
 //! joins that kernel.
 
-use super::shorthand::{finite, plain, unary, with_rule, with_slope};
+use super::shorthand::{plain, unary, with_rule, with_slope, within};
 use crate::Tensor;
 use crate::check;
 use crate::gradcheck::Case;
@@ -94,7 +94,7 @@ fn composed(x: &Tensor, f: Activation) -> Result<Tensor> {
             name,
             x,
             || not_infinitely_low(x)?.mul(&x.normal_cdf()?),
-            |x| x.normal_cdf()?.add(&finite(x)?.mul(&x.normal_pdf()?)?),
+            |x| x.normal_cdf()?.add(&within(x, 1000.0)?.mul(&x.normal_pdf()?)?),
         ),
         // ½ (1 + tanh u) = σ(2u)
         Activation::GeluTanh => with_slope(
@@ -102,13 +102,13 @@ fn composed(x: &Tensor, f: Activation) -> Result<Tensor> {
             x,
             || not_infinitely_low(x)?.mul(&sigmoid(&gelu_inner(x)?)?),
             |x| {
-                let near = finite(x)?;
+                let near = within(x, 30.0)?;
                 let inner = near.mul(&near)?.mul_scalar(3.0 * 0.044715)?.add_scalar(1.0)?.mul_scalar(GELU_SCALE)?;
                 swish_slope(&gelu_inner(x)?, &near.mul(&inner)?)
             },
         ),
         Activation::Silu => {
-            with_slope(name, x, || not_infinitely_low(x)?.mul(&sigmoid(x)?), |x| swish_slope(x, &finite(x)?))
+            with_slope(name, x, || not_infinitely_low(x)?.mul(&sigmoid(x)?), |x| swish_slope(x, &within(x, 1000.0)?))
         }
         Activation::Sigmoid => sigmoid(x),
         Activation::Tanh => tanh(x),
@@ -159,8 +159,7 @@ const GELU_SCALE: f64 = 1.595_769_121_605_730_7;
 
 /// 2u, with u what GELU's approximation takes the hyperbolic tangent of, for |x| up to 30: beyond, σ(2u) is 0 or 1.
 fn gelu_inner(x: &Tensor) -> Result<Tensor> {
-    let (low, high) = (x.scalar_like(-30.0)?, x.scalar_like(30.0)?);
-    let x = x.gt(&high)?.select(&high, &x.lt(&low)?.select(&low, x)?)?;
+    let x = within(x, 30.0)?;
     let cubic = x.mul(&x)?.mul(&x)?.mul_scalar(0.044715)?;
     x.add(&cubic)?.mul_scalar(GELU_SCALE)
 }

@@ -86,10 +86,9 @@ pub(crate) fn with_slope(
     with_rule(name, x, value, move |g, x| g.mul(&slope(x)?))
 }
 
-/// x, or ±1000 where |x| is more: for factors of what has long been 0 there, since 0 · ∞ would be NaN. NaN stays NaN.
-pub(crate) fn finite(x: &Tensor) -> Result<Tensor> {
-    const LARGE: f64 = 1000.0;
-    let (low, high) = (x.scalar_like(-LARGE)?, x.scalar_like(LARGE)?);
+/// The number of `−bound..bound` nearest to x; NaN stays. For factors of what has long been 0 there: 0 · ∞ would be NaN.
+pub(crate) fn within(x: &Tensor, bound: f64) -> Result<Tensor> {
+    let (low, high) = (x.scalar_like(-bound)?, x.scalar_like(bound)?);
     x.gt(&high)?.select(&high, &x.lt(&low)?.select(&low, x)?)
 }
 
