@@ -47,9 +47,8 @@ impl BceWithLogits {
 fn weighted(w: &Tensor, x: &Tensor) -> Result<Tensor> {
     // No threshold beyond which it is taken for linear.
     let cost = x.activation(Activation::Softplus { beta: 1.0, threshold: f64::INFINITY })?;
-    let number = |value| Tensor::full(value, [], cost.dtype(), cost.device());
-    let (zero, infinity) = (number(0.0)?, number(f64::INFINITY)?);
-    let finite = cost.eq(&infinity)?.select(&w.eq(&zero)?.select(&zero, &cost)?, &cost)?;
+    let zero = Tensor::zeros([], cost.dtype(), cost.device())?;
+    let finite = cost.eq_scalar(f64::INFINITY)?.select(&w.eq_scalar(0.0)?.select(&zero, &cost)?, &cost)?;
     w.mul(&finite)
 }
 

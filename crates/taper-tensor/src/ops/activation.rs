@@ -72,21 +72,21 @@ fn composed(x: &Tensor, f: Activation) -> Result<Tensor> {
     match f {
         Activation::Identity => Ok(x.clone()),
         Activation::Relu => {
-            with_rule(name, x, || x.le(&zero)?.select(&zero, x), |g, x| gate(x, g, &g.scalar_like(0.0)?))
+            with_rule(name, x, || x.le_scalar(0.0)?.select(&zero, x), |g, x| gate(x, g, &g.scalar_like(0.0)?))
         }
         Activation::LeakyRelu { negative_slope } => with_rule(
             name,
             x,
-            || x.gt(&zero)?.select(x, &x.mul_scalar(negative_slope)?),
+            || x.gt_scalar(0.0)?.select(x, &x.mul_scalar(negative_slope)?),
             move |g, x| gate(x, g, &g.mul_scalar(negative_slope)?),
         ),
         Activation::Elu { alpha } => with_rule(
             name,
             x,
-            || x.gt(&zero)?.select(x, &x.expm1()?.mul_scalar(alpha)?),
+            || x.gt_scalar(0.0)?.select(x, &x.expm1()?.mul_scalar(alpha)?),
             // eˣ is taken of no positive number, so that the side not chosen cannot overflow.
             move |g, x| {
-                let slope = x.gt(&x.scalar_like(0.0)?)?.select(&x.scalar_like(0.0)?, x)?.exp()?.mul_scalar(alpha)?;
+                let slope = x.gt_scalar(0.0)?.select(&x.scalar_like(0.0)?, x)?.exp()?.mul_scalar(alpha)?;
                 gate(x, g, &g.mul(&slope)?)
             },
         ),
@@ -119,11 +119,11 @@ fn composed(x: &Tensor, f: Activation) -> Result<Tensor> {
             || {
                 let z = x.mul_scalar(beta)?;
                 let small = z.abs()?.neg()?.exp()?.log1p()?.mul_scalar(1.0 / beta)?;
-                z.gt(&z.scalar_like(threshold)?)?.select(x, &x.maximum(&zero)?.add(&small)?)
+                z.gt_scalar(threshold)?.select(x, &x.maximum_scalar(0.0)?.add(&small)?)
             },
             move |x| {
                 let z = x.mul_scalar(beta)?;
-                z.gt(&z.scalar_like(threshold)?)?.select(&z.scalar_like(1.0)?, &sigmoid(&z)?)
+                z.gt_scalar(threshold)?.select(&z.scalar_like(1.0)?, &sigmoid(&z)?)
             },
         ),
         Activation::Hardswish => with_rule(
@@ -131,13 +131,13 @@ fn composed(x: &Tensor, f: Activation) -> Result<Tensor> {
             x,
             || {
                 let middle = x.mul(&x.add_scalar(3.0)?)?.mul_scalar(1.0 / 6.0)?;
-                let upper = x.ge(&x.scalar_like(3.0)?)?.select(x, &middle)?;
-                x.le(&x.scalar_like(-3.0)?)?.select(&zero, &upper)
+                let upper = x.ge_scalar(3.0)?.select(x, &middle)?;
+                x.le_scalar(-3.0)?.select(&zero, &upper)
             },
             |g, x| {
                 let middle = g.mul(&x.add(x)?.add_scalar(3.0)?.mul_scalar(1.0 / 6.0)?)?;
-                let upper = x.ge(&x.scalar_like(3.0)?)?.select(g, &middle)?;
-                x.le(&x.scalar_like(-3.0)?)?.select(&g.scalar_like(0.0)?, &upper)
+                let upper = x.ge_scalar(3.0)?.select(g, &middle)?;
+                x.le_scalar(-3.0)?.select(&g.scalar_like(0.0)?, &upper)
             },
         ),
     }
@@ -145,13 +145,12 @@ fn composed(x: &Tensor, f: Activation) -> Result<Tensor> {
 
 /// `above` where x > 0, `below` where it is not, NaN where x is.
 fn gate(x: &Tensor, above: &Tensor, below: &Tensor) -> Result<Tensor> {
-    let zero = x.scalar_like(0.0)?;
-    x.gt(&zero)?.select(above, &x.le(&zero)?.select(below, &x.detach())?)
+    x.gt_scalar(0.0)?.select(above, &x.le_scalar(0.0)?.select(below, &x.detach())?)
 }
 
 /// x, or −1000 where it is less: a factor of what is 0 there.
 fn not_infinitely_low(x: &Tensor) -> Result<Tensor> {
-    x.maximum(&x.scalar_like(-1000.0)?)
+    x.maximum_scalar(-1000.0)
 }
 
 /// 2 √(2/π)

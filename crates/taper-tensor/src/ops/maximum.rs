@@ -26,7 +26,7 @@ impl Tensor {
         let z = binary_scalar("maximum_scalar", BinaryOp::Maximum, self, c, false)?;
         Ok(Tensor::record("maximum_scalar", z, &[self], || {
             let x = self.clone();
-            Rule::tensors(move |g, _| Ok(vec![Some(share(g, &x.lt_scalar(c)?, &x.eq_scalar(c)?)?)]))
+            Rule::tensors(move |g, _| Ok(vec![Some(share(g, &x.gt_scalar(c)?, &x.lt_scalar(c)?, &x.eq_scalar(c)?)?)]))
         }))
     }
 }

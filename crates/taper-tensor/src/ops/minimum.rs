@@ -27,7 +27,7 @@ impl Tensor {
         let z = binary_scalar("minimum_scalar", BinaryOp::Minimum, self, c, false)?;
         Ok(Tensor::record("minimum_scalar", z, &[self], || {
             let x = self.clone();
-            Rule::tensors(move |g, _| Ok(vec![Some(share(g, &x.gt_scalar(c)?, &x.eq_scalar(c)?)?)]))
+            Rule::tensors(move |g, _| Ok(vec![Some(share(g, &x.lt_scalar(c)?, &x.gt_scalar(c)?, &x.eq_scalar(c)?)?)]))
         }))
     }
 }

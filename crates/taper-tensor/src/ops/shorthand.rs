@@ -89,7 +89,7 @@ pub(crate) fn with_slope(
 /// The number of `−bound..bound` nearest to x; NaN stays. For factors of what has long been 0 there: 0 · ∞ would be NaN.
 pub(crate) fn within(x: &Tensor, bound: f64) -> Result<Tensor> {
     let (low, high) = (x.scalar_like(-bound)?, x.scalar_like(bound)?);
-    x.gt(&high)?.select(&high, &x.lt(&low)?.select(&low, x)?)
+    x.gt_scalar(bound)?.select(&high, &x.lt_scalar(-bound)?.select(&low, x)?)
 }
 
 /// Which of a layer's weight and bias there are: the optional inputs behind its first.
