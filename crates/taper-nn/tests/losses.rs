@@ -9,7 +9,6 @@ use taper_nn::{
     BceWithLogits, CrossEntropy, DType, Hinge, Huber, Init, KlDiv, KlReduction, L1, Mse, MultiMargin, Nll, Reduction,
     Result, Tensor, l1_penalty, l2_penalty,
 };
-use taper_tensor::{GradOptions, grad};
 
 fn reduction(params: &Value) -> Reduction {
     match params["reduction"].as_str().unwrap() {
