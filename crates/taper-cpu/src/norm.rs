@@ -70,7 +70,7 @@ fn of<T: Float>(cpu: &CpuBackend, x: &[T]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use taper_backend::{Backend, Device, HostData};
+    use taper_backend::{Device, HostData};
 
     fn of_f64(values: Vec<f64>) -> f64 {
         let device = Device::new(CpuBackend::with_threads(2).unwrap());
