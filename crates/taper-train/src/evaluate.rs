@@ -9,6 +9,10 @@ use taper_data::{Augment, Batch, Dataset, LoaderOptions, Pipeline, PipelineOptio
 use taper_nn::taper_tensor::Element;
 use taper_nn::{Context, CrossEntropy, DType, Module, Params, Reduction, Tensor, no_grad};
 
+/// The label of a sample that has none, as in PyTorch (`ignore_index`): it counts neither in a loss nor in an accuracy,
+/// nor in any metric. A batch that holds no other makes no step.
+pub const IGNORED_LABEL: i64 = -100;
+
 /// Losses are read from the device every so many batches.
 const READ_EVERY: usize = 10;
 
@@ -19,7 +23,7 @@ pub struct Evaluation {
     pub loss: f64,
     /// Samples whose largest logit was that of their class; none with an objective.
     pub correct: usize,
-    /// Samples measured.
+    /// Samples measured, without those that have no label.
     pub samples: usize,
 }
 
@@ -37,7 +41,7 @@ pub struct Predictions {
     pub predicted: Vec<i64>,
     /// Its probability.
     pub probability: Vec<f64>,
-    /// The true class.
+    /// The true class, or [`IGNORED_LABEL`].
     pub truth: Vec<i64>,
 }
 
@@ -58,7 +62,7 @@ pub struct EvaluateOptions {
 /// the device every ten batches. `None` when `stop` was raised meanwhile.
 ///
 /// # Errors
-/// When the data are empty or do not fit the model.
+/// When the data are empty, have no label at all, or do not fit the model.
 pub fn evaluate<D: Dataset + Sync>(
     model: &dyn Module,
     params: &Params,
@@ -130,15 +134,21 @@ fn measure<T: Element, D: Dataset + Sync>(
                     read.clear();
                 }
                 for &[loss, predicted, probability] in read.iter().flat_map(|rows| rows.as_chunks::<3>().0) {
-                    found.loss += loss;
-                    found.correct += usize::from(predicted as i64 == predictions.truth[found.samples]);
-                    found.samples += 1;
+                    let truth = predictions.truth[predictions.predicted.len()];
+                    if truth != IGNORED_LABEL {
+                        found.loss += loss;
+                        found.correct += usize::from(predicted as i64 == truth);
+                        found.samples += 1;
+                    }
                     predictions.predicted.push(predicted as i64);
                     predictions.probability.push(probability);
                 }
                 waiting.clear();
-                reporter.evaluating(options.split, found.samples, data.len());
+                reporter.evaluating(options.split, predictions.truth.len(), data.len());
             }
+        }
+        if found.samples == 0 {
+            return Err(no_label(options.split.name(), data.len()));
         }
         found.loss /= found.samples as f64;
         if objective.is_some() {
@@ -166,6 +176,23 @@ pub(crate) fn upload<T: Element>(batch: &mut Batch<T>, params: &Params) -> Resul
     Ok((x, classes))
 }
 
+/// How many of `labels` are labels.
+pub(crate) fn labelled(labels: &[i64]) -> usize {
+    labels.iter().filter(|label| **label != IGNORED_LABEL).count()
+}
+
+/// Errs when no sample of `data`, the split called `split`, has a label.
+pub(crate) fn check_labels(split: &str, data: &impl Dataset) -> Result<()> {
+    // An empty one is told of by whoever makes batches of it.
+    let some = data.is_empty() || (0..data.len()).any(|i| data.label(i) != IGNORED_LABEL);
+    if some { Ok(()) } else { Err(no_label(split, data.len())) }
+}
+
+fn no_label(split: &str, samples: usize) -> Error {
+    let detail = "which marks a sample without one, and such samples count for nothing: give labels, or an objective";
+    Error::Usage(format!("the {split} split: the label of each of its {samples} samples is {IGNORED_LABEL}, {detail}"))
+}
+
 /// How many rows of `logits: [B, classes]` are largest at their class of `classes: [B]`, the first of equals counting.
 pub(crate) fn correct(logits: &Tensor, classes: &Tensor) -> taper_nn::Result<Tensor> {
     // In i64, whose sums are exact.
@@ -180,6 +207,11 @@ pub(crate) fn unsupported(dtype: DType) -> Error {
 mod tests {
     use super::*;
     use taper_nn::Device;
+
+    #[test]
+    fn the_label_that_is_ignored_is_that_of_the_loss() {
+        assert_eq!(CrossEntropy::default().ignore_index, IGNORED_LABEL);
+    }
 
     #[test]
     fn the_first_of_equals_counts() {

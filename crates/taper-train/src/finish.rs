@@ -4,7 +4,9 @@ use crate::html::{Confusion, Filters, Layer, Mistake, Page, Picture};
 use crate::logs::test_events;
 use crate::metrics;
 use crate::plot::{Axis, Chart, Series};
-use crate::{Config, EpochReport, Error, Evaluation, Outcome, Predictions, Record, Result, RunFolder, Times};
+use crate::{
+    Config, EpochReport, Error, Evaluation, IGNORED_LABEL, Outcome, Predictions, Record, Result, RunFolder, Times,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use taper_data::ImageDataset;
@@ -129,7 +131,8 @@ impl Finish<'_> {
     /// The samples that were classified wrongly with the most confidence.
     fn mistakes(&self) -> Vec<Mistake> {
         let Predictions { predicted, probability, truth } = &self.outcome.predictions;
-        let mut wrong: Vec<usize> = (0..truth.len()).filter(|&i| truth[i] != predicted[i]).collect();
+        let wrong = |&i: &usize| truth[i] != predicted[i] && truth[i] != IGNORED_LABEL;
+        let mut wrong: Vec<usize> = (0..truth.len()).filter(wrong).collect();
         wrong.sort_by(|&a, &b| probability[b].total_cmp(&probability[a]));
         let name = |class: i64| self.test.classes().get(class as usize).cloned().unwrap_or_default();
         let scale = 255.0 / f64::from(self.test.max_value());

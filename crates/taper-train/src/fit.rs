@@ -15,7 +15,7 @@ pub use self::progress::Times;
 
 use self::state::State;
 use crate::checkpoint::Checkpoint;
-use crate::evaluate::unsupported;
+use crate::evaluate::{check_labels, unsupported};
 use crate::hook::{Hook, RunView};
 use crate::learner::{Learner, Objective, check_objective};
 use crate::tensorboard::Picture;
@@ -44,6 +44,9 @@ use taper_nn::{DType, Module, Params};
 /// # Ok(())
 /// # }
 /// ```
+///
+/// Samples whose label is [`IGNORED_LABEL`](crate::IGNORED_LABEL) count for nothing: losses and accuracies are over the
+/// others, a batch that holds no other makes no step, and with mixup or CutMix they are left out of their batch.
 ///
 /// After every epoch a checkpoint is saved, and the model is measured on the validation split, if there is one. The
 /// test split is read once, at the end.
@@ -177,6 +180,11 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
                     "looks at the validation split, and there is none: set data.validation, to 0.1 for example";
                 return Err(Error::Usage(format!("{what} {detail}")));
             }
+        }
+        if self.learner.objective.is_none() {
+            check_labels("training", self.train)?;
+            self.validation.map_or(Ok(()), |data| check_labels("validation", data))?;
+            self.test.map_or(Ok(()), |data| check_labels("test", data))?;
         }
         self.learner.classes = self.train.num_classes();
         match self.params().dtype() {

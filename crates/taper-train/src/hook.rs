@@ -88,7 +88,8 @@ pub struct StepView<'a> {
     pub step: u64,
     /// The epoch, from 1.
     pub epoch: u64,
-    /// The mean loss over its samples, before the step: a scalar on the device.
+    /// The mean loss over its samples, before the step: a scalar on the device. 0, without any gradient, where none of
+    /// them has a label; nothing was changed then.
     pub loss: &'a Tensor,
     /// The gradients that the weights were changed by.
     pub gradients: &'a Gradients,

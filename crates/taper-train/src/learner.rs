@@ -1,13 +1,13 @@
 //! One batch: forward, loss, backward.
 
 use crate::config::Reduction;
-use crate::evaluate::correct;
-use crate::{Config, Error, Result};
+use crate::evaluate::{correct, labelled};
+use crate::{Config, Error, IGNORED_LABEL, Result};
 use taper_data::Batch;
 use taper_nn::taper_tensor::Element;
 use taper_nn::{
-    Accumulator, Context, CrossEntropy, CutMix, Gradients, Mixup, Module, Params, RandomKey, Tensor, clip_grad_norm,
-    clip_grad_value,
+    Accumulator, Context, CrossEntropy, CutMix, DType, Gradients, Mixup, Module, Params, RandomKey, Tensor,
+    clip_grad_norm, clip_grad_value,
 };
 
 /// A loss of one's own: of the model's output and the labels `[B]` (i64), a scalar, their mean over the batch.
@@ -44,13 +44,16 @@ pub(crate) fn check_objective(config: &Config) -> Result<()> {
 
 /// What a step's batches gave, on the device.
 pub(crate) struct Learned {
-    /// The mean loss over all samples.
+    /// The mean loss over all samples that count; 0 where none does.
     pub(crate) loss: Tensor,
     /// How many samples' largest output was that of their class.
     pub(crate) correct: Tensor,
     /// The gradient of that, or of the sum of the losses: of the batches as if they were one. Not clipped yet.
     pub(crate) gradients: Gradients,
     pub(crate) samples: usize,
+    /// Those that count: of the cross entropy, those with a label. Where none does, there is nothing to learn, and no
+    /// gradient.
+    pub(crate) counted: usize,
 }
 
 impl Learner<'_> {
@@ -62,44 +65,63 @@ impl Learner<'_> {
         batch: &mut Batch<T>,
         mut next: impl FnMut(&mut Batch<T>) -> taper_data::Result<bool>,
     ) -> Result<Learned> {
-        let mut sum: Option<(Tensor, Tensor, usize)> = None;
+        let mut sum: Option<(Tensor, Tensor)> = None;
+        let (mut samples, mut counted) = (0, 0);
         let mut accumulator = (batches > 1).then(|| Accumulator::new(self.params.trainable()));
         let mut only = None;
-        for number in first..first + batches {
+        for number in first..first.saturating_add(batches) {
             if !next(batch)? {
                 break;
             }
-            let (loss, right, gradients, samples) = self.one([epoch, number], batches > 1, batch)?;
+            samples += batch.labels.len();
+            let here = if self.objective.is_some() { batch.labels.len() } else { labelled(&batch.labels) };
+            if here == 0 {
+                continue; // not shown to the model either, whose statistics stay as they are
+            }
+            counted += here;
+            let (loss, right, gradients) = self.one([epoch, number], here, batches > 1, batch)?;
             sum = Some(match sum {
-                None => (loss, right, samples),
-                Some((losses, rights, all)) => (losses.add(&loss)?, rights.add(&right)?, all + samples),
+                None => (loss, right),
+                Some((losses, rights)) => (losses.add(&loss)?, rights.add(&right)?),
             });
             match &mut accumulator {
                 Some(accumulator) => accumulator.add(&gradients)?,
                 None => only = Some(gradients),
             }
         }
-        let Some((loss, correct, samples)) = sum else {
+        if samples == 0 {
             return Err(taper_data::Error::Argument("the loader has no batch left".into()).into());
+        }
+        let Some((loss, correct)) = sum else {
+            let zero = |dtype| Tensor::zeros([], dtype, self.params.device());
+            let (loss, correct) = (zero(self.params.dtype())?, zero(DType::I64)?);
+            return Ok(Learned { loss, correct, gradients: Gradients::default(), samples, counted });
         };
         let (loss, gradients) = match (accumulator, only) {
-            // Each batch counts as much as it has samples: the last one of an epoch may be smaller.
+            // Each batch counts as much as it has samples that do: the last one of an epoch may be smaller.
             (Some(mut accumulator), _) => {
-                let share = self.config.train.batch_size as f64 / samples as f64;
+                let share = self.config.train.batch_size as f64 / counted as f64;
                 (loss.mul_scalar(share)?, accumulator.take(if self.sums() { 1.0 } else { share })?)
             }
             (None, gradients) => (loss, gradients.unwrap_or_default()),
         };
-        Ok(Learned { loss, correct, gradients, samples })
+        Ok(Learned { loss, correct, gradients, samples, counted })
     }
+
+    /// What a batch says, of whose samples `counted` count.
 
     fn one<T: Element>(
         &self,
         [epoch, number]: [u64; 2],
+        counted: usize,
         one_of_several: bool,
         batch: &mut Batch<T>,
-    ) -> Result<(Tensor, Tensor, Gradients, usize)> {
-        let samples = batch.labels.len();
+    ) -> Result<(Tensor, Tensor, Gradients)> {
+        let regularization = &self.config.regularization;
+        let mixes = self.objective.is_none() && (regularization.mixup > 0.0 || regularization.cutmix > 0.0);
+        if mixes && counted < batch.labels.len() {
+            keep_labelled(batch);
+        }
         let (x, classes) = crate::evaluate::upload(batch, self.params)?;
         let seed = self.config.train.seed;
         let key = RandomKey::new(seed).child("mix").index(epoch).index(number);
@@ -113,17 +135,17 @@ impl Learner<'_> {
             None => self.classify(&x, &classes, &context, key)?,
         };
         // With several batches a step, what a smaller one's mean counts for.
-        let share = samples as f64 / self.config.train.batch_size as f64;
+        let share = counted as f64 / self.config.train.batch_size as f64;
         let smaller = one_of_several && share < 1.0;
         let gradients = if smaller && !self.sums() { loss.mul_scalar(share)?.backward()? } else { loss.backward()? };
-        let scale = if self.sums() { 1.0 / samples as f64 } else { 1.0 } * if smaller { share } else { 1.0 };
+        let scale = if self.sums() { 1.0 / counted as f64 } else { 1.0 } * if smaller { share } else { 1.0 };
         let loss = if scale == 1.0 { loss.detach() } else { loss.detach().mul_scalar(scale)? };
         let right = if logits.shape().rank() == 2 && self.objective.is_none() {
             correct(&logits, &classes)?
         } else {
-            Tensor::zeros([], taper_nn::DType::I64, self.params.device())?
+            Tensor::zeros([], DType::I64, self.params.device())?
         };
-        Ok((loss, right, gradients, samples))
+        Ok((loss, right, gradients))
     }
 
     /// Whether a batch's loss is a sum over its samples.
@@ -169,5 +191,17 @@ impl Learner<'_> {
             clip_grad_norm(gradients, &self.params.trainable(), regularization.clip_norm)?;
         }
         Ok(())
+    }
+}
+
+/// Leaves the samples without a label out of a batch whose labels are to be mixed: one that is not known cannot be.
+fn keep_labelled<T: Element>(batch: &mut Batch<T>) {
+    let width = batch.inputs.len() / batch.labels.len().max(1);
+    let rows = batch.inputs.chunks(width.max(1)).zip(&batch.labels);
+    let kept = rows.filter(|(_, label)| **label != IGNORED_LABEL).flat_map(|(row, _)| row).copied().collect();
+    batch.inputs = kept;
+    batch.labels.retain(|label| *label != IGNORED_LABEL);
+    if let Some(size) = batch.shape.first_mut() {
+        *size = batch.labels.len();
     }
 }

@@ -35,7 +35,7 @@ pub use config::{
     Override, Reduction, RegularizationConfig, ScheduleConfig, TrainConfig,
 };
 pub use error::{Error, Result};
-pub use evaluate::{EvaluateOptions, Evaluation, Predictions, evaluate};
+pub use evaluate::{EvaluateOptions, Evaluation, IGNORED_LABEL, Predictions, evaluate};
 pub use experiments::{Experiment, Recipe, experiment, experiments};
 pub use fit::{Fit, Outcome, Times};
 pub use folder::RunFolder;

@@ -86,8 +86,12 @@ impl Logs {
         }
         let Some(events) = &mut self.events else { return Ok(()) };
         let step = report.steps;
-        events.scalar("loss/train", step, report.train_loss)?;
-        events.scalar("accuracy/train", step, report.train_accuracy)?;
+        // Not where no sample of the epoch had a label.
+        for (tag, number) in [("loss/train", report.train_loss), ("accuracy/train", report.train_accuracy)] {
+            if !number.is_nan() {
+                events.scalar(tag, step, number)?;
+            }
+        }
         events.scalar("time/images_per_s", step, report.images_per_s)?;
         events.scalar("time/loader_idle_s", step, report.idle)?;
         if let Some(found) = report.validation {

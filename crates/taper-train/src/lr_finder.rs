@@ -2,7 +2,7 @@
 //! section 3.3. The rate rises from step to step, each by the same factor; where the loss falls fastest, the rate is
 //! good, and where it rises, it is too large.
 
-use crate::evaluate::unsupported;
+use crate::evaluate::{check_labels, unsupported};
 use crate::learner::Learner;
 use crate::optimize::Optimize;
 use crate::plot::{Axis, Chart, Mark, Series};
@@ -102,6 +102,7 @@ impl LrRange {
         reporter: &mut dyn Reporter,
     ) -> Result<LrCurve> {
         self.check()?;
+        check_labels("training", train)?;
         let before: Vec<_> = params.all().iter().map(|param| param.tensor().detach()).collect();
         let losses = match params.dtype() {
             DType::F32 => self.losses::<f32, D>(config, model, params, train, stop, reporter),
@@ -160,7 +161,10 @@ impl LrRange {
                 let batches = config.train.accumulate;
                 let mut learned =
                     learner.learn([epoch, number, batches], &mut batch, |batch| pipeline.next_into(batch))?;
-                number += batches;
+                number = number.saturating_add(batches);
+                if learned.counted == 0 {
+                    continue; // no sample has a label: the rate shows nothing
+                }
                 let loss = learned.loss.item()?;
                 let smoothed = smooth.next(loss);
                 losses.push((lr, loss));

@@ -2,7 +2,7 @@
 
 use crate::Evaluation;
 use crate::lr_finder::LrPoint;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::path::Path;
 use taper_data::{Event, Located};
 
@@ -78,11 +78,11 @@ pub struct StepReport {
     pub step_in_epoch: u64,
     /// Steps of this epoch.
     pub steps_in_epoch: u64,
-    /// The loss of this step's batch, before the step.
+    /// The loss of this step's batch, before the step; NaN where none of its samples has a label, and no step was made.
     pub loss: f64,
-    /// The mean loss over this epoch's samples so far.
+    /// The mean loss over this epoch's samples with a label so far; NaN before the first.
     pub mean_loss: f64,
-    /// The fraction of this epoch's samples so far that were classified rightly, each before it was learned from.
+    /// The fraction of them that were classified rightly, each before it was learned from.
     pub accuracy: f64,
     /// Samples a second over this epoch so far, training steps alone.
     pub images_per_s: f64,
@@ -107,6 +107,11 @@ impl Split {
     }
 }
 
+/// JSON has no NaN: it is written as `null`.
+fn or_nan<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or(f64::NAN))
+}
+
 /// An epoch's result.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct EpochReport {
@@ -116,9 +121,11 @@ pub struct EpochReport {
     pub epochs: u64,
     /// Steps made since the run began.
     pub steps: u64,
-    /// The mean loss over the epoch's samples, each before it was learned from.
+    /// The mean loss over the epoch's samples with a label, each before it was learned from; NaN if it had none.
+    #[serde(deserialize_with = "or_nan")]
     pub train_loss: f64,
-    /// The fraction of the epoch's samples that were classified rightly, each before it was learned from.
+    /// The fraction of them that were classified rightly, each before it was learned from; NaN if it had none.
+    #[serde(deserialize_with = "or_nan")]
     pub train_accuracy: f64,
     /// On the validation split, if there is one.
     pub validation: Option<Evaluation>,

@@ -347,3 +347,41 @@ proptest! {
         prop_assert!((before - after).abs() < 1e-6 * before.abs().max(1.0));
     }
 }
+
+/// Samples without a label change no metric, and alone are none.
+#[test]
+fn samples_without_a_label_are_passed_over() {
+    let (classes, predicted) = ([0, 2, 1, 1, 2, 0], [0, 1, 1, 2, 2, 0]);
+    let scores: Vec<f64> =
+        (0..6).flat_map(|i| [0.2 + 0.1 * f64::from(i % 3), 0.3, 0.5 - 0.1 * f64::from(i % 3)]).collect();
+    let none = taper_train::IGNORED_LABEL;
+    // One more in front, in the middle and at the end.
+    let with = |values: &[i64], more: i64| [&[more], &values[..3], &[more], &values[3..], &[more]].concat();
+    let row = [0.1, 0.8, 0.1];
+    let more_scores = [&row, &scores[..9], &row, &scores[9..], &row].concat();
+    let (more, more_predicted) = (with(&classes, none), with(&predicted, 1));
+    let of = |classes: &[i64], predicted: &[i64], scores: &[f64]| {
+        let binary: Vec<i64> = classes.iter().map(|&class| if class == none { none } else { class.min(1) }).collect();
+        let column: Vec<f64> = scores.iter().skip(1).step_by(3).copied().collect();
+        (
+            (accuracy(classes, predicted).unwrap(), Confusion::new(classes, predicted, 3).unwrap()),
+            (auc(&binary, &column).unwrap(), auc_macro(classes, scores, 3).unwrap()),
+            (log_loss(classes, scores, 3).unwrap(), brier(classes, scores, 3).unwrap()),
+            (calibration_error(classes, scores, 3, 5).unwrap(), top_k(classes, scores, 3, 2).unwrap()),
+        )
+    };
+    assert_eq!(of(&more, &more_predicted, &more_scores), of(&classes, &predicted, &scores));
+    for text in [
+        accuracy(&[none; 2], &[0; 2]).unwrap_err(),
+        Confusion::new(&[none; 2], &[0; 2], 3).unwrap_err(),
+        auc(&[none; 2], &[0.5; 2]).unwrap_err(),
+        brier(&[none; 2], &scores[..6], 3).unwrap_err(),
+    ] {
+        let text = text.to_string();
+        assert!(text.ends_with(": expected a sample with a label at least, found 2 of class -100"), "{text}");
+    }
+    // A batch of those adds nothing to a matrix.
+    let mut matrix = Confusion::new(&classes, &predicted, 3).unwrap();
+    matrix.add(&[none; 2], &[0; 2]).unwrap();
+    assert_eq!(matrix.total(), 6);
+}

@@ -15,6 +15,9 @@ pub(crate) struct Epoch {
     pub(super) made: u64,
     added: u64,
     samples: usize,
+    /// Those of them without a label, which count for nothing in loss and accuracy.
+    #[serde(default)]
+    unlabelled: usize,
     loss: f64,
     correct: usize,
     /// Seconds of training.
@@ -31,22 +34,29 @@ impl Epoch {
         Self { number, of, steps, ..Self::default() }
     }
 
-    /// A step that was read: its mean loss over `samples`, of which `correct` were classified rightly, and how long it
-    /// took.
-    pub(super) fn add(&mut self, samples: usize, loss: f64, correct: usize, seconds: f64) {
+    /// A step that was read: the mean loss of the `counted` of its `samples` that count, of which `correct` were
+    /// classified rightly, and how long it took.
+    pub(super) fn add(&mut self, [samples, counted]: [usize; 2], loss: f64, correct: usize, seconds: f64) {
         self.added += 1;
         self.samples += samples;
-        self.loss += loss * samples as f64;
+        self.unlabelled += samples - counted;
+        self.loss += loss * counted as f64;
         self.correct += correct;
         self.seconds += seconds;
     }
 
-    pub(super) fn mean_loss(&self) -> f64 {
-        self.loss / self.samples as f64
+    fn counted(&self) -> f64 {
+        self.samples.saturating_sub(self.unlabelled) as f64
     }
 
+    /// NaN before any sample with a label.
+    pub(super) fn mean_loss(&self) -> f64 {
+        self.loss / self.counted()
+    }
+
+    /// NaN before any sample with a label.
     pub(super) fn accuracy(&self) -> f64 {
-        self.correct as f64 / self.samples as f64
+        self.correct as f64 / self.counted()
     }
 
     pub(super) fn seconds(&self) -> f64 {

@@ -19,6 +19,9 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         let mut failure = None;
         for (i, (step, found_here)) in waiting.iter().zip(&found).enumerate() {
             let (loss, taken) = (found_here[0], found_here[2]);
+            if step.counted == 0 {
+                continue;
+            }
             step.span.in_scope(|| tracing::debug!(loss));
             if loss.is_finite() {
                 state.kept.confirm(step.step - 1);
@@ -37,11 +40,13 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         }
         let good = failure.as_ref().map_or(waiting.len(), |(i, _)| *i);
         for (step, found) in waiting.iter().zip(&found).take(good) {
-            let (loss, correct) = (found[0], found[1]);
+            let counts = [step.samples, step.counted];
+            let (loss, correct) = if step.counted > 0 { (found[0], found[1] as usize) } else { (f64::NAN, 0) };
             // What has no gradient has no norm.
             let norms: Vec<f64> = found[3..].iter().map(|&norm| if norm < 0.0 { f64::NAN } else { norm }).collect();
-            state.progress.epoch.add(step.samples, loss, correct as usize, time * step.samples as f64);
-            if step.step.is_multiple_of(self.config().train.log_every) {
+            let known = if step.counted > 0 { loss } else { 0.0 };
+            state.progress.epoch.add(counts, known, correct, time * step.samples as f64);
+            if step.step.is_multiple_of(self.config().train.log_every) && step.counted > 0 {
                 state.logs.step(step.step, loss, step.lr, state.monitor.names(), &norms)?;
                 state.monitor.observe(step.step, &norms).iter().for_each(|warning| reporter.note(warning));
             }

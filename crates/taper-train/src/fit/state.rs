@@ -49,6 +49,8 @@ pub(super) struct Waiting {
     /// From 1, of the whole run.
     pub(super) step: u64,
     pub(super) samples: usize,
+    /// Those that count. Where none does, no step was made, and nothing was found.
+    pub(super) counted: usize,
     /// The loss; how many samples were classified rightly; whether the optimiser took the step; the norms of the
     /// gradients, if they were asked for.
     pub(super) found: Tensor,

@@ -169,22 +169,24 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         let batches = self.config().train.accumulate;
         let first = state.progress.epoch.made * batches;
         let learned = self.learner.learn([epoch, first, batches], &mut state.batch, |batch| loader.next_into(batch))?;
-        let Learned { loss, correct, mut gradients, samples } = learned;
+        let Learned { loss, correct, mut gradients, samples, counted } = learned;
         // In the first step too, though nobody is told of them: so a run takes all the memory it ever will from its
         // start. And in the last before each reading, which may have to tell whose gradient is not finite.
         let ends = state.progress.epoch.made + 1 == state.progress.epoch.steps;
         let looked_at = step.is_multiple_of(self.config().train.log_every) || ends || step == state.begun + 1;
-        let watched = looked_at && self.config().log.gradients;
+        let watched = looked_at && self.config().log.gradients && counted > 0;
         // As they are before they are clipped: what is held at a norm cannot be seen to explode.
         let unclipped = if watched { state.watched(&gradients, self.params()) } else { Vec::new() };
         self.learner.clip(&mut gradients)?;
         state.kept.offer(state.progress.step, self.params());
-        let outcome = state.optimize.step(&gradients)?;
-        state.ema_step(&outcome)?;
-        let taken = match outcome.flag() {
-            Some(flag) => flag.clone(),
-            None => Tensor::ones([1], DType::U8, self.params().device())?,
+        let flag = if counted > 0 {
+            let outcome = state.optimize.step(&gradients)?;
+            state.ema_step(&outcome)?;
+            outcome.flag().cloned()
+        } else {
+            None // nothing was learned: neither the optimiser nor the average moves
         };
+        let taken = flag.map_or_else(|| Tensor::ones([1], DType::U8, self.params().device()), Ok)?;
         // Only now, when the first step has all its memory: this takes what is over, in that step as in later ones.
         let norms = norms(unclipped, self.params())?;
         let found = Scalars::row([&loss, &correct, &taken].into_iter().chain(&norms))?;
@@ -200,11 +202,11 @@ impl<D: Dataset + Sync> Fit<'_, D> {
             }
         }
         let last = state.progress.epoch.made == state.progress.epoch.steps || flow == Flow::Stop;
-        if last && state.logs.draws() {
+        if last && counted > 0 && state.logs.draws() {
             state.gradients = Some(gradients);
         }
         drop(entered);
-        state.waiting.push(Waiting { step, samples, found, lr, span });
+        state.waiting.push(Waiting { step, samples, counted, found, lr, span });
         Ok(flow)
     }
 }

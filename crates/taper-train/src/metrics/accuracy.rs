@@ -1,13 +1,16 @@
 //! The share of samples whose class was predicted, or is among the k likeliest.
 
-use super::input::{Scored, argmax, lengths, some_class, wrong};
-use crate::Result;
+use super::input::{Scored, argmax, lengths, some_class, some_label, wrong};
+use crate::evaluate::labelled;
+use crate::{IGNORED_LABEL, Result};
 
-/// Accuracy: `#{i : predicted_i = class_i} / N`.
+/// Accuracy: `#{i : predicted_i = class_i} / N`, over the samples with a label.
 pub fn accuracy(classes: &[i64], predicted: &[i64]) -> Result<f64> {
     lengths("accuracy", "predictions", predicted.len(), classes.len())?;
-    let correct = classes.iter().zip(predicted).filter(|(class, predicted)| class == predicted).count();
-    Ok(correct as f64 / classes.len() as f64)
+    let samples = labelled(classes);
+    some_label("accuracy", samples, classes.len())?;
+    let right = |(class, predicted): &(&i64, &i64)| class == predicted && **class != IGNORED_LABEL;
+    Ok(classes.iter().zip(predicted).filter(right).count() as f64 / samples as f64)
 }
 
 /// `argmax_c scores[i, c]` for each sample, the first of the largest: what [`accuracy`] and

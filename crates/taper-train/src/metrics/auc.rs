@@ -1,8 +1,8 @@
 //! The area under the receiver operating characteristic, by ranks: the probability that a sample of the class scores
 //! higher than one of the rest, ties counting half (Mann and Whitney's U over `n₊ n₋`).
 
-use super::input::{Scored, index, lengths, wrong};
-use crate::Result;
+use super::input::{Scored, index, lengths, some_label, wrong};
+use crate::{IGNORED_LABEL, Result};
 
 /// The area for two classes, `classes` 0 and 1, with the scores of class 1. `None` where only one class occurs: there
 /// is no such area then.
@@ -13,7 +13,10 @@ pub fn auc<T: Copy + Into<f64>>(classes: &[i64], scores: &[T]) -> Result<Option<
         return Err(wrong("auc", format_args!("score of sample {sample}: expected a number, found NaN")));
     }
     let positive = |(sample, &class): (usize, &i64)| Ok(index("auc", "class", sample, class, 2)? == 1);
-    let positive: Vec<bool> = classes.iter().enumerate().map(positive).collect::<Result<_>>()?;
+    let labelled = || classes.iter().enumerate().filter(|(_, class)| **class != IGNORED_LABEL);
+    some_label("auc", labelled().count(), classes.len())?;
+    let positive: Vec<bool> = labelled().map(positive).collect::<Result<_>>()?;
+    let scores: Vec<f64> = labelled().map(|(sample, _)| scores[sample]).collect();
     Ok(area(&positive, &scores))
 }
 

@@ -3,6 +3,7 @@
 
 use super::input::{Scored, argmax, wrong};
 use crate::Result;
+use crate::evaluate::labelled;
 
 /// The samples whose confidence is in `(low, high]`; in the first bin, 0 is too.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,5 +60,5 @@ pub fn calibration_error<T: Copy + Into<f64>>(
 ) -> Result<f64> {
     let bins = calibration_bins(classes, probabilities, num_classes, bins)?;
     let gap = |bin: &Bin| bin.count as f64 * (bin.accuracy - bin.confidence).abs();
-    Ok(bins.iter().map(gap).sum::<f64>() / classes.len() as f64)
+    Ok(bins.iter().map(gap).sum::<f64>() / labelled(classes) as f64)
 }

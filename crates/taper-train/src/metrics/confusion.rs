@@ -1,7 +1,7 @@
 //! Which class is taken for which.
 
-use super::input::{index, lengths, some_class};
-use crate::Result;
+use super::input::{index, lengths, some_class, some_label};
+use crate::{IGNORED_LABEL, Result};
 use std::fmt;
 
 /// A confusion matrix: `counts[i, j]` samples of class `i` were predicted to be of class `j`.
@@ -26,6 +26,7 @@ impl Confusion {
         some_class("confusion matrix", num_classes)?;
         let mut matrix = Self { counts: vec![0; num_classes * num_classes], num_classes };
         matrix.add(classes, predicted)?;
+        some_label("confusion matrix", matrix.total() as usize, classes.len())?;
         Ok(matrix)
     }
 
@@ -36,7 +37,8 @@ impl Confusion {
             let row = index("confusion matrix", "class", sample, class, self.num_classes)?;
             Ok(row * self.num_classes + index("confusion matrix", "prediction", sample, predicted, self.num_classes)?)
         };
-        let cells: Vec<usize> = classes.iter().zip(predicted).enumerate().map(cell).collect::<Result<_>>()?;
+        let labelled = classes.iter().zip(predicted).enumerate().filter(|(_, (class, _))| **class != IGNORED_LABEL);
+        let cells: Vec<usize> = labelled.map(cell).collect::<Result<_>>()?;
         cells.into_iter().for_each(|cell| self.counts[cell] += 1);
         Ok(())
     }

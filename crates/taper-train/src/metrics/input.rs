@@ -1,6 +1,6 @@
 //! The checks that metrics share: lengths, classes, scores.
 
-use crate::{Error, Result};
+use crate::{Error, IGNORED_LABEL, Result};
 
 /// `top-k: expected …, found …`.
 pub(super) fn wrong(metric: &str, detail: impl std::fmt::Display) -> Error {
@@ -14,6 +14,15 @@ pub(super) fn lengths(metric: &str, what: &str, found: usize, samples: usize) ->
     }
     if found != samples {
         return Err(wrong(metric, format_args!("expected {samples} {what}, one a sample, found {found}")));
+    }
+    Ok(())
+}
+
+/// That there is a sample with a label.
+pub(super) fn some_label(metric: &str, labelled: usize, samples: usize) -> Result<()> {
+    if labelled == 0 {
+        let detail = format_args!("expected a sample with a label at least, found {samples} of class {IGNORED_LABEL}");
+        return Err(wrong(metric, detail));
     }
     Ok(())
 }
@@ -45,7 +54,7 @@ pub(super) fn finite<T: Copy + Into<f64>>(metric: &str, what: &str, values: &[T]
     }
 }
 
-/// Checked classes beside their rows of scores.
+/// Checked classes beside their rows of scores, of the samples that have a label.
 pub(super) struct Scored {
     classes: Vec<usize>,
     scores: Vec<f64>,
@@ -67,9 +76,12 @@ impl Scored {
             let detail = format_args!("score of class {class} in sample {sample}: expected a number, found NaN");
             return Err(wrong(metric, detail));
         }
-        let classes = classes.iter().enumerate();
-        let classes = classes.map(|(sample, &class)| index(metric, "class", sample, class, num_classes));
-        Ok(Self { classes: classes.collect::<Result<_>>()?, scores, num_classes })
+        let labelled = || classes.iter().enumerate().filter(|(_, class)| **class != IGNORED_LABEL);
+        some_label(metric, labelled().count(), classes.len())?;
+        let found = labelled().map(|(sample, &class)| index(metric, "class", sample, class, num_classes));
+        let found: Vec<usize> = found.collect::<Result<_>>()?;
+        let rows = labelled().flat_map(|(sample, _)| &scores[sample * num_classes..(sample + 1) * num_classes]);
+        Ok(Self { classes: found, scores: rows.copied().collect(), num_classes })
     }
 
     /// `probabilities: [N, C]` between 0 and 1; a row's sum may be off by a hundredth, as softmax in halves is.
