@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use taper_backend::{printable, printable_lines};
 
 /// How damaged data are mended. Without one of its files a dataset still counts as found: the whole folder has to go.
 pub(crate) const MEND: &str = "remove the folder it is in and fetch the data again";
@@ -150,39 +151,54 @@ pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
 }
 
 impl fmt::Display for Error {
+    /// Names of files, classes and columns are whatever somebody has written: what a terminal would obey is escaped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::MissingFile { path, expected } => {
+        let text = Raw(self).to_string();
+        f.write_str(&match self {
+            // Several lines: what is wrong in a TOML file, how each mirror failed.
+            Self::Manifest(_) | Self::Download(_) => printable_lines(&text),
+            _ => printable(&text),
+        })
+    }
+}
+
+/// An error as it is.
+struct Raw<'a>(&'a Error);
+
+impl fmt::Display for Raw<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Error::MissingFile { path, expected } => {
                 write!(f, "{}: no such file; expected {expected}; {MEND}", path.display())
             }
-            Self::FileSize { path, expected, found } => {
+            Error::FileSize { path, expected, found } => {
                 let what = if found < expected { "truncated" } else { "too large" };
                 write!(f, "{}: {what}: expected {expected} bytes, found {found}; {MEND}", path.display())
             }
-            Self::Label { path, record, label, classes } => write!(
+            Error::Label { path, record, label, classes } => write!(
                 f,
                 "{}: record {record} has label {label}; labels are 0 to {}",
                 path.display(),
                 classes.saturating_sub(1)
             ),
-            Self::Value { path, record, value, max } => {
+            Error::Value { path, record, value, max } => {
                 write!(f, "{}: record {record} has value {value}; values are 0 to {max}", path.display())
             }
-            Self::NoData { dir, title, expected } => write!(
+            Error::NoData { dir, title, expected } => write!(
                 f,
                 "{}: no {title} here; expected {expected} in this folder (leave the folder out to have the data found, \
                  fetched or generated)",
                 dir.display()
             ),
-            Self::NotFound { title, tried } => {
+            Error::NotFound { title, tried } => {
                 write!(f, "{title} was not found: {tried}; there is no stand-in for it: name the folder that holds it")
             }
-            Self::Format { path, at, detail } => write!(f, "{}: {at}: {detail}", path.display()),
-            Self::Manifest(detail) => write!(f, "manifest: {detail}"),
-            Self::UnknownDataset { name, known } => {
+            Error::Format { path, at, detail } => write!(f, "{}: {at}: {detail}", path.display()),
+            Error::Manifest(detail) => write!(f, "manifest: {detail}"),
+            Error::UnknownDataset { name, known } => {
                 write!(f, "unknown dataset `{name}`; known: {}", known.join(", "))
             }
-            Self::Io { action, path, source } => {
+            Error::Io { action, path, source } => {
                 write!(f, "cannot {action} {}: {source}", path.display())?;
                 match source.kind() {
                     io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
@@ -194,17 +210,17 @@ impl fmt::Display for Error {
                     _ => Ok(()),
                 }
             }
-            Self::Download(detail) => f.write_str(detail),
-            Self::Checksum { path, expected, found } => write!(
+            Error::Download(detail) => f.write_str(detail),
+            Error::Checksum { path, expected, found } => write!(
                 f,
                 "{}: wrong checksum: expected sha256 {expected}, found {found}; the file was removed, try again",
                 path.display()
             ),
-            Self::Archive { path, detail } => write!(f, "{}: archive refused: {detail}", path.display()),
-            Self::Sample { index, detail } => {
+            Error::Archive { path, detail } => write!(f, "{}: archive refused: {detail}", path.display()),
+            Error::Sample { index, detail } => {
                 write!(f, "sample {index}: the dataset panicked while it was read: {detail}")
             }
-            Self::Argument(detail) => f.write_str(detail),
+            Error::Argument(detail) => f.write_str(detail),
         }
     }
 }
@@ -215,5 +231,17 @@ impl std::error::Error for Error {
             Self::Io { source, .. } => Some(source),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_names_are_escaped() {
+        let error = Error::format(Path::new("a\u{1b}]0;x\u{7}\n.csv"), "line 1", "expected one of `b\nerror: c`");
+        assert_eq!(error.to_string(), r"a\u{1b}]0;x\u{7}\n.csv: line 1: expected one of `b\nerror: c`");
+        assert_eq!(Error::Download("a\nb\r".into()).to_string(), "a\nb\\r");
     }
 }

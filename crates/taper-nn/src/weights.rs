@@ -27,7 +27,7 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use taper_tensor::{DType, Device, Error, HostData, Param, Result, Shape, Tensor, files, no_grad};
+use taper_tensor::{DType, Device, Error, HostData, Param, Result, Shape, Tensor, files, no_grad, printable};
 
 /// Writes `params` to `path`, replacing what is there. An error names the file and says what the system said (no such
 /// folder, no space, no permission); the old file is then still there.
@@ -35,7 +35,8 @@ pub fn save(params: &[Param], path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
     // What PyTorch's own tools write, and some of them look for.
     let bytes = to_bytes(params.iter().map(|param| (param.name(), param.tensor())), ["format", "pt"])?;
-    write_whole(path, &bytes).map_err(|e| Error::Parameter(format!("cannot write weights {}: {e}", path.display())))
+    write_whole(path, &bytes)
+        .map_err(|e| Error::Parameter(format!("cannot write weights {}: {e}", printable(&path.to_string_lossy()))))
 }
 
 /// Reads `path` into `params`: the same names, shapes and dtypes, no more and no fewer. An error lists everything that
@@ -63,7 +64,8 @@ pub fn load_partial(params: &[Param], path: impl AsRef<Path>) -> Result<Report> 
 pub fn save_noted(tensors: &[(String, Tensor)], key: &str, note: &str, path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
     let bytes = to_bytes(tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.clone())), [key, note])?;
-    write_whole(path, &bytes).map_err(|e| Error::Parameter(format!("cannot write {}: {e}", path.display())))
+    write_whole(path, &bytes)
+        .map_err(|e| Error::Parameter(format!("cannot write {}: {e}", printable(&path.to_string_lossy()))))
 }
 
 /// Tensors by name, and a text.
@@ -71,15 +73,16 @@ pub type Noted = (Vec<(String, Tensor)>, Option<String>);
 
 /// Reads what [`save_noted`] wrote: all tensors, in the order of their names, on `device`, and the text under `key`, if any.
 pub fn read_noted(key: &str, path: impl AsRef<Path>, device: &Device) -> Result<Noted> {
-    let named = path.as_ref().display();
+    let named = printable(&path.as_ref().to_string_lossy()).into_owned();
     let cut = |e| Error::Parameter(format!("{named} is no whole safetensors file, it may be cut off: {e}"));
     let bytes = files::read(&path).map_err(|e| Error::Parameter(format!("cannot read {named}: {e}")))?;
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(cut)?;
     let note = header.metadata().as_ref().and_then(|notes| notes.get(key)).cloned();
     let mut tensors = Vec::new();
     for (name, view) in SafeTensors::deserialize(&bytes).map_err(cut)?.tensors() {
-        let dtype = in_memory(view.dtype())
-            .ok_or_else(|| Error::Parameter(format!("{named}: {name} is {}, which is not read", view.dtype())))?;
+        let dtype = in_memory(view.dtype()).ok_or_else(|| {
+            Error::Parameter(format!("{named}: {} is {}, which is not read", printable(&name), view.dtype()))
+        })?;
         let tensor = Tensor::from_host(host_of(view.data(), dtype), Shape::from(view.shape()), device)?;
         tensors.push((name, tensor));
     }
@@ -137,7 +140,7 @@ struct Fit {
 }
 
 fn load_from(params: &[Param], path: &Path, fit: Fit) -> Result<Report> {
-    let named = path.display();
+    let named = printable(&path.to_string_lossy()).into_owned();
     let bytes = files::read(path).map_err(|e| Error::Parameter(format!("cannot read weights {named}: {e}")))?;
     let file = SafeTensors::deserialize(&bytes).map_err(|e| {
         Error::Parameter(format!(
@@ -157,7 +160,10 @@ fn load_from(params: &[Param], path: &Path, fit: Fit) -> Result<Report> {
     report.unexpected.sort_unstable();
     if !fit.partly && !report.is_whole() {
         let problems = report.differences();
-        return Err(Error::Parameter(format!("the weights of {named} do not fit, nothing was loaded: {problems}")));
+        return Err(Error::Parameter(format!(
+            "the weights of {named} do not fit, nothing was loaded: {}",
+            printable(&problems.to_string())
+        )));
     }
     if fit.partly && found.is_empty() && !params.is_empty() {
         let detail = report.differences();
