@@ -8,14 +8,25 @@ pub(super) fn share(op: &'static str, alpha: f64, key: RandomKey) -> Result<f64>
         return Err(Error::argument(op, format!("alpha must be a finite number over 0, came as {alpha}")));
     }
     let apart = ln_gamma_variable(alpha, key.child("second")) - ln_gamma_variable(alpha, key.child("first"));
+    if apart.is_nan() {
+        // So small a shape that both logarithms are −∞. The larger variable has all of the sum, and which is larger is
+        // what ln u / α says, from which α can be left out.
+        let larger = boost(key.child("first")) >= boost(key.child("second"));
+        return Ok(f64::from(u8::from(larger)));
+    }
     Ok(1.0 / (1.0 + apart.exp()))
+}
+
+/// α times what ln u / α adds to the logarithm of a gamma variable of shape α + 1 to make one of shape α.
+fn boost(key: RandomKey) -> f64 {
+    (1.0 - key.uniform(0)).ln()
 }
 
 /// The logarithm of a gamma variable of shape `alpha` (Marsaglia and Tsang, "A simple method for generating gamma
 /// variables", 2000): the logarithm, because for small shapes the variable itself underflows.
 fn ln_gamma_variable(alpha: f64, key: RandomKey) -> f64 {
     // For shapes below 1 by way of shape + 1 (their section 6).
-    let (shape, boost) = if alpha < 1.0 { (alpha + 1.0, (1.0 - key.uniform(0)).ln() / alpha) } else { (alpha, 0.0) };
+    let (shape, boost) = if alpha < 1.0 { (alpha + 1.0, boost(key) / alpha) } else { (alpha, 0.0) };
     let d = shape - 1.0 / 3.0;
     let c = 1.0 / (9.0 * d).sqrt();
     let (normals, uniforms) = (key.child("normal"), key.child("uniform"));
@@ -59,6 +70,12 @@ mod tests {
         let of = |alpha, seed| share("mixup", alpha, RandomKey::new(seed));
         // So small a shape that nearly all of it is at the ends: no NaN there.
         assert!((0..100).all(|seed| of(1e-9, seed).is_ok_and(|x| !(1e-9..1.0 - 1e-9).contains(&x) && !x.is_nan())));
+        // Nor where logarithms themselves leave the range: a coin then.
+        for alpha in [1e-300, 1e-308, f64::MIN_POSITIVE, 5e-324] {
+            let drawn: Vec<f64> = (0..400).map(|seed| of(alpha, seed).expect("in range")).collect();
+            let ones = drawn.iter().filter(|x| **x == 1.0).count();
+            assert!(drawn.iter().all(|x| *x == 0.0 || *x == 1.0) && (150..250).contains(&ones), "{alpha:e}: {ones}");
+        }
         assert!((0..100).all(|seed| of(1e12, seed).is_ok_and(|x| (x - 0.5).abs() < 1e-5)));
     }
 }
