@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use taper_nn::taper_tensor::printable;
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -58,6 +59,11 @@ impl Error {
     }
 }
 
+/// A path as a terminal may be shown it.
+pub(crate) fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy()).into_owned()
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -65,13 +71,13 @@ impl fmt::Display for Error {
             Self::NotFinite { what, step, kept, saved } => {
                 write!(f, "{what} became NaN or infinite at step {step}")?;
                 if let Some(path) = saved {
-                    write!(f, "; the last good weights, those after {kept} steps, are in {}", path.display())?;
+                    write!(f, "; the last good weights, those after {kept} steps, are in {}", shown(path))?;
                 }
                 f.write_str("; a lower learning rate often helps")
             }
-            Self::RunFolder { path, detail } => write!(f, "{}: {detail}", path.display()),
+            Self::RunFolder { path, detail } => write!(f, "{}: {detail}", shown(path)),
             Self::Io { action, path, source } => {
-                write!(f, "cannot {action} {}: {source}", path.display())?;
+                write!(f, "cannot {action} {}: {source}", shown(path))?;
                 match source.kind() {
                     io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                         f.write_str("; free some space or choose another folder")

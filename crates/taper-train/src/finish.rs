@@ -10,6 +10,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use taper_data::ImageDataset;
+use taper_nn::taper_tensor::files;
 use taper_nn::{Params, no_grad};
 
 /// Samples gone wrong that have a picture in the report, all that it shows: the others are counted there.
@@ -36,10 +37,10 @@ impl Finished {
     /// What is there in `folder`, if its run was finished.
     pub(crate) fn read(folder: &RunFolder) -> Result<Option<Outcome>> {
         let path = folder.result();
-        if !path.is_file() {
+        if !path.exists() {
             return Ok(None);
         }
-        let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        let text = files::read_to_string(&path).map_err(Error::io("read", &path))?;
         let found: Self = serde_json::from_str(&text).map_err(|e| Error::RunFolder {
             path: folder.path().to_path_buf(),
             detail: format!("result.json is not a run's result: {e}"),
@@ -87,7 +88,7 @@ impl Finish<'_> {
         let classes = self.test.classes();
         let lines = self.lines()?;
         let configuration = self.folder.config();
-        let configuration = std::fs::read_to_string(&configuration).map_err(Error::io("read", &configuration))?;
+        let configuration = files::read_to_string(&configuration).map_err(Error::io("read", &configuration))?;
         let percent = |part: f64| format!("{:.2} %", 100.0 * part);
         let mut facts = vec![("Test accuracy".to_string(), percent(found.accuracy()))];
         facts.push(("Test loss".into(), format!("{:.4}", found.loss)));
@@ -124,7 +125,7 @@ impl Finish<'_> {
 
     fn lines(&self) -> Result<Vec<Value>> {
         let path = self.folder.metrics();
-        let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        let text = files::read_to_string(&path).map_err(Error::io("read", &path))?;
         Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
     }
 

@@ -1,5 +1,6 @@
 //! The training loop.
 
+mod before;
 mod ending;
 mod epoch;
 mod progress;
@@ -14,12 +15,12 @@ pub(crate) use self::progress::Progress;
 pub use self::progress::Times;
 
 use self::state::State;
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, broken};
 use crate::evaluate::{check_labels, unsupported};
 use crate::hook::{Hook, RunView};
 use crate::learner::{Learner, Objective, check_objective};
 use crate::tensorboard::Picture;
-use crate::{Config, EpochReport, Error, Evaluation, Predictions, Reporter, Result, RunFolder, Silent, Start};
+use crate::{Config, EpochReport, Error, Evaluation, Predictions, Reporter, Result, RunFolder, Silent, Start, resumed};
 use std::sync::atomic::AtomicBool;
 use taper_data::augment::Normalize;
 use taper_data::{Augment, Batch, Dataset, LoaderOptions, Pipeline, PipelineOptions};
@@ -64,6 +65,8 @@ pub struct Fit<'a, D> {
     stop: &'a AtomicBool,
     pause_after: Option<u64>,
     resume: bool,
+    /// Whether the folder was taken by whoever made this.
+    claimed: bool,
     hooks: Vec<&'a mut dyn Hook>,
 }
 
@@ -106,6 +109,7 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
             stop: &NOBODY,
             pause_after: None,
             resume: false,
+            claimed: false,
             hooks: Vec::new(),
         }
     }
@@ -149,9 +153,16 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
     }
 
     /// Goes on from the last checkpoint in the folder, if there is one: with the configuration that it began with, but
-    /// for `[device]`, `data.workers` and `data.ahead`.
+    /// for `[device]`, `data.workers` and `data.ahead`, and `train.epochs`, which may grow. A schedule that ends with
+    /// the run (cosine, linear, polynomial, one-cycle) is then stretched over all of it, which is told.
     pub fn resume(mut self) -> Self {
         self.resume = true;
+        self
+    }
+
+    /// The folder was taken already.
+    pub(crate) fn claimed(mut self) -> Self {
+        self.claimed = true;
         self
     }
 
@@ -223,11 +234,14 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
             }
             let limit = if train.max_steps == 0 { u64::MAX } else { train.max_steps };
             let steps = train.epochs.saturating_mul(per_epoch).min(limit);
-            let _claim = self.folder.map(RunFolder::claim).transpose()?;
+            let _claim = self.folder.filter(|_| !self.claimed).map(RunFolder::claim).transpose()?;
             let from = self.checkpoint()?;
             let begun = from.is_some();
-            self.write_config(begun)?;
-            let mut state = State::<T>::new(&self.learner, self.folder, [steps, per_epoch], from, &mut self.hooks)?;
+            self.before_the_first_step::<T>(steps, per_epoch, reporter)?;
+            self.write_config()?;
+            let mut told = |text: &str| reporter.note(text);
+            let (learner, hooks) = (&self.learner, &mut self.hooks);
+            let mut state = State::<T>::new(learner, self.folder, [steps, per_epoch], from, hooks, &mut told)?;
             let _span = tracing::info_span!("run", steps).entered();
             reporter.start(&Start {
                 folder: self.folder.map(RunFolder::path),
@@ -295,15 +309,19 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
         if folder.config().is_file() {
             folder.check_settings(self.config())?;
         }
-        Checkpoint::read(&folder.last(), self.params().device()).map(Some)
+        let path = folder.last();
+        let checkpoint = Checkpoint::read(&path, self.params().device())?;
+        // The file beside it may have been edited: what was computed is what the checkpoint says.
+        let settings = checkpoint.record.config().map_err(|detail| broken(&path, &detail))?;
+        settings.map_or(Ok(()), |settings| resumed::check(&settings, self.config(), "this run's checkpoint"))?;
+        Ok(Some(checkpoint))
     }
 
     /// What the run is set to, in its folder. What is there is of an earlier beginning, or was written for this one,
     /// with what was recorded.
-    fn write_config(&self, begun: bool) -> Result<()> {
+    fn write_config(&self) -> Result<()> {
         let Some(folder) = self.folder else { return Ok(()) };
         match folder.read_config() {
-            _ if begun && folder.config().is_file() => Ok(()),
             Ok((own, record)) if own != *self.config() => folder.write_config(self.config(), record.as_ref()),
             Ok(_) => Ok(()),
             Err(_) => folder.write_config(self.config(), None),

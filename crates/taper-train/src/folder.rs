@@ -1,12 +1,15 @@
 //! A run's folder: what lies where in it.
 
+use crate::claim::Claim;
+use crate::error::shown;
 use crate::record::Record;
-use crate::{Config, Error, KEYS, Key, Result, timestamp};
-use std::fs::{self, File, TryLockError};
+use crate::{Config, Error, Result, resumed, shell_quoted, timestamp};
+use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
-use toml::Table;
+use taper_nn::taper_tensor::{files, printable};
+use toml::{Table, Value};
 
 /// The folder of one run: `config.toml` (resolved, with what was recorded), `metrics.jsonl`, `model.safetensors`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,15 +21,10 @@ impl RunFolder {
     /// # Errors
     /// When it holds anything, or cannot be made.
     pub fn create(path: impl Into<PathBuf>) -> Result<Self> {
-        let path = path.into();
-        fs::create_dir_all(&path).map_err(Error::io("create the folder", &path))?;
-        let mut entries = fs::read_dir(&path).map_err(Error::io("read the folder", &path))?;
-        if entries.next().is_some() {
-            let detail =
-                "the run folder holds files already, which a new run would overwrite; name another or remove it";
-            return Err(Error::RunFolder { path, detail: detail.into() });
-        }
-        Ok(Self(path))
+        let folder = Self(path.into());
+        make(&folder.0)?;
+        folder.refuse_files(|_| false)?;
+        Ok(folder)
     }
 
     /// The folder of a run that is to be resumed, made if it is not there.
@@ -35,29 +33,33 @@ impl RunFolder {
     /// When it holds files, but no run's.
     pub fn resume(path: impl Into<PathBuf>) -> Result<Self> {
         let folder = Self(path.into());
-        if folder.config().is_file() {
-            return Ok(folder);
-        }
-        remove_half_written(&folder.0)?;
-        Self::create(folder.0)
+        make(&folder.0)?;
+        folder.refuse_other_files()?;
+        Ok(folder)
     }
 
     /// Makes a new folder `ROOT/NAME-YYYYMMDD-HHMMSS` (UTC).
     pub fn fresh(root: &Path, name: &str) -> Result<Self> {
-        fs::create_dir_all(root).map_err(Error::io("create the folder", root))?;
         let stem = format!("{name}-{}", timestamp::compact(SystemTime::now()));
-        let mut path = root.join(&stem);
-        // Runs that start in the same second get a number.
-        for number in 2_u64.. {
+        let (mut path, mut number, mut made) = (root.join(&stem), 1_u64, fs::create_dir_all(root));
+        loop {
+            made.map_err(Error::io("create the folder", &path))?;
             match fs::create_dir(&path) {
-                Err(e) if e.kind() == ErrorKind::AlreadyExists => path = root.join(format!("{stem}-{number}")),
-                made => {
-                    made.map_err(Error::io("create the folder", &path))?;
-                    break;
+                Ok(()) => return Ok(Self(path)),
+                // Runs that start in the same second get a number.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists && number < MOST => {
+                    number += 1;
+                    path = root.join(format!("{stem}-{number}"));
+                    made = Ok(());
                 }
+                // A run that failed has just removed the root, which was empty then.
+                Err(error) if error.kind() == ErrorKind::NotFound && number < MOST => {
+                    number += 1;
+                    made = fs::create_dir_all(root);
+                }
+                Err(error) => made = Err(error),
             }
         }
-        Ok(Self(path))
     }
 
     /// The folder of an earlier run.
@@ -130,27 +132,57 @@ impl RunFolder {
     /// Writes `config.toml`: the settings, and what was recorded as soon as that is known.
     pub fn write_config(&self, config: &Config, record: Option<&Record>) -> Result<()> {
         let text = |e: toml::ser::Error| Error::Usage(format!("the configuration cannot be written as TOML: {e}"));
-        let settings = toml::to_string_pretty(config).map_err(text)?;
         let record = record.map(|record| toml::to_string_pretty(&Recorded { record: record.clone() }).map_err(text));
-        let record = record.transpose()?.unwrap_or_default();
-        let name = &self.path().display();
+        self.write_all(config, &record.transpose()?.unwrap_or_default())
+    }
+
+    fn write_all(&self, config: &Config, record: &str) -> Result<()> {
+        let text = |e: toml::ser::Error| Error::Usage(format!("the configuration cannot be written as TOML: {e}"));
+        let settings = toml::to_string_pretty(config).map_err(text)?;
+        // Quoted as a shell wants it, a name has no line end that would end the comment.
+        let own = shell_quoted(&self.config().to_string_lossy());
         let all = format!(
-            "# What this run was set to. The same again: taper train NAME --config {name}/config.toml\n{settings}\n\
+            "# What this run was set to. The same again: taper train NAME --config {own}\n{settings}\n\
              # What it ran on; no setting.\n{record}"
         );
         Ok(taper_data::atomic_write(self.config(), all.as_bytes())?)
     }
 
+    /// Writes `config.toml` of a run that has no data yet: the settings, and the experiment's name.
+    pub(crate) fn write_begun(&self, config: &Config, experiment: &str) -> Result<()> {
+        self.write_all(config, &format!("[record]\nexperiment = {}\n", Value::from(experiment)))
+    }
+
+    /// Errs when the run is known to be of another experiment than `name`.
+    ///
+    /// # Errors
+    /// That, and a `config.toml` that cannot be read.
+    pub fn check_experiment(&self, name: &str) -> Result<()> {
+        let path = self.config();
+        let text = files::read_to_string(&path).map_err(Error::io("read", &path))?;
+        let table = text.parse::<Table>().unwrap_or_default();
+        let found = table.get("record").and_then(|record| record.get("experiment")?.as_str());
+        match found.filter(|found| *found != name) {
+            None => Ok(()),
+            Some(found) => {
+                let (path, found) = (shown(&self.0), printable(found));
+                Err(Error::Usage(format!("{path} is a run of {found}, and cannot be resumed as one of {name}")))
+            }
+        }
+    }
+
     /// Reads `config.toml`. There is no record if the run was ended before it had its data.
     pub fn read_config(&self) -> Result<(Config, Option<Record>)> {
         let path = self.config();
-        let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        let text = files::read_to_string(&path).map_err(Error::io("read", &path))?;
         let wrong = |e: toml::de::Error| Error::RunFolder {
             path: path.clone(),
             detail: format!("not the configuration of a run of this version: {e}"),
         };
         let mut settings: Table = text.parse().map_err(wrong)?;
-        let record = settings.remove("record").map(|record| Table::from_iter([("record".to_string(), record)]));
+        // One with nothing but the experiment is of a run that has no data yet.
+        let record = settings.remove("record").filter(|record| record.get("dataset").is_some());
+        let record = record.map(|record| Table::from_iter([("record".to_string(), record)]));
         let record = record.map(|table| table.try_into().map_err(wrong)).transpose()?;
         let record = record.map(|Recorded { record }| record);
         let config: Config = settings.try_into().map_err(wrong)?;
@@ -158,77 +190,168 @@ impl RunFolder {
         Ok((config, record))
     }
 
-    /// Errs unless the folder's run was set to `config`. What changes no number may be another: where it is computed,
-    /// and how batches are made ahead.
-    ///
-    /// # Errors
-    /// The first key that differs.
+    /// Errs unless the folder's run can go on with `config`: see [`resumed::check`].
     pub(crate) fn check_settings(&self, config: &Config) -> Result<()> {
-        let own = self.read_config()?.0;
-        let free = |name: &str| name.starts_with("device.") || ["data.workers", "data.ahead"].contains(&name);
-        let other = |key: &&Key| !free(key.name) && own.get(key.name) != config.get(key.name);
-        let Some(Key { name, .. }) = KEYS.iter().find(other) else { return Ok(()) };
-        let [was, is] = [&own, config].map(|config| config.get(name).unwrap_or_else(|| "not set".into()));
-        let detail = format!(
-            "{name} is {was} in this run, and cannot become {is}: resume with the configuration that it began with, or \
-             start a new run"
-        );
-        Err(Error::RunFolder { path: self.0.clone(), detail })
+        resumed::check(&self.read_config()?.0, config, "this run")
     }
 
     /// Whether there is something to go on from.
     pub(crate) fn has_checkpoint(&self) -> bool {
-        self.last().is_file()
+        self.last().exists()
     }
 
-    /// Takes the folder for this run alone, as long as the returned file is there, makes the folder of the checkpoints,
-    /// and removes what a kill has left half written.
+    /// Takes the folder for this run alone, as long as the claim is there, makes the folder of the checkpoints, and
+    /// removes what a kill has left half written.
     ///
     /// # Errors
     /// When another process, or another run of this one, has taken it.
-    pub(crate) fn claim(&self) -> Result<File> {
-        let path = self.checkpoints();
-        fs::create_dir_all(&path).map_err(Error::io("create the folder", &path))?;
-        let path = self.lock();
-        let file = File::options().create(true).truncate(false).write(true).open(&path);
-        let file = file.map_err(Error::io("write", &path))?;
-        // A file system that has no locks makes nothing worse than it was.
-        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+    pub(crate) fn claim(&self) -> Result<Claim> {
+        let Some(claim) = Claim::take(&self.lock())? else {
             let detail = "this run is being trained already: wait for that to end, or stop it first";
             return Err(Error::RunFolder { path: self.0.clone(), detail: detail.into() });
-        }
+        };
         remove_half_written(&self.0)?;
         remove_half_written(&self.checkpoints())?;
-        Ok(file)
+        Ok(claim)
+    }
+
+    /// The folder `path`, taken for a run that begins in it, or with `resume` goes on. It is looked at once more when
+    /// it is taken: of two that begin at once, one finds what the other has made.
+    ///
+    /// # Errors
+    /// A folder that holds something else, or is taken.
+    pub(crate) fn take(path: PathBuf, resume: bool) -> Result<Taken> {
+        let folder = Self(path);
+        let made = make(&folder.0)?;
+        let fits = || if resume { folder.refuse_other_files() } else { folder.refuse_files(|_| false) };
+        let taken = fits().and_then(|()| folder.claim());
+        let claim = match taken {
+            Ok(claim) => claim,
+            Err(error) => {
+                // Only if nobody has put anything into it.
+                let _ = made.then(|| fs::remove_dir(&folder.0));
+                return Err(error);
+            }
+        };
+        let new = !folder.config().exists();
+        let own = |path: &Path| path == folder.checkpoints();
+        // A lock that was there before is of a run that has begun here meanwhile.
+        let fits = match resume {
+            true => folder.refuse_other_files(),
+            false if claim.made => folder.refuse_files(own),
+            false => folder.refuse_files(|_| false),
+        };
+        let taken = Taken { folder, claim, made, new };
+        match fits {
+            Ok(()) => Ok(taken),
+            Err(error) => {
+                taken.give_up();
+                Err(error)
+            }
+        }
+    }
+
+    /// Errs when the folder holds anything but what is `own`.
+    fn refuse_files(&self, own: impl Fn(&Path) -> bool) -> Result<()> {
+        for entry in fs::read_dir(&self.0).map_err(Error::io("read the folder", &self.0))? {
+            if !own(&entry.map_err(Error::io("read the folder", &self.0))?.path()) {
+                let detail =
+                    "the run folder holds files already, which a new run would overwrite; name another or remove it";
+                return Err(Error::RunFolder { path: self.0.clone(), detail: detail.into() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Errs when the folder is of no run, and holds more than a kill at the very beginning of one may leave.
+    fn refuse_other_files(&self) -> Result<()> {
+        if self.config().exists() {
+            return Ok(());
+        }
+        let left = |path: &Path| half_written(path) || path == self.lock();
+        let checkpoints = self.checkpoints();
+        self.refuse_files(|path| {
+            let mut entries = fs::read_dir(&checkpoints).into_iter().flatten().flatten();
+            left(path) || (path == checkpoints && path.is_dir() && entries.all(|entry| left(&entry.path())))
+        })
     }
 
     fn lock(&self) -> PathBuf {
         self.checkpoints().join("lock")
     }
+}
 
-    /// Removes the folder unless training had begun: a run that failed before leaves nothing behind.
-    pub(crate) fn remove_if_not_begun(&self) {
-        if self.metrics().exists() {
-            return;
+/// A run's folder that this process has taken.
+pub(crate) struct Taken {
+    pub(crate) folder: RunFolder,
+    claim: Claim,
+    /// Whether it was made for this.
+    made: bool,
+    /// Whether no run had begun in it.
+    pub(crate) new: bool,
+}
+
+impl Taken {
+    /// The new folder `ROOT/NAME-…`, taken.
+    pub(crate) fn fresh(root: &Path, name: &str) -> Result<Self> {
+        let folder = RunFolder::fresh(root, name)?;
+        Ok(Self { claim: folder.claim()?, folder, made: true, new: true })
+    }
+
+    /// Ends a run that has failed: before training had begun in a new folder, it leaves nothing of its own behind.
+    pub(crate) fn failed(self) {
+        if self.new && !self.folder.metrics().exists() {
+            let _ = fs::remove_file(self.folder.config());
+            self.give_up();
         }
-        // What is not there, or holds something else, stays as it is, which is what is wanted.
-        let _ = fs::remove_file(self.config());
-        let _ = fs::remove_file(self.lock());
-        let _ = fs::remove_dir(self.checkpoints());
-        let _ = fs::remove_dir(&self.0);
+    }
+
+    /// Removes what was made to take it. What is not there, or holds something else, stays as it is, which is what is
+    /// wanted.
+    fn give_up(self) {
+        let Self { folder, claim, made, .. } = self;
+        let own = claim.made;
+        claim.undo();
+        if own {
+            let _ = fs::remove_dir(folder.checkpoints());
+        }
+        if made {
+            let _ = fs::remove_dir(&folder.0);
+        }
+    }
+}
+
+/// So many runs may begin in one second.
+const MOST: u64 = 10_000;
+
+/// Makes the folder `path`, and says whether it was not there.
+fn make(path: &Path) -> Result<bool> {
+    let wrong = || Error::io("create the folder", path);
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(wrong())?;
+    }
+    match fs::create_dir(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(false),
+        Err(error) => Err(wrong()(error)),
     }
 }
 
 /// Removes what is beside a file that a kill kept from being renamed.
 fn remove_half_written(folder: &Path) -> Result<()> {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let (name, path) = (entry.file_name(), entry.path());
-        let name = name.to_string_lossy();
-        if name.starts_with('.') && name.ends_with(".tmp") {
+        let path = entry.path();
+        if half_written(&path) {
             fs::remove_file(&path).map_err(Error::io("remove", &path))?;
         }
     }
     Ok(())
+}
+
+/// Whether `path` is named as what is written beside a file, to be renamed.
+fn half_written(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with('.') && name.ends_with(".tmp")
 }
 
 /// The table of its own that a record has in `config.toml`.

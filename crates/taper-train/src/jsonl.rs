@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use taper_nn::taper_tensor::files;
 
 /// Writes metrics, each line at once, so that the file can be followed and a kill loses nothing.
 #[derive(Debug)]
@@ -61,6 +62,7 @@ impl Metrics {
     /// A file that has fewer bytes, or cannot be written.
     pub fn open(path: impl AsRef<Path>, length: u64) -> Result<Self> {
         let path = path.as_ref().to_path_buf();
+        refuse_pipe(&path)?;
         let found = path.metadata().map_or(0, |found| found.len());
         if found < length {
             let detail = format!(
@@ -137,6 +139,21 @@ impl Metrics {
         self.length += written.map_err(Error::io("write", &self.path))?;
         Ok(())
     }
+}
+
+/// Opening a pipe to write to it would wait for whoever reads it. (A device, such as /dev/full, does not wait.)
+#[cfg(unix)]
+fn refuse_pipe(path: &Path) -> Result<()> {
+    use std::os::unix::fs::FileTypeExt;
+    match path.metadata() {
+        Ok(found) if found.file_type().is_fifo() => files::plain_or_missing(path).map_err(Error::io("write", path)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+fn refuse_pipe(_: &Path) -> Result<()> {
+    Ok(())
 }
 
 #[cfg(test)]

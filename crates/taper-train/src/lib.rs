@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod checkpoint;
+mod claim;
 mod config;
 mod error;
 mod evaluate;
@@ -22,14 +23,17 @@ mod optimize;
 pub mod plot;
 mod record;
 mod report;
+mod resumed;
 mod run;
 pub mod runs;
 mod scalars;
+mod shell;
 pub mod tensorboard;
 mod timestamp;
 pub mod tune;
 mod views;
 
+pub use checkpoint::{CheckpointInfo, read_checkpoint};
 pub use config::{
     CheckpointConfig, Config, DataConfig, DeviceConfig, GroupConfig, KEYS, Key, LogConfig, Monitored, OptimizerConfig,
     Override, Reduction, RegularizationConfig, ScheduleConfig, TrainConfig,
@@ -46,4 +50,5 @@ pub use nearest::nearest;
 pub use record::{DatasetRecord, Record};
 pub use report::{EpochReport, Reporter, Silent, Split, Start, StepReport};
 pub use run::{EvalOptions, TrainOptions, evaluate_run, find_lr, train};
+pub use shell::shell_quoted;
 pub use views::{Views, logits};

@@ -20,21 +20,29 @@ pub(crate) struct Logs {
 }
 
 impl Logs {
-    /// Opens them: new, or after the `lengths` that a checkpoint has.
-    pub(crate) fn open(folder: Option<&RunFolder>, config: &Config, lengths: &BTreeMap<String, u64>) -> Result<Self> {
+    /// Opens them: new, or after the `lengths` that a checkpoint of `step` steps has. TensorBoard's events are a
+    /// convenience, without which a run goes on: where those of before are gone or damaged they begin anew, and `told`
+    /// is told.
+    pub(crate) fn open(
+        folder: Option<&RunFolder>,
+        config: &Config,
+        lengths: &BTreeMap<String, u64>,
+        step: u64,
+        told: &mut dyn FnMut(&str),
+    ) -> Result<Self> {
         let Some(folder) = folder else { return Ok(Self { metrics: None, events: None, step: 0 }) };
         let length = |name: &str| lengths.get(name).copied();
         let metrics = Metrics::open(folder.metrics(), length(METRICS).unwrap_or(0))?;
         let events = match length(EVENTS) {
             _ if !config.log.tensorboard => None,
-            Some(length) => Some(EventWriter::open_at(folder.events(), length, wall_clock())?),
-            None => {
-                let mut events = EventWriter::create(folder.events(), wall_clock())?;
-                let toml = toml::to_string_pretty(config)
-                    .map_err(|error| Error::Usage(format!("the configuration cannot be written as TOML: {error}")))?;
-                events.text("configuration", 0, &format!("```toml\n{toml}```"))?;
-                Some(events)
-            }
+            Some(length) => match EventWriter::open_at(folder.events(), length, wall_clock()) {
+                Ok(events) => Some(events),
+                Err(error) => {
+                    told(&format!("{error}: TensorBoard's events begin anew after step {step}"));
+                    Some(new_events(folder, config)?)
+                }
+            },
+            None => Some(new_events(folder, config)?),
         };
         Ok(Self { metrics: Some(metrics), events, step: 0 })
     }
@@ -120,6 +128,18 @@ impl Logs {
     }
 }
 
+/// A new file of events, which begins with the configuration.
+fn new_events(folder: &RunFolder, config: &Config) -> Result<EventWriter> {
+    let mut events = EventWriter::create(folder.events(), wall_clock())?;
+    let toml = toml::to_string_pretty(config)
+        .map_err(|error| Error::Usage(format!("the configuration cannot be written as TOML: {error}")))?;
+    // Markdown: a fence is longer than any in the text.
+    let longest = toml.split(|char| char != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    events.text("configuration", 0, &format!("{fence}toml\n{toml}{fence}"))?;
+    Ok(events)
+}
+
 /// Adds what the test found to the events of a run that has ended: the result and the confusion matrix.
 pub(crate) fn test_events(
     folder: &RunFolder,
@@ -129,8 +149,10 @@ pub(crate) fn test_events(
     classes: &[String],
 ) -> Result<()> {
     let path = folder.events().join(crate::tensorboard::FILE_NAME);
-    let length = std::fs::metadata(&path).map_err(Error::io("read", &path))?.len();
-    let mut events = EventWriter::open_at(folder.events(), length, wall_clock())?;
+    let length = std::fs::metadata(&path).map_or(0, |found| found.len());
+    // Whoever has removed them meanwhile has not asked for the run to fail at its end.
+    let events = EventWriter::open_at(folder.events(), length, wall_clock());
+    let mut events = events.or_else(|_| EventWriter::create(folder.events(), wall_clock()))?;
     events.scalar("loss/test", step, found.loss)?;
     events.scalar("accuracy/test", step, found.accuracy())?;
     events.image("confusion/test", step, &confusion_picture(matrix, classes))

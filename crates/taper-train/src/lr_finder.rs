@@ -2,6 +2,7 @@
 //! section 3.3. The rate rises from step to step, each by the same factor; where the loss falls fastest, the rate is
 //! good, and where it rises, it is too large.
 
+use crate::config::is_ordinary;
 use crate::evaluate::{check_labels, unsupported};
 use crate::learner::Learner;
 use crate::optimize::Optimize;
@@ -71,11 +72,11 @@ impl LrRange {
     pub fn check(&self) -> Result<()> {
         let Self { from, to, steps } = *self;
         let wrong = |what: String| Err(Error::Usage(what));
-        if !(from > 0.0 && from.is_finite()) {
-            return wrong(format!("from: expected a finite number above 0, found {from}"));
+        if !(from > 0.0 && is_ordinary(from)) {
+            return wrong(format!("from: expected a number from 1e-37 to 1e37, found {from}"));
         }
-        if !(to > from && to.is_finite()) {
-            return wrong(format!("to: expected a finite number above the first rate, {from}, found {to}"));
+        if !(to > from && is_ordinary(to)) {
+            return wrong(format!("to: expected a number above the first rate, {from}, up to 1e37, found {to}"));
         }
         let least = ENDS[0] + ENDS[1] + 3;
         if steps < least as u64 {

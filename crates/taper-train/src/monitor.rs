@@ -35,6 +35,21 @@ impl Monitor {
         Self { names, layers, warnings: Vec::new() }
     }
 
+    /// Errs when these are no readings of a run of `steps` steps so far.
+    pub(crate) fn check(&self, steps: u64) -> Result<(), String> {
+        let most = usize::try_from(steps).unwrap_or(usize::MAX);
+        let sound = |layer: &Layer| {
+            layer.readings <= most
+                && layer.vanished <= most
+                && layer.log_mean.is_finite()
+                && layer.last.is_none_or(|norm| norm >= 0.0 && norm.is_finite())
+        };
+        match self.layers.len() == self.names.len() && self.layers.iter().all(sound) {
+            true => Ok(()),
+            false => Err("what it knows of the gradients of layers is damaged".into()),
+        }
+    }
+
     /// Takes note of the norms at `step`, one a parameter, and tells what is new to worry about. NaN for a
     /// parameter that had no gradient.
     pub(crate) fn observe(&mut self, step: u64, norms: &[f64]) -> Vec<String> {

@@ -32,6 +32,7 @@ fn likeness(a: &str, b: &str) -> f64 {
 /// `unknown KIND NAME`, with the nearest known names, or with all of them when none is near.
 pub(crate) fn unknown(kind: &str, name: &str, known: &[&str]) -> String {
     let near = nearest(name, known.iter().copied());
+    let name = taper_nn::taper_tensor::printable(name);
     if near.is_empty() {
         format!("unknown {kind} `{name}`; known: {}", known.join(", "))
     } else {

@@ -77,7 +77,7 @@ impl Optimize {
                 frozen.freeze(&own_buffers);
                 continue;
             }
-            let until = if group.epochs > 0.0 { (group.epochs * per_epoch as f64).ceil() as u64 } else { u64::MAX };
+            let until = group.until(per_epoch);
             let schedule = config.schedule.build(until.min(steps), per_epoch)?;
             optimizers.push(build(&config.optimizer.of_group(group), own.clone())?);
             parts.push(Part { params: [own, own_buffers].concat(), schedule, until, factor: 1.0 });
@@ -117,6 +117,11 @@ impl Optimize {
     pub(crate) fn lr(&mut self) -> f64 {
         let factor = self.parts.last().map_or(1.0, |part| part.factor);
         self.groups.parts_mut().last().map_or(0.0, |optimizer| optimizer.lr() * factor)
+    }
+
+    /// The same without its schedule.
+    pub(crate) fn base_lr(&mut self) -> f64 {
+        self.groups.parts_mut().last().map_or(0.0, |optimizer| optimizer.lr())
     }
 
     /// Multiplies the base rate of every group.

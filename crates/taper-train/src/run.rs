@@ -1,6 +1,7 @@
 //! An experiment from its configuration to its result, and a saved run measured again.
 
 use crate::finish::{Finish, Finished};
+use crate::folder::Taken;
 use crate::lr_finder::{LrCurve, LrRange};
 use crate::nearest::unknown;
 use crate::record::{DatasetRecord, Record};
@@ -23,8 +24,8 @@ pub struct TrainOptions<'a> {
     /// The run's folder, which must be empty or not exist, unless `resume` is set; `None` for a new one below `runs`.
     pub run_dir: Option<PathBuf>,
     /// Whether to go on from the last checkpoint in `run_dir`, with the settings that the run began with, but for
-    /// `[device]`, `data.workers` and `data.ahead`. Before there is one the run starts over; one that was finished is
-    /// told of again.
+    /// `[device]`, `data.workers` and `data.ahead`, and `train.epochs`, which may grow. Before there is one the run
+    /// starts over; one that was finished is told of again.
     pub resume: bool,
     /// End the run, to be resumed, when so many epochs are done.
     pub pause_after: Option<u64>,
@@ -65,21 +66,19 @@ pub fn train(
     optimize::check(config)?;
     known_model(&config.model)?;
     let source = Source::named(&config.data.name)?;
-    let folder = match &options.run_dir {
-        Some(path) if options.resume => RunFolder::resume(path)?,
-        Some(path) => RunFolder::create(path)?,
-        None => RunFolder::fresh(&options.runs, experiment.name())?,
+    let first = options.run_dir.is_none() && !options.runs.exists();
+    let taken = match &options.run_dir {
+        Some(path) => RunFolder::take(path.clone(), options.resume)?,
+        None => Taken::fresh(&options.runs, experiment.name())?,
     };
-    let new = !folder.config().is_file();
-    if new {
-        // Before anything that takes time: a run that is killed at any moment can be resumed with what it was set to.
-        folder.write_config(config, None)?;
-    }
-    let trained = train_in(&folder, experiment, &source, config, device, &options, reporter);
-    if new && trained.is_err() {
-        folder.remove_if_not_begun();
-        if options.run_dir.is_none() {
-            // Only if it is empty, and so was made for this run.
+    let folder = taken.folder.clone();
+    // Before anything that takes time: a run that is killed at any moment can be resumed with what it was set to.
+    let written = if taken.new { folder.write_begun(config, experiment.name()) } else { Ok(()) };
+    let trained = written.and_then(|()| train_in(&folder, experiment, &source, config, device, &options, reporter));
+    if trained.is_err() {
+        taken.failed();
+        if first {
+            // Only if it is empty: another run may have begun in it meanwhile.
             let _ = std::fs::remove_dir(&options.runs);
         }
     }
@@ -96,12 +95,26 @@ fn train_in(
     reporter: &mut dyn Reporter,
 ) -> Result<(Record, Outcome)> {
     let begun = options.resume && folder.has_checkpoint();
-    if begun {
+    let (own, before) = folder.read_config()?;
+    folder.check_experiment(experiment.name())?;
+    if options.resume {
         folder.check_settings(config)?;
     }
-    let before = folder.read_config()?.1;
     if let (Some(record), Some(outcome)) = (&before, Finished::read(folder)?) {
-        return Ok((record.clone(), outcome));
+        if config.train.epochs == own.train.epochs {
+            return Ok((record.clone(), outcome));
+        }
+        if !begun {
+            let path = folder.path().to_path_buf();
+            let detail = "the run is finished and its checkpoint is gone: more epochs have nothing to go on from";
+            return Err(Error::RunFolder { path, detail: detail.into() });
+        }
+        if outcome.steps == own.train.max_steps {
+            let detail = "has ended the run, whatever train.epochs is: start a new one";
+            return Err(Error::Usage(format!("train.max_steps: {} {detail}", own.train.max_steps)));
+        }
+        // Before the configuration says more: a run that is killed in between has its old end again.
+        std::fs::remove_file(folder.result()).map_err(Error::io("remove", &folder.result()))?;
     }
     let loaded = load(source, config, &options.locate, reporter)?;
     let (model, params) = loaded.model(config, device)?;
@@ -126,7 +139,7 @@ fn train_in(
         None => Record::new(experiment.name(), options.commit.clone(), params.count(), dataset),
     };
     folder.write_config(config, Some(&record))?;
-    let mut fit = Fit::new(config, &*model, &params, &loaded.splits.train).folder(folder).stop(options.stop);
+    let mut fit = Fit::new(config, &*model, &params, &loaded.splits.train).folder(folder).claimed().stop(options.stop);
     if options.test {
         fit = fit.test(&loaded.splits.test);
     }

@@ -3,14 +3,16 @@
 //! Files are read as they are, whatever version wrote them: `config.toml` as a table of any keys, `metrics.jsonl`
 //! line by line, unknown fields ignored. What cannot be read is told of its run alone.
 
+use crate::error::shown;
 use crate::tune::LEDGER;
 use crate::{Error, Result, nearest};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+use taper_nn::taper_tensor::{files, printable};
 use toml::{Table, Value};
 
 /// Where no lock tells, a run that was written to so lately is taken to be running.
@@ -162,7 +164,7 @@ pub fn named(root: &Path, names: &[String]) -> Result<Vec<Run>> {
         } else {
             format!("did you mean {}?", near.join(" or "))
         };
-        Err(Error::Usage(format!("no run `{name}` in {}; {what}", root.display())))
+        Err(Error::Usage(format!("no run `{}` in {}; {what}", printable(name), shown(root))))
     };
     let mut runs = names.iter().map(find).collect::<Result<Vec<_>>>()?;
     mark_differences(&mut runs.iter_mut().collect::<Vec<_>>());
@@ -180,7 +182,17 @@ pub fn differences(runs: &[Run]) -> Vec<Difference> {
 /// `runs` as a JSON array, each an object with the fields of [`Run`].
 pub fn to_json(runs: &[Run]) -> String {
     // Strings, numbers and maps with strings for keys: nothing in it can fail.
-    serde_json::to_string_pretty(runs).unwrap_or_default()
+    let text = serde_json::to_string_pretty(runs).unwrap_or_default();
+    // JSON leaves some of what a terminal obeys as it is: in strings, the only place for it, it may be escaped too.
+    let mut escaped = String::with_capacity(text.len());
+    for char in text.chars() {
+        if char != '\n' && printable(char.encode_utf8(&mut [0; 4])) != *char.to_string() {
+            escaped.push_str(&format!("\\u{:04x}", u32::from(char)));
+        } else {
+            escaped.push(char);
+        }
+    }
+    escaped
 }
 
 /// Fills [`Run::differs`] with the keys that are not the same in all of `runs`.
@@ -222,7 +234,7 @@ fn read_config(run: &mut Run) -> Result<(), String> {
     if !path.exists() {
         return Err("no config.toml: not the folder of a run".into());
     }
-    let text = fs::read_to_string(&path).map_err(|error| format!("config.toml: {error}"))?;
+    let text = files::read_to_string(&path).map_err(|error| format!("config.toml: {error}"))?;
     let mut table: Table = text.parse().map_err(|error: toml::de::Error| {
         let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
         format!("config.toml: line {line}: {}", error.message())
@@ -255,7 +267,7 @@ fn read_metrics(run: &mut Run) -> Result<(), String> {
         run.state = if is_trained(run, &run.path.join("config.toml")) { State::Running } else { State::Unfinished };
         return Ok(());
     }
-    let bytes = fs::read(&path).map_err(|error| format!("metrics.jsonl: {error}"))?;
+    let bytes = files::read(&path).map_err(|error| format!("metrics.jsonl: {error}"))?;
     let whole = bytes.ends_with(b"\n");
     let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
     run.state = State::Unfinished;
@@ -305,7 +317,7 @@ impl Run {
 /// Whether a process trains the run: it holds the lock beside the checkpoints. Where that says nothing, whether `path`
 /// was written to lately.
 fn is_trained(run: &Run, path: &Path) -> bool {
-    let lock = File::open(run.path.join("checkpoints/lock")).ok().map(|lock| lock.try_lock_shared());
+    let lock = files::open(run.path.join("checkpoints/lock")).ok().map(|lock| lock.try_lock_shared());
     match lock {
         Some(Ok(())) => false,
         Some(Err(TryLockError::WouldBlock)) => true,

@@ -230,8 +230,15 @@ fn what_cannot_be_resumed_is_told() {
     other.optimizer.lr = Some(0.5);
     let text = resume(&other, &plain(0), true).unwrap_err();
     let detail = "optimizer.lr is not set in this run, and cannot become 0.5: resume with the configuration that it \
-                  began with, or start a new run";
-    assert_eq!(text, format!("{}: {detail}", root.path().display()));
+                  began with, but for train.epochs, which may grow, data.workers, data.ahead and [device]; or start a \
+                  new run";
+    assert_eq!(text, detail);
+    // What was computed is what the checkpoint says, whatever its folder's configuration is edited to.
+    let own = fs::read_to_string(folder.config()).unwrap();
+    fs::write(folder.config(), own.replace("[optimizer]", "[optimizer]\nlr = 0.5")).unwrap();
+    let text = resume(&other, &plain(0), true).unwrap_err();
+    assert!(text.starts_with("optimizer.lr is not set in this run's checkpoint, and cannot become 0.5"), "{text}");
+    fs::write(folder.config(), own).unwrap();
     let more = Data { train: Data::all().train, ..Data::few() };
     let text = plain(0).fit(&settings, &more, Some((&folder, true)), None, vec![&mut end]).unwrap_err().to_string();
     assert!(text.contains("the checkpoint is of a run of 9 steps, 9 an epoch, and this one has 41, 41"), "{text}");
@@ -352,9 +359,9 @@ fn first_weights_are_read_once() {
     assert!(text.contains("first.safetensors"), "{text}");
     // Nor may anything else be another, though the folder's settings are written anew.
     let mut other = settings.clone();
-    other.train.epochs = 3;
+    other.train.epochs = 1;
     let text = run("paused", None, &other).unwrap_err();
-    assert!(text.contains("train.epochs is 2 in this run, and cannot become 3"), "{text}");
+    assert!(text.contains("train.epochs is 2 in this run, and cannot become 1; it may only grow"), "{text}");
     assert!(run("paused", None, &settings).unwrap() == whole);
 }
 

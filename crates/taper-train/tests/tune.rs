@@ -144,8 +144,12 @@ fn an_error_that_is_no_trials_own_ends_the_search_and_leaves_what_was_found() {
     let mut search = open(dir.path(), &settings).unwrap();
     let error = search.run(&mut Broken(Objective::new()), &mut |_, _| ()).unwrap_err();
     assert!(error.to_string().starts_with("cannot write trial-004: "), "{error}");
-    assert_eq!(open(dir.path(), &settings).unwrap().results(), search.results());
-    assert_eq!(search.results().len(), 3);
+    let found = search.results().to_vec();
+    let text = open(dir.path(), &settings).unwrap_err().to_string();
+    assert!(text.contains("this search is under way already"), "{text}");
+    drop(search);
+    assert_eq!(open(dir.path(), &settings).unwrap().results(), found);
+    assert_eq!(found.len(), 3);
 }
 
 /// What a trial's values lead to would come again each time the search is continued.

@@ -1,6 +1,6 @@
 //! `[checkpoint]`: what can be gone back to. `[log]`: what can be looked at.
 
-use super::within;
+use super::{is_ordinary, within};
 use crate::Result;
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +55,6 @@ impl Default for LogConfig {
 impl CheckpointConfig {
     pub(super) fn check(&self) -> Result<()> {
         let minutes = self.every_minutes;
-        within("checkpoint.every_minutes", minutes, minutes >= 0.0 && minutes.is_finite())
+        within("checkpoint.every_minutes", minutes, minutes == 0.0 || (minutes > 0.0 && is_ordinary(minutes)))
     }
 }

@@ -22,6 +22,7 @@ use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
 use taper_nn::DType;
+use taper_nn::taper_tensor::printable;
 
 /// Everything that decides what a run computes. A field a table, in `config.toml` as here; each key is in [`KEYS`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -96,6 +97,12 @@ fn at_least_one(name: &str, value: u64) -> Result<()> {
     within(name, value, value >= 1)
 }
 
+/// Whether `value` is one that f32, in which most is computed, holds in full, with room for a product or two: neither
+/// so small that it would become 0, nor so large that it would become infinite, on its way there.
+pub(crate) fn is_ordinary(value: f64) -> bool {
+    (1e-37..=1e37).contains(&value.abs())
+}
+
 fn within(name: &str, value: impl Display, holds: bool) -> Result<()> {
     if holds { Ok(()) } else { Err(out_of_range(name, value)) }
 }
@@ -103,7 +110,8 @@ fn within(name: &str, value: impl Display, holds: bool) -> Result<()> {
 /// `NAME: expected RANGE, found VALUE`.
 fn out_of_range(name: &str, value: impl Display) -> Error {
     let range = KEYS.iter().find(|key| key.name == name).map_or("another value", |key| key.range);
-    Error::Usage(format!("{name}: expected {range}, found {value}"))
+    let value = value.to_string();
+    Error::Usage(format!("{name}: expected {range}, found {}", printable(&value)))
 }
 
 #[cfg(test)]
@@ -137,16 +145,16 @@ mod tests {
                 "train.seed: expected an integer from 0 to 2^63 - 1, found 9223372036854775808",
             ),
             (|c| c.train.dtype = "f8".into(), "train.dtype: expected f32 or f64, found f8"),
-            (|c| c.optimizer.lr = Some(0.0), "optimizer.lr: expected a finite number above 0, found 0"),
-            (|c| c.optimizer.lr = Some(f64::NAN), "optimizer.lr: expected a finite number above 0, found NaN"),
+            (|c| c.optimizer.lr = Some(0.0), "optimizer.lr: expected a number from 1e-37 to 1e37, found 0"),
+            (|c| c.optimizer.lr = Some(f64::NAN), "optimizer.lr: expected a number from 1e-37 to 1e37, found NaN"),
             (
                 |c| c.optimizer.betas = Some([0.9, 1.0]),
                 "optimizer.betas: expected two numbers, 0 or more and below 1, found 1",
             ),
-            (|c| c.optimizer.eps = Some(-1.0), "optimizer.eps: expected a finite number, 0 or more, found -1"),
+            (|c| c.optimizer.eps = Some(-1.0), "optimizer.eps: expected 0 or a number from 1e-37 to 1e37, found -1"),
             (
                 |c| c.optimizer.weight_decay = Some(f64::INFINITY),
-                "optimizer.weight_decay: expected a finite number, 0 or more, found inf",
+                "optimizer.weight_decay: expected 0 or a number from 1e-37 to 1e37, found inf",
             ),
             (
                 |c| c.schedule.name = "cosin".into(),
@@ -155,15 +163,15 @@ mod tests {
             ),
             (
                 |c| c.groups = vec![group(-1.0, None)],
-                "groups: \"*.bias\": epochs: expected a finite number, 0 or more, found -1",
+                "groups: \"*.bias\": epochs: expected 0 or a number from 1e-37 to 1e37, found -1",
             ),
             (
                 |c| c.groups = vec![group(0.0, Some(-1.0))],
-                "groups: \"*.bias\": optimizer.lr: expected a finite number above 0, found -1",
+                "groups: \"*.bias\": optimizer.lr: expected a number from 1e-37 to 1e37, found -1",
             ),
             (
                 |c| c.checkpoint.every_minutes = f64::NAN,
-                "checkpoint.every_minutes: expected a finite number, 0 or more, found NaN",
+                "checkpoint.every_minutes: expected 0 or a number from 1e-37 to 1e37, found NaN",
             ),
             (|c| c.data.validation = 1.0, "data.validation: expected a number, 0 or more and below 1, found 1"),
             (|c| c.device.threads = 2000, "device.threads: expected an integer from 0 to 1024, found 2000"),

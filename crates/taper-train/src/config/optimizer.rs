@@ -1,6 +1,6 @@
 //! `[optimizer]`: what changes the weights. `groups`: weights that are changed otherwise.
 
-use super::within;
+use super::{is_ordinary, within};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
@@ -106,10 +106,10 @@ impl OptimizerConfig {
 
     pub(super) fn check(&self) -> Result<()> {
         let at = |key: &str| format!("optimizer.{key}");
-        let not_negative = |value: f64| value >= 0.0 && value.is_finite();
+        let not_negative = |value: f64| value == 0.0 || (value > 0.0 && is_ordinary(value));
         let below_one = |value: f64| (0.0..1.0).contains(&value);
         if let Some(lr) = self.lr {
-            within(&at("lr"), lr, lr > 0.0 && lr.is_finite())?;
+            within(&at("lr"), lr, lr > 0.0 && is_ordinary(lr))?;
         }
         for beta in self.betas.into_iter().flatten() {
             within(&at("betas"), beta, below_one(beta))?;
@@ -127,19 +127,24 @@ impl OptimizerConfig {
             }
         }
         if let Some(dampening) = self.dampening {
-            within(&at("dampening"), dampening, dampening.is_finite())?;
+            within(&at("dampening"), dampening, dampening.abs() <= 1e37)?;
         }
         if let Some(steps) = self.ns_steps {
             within(&at("ns_steps"), steps, (1..=99).contains(&steps))?;
         }
         if let Some(steps) = self.lookahead {
-            within(&at("lookahead"), steps, steps >= 1)?;
+            within(&at("lookahead"), steps, (1..=1 << 32).contains(&steps))?;
         }
         Ok(())
     }
 }
 
 impl GroupConfig {
+    /// The step from which on its weights stay as they are, counted from 0.
+    pub(crate) fn until(&self, per_epoch: u64) -> u64 {
+        if self.epochs > 0.0 { (self.epochs * per_epoch as f64).ceil() as u64 } else { u64::MAX }
+    }
+
     pub(super) fn check(&self) -> Result<()> {
         if self.pattern.is_empty() {
             return Err(Error::Usage(
@@ -148,8 +153,8 @@ impl GroupConfig {
         }
         let Self { pattern, epochs, optimizer, .. } = self;
         let wrong = |what: &dyn Display| Error::Usage(format!("groups: \"{pattern}\": {what}"));
-        if !(*epochs >= 0.0 && epochs.is_finite()) {
-            return Err(wrong(&format!("epochs: expected a finite number, 0 or more, found {epochs}")));
+        if !(*epochs == 0.0 || (*epochs > 0.0 && is_ordinary(*epochs))) {
+            return Err(wrong(&format!("epochs: expected 0 or a number from 1e-37 to 1e37, found {epochs}")));
         }
         optimizer.check().map_err(|error| wrong(&error))
     }

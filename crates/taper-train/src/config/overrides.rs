@@ -3,8 +3,10 @@
 use super::{Config, KEYS, out_of_range};
 use crate::nearest::{nearest, unknown};
 use crate::{Error, Result};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
+use taper_nn::taper_tensor::{files, printable};
 use toml::{Table, Value};
 
 /// One key with its new value.
@@ -45,8 +47,8 @@ impl Override {
     /// The differences that a TOML file lists, in its order of keys. What a run recorded about itself (the table
     /// `record` of a `config.toml`) is left out.
     pub fn read_file(path: &Path) -> Result<Vec<Self>> {
-        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-        Self::read(&text, &path.display().to_string())
+        let text = files::read_to_string(path).map_err(Error::io("read", path))?;
+        Self::read(&text, &printable(&path.to_string_lossy()))
     }
 
     /// The same of a text that an error calls `name`.
@@ -56,6 +58,29 @@ impl Override {
         let mut found = Vec::new();
         flatten("", table, &mut found);
         Ok(found)
+    }
+
+    /// The value as an error tells it: a text that would be read as something else without its quotes has them.
+    fn found(&self) -> String {
+        match &self.value {
+            Value::String(text) if !is_bare(text) => format!("the text {text:?}"),
+            _ => printable(&self.raw).into_owned(),
+        }
+    }
+}
+
+/// Whether a text is the same text without quotes.
+fn is_bare(text: &str) -> bool {
+    let other = toml_value(text).is_some_and(|value| !value.is_str());
+    !other && !text.is_empty() && text.trim() == text && printable(text) == text
+}
+
+/// `value` as messages show it: a text without quotes where it is the same without them.
+fn told(value: &Value) -> String {
+    match value {
+        Value::String(text) if is_bare(text) => text.clone(),
+        Value::String(text) => format!("{text:?}"),
+        other => printable(&other.to_string()).into_owned(),
     }
 }
 
@@ -72,15 +97,20 @@ fn toml_value(raw: &str) -> Option<Value> {
     table.remove("value").filter(|_| table.is_empty())
 }
 
-/// The leaves of a table with their dotted keys.
+/// The leaves of a table with their dotted keys; a table that no key is in, or that has a key's place, is one.
 fn flatten(prefix: &str, table: Table, found: &mut Vec<Override>) {
     for (name, value) in table {
         let key = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
         match value {
-            Value::Table(inner) => flatten(&key, inner, found),
+            Value::Table(inner) if !inner.is_empty() || is_table(&key) => flatten(&key, inner, found),
             value => found.push(Override::new(key, value)),
         }
     }
+}
+
+/// Whether there are keys in a table called `name`.
+fn is_table(name: &str) -> bool {
+    KEYS.iter().any(|key| key.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
 }
 
 impl Config {
@@ -100,7 +130,7 @@ impl Config {
     fn with_one(&self, change: &Override) -> Result<Self> {
         let Override { key, value, raw } = change;
         if !KEYS.iter().any(|known| known.name == key) {
-            return Err(unknown_key(key));
+            return Err(unknown_key(key, value));
         }
         let mut table = Table::try_from(self).map_err(|e| Error::Usage(format!("the configuration: {e}")))?;
         match slot(&mut table, key) {
@@ -108,6 +138,7 @@ impl Config {
                 *place = match (&*place, value) {
                     // A model called 7 is a name, not a number.
                     (Value::String(_), Value::String(text)) => Value::String(text.clone()),
+                    (Value::String(_), Value::Table(_) | Value::Array(_)) => value.clone(),
                     (Value::String(_), _) => Value::String(raw.clone()),
                     (Value::Float(_), Value::Integer(whole)) => Value::Float(*whole as f64),
                     _ => value.clone(),
@@ -119,9 +150,19 @@ impl Config {
             })),
         }
         table.try_into().map_err(|error: toml::de::Error| match key.as_str() {
-            "groups" | "data.augment" => Error::Usage(list_error(key, raw, error.message())),
-            _ => out_of_range(key, raw),
+            "groups" | "data.augment" => Error::Usage(list_error(key, &change.found(), error.message())),
+            _ => out_of_range(key, change.found()),
         })
+    }
+
+    /// The value of the dotted `key`, if it is set.
+    pub(crate) fn value(&self, key: &str) -> Option<Value> {
+        slot(&mut Table::try_from(self).ok()?, key).cloned()
+    }
+
+    /// The value of the dotted `key` as messages show it.
+    pub(crate) fn told(&self, key: &str) -> String {
+        self.value(key).map_or_else(|| "not set".into(), |value| told(&value))
     }
 
     /// The value of the dotted `key`, as it would be written in TOML (strings without quotes), or `None` for an unknown
@@ -173,10 +214,11 @@ fn list_error(key: &str, raw: &str, message: &str) -> String {
         ("map", "a table"),
     ];
     let told = plain.iter().fold(message.to_string(), |told, (from, to)| told.replace(from, to));
-    format!("{key}: expected {range}, found {raw}: {told}")
+    format!("{key}: expected {range}, found {raw}: {}", printable(&told))
 }
 
-fn unknown_key(key: &str) -> Error {
+fn unknown_key(key: &str, value: &Value) -> Error {
+    let key = &*printable(key);
     let within: Vec<&str> = KEYS
         .iter()
         .map(|known| known.name)
@@ -185,7 +227,11 @@ fn unknown_key(key: &str) -> Error {
     if !within.is_empty() {
         return Error::Usage(format!("unknown key `{key}`; it is a table, of {}", within.join(", ")));
     }
-    let near = nearest(key, KEYS.iter().map(|key| key.name));
+    let tables: BTreeSet<&str> = KEYS.iter().filter_map(|key| Some(key.name.split_once('.')?.0)).collect();
+    let near = match value {
+        Value::Table(_) if !key.contains('.') => nearest(key, tables),
+        _ => nearest(key, KEYS.iter().map(|key| key.name)),
+    };
     let known = KEYS.iter().map(|key| key.name).collect::<Vec<_>>().join(", ");
     Error::Usage(if near.is_empty() {
         format!("unknown key `{key}`; known: {known}")
@@ -266,7 +312,49 @@ mod tests {
             text("optimizer.betas=0.9"),
             "optimizer.betas: expected two numbers, 0 or more and below 1, found 0.9"
         );
-        assert_eq!(text("train.epochs=1\nx=2"), "train.epochs: expected an integer, 1 or more, found 1\nx=2");
+        assert_eq!(
+            text("train.epochs=1\nx=2"),
+            "train.epochs: expected an integer, 1 or more, found the text \"1\\nx=2\""
+        );
+    }
+
+    /// What a message shows is what was written: a text that looks like another value has its quotes.
+    #[test]
+    fn texts_are_told_from_what_they_look_like() {
+        let text = |arg: &str| set(arg).unwrap_err().to_string();
+        assert_eq!(text("train.epochs=\"3\""), "train.epochs: expected an integer, 1 or more, found the text \"3\"");
+        assert_eq!(text("train.shuffle=\"false\""), "train.shuffle: expected true or false, found the text \"false\"");
+        assert_eq!(text("train.shuffle="), "train.shuffle: expected true or false, found the text \"\"");
+        assert_eq!(
+            text("train.shuffle=no\u{1b}[2J"),
+            "train.shuffle: expected true or false, found the text \"no\\u{1b}[2J\""
+        );
+        let file = Override::read("train.epochs = \"3\"\n", "a.toml").unwrap();
+        let error = experiment("digits").unwrap().config().with(&file).unwrap_err().to_string();
+        assert_eq!(error, "train.epochs: expected an integer, 1 or more, found the text \"3\"");
+        assert_eq!(text("a\u{1b}[2J=3").split(';').next().unwrap(), "unknown key `a\\u{1b}[2J`");
+        let with = |arg: &str| set(arg).unwrap().told(arg.split('=').next().unwrap());
+        assert_eq!(
+            [with("model=7"), with("model=a b"), with("train.init="), with("train.epochs=7")],
+            ["\"7\"", "a b", "\"\"", "7"]
+        );
+    }
+
+    #[test]
+    fn an_empty_table_is_a_key_too() {
+        let of = |text: &str| {
+            let read = Override::read(text, "a.toml").and_then(|keys| experiment("digits")?.config().with(&keys));
+            read.map(drop).map_err(|error| error.to_string())
+        };
+        assert_eq!(of("[train]\n[optimizer]\n"), Ok(()));
+        assert_eq!(of("[trian]\n"), Err("unknown key `trian`; did you mean train?".into()));
+        assert!(
+            of("[train.epoch]\n").unwrap_err().starts_with("unknown key `train.epoch`; did you mean train.epochs?")
+        );
+        assert!(of("[model]\n").unwrap_err().starts_with("model: expected the name of a model, found "));
+        assert!(
+            of("[train.epochs]\n").unwrap_err().starts_with("train.epochs: expected an integer, 1 or more, found ")
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `[schedule]`: how the learning rate moves. Times are in epochs, and begin with the end of the warm-up, as in
 //! PyTorch's `SequentialLR`; the rate moves with every step.
 
-use super::{out_of_range, within};
+use super::{is_ordinary, out_of_range, within};
 use crate::nearest::unknown;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -83,9 +83,9 @@ impl ScheduleConfig {
         if !NAMES.contains(&self.name.as_str()) {
             return Err(Error::Usage(format!("schedule.name: {}", unknown("schedule", &self.name, NAMES))));
         }
-        let not_negative = |value: f64| value >= 0.0 && value.is_finite();
-        let positive = |value: f64| value > 0.0 && value.is_finite();
-        let at_least_one = |value: f64| value >= 1.0 && value.is_finite();
+        let not_negative = |value: f64| value == 0.0 || (value > 0.0 && is_ordinary(value));
+        let positive = |value: f64| value > 0.0 && is_ordinary(value);
+        let at_least_one = |value: f64| value >= 1.0 && is_ordinary(value);
         for (name, value, holds) in [
             ("schedule.warmup", self.warmup, not_negative(self.warmup)),
             ("schedule.min", self.min, not_negative(self.min)),
@@ -111,9 +111,8 @@ impl ScheduleConfig {
     /// A name that is none, a value out of range.
     pub fn build(&self, steps: u64, per_epoch: u64) -> Result<Box<dyn Schedule>> {
         self.check()?;
-        // At least one step: a run may be shorter than a part of an epoch.
-        let of = |epochs: f64| ((epochs * per_epoch as f64).round() as u64).max(1);
-        let warmup = if self.warmup > 0.0 { of(self.warmup) } else { 0 };
+        let of = |epochs: f64| in_steps(epochs, per_epoch);
+        let warmup = self.warmup_steps(per_epoch);
         let rest = steps.saturating_sub(warmup).max(1);
         let main: Box<dyn Schedule> = match self.name.as_str() {
             "constant" => Box::new(schedule::Constant),
@@ -133,6 +132,18 @@ impl ScheduleConfig {
         };
         Ok(if warmup > 0 { Box::new(schedule::WarmUp::new(warmup, 1.0 / warmup as f64, main)?) } else { main })
     }
+}
+
+impl ScheduleConfig {
+    /// The steps of the warm-up, `per_epoch` of them an epoch.
+    pub(crate) fn warmup_steps(&self, per_epoch: u64) -> u64 {
+        if self.warmup > 0.0 { in_steps(self.warmup, per_epoch) } else { 0 }
+    }
+}
+
+/// At least one step: a run may be shorter than a part of an epoch.
+fn in_steps(epochs: f64, per_epoch: u64) -> u64 {
+    ((epochs * per_epoch as f64).round() as u64).max(1)
 }
 
 #[cfg(test)]
@@ -179,8 +190,8 @@ mod tests {
         for (key, told) in [
             ("gamma = 1.5", "schedule.gamma: expected a number above 0 and at most 1, found 1.5"),
             ("gamma = 0.0", "schedule.gamma: expected a number above 0 and at most 1, found 0"),
-            ("start_div = 0.5", "schedule.start_div: expected a finite number, 1 or more, found 0.5"),
-            ("end_div = inf", "schedule.end_div: expected a finite number, 1 or more, found inf"),
+            ("start_div = 0.5", "schedule.start_div: expected a number from 1 to 1e37, found 0.5"),
+            ("end_div = inf", "schedule.end_div: expected a number from 1 to 1e37, found inf"),
             ("threshold = 1.5", "schedule.threshold: expected a number from 0 to 1, found 1.5"),
         ] {
             let error = toml::from_str::<ScheduleConfig>(key).unwrap().check().unwrap_err();

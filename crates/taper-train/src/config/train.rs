@@ -1,6 +1,6 @@
 //! `[train]`: the loop. `[regularization]`: what keeps it from learning by heart.
 
-use super::{at_least_one, within};
+use super::{at_least_one, is_ordinary, within};
 use crate::{Result, Views};
 use serde::{Deserialize, Serialize};
 
@@ -134,7 +134,7 @@ impl RegularizationConfig {
             ("regularization.clip_value", self.clip_value),
             ("regularization.min_delta", self.min_delta),
         ] {
-            within(name, value, value >= 0.0 && value.is_finite())?;
+            within(name, value, value == 0.0 || (value > 0.0 && is_ordinary(value)))?;
         }
         Ok(())
     }

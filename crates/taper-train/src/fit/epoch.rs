@@ -1,5 +1,6 @@
 //! What the steps of an epoch add up to.
 
+use super::progress::MOST;
 use crate::StepReport;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,24 @@ impl Epoch {
     /// Epoch `number` (from 0) of `of`, with so many steps to make.
     pub(super) fn new(number: u64, of: u64, steps: u64) -> Self {
         Self { number, of, steps, ..Self::default() }
+    }
+
+    /// Errs when this is no epoch, of `per_epoch` steps, of a run that has made `step` steps.
+    pub(super) fn check(&self, step: u64, per_epoch: u64) -> Result<(), String> {
+        let Self { number, steps, made, added, samples, unlabelled, loss, correct, seconds, idle, before, .. } = *self;
+        let before_it = number.checked_mul(per_epoch);
+        if steps > per_epoch || made > steps || before_it.and_then(|before| before.checked_add(made)) != Some(step) {
+            return Err(format!(
+                "it says that {step} steps were made, of them {made} in epoch {}, {per_epoch} an epoch",
+                number.saturating_add(1)
+            ));
+        }
+        let counted = unlabelled.checked_add(correct).is_some_and(|some| some <= samples);
+        let lasted = [seconds, idle, before].iter().all(|seconds| *seconds >= 0.0 && seconds.is_finite());
+        match added <= made && samples <= MOST && counted && loss.is_finite() && lasted {
+            true => Ok(()),
+            false => Err("the sums of its epoch are damaged".into()),
+        }
     }
 
     /// A step that was read: the mean loss of the `counted` of its `samples` that count, of which `correct` were

@@ -5,6 +5,9 @@ use crate::EpochReport;
 use crate::config::Monitored;
 use serde::{Deserialize, Serialize};
 
+/// No run has seen more samples.
+pub(super) const MOST: usize = 1 << 52;
+
 /// Where a run is.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Progress {
@@ -58,10 +61,38 @@ impl Progress {
         better
     }
 
+    /// Errs when this is no place in a run of `steps` steps, `per_epoch` of them an epoch.
+    pub(crate) fn check(&self, steps: u64, per_epoch: u64) -> Result<(), String> {
+        let Self { step, epoch, last, best, times, .. } = self;
+        if steps == 0 || per_epoch == 0 || *step > steps {
+            return Err(format!("it says that {step} steps of {steps} were made, {per_epoch} an epoch"));
+        }
+        epoch.check(*step, per_epoch)?;
+        let reports = last.iter().chain(best);
+        let sound = |report: &EpochReport| {
+            let found = report.validation;
+            report.epoch <= epoch.number + 1
+                && report.steps <= *step
+                && found.is_none_or(|found| found.loss.is_finite() && (1..=MOST).contains(&found.samples))
+                && found.is_none_or(|found| found.correct <= found.samples)
+        };
+        let ordered = match (last, best) {
+            (Some(last), Some(best)) => best.epoch <= last.epoch,
+            (None, Some(_)) => false,
+            (_, None) => true,
+        };
+        let Times { training, waiting, measuring, saving } = *times;
+        let lasted = [training, waiting, measuring, saving].iter().all(|seconds| *seconds >= 0.0);
+        match ordered && lasted && reports.into_iter().all(sound) {
+            true => Ok(()),
+            false => Err("what it says of the last and the best epoch, or of times, is damaged".into()),
+        }
+    }
+
     /// Epochs since the best one.
     pub(super) fn stale(&self) -> u64 {
         match (&self.last, &self.best) {
-            (Some(last), Some(best)) => last.epoch - best.epoch,
+            (Some(last), Some(best)) => last.epoch.saturating_sub(best.epoch),
             _ => 0,
         }
     }

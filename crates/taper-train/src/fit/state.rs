@@ -8,7 +8,7 @@ use crate::learner::Learner;
 use crate::logs::Logs;
 use crate::monitor::Monitor;
 use crate::optimize::Optimize;
-use crate::{Error, Result, RunFolder};
+use crate::{Error, Result, RunFolder, resumed};
 use std::collections::BTreeMap;
 use std::time::Instant;
 use taper_data::Batch;
@@ -28,6 +28,8 @@ pub(super) struct State<T> {
     /// Steps to make.
     pub(super) steps: u64,
     per_epoch: u64,
+    /// The configuration as TOML.
+    settings: String,
     /// The steps made since the last reading.
     pub(super) waiting: Vec<Waiting>,
     /// When the last reading ended.
@@ -67,6 +69,7 @@ impl<T> State<T> {
         [steps, per_epoch]: [u64; 2],
         from: Option<Checkpoint>,
         hooks: &mut [&mut dyn Hook],
+        told: &mut dyn FnMut(&str),
     ) -> Result<Self> {
         let Learner { config, params, .. } = *learner;
         let mut optimize = Optimize::new(config, params, steps, per_epoch)?;
@@ -79,8 +82,9 @@ impl<T> State<T> {
         if let Some(from) = from {
             from.restore_model(&params.all())?;
             let Checkpoint { mut record, optimizer, ema: average, .. } = from;
-            if record.steps != [steps, per_epoch] {
-                let [all, each] = record.steps;
+            let [all, each] = record.steps;
+            // More epochs make it longer.
+            if each != per_epoch || all > steps {
                 return Err(Error::Usage(format!(
                     "the checkpoint is of a run of {all} steps, {each} an epoch, and this one has {steps}, {per_epoch} \
                      an epoch: resume with the configuration and the data that it began with"
@@ -104,6 +108,19 @@ impl<T> State<T> {
             }
             hooks.iter_mut().zip(&record.hooks).try_for_each(|(hook, state)| hook.load_state(state))?;
             (progress, monitor, lengths) = (record.progress, record.monitor, record.lengths);
+            if all < steps {
+                if progress.step > 0 {
+                    let base = optimize.base_lr();
+                    let rate = |steps| -> Result<f64> {
+                        Ok(config.schedule.build(steps, per_epoch)?.factor(progress.step) * base)
+                    };
+                    let note = resumed::stretched(config, [all, steps], [rate(all)?, rate(steps)?]);
+                    note.iter().for_each(|note| told(note));
+                }
+                // Its last step is no longer the last. Whatever else has ended it, ends it still.
+                progress.done &= progress.step < all;
+                progress.epoch.of = steps.div_ceil(per_epoch);
+            }
         } else if averaged {
             ema = Some(Ema::new(trainable, config.train.ema)?);
         }
@@ -114,11 +131,12 @@ impl<T> State<T> {
             optimize,
             ema,
             monitor,
-            logs: Logs::open(folder, config, &lengths)?,
+            logs: Logs::open(folder, config, &lengths, step, told)?,
             kept: Kept::new(step, params)?,
             batch: Batch::default(),
             steps,
             per_epoch,
+            settings: toml::to_string(config).map_err(unwritten)?,
             waiting: Vec::new(),
             since: now,
             clock: now,
@@ -170,6 +188,7 @@ impl<T> State<T> {
         Ok(Checkpoint {
             record: Record {
                 version: VERSION,
+                settings: self.settings.clone(),
                 steps: [self.steps, self.per_epoch],
                 progress: self.progress.clone(),
                 counts: Vec::new(),
@@ -189,6 +208,10 @@ impl<T> State<T> {
 fn counts(counts: Vec<(String, u64)>, params: &Params) -> Result<Vec<(String, Tensor)>> {
     let tensor = |count: u64| Tensor::from_vec(vec![count as i64], [], params.device());
     counts.into_iter().map(|(name, count)| Ok((name, tensor(count)?))).collect()
+}
+
+fn unwritten(error: toml::ser::Error) -> Error {
+    Error::Usage(format!("the configuration cannot be written as TOML: {error}"))
 }
 
 /// The norm of each gradient, a scalar on the device; −1 where there is none.

@@ -49,7 +49,7 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         let start = Instant::now();
         let accumulate = self.config().train.accumulate;
         // The last step may have had fewer batches than the others.
-        let position = (state.progress.epoch.made * accumulate) as usize;
+        let position = usize::try_from(state.progress.epoch.made.saturating_mul(accumulate)).unwrap_or(usize::MAX);
         loader.start_epoch(number, position.min(loader.len()))?;
         state.since = start;
         state.idle_before = state.progress.epoch.idle;

@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
+use taper_nn::taper_tensor::files;
 
 /// The name of the file in its folder: TensorBoard reads all files with `tfevents` in their names.
 pub const FILE_NAME: &str = "events.out.tfevents.taper";
@@ -34,6 +35,7 @@ impl EventWriter {
         let folder = folder.as_ref();
         fs::create_dir_all(folder).map_err(Error::io("create the folder", folder))?;
         let path = folder.join(FILE_NAME);
+        files::plain_or_missing(&path).map_err(Error::io("write", &path))?;
         let file = File::create(&path).map_err(Error::io("write", &path))?;
         let mut writer = Self { path, file, position: 0, clock };
         let version = event::version((writer.clock)());
@@ -45,6 +47,7 @@ impl EventWriter {
     /// before; what follows them, of a run that was killed after its last checkpoint, is cut off.
     pub fn open_at(folder: impl AsRef<Path>, length: u64, clock: Clock) -> Result<Self> {
         let path = folder.as_ref().join(FILE_NAME);
+        files::plain_or_missing(&path).map_err(Error::io("open", &path))?;
         let mut file = File::options().read(true).write(true).open(&path).map_err(Error::io("open", &path))?;
         let found = file.metadata().map_err(Error::io("read", &path))?.len();
         let whole =

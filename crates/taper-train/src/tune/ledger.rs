@@ -3,15 +3,20 @@
 //! TOML and not JSON: our reader of JSON may be one unit in the last place off a number that it wrote itself.
 
 use super::{Measured, Settings, Space};
+use crate::claim::Claim;
+use crate::error::shown;
 use crate::{Config, Error, KEYS, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use taper_nn::taper_tensor::files;
 use toml::{Table, Value};
 
 pub(crate) const LEDGER: &str = "ledger.toml";
+/// Who works on the search. Hidden, so that no run is looked for in it.
+const LOCK: &str = ".lock";
 
 /// The name of a trial's folder.
 pub(super) fn trial_name(number: u64) -> String {
@@ -67,6 +72,8 @@ struct Content {
 pub(super) struct Ledger {
     path: PathBuf,
     content: Content,
+    /// One process works on a search.
+    _claim: Claim,
 }
 
 impl Content {
@@ -80,6 +87,25 @@ impl Content {
             config: keys.filter_map(|name| Some((name.to_string(), config.get(name)?))).collect(),
             result: Vec::new(),
         }
+    }
+
+    /// Errs when the results are none of such a search: a file may be damaged, or made by hand.
+    fn check(&self) -> Result<(), String> {
+        let (rungs, mut seen) = (self.settings.rungs(), BTreeSet::new());
+        let sound = |entry: &&Entry| {
+            let measured = entry.loss.is_some_and(f64::is_finite)
+                && entry.accuracy.is_some_and(|accuracy| (0.0..=1.0).contains(&accuracy));
+            (1..=self.settings.trials).contains(&entry.trial)
+                && rungs.contains(&entry.epochs)
+                && (measured != entry.failed.is_some())
+        };
+        for (i, entry) in self.result.iter().enumerate() {
+            if !sound(&entry) || !seen.insert((entry.trial, entry.epochs)) {
+                let Entry { trial, epochs, .. } = entry;
+                return Err(format!("result {} (trial {trial}, {epochs} epochs) is none of this search", i + 1));
+            }
+        }
+        Ok(())
     }
 
     /// Every part of what the search is, by its name.
@@ -111,38 +137,47 @@ impl Ledger {
     pub fn open(dir: &Path, settings: &Settings, space: &Space, config: &Config) -> Result<Self> {
         let path = dir.join(LEDGER);
         let new = Content::new(settings, space, config);
-        match fs::read_to_string(&path) {
-            Ok(text) => Self::continued(path, &text, new),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                fs::create_dir_all(dir).map_err(Error::io("create the folder", dir))?;
-                refuse_files(dir)?;
-                let ledger = Self { path, content: new };
+        let read = || match files::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == ErrorKind::NotFound => refuse_files(dir).map(|()| None),
+            Err(error) => Err(Error::io("read", &path)(error)),
+        };
+        // Looked at before anything is put into the folder, and once more when it is taken.
+        read()?;
+        let Some(claim) = Claim::take(&dir.join(LOCK))? else {
+            let detail = "this search is under way already: wait for that to end, or stop it first";
+            return Err(Error::RunFolder { path: dir.to_path_buf(), detail: detail.into() });
+        };
+        match read()? {
+            Some(text) => Self::continued(path.clone(), &text, new, claim),
+            None => {
+                let ledger = Self { path: path.clone(), content: new, _claim: claim };
                 ledger.write()?;
                 Ok(ledger)
             }
-            Err(error) => Err(Error::io("read", &path)(error)),
         }
     }
 
-    fn continued(path: PathBuf, text: &str, new: Content) -> Result<Self> {
+    fn continued(path: PathBuf, text: &str, new: Content, claim: Claim) -> Result<Self> {
         let content: Content = toml::from_str(text).map_err(|error| Error::RunFolder {
             path: path.clone(),
             detail: format!("not the ledger of a search of this version: {error}"),
         })?;
         let differ = differences(&content, &new);
         if differ.is_empty() {
-            return Ok(Self { path, content });
+            content.check().map_err(|detail| Error::RunFolder { path: path.clone(), detail })?;
+            return Ok(Self { path, content, _claim: claim });
         }
         let begun = |number| path.with_file_name(trial_name(number)).exists();
         if !begun(1) && !content.result.iter().any(|entry| begun(entry.trial)) {
             // Nothing was trained: all trials were refused, say, and what they were refused for is another now.
-            let ledger = Self { path, content: new };
+            let ledger = Self { path, content: new, _claim: claim };
             ledger.write()?;
             return Ok(ledger);
         }
         Err(Error::Usage(format!(
             "{} is of another search: {}; the same settings continue it, another --dir begins a new one",
-            path.display(),
+            shown(&path),
             differ.join(", ")
         )))
     }
@@ -169,9 +204,12 @@ impl Ledger {
     }
 }
 
-/// Errs when `dir` holds anything but what a kill in the middle of a first write leaves.
+/// Errs when `dir` holds anything but what a kill in the middle of a first write leaves. It need not be there.
 fn refuse_files(dir: &Path) -> Result<()> {
-    let entries = fs::read_dir(dir).map_err(Error::io("read the folder", dir))?;
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(Error::io("read the folder", dir))?,
+    };
     if entries.flatten().all(|entry| entry.file_name().as_encoded_bytes().starts_with(b".")) {
         return Ok(());
     }

@@ -1,11 +1,13 @@
 //! What a search draws from: keys of the configuration, each with the values that it may take.
 
+use crate::error::shown;
 use crate::nearest::unknown;
 use crate::{Config, Error, KEYS, Override, Result};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use taper_data::Source;
+use taper_nn::taper_tensor::files;
 use toml::{Table, Value};
 
 /// Whole numbers beyond these are not all told apart by an f64, through which they are drawn.
@@ -48,8 +50,8 @@ impl Space {
     /// A file that cannot be read, a key that is unknown or that the search itself sets, a range that is empty,
     /// reversed or holds what the key may not be. The text names the file and the key.
     pub fn read(path: &Path, config: &Config) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-        let named = |detail: String| Error::Usage(format!("{}: {detail}", path.display()));
+        let text = files::read_to_string(path).map_err(Error::io("read", path))?;
+        let named = |detail: String| Error::Usage(format!("{}: {detail}", shown(path)));
         let table: Table = text.parse().map_err(|e: toml::de::Error| named(e.to_string()))?;
         Self::from_table(table, config).map_err(|error| named(error.to_string()))
     }
@@ -235,7 +237,7 @@ mod tests {
             ("optimizer.lr = { uniform = [0.1, 0.1] }", "optimizer.lr: expected uniform = [low, high], two finite"),
             ("optimizer.lr = { uniform = [0.1, inf] }", "optimizer.lr: expected uniform = [low, high], two finite"),
             ("optimizer.lr = { uniform = [0.1] }", "with low below high, found [0.1]"),
-            ("optimizer.lr = { uniform = [0, 0.1] }", "optimizer.lr: expected a finite number above 0, found 0"),
+            ("optimizer.lr = { uniform = [0, 0.1] }", "optimizer.lr: expected a number from 1e-37 to 1e37, found 0"),
             ("optimizer.lr = { uniform = \"a\" }", "with low below high, found \"a\""),
             (
                 "train.batch_size = { integer = [0.5, 8] }",

@@ -1,7 +1,7 @@
 //! How a search's trials stand, and what its plots show.
 
 use super::{Entry, Search};
-use crate::{Config, KEYS};
+use crate::{Config, KEYS, shell_quoted};
 use std::collections::BTreeMap;
 use toml::Value;
 
@@ -77,33 +77,15 @@ impl Search {
         let mut command = format!("taper train {}", self.ledger.settings().experiment);
         for key in KEYS.iter().map(|key| key.name).filter(|name| !name.starts_with("device.")) {
             if let Some(value) = config.get(key).filter(|value| default.get(key).as_ref() != Some(value)) {
-                command += &format!(" --set {}", quoted(&format!("{key}={value}")));
+                command += &format!(" --set {}", shell_quoted(&format!("{key}={value}")));
             }
         }
-        flags.iter().for_each(|flag| command += &format!(" {}", quoted(flag)));
+        flags.iter().for_each(|flag| command += &format!(" {}", shell_quoted(flag)));
         command
     }
 
     fn begun(&self, trial: u64) -> Standing {
         let values = self.space.draw(self.ledger.settings().seed, trial).into_iter().map(|(_, value)| value).collect();
         Standing { trial, epochs: 0, loss: None, accuracy: None, failed: None, values }
-    }
-}
-
-/// `word` as a shell reads it back.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-+=/:,@%".contains(c);
-    if word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', "'\\''")) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn words_are_quoted_for_a_shell_where_they_must_be() {
-        assert_eq!(quoted("optimizer.lr=3e-4"), "optimizer.lr=3e-4");
-        assert_eq!(quoted("optimizer.betas=[0.9, 0.999]"), "'optimizer.betas=[0.9, 0.999]'");
-        assert_eq!(quoted("train.init=it's"), "'train.init=it'\\''s'");
     }
 }

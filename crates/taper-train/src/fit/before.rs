@@ -1,0 +1,106 @@
+//! What would go wrong in the middle of a run, or in silence, said before its first step.
+
+use super::Fit;
+use crate::{Error, Reporter, Result};
+use taper_data::{Batch, Dataset, LoaderOptions, Pipeline, PipelineOptions};
+use taper_nn::taper_tensor::Element;
+use taper_nn::{Context, no_grad};
+
+impl<D: Dataset + Sync> Fit<'_, D> {
+    /// Errs, or notes, what cannot be meant in a run of `steps` steps, `per_epoch` of them an epoch.
+    pub(super) fn before_the_first_step<T: Element>(
+        &self,
+        steps: u64,
+        per_epoch: u64,
+        reporter: &mut dyn Reporter,
+    ) -> Result<()> {
+        self.check_new()?;
+        self.check_warmup(steps, per_epoch, reporter)?;
+        self.check_lone_sample::<T>()
+    }
+
+    /// A run that is not resumed would overwrite another that its folder holds.
+    fn check_new(&self) -> Result<()> {
+        let Some(folder) = self.folder.filter(|_| !self.resume) else { return Ok(()) };
+        let begun = folder.metrics().metadata().is_ok_and(|found| found.len() > 0) || folder.has_checkpoint();
+        let detail = "a run has begun here already, which a new one would overwrite: resume it, or name another folder";
+        if begun { Err(Error::RunFolder { path: folder.path().into(), detail: detail.into() }) } else { Ok(()) }
+    }
+
+    /// A warm-up that outlasts what it is a part of never reaches the rate. A run cut short by `train.max_steps`, to
+    /// try something, is only told.
+    fn check_warmup(&self, steps: u64, per_epoch: u64, reporter: &mut dyn Reporter) -> Result<()> {
+        let (config, warmup) = (self.config(), self.config().schedule.warmup_steps(per_epoch));
+        if warmup == 0 {
+            return Ok(());
+        }
+        let epochs = config.schedule.warmup;
+        let of = |what: &str, length: u64, change: &str| {
+            format!(
+                "schedule.warmup: {epochs} epochs of {per_epoch} steps are {warmup} steps, and {what} has {length}: \
+                 the learning rate would never get to where it is to rise; {change}"
+            )
+        };
+        for group in config.groups.iter().filter(|group| !group.frozen && group.epochs > 0.0) {
+            let until = group.until(per_epoch);
+            if warmup >= until {
+                let what = format!("the group {:?}, by its epochs = {},", group.pattern, group.epochs);
+                return Err(Error::Usage(of(&what, until, "make the warm-up shorter, or the group's epochs more")));
+            }
+        }
+        if warmup < steps {
+            return Ok(());
+        }
+        let whole = config.train.epochs.saturating_mul(per_epoch);
+        if warmup < whole {
+            reporter.note(&of(&format!("the run, by train.max_steps = {steps},"), steps, "all of it is warm-up"));
+            return Ok(());
+        }
+        let what = format!("the run, by train.epochs = {},", config.train.epochs);
+        Err(Error::Usage(of(&what, whole, "make the warm-up shorter, or train.epochs more")))
+    }
+
+    /// A model may need more than one sample in a batch, as batch norm does where it has one value a channel: it is
+    /// shown one alone, if one will ever come alone. Whatever it remembers is put back.
+    fn check_lone_sample<T: Element>(&self) -> Result<()> {
+        let (train, samples) = (&self.config().train, self.train.len());
+        let size = train.batch_size.min(samples);
+        let last = if train.drop_last || samples.is_multiple_of(size) { size } else { samples % size };
+        if last != 1 {
+            return Ok(());
+        }
+        let loader = LoaderOptions { batch_size: 1, shuffle: None, drop_last: false };
+        let augment = self.config().data.augment.clone();
+        let options = PipelineOptions { loader, augment, seed: train.seed, workers: 0, ahead: 1 };
+        let mut batch = Batch::<T>::default();
+        std::thread::scope(|scope| {
+            Pipeline::start(scope, self.train, options).and_then(|mut pipeline| pipeline.next_into(&mut batch))
+        })?;
+        let params = self.params();
+        let before: Vec<_> = params.all().iter().map(|param| param.tensor().detach()).collect();
+        let (x, _) = crate::evaluate::upload(&mut batch, params)?;
+        let shown = no_grad(|| {
+            self.learner.model.forward(&x, &Context::train(train.seed, 0, 0))?;
+            // An unbiased variance of one value is none.
+            for param in params.all().iter().filter(|param| param.tensor().dtype().is_float()) {
+                if param.tensor().to_host()?.to_f64().iter().any(|value| value.is_nan()) {
+                    return Err(taper_nn::Error::argument("batch of one", format!("{} would be NaN", param.name())));
+                }
+            }
+            Ok(())
+        });
+        params.all().iter().zip(&before).try_for_each(|(param, value)| param.set(value))?;
+        let Err(error) = shown else { return Ok(()) };
+        let how = if size == 1 {
+            format!("train.batch_size is {}: make it 2 or more", train.batch_size)
+        } else {
+            format!(
+                "{samples} samples in batches of train.batch_size = {size} leave one alone at the end of an epoch: set \
+                 train.drop_last = true, or another train.batch_size"
+            )
+        };
+        Err(Error::Usage(format!(
+            "the model cannot be trained on a batch of one sample ({error}), and one comes: {how}"
+        )))
+    }
+}
