@@ -26,7 +26,9 @@ pub fn named(command: &str, rest: &[OsString]) -> Vec<String> {
     let set =
         || values(&words, "--set").iter().rev().find_map(|value| Some(unquoted(value.strip_prefix("device.name=")?)));
     let flag = || values(&words, "--device").last().map(|value| value.to_string());
-    let in_file = |path: &Path| std::fs::read_to_string(path).ok().and_then(|text| in_config(&text));
+    // What is no plain file, such as a pipe, is left to the program to tell of.
+    let text = |path: &Path| path.is_file().then(|| std::fs::read_to_string(path).ok()).flatten();
+    let in_file = |path: &Path| text(path).and_then(|text| in_config(&text));
     let of_run = |run: &str| in_file(&Path::new(run).join("config.toml"));
     let found = match command {
         // What `--set` says comes last.

@@ -9,7 +9,7 @@ use clap::builder::EnumValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, ValueEnum};
 use std::path::PathBuf;
-use taper::train::{Config, Experiment, KEYS, Key, RunFolder, experiments};
+use taper::train::{Config, Experiment, RunFolder, experiments};
 
 /// A command line, read.
 pub struct Cli {
@@ -42,8 +42,8 @@ pub struct TrainArgs {
     /// The run's folder, new or empty [default: runs/EXPERIMENT-YYYYMMDD-HHMMSS]
     #[arg(long, value_name = "DIR")]
     pub run_dir: Option<PathBuf>,
-    /// Go on with the run in this folder from its last checkpoint, as if it had never stopped; its settings are its
-    /// own, and what is set besides must agree with them; without a run there, begin one [default: a new run]
+    /// Go on with the run in this folder from its last checkpoint, as if it had never stopped; its settings stay, but
+    /// for --epochs, which may grow; without a run there, begin one [default: a new run]
     #[arg(long, value_name = "RUN", conflicts_with = "run_dir")]
     pub resume: Option<PathBuf>,
     /// Measure each operation of the training steps: a table to FILE, and beside it a trace for chrome://tracing or
@@ -286,24 +286,17 @@ fn narrow(command: clap::Command) -> clap::Command {
 
 impl TrainArgs {
     /// The experiment's configuration with the recipe's differences, then the file's, then the flags', then those of
-    /// `--set`. That of a run to resume is its own, and what is said besides may only change its threads.
+    /// `--set`. That of a run to resume is its own; what of it may be another [`taper::train::train`] sees to.
     pub fn config(&self, experiment: &Experiment) -> Result<Config, Failure> {
         let own = match &self.resume {
-            Some(path) if path.join("config.toml").is_file() => Some(RunFolder::resume(path)?.read_config()?.0),
+            Some(path) if path.join("config.toml").exists() => {
+                let folder = RunFolder::resume(path)?;
+                folder.check_experiment(experiment.name())?;
+                Some(folder.read_config()?.0)
+            }
             _ => None,
         };
-        let config = self.settings.change(own.clone().unwrap_or_else(|| experiment.config()), experiment)?;
-        let Some(own) = own else { return Ok(config) };
-        let other = |key: &&Key| key.name != "device.threads" && own.get(key.name) != config.get(key.name);
-        match KEYS.iter().find(other) {
-            None => Ok(config),
-            Some(key) => Err(Failure::usage(format!(
-                "--resume: {} is {} in this run, and cannot become {}; a new run can have it",
-                key.name,
-                own.get(key.name).unwrap_or_else(|| "not set".into()),
-                config.get(key.name).unwrap_or_else(|| "not set".into())
-            ))),
-        }
+        self.settings.change(own.unwrap_or_else(|| experiment.config()), experiment)
     }
 }
 
@@ -336,7 +329,7 @@ mod tests {
     #[test]
     fn a_flag_out_of_range_is_named() {
         let text = config(&["taper", "train", "digits", "--lr", "-1"]).unwrap_err();
-        assert!(text.contains("--lr: expected a finite number above 0, found -1"), "{text}");
+        assert!(text.contains("--lr: expected a number from 1e-37 to 1e37, found -1"), "{text}");
         let text = config(&["taper", "train", "digits", "--epochs", "many"]).unwrap_err();
         assert!(text.contains("--epochs: expected an integer, 1 or more, found many"), "{text}");
     }

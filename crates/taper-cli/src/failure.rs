@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
+use taper::backend::printable_lines;
 
 /// A request that cannot be followed: unknown names, values out of range.
 pub const USAGE: u8 = 2;
@@ -11,6 +12,8 @@ pub const USAGE: u8 = 2;
 pub const FAILED: u8 = 1;
 /// Ended by Ctrl-C: 128 and the number of the signal, as shells have it.
 pub const INTERRUPTED: u8 = 130;
+/// Codes above this are of signals.
+const SIGNALLED: u8 = 128;
 
 /// An error and the exit code it leads to.
 #[derive(Debug)]
@@ -73,12 +76,10 @@ impl Failure {
     pub fn tell(&self) -> ExitCode {
         let mut stderr = std::io::stderr().lock();
         // Where standard error itself is closed there is nobody to tell.
-        let _ = match self.code {
-            INTERRUPTED => writeln!(stderr, "{}", self.text),
-            _ => writeln!(stderr, "error: {}", self.text),
-        };
+        let what = if self.code > SIGNALLED { "" } else { "error: " };
+        let _ = writeln!(stderr, "{what}{}", printable_lines(&self.text));
         if let Some(hint) = &self.hint {
-            let _ = writeln!(stderr, "hint: {hint}");
+            let _ = writeln!(stderr, "hint: {}", printable_lines(hint));
         }
         ExitCode::from(self.code)
     }

@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use std::io::{ErrorKind, Stdout, Write, stdout};
+use taper::backend::printable_lines;
 
 /// Writes lines to standard output. A reader that has left (`| head`) is no error, and the command goes on; a disk that
 /// is full is one, told when the command has done its work.
@@ -17,13 +18,13 @@ impl Output {
         Self { stdout: stdout(), closed: false, error: None }
     }
 
-    /// Writes `text` and a line's end.
+    /// Writes `text` and a line's end; what a terminal would obey, which names and values may hold, is escaped.
     pub fn line(&mut self, text: &str) {
         if self.closed {
             return;
         }
         let mut stdout = self.stdout.lock();
-        if let Err(error) = writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        if let Err(error) = writeln!(stdout, "{}", printable_lines(text)).and_then(|()| stdout.flush()) {
             self.closed = true;
             if error.kind() != ErrorKind::BrokenPipe {
                 self.error = Some(error);

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use taper::Device;
+use taper::backend::printable;
 use taper::backend::profile::Profiler;
 use taper::data::atomic_write;
 
@@ -21,7 +22,7 @@ impl Profiling {
         let trace = path.with_extension("trace.json");
         for file in [path, &trace] {
             check(file).map_err(|why| {
-                Failure::failed(format!("cannot write the profile to {}: {why}", file.display()))
+                Failure::failed(format!("cannot write the profile to {}: {why}", printable(&file.to_string_lossy())))
                     .hint("--profile FILE takes the name of a file in a folder that is there and can be written to")
             })?;
         }
@@ -34,7 +35,11 @@ impl Profiling {
         let profile = self.profiler.profile();
         atomic_write(&self.table, profile.table().as_bytes())?;
         atomic_write(&self.trace, profile.trace().as_bytes())?;
-        Ok(format!("Profile in {}, trace in {}", self.table.display(), self.trace.display()))
+        Ok(format!(
+            "Profile in {}, trace in {}",
+            printable(&self.table.to_string_lossy()),
+            printable(&self.trace.to_string_lossy())
+        ))
     }
 }
 

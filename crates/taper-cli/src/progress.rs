@@ -5,6 +5,7 @@ use indicatif::style::TemplateError;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, stderr, stdout};
 use std::time::{Duration, Instant};
+use taper::backend::printable;
 use taper::data::{Event, Located};
 use taper::train::lr_finder::LrPoint;
 use taper::train::{Config, DatasetRecord, DeviceConfig, EpochReport, Evaluation, Reporter, Split, Start, StepReport};
@@ -92,7 +93,7 @@ impl Reporter for Progress<'_> {
 
     fn found(&mut self, located: &Located) {
         self.download.clear();
-        self.line(located.notice());
+        self.line(&printable(located.notice()));
     }
 
     fn note(&mut self, text: &str) {
@@ -108,7 +109,8 @@ impl Reporter for Progress<'_> {
             0 => String::new(),
             n => format!("{n} to validate on, "),
         };
-        let folder = start.folder.map(|path| format!("; run folder {}", path.display())).unwrap_or_default();
+        let folder =
+            start.folder.map(|path| format!("; run folder {}", printable(&path.to_string_lossy()))).unwrap_or_default();
         self.line(&format!(
             "{}: {} parameters, {} pictures to learn from, {}{} to test on, {} steps{folder}",
             self.about, start.parameters, start.train, validation, start.test, start.steps
@@ -123,9 +125,9 @@ impl Reporter for Progress<'_> {
         let left = self.begun.elapsed().as_secs_f64() / made as f64 * (step.steps - step.made) as f64;
         let StepReport { epoch, epochs, step_in_epoch, steps_in_epoch, .. } = *step;
         let state = format!(
-            "loss {:.4} accuracy {:.1}% {:.0} pictures/s left {}",
-            step.mean_loss,
-            100.0 * step.accuracy,
+            "loss {} accuracy {} {:.0} pictures/s left {}",
+            known(step.mean_loss),
+            percent(step.accuracy, 1),
             step.images_per_s,
             clock(left)
         );
@@ -157,7 +159,7 @@ impl Reporter for Progress<'_> {
             Some(found) => {
                 format!("validation loss {:.4}, validation accuracy {:.2}%", found.loss, 100.0 * found.accuracy())
             }
-            None => format!("training accuracy {:.2}%", 100.0 * epoch.train_accuracy),
+            None => format!("training accuracy {}", percent(epoch.train_accuracy, 2)),
         };
         let EpochReport { epoch, epochs, train_loss, images_per_s, seconds, idle, .. } = *epoch;
         // A wait worth telling of is one that anybody would notice.
@@ -167,8 +169,9 @@ impl Reporter for Progress<'_> {
             String::new()
         };
         self.line(&format!(
-            "epoch {epoch}/{epochs}: training loss {train_loss:.4}, {validation}, {images_per_s:.0} pictures/s, \
-             {seconds:.1} s{waited}"
+            "epoch {epoch}/{epochs}: training loss {}, {validation}, {images_per_s:.0} pictures/s, \
+             {seconds:.1} s{waited}",
+            known(train_loss)
         ));
     }
 }
@@ -198,8 +201,8 @@ impl Download {
                 self.tenths = tenths;
                 format!("downloading: {of}")
             }
-            Event::Connecting { url } => format!("asking {url}"),
-            Event::Note(text) => text.to_string(),
+            Event::Connecting { url } => format!("asking {}", printable(url)),
+            Event::Note(text) => printable(text).into_owned(),
             Event::Verifying => "verifying the checksum".into(),
             Event::Unpacking => "unpacking".into(),
             _ => return,
@@ -273,6 +276,16 @@ fn is_tenth(step: u64, steps: u64) -> bool {
     tenth(step) > tenth(step.saturating_sub(1))
 }
 
+/// `0.1234`; `-` where no sample had a label.
+fn known(loss: f64) -> String {
+    if loss.is_nan() { "-".into() } else { format!("{loss:.4}") }
+}
+
+/// `12.3%`; `-` where no sample had a label.
+fn percent(fraction: f64, digits: usize) -> String {
+    if fraction.is_nan() { "-".into() } else { format!("{:.digits$}%", 100.0 * fraction) }
+}
+
 /// `2:03`, `1:02:03`.
 fn clock(seconds: f64) -> String {
     let seconds = Duration::try_from_secs_f64(seconds).unwrap_or_default().as_secs();
@@ -300,6 +313,10 @@ mod tests {
 
     #[test]
     fn clocks() {
+        assert_eq!(
+            (known(0.5), percent(0.5, 1), known(f64::NAN), percent(f64::NAN, 1)),
+            ("0.5000".into(), "50.0%".into(), "-".into(), "-".into())
+        );
         assert_eq!([clock(0.4), clock(123.0), clock(3723.0), clock(f64::NAN)], ["0:00", "2:03", "1:02:03", "0:00"]);
     }
 }

@@ -77,11 +77,11 @@ fn what_is_wrong_is_told() {
     let place = Place::new();
     let wrong = |flags: &str, texts: &[&str]| place.fails(&format!("find-lr digits {flags}"), 2, texts);
     let hint = "hint: `taper find-lr digits --help` explains flags and keys";
-    wrong("--from 0", &["error: --from: expected a finite number above 0, found 0\n", hint]);
-    wrong("--from -0.001", &["error: --from: expected a finite number above 0, found -0.001\n", hint]);
-    wrong("--from nan", &["--from: expected a finite number above 0, found NaN"]);
-    wrong("--from 1 --to 0.1", &["--to: expected a finite number above the first rate, 1, found 0.1", hint]);
-    wrong("--to inf", &["--to: expected a finite number above the first rate, 0.0000001, found inf"]);
+    wrong("--from 0", &["error: --from: expected a number from 1e-37 to 1e37, found 0\n", hint]);
+    wrong("--from -0.001", &["error: --from: expected a number from 1e-37 to 1e37, found -0.001\n", hint]);
+    wrong("--from nan", &["--from: expected a number from 1e-37 to 1e37, found NaN"]);
+    wrong("--from 1 --to 0.1", &["--to: expected a number above the first rate, 1, up to 1e37, found 0.1", hint]);
+    wrong("--to inf", &["--to: expected a number above the first rate, 0.0000001, up to 1e37, found inf"]);
     wrong("--steps 3", &["--steps: expected 18 or more, without which no slope can be told, found 3", hint]);
     wrong("--steps -3", &["'-3'", "--steps"]);
     wrong("--from few", &["'few'", "--from"]);

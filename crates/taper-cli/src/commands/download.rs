@@ -5,6 +5,7 @@ use crate::commands::downloads;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::progress::Download;
+use taper::backend::printable;
 use taper::data::{LocateOptions, Origin, Source};
 use taper::train::nearest;
 
@@ -33,7 +34,7 @@ pub fn run(args: &DownloadArgs, logs: bool, output: &mut Output) -> Result<u8, F
         located.load()?;
     }
     if !args.quiet {
-        let place = located.path().map(|path| path.display().to_string()).unwrap_or_default();
+        let place = located.path().map(|path| printable(&path.to_string_lossy()).into_owned()).unwrap_or_default();
         output.line(&match located.origin() {
             Origin::Embedded => format!("{} is part of the program: nothing to download", located.description()),
             Origin::Network => format!("{} is in {place}", located.description()),

@@ -7,13 +7,17 @@ use crate::output::Output;
 use crate::progress::{Progress, last_line};
 use crate::settings::with_flag;
 use std::sync::atomic::AtomicBool;
+use taper::backend::printable;
 use taper::train::{DeviceConfig, EvalOptions, Override, RunFolder, evaluate_run};
 
 pub fn run(args: &EvalArgs, logs: bool, output: &mut Output) -> Result<u8, Failure> {
     let folder = RunFolder::open(&args.run)?;
     let (mut config, record) = folder.read_config()?;
     let Some(record) = record else {
-        return Err(Failure::failed(format!("{}: the run was ended before it had its data", folder.path().display())));
+        return Err(Failure::failed(format!(
+            "{}: the run was ended before it had its data",
+            printable(&folder.path().to_string_lossy())
+        )));
     };
     // What the run's device was made with is nothing for another, unless it is said again.
     if args.device.as_ref().is_some_and(|name| *name != config.device.name) {

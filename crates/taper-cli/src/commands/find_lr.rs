@@ -1,7 +1,7 @@
 //! `taper find-lr`: a learning rate to begin with, and the curve that it was read from.
 
 use crate::commands::{device, locate};
-use crate::failure::{Failure, INTERRUPTED};
+use crate::failure::Failure;
 use crate::output::Output;
 use crate::profile;
 use crate::progress::Progress;
@@ -11,6 +11,7 @@ use clap::Args;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use taper::backend::printable;
 use taper::data::{Event, Located, atomic_write};
 use taper::train::lr_finder::{LrCurve, LrPoint, LrRange};
 use taper::train::{Experiment, Reporter, find_lr};
@@ -60,7 +61,7 @@ pub fn run(experiment: &Experiment, args: &FindLrArgs, logs: bool, output: &mut 
     if raised.load(Ordering::Relaxed) {
         let tried = curve.points.len();
         let text = format!("stopped after {tried} of {} rates; nothing was written", args.steps);
-        return Err(Failure::failed(text).code(INTERRUPTED));
+        return Err(Failure::failed(text).code(stop::code()));
     }
     atomic_write(&args.output, curve.chart().file().as_bytes())?;
     if !args.quiet {
@@ -68,14 +69,17 @@ pub fn run(experiment: &Experiment, args: &FindLrArgs, logs: bool, output: &mut 
         if curve.points.len() < usize::try_from(args.steps).unwrap_or(usize::MAX) {
             output.line("There the loss had risen to four times its least, or was infinite, and the test ended.");
         }
-        output.line(&format!("The curve is in {}.", args.output.display()));
+        output.line(&format!("The curve is in {}.", printable(&args.output.to_string_lossy())));
         if config.groups.iter().any(|group| group.optimizer.lr.is_some()) {
             output.line("Groups with a rate of their own were tried in proportion to it: change theirs alike.");
         }
     }
     let Some(lr) = curve.suggestion else {
-        return Err(Failure::failed(format!("the loss falls at none of these rates: see {}", args.output.display()))
-            .hint("try other rates by --from and --to, or more --steps"));
+        return Err(Failure::failed(format!(
+            "the loss falls at none of these rates: see {}",
+            printable(&args.output.to_string_lossy())
+        ))
+        .hint("try other rates by --from and --to, or more --steps"));
     };
     if !args.quiet {
         output.line("The loss falls fastest, so that training can begin with:");
@@ -88,10 +92,13 @@ pub fn run(experiment: &Experiment, args: &FindLrArgs, logs: bool, output: &mut 
 fn check_output(args: &FindLrArgs) -> Result<(), Failure> {
     let path = &args.output;
     if path.extension().is_none_or(|extension| extension != "svg") {
-        return Err(Failure::usage(format!("--output: expected a name that ends in .svg, found {}", path.display())));
+        return Err(Failure::usage(format!(
+            "--output: expected a name that ends in .svg, found {}",
+            printable(&path.to_string_lossy())
+        )));
     }
     profile::check(path).map_err(|why| {
-        Failure::failed(format!("cannot write the curve to {}: {why}", path.display()))
+        Failure::failed(format!("cannot write the curve to {}: {why}", printable(&path.to_string_lossy())))
             .hint("--output FILE.svg takes the name of a file in a folder that is there and can be written to")
     })
 }

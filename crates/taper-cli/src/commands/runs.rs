@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 use std::cmp::Ordering;
 use std::path::Path;
+use taper::backend::printable;
 use taper::train::runs::{Run, State, differences, list, named, to_json};
 
 /// So many of the keys that differ are in a row of the list; `--format json` and `--compare` have them all.
@@ -30,7 +31,7 @@ pub fn run(args: &RunsArgs, output: &mut Output) -> Result<u8, Failure> {
     let text = match args.format {
         RunsFormat::Json => to_json(&runs),
         RunsFormat::Table if runs.is_empty() => {
-            format!("no runs in {}; `taper train digits` makes one", root.display())
+            format!("no runs in {}; `taper train digits` makes one", printable(&root.to_string_lossy()))
         }
         RunsFormat::Table if args.compare.is_empty() => listing(&runs),
         RunsFormat::Table => comparison(&runs),
@@ -116,6 +117,9 @@ fn comparison(runs: &[Run]) -> String {
 
 /// Columns as wide as need be, those of `numbers` flush right, the last one as it is.
 fn table(rows: &[Vec<String>], numbers: std::ops::Range<usize>) -> String {
+    // Names and values are whatever somebody has written into a file.
+    let row = |row: &Vec<String>| row.iter().map(|cell| printable(cell).into_owned()).collect::<Vec<_>>();
+    let rows: Vec<Vec<String>> = rows.iter().map(row).collect();
     let columns = rows.first().map_or(0, Vec::len);
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();

@@ -2,7 +2,7 @@
 
 use crate::args::TrainArgs;
 use crate::commands::{commit, device, locate};
-use crate::failure::{Failure, INTERRUPTED};
+use crate::failure::Failure;
 use crate::output::Output;
 use crate::profile::Profiling;
 use crate::progress::{Progress, last_line};
@@ -10,7 +10,8 @@ use crate::stop;
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use taper::train::{Config, Experiment, TrainOptions, train};
+use taper::backend::printable;
+use taper::train::{Config, Experiment, TrainOptions, shell_quoted, train};
 
 pub fn run(experiment: &Experiment, args: &TrainArgs, logs: bool, output: &mut Output) -> Result<u8, Failure> {
     let hint = format!("`taper train {} --help` explains flags and keys", experiment.name());
@@ -46,7 +47,11 @@ pub fn run(experiment: &Experiment, args: &TrainArgs, logs: bool, output: &mut O
             stop::listen(&raised);
             if let Some(run) = begins {
                 // Where standard error itself is closed there is nobody to tell.
-                let _ = writeln!(std::io::stderr(), "note: no run in {} yet: starting one", run.display());
+                let _ = writeln!(
+                    std::io::stderr(),
+                    "note: no run in {} yet: starting one",
+                    printable(&run.to_string_lossy())
+                );
             }
         }
     }));
@@ -63,9 +68,9 @@ pub fn run(experiment: &Experiment, args: &TrainArgs, logs: bool, output: &mut O
             "stopped after {} of training; weights and metrics are in {folder}; `taper train {} --resume {folder}` goes on",
             if outcome.steps == 1 { "1 step".into() } else { format!("{} steps", outcome.steps) },
             experiment.name(),
-            folder = folder.path().display()
+            folder = shell_quoted(&folder.path().to_string_lossy())
         ));
-        return Err(failure.code(INTERRUPTED));
+        return Err(failure.code(stop::code()));
     }
     if let Some(written) = profiled
         && !args.quiet

@@ -1,7 +1,7 @@
 //! `taper tune`: a search for good values of configuration keys.
 
 use crate::commands::{commit, device, locate};
-use crate::failure::{Failure, INTERRUPTED};
+use crate::failure::Failure;
 use crate::output::Output;
 use crate::progress::Download;
 use crate::settings::SettingArgs;
@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use taper::Device;
+use taper::backend::printable;
 use taper::data::{Event, LocateOptions, Located};
 use taper::train::tune::{Entry, Measured, Method, Search, Settings, Space, Trial, Trials};
 use taper::train::{Config, Error, Experiment, Reporter, Start, TrainOptions, train};
@@ -75,14 +76,14 @@ pub fn run(experiment: &Experiment, args: &TuneArgs, logs: bool, output: &mut Ou
     let ended = search.run(&mut runs, &mut |search, entry| screen.line(&job(search, entry)));
     let smaller = "smaller batches need less: --batch-size";
     if !ended.map_err(|error| wrong(Failure::of_run(error, smaller)))? {
-        let (jobs, dir) = (search.results().len(), search.dir().display());
+        let (jobs, dir) = (search.results().len(), printable(&search.dir().to_string_lossy()).into_owned());
         let text = format!("stopped; what {jobs} jobs found is in {dir}, and the same command continues the search");
-        return Err(Failure::failed(text).code(INTERRUPTED));
+        return Err(Failure::failed(text).code(stop::code()));
     }
     screen.line(&format!("\n{}\n", search.table()));
     screen.line(&format!(
         "All of it is in {}: results.csv, results.svg, ledger.toml, a run a trial.",
-        search.dir().display()
+        printable(&search.dir().to_string_lossy())
     ));
     let Some(best) = search.best() else {
         let why = search.results().last().and_then(|entry| entry.failed.clone()).unwrap_or_default();
@@ -129,7 +130,8 @@ fn open(args: &TuneArgs, experiment: &Experiment, config: &Config) -> Result<Sea
 /// Says what is about to be done.
 fn begin(search: &Search, args: &TuneArgs, screen: &Screen<'_>) {
     let rungs: Vec<String> = search.rungs().iter().map(ToString::to_string).collect();
-    let (trials, dir, keys) = (args.trials, search.dir().display(), search.keys().join(", "));
+    let (trials, keys) = (args.trials, search.keys().join(", "));
+    let dir = printable(&search.dir().to_string_lossy()).into_owned();
     let after = rungs.join(", ");
     screen.line(&format!("{trials} trials over {keys}, measured after {after} epochs; in {dir}"));
     let found = search.results().len();
@@ -157,7 +159,7 @@ fn job(search: &Search, entry: &Entry) -> String {
     };
     let s = if *epochs == 1 { "" } else { "s" };
     let values = search.trial(*trial).overrides.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    format!("trial {trial}, {epochs} epoch{s}: {found}; {values}")
+    printable(&format!("trial {trial}, {epochs} epoch{s}: {found}; {values}")).into_owned()
 }
 
 /// Standard output, for all who write to it in turn.
