@@ -20,7 +20,9 @@ use crate::evaluate::{check_labels, unsupported};
 use crate::hook::{Hook, RunView};
 use crate::learner::{Learner, Objective, check_objective};
 use crate::tensorboard::Picture;
-use crate::{Config, EpochReport, Error, Evaluation, Predictions, Reporter, Result, RunFolder, Silent, Start, resumed};
+use crate::{
+    Config, EpochReport, Error, Evaluation, Predictions, Reporter, Result, RunFolder, Silent, Start, optimize, resumed,
+};
 use std::sync::atomic::AtomicBool;
 use taper_data::augment::Normalize;
 use taper_data::{Augment, Batch, Dataset, LoaderOptions, Pipeline, PipelineOptions};
@@ -179,6 +181,7 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
     /// the weights are saved first where that is possible.
     pub fn run(mut self, reporter: &mut dyn Reporter) -> Result<Outcome> {
         self.learner.config.check()?;
+        optimize::check(self.config())?;
         if self.learner.objective.is_some() {
             check_objective(self.config())?;
         }

@@ -5,7 +5,7 @@
 use crate::config::is_ordinary;
 use crate::evaluate::{check_labels, unsupported};
 use crate::learner::Learner;
-use crate::optimize::Optimize;
+use crate::optimize::{self, Optimize};
 use crate::plot::{Axis, Chart, Mark, Series};
 use crate::{Config, Error, Reporter, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -103,6 +103,7 @@ impl LrRange {
         reporter: &mut dyn Reporter,
     ) -> Result<LrCurve> {
         self.check()?;
+        optimize::check(config)?;
         check_labels("training", train)?;
         let before: Vec<_> = params.all().iter().map(|param| param.tensor().detach()).collect();
         let losses = match params.dtype() {
