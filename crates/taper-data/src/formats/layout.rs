@@ -254,3 +254,96 @@ fn page(at: u64, end: u64, read: &dyn Fn(u64, u64) -> Result<Vec<u8>, String>) -
         window *= 16;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn varint(mut value: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while value >= 0x80 {
+            bytes.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        bytes.push(value as u8);
+        bytes
+    }
+
+    fn int(value: i64) -> Vec<u8> {
+        varint((value << 1 ^ value >> 63) as u64)
+    }
+
+    /// A field that comes `step` after the one before.
+    fn field(step: u8, kind: u8, value: &[u8]) -> Vec<u8> {
+        [&[step << 4 | kind], value].concat()
+    }
+
+    fn structure(fields: &[Vec<u8>]) -> Vec<u8> {
+        [fields.concat(), vec![0]].concat()
+    }
+
+    fn list(elements: &[Vec<u8>]) -> Vec<u8> {
+        [vec![(elements.len() as u8) << 4 | STRUCT], elements.concat()].concat()
+    }
+
+    /// A file of one column of doubles: `rows` rows, in a page that claims `values` values, compressed by `codec`.
+    fn file(rows: i64, values: i64, codec: i64) -> Vec<u8> {
+        let body = vec![0; 96];
+        let header = structure(&[
+            field(1, 5, &int(0)),
+            field(1, 5, &int(body.len() as i64)),
+            field(1, 5, &int(body.len() as i64)),
+            field(2, STRUCT, &structure(&[field(1, 5, &int(values)), field(1, 5, &int(0))])),
+        ]);
+        let page = [header, body].concat();
+        let text = |text: &str| [varint(text.len() as u64), text.as_bytes().to_vec()].concat();
+        let facts = structure(&[
+            field(1, 5, &int(5)),
+            field(2, 9, &[&[0x10 | BINARY], &text("a")[..]].concat()),
+            field(1, 5, &int(codec)),
+            field(1, 6, &int(rows)),
+            field(2, 6, &int(page.len() as i64)),
+            field(2, 6, &int(4)),
+        ]);
+        let group =
+            structure(&[field(1, 9, &list(&[structure(&[field(3, STRUCT, &facts)])])), field(2, 6, &int(rows))]);
+        let root = structure(&[field(4, BINARY, &text("m")), field(1, 5, &int(1))]);
+        let column = structure(&[field(1, 5, &int(5)), field(2, 5, &int(0)), field(1, BINARY, &text("a"))]);
+        let footer = structure(&[
+            field(1, 5, &int(1)),
+            field(1, 9, &list(&[root, column])),
+            field(1, 6, &int(rows)),
+            field(1, 9, &list(&[group])),
+        ]);
+        let length = (footer.len() as u32).to_le_bytes();
+        [&b"PAR1"[..], &page, &footer, &length, b"PAR1"].concat()
+    }
+
+    fn checked(bytes: &[u8]) -> Result<(), String> {
+        let read = |at: u64, count: u64| {
+            let found = bytes.get(at as usize..).and_then(|rest| rest.get(..count as usize));
+            found.map(<[u8]>::to_vec).ok_or_else(|| "past the end".into())
+        };
+        check(bytes.len() as u64, &read).map_err(|wrong| match wrong {
+            Damaged(text) => text,
+            Unread(text) => format!("unread: {text}"),
+        })
+    }
+
+    #[test]
+    fn what_a_file_claims_is_held_against_its_length() {
+        assert_eq!(checked(&file(12, 12, 0)), Ok(()));
+        let text = checked(&file(1 << 60, 12, 0)).unwrap_err();
+        assert_eq!(text, "column `a`: its pages have another number of values than there are rows");
+        // 2³¹ − 1 rows in 96 bytes.
+        let text = checked(&file(i32::MAX.into(), i32::MAX.into(), 0)).unwrap_err();
+        assert!(text.starts_with("it claims 2147483647 values and 96 bytes when unpacked, more than its "), "{text}");
+        assert_eq!(checked(&file(-1, -1, 0)).unwrap_err(), "a number of rows is negative");
+        let text = checked(&file(12, 12, 4)).unwrap_err();
+        assert!(text.starts_with("unread: column `a` is compressed with Brotli, which is not read; write"), "{text}");
+        let whole = file(12, 12, 0);
+        for length in 0..whole.len() {
+            assert!(checked(&whole[..length]).is_err(), "{length}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Resuming a run from a checkpoint that is not what it was: the run of a linear layer on a few digits, paused after its
+//! first epoch, goes on for another.
+
+use std::fs;
+use std::path::Path;
+use std::sync::OnceLock;
+use taper_data::{ImageDataset, digits};
+use taper_nn::{DType, Flatten, Linear, LinearConfig, Params, RandomKey, Sequential};
+use taper_train::{Config, Fit, Outcome, Override, Result, RunFolder, Silent};
+
+/// What the paused run's folder holds, by name.
+type Folder = Vec<(String, Vec<u8>)>;
+
+fn data() -> &'static ImageDataset {
+    static DATA: OnceLock<ImageDataset> = OnceLock::new();
+    DATA.get_or_init(|| digits().and_then(|splits| splits.train.select(&(0..20).collect::<Vec<_>>())).expect("digits"))
+}
+
+fn settings() -> Result<Config> {
+    let texts =
+        ["train.epochs=2", "train.batch_size=10", "log.tensorboard=false", "log.report=false", "data.workers=0"];
+    Config::default().with(&texts.into_iter().map(Override::parse).collect::<Result<Vec<_>>>()?)
+}
+
+fn run(folder: &Path, resume: bool) -> Result<Outcome> {
+    let config = settings()?;
+    let params = Params::new(super::device(), DType::F32, RandomKey::new(0));
+    let model = Sequential::new().then(Flatten).then(Linear::new(LinearConfig::new(64, 10), &params.sub("fc"))?);
+    let folder = if resume { RunFolder::resume(folder)? } else { RunFolder::create(folder)? };
+    let fit = Fit::new(&config, &model, &params, data()).folder(&folder);
+    if resume { fit.resume().run(&mut Silent) } else { fit.pause_after(1).run(&mut Silent) }
+}
+
+fn paused() -> &'static Folder {
+    static PAUSED: OnceLock<Folder> = OnceLock::new();
+    PAUSED.get_or_init(|| {
+        let folder = tempfile::tempdir().expect("a folder");
+        run(folder.path(), false).expect("a run of one epoch");
+        let mut files = Vec::new();
+        let mut waiting = vec![folder.path().to_path_buf()];
+        while let Some(inside) = waiting.pop() {
+            for entry in fs::read_dir(inside).expect("the run's folder") {
+                let path = entry.expect("the run's folder").path();
+                if path.is_dir() {
+                    waiting.push(path);
+                } else {
+                    let name = path.strip_prefix(folder.path()).expect("inside").to_string_lossy().into_owned();
+                    files.push((name, fs::read(&path).expect("a file of the run")));
+                }
+            }
+        }
+        files
+    })
+}
+
+const LAST: &str = "checkpoints/last.safetensors";
+
+/// The paused run's checkpoint.
+pub fn checkpoint() -> Vec<u8> {
+    let found = paused().iter().find(|(name, _)| name == LAST);
+    found.expect("a paused run has a checkpoint").1.clone()
+}
+
+/// Goes on in the empty folder `into` from the checkpoint of `bytes`.
+pub fn resume(bytes: &[u8], into: &Path) -> Result<Outcome> {
+    for (name, own) in paused() {
+        let path = into.join(name);
+        fs::create_dir_all(path.parent().expect("in a folder")).expect("a folder");
+        fs::write(path, if name == LAST { bytes } else { own }).expect("a file");
+    }
+    run(into, true)
+}
