@@ -27,7 +27,7 @@ pub const DECODERS: [Decoder; 17] = [
     Decoder { name: "png", memory: |_| 1 << 30, stated: "1 GiB" },
     Decoder { name: "jpeg", memory: |_| 1 << 30, stated: "1 GiB" },
     Decoder { name: "webp", memory: |_| 1 << 30, stated: "1 GiB" },
-    Decoder { name: "csv", memory: |n| 64 * n + MIB / 2, stated: "0.5 MiB + 64 N" },
+    Decoder { name: "csv", memory: |n| 64 * n + 4 * MIB, stated: "4 MiB + 64 N" },
     Decoder { name: "npy", memory: |n| 64 * n + 8 * MIB, stated: "8 MiB + 64 N" },
     Decoder { name: "npz", memory: |n| 8192 * n + 8 * MIB, stated: "8 MiB + 8 KiB · N" },
     Decoder { name: "parquet", memory: |n| (16 * n << 10) + 64 * MIB, stated: "64 MiB + 16 KiB · N" },

@@ -45,7 +45,7 @@ impl Default for CsvOptions {
 /// Quotes are as RFC 4180 has them: a field that begins with one ends with one, and after that comes the delimiter or
 /// the line's end. In a file where one is missing, rows would be lost in what is taken for a text.
 ///
-/// Memory: some 64 bytes for each byte of the file at most, and half a mebibyte.
+/// Memory: 4 MiB and 64 bytes for each byte of the file at most.
 ///
 /// # Errors
 /// A file that cannot be read or has no rows, a quote that is not closed, a label column that is not there, a row of another length, a field that

@@ -8,7 +8,10 @@ use std::path::Path;
 use taper_backend::files;
 
 /// Reads a table from two `.npy` files: `features`, numbers `[N, F]` of any integer or floating-point type but float16,
-/// and `labels`, integers `[N]` or `[N, 1]`. Label `n` is class `n`; features are called `0`, `1` and so on.
+/// and `labels`, integers `[N]` or `[N, 1]`. Label `n` is class `n`; features are called `0`, `1` and so on. As for NumPy,
+/// other arrays may follow in the same file.
+///
+/// Memory: 8 MiB and 64 bytes for each byte of the files at most.
 ///
 /// # Errors
 /// A file that cannot be read or is no such array, a feature that is not finite, a label below 0: the text names the
@@ -19,7 +22,7 @@ pub fn read_npy(features: impl AsRef<Path>, labels: impl AsRef<Path>) -> Result<
 }
 
 /// Reads pictures from two `.npy` files: `images`, bytes (`uint8`) `[N, H, W]` or `[N, C, H, W]`, and `labels`,
-/// integers `[N]` or `[N, 1]`. Label `n` is class `n`; the byte 255 becomes 1 in a batch.
+/// integers `[N]` or `[N, 1]`. Label `n` is class `n`; the byte 255 becomes 1 in a batch. Memory: as [`read_npy`].
 ///
 /// # Errors
 /// A file that cannot be read or is no such array, or a label that is not 0 to 255: the text names the file and the

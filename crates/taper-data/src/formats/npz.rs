@@ -14,7 +14,8 @@ use zip::result::ZipError;
 const BEGINNING: u64 = 65_536 + 10;
 
 /// Reads a table from the arrays `features` and `labels` of the `.npz` file at `path`; see
-/// [`read_npy`](crate::read_npy).
+/// [`read_npy`](crate::read_npy). Memory: 8 MiB and 8 KiB for each byte of the file at most, since a byte may be a
+/// thousand when it is unpacked.
 ///
 /// # Errors
 /// As [`read_npy`](crate::read_npy), and when the file has no such array; the text then lists those it has.
