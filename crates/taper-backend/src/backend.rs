@@ -352,6 +352,7 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// One step of Adam, on the parameter `p` and its moments `m` and `v`, each in place when not shared. `taken`: an i64
     /// scalar, the steps made before this one. `apply`: a u8 scalar; where it is 0, nothing changes. A device decides by
     /// both without the host.
+    #[allow(clippy::too_many_arguments)] // what is changed, by what, and when
     fn adam_step(
         &self,
         _p: &mut Buffer,
