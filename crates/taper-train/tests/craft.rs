@@ -228,7 +228,7 @@ fn groups_and_keys_that_mean_nothing_are_told() {
     let text = error(&["optimizer.name=adam", "optimizer.momentum=0.9"]);
     assert_eq!(text, "optimizer.momentum: adam has none; it is of sgd, rmsprop, muon");
     let text = error(&["groups=[{pattern=\"*.bias\", optimizer={name=\"sgd\", betas=[0.9, 0.9]}}]"]);
-    assert!(text.starts_with("optimizer.betas: sgd has none; it is of adam"), "{text}");
+    assert!(text.starts_with("groups: \"*.bias\": optimizer.betas: sgd has none; it is of adam"), "{text}");
     let text = error(&["optimizer.name=adan"]);
     assert!(text.starts_with("optimizer.name: unknown optimiser `adan`; did you mean adam"), "{text}");
 }
