@@ -170,7 +170,7 @@ impl Finish<'_> {
         let last = lines.iter().rev().find_map(|line| line.get("gradient_norms"));
         let layer = |param: &taper_nn::Param| {
             let value = param.tensor();
-            let norm = no_grad(|| value.mul(&value)?.sum_all()?.sqrt()?.item())?;
+            let norm = no_grad(|| value.norm_all()?.item())?;
             let gradient_norm = last.and_then(|norms| norms.get(param.name())?.as_f64());
             Ok(Layer { name: param.name().into(), shape: value.shape().to_vec(), norm: Some(norm), gradient_norm })
         };

@@ -32,7 +32,7 @@ impl Huber {
         }
         let distance = input.sub(target)?.abs()?;
         // With q = min(|d|, δ) both branches are ½q² + δ(|d| − q).
-        let near = distance.minimum(&Tensor::full(delta, [], input.dtype(), input.device())?)?;
+        let near = distance.minimum_scalar(delta)?;
         let parabola = near.mul(&near)?.mul_scalar(0.5)?;
         reduce(&parabola.add(&distance.sub(&near)?.mul_scalar(delta)?)?, self.reduction)
     }

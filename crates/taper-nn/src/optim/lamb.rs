@@ -6,7 +6,8 @@
 //!
 //! Where either norm is 0 the ratio is 1, as in the authors' code: weights that start as zeros would stay zeros.
 
-use super::{Decay, Moment, PerParameter, Rule, check_decays, check_not_negative, norm};
+use super::quotient::Quotient;
+use super::{Decay, Moment, PerParameter, Rule, check_decays, check_not_negative};
 use taper_tensor::{Result, Tensor};
 
 /// The optimiser LAMB.
@@ -70,14 +71,14 @@ impl Rule for LambConfig {
         if self.weight_decay != 0.0 {
             r = r.add(&p.mul_scalar(self.weight_decay)?)?;
         }
-        let ratio = trust(&norm(&p)?, &norm(&r)?)?.cast(p.dtype())?;
-        Ok((p.sub(&r.mul(&ratio.mul_scalar(now.lr)?)?)?, vec![m, v]))
+        let step = trust(&p.norm_all()?, &r.norm_all()?, now.lr)?.times(&r)?;
+        Ok((p.sub(&step)?, vec![m, v]))
     }
 }
 
-/// ‖p‖ / ‖r‖, or 1 where one of them is 0.
-fn trust(of_p: &Tensor, of_r: &Tensor) -> Result<Tensor> {
-    let zero = Tensor::zeros([], of_p.dtype(), of_p.device())?;
-    let ratio = of_r.gt(&zero)?.select(&of_p.div(of_r)?, &zero)?;
-    ratio.gt(&zero)?.select(&ratio, &zero.add_scalar(1.0)?)
+/// lr · ‖p‖ / ‖r‖, or lr where one of them is 0.
+fn trust(of_p: &Tensor, of_r: &Tensor, lr: f64) -> Result<Quotient> {
+    let one = Tensor::ones([], of_p.dtype(), of_p.device())?;
+    let of_p_and_r = |of: &Tensor| of_p.gt_scalar(0.0)?.select(&of_r.gt_scalar(0.0)?.select(of, &one)?, &one);
+    Quotient::new(&of_p_and_r(of_p)?.mul_scalar(lr)?, &of_p_and_r(of_r)?)
 }

@@ -13,6 +13,7 @@ mod lion;
 mod lookahead;
 mod muon;
 mod per_parameter;
+mod quotient;
 mod rmsprop;
 mod rule;
 mod sgd;
@@ -162,13 +163,7 @@ fn check_decays(op: &'static str, name: &str, values: &[f64]) -> Result<()> {
     }
 }
 
-/// ‖x‖₂, a scalar of a [`wide`] dtype.
-fn norm(x: &Tensor) -> Result<Tensor> {
-    let x = x.cast(wide(x.dtype()))?;
-    x.mul(&x)?.sum_all()?.sqrt()
-}
-
-/// f32 in the place of half precision, which squares and long averages leave.
+/// f32 in the place of half precision, which long averages leave.
 pub(crate) fn wide(dtype: DType) -> DType {
     if matches!(dtype, DType::F16 | DType::BF16) { DType::F32 } else { dtype }
 }

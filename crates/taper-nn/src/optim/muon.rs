@@ -10,8 +10,9 @@
 //! PyTorch remembers (1 − μ)u instead of u, and computes NS in bfloat16; the division by ‖d‖ makes the first all the
 //! same.
 
-use super::{Decay, Moment, PerParameter, Rule, check_decays, check_not_negative, norm, wide};
-use taper_tensor::{Error, Param, Result, Tensor};
+use super::quotient::Quotient;
+use super::{Decay, Moment, PerParameter, Rule, check_decays, check_not_negative, wide};
+use taper_tensor::{DType, Error, Param, Result, Tensor};
 
 /// The optimiser Muon, for parameters of two dimensions or more. Biases and the like take another: see
 /// [`super::Groups`].
@@ -104,7 +105,8 @@ impl MuonConfig {
     fn orthogonal(&self, d: &Tensor) -> Result<Tensor> {
         let [a, b, c] = self.ns_coefficients;
         let tall = d.shape()[0] > d.shape()[1];
-        let mut x = d.div(&norm(d)?.add_scalar(self.eps)?)?;
+        let one = Tensor::ones([], DType::F64, d.device())?;
+        let mut x = Quotient::new(&one, &d.norm_all()?.add_scalar(self.eps)?)?.times(d)?;
         if tall {
             x = x.transpose(0, 1)?;
         }
@@ -167,7 +169,7 @@ impl Rule for MuonConfig {
         let u = memory[0].mul_scalar(self.momentum)?.add(g)?;
         let d = if self.nesterov { g.add(&u.mul_scalar(self.momentum)?)? } else { u.clone() };
         if self.normalize_weights {
-            p = p.mul(&to_norm(&p, (shape[0] as f64).sqrt())?.cast(dtype)?)?;
+            p = to_norm(&p, (shape[0] as f64).sqrt())?.times(&p)?;
         }
         let step = self.orthogonal(&d.reshape(matrix)?.cast(wide(dtype))?)?.cast(dtype)?.reshape(shape)?;
         Ok((p.sub(&step.mul_scalar(now.lr * self.adjust_lr.factor(matrix))?)?, vec![u]))
@@ -175,8 +177,9 @@ impl Rule for MuonConfig {
 }
 
 /// What takes ‖p‖ to `size` when it multiplies p; 1 where p is 0.
-fn to_norm(p: &Tensor, size: f64) -> Result<Tensor> {
-    let norm = norm(p)?;
-    let zero = Tensor::zeros([], norm.dtype(), norm.device())?;
-    norm.gt(&zero)?.select(&norm.recip()?.mul_scalar(size)?, &zero.add_scalar(1.0)?)
+fn to_norm(p: &Tensor, size: f64) -> Result<Quotient> {
+    let norm = p.norm_all()?;
+    let one = Tensor::ones([], norm.dtype(), norm.device())?;
+    let otherwise = |of: &Tensor| norm.gt_scalar(0.0)?.select(of, &one);
+    Quotient::new(&otherwise(&one.mul_scalar(size)?)?, &otherwise(&norm)?)
 }

@@ -4,6 +4,7 @@
 mod common;
 
 mod around;
+mod extremes;
 mod recorded;
 mod recurrences;
 mod state;

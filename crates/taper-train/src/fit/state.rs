@@ -12,7 +12,7 @@ use crate::{Error, Result, RunFolder, resumed};
 use std::collections::BTreeMap;
 use std::time::Instant;
 use taper_data::Batch;
-use taper_nn::{Ema, Gradients, OptimizerState, Params, StepOutcome, Tensor, no_grad};
+use taper_nn::{DType, Ema, Gradients, OptimizerState, Params, StepOutcome, Tensor, no_grad};
 
 /// A run under way.
 pub(super) struct State<T> {
@@ -217,8 +217,24 @@ fn unwritten(error: toml::ser::Error) -> Error {
 /// The norm of each gradient, a scalar on the device; −1 where there is none.
 pub(super) fn norms(gradients: Vec<Option<Tensor>>, params: &Params) -> Result<Vec<Tensor>> {
     let norm = |gradient: Option<Tensor>| match gradient {
-        Some(gradient) => gradient.mul(&gradient)?.sum_all()?.sqrt(),
-        None => Tensor::full(-1.0, [], params.dtype(), params.device()),
+        Some(gradient) => gradient.norm_all(),
+        None => Tensor::full(-1.0, [], DType::F64, params.device()),
     };
     no_grad(|| Ok(gradients.into_iter().map(norm).collect::<taper_nn::Result<_>>()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use taper_nn::{DType, RandomKey};
+
+    #[test]
+    fn gradients_whose_squares_f32_does_not_hold_have_norms() {
+        let device = taper_tensor::Device::new(taper_cpu::CpuBackend::with_threads(1).unwrap());
+        let params = Params::new(&device, DType::F32, RandomKey::new(0));
+        let of = |value: f32| Some(Tensor::from_vec(vec![value; 4], [4], &device).unwrap());
+        let found = norms(vec![of(2e19), of(1e-25), of(3e38), None], &params).unwrap();
+        let found: Vec<f64> = found.iter().map(|norm| norm.item().unwrap()).collect();
+        assert_eq!(found, [2.0 * f64::from(2e19f32), 2.0 * f64::from(1e-25f32), 2.0 * f64::from(3e38f32), -1.0]);
+    }
 }
