@@ -18,6 +18,11 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// The device's name as users write it: `cpu`, `cuda:0`.
     fn name(&self) -> &str;
 
+    /// The name, and what tells this device from others of that name: `cpu (2 threads, avx2)`.
+    fn description(&self) -> String {
+        self.name().to_owned()
+    }
+
     /// Whether tensors of `dtype` can be made here at all.
     fn supports(&self, dtype: DType) -> bool;
 

@@ -3,9 +3,10 @@
 use crate::Backend;
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-/// A shared handle to a backend. Two devices are equal when they are the same backend object.
+/// A shared handle to a backend. Two devices are equal when they are the same backend object; whoever makes devices by name
+/// hands out one for equal names and options.
 #[derive(Clone)]
 pub struct Device(Arc<dyn Backend>);
 
@@ -13,6 +14,33 @@ impl Device {
     /// Wraps a backend.
     pub fn new(backend: impl Backend) -> Self {
         Self(Arc::new(backend))
+    }
+
+    /// A handle that does not keep the backend.
+    pub fn downgrade(&self) -> WeakDevice {
+        WeakDevice(Arc::downgrade(&self.0))
+    }
+
+    /// What messages call this device and `other`, which is not the same: by name, where these differ, else by what tells
+    /// them apart.
+    pub fn told_apart(&self, other: &Device) -> [String; 2] {
+        if self.name() != other.name() {
+            return [self.name().to_owned(), other.name().to_owned()];
+        }
+        let [ours, theirs] = [self.description(), other.description()];
+        let theirs = if ours == theirs { format!("another {theirs}, made separately") } else { theirs };
+        [ours, theirs]
+    }
+}
+
+/// A handle to a device that may be gone.
+#[derive(Debug, Clone)]
+pub struct WeakDevice(Weak<dyn Backend>);
+
+impl WeakDevice {
+    /// The device, if some [`Device`] still holds it.
+    pub fn upgrade(&self) -> Option<Device> {
+        self.0.upgrade().map(Device)
     }
 }
 

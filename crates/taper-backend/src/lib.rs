@@ -28,7 +28,7 @@ mod window;
 
 pub use backend::Backend;
 pub use buffer::{Buffer, Saved};
-pub use device::Device;
+pub use device::{Device, WeakDevice};
 pub use distribution::{Distribution, Sampler};
 pub use dtype::{DType, Element, HostData};
 pub use error::{Error, Result};

@@ -16,7 +16,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Is told of every call of a backend's methods but `name` and `supports`, once it has returned.
+/// Is told of every call of a backend's methods but `name`, `description` and `supports`, once it has returned.
 pub trait Observer: Debug + Send + Sync + 'static {
     /// `call` has returned, on this thread.
     fn called(&self, call: &Call);
@@ -73,6 +73,10 @@ macro_rules! hand_on {
 impl<O: Observer> Backend for Observed<O> {
     fn name(&self) -> &str {
         self.inner.name()
+    }
+
+    fn description(&self) -> String {
+        format!("{}, observed", self.inner.description())
     }
 
     fn supports(&self, dtype: DType) -> bool {

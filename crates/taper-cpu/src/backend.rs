@@ -15,6 +15,11 @@ impl Backend for CpuBackend {
         "cpu"
     }
 
+    fn description(&self) -> String {
+        let (threads, s) = (self.threads(), if self.threads() == 1 { "" } else { "s" });
+        format!("cpu ({threads} thread{s}, {}, {} convolution)", self.isa(), self.convolution())
+    }
+
     fn supports(&self, _dtype: DType) -> bool {
         true
     }

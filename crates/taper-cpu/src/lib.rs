@@ -63,9 +63,6 @@ pub use options::{Convolution, CpuOptions};
 use std::fmt;
 use taper_backend::{DType, Error, Result};
 
-/// The most threads a backend may be given.
-const MAX_THREADS: usize = 1024;
-
 /// The CPU: a pool of threads, a pool of memory, and the kernels that are chosen from.
 pub struct CpuBackend {
     threads: rayon::ThreadPool,
@@ -95,21 +92,8 @@ impl CpuBackend {
     /// # Errors
     /// Too many threads, an instruction set that this machine lacks, or threads that the system will not start.
     pub fn with_options(options: CpuOptions) -> Result<Self> {
-        let CpuOptions { threads, isa, convolution } = options;
-        if threads > MAX_THREADS {
-            let detail = format!("{threads} threads; give a number from 1 to {MAX_THREADS}, or 0 for one a core");
-            return Err(Error::argument("cpu", detail));
-        }
-        let threads = match threads {
-            // Where the system cannot tell, one thread is always right.
-            0 => std::thread::available_parallelism().map_or(1, |n| n.get()).min(MAX_THREADS),
-            threads => threads,
-        };
-        let isa = isa.unwrap_or_else(Isa::detect);
-        if !isa.is_available() {
-            let known = Isa::available().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            return Err(Error::Device(format!("cpu: this machine has no {isa}; it has {known}")));
-        }
+        let CpuOptions { threads, isa, convolution } = options.resolved()?;
+        let isa = isa.unwrap_or(Isa::Portable);
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|i| format!("taper-cpu-{i}"))

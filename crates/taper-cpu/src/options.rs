@@ -23,6 +23,34 @@ pub struct CpuOptions {
     pub convolution: Convolution,
 }
 
+/// The most threads a backend may be given.
+const MAX_THREADS: usize = 1024;
+
+impl CpuOptions {
+    /// With what this machine has in the place of 0 threads and of no instruction set: equal for equal backends.
+    ///
+    /// # Errors
+    /// Too many threads, or an instruction set that this machine lacks.
+    pub fn resolved(self) -> Result<Self> {
+        let Self { threads, isa, convolution } = self;
+        if threads > MAX_THREADS {
+            let detail = format!("{threads} threads; give a number from 1 to {MAX_THREADS}, or 0 for one a core");
+            return Err(Error::argument("cpu", detail));
+        }
+        let threads = match threads {
+            // Where the system cannot tell, one thread is always right.
+            0 => std::thread::available_parallelism().map_or(1, |n| n.get()).min(MAX_THREADS),
+            threads => threads,
+        };
+        let isa = isa.unwrap_or_else(Isa::detect);
+        if !isa.is_available() {
+            let known = Isa::available().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            return Err(Error::Device(format!("cpu: this machine has no {isa}; it has {known}")));
+        }
+        Ok(Self { threads, isa: Some(isa), convolution })
+    }
+}
+
 /// How convolutions are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Convolution {

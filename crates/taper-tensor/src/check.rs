@@ -26,7 +26,8 @@ pub(crate) fn same_device(op: &'static str, a_name: &str, a: &Tensor, b_name: &s
     if a.device() == b.device() {
         return Ok(());
     }
-    let detail = format!("{a_name} is on {}, {b_name} on {}: move one of them", a.device(), b.device());
+    let [of_a, of_b] = a.device().told_apart(b.device());
+    let detail = format!("{a_name} is on {of_a}, {b_name} on {of_b}: move one of them");
     Err(Error::argument(op, detail))
 }
 

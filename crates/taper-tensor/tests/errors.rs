@@ -37,6 +37,59 @@ fn creation() {
     says(zeros([2], &device).dim(1), "dim: axis 1 is out of range for shape [2] of 1 dimensions");
 }
 
+/// Wherever a number meets a tensor.
+#[test]
+fn numbers_that_a_dtype_does_not_hold() {
+    let device = device();
+    type WithNumber = fn(&Tensor, f64) -> Result<Tensor>;
+    let operations: [(&str, WithNumber); 13] = [
+        ("add_scalar", Tensor::add_scalar),
+        ("mul_scalar", Tensor::mul_scalar),
+        ("div_scalar", Tensor::div_scalar),
+        ("maximum_scalar", Tensor::maximum_scalar),
+        ("minimum_scalar", Tensor::minimum_scalar),
+        ("eq_scalar", Tensor::eq_scalar),
+        ("ne_scalar", Tensor::ne_scalar),
+        ("lt_scalar", Tensor::lt_scalar),
+        ("le_scalar", Tensor::le_scalar),
+        ("gt_scalar", Tensor::gt_scalar),
+        ("ge_scalar", Tensor::ge_scalar),
+        ("full", |x, c| Tensor::full(c, [2], x.dtype(), x.device())),
+        ("pad", |x, c| x.pad(&[PadAmount { low: 1, ..Default::default() }], c)),
+    ];
+    let whole = "give a whole number of at most 2^53 - 1 on either side of 0 (larger ones: from_vec), or cast the tensor to a \
+                 float";
+    let integers = of(&[77i64, (1 << 53) - 1], &device);
+    for (op, apply) in operations {
+        for number in [0.5, f64::NAN, f64::INFINITY, 9_007_199_254_740_992.0, -1e300] {
+            says(apply(&integers, number), &format!("{op}: {number:?} is no i64: {whole}"));
+        }
+        assert_eq!(text(apply(&integers, -9_007_199_254_740_991.0)), "no error");
+        for number in [256.0, -1.0, 0.5] {
+            let due =
+                format!("{op}: {number:?} is no u8: give a whole number from 0 to 255, or cast the tensor to a float");
+            says(apply(&of(&[1u8], &device), number), &due);
+        }
+        // Floats round, but are not filled with infinities that nobody asked for.
+        let half = of(&[1e-3f32], &device).cast(DType::F16).expect("a cast");
+        let due = match op {
+            "full" | "pad" => {
+                format!("{op}: 1000000.0 is more than f16 holds: give an infinity, or choose another dtype")
+            }
+            _ => "no error".to_owned(),
+        };
+        assert_eq!(text(apply(&half, 1e6)), due);
+        assert_eq!(text(apply(&half, f64::NEG_INFINITY)), "no error");
+    }
+    says(integers.pow_scalar(2.0), "pow_scalar: expected a float, the input is i64: cast it");
+    assert_eq!(integers.mul_scalar(-2.0).and_then(|x| x.to_vec::<i64>()).expect("integers"), [-154, 2 - (1 << 54)]);
+    assert_eq!(integers.eq_scalar(77.0).and_then(|x| x.to_vec::<u8>()).expect("flags"), [1, 0]);
+    // Halves are computed in f32: a factor that they do not hold is no infinity.
+    let half = of(&[1e-3f32], &device).cast(DType::F16).expect("a cast");
+    let product = half.mul_scalar(1e6).and_then(|x| x.to_host()).expect("halves").to_f64();
+    assert!((product[0] - 1000.0).abs() < 1.0, "{product:?}");
+}
+
 #[test]
 fn element_by_element() {
     let device = device();
@@ -63,7 +116,10 @@ fn element_by_element() {
         says(apply(&a, &b), &expected);
         let expected = format!("{op}: a is f64, b is f32; nothing is converted silently: cast one of them");
         says(apply(&a, &zeros([3], &device).cast(DType::F32).expect("a cast")), &expected);
-        says(apply(&a, &zeros([3], &other)), &format!("{op}: a is on cpu, b on cpu: move one of them"));
+        let found = text(apply(&a, &zeros([3], &other)));
+        assert!(found.starts_with(&format!("{op}: a is on cpu (1 thread, ")), "{found}");
+        assert!(found.contains(" convolution), b on another cpu (1 thread, "), "{found}");
+        assert!(found.ends_with(" convolution), made separately: move one of them"), "{found}");
     }
     let moved = zeros([3], &other).to_device(&device).expect("a copy");
     assert_eq!(text(a.add(&moved)), "no error");

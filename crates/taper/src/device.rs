@@ -2,6 +2,8 @@
 
 use crate::{Device, Error, Result};
 use std::fmt::Display;
+use std::sync::{Mutex, PoisonError};
+use taper_backend::WeakDevice;
 
 /// The kinds of devices that a build can have, each the name of its feature.
 const KINDS: [(&str, bool); 3] =
@@ -32,7 +34,51 @@ pub fn device_list(list: &str) -> Vec<String> {
     names
 }
 
+/// What devices are made of: equal for what is one device.
+#[derive(PartialEq)]
+enum Made {
+    #[cfg(feature = "cpu")]
+    Cpu(taper_cpu::CpuOptions),
+    #[cfg(feature = "candle")]
+    Candle,
+    #[cfg(feature = "cuda")]
+    Cuda(usize),
+}
+
+impl Made {
+    /// The device that was made so and is still held by someone, or else a new one.
+    fn device(self) -> Result<Device> {
+        static MADE: Mutex<Vec<(Made, WeakDevice)>> = Mutex::new(Vec::new());
+        let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+        made.retain(|(_, device)| device.upgrade().is_some());
+        if let Some(device) = made.iter().find(|(of, _)| *of == self).and_then(|(_, device)| device.upgrade()) {
+            return Ok(device);
+        }
+        let device = match self {
+            #[cfg(feature = "cpu")]
+            Self::Cpu(options) => Device::new(taper_cpu::CpuBackend::with_options(options)?),
+            #[cfg(feature = "candle")]
+            Self::Candle => Device::new(taper_candle::CandleBackend::cpu()),
+            #[cfg(feature = "cuda")]
+            Self::Cuda(card) => Device::new(taper_candle::CandleBackend::cuda(card)?),
+        };
+        made.push((self, device.downgrade()));
+        Ok(device)
+    }
+}
+
 /// The device called `name`: `cpu`, with a thread for every core; `candle`; `cuda`, which is `cuda:0`; `cuda:1`, ….
+///
+/// Whoever asks while it is held by someone is given the same device, so that tensors made here and there can meet:
+///
+/// ```
+/// use taper::{DType, Tensor, device};
+///
+/// let a = Tensor::ones([2], DType::F32, &device("cpu")?)?;
+/// let b = Tensor::ones([2], DType::F32, &device("cpu")?)?;
+/// assert_eq!(a.add(&b)?.to_vec::<f32>()?, [2.0, 2.0]);
+/// # Ok::<(), taper::Error>(())
+/// ```
 ///
 /// # Errors
 /// When this build has no such device (the error says which feature brings it), or the machine has none.
@@ -58,7 +104,7 @@ impl Default for DeviceOptions<'_> {
     }
 }
 
-/// The device called `name`, made with `options`.
+/// The device called `name`, made with `options`: the same one for options that mean the same on this machine.
 ///
 /// ```
 /// use taper::{DeviceOptions, device_with};
@@ -83,11 +129,11 @@ pub fn device_with(name: &str, options: DeviceOptions<'_>) -> Result<Device> {
     let card = card.map_err(|_| error(format!("`{name}`: expected cuda:N with the number of a card, as in cuda:0")))?;
     match kind {
         #[cfg(feature = "cpu")]
-        "cpu" => Ok(Device::new(taper_cpu::CpuBackend::with_options(cpu_options(options)?)?)),
+        "cpu" => Made::Cpu(cpu_options(options)?.resolved()?).device(),
         #[cfg(feature = "candle")]
-        "candle" => Ok(Device::new(taper_candle::CandleBackend::cpu())),
+        "candle" => Made::Candle.device(),
         #[cfg(feature = "cuda")]
-        "cuda" => Ok(Device::new(taper_candle::CandleBackend::cuda(card)?)),
+        "cuda" => Made::Cuda(card).device(),
         _ => {
             let _ = card;
             Err(not_built(kind))
@@ -168,6 +214,48 @@ mod tests {
         let due = CpuOptions { threads: 2, isa: Some(Isa::Portable), convolution: Convolution::Direct };
         assert_eq!(cpu_options(options).unwrap(), due);
         assert_eq!(cpu_options(DeviceOptions::default()).unwrap(), CpuOptions::default());
+    }
+
+    #[test]
+    #[cfg(feature = "cpu")]
+    fn equal_options_are_one_device() {
+        let with = |threads, isa, convolution| device_with("cpu", DeviceOptions { threads, isa, convolution }).unwrap();
+        let cores = std::thread::available_parallelism().unwrap().get();
+        let (best, cpu) = (taper_cpu::Isa::detect().name(), device("cpu").unwrap());
+        assert_eq!(cpu, device("cpu").unwrap());
+        assert_eq!(cpu, with(cores, best, "auto"));
+        let direct = with(1, "portable", "direct");
+        assert_eq!(direct, with(1, "portable", "direct"));
+        for other in [with(cores + 1, "auto", "auto"), with(0, "auto", "direct"), direct.clone()] {
+            assert_ne!(cpu, other);
+        }
+        // Nothing keeps what nobody holds.
+        let weak = direct.downgrade();
+        drop(direct);
+        assert!(weak.upgrade().is_none());
+        // Threads that ask at once are given one.
+        let asked: Vec<_> = (0..8).map(|_| std::thread::spawn(|| device("cpu").unwrap())).collect();
+        assert!(asked.into_iter().all(|device| device.join().unwrap() == cpu));
+    }
+
+    #[test]
+    #[cfg(feature = "cpu")]
+    fn devices_that_differ_are_told_apart() {
+        use crate::{DType, Tensor};
+        let one = |device: &Device| Tensor::ones([1], DType::F32, device).unwrap();
+        let with = |threads, isa, convolution| device_with("cpu", DeviceOptions { threads, isa, convolution }).unwrap();
+        let (a, b) = (with(1, "portable", "auto"), with(2, "portable", "direct"));
+        assert_eq!(
+            one(&a).add(&one(&b)).unwrap_err().to_string(),
+            "add: a is on cpu (1 thread, portable, auto convolution), b on cpu (2 threads, portable, direct convolution): \
+             move one of them"
+        );
+        let separate = Device::new(taper_cpu::CpuBackend::with_isa(1, taper_cpu::Isa::Portable).unwrap());
+        assert_eq!(
+            one(&a).add(&one(&separate)).unwrap_err().to_string(),
+            "add: a is on cpu (1 thread, portable, auto convolution), b on another cpu (1 thread, portable, auto \
+             convolution), made separately: move one of them"
+        );
     }
 
     #[test]

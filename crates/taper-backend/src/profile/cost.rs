@@ -137,6 +137,8 @@ mod tests {
     #[test]
     fn other_arithmetic_counts_its_elements_and_a_move_none() {
         assert_eq!(flop(&call("binary", &[&[4, 1], &[1, 5]], &[&[4, 5]])), 20);
+        assert_eq!(flop(&call("binary_scalar", &[&[4, 5]], &[&[4, 5]])), 20);
+        assert_eq!(flop(&call("norm", &[&[4, 5]], &[&[]])), 20);
         assert_eq!(flop(&call("reduce", &[&[4, 5]], &[&[4, 1]])), 20);
         assert_eq!(flop(&call("upload", &[], &[&[4, 5]])), 0);
         assert_eq!(flop(&call("all_finite", &[], &[])), 0);

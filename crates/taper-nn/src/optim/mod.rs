@@ -137,8 +137,10 @@ fn check_gradients<'a>(op: &str, params: impl IntoIterator<Item = &'a Param>, gr
             return Err(Error::Parameter(format!("{op}: the gradient of {name}: expected {expected}, came {came}")));
         }
         if gradient.device() != now.device() {
-            let detail = "is on another device than it: move it there first";
-            return Err(Error::Parameter(format!("{op}: the gradient of {} {detail}", param.name())));
+            let [expected, came] = now.device().told_apart(gradient.device());
+            let detail =
+                format!("{op}: the gradient of {} is on {came}, it is on {expected}: move it there", param.name());
+            return Err(Error::Parameter(detail));
         }
         Ok(())
     })

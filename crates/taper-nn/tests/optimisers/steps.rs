@@ -102,6 +102,9 @@ fn a_gradient_unlike_its_parameter_is_told() {
     optimizers.push(("groups", Box::new(Groups::new(inner).unwrap())));
     let like = |shape: &[usize], dtype| Tensor::ones(shape, dtype, &device()).unwrap();
     let elsewhere = Tensor::ones([7, 1], DType::F64, &crate::common::device()).unwrap();
+    let [ours, theirs] = device().told_apart(elsewhere.device());
+    assert!(theirs.starts_with("another cpu ("), "{theirs}");
+    let moved = format!(" is on {theirs}, it is on {ours}: move it there");
     for (name, mut optimizer) in optimizers {
         let op = match name {
             "adamw" => "adam",
@@ -112,7 +115,7 @@ fn a_gradient_unlike_its_parameter_is_told() {
             (like(&[1], DType::F64), ": expected f64 [7, 1], came f64 [1]"),
             (like(&[7, 2], DType::F64), ": expected f64 [7, 1], came f64 [7, 2]"),
             (like(&[7, 1], DType::F32), ": expected f64 [7, 1], came f32 [7, 1]"),
-            (elsewhere.clone(), " is on another device than it: move it there first"),
+            (elsewhere.clone(), &moved),
         ] {
             let mut found = gradients(&first, &[1.0, 1.0]);
             found.set_param(&second, wrong);
