@@ -7,11 +7,21 @@ use taper_tensor::{Activation, Result, Tensor};
 pub trait Module: Send + Sync {
     /// The output for the input `x`.
     fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor>;
+
+    /// The modules that this one runs one after the other, if it is a [`Sequential`], which another can take over: a chain
+    /// of them is a list, not a nest.
+    fn sequence(&mut self) -> Option<&mut Vec<Box<dyn Module>>> {
+        None
+    }
 }
 
 impl<M: Module + ?Sized> Module for Box<M> {
     fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
         (**self).forward(x, context)
+    }
+
+    fn sequence(&mut self) -> Option<&mut Vec<Box<dyn Module>>> {
+        (**self).sequence()
     }
 }
 
@@ -32,9 +42,13 @@ impl Sequential {
         Self::default()
     }
 
-    /// One more module behind the others.
-    pub fn then(mut self, module: impl Module + 'static) -> Self {
-        self.0.push(Box::new(module));
+    /// One more module behind the others; of another `Sequential`, each of its modules.
+    pub fn then(mut self, mut module: impl Module + 'static) -> Self {
+        match module.sequence() {
+            Some(modules) if self.0.is_empty() => self.0 = std::mem::take(modules),
+            Some(modules) => self.0.append(modules),
+            None => self.0.push(Box::new(module)),
+        }
         self
     }
 }
@@ -42,5 +56,9 @@ impl Sequential {
 impl Module for Sequential {
     fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
         self.0.iter().try_fold(x.clone(), |x, module| module.forward(&x, context))
+    }
+
+    fn sequence(&mut self) -> Option<&mut Vec<Box<dyn Module>>> {
+        Some(&mut self.0)
     }
 }

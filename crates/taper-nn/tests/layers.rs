@@ -312,3 +312,18 @@ fn configurations_out_of_range_are_refused() {
     );
     assert!(root.all().is_empty());
 }
+
+/// Nested, it would need a stack as deep as it is long.
+#[test]
+fn a_chain_of_sequentials_is_a_list() {
+    let deep = std::thread::Builder::new().stack_size(256 * 1024).spawn(|| {
+        let mut net = Sequential::new();
+        for _ in 0..100_000 {
+            net = Sequential::new().then(Box::new(net) as Box<dyn Module>).then(Flatten);
+        }
+        net = Sequential::new().then(Flatten).then(net);
+        let y = net.forward(&Tensor::ones([1, 2, 3], DType::F32, &device()).unwrap(), &Context::eval()).unwrap();
+        y.to_vec::<f32>().unwrap()
+    });
+    assert_eq!(deep.unwrap().join().unwrap(), [1.0; 6]);
+}

@@ -16,6 +16,11 @@ pub(crate) trait Pending: Send + Sync {
     /// The value, and the backward rule of the whole chain if one kernel computed it.
     fn compute(&self) -> Result<(Buffer, Option<Fused>)>;
 
+    /// The tensor whose value this is, where there is nothing else to compute.
+    fn origin(&self) -> Option<&Tensor> {
+        None
+    }
+
     /// This chain with an activation behind it. `this` is the tensor that waits.
     fn then_activation(&self, _this: &Tensor, _f: Activation) -> Option<Box<dyn Pending>> {
         None
@@ -32,11 +37,16 @@ pub(crate) trait Pending: Send + Sync {
     }
 }
 
-/// The value of another tensor, whatever it waits for.
+/// The value of another tensor, whatever that waits for: never for a third one's, so that a chain of handles is not as
+/// deep as it is long ([`Tensor::with_node`] sees to it).
 pub(crate) struct Same(pub(crate) Tensor);
 
 impl Pending for Same {
     fn compute(&self) -> Result<(Buffer, Option<Fused>)> {
         Ok((self.0.buffer()?.clone(), None))
+    }
+
+    fn origin(&self) -> Option<&Tensor> {
+        Some(&self.0)
     }
 }

@@ -154,11 +154,16 @@ impl Tensor {
         self.0.node.as_ref()
     }
 
-    /// The same value under another node. A pending value is not forced: the copy waits for this tensor.
+    /// The same value under another node. A pending value is not forced: the copy waits for this tensor, or for the one
+    /// that this waits for.
     pub(crate) fn with_node(&self, node: Option<Arc<Node>>) -> Self {
         let value = match self.0.value.get() {
             Some(buffer) => Value::Ready(buffer.clone()),
-            None => Value::Pending(self.shape().clone(), self.dtype(), Box::new(crate::pending::Same(self.clone()))),
+            None => {
+                let pending = self.0.pending.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                let origin = pending.as_deref().and_then(Pending::origin).unwrap_or(self).clone();
+                Value::Pending(self.shape().clone(), self.dtype(), Box::new(crate::pending::Same(origin)))
+            }
         };
         Self::build(value, self.device(), node)
     }

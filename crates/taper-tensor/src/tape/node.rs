@@ -4,6 +4,7 @@ use crate::Tensor;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use taper_backend::{Result, Shape};
@@ -132,12 +133,13 @@ impl Node {
 }
 
 /// Rules and parents lead to further nodes. Dropping them one inside the other would recurse as deep as the tape is long,
-/// so that each node hands its content to the outermost drop of the thread, which takes them in turn.
+/// so that each node hands its content to the outermost drop of the thread, which takes them in turn. The thread's locals
+/// have no destructor: what is dropped while a thread ends finds them still there.
 impl Drop for Node {
     fn drop(&mut self) {
         thread_local! {
             static DROPPING: Cell<bool> = const { Cell::new(false) };
-            static QUEUE: RefCell<Vec<Box<dyn Any>>> = const { RefCell::new(Vec::new()) };
+            static QUEUE: ManuallyDrop<RefCell<Vec<Box<dyn Any>>>> = const { ManuallyDrop::new(RefCell::new(Vec::new())) };
         }
         let step = self.step.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
         let fused =
@@ -145,16 +147,16 @@ impl Drop for Node {
         if step.is_none() && fused.is_none() {
             return;
         }
-        // When the thread is ending its locals may be gone; then content is dropped in place.
-        let content: Box<dyn Any> = Box::new((step, fused));
-        let Ok(outermost) = DROPPING.try_with(|dropping| !dropping.replace(true)) else { return };
-        if QUEUE.try_with(|queue| queue.borrow_mut().push(content)).is_err() || !outermost {
+        QUEUE.with(|queue| queue.borrow_mut().push(Box::new((step, fused))));
+        if DROPPING.replace(true) {
             return;
         }
-        while let Some(next) = QUEUE.try_with(|queue| queue.borrow_mut().pop()).ok().flatten() {
+        while let Some(next) = QUEUE.with(|queue| queue.borrow_mut().pop()) {
             drop(next);
         }
-        let _ = DROPPING.try_with(|dropping| dropping.set(false));
+        // Emptied, so that a thread that ends leaves no memory behind.
+        QUEUE.with(|queue| queue.take());
+        DROPPING.set(false);
     }
 }
 
