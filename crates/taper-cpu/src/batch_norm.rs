@@ -168,6 +168,6 @@ pub(crate) fn batch_norm_block_grad(
     let kept = kept(OP, saved)?;
     for_float!(x.dtype(), T => {
         let line = Line::<T>::new(cpu, kept, weight, bias)?;
-        backward::<T>(cpu, g, kept, x, residual, &line, weight, f, needs)
+        backward::<T>(cpu, g, kept, x, residual, &line, f, needs)
     }, else Err(cpu.unsupported(OP, x.dtype())))
 }

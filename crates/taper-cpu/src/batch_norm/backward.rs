@@ -1,13 +1,13 @@
 //! The gradients, from g = dL/dy. With h = g · f′ of what `f` was given, which is the residual's gradient too:
 //!
-//! dL/dbias = Σh, dL/dweight = Σh(x − μ) / s, dL/dx = (h − Σh / M) · w / s − (x − μ) · Σh(x − μ) / M · w / s³,
+//! dL/dbias = Σh, dL/dweight = Σh(x − μ) / s, dL/dx = (h − Σh / M − (x − μ) · Σh(x − μ) / (M s²)) · w / s,
 //! s = √(σ² + ε), sums over all M rows of a channel.
 //!
 //! The first pass makes the sums, the second dL/dx. h is kept between them if it is wanted or not cheap to find again: a
 //! ReLU's gate is found again from x, but not from x and a residual, which is more to read than h.
 
 use super::passes::{Open, Relu, add_products, add_products_and_keep, input_grad};
-use super::{Kept, Line, RUN, Rows, channels_back, channels_to_end, rounded, values, vector};
+use super::{Kept, Line, RUN, Rows, channels_back, channels_to_end, rounded, vector};
 use crate::activation::{self, GradKernel};
 use crate::long_sum::flush;
 use crate::math::Float;
@@ -92,7 +92,6 @@ pub(super) fn backward<T: Float>(
     x: &Buffer,
     residual: Option<&Buffer>,
     line: &Line<T>,
-    weight: Option<&Buffer>,
     f: Activation,
     [need_x, need_weight, need_bias, need_residual]: [bool; 4],
 ) -> Result<ParamGrads> {
@@ -130,10 +129,8 @@ pub(super) fn backward<T: Float>(
 
     let mut grads = ParamGrads::default();
     if need_x {
-        let weight = values::<T>(cpu, weight, channels, 1.0)?;
         let n = rows.count as f64;
-        let factor = || weight.iter().zip(inverse).map(|(w, i)| w * i);
-        let p = rounded::<T>(factor().zip(inverse).zip(&product).map(|((a, i), p)| a * i * i * p / n));
+        let p = rounded::<T>(inverse.iter().zip(&product).map(|(i, p)| i * i * p / n));
         let q = rounded::<T>(sum.iter().map(|s| s / n));
         let Line { mean: m, factor: a, offset: b } = line;
         let finish = |at: usize, h: &[T], out: &mut [T]| {

@@ -99,6 +99,21 @@ pub(super) fn moments<T: Float>(cpu: &CpuBackend, x: &[T], rows: Rows) -> (Vec<f
         let of = |block: &Block| block.squares[c] + block.rows * (block.mean[c] - mean[c]).powi(2);
         blocks.iter().map(of).sum::<f64>()
     };
-    let variance = (0..channels).map(|c| squares(c) / all).collect();
+    let variance: Vec<f64> = (0..channels).map(|c| squares(c) / all).collect();
+    // The elements' own type may not hold what they are far from each other by, or its square.
+    if variance.iter().all(|variance| variance.is_finite()) { (mean, variance) } else { in_f64(x, channels) }
+}
+
+/// The same, slowly, with every sum and square in f64.
+fn in_f64<T: Float>(x: &[T], channels: usize) -> (Vec<f64>, Vec<f64>) {
+    let all = (x.len() / channels) as f64;
+    let (mut mean, mut variance) = (vec![0.0; channels], vec![0.0; channels]);
+    for row in x.chunks_exact(channels) {
+        mean.iter_mut().zip(row).for_each(|(mean, x)| *mean += x.wide() / all);
+    }
+    for row in x.chunks_exact(channels) {
+        let deviations = row.iter().zip(&mean).map(|(x, mean)| x.wide() - mean);
+        variance.iter_mut().zip(deviations).for_each(|(variance, d)| *variance += d * d / all);
+    }
     (mean, variance)
 }

@@ -94,7 +94,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// (h − q) · a − (x − m) · p for each row.
+    /// (h − q − (x − m) · p) · a for each row.
     pub(super) fn input_grad<T: Float, G: Gate<T>>(
         g: &[T], x: &[T], m: &[T], a: &[T], b: &[T], p: &[T], q: &[T], out: &mut [T],
     ) {
@@ -106,12 +106,12 @@ multiversion! {
                 let (b, p, q, out) = (tile(b, left), tile(p, left), tile(q, left), &mut out[left..left + TILE]);
                 for i in 0..TILE {
                     let d = x[i] - m[i];
-                    out[i] = (G::pass(g[i], d * a[i] + b[i]) - q[i]) * a[i] - d * p[i];
+                    out[i] = (G::pass(g[i], d * a[i] + b[i]) - q[i] - d * p[i]) * a[i];
                 }
             }
             for i in whole..width {
                 let d = x[i] - m[i];
-                out[i] = (G::pass(g[i], d * a[i] + b[i]) - q[i]) * a[i] - d * p[i];
+                out[i] = (G::pass(g[i], d * a[i] + b[i]) - q[i] - d * p[i]) * a[i];
             }
         }
     }
