@@ -121,7 +121,7 @@ impl Ema {
 const TAKEN: &str = "n_averaged";
 
 /// More steps than any run has.
-const WARM: u64 = 1 << 53;
+const WARM: u64 = (1 << 53) - 1;
 
 /// 1 − d_t in the dtypes that averages have.
 struct Shares([Tensor; 2]);
