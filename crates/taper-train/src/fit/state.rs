@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn gradients_whose_squares_f32_does_not_hold_have_norms() {
-        let device = taper_tensor::Device::new(taper_cpu::CpuBackend::with_threads(1).unwrap());
+        let device = taper_nn::Device::new(taper_cpu::CpuBackend::with_threads(1).unwrap());
         let params = Params::new(&device, DType::F32, RandomKey::new(0));
         let of = |value: f32| Some(Tensor::from_vec(vec![value; 4], [4], &device).unwrap());
         let found = norms(vec![of(2e19), of(1e-25), of(3e38), None], &params).unwrap();
