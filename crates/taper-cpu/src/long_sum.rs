@@ -76,6 +76,8 @@ multiversion! {
 
 /// Columns whose sums are kept in registers.
 const BLOCK: usize = 16;
+/// Columns whose sums are kept in the first cache.
+const WIDE: usize = 256;
 
 /// Adds rows to `sums`, of which row `i` starts at `start(i)` in `from`, in runs.
 #[inline(always)]
@@ -84,6 +86,20 @@ fn add_each<T: Float>(from: &[T], rows: usize, start: impl Fn(usize) -> usize, s
     for first in (0..rows).step_by(RUN) {
         let run = first..rows.min(first + RUN);
         let mut left = 0;
+        // Along the rows, where they are wide: memory is quick only where it is read in the order in which it lies.
+        while left + 2 * BLOCK < width {
+            let part = WIDE.min(width - left);
+            let mut total = [T::ZERO; WIDE];
+            for row in run.clone() {
+                for (total, &x) in total[..part].iter_mut().zip(&from[start(row) + left..][..part]) {
+                    *total += x;
+                }
+            }
+            for (sum, total) in sums[left..left + part].iter_mut().zip(total) {
+                *sum += total.wide();
+            }
+            left += part;
+        }
         while left + BLOCK <= width {
             let mut total = [T::ZERO; BLOCK];
             for row in run.clone() {
