@@ -109,7 +109,6 @@ impl Learner<'_> {
     }
 
     /// What a batch says, of whose samples `counted` count.
-
     fn one<T: Element>(
         &self,
         [epoch, number]: [u64; 2],

@@ -64,7 +64,7 @@ impl Optimize {
             let (own_buffers, others): (Vec<_>, Vec<_>) =
                 buffers.into_iter().partition(|buffer| matches(&group.pattern, buffer.name()));
             buffers = others;
-            if own.is_empty() && !(group.frozen && !own_buffers.is_empty()) {
+            if own.is_empty() && (own_buffers.is_empty() || !group.frozen) {
                 let names = params.trainable().iter().map(|param| param.name().to_owned()).collect::<Vec<_>>();
                 return Err(Error::Usage(format!(
                     "groups: no parameter is left that matches {:?}; the model has {}",

@@ -14,9 +14,8 @@ fn is_free(name: &str) -> bool {
 /// The first key that cannot be what it is.
 pub(crate) fn check(was: &Config, is: &Config, told: &str) -> Result<()> {
     let grows = is.train.epochs > was.train.epochs;
-    let other = |key: &&Key| {
-        !is_free(key.name) && !(key.name == "train.epochs" && grows) && was.value(key.name) != is.value(key.name)
-    };
+    let may = |key: &Key| is_free(key.name) || (key.name == "train.epochs" && grows);
+    let other = |key: &&Key| was.value(key.name) != is.value(key.name) && !may(key);
     let Some(Key { name, .. }) = KEYS.iter().find(other) else { return Ok(()) };
     let [before, now] = [was, is].map(|config| config.told(name));
     let more = if *name == "train.epochs" { "; it may only grow" } else { "" };

@@ -72,7 +72,7 @@ impl Dataset for Signs {
     }
 
     fn read_sample<T: Element>(&self, i: usize, x: &mut [T]) {
-        x[0] = T::from_f64(if i % 2 == 0 { 1.0 } else { -1.0 });
+        x[0] = T::from_f64(if i.is_multiple_of(2) { 1.0 } else { -1.0 });
     }
 
     fn label(&self, i: usize) -> i64 {
