@@ -29,7 +29,7 @@ Develop:
   conformance [--device LIST] [FILTER]
                      hold devices to the contract, beside a slow twin: `cpu,candle,cuda,toy`; all without a list
   bench [NAME…]      our speed on the CPU beside PyTorch's, where that is installed, measured in turn
-  fmt [--check]      every Rust file in rustfmt's form (`cargo fmt` does not see modules that a macro declares)
+  fmt [--check]      every Rust file in rustfmt's form, modules that a macro declares included
   ci                 format, clippy, docs, then `test`: all that .ci/run runs
 ";
 
