@@ -182,8 +182,10 @@ pub(crate) fn forward(f: Activation, x: &Tensor) -> Result<Tensor> {
     }))
 }
 
-/// A function of one number, its number in the source, and itself.
-fn function<A: Real>(op: UnaryOp) -> Option<(i64, fn(A) -> A)> {
+/// A function of one number: its number in the source, and itself.
+type Function<A> = (i64, fn(A) -> A);
+
+fn function<A: Real>(op: UnaryOp) -> Option<Function<A>> {
     Some(match op {
         UnaryOp::Sigmoid => (7, sigmoid),
         UnaryOp::Expm1 => (11, Float::exp_m1),
