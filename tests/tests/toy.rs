@@ -171,7 +171,7 @@ fn composed_activations_at_the_edges() -> Result<()> {
     };
     // By arithmetic of 40 digits.
     close(elu, -9.313225746154785e-10, -9.313225741817976e-10, 9.999999990686774e-1)?;
-    close(Activation::Gelu, -8.0, -4.9767684594174273e-15, -3.979607261086796e-14)?;
+    close(Activation::Gelu, -8.0, -4.976768459417427e-15, -3.979607261086796e-14)?;
     close(Activation::Sigmoid, -20.0, 2.0611536181902037e-9, 2.061153613941849e-9)?;
     close(Activation::Sigmoid, 20.0, 9.999999979388464e-1, 2.061153613941849e-9)?;
     close(Activation::Tanh, 12.0, 9.999999999244973e-1, 1.510053817597626e-10)?;
