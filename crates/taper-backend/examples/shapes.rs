@@ -1,4 +1,4 @@
-//! What broadcasts with what, and why not.
+//! Broadcasting: pairs of shapes with the shape that both broadcast to, or the error.
 
 use taper_backend::Shape;
 

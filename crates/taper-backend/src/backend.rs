@@ -1,4 +1,4 @@
-//! The contract, on one page.
+//! The [`Backend`] trait: the operations that a device computes, required and optional.
 
 use crate::{
     Activation, AdamSpec, BinaryOp, Buffer, CompareOp, Conv2dSpec, CrossEntropySpec, DType, Distribution, HostData,
@@ -6,43 +6,45 @@ use crate::{
 };
 use std::fmt::Debug;
 
-/// What computes. Implement the required methods and everything above works; override methods of the rim to be fast.
+/// A device that computes tensor operations. With the required methods implemented, tensors, gradients and training
+/// work; the optional fused methods (the rim) make them faster.
 ///
 /// Callers have checked shapes and dtypes: an implementation may trust that operands have the same dtype, that shapes
-/// fit as each method says, and that axes are in range. What it must check is what only it can see: that a buffer is
-/// its own, that a dtype is offered ([`crate::Error::Unsupported`]), that data-dependent indices are in range, that
+/// fit as each method says, and that axes are in range. An implementation checks what only it can see: that a buffer is
+/// its own, that it supports the dtype ([`crate::Error::Unsupported`]), that data-dependent indices are in range, that
 /// memory suffices.
 ///
-/// "Broadcast" means NumPy's rule. A backend may return views wherever a result is described by one.
+/// "Broadcast" means NumPy's rule. A method may return a view of its input wherever a view can describe the result.
 pub trait Backend: Debug + Send + Sync + 'static {
     /// The device's name as users write it: `cpu`, `cuda:0`.
     fn name(&self) -> &str;
 
-    /// The name, and what tells this device from others of that name: `cpu (2 threads, avx2)`.
+    /// The name, and the options that distinguish this device from others of the same name: `cpu (2 threads, avx2)`.
     fn description(&self) -> String {
         self.name().to_owned()
     }
 
-    /// Whether tensors of `dtype` can be made here at all.
+    /// Whether this device can hold tensors of `dtype` at all.
     fn supports(&self, dtype: DType) -> bool;
 
     // ---- memory ----
 
-    /// Moves row-major `data` of `shape.count()` elements to the device.
+    /// Copies row-major `data` of `shape.count()` elements from the host to the device.
     fn upload(&self, data: HostData, shape: &Shape) -> Result<Buffer>;
 
-    /// Moves `x` to the host, in row-major order.
+    /// Copies `x` to the host, in row-major order.
     fn download(&self, x: &Buffer) -> Result<HostData>;
 
-    /// A buffer with `value`, which the dtype holds ([`DType::check_element`]), everywhere.
+    /// A buffer of `shape` whose elements are all `value`, which the dtype holds ([`DType::check_element`]).
     fn fill(&self, shape: &Shape, dtype: DType, value: f64) -> Result<Buffer>;
 
-    /// Random numbers: element `i` in row-major order is what [`Distribution::sampler`] draws for `i`, rounded to the float
-    /// `dtype`. Uniform numbers are in `low..high` after rounding too.
+    /// Random numbers: element `i` in row-major order is [`Sampler::draw`](crate::Sampler::draw) of `i`, for the
+    /// sampler that [`Distribution::sampler`] makes, rounded to the float `dtype`. Uniform numbers are in `low..high`
+    /// after rounding too.
     fn random(&self, shape: &Shape, dtype: DType, distribution: Distribution, key: RandomKey) -> Result<Buffer>;
 
-    /// Overwrites `target` with `source` (same shape and dtype): in place when nothing else shares `target`'s data,
-    /// otherwise into fresh memory, so that what shares it keeps the old values.
+    /// Overwrites `target` with `source` (same shape and dtype): in place when no other handle shares `target`'s data,
+    /// otherwise in new memory, so that the other handles keep the old values.
     fn assign(&self, target: &mut Buffer, source: &Buffer) -> Result<()>;
 
     /// `x` in another dtype; floats to integers truncate towards zero and saturate.
@@ -59,13 +61,13 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// `x` broadcast to `shape`.
     fn broadcast(&self, x: &Buffer, shape: &Shape) -> Result<Buffer>;
 
-    /// A range of each dimension.
+    /// The elements of `x` in the given range of each dimension.
     fn slice(&self, x: &Buffer, ranges: &[SliceRange]) -> Result<Buffer>;
 
-    /// `x` with `value`, which its dtype holds ([`DType::check_element`]), put around and between its elements.
+    /// `x` padded around and between its elements with `value`, which its dtype holds ([`DType::check_element`]).
     fn pad(&self, x: &Buffer, amounts: &[PadAmount], value: f64) -> Result<Buffer>;
 
-    /// `parts` (at least one) joined along `axis`.
+    /// `parts` (at least one) concatenated along `axis`.
     fn concat(&self, parts: &[&Buffer], axis: usize) -> Result<Buffer>;
 
     // ---- element by element ----
@@ -76,10 +78,11 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// `op(a, b)`, broadcasting, for floats; all but `Pow` for i64 (wrapping; division by zero gives 0) too.
     fn binary(&self, op: BinaryOp, a: &Buffer, b: &Buffer) -> Result<Buffer>;
 
-    /// `op(x, number)`, or `op(number, x)` with `number_first`, as [`Backend::binary`]: `number` is rounded to the type that
-    /// is computed in, which for halves is f32. Integers get one that they hold ([`DType::check_operand`]).
+    /// `op(x, number)`, or `op(number, x)` with `number_first`, as [`Backend::binary`]: `number` is rounded to the type
+    /// of the arithmetic, which for f16 and bf16 is f32. For an integer `x` the caller has checked that the dtype holds
+    /// `number` ([`DType::check_operand`]).
     ///
-    /// This one fills a buffer; a backend with a kernel is faster.
+    /// The default fills a buffer with `number`; a kernel is faster.
     fn binary_scalar(&self, op: BinaryOp, x: &Buffer, number: f64, number_first: bool) -> Result<Buffer> {
         if x.dtype().size() == 2 {
             let y = self.binary_scalar(op, &self.cast(x, DType::F32)?, number, number_first)?;
@@ -92,10 +95,10 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// `op(a, b)` as u8, broadcasting, for every dtype.
     fn compare(&self, op: CompareOp, a: &Buffer, b: &Buffer) -> Result<Buffer>;
 
-    /// `op(x, number)` as u8, with `number` rounded to the dtype of `x`. Integers get one that they hold
-    /// ([`DType::check_operand`]).
+    /// `op(x, number)` as u8, with `number` rounded to the dtype of `x`. For an integer `x` the caller has checked that
+    /// the dtype holds `number` ([`DType::check_operand`]).
     ///
-    /// This one fills a buffer; a backend with a kernel is faster.
+    /// The default fills a buffer with `number`; a kernel is faster.
     fn compare_scalar(&self, op: CompareOp, x: &Buffer, number: f64) -> Result<Buffer> {
         self.compare(op, x, &self.fill(&Shape::scalar(), x.dtype(), number)?)
     }
@@ -105,23 +108,24 @@ pub trait Backend: Debug + Send + Sync + 'static {
 
     // ---- reductions ----
 
-    /// Reduces over `axes` (sorted, each once), which stay with size 1. Floats and i64; halves accumulate in f32.
+    /// Reduces over `axes` (sorted, each once), which the result keeps with size 1. Floats and i64; f16 and bf16
+    /// accumulate in f32.
     fn reduce(&self, op: ReduceOp, x: &Buffer, axes: &[usize]) -> Result<Buffer>;
 
-    /// The index (i64) of the largest element along `axis`, which stays with size 1: the first of equals; a NaN counts
-    /// as largest.
+    /// The index (i64) of the largest element along `axis`, which the result keeps with size 1: of equal elements the
+    /// first; a NaN counts as largest.
     fn argmax(&self, x: &Buffer, axis: usize) -> Result<Buffer>;
 
     // ---- products ----
 
-    /// `[…, m, k] × […, k, n]`, same leading dimensions. With `transpose_a`, `a` is `[…, k, m]`; with `transpose_b`, `b`
-    /// is `[…, n, k]`.
+    /// The matrix product `[…, m, k] × […, k, n]`, same leading dimensions. With `transpose_a`, `a` is `[…, k, m]`;
+    /// with `transpose_b`, `b` is `[…, n, k]`.
     fn matmul(&self, a: &Buffer, b: &Buffer, transpose_a: bool, transpose_b: bool) -> Result<Buffer>;
 
     // ---- by index ----
 
-    /// `y[…, i, …] = x[…, index[…, i, …], …]` along `axis`. `index` (i64) has `x`'s shape but for `axis`. An index out
-    /// of range is an error.
+    /// `y[…, i, …] = x[…, index[…, i, …], …]` along `axis`. `index` (i64) has `x`'s shape except along `axis`. An index
+    /// out of range is an error.
     fn gather(&self, x: &Buffer, axis: usize, index: &Buffer) -> Result<Buffer>;
 
     /// `x` with `source` added at `index` along `axis`: the adjoint of [`Backend::gather`]. `index` and `source` have the
@@ -133,30 +137,32 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// Convolution of `x: [N, C_in, H, W]` with `weight: [C_out, C_in / groups, Kh, Kw]`.
     fn conv2d(&self, x: &Buffer, weight: &Buffer, spec: &Conv2dSpec) -> Result<Buffer>;
 
-    /// Its gradient with respect to an input of `x_shape`, from that of the output, `g`.
+    /// The gradient of [`Backend::conv2d`] with respect to an input of `x_shape`, from `g`, the gradient of the output.
     fn conv2d_input_grad(&self, g: &Buffer, weight: &Buffer, spec: &Conv2dSpec, x_shape: &Shape) -> Result<Buffer>;
 
-    /// Its gradient with respect to a weight of `weight_shape`.
+    /// The gradient of [`Backend::conv2d`] with respect to a weight of `weight_shape`, from `g`, the gradient of the
+    /// output.
     fn conv2d_weight_grad(&self, x: &Buffer, g: &Buffer, spec: &Conv2dSpec, weight_shape: &Shape) -> Result<Buffer>;
 
-    /// Max pooling of `x: [N, C, H, W]`: the values, and where each came from as an index (i64) into its `H · W` plane.
-    /// The first of equals wins; a NaN counts as largest; padding never wins.
+    /// Max pooling of `x: [N, C, H, W]`: the maxima, and the position of each as an index (i64) into its `H · W` plane.
+    /// Of equal elements the first is taken; a NaN counts as largest; padding is never taken.
     fn max_pool2d(&self, x: &Buffer, spec: &Pool2dSpec) -> Result<(Buffer, Buffer)>;
 
     /// Average pooling of `x: [N, C, H, W]`.
     fn avg_pool2d(&self, x: &Buffer, spec: &Pool2dSpec) -> Result<Buffer>;
 
-    /// Its gradient with respect to an input of `x_shape`.
+    /// The gradient of [`Backend::avg_pool2d`] with respect to an input of `x_shape`, from `g`, the gradient of the
+    /// output.
     fn avg_pool2d_grad(&self, g: &Buffer, spec: &Pool2dSpec, x_shape: &Shape) -> Result<Buffer>;
 
-    // ---- the rim: optional; `None` means that the composed version is used ----
+    // ---- the rim: optional fused methods; `None` means that callers compose the operation from the methods above ----
 
-    /// `f(x)`.
+    /// `f(x)`, element by element.
     fn activation(&self, _f: Activation, _x: &Buffer) -> Rim<Buffer> {
         Ok(None)
     }
 
-    /// `g · f′(x)`.
+    /// `g · f′(x)`, element by element, from `g`, the gradient of the output.
     fn activation_grad(&self, _f: Activation, _x: &Buffer, _g: &Buffer) -> Rim<Buffer> {
         Ok(None)
     }
@@ -166,7 +172,8 @@ pub trait Backend: Debug + Send + Sync + 'static {
         Ok(None)
     }
 
-    /// Its gradients. `needs` says which of input, weight and bias are wanted. Called only with what `linear` returned.
+    /// The gradients of [`Backend::linear`]. `needs` says which of input, weight and bias need one. `saved` is what
+    /// `linear` returned.
     fn linear_grad(
         &self,
         _g: &Buffer,
@@ -179,7 +186,7 @@ pub trait Backend: Debug + Send + Sync + 'static {
         Err(no_forward("linear_grad"))
     }
 
-    /// `pool(f(conv2d(x, weight) + bias))` with max pooling, if any.
+    /// `pool(f(conv2d(x, weight) + bias))`; `pool` is max pooling, or nothing where it is `None`.
     fn conv2d_block(
         &self,
         _x: &Buffer,
@@ -192,8 +199,8 @@ pub trait Backend: Debug + Send + Sync + 'static {
         Ok(None)
     }
 
-    /// Its gradients. `needs` says which of input, weight and bias are wanted. Called only with what `conv2d_block`
-    /// returned.
+    /// The gradients of [`Backend::conv2d_block`]. `needs` says which of input, weight and bias need one. `saved` is
+    /// what `conv2d_block` returned.
     fn conv2d_block_grad(
         &self,
         _g: &Buffer,
@@ -206,22 +213,23 @@ pub trait Backend: Debug + Send + Sync + 'static {
         Err(no_forward("conv2d_block_grad"))
     }
 
-    /// Max pooling that keeps where each maximum was in a form of the backend's own.
+    /// Max pooling that saves the positions of the maxima for its gradient, in a format of the backend's own.
     fn max_pool2d_saved(&self, _x: &Buffer, _spec: &Pool2dSpec) -> Rim<(Buffer, Saved)> {
         Ok(None)
     }
 
-    /// Its gradient with respect to an input of `x_shape`.
+    /// The gradient of [`Backend::max_pool2d_saved`] with respect to an input of `x_shape`.
     fn max_pool2d_grad(&self, _g: &Buffer, _saved: &Saved, _spec: &Pool2dSpec, _x_shape: &Shape) -> Result<Buffer> {
         Err(no_forward("max_pool2d_grad"))
     }
 
-    /// Softmax along `axis`, or its logarithm.
+    /// Softmax along `axis`, or with `log` its logarithm.
     fn softmax(&self, _x: &Buffer, _axis: usize, _log: bool) -> Rim<Buffer> {
         Ok(None)
     }
 
-    /// Its gradient, from the output `y`.
+    /// The gradient of [`Backend::softmax`] with respect to its input, from its output `y` and the gradient `g` of
+    /// that.
     fn softmax_grad(&self, _g: &Buffer, _y: &Buffer, _axis: usize, _log: bool) -> Rim<Buffer> {
         Ok(None)
     }
@@ -232,12 +240,12 @@ pub trait Backend: Debug + Send + Sync + 'static {
         Ok(None)
     }
 
-    /// Its gradient with respect to the logits, for the scalar `g`.
+    /// The gradient of [`Backend::cross_entropy`] with respect to the logits, for `g`, the scalar gradient of the loss.
     fn cross_entropy_grad(&self, _g: &Buffer, _saved: &Saved) -> Result<Buffer> {
         Err(no_forward("cross_entropy_grad"))
     }
 
-    /// Layer norm over the last `dims` dimensions, with optional weight and bias of that shape.
+    /// Layer norm over the last `dims` dimensions, with optional weight and bias of the shape of those dimensions.
     fn layer_norm(
         &self,
         _x: &Buffer,
@@ -249,7 +257,7 @@ pub trait Backend: Debug + Send + Sync + 'static {
         Ok(None)
     }
 
-    /// Its gradients.
+    /// The gradients of [`Backend::layer_norm`]. `needs` says which of input, weight and bias need one.
     fn layer_norm_grad(
         &self,
         _g: &Buffer,
@@ -262,14 +270,16 @@ pub trait Backend: Debug + Send + Sync + 'static {
         Err(no_forward("layer_norm_grad"))
     }
 
-    /// The first half of batch norm in training of `x: [N, C, …]`: each channel's mean and biased variance (each `[C]`), and
-    /// what [`Backend::batch_norm_block`], which a backend with this one must have, reads.
+    /// Batch norm in training, first half, for `x: [N, C, …]`: each channel's mean and biased variance (each `[C]`),
+    /// and what [`Backend::batch_norm_block`] reads. A backend that offers this method implements `batch_norm_block`
+    /// and [`Backend::batch_norm_block_grad`] too.
     fn batch_norm_stats(&self, _x: &Buffer, _eps: f64) -> Rim<(Buffer, Buffer, Saved)> {
         Ok(None)
     }
 
-    /// The second half, and what may follow: `f((x − mean) / √(variance + eps) · weight + bias + residual)` with optional
-    /// weight and bias `[C]` and `residual` of `x`'s shape. Called only with what `batch_norm_stats` returned for `x`.
+    /// Batch norm in training, second half, fused with an addition and an activation:
+    /// `f((x − mean) / √(variance + eps) · weight + bias + residual)` with optional weight and bias `[C]` and optional
+    /// `residual` of `x`'s shape. `saved` is what `batch_norm_stats` returned for `x`.
     fn batch_norm_block(
         &self,
         _x: &Buffer,
@@ -282,8 +292,9 @@ pub trait Backend: Debug + Send + Sync + 'static {
         Err(no_forward("batch_norm_block"))
     }
 
-    /// The gradients of both halves. `needs` says which of input, weight, bias and residual are wanted.
-    #[allow(clippy::too_many_arguments)] // those of the forward, and three
+    /// The gradients of both halves of batch norm together. `needs` says which of input, weight, bias and residual need
+    /// one.
+    #[allow(clippy::too_many_arguments)] // the forward's arguments, and three more
     fn batch_norm_block_grad(
         &self,
         _g: &Buffer,
@@ -298,8 +309,8 @@ pub trait Backend: Debug + Send + Sync + 'static {
         Err(no_forward("batch_norm_block_grad"))
     }
 
-    /// Both halves in one, for a backend without them: batch norm in training of `x: [N, C, …]` with
-    /// optional weight and bias `[C]`: the output, the batch's mean and biased variance (each `[C]`).
+    /// Batch norm in training as one method, for a backend without the two halves: `x: [N, C, …]` with optional weight
+    /// and bias `[C]` gives the output, and the batch's mean and biased variance (each `[C]`).
     fn batch_norm(
         &self,
         _x: &Buffer,
@@ -310,7 +321,7 @@ pub trait Backend: Debug + Send + Sync + 'static {
         Ok(None)
     }
 
-    /// Its gradients.
+    /// The gradients of [`Backend::batch_norm`]. `needs` says which of input, weight and bias need one.
     fn batch_norm_grad(
         &self,
         _g: &Buffer,
@@ -322,29 +333,29 @@ pub trait Backend: Debug + Send + Sync + 'static {
         Err(no_forward("batch_norm_grad"))
     }
 
-    /// Element `i` in row-major order is `x / (1 − p)` where `key.word(i) ≥ p · 2³²`, 0 elsewhere. Its gradient is the same
-    /// method on the gradient.
+    /// Dropout: element `i` in row-major order is `x / (1 − p)` where `key.word(i) ≥ p · 2³²`, 0 elsewhere, for `p`
+    /// from 0 up to but not 1. The gradient is this method applied to the gradient of the output.
     fn dropout(&self, _x: &Buffer, _p: f64, _key: RandomKey) -> Rim<Buffer> {
         Ok(None)
     }
 
-    /// Rows `index` (i64, any shape) of `weight: [rows, width]`, as `[…, width]`.
+    /// Embedding: rows `index` (i64, any shape) of `weight: [rows, width]`, as `[…, width]`.
     fn embedding(&self, _weight: &Buffer, _index: &Buffer) -> Rim<Buffer> {
         Ok(None)
     }
 
-    /// Its gradient with respect to a weight of `rows` rows.
+    /// The gradient of [`Backend::embedding`] with respect to a weight of `rows` rows.
     fn embedding_grad(&self, _g: &Buffer, _index: &Buffer, _rows: usize) -> Rim<Buffer> {
         Ok(None)
     }
 
-    /// [`Backend::assign`] where `apply`, a u8 scalar, is not 0; where it is 0, nothing changes.
+    /// [`Backend::assign`] if `apply`, a u8 scalar, is not 0; if it is 0, nothing changes.
     fn assign_where(&self, _target: &mut Buffer, _source: &Buffer, _apply: &Buffer) -> Rim<()> {
         Ok(None)
     }
 
-    /// √Σx² over all elements of a float `x`, as an f64 scalar: exact squares, or scaled ones, which neither overflow nor
-    /// vanish; NaN if an element is, else ∞ if one is infinite.
+    /// The Euclidean norm √Σx² over all elements of a float `x`, as an f64 scalar. Squares are exact, or scaled so that
+    /// they neither overflow nor underflow. NaN if an element is NaN, else ∞ if one is infinite.
     fn norm(&self, _x: &Buffer) -> Rim<Buffer> {
         Ok(None)
     }
@@ -354,10 +365,10 @@ pub trait Backend: Debug + Send + Sync + 'static {
         Ok(None)
     }
 
-    /// One step of Adam, on the parameter `p` and its moments `m` and `v`, each in place when not shared. `taken`: an i64
-    /// scalar, the steps made before this one. `apply`: a u8 scalar; where it is 0, nothing changes. A device decides by
-    /// both without the host.
-    #[allow(clippy::too_many_arguments)] // what is changed, by what, and when
+    /// One step of Adam, on the parameter `p` and its moments `m` and `v`, each in place when not shared. `taken` is an
+    /// i64 scalar, the number of steps taken before this one. `apply` is a u8 scalar; if it is 0, nothing changes. Both
+    /// are buffers on the device, so that a step needs no transfer to the host.
+    #[allow(clippy::too_many_arguments)] // three buffers that change, the gradient, two flags and the parameters
     fn adam_step(
         &self,
         _p: &mut Buffer,
@@ -371,8 +382,8 @@ pub trait Backend: Debug + Send + Sync + 'static {
         Ok(None)
     }
 
-    /// One step of SGD on the parameter `p`, and on its velocity when the momentum is not 0. `taken` and `apply`: as in
-    /// [`Backend::adam_step`].
+    /// One step of SGD on the parameter `p`, and on its velocity when the momentum is not 0. `taken` and `apply` are
+    /// those of [`Backend::adam_step`].
     fn sgd_step(
         &self,
         _p: &mut Buffer,

@@ -1,14 +1,14 @@
-//! Handles to what a backend stores.
+//! Handles to data that a backend stores.
 
 use crate::{DType, Shape};
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-/// A handle to data on a device: a logical shape, a dtype, and something that only its backend can read.
+/// A handle to data on a device: a logical shape, a dtype, and data of a type that only its backend knows.
 ///
 /// Cloning shares the data. Views (reshaped, permuted, broadcast, sliced) are buffers too: descriptors over shared
-/// data. A backend writes in place only where a handle is the only one ([`Buffer::data_mut`]).
+/// data. A backend writes in place only through the only handle to the data ([`Buffer::data_mut`]).
 #[derive(Clone)]
 pub struct Buffer {
     shape: Shape,
@@ -27,7 +27,7 @@ impl Buffer {
         &self.shape
     }
 
-    /// The elements' type.
+    /// The dtype of the elements.
     pub fn dtype(&self) -> DType {
         self.dtype
     }
@@ -54,17 +54,18 @@ impl fmt::Debug for Buffer {
     }
 }
 
-/// What a fused forward keeps for its backward (argmax bytes, batch statistics). Only the backend that made it reads it.
+/// Values that a fused forward saves for its backward (argmax bytes, batch statistics). Only the backend that made them
+/// reads them.
 #[derive(Clone)]
 pub struct Saved(Arc<dyn Any + Send + Sync>);
 
 impl Saved {
-    /// Wraps what the backward will need.
+    /// Wraps a value that the backward will need.
     pub fn new<T: Any + Send + Sync>(value: T) -> Self {
         Self(Arc::new(value))
     }
 
-    /// What was wrapped, or `None` when it is of another type.
+    /// The wrapped value, or `None` when it is of another type.
     pub fn get<T: Any>(&self) -> Option<&T> {
         self.0.downcast_ref()
     }

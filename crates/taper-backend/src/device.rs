@@ -1,12 +1,12 @@
-//! The device a tensor lives on.
+//! The device that a tensor is stored and computed on.
 
 use crate::Backend;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, Weak};
 
-/// A shared handle to a backend. Two devices are equal when they are the same backend object; whoever makes devices by name
-/// hands out one for equal names and options.
+/// A shared handle to a backend. Two devices are equal when they are handles to the same backend object. Code that
+/// opens devices by name must therefore return the same device for equal names and options.
 #[derive(Clone)]
 pub struct Device(Arc<dyn Backend>);
 
@@ -16,13 +16,13 @@ impl Device {
         Self(Arc::new(backend))
     }
 
-    /// A handle that does not keep the backend.
+    /// A handle that does not keep the backend alive.
     pub fn downgrade(&self) -> WeakDevice {
         WeakDevice(Arc::downgrade(&self.0))
     }
 
-    /// What messages call this device and `other`, which is not the same: by name, where these differ, else by what tells
-    /// them apart.
+    /// How an error message names this device and `other`, a different one: by their names where these differ, else by
+    /// their descriptions.
     pub fn told_apart(&self, other: &Device) -> [String; 2] {
         if self.name() != other.name() {
             return [self.name().to_owned(), other.name().to_owned()];
@@ -33,7 +33,7 @@ impl Device {
     }
 }
 
-/// A handle to a device that may be gone.
+/// A handle to a device that may have been dropped.
 #[derive(Debug, Clone)]
 pub struct WeakDevice(Weak<dyn Backend>);
 

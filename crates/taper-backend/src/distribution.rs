@@ -1,4 +1,4 @@
-//! Distributions, and how their numbers become elements of a dtype.
+//! Distributions of random numbers, and sampling from them for a dtype.
 
 use crate::{DType, Error, RandomKey, Result};
 use half::{bf16, f16};
@@ -6,14 +6,14 @@ use half::{bf16, f16};
 /// A distribution that random numbers are drawn from.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Distribution {
-    /// Uniform over `low..high`; `low` alone where the two are equal.
+    /// Uniform over `low..high`; where the two are equal, every number is `low`.
     Uniform {
-        /// Included.
+        /// The lower end, included.
         low: f64,
-        /// Excluded.
+        /// The upper end, excluded.
         high: f64,
     },
-    /// Normal.
+    /// The normal distribution.
     Normal {
         /// The mean.
         mean: f64,
@@ -23,11 +23,11 @@ pub enum Distribution {
 }
 
 impl Distribution {
-    /// What draws numbers of this distribution from the stream `key`, for elements of `dtype`.
+    /// A sampler that draws numbers of this distribution from the random stream `key`, for elements of `dtype`.
     ///
     /// # Errors
-    /// When a uniform distribution's ends are not finite, in the wrong order, further apart than a number can be, or with
-    /// no value of `dtype` between them.
+    /// For a uniform distribution when `low` or `high` is not finite, `low > high`, `high − low` overflows f64, or no
+    /// value of `dtype` lies in `low..high`.
     pub fn sampler(self, dtype: DType, key: RandomKey) -> Result<Sampler> {
         let Self::Uniform { low, high } = self else {
             return Ok(Sampler { distribution: self, key, least: f64::NEG_INFINITY, most: f64::INFINITY });
@@ -49,12 +49,12 @@ impl Distribution {
     }
 }
 
-/// Draws numbers for elements of a dtype: see [`Distribution::sampler`].
+/// Draws random numbers for elements of a dtype. Made by [`Distribution::sampler`].
 #[derive(Debug, Clone, Copy)]
 pub struct Sampler {
     distribution: Distribution,
     key: RandomKey,
-    /// The least and the largest value of the dtype that may come out.
+    /// The smallest value of the dtype that may be drawn; `most` is the largest.
     least: f64,
     most: f64,
 }
@@ -63,12 +63,12 @@ impl Sampler {
     /// The number for element `i`, to be rounded to nearest: `low + (high − low) · key.uniform(i)`, or
     /// `mean + std · key.normal(i)`.
     ///
-    /// Rounding would take a uniform number within half a step of `high` to `high` itself (1 in 4096 for f16 over 0..1).
-    /// Such numbers become the value before `high` instead, which moves the mean by half the square of a step: for bf16,
-    /// the coarsest, over 0..1 by 2⁻¹⁷ of the range.
+    /// A uniform number within half an ulp of `high` would round to `high` itself, which is excluded (1 in 4096 for f16
+    /// over 0..1). Such a number becomes the largest value below `high` instead, which moves the mean by half the
+    /// square of an ulp: for bf16, the coarsest dtype, over 0..1 by 2⁻¹⁷.
     pub fn draw(&self, i: u64) -> f64 {
         match self.distribution {
-            // Both ends are values of the dtype, so that what is between them stays so when it is rounded.
+            // `least` and `most` are values of the dtype: a number between them stays between them when it is rounded.
             Distribution::Uniform { low, high } => {
                 (low + (high - low) * self.key.uniform(i)).clamp(self.least, self.most)
             }
@@ -77,10 +77,10 @@ impl Sampler {
     }
 }
 
-/// The largest value of `dtype` that is not above `x`, or that is below it.
+/// The largest value of `dtype` that is at most `x` where `included`, and below `x` where not.
 fn most_up_to(x: f64, included: bool, dtype: DType) -> f64 {
     let fits = |y: f64| y < x || (included && y == x);
-    // Towards minus infinity in the bits of a half: sign and magnitude.
+    // The next f16 or bf16 towards −∞, from its bits (sign and magnitude).
     let down = |bits: u16| match bits {
         0 => 0x8001,
         bits if bits >> 15 == 0 => bits - 1,

@@ -1,4 +1,4 @@
-//! Element types, and data of each on the host.
+//! Element types (dtypes), and host data of each.
 
 use half::{bf16, f16};
 use std::fmt;
@@ -6,22 +6,22 @@ use std::fmt;
 /// The type of a tensor's elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DType {
-    /// 32-bit IEEE float: what training uses.
+    /// 32-bit IEEE float: the usual dtype of training.
     F32,
-    /// 64-bit IEEE float: what gradients are checked in.
+    /// 64-bit IEEE float: the dtype of gradient checks.
     F64,
     /// 16-bit IEEE float; sums accumulate in f32.
     F16,
     /// 16-bit brain float; sums accumulate in f32.
     BF16,
-    /// Unsigned byte: pictures, and the masks that comparisons give (0 or 1).
+    /// Unsigned byte: images, and the masks that comparisons give (0 or 1).
     U8,
     /// 64-bit signed integer: labels and indices.
     I64,
 }
 
 impl DType {
-    /// Bytes an element takes.
+    /// The size of an element in bytes.
     pub const fn size(self) -> usize {
         match self {
             Self::U8 => 1,
@@ -31,7 +31,7 @@ impl DType {
         }
     }
 
-    /// Whether it is a floating-point type, one that gradients can have.
+    /// Whether it is a floating-point type. Only these have gradients.
     pub const fn is_float(self) -> bool {
         !matches!(self, Self::U8 | Self::I64)
     }
@@ -55,7 +55,7 @@ impl fmt::Display for DType {
     }
 }
 
-/// Data on the host, in row-major order, that moves to and from a device.
+/// Data on the host, in row-major order: what is uploaded to a device and downloaded from it.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)] // one variant for each dtype
 pub enum HostData {
@@ -67,7 +67,7 @@ pub enum HostData {
     I64(Vec<i64>),
 }
 
-/// Runs `$body` with `$v` bound to the vector inside, whatever its type.
+/// Runs `$body` with `$v` bound to the vector inside, for each dtype.
 macro_rules! each {
     ($data:expr, $v:ident => $body:expr) => {
         match $data {
@@ -87,12 +87,12 @@ impl HostData {
         each!(self, v => v.len())
     }
 
-    /// Whether there is no element.
+    /// Whether there are no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The elements' type.
+    /// The dtype of the elements.
     pub fn dtype(&self) -> DType {
         match self {
             Self::F32(_) => DType::F32,
@@ -104,7 +104,7 @@ impl HostData {
         }
     }
 
-    /// The elements as f64 (exact, but for integers over 2⁵³).
+    /// The elements as f64: exact, except for integers beyond ±2⁵³.
     pub fn to_f64(&self) -> Vec<f64> {
         each!(self, v => v.iter().map(|x| x.to_f64()).collect())
     }
@@ -125,15 +125,15 @@ impl HostData {
     }
 }
 
-/// A Rust type that is some [`DType`].
+/// A Rust type that elements of a [`DType`] have on the host.
 pub trait Element: Copy + Send + Sync + fmt::Debug + PartialEq + 'static {
-    /// The dtype.
+    /// The dtype of this type.
     const DTYPE: DType;
     /// The value as f64.
     fn to_f64(self) -> f64;
-    /// The value nearest to `x`.
+    /// The value nearest to `x`. Integers truncate towards zero and saturate, as `as` does.
     fn from_f64(x: f64) -> Self;
-    /// Wraps a vector.
+    /// Wraps a vector as host data.
     fn wrap(values: Vec<Self>) -> HostData;
     /// The vector inside, or `None` when it holds another dtype.
     fn unwrap(data: HostData) -> Option<Vec<Self>>;

@@ -1,4 +1,4 @@
-//! What can go wrong, said so that the reader knows what to change.
+//! The error type of tensor operations.
 
 use crate::DType;
 use std::fmt;
@@ -6,18 +6,19 @@ use std::fmt;
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// An error of a tensor operation. Every variant names the operation and what was expected beside what came.
+/// An error of a tensor operation. Errors of shape, dtype and argument name the operation, what it expected and what it
+/// found.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Error {
-    /// Shapes that do not fit together.
+    /// Shapes that do not fit the operation or each other.
     Shape {
         /// The operation, by its public name.
         op: &'static str,
         /// Which argument, which dimension, and both shapes.
         detail: String,
     },
-    /// Element types that do not fit together. Nothing is promoted silently.
+    /// Dtypes that do not fit the operation or each other. No operation promotes dtypes silently.
     DType {
         /// The operation, by its public name.
         op: &'static str,
@@ -40,37 +41,38 @@ pub enum Error {
         /// The backend's name.
         backend: String,
     },
-    /// A gradient that cannot be computed: a graph already used up, a parameter overwritten since.
+    /// A gradient that cannot be computed: the graph was freed by an earlier backward pass, or a parameter was
+    /// overwritten after the forward pass.
     Tape(String),
     /// Parameters, weights or names that do not match.
     Parameter(String),
-    /// The device's memory does not suffice. Sizes are in bytes, where the backend knows them.
+    /// The device is out of memory. Sizes are in bytes; `None` where the backend does not know one.
     OutOfMemory {
         /// The backend's name.
         backend: String,
-        /// What was asked for.
+        /// The size of the allocation that failed.
         asked: Option<u64>,
-        /// What is free.
+        /// The free memory of the device.
         free: Option<u64>,
-        /// What the device has in all.
+        /// The total memory of the device.
         total: Option<u64>,
     },
-    /// The device failed: no such card, a driver's error.
+    /// The device failed: there is no such device, or its driver returned an error.
     Device(String),
 }
 
 impl Error {
-    /// Shapes that do not fit `op`.
+    /// A shape error of `op`.
     pub fn shape(op: &'static str, detail: impl Into<String>) -> Self {
         Self::Shape { op, detail: detail.into() }
     }
 
-    /// Element types that do not fit `op`.
+    /// A dtype error of `op`.
     pub fn dtype(op: &'static str, detail: impl Into<String>) -> Self {
         Self::DType { op, detail: detail.into() }
     }
 
-    /// A value out of range for `op`.
+    /// An argument of `op` that is out of range.
     pub fn argument(op: &'static str, detail: impl Into<String>) -> Self {
         Self::Argument { op, detail: detail.into() }
     }
@@ -103,7 +105,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// A number of bytes in the largest binary unit of which it is at least one.
+/// A number of bytes as text, in the largest binary unit that is not larger than it: `3.2 GiB`.
 fn size(bytes: u64) -> String {
     let (mut value, mut unit) = (bytes as f64, "B");
     for next in ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"] {

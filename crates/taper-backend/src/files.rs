@@ -1,17 +1,17 @@
-//! Opening files to read them, for every crate: what is no plain file is refused, for a pipe that nobody writes to would
-//! be waited for without end, and a device need not end at all.
+//! Reading plain files, for every crate. Named pipes, sockets, devices and folders are errors: opening a pipe that has
+//! no writer would block forever, and reading a device might never end.
 
 use std::fs::{self, File, FileType};
 use std::io::{Error, ErrorKind, Read, Result};
 use std::path::Path;
 
-/// Opens the plain file `path`, or that to which it is a symbolic link, to read it.
+/// Opens the plain file `path` for reading. Symbolic links are followed.
 ///
 /// # Errors
-/// The system's, and `expected a plain file, found a folder` (or a named pipe, a socket, a device).
+/// Errors of the system, and `expected a plain file, found a folder` (or a named pipe, a socket, a device).
 pub fn open(path: impl AsRef<Path>) -> Result<File> {
     let path = path.as_ref();
-    // Before it is opened, which would wait at a pipe; and after, should it have become another meanwhile.
+    // Checked before opening, because opening a pipe would block, and after it, in case the path was replaced between.
     plain(&fs::metadata(path)?.file_type())?;
     let file = File::open(path)?;
     plain(&file.metadata()?.file_type())?;
@@ -21,7 +21,7 @@ pub fn open(path: impl AsRef<Path>) -> Result<File> {
 /// All bytes of the plain file `path`.
 ///
 /// # Errors
-/// Those of [`open`] and of reading.
+/// The errors of [`open`], and of reading.
 pub fn read(path: impl AsRef<Path>) -> Result<Vec<u8>> {
     let mut file = open(path)?;
     let mut bytes = Vec::with_capacity(usize::try_from(file.metadata()?.len()).unwrap_or(0));
@@ -32,7 +32,7 @@ pub fn read(path: impl AsRef<Path>) -> Result<Vec<u8>> {
 /// The text of the plain file `path`.
 ///
 /// # Errors
-/// Those of [`read`], and bytes that are not UTF-8.
+/// The errors of [`read`], and `expected text in UTF-8, …` for bytes that are not UTF-8.
 pub fn read_to_string(path: impl AsRef<Path>) -> Result<String> {
     String::from_utf8(read(path)?).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
@@ -40,10 +40,11 @@ pub fn read_to_string(path: impl AsRef<Path>) -> Result<String> {
     })
 }
 
-/// Errs unless `path` is a plain file or not there: before it is opened to be written to, which would wait at a pipe.
+/// Checks that `path` is a plain file or does not exist. To be called before opening it for writing, which would block
+/// at a pipe.
 ///
 /// # Errors
-/// As [`open`].
+/// The errors of [`open`], except that a missing file is none.
 pub fn plain_or_missing(path: impl AsRef<Path>) -> Result<()> {
     match fs::metadata(path) {
         Ok(found) => plain(&found.file_type()),
@@ -97,7 +98,7 @@ mod tests {
         fs::remove_dir_all(&folder).unwrap();
     }
 
-    /// Neither is waited for.
+    /// Neither a pipe nor a device blocks the call.
     #[test]
     #[cfg(unix)]
     fn pipes_and_devices_are_refused() {

@@ -1,24 +1,25 @@
-//! The parameters and results of the contract's optional rim.
+//! Parameters and results of the optional fused methods of [`Backend`](crate::Backend) (the rim).
 
 use crate::{Buffer, Result};
 
-/// What a method of the rim returns: `Ok(None)` when the backend leaves it to the composed version.
+/// The result of an optional fused method: `Ok(None)` when the backend has no kernel for it, so that the caller
+/// composes the operation from required methods.
 pub type Rim<T> = Result<Option<T>>;
 
-/// The gradients of a layer's input, weight and bias, and of what is added behind them, each only if it was asked for.
+/// The gradients of a layer's input, weight, bias and residual, each only if it was asked for.
 #[derive(Debug, Default)]
 pub struct ParamGrads {
-    /// With respect to the input.
+    /// The gradient with respect to the input.
     pub x: Option<Buffer>,
-    /// With respect to the weight.
+    /// The gradient with respect to the weight.
     pub weight: Option<Buffer>,
-    /// With respect to the bias.
+    /// The gradient with respect to the bias.
     pub bias: Option<Buffer>,
-    /// With respect to the residual, where the layer has one.
+    /// The gradient with respect to the residual, a tensor added before the activation, where there is one.
     pub residual: Option<Buffer>,
 }
 
-/// How the losses of a batch become one.
+/// How the losses of a batch are reduced to one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Reduction {
     /// The mean; with class weights, the weighted mean, as in PyTorch.
@@ -26,47 +27,50 @@ pub enum Reduction {
     Mean,
     /// The sum.
     Sum,
-    /// One loss for each element.
+    /// No reduction: one loss for each row or element.
     None,
 }
 
-/// The parameters of plain cross entropy over class indices. Class weights and reductions other than the mean are composed.
+/// The parameters of fused cross entropy over class indices, reduced to the mean. Class weights and other reductions
+/// are composed from required methods.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CrossEntropySpec {
-    /// Share of the target spread evenly over all classes, 0 to 1.
+    /// Label smoothing: the share of the target spread evenly over all classes, 0 to 1.
     pub label_smoothing: f64,
-    /// Rows with this label count for nothing.
+    /// Rows with this label are ignored: they have no loss and no gradient, and do not count in the mean.
     pub ignore_index: i64,
 }
 
-/// One step of Adam (Kingma and Ba 2015, algorithm 1) or, decoupled, AdamW (Loshchilov and Hutter 2019).
+/// The parameters of a step of Adam (Kingma and Ba 2015, algorithm 1) or, with `decoupled`, AdamW (Loshchilov and
+/// Hutter 2019).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdamSpec {
     /// The learning rate.
     pub lr: f64,
-    /// Decay of the first moment.
+    /// Decay rate of the first moment, in [0, 1).
     pub beta1: f64,
-    /// Decay of the second moment.
+    /// Decay rate of the second moment, in [0, 1).
     pub beta2: f64,
-    /// Added to the root of the second moment.
+    /// Added to the square root of the bias-corrected second moment.
     pub eps: f64,
     /// Weight decay.
     pub weight_decay: f64,
-    /// Whether decay shrinks the weights directly (AdamW) or joins the gradient (Adam).
+    /// Whether weight decay shrinks the weights directly (AdamW) or is added to the gradient (Adam).
     pub decoupled: bool,
 }
 
-/// One step of SGD with momentum, as PyTorch defines it: in the first, the velocity starts as the gradient itself.
+/// The parameters of a step of SGD with momentum, as PyTorch defines it: the first step sets the velocity to the
+/// gradient, without dampening.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SgdSpec {
     /// The learning rate.
     pub lr: f64,
-    /// Decay of the velocity; 0 for none.
+    /// Momentum: the decay rate of the velocity; 0 for no momentum.
     pub momentum: f64,
-    /// How much of the gradient is held back from the velocity.
+    /// Dampening: each step adds 1 − `dampening` of the gradient to the velocity.
     pub dampening: f64,
-    /// Weight decay, joined to the gradient.
+    /// Weight decay, added to the gradient.
     pub weight_decay: f64,
-    /// Nesterov's look-ahead.
+    /// Whether to use Nesterov momentum.
     pub nesterov: bool,
 }

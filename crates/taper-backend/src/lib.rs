@@ -2,12 +2,13 @@
 //!
 //! # The contract
 //!
-//! A backend is one crate that implements [`Backend`]: about thirty required methods, and a rim of optional fused ones
-//! that return `None` until somebody makes them fast. Shapes are logical and row-major in meaning (`[N, C, H, W]` for
-//! pictures, as in PyTorch); how a [`Buffer`]'s bytes really lie is the backend's own affair.
+//! A backend is one crate that implements [`Backend`]: about thirty required methods, and optional fused ones (the
+//! rim), which return `None` unless the backend overrides them with a kernel. Shapes are logical, elements are in
+//! row-major order (`[N, C, H, W]` for images, as in PyTorch); the memory layout behind a [`Buffer`] is the backend's
+//! own choice.
 //!
-//! Shapes and dtypes are checked once, above the backend, with the rules of this crate ([`Shape::broadcast_with`],
-//! [`Conv2dSpec::output_shape`], …), so that every backend may trust what it is handed.
+//! The caller of a backend checks shapes and dtypes once, with the rules of this crate ([`Shape::broadcast_with`],
+//! [`Conv2dSpec::output_shape`], …), so that no backend need check them again.
 
 mod backend;
 mod buffer;

@@ -1,6 +1,7 @@
-//! A device that hands everything on to another and tells an observer of each call: to count, to profile, to log.
+//! A device that forwards each call to another device and reports it to an observer: for counting, profiling or
+//! logging.
 //!
-//! Its buffers are the inner device's own, and what is computed is the same, bit for bit.
+//! Its buffers are the inner device's own, and its results are the same, bit for bit.
 
 mod call;
 
@@ -16,13 +17,13 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Is told of every call of a backend's methods but `name`, `description` and `supports`, once it has returned.
+/// Receives every call of a backend's methods, except `name`, `description` and `supports`, after it has returned.
 pub trait Observer: Debug + Send + Sync + 'static {
-    /// `call` has returned, on this thread.
+    /// Called when `call` has returned, on the thread that made it.
     fn called(&self, call: &Call);
 }
 
-/// The device that is observed.
+/// A backend that forwards to an inner device and reports each call to an observer.
 ///
 /// ```
 /// use taper_backend::observed::{Call, Observed, Observer};
@@ -48,13 +49,13 @@ pub struct Observed<O> {
 }
 
 impl<O: Observer> Observed<O> {
-    /// `inner`, with `observer` told of what is asked of it.
+    /// A device that forwards to `inner` and reports each call to `observer`.
     pub fn device(inner: Device, observer: Arc<O>) -> Device {
         Device::new(Self { inner, observer })
     }
 }
 
-/// Methods that are the inner device's, observed.
+/// Defines methods that forward to the inner device and report the call to the observer.
 macro_rules! hand_on {
     ($(fn $name:ident($($arg:ident: $of:ty),*) -> $result:ty;)*) => {$(
         fn $name(&self, $($arg: $of),*) -> $result {
@@ -171,7 +172,7 @@ impl<O: Observer> Backend for Observed<O> {
 
 #[cfg(test)]
 mod tests {
-    /// A method with a default that is missing above would silently be the default.
+    /// A method with a default that is missing above would silently use the default instead of the inner device's own.
     #[test]
     fn every_method_is_handed_on() {
         let names = |source: &str| -> Vec<String> {

@@ -1,4 +1,4 @@
-//! The parameters of elementwise operations, reductions and views.
+//! Elementwise operations, comparisons, reductions and activations, and the parameters of slices and padding.
 
 /// `y = f(x)`, element by element. NaN stays NaN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,7 +35,7 @@ pub enum UnaryOp {
     Erf,
     /// Φ(x), the normal distribution function, to full relative precision in the lower tail too
     NormalCdf,
-    /// φ(x) = Φ′(x) = e^(−x²/2) / √(2π), likewise
+    /// φ(x) = Φ′(x) = e^(−x²/2) / √(2π), the normal density, to full relative precision in both tails
     NormalPdf,
     /// The largest integer not above x
     Floor,
@@ -54,13 +54,13 @@ pub enum BinaryOp {
     Div,
     /// xʸ
     Pow,
-    /// The larger; NaN if either is
+    /// The larger of x and y; NaN if either is NaN
     Maximum,
-    /// The smaller; NaN if either is
+    /// The smaller of x and y; NaN if either is NaN
     Minimum,
 }
 
-/// A comparison, giving 1 where it holds and 0 elsewhere (u8). False wherever a NaN takes part, but for `Ne`.
+/// A comparison: 1 where it holds and 0 elsewhere (u8). Where x or y is NaN, `Ne` holds and the others do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CompareOp {
     /// x = y
@@ -80,17 +80,17 @@ pub enum CompareOp {
 /// A reduction over axes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ReduceOp {
-    /// The sum; 0 over nothing.
+    /// The sum; 0 over no elements.
     Sum,
-    /// The largest; NaN if any is; an error over nothing.
+    /// The largest element; NaN if any element is NaN; an error over no elements.
     Max,
-    /// The smallest; NaN if any is; an error over nothing.
+    /// The smallest element; NaN if any element is NaN; an error over no elements.
     Min,
 }
 
-/// The activation functions, as layers name them and as fused kernels apply them.
+/// An activation function, for layers and fused kernels.
 ///
-/// Where x is NaN, so are value and derivative. Where x is infinite, both are the limits.
+/// Where x is NaN, value and derivative are NaN. Where x is infinite, they are their limits.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Activation {
     /// y = x
@@ -107,9 +107,9 @@ pub enum Activation {
         /// The scale for x ≤ 0.
         alpha: f64,
     },
-    /// x · Φ(x) with the normal distribution function (Hendrycks and Gimpel 2016).
+    /// x · Φ(x), with Φ the normal distribution function (Hendrycks and Gimpel 2016).
     Gelu,
-    /// Its approximation ½x(1 + tanh(√(2/π)(x + 0.044715x³))).
+    /// The tanh approximation of GELU: ½x(1 + tanh(√(2/π)(x + 0.044715x³))).
     GeluTanh,
     /// x · sigmoid(x), also called swish.
     Silu,
@@ -119,46 +119,46 @@ pub enum Activation {
     Tanh,
     /// ln(1 + e^(βx)) / β; x itself where βx > `threshold`.
     Softplus {
-        /// β.
+        /// β, over 0.
         beta: f64,
-        /// Above βx of this, the identity.
+        /// Where βx is above it, the function is the identity.
         threshold: f64,
     },
-    /// 0 for x ≤ −3, x for x ≥ 3, x(x + 3)/6 between (Howard et al. 2019); derivative 0 at −3 and 1 at 3.
+    /// 0 for x ≤ −3, x for x ≥ 3, x(x + 3)/6 in between (Howard et al. 2019); derivative 0 at −3 and 1 at 3.
     Hardswish,
 }
 
-/// The half-open range `start..end` of one dimension, every `step`-th element.
+/// A slice of one dimension: every `step`-th element of the half-open range `start..end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SliceRange {
     /// The first index.
     pub start: usize,
     /// One past the last index.
     pub end: usize,
-    /// At least 1.
+    /// The step between indices; at least 1.
     pub step: usize,
 }
 
 impl SliceRange {
-    /// `start..end`, every element.
+    /// Every element of `start..end`.
     pub fn new(start: usize, end: usize) -> Self {
         Self { start, end, step: 1 }
     }
 
-    /// How many elements it takes.
+    /// The number of elements in the slice.
     pub fn count(&self) -> usize {
         self.end.saturating_sub(self.start).div_ceil(self.step)
     }
 }
 
-/// Padding of one dimension: elements put in front, behind, and between each two neighbours.
+/// Padding of one dimension: elements added in front, behind, and between each two neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PadAmount {
     /// Elements in front.
     pub low: usize,
     /// Elements behind.
     pub high: usize,
-    /// Elements between each two neighbours: what the gradient of a strided slice needs.
+    /// Elements between each two neighbours, as the gradient of a strided slice needs them.
     pub interior: usize,
 }
 

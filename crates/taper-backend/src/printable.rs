@@ -1,10 +1,11 @@
-//! Foreign text (names of classes, files, parameters; values) as a terminal may be shown it.
+//! Escaping of untrusted text (names of classes, files and parameters; values) for display in a terminal.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// `text` with every character escaped that a terminal would obey instead of showing it, as Rust writes them in strings
-/// (`\n`, `\u{1b}`): controls, line and paragraph separators, and what turns the direction of writing.
+/// `text` with the characters escaped that a terminal interprets instead of displaying, as in Rust's string literals
+/// (`\n`, `\u{1b}`): control characters, line and paragraph separators, and characters that change the writing
+/// direction.
 ///
 /// ```
 /// use taper_backend::printable;
@@ -15,7 +16,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     escaped(text, is_obeyed)
 }
 
-/// The same of a text of several lines: its line ends and tabs stay.
+/// [`printable`] for text of several lines: line feeds and tabs stay.
 pub fn printable_lines(text: &str) -> Cow<'_, str> {
     escaped(text, |char| is_obeyed(char) && char != '\n' && char != '\t')
 }
@@ -27,7 +28,7 @@ fn escaped(text: &str, obeyed: fn(char) -> bool) -> Cow<'_, str> {
     let mut escaped = String::with_capacity(text.len() + 16);
     for char in text.chars() {
         match char {
-            // What `escape_default` makes of ASCII is what Rust reads back; of the others only this is wanted.
+            // `escape_default` gives the short escapes (`\n`, `\t`, `\u{1b}`) of ASCII characters.
             char if obeyed(char) && char.is_ascii() => escaped.extend(char.escape_default()),
             char if obeyed(char) => drop(write!(escaped, "\\u{{{:x}}}", u32::from(char))),
             char => escaped.push(char),
@@ -36,7 +37,8 @@ fn escaped(text: &str, obeyed: fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// Unicode's controls (Cc), separators of lines and paragraphs, and the marks of UAX #9 for directions.
+/// Whether a terminal interprets `char`: Unicode's control characters (Cc), line and paragraph separators, and the
+/// directional formatting characters of UAX #9.
 fn is_obeyed(char: char) -> bool {
     let direction =
         matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');

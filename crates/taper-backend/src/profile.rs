@@ -1,7 +1,8 @@
-//! Where the time of training goes: each op with its shapes, in the forward, the backward and the optimiser's step.
+//! A profiler of training steps: the time, FLOP and bytes of each operation with its shapes, in the forward pass, the
+//! backward pass and the optimiser's update.
 //!
-//! A [`Profiler`] observes a device; what runs elsewhere is not touched. The tape and the optimisers say where they are with
-//! [`phase`], the training loop with [`step`].
+//! A [`Profiler`] measures the calls to one device; other devices are not measured. The tape and the optimisers mark
+//! their phase with [`phase`], the training loop marks each step with [`step`].
 //!
 //! ```
 //! use taper_backend::Device;
@@ -32,40 +33,40 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// Steps that are left out at the start: memory is allocated and caches are filled in them.
+/// The number of steps at the start that are not measured: they allocate memory and fill caches.
 pub const WARM_UP: u64 = 3;
-/// Calls that are kept one by one, for the trace. Sums take in every call.
+/// The largest number of calls that are kept for the trace. The rows of a profile sum up all calls.
 pub const TRACED: usize = 4096;
 
-/// Measures every call that is made in a training step. Times are the host's clock around each call.
+/// Measures every call that is made to a device in a training step, by the host's clock around the call.
 #[derive(Debug)]
 pub struct Profiler(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
     profile: Profile,
-    /// The rows of `profile` by op, shapes and phase.
+    /// Indices into the rows of `profile`, by op, shapes and phase.
     rows: HashMap<(String, String, Phase), usize>,
-    /// When profiling began: the trace's zero.
+    /// When profiling began: time 0 of the trace.
     zero: Instant,
     /// When the last step that was counted began.
     last: Instant,
 }
 
-/// What was measured.
+/// The measurements of a [`Profiler`].
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Profile {
     /// The device's name.
     pub device: String,
-    /// Steps measured: those of the warm-up not among them.
+    /// The number of steps measured, without the warm-up.
     pub steps: u64,
-    /// The time of these steps, whatever was done in it.
+    /// The whole time of these steps, between calls included.
     pub time: Duration,
-    /// One for each op, shapes and phase, in the order in which they first came.
+    /// One row for each combination of op, shapes and phase, in the order of their first calls.
     pub rows: Vec<Row>,
     /// The first [`TRACED`] calls.
     pub calls: Vec<TracedCall>,
-    /// The steps in which these were made.
+    /// The steps in which the traced calls were made.
     pub traced_steps: Vec<TracedStep>,
 }
 
@@ -76,51 +77,51 @@ pub struct Row {
     pub op: String,
     /// Shapes and dtypes: `f32[64, 20], f32[10, 20] → f32[64, 10]`.
     pub shapes: String,
-    /// Where it was called.
+    /// The phase of the training step.
     pub phase: Phase,
-    /// Floating-point operations of one call.
+    /// The floating-point operations of one call.
     pub flop: u64,
-    /// Bytes that one call reads and writes.
+    /// The bytes that one call reads and writes.
     pub bytes: u64,
-    /// How often it was called.
+    /// The number of calls.
     pub calls: u64,
-    /// The time of all calls.
+    /// The time of all calls together.
     pub time: Duration,
 }
 
-/// One call.
+/// One call, for the trace.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TracedCall {
-    /// Its row, in [`Profile::rows`].
+    /// The index of its row in [`Profile::rows`].
     pub row: usize,
-    /// The step.
+    /// The number of the step.
     pub step: u64,
-    /// When it began, since profiling did.
+    /// When the call began, counted from the start of profiling.
     pub at: Duration,
-    /// How long it took.
+    /// How long the call took.
     pub took: Duration,
 }
 
-/// One step.
+/// One training step, for the trace.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TracedStep {
-    /// The step.
+    /// The number of the step.
     pub step: u64,
-    /// When it began, since profiling did.
+    /// When the step began, counted from the start of profiling.
     pub at: Duration,
-    /// How long it took.
+    /// How long the step took.
     pub took: Duration,
 }
 
 impl Profiler {
-    /// `inner`, profiled from now on.
+    /// A device that forwards to `inner`, and the profiler that measures its calls from now on.
     pub fn device(inner: Device) -> (Device, Arc<Self>) {
         let (profile, now) = (Profile { device: inner.name().to_string(), ..Profile::default() }, Instant::now());
         let profiler = Arc::new(Self(Mutex::new(State { profile, rows: HashMap::new(), zero: now, last: now })));
         (Observed::device(inner, profiler.clone()), profiler)
     }
 
-    /// What was measured so far. To be asked on the thread that trains, between two steps.
+    /// The measurements so far. To be called on the thread that trains, between two steps.
     pub fn profile(&self) -> Profile {
         let mut state = self.state();
         state.count_step();
@@ -147,7 +148,7 @@ impl Observer for Profiler {
 }
 
 impl State {
-    /// Counts the step that this thread finished last, if it was not counted yet.
+    /// Adds the step that this thread finished last to the profile, if it was not added yet.
     fn count_step(&mut self) {
         let Some(step) = scope::last_step().filter(|step| step.began > self.last) else { return };
         self.last = step.began;
@@ -179,7 +180,7 @@ impl State {
     }
 }
 
-/// Operands and results as text.
+/// The shapes and dtypes of operands and results as text: `f32[64, 20] → f32[64, 10]`.
 fn shapes(call: &Call) -> String {
     let list = |operands: &[Operand]| operands.iter().map(Operand::to_string).collect::<Vec<_>>().join(", ");
     match (call.operands.is_empty(), call.results.is_empty()) {

@@ -1,6 +1,6 @@
-//! Counter-based random numbers: Philox 4×32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as
-//! 1, 2, 3", SC 2011). A number depends on its key and its index alone, never on the order of calls, so that a result
-//! does not depend on threads, batches or how often something else drew.
+//! Counter-based random numbers: Philox 4×32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1,
+//! 2, 3", SC 2011). A number depends only on its key and its index, never on the order of calls, so that results do not
+//! depend on the number of threads, the batch size or what other code has drawn.
 
 /// Philox 4×32-10: four random words for a 128-bit `counter` under a 64-bit `key`.
 #[inline]
@@ -15,7 +15,7 @@ pub fn philox4x32(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
     c
 }
 
-/// The key of a stream of random numbers: a seed, and a path of names and numbers below it.
+/// The key of a stream of random numbers: a seed, and a path of names and numbers that leads to the stream.
 ///
 /// ```
 /// use taper_backend::RandomKey;
@@ -34,7 +34,7 @@ impl RandomKey {
         Self { seed, stream: 0 }
     }
 
-    /// The stream below this one with a name.
+    /// The child stream called `name`.
     pub fn child(self, name: &str) -> Self {
         // FNV-1a, 64 bits: stable over versions, unlike the standard hasher.
         let hash =
@@ -42,7 +42,7 @@ impl RandomKey {
         self.index(hash)
     }
 
-    /// The stream below this one with a number: an epoch, a step, a layer.
+    /// The child stream with a number: of an epoch, a step, a layer.
     pub fn index(self, number: u64) -> Self {
         let words = philox4x32(
             [number as u32, (number >> 32) as u32, self.stream as u32, (self.stream >> 32) as u32],
@@ -51,7 +51,8 @@ impl RandomKey {
         Self { seed: self.seed, stream: u64::from(words[0]) | u64::from(words[1]) << 32 }
     }
 
-    /// The seed and the stream: all that a kernel elsewhere needs to draw the same words, as in [`block`](Self::block).
+    /// The seed and the stream: all that a kernel on another device needs to draw the same words as
+    /// [`block`](Self::block).
     pub fn words(self) -> [u64; 2] {
         [self.seed, self.stream]
     }
@@ -65,7 +66,7 @@ impl RandomKey {
         )
     }
 
-    /// The `i`-th random word: what dropout compares with its threshold.
+    /// The `i`-th random word, in 0 to 2³² − 1: dropout compares it with its threshold.
     pub fn word(self, i: u64) -> u32 {
         self.block(i / 4)[(i % 4) as usize]
     }
@@ -75,29 +76,29 @@ impl RandomKey {
         to_unit(self.bits(i))
     }
 
-    /// The `i`-th 53 random bits.
+    /// The `i`-th integer of 53 random bits.
     fn bits(self, i: u64) -> u64 {
         let words = self.block(i / 2);
         let pair = (i % 2) as usize * 2;
         to_bits(words[pair], words[pair + 1])
     }
 
-    /// The `i`-th standard normal number (Box and Muller 1958: two from each block).
+    /// The `i`-th number of the standard normal distribution (Box and Muller 1958: two numbers from each block).
     pub fn normal(self, i: u64) -> f64 {
         let [a, b, c, d] = self.block(i / 2);
-        // The logarithm of a number in (0, 1].
+        // The logarithm is of a number in (0, 1], so that it is finite.
         let radius = (-2.0 * (1.0 - to_unit(to_bits(a, b))).ln()).sqrt();
         let angle = std::f64::consts::TAU * to_unit(to_bits(c, d));
         if i.is_multiple_of(2) { radius * angle.cos() } else { radius * angle.sin() }
     }
 
-    /// A uniform integer in `0..bound` from word pair `i` (bias under 2⁻⁵³ · `bound`); 0 if there is none.
+    /// The `i`-th uniform integer in `0..bound` (bias under 2⁻⁵³ · `bound`); 0 for a `bound` of 0.
     pub fn below(self, i: u64, bound: usize) -> usize {
-        // In integers: a product of floats may be rounded up to the bound.
+        // Computed in integers: a product of floats may be rounded up to the bound.
         ((u128::from(self.bits(i)) * bound as u128) >> BITS) as usize
     }
 
-    /// A random order of `0..n` (Fisher and Yates).
+    /// A random permutation of `0..n` (Fisher and Yates).
     pub fn permutation(self, n: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..n).collect();
         for i in (1..n).rev() {
@@ -107,7 +108,7 @@ impl RandomKey {
     }
 }
 
-/// As many as an f64 below 1 can have.
+/// The number of random bits in a uniform number: the precision of f64.
 const BITS: u32 = 53;
 
 /// The upper 53 bits of two words.

@@ -1,15 +1,19 @@
-//! Which numbers a dtype holds: nothing is cut or wrapped silently where a number meets a tensor.
+//! Checks that a dtype holds a number, for operations of a tensor and a number: no number is silently truncated or
+//! wrapped to an integer, or becomes infinite where it fills a tensor.
 
 use crate::{DType, Error, Result};
 
-/// The largest whole number of which f64 holds every smaller one, 2⁵³ − 1. A larger one may have been rounded before it
-/// came here.
+/// 2⁵³ − 1: an f64 of at most this size is exactly the integer that was meant. A larger one may already have been
+/// rounded: 2⁵³ + 1 becomes 2⁵³.
 const EXACT: f64 = 9_007_199_254_740_991.0;
 
 impl DType {
-    /// Errs when `value` cannot take part in arithmetic or comparisons with this dtype: for integers, when it is no
-    /// whole number, is out of the dtype's range, or is beyond ±(2⁵³ − 1), where f64 no longer tells neighbours apart.
-    /// Floats take every number, rounded. `op` is the operation that asks.
+    /// Checks that `value` can be an operand of arithmetic or comparisons with this dtype. Float dtypes take every
+    /// number, rounded. `op` names the caller in the error.
+    ///
+    /// # Errors
+    /// For an integer dtype when `value` is not an integer, is out of the dtype's range, or is beyond ±(2⁵³ − 1), where
+    /// f64 no longer holds every integer.
     pub fn check_operand(self, op: &'static str, value: f64) -> Result<()> {
         let (low, high) = match self {
             Self::U8 => (0.0, 255.0),
@@ -30,11 +34,13 @@ impl DType {
         ))
     }
 
-    /// Errs when a tensor of this dtype cannot be filled with `value`: as [`DType::check_operand`], and for floats when
-    /// a finite `value` would become an infinity.
+    /// Checks that a tensor of this dtype can be filled with `value`.
+    ///
+    /// # Errors
+    /// Those of [`DType::check_operand`], and for a float dtype when a finite `value` would round to an infinity.
     pub fn check_element(self, op: &'static str, value: f64) -> Result<()> {
         self.check_operand(op, value)?;
-        // The largest finite numbers, and half a unit in the last place more: from there on rounding gives infinity.
+        // The largest finite number of the dtype plus half an ulp: from there on rounding gives infinity.
         let largest = match self {
             Self::F16 => 65_520.0,
             Self::BF16 => f64::from_bits(0x47EF_F000_0000_0000),
@@ -74,7 +80,7 @@ mod tests {
         }
     }
 
-    /// The limit is where rounding gives infinity, to the last bit.
+    /// The limit is exactly the smallest number that rounds to infinity.
     #[test]
     fn floats_are_not_filled_with_what_they_cannot_hold() {
         for dtype in [DType::F16, DType::BF16, DType::F32, DType::F64] {

@@ -1,15 +1,15 @@
-//! Logical shapes and the rules by which they combine.
+//! Logical shapes, and the rules of axes, broadcasting and reductions.
 
 use crate::{Error, Result};
 use std::fmt;
 use std::ops::Deref;
 
-/// The sizes of a tensor's dimensions, outermost first. A scalar has none.
+/// The sizes of a tensor's dimensions, outermost first. A scalar has no dimensions.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Shape(Vec<usize>);
 
 impl Shape {
-    /// The shape of a scalar: no dimension, one element.
+    /// The shape of a scalar: no dimensions, one element.
     pub fn scalar() -> Self {
         Self(Vec::new())
     }
@@ -29,7 +29,8 @@ impl Shape {
         self.0.iter().product()
     }
 
-    /// `axis` counted from the front; −1 is the last one. `op` names the caller in the error.
+    /// The index of the dimension `axis`; −1 is the last dimension. An axis out of range is an error; `op` names the
+    /// caller in it.
     pub fn axis(&self, op: &'static str, axis: isize) -> Result<usize> {
         let rank = self.rank() as isize;
         let from_front = if axis < 0 { axis + rank } else { axis };
@@ -39,7 +40,8 @@ impl Shape {
         Err(Error::argument(op, format!("axis {axis} is out of range for shape {self} of {rank} dimensions")))
     }
 
-    /// `axes` counted from the front, sorted; an axis named twice is an error; none at all means every axis.
+    /// The indices of the dimensions `axes`, sorted; −1 is the last dimension, and no axes at all means every
+    /// dimension. An axis out of range or named twice is an error; `op` names the caller in it.
     pub fn axes(&self, op: &'static str, axes: &[isize]) -> Result<Vec<usize>> {
         if axes.is_empty() {
             return Ok((0..self.rank()).collect());
@@ -52,7 +54,8 @@ impl Shape {
         Ok(found)
     }
 
-    /// The shape that both broadcast to: aligned at the last dimension, sizes equal or one of them 1.
+    /// The shape that both broadcast to, by NumPy's rule: aligned at the last dimension, sizes equal or one of them 1.
+    /// Other shapes are an error; `op` names the caller in it.
     pub fn broadcast_with(&self, other: &Self, op: &'static str) -> Result<Self> {
         let rank = self.rank().max(other.rank());
         let size = |shape: &Self, i: usize| (i + shape.rank()).checked_sub(rank).map_or(1, |i| shape.0[i]);
@@ -70,13 +73,14 @@ impl Shape {
         dims.collect::<Result<Vec<_>>>().map(Self)
     }
 
-    /// Whether a tensor of this shape broadcasts to `target` as it is (sizes equal or 1, aligned at the end).
+    /// Whether a tensor of this shape broadcasts to `target` (sizes equal to the target's or 1, aligned at the last
+    /// dimension).
     pub fn broadcasts_to(&self, target: &Self) -> bool {
         self.rank() <= target.rank()
             && self.0.iter().rev().zip(target.0.iter().rev()).all(|(&from, &to)| from == to || from == 1)
     }
 
-    /// This shape with each of `axes` set to 1: what a reduction over them gives.
+    /// This shape with size 1 in each of `axes`: the shape that a reduction over them gives.
     pub fn reduced(&self, axes: &[usize]) -> Self {
         let mut dims = self.0.clone();
         for &axis in axes {

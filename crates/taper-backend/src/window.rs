@@ -1,17 +1,17 @@
-//! Sliding windows over pictures: convolution and pooling, their parameters and the shapes they give.
+//! The parameters of 2-D convolution and pooling, and their output shapes.
 
 use crate::{Error, Result, Shape};
 
-/// The parameters of a 2-D convolution (really a cross-correlation, as everywhere in the field).
+/// The parameters of a 2-D convolution (a cross-correlation, as in PyTorch). Pairs are `[height, width]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Conv2dSpec {
-    /// Steps between windows, down and across; at least 1.
+    /// The distance from one window to the next; at least 1.
     pub stride: [usize; 2],
-    /// Zeros on both sides, down and across.
+    /// Zeros added on each side.
     pub padding: [usize; 2],
-    /// Distance between a kernel's elements; at least 1.
+    /// The distance between a kernel's elements; at least 1.
     pub dilation: [usize; 2],
-    /// Channels are split into this many independent groups; `C_in` for a depthwise convolution.
+    /// The number of independent groups that the channels are split into; `C_in` for a depthwise convolution.
     pub groups: usize,
 }
 
@@ -22,7 +22,8 @@ impl Default for Conv2dSpec {
 }
 
 impl Conv2dSpec {
-    /// The output's shape `[N, C_out, H_out, W_out]` for `x: [N, C_in, H, W]` and `weight: [C_out, C_in / groups, Kh, Kw]`.
+    /// The output shape `[N, C_out, H_out, W_out]` for `x: [N, C_in, H, W]` and
+    /// `weight: [C_out, C_in / groups, Kh, Kw]`. Shapes or parameters that do not fit are an error.
     pub fn output_shape(&self, x: &Shape, weight: &Shape) -> Result<Shape> {
         const OP: &str = "conv2d";
         if x.rank() != 4 {
@@ -60,28 +61,31 @@ impl Conv2dSpec {
     }
 }
 
-/// The parameters of 2-D pooling.
+/// The parameters of 2-D pooling. Pairs are `[height, width]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Pool2dSpec {
-    /// The window's size, down and across; at least 1.
+    /// The window's size; at least 1.
     pub kernel_size: [usize; 2],
-    /// Steps between windows; at least 1.
+    /// The distance from one window to the next; at least 1.
     pub stride: [usize; 2],
-    /// Padding on both sides, at most half the window: −∞ for max pooling, zeros for average pooling.
+    /// Padding on each side, at most half the window: −∞ for max pooling, zeros for average pooling.
     pub padding: [usize; 2],
-    /// Whether a last window that reaches past the padded edge is kept (it must start inside the picture or its left padding).
+    /// Whether a last window that reaches past the padded edge is kept (it must start inside the image or its left
+    /// padding).
     pub ceil_mode: bool,
-    /// Average pooling: whether padding counts in the divisor. (What `ceil_mode` adds beyond it never does.)
+    /// For average pooling: whether padding counts in the divisor. What `ceil_mode` adds beyond the padding never
+    /// counts.
     pub count_include_pad: bool,
 }
 
 impl Pool2dSpec {
-    /// Windows of `size` × `size`, side by side, no padding.
+    /// Windows of `size` × `size` with a stride of `size` and no padding.
     pub fn square(size: usize) -> Self {
         Self { kernel_size: [size; 2], stride: [size; 2], padding: [0, 0], ceil_mode: false, count_include_pad: true }
     }
 
-    /// The output's shape `[N, C, H_out, W_out]` for `x: [N, C, H, W]`. `op` names the caller in errors.
+    /// The output shape `[N, C, H_out, W_out]` for `x: [N, C, H, W]`. A shape or parameters that do not fit are an
+    /// error; `op` names the caller in it.
     pub fn output_shape(&self, op: &'static str, x: &Shape) -> Result<Shape> {
         if x.rank() != 4 {
             return Err(Error::shape(op, format!("input must be [N, C, H, W], came as {x}")));
@@ -116,7 +120,7 @@ struct Window {
 }
 
 impl Window {
-    /// How many positions the window takes along dimension `dim` of `x`.
+    /// The number of positions of the window along dimension `dim` of `x`: the output's size in that dimension.
     fn positions(&self, op: &'static str, x: &Shape, dim: usize) -> Result<usize> {
         let Self { size, stride, padding, dilation, ceil_mode } = *self;
         if size == 0 || stride == 0 || dilation == 0 {
@@ -138,7 +142,7 @@ impl Window {
             return Ok(room / stride + 1);
         }
         let positions = room.div_ceil(stride) + 1;
-        // The last window must start inside the picture or its left padding, as in PyTorch.
+        // The last window must start inside the image or its left padding, as in PyTorch.
         Ok(if (positions - 1) * stride >= x[dim] + padding { positions - 1 } else { positions })
     }
 }

@@ -1,4 +1,4 @@
-//! One call of a backend's method, as an observer sees it: shapes and dtypes, never values.
+//! The record of one call of a backend's method: shapes and dtypes of operands and results, never values.
 
 use crate::{
     Activation, AdamSpec, BinaryOp, Buffer, CompareOp, Conv2dSpec, CrossEntropySpec, DType, Distribution, HostData,
@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 pub struct Operand {
     /// The logical shape.
     pub shape: Shape,
-    /// The elements' type.
+    /// The dtype of the elements.
     pub dtype: DType,
 }
 
 impl Operand {
-    /// Bytes of its elements; a broadcast view counts as if it were whole.
+    /// The bytes of its elements; a broadcast view counts every repeated element.
     pub fn bytes(&self) -> u64 {
         self.shape.count() as u64 * self.dtype.size() as u64
     }
@@ -38,44 +38,44 @@ impl fmt::Display for Operand {
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// With what was asked for.
+    /// The method returned its result.
     Done,
-    /// A method of the rim that this backend leaves to the composed version.
+    /// An optional fused method returned `None`: the backend has no kernel for it.
     Declined,
-    /// With an error.
+    /// The method returned an error.
     Failed,
 }
 
 /// A call that has returned.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// The method.
+    /// The name of the method: `conv2d`.
     pub method: &'static str,
-    /// Which of the operations that the method stands for: `Add` of `binary`, `Relu` of `linear`. Empty where it stands
-    /// for one.
+    /// Which of the method's operations was called: `Add` for `binary`, `Relu` for `linear`. Empty for a method with
+    /// one operation.
     pub variant: String,
-    /// The buffers it was given, in order.
+    /// The buffers that it was given, in order.
     pub operands: Vec<Operand>,
-    /// How many of the operands, from the first, it writes to: one for `assign`, three for `adam_step`.
+    /// How many of the operands, counted from the first, the method writes to: one for `assign`, three for `adam_step`.
     pub written: usize,
-    /// The buffers it returned.
+    /// The buffers that it returned.
     pub results: Vec<Operand>,
     /// The convolution's parameters, if it is one.
     pub conv: Option<Conv2dSpec>,
-    /// Which gradients were wanted: of input, weight and bias.
+    /// For a method that computes gradients, which were asked for: of input, weight and bias.
     pub needs: Option<[bool; 3]>,
-    /// The flags, in order: `transpose_a` and `transpose_b` of `matmul`.
+    /// The boolean arguments, in order: `transpose_a` and `transpose_b` of `matmul`.
     pub flags: Vec<bool>,
-    /// When it began.
+    /// When the call began.
     pub began: Instant,
-    /// How long it took.
+    /// How long the call took, by the host's clock.
     pub took: Duration,
-    /// How it ended.
+    /// How the call ended.
     pub ending: Ending,
 }
 
 impl Call {
-    /// A call of `method` that has not begun.
+    /// The record of a call of `method`, with nothing filled in yet.
     pub fn new(method: &'static str) -> Self {
         Self {
             method,
@@ -93,7 +93,7 @@ impl Call {
     }
 }
 
-/// An argument of a method: tells `call` what of it is to be seen.
+/// An argument of a backend's method. `note` records in `call` what an observer may see of it; by default nothing.
 pub(super) trait Argument {
     fn note(&self, _call: &mut Call) {}
 }
@@ -137,7 +137,7 @@ impl Argument for [bool; 3] {
     }
 }
 
-/// The last is the residual's, which costs nothing beside the others.
+/// The last flag is the residual's gradient. It is not recorded: its cost is negligible beside the others.
 impl Argument for [bool; 4] {
     fn note(&self, call: &mut Call) {
         call.needs = Some([self[0], self[1], self[2]]);
@@ -192,7 +192,7 @@ unseen!(
     &SgdSpec,
 );
 
-/// What a method returns: tells `call` what of it is to be seen.
+/// The result of a backend's method. `note` records in `call` what an observer may see of it.
 pub(super) trait Returned {
     fn note(&self, call: &mut Call);
 }

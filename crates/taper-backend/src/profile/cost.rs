@@ -1,13 +1,13 @@
-//! What a call costs by its shapes: floating-point operations, and bytes of operands and results.
+//! The cost of a call, computed from its shapes: floating-point operations (FLOP), and bytes of operands and results.
 //!
 //! Products (matrix products, linear layers, convolutions and their gradients) count two for each multiply-add, taps on
-//! padding included; a bias or an activation that is computed with one counts nothing. Other arithmetic counts one for each
-//! element of its largest operand or result, whatever its formula. What only moves elements counts none.
+//! padding included; a bias or an activation fused with a product counts 0. Other arithmetic counts one for each
+//! element of its largest operand or result, whatever its formula. Methods that only move elements count 0.
 
 use crate::Shape;
 use crate::observed::Call;
 
-/// Methods that compute nothing.
+/// Methods that only move elements: 0 FLOP.
 const MOVES: [&str; 14] = [
     "upload",
     "download",
@@ -25,7 +25,7 @@ const MOVES: [&str; 14] = [
     "embedding",
 ];
 
-/// Methods whose result may be a view, of which no byte need move.
+/// Methods whose result may be a view, so that no bytes need move.
 const VIEWS: [&str; 4] = ["reshape", "permute", "broadcast", "slice"];
 
 /// Floating-point operations of `call`.
@@ -39,8 +39,9 @@ pub(super) fn flop(call: &Call) -> u64 {
     })
 }
 
-/// Bytes read and written by `call`: operands and results at their logical shapes, those written in place twice (`assign`
-/// only writes). What a fused layer saves for its gradient is not seen, a view counts nothing.
+/// Bytes read and written by `call`: operands and results at their logical shapes. Operands written in place count
+/// twice, except those of `assign`, which only writes them. Views count 0, and so does what a fused layer saves for its
+/// gradient.
 pub(super) fn bytes(call: &Call) -> u64 {
     if VIEWS.contains(&call.method) {
         return 0;
@@ -50,14 +51,14 @@ pub(super) fn bytes(call: &Call) -> u64 {
     operands.chain(&call.results).map(|operand| operand.bytes()).sum()
 }
 
-/// 2 · multiply-adds, for products.
+/// 2 · multiply-adds for a product; `None` for other methods.
 fn product(call: &Call) -> Option<u64> {
     let operand = |i: usize| call.operands.get(i).map(|operand| &operand.shape);
     let result = |i: usize| call.results.get(i).map(|operand| &operand.shape);
     // Each element of a convolution's output is a sum over a row of the weight [C_out, C_in / groups, Kh, Kw].
     let conv =
         |y: &Shape, weight: &Shape| 2 * elements(y) * weight.dims().iter().skip(1).map(|&d| d as u64).product::<u64>();
-    // A gradient of the input and one of the weight are as much work as the forward, each.
+    // The gradients of the input and of the weight each cost as much as the forward.
     let wanted = || call.needs.map_or(0, |[x, weight, _]| u64::from(x) + u64::from(weight));
     Some(match call.method {
         "matmul" => {
@@ -70,14 +71,14 @@ fn product(call: &Call) -> Option<u64> {
         "conv2d" => conv(result(0)?, operand(1)?),
         "conv2d_input_grad" => conv(operand(0)?, operand(1)?),
         "conv2d_weight_grad" => conv(operand(1)?, result(0)?),
-        // The result may be pooled: the convolution's own output is larger.
+        // The result may be pooled: the FLOP follow from the convolution's own output, which is larger.
         "conv2d_block" => conv(&call.conv?.output_shape(operand(0)?, operand(1)?).ok()?, operand(1)?),
         "conv2d_block_grad" => wanted() * conv(&call.conv?.output_shape(operand(1)?, operand(2)?).ok()?, operand(2)?),
         _ => return None,
     })
 }
 
-/// x weightᵀ for `x: [N, in]` and `weight: [out, in]`.
+/// FLOP of x weightᵀ for `x: [N, in]` and `weight: [out, in]`.
 fn linear(x: &Shape, weight: &Shape) -> u64 {
     2 * elements(x) * weight.first().copied().unwrap_or(0) as u64
 }

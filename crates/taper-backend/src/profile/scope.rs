@@ -1,27 +1,27 @@
-//! Where a thread is in a training step. Entering and leaving costs a write to a thread-local, whether anybody profiles
-//! or not.
+//! The current training step and phase of each thread. Entering or leaving one writes to a thread-local, whether or not
+//! a profiler is running.
 
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
-/// The part of a training step.
+/// A part of a training step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// What is no other phase: the model and its loss, uploads, measures.
+    /// Everything outside the other two phases: the model and its loss, uploads, metrics.
     Forward,
-    /// The walk over the tape.
+    /// The backward pass over the tape.
     Backward,
     /// The optimiser's step.
     Update,
 }
 
 impl Phase {
-    /// All of them, in the order of a step.
+    /// All phases, in their order in a step.
     pub const ALL: [Self; 3] = [Self::Forward, Self::Backward, Self::Update];
 
-    /// The name in tables.
+    /// The phase's name in tables and traces.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Forward => "forward",
@@ -37,10 +37,10 @@ impl fmt::Display for Phase {
     }
 }
 
-/// A step from its beginning to its end.
+/// A finished step: its number, start and duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
-    /// As [`step`] was given it.
+    /// The number passed to [`step`].
     pub number: u64,
     pub began: Instant,
     pub took: Duration,
@@ -52,16 +52,16 @@ thread_local! {
     static LAST: Cell<Option<Span>> = const { Cell::new(None) };
 }
 
-/// Until this is dropped, what this thread asks of a backend belongs to a phase.
+/// A guard: until it is dropped, the backend calls of this thread belong to its phase.
 #[derive(Debug)]
 #[must_use = "the phase ends when this is dropped"]
 pub struct PhaseScope {
     outer: Phase,
-    /// Of its thread.
+    /// Makes the guard neither `Send` nor `Sync`: it restores the phase of the thread that made it.
     _thread: PhantomData<*const ()>,
 }
 
-/// Enters `phase`, until the result is dropped.
+/// Enters `phase` until the returned guard is dropped; then the outer phase continues.
 ///
 /// ```
 /// use taper_backend::profile::{Phase, phase};
@@ -77,7 +77,7 @@ impl Drop for PhaseScope {
     }
 }
 
-/// Until this is dropped, what this thread does belongs to a step.
+/// A guard: until it is dropped, the backend calls of this thread belong to its step.
 #[derive(Debug)]
 #[must_use = "the step ends when this is dropped"]
 pub struct StepScope {
@@ -86,7 +86,8 @@ pub struct StepScope {
     _thread: PhantomData<*const ()>,
 }
 
-/// Begins the training step `number`, from 1, until the result is dropped. Only what is done in steps is profiled.
+/// Begins the training step `number`, counted from 1. The step ends when the returned guard is dropped. Only calls
+/// within a step are profiled.
 pub fn step(number: u64) -> StepScope {
     STEP.set(Some(number));
     StepScope { number, began: Instant::now(), _thread: PhantomData }
@@ -99,7 +100,7 @@ impl Drop for StepScope {
     }
 }
 
-/// This thread's phase and, within a step, its number.
+/// This thread's phase and, within a step, the step's number.
 pub(super) fn here() -> (Phase, Option<u64>) {
     (PHASE.get(), STEP.get())
 }

@@ -1,15 +1,15 @@
-//! A profile as a table: Markdown, aligned so that it reads as plain text too.
+//! A profile as a Markdown table, aligned so that it reads as plain text too.
 
 use super::{Phase, Profile, Row, WARM_UP};
 use std::fmt::Write as _;
 use std::time::Duration;
 
 const HEAD: [&str; 9] = ["op", "phase", "shapes", "calls", "ms", "share", "ms a call", "GFLOP/s", "GB/s"];
-/// The columns of text; numbers stand to the right.
+/// The number of columns of text, which are aligned left; the columns behind them hold numbers, aligned right.
 const TEXTS: usize = 3;
 
 impl Profile {
-    /// The rows by falling time, the time between the ops last.
+    /// The profile as a Markdown table: the rows by decreasing time, then the time between the ops.
     pub fn table(&self) -> String {
         let mut rows: Vec<&Row> = self.rows.iter().collect();
         rows.sort_by_key(|row| std::cmp::Reverse(row.time));
@@ -30,7 +30,7 @@ impl Profile {
         self.head() + "\n" + &aligned(&cells)
     }
 
-    /// Time of the steps in which no op ran.
+    /// The time within the measured steps in which no op ran.
     pub fn between(&self) -> Duration {
         self.time.saturating_sub(self.rows.iter().map(|row| row.time).sum())
     }

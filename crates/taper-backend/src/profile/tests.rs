@@ -1,4 +1,4 @@
-//! What a profiler keeps of calls made by hand.
+//! Tests of the profiler, with calls made by hand.
 
 use super::*;
 use crate::{DType, Shape};
@@ -62,7 +62,7 @@ fn the_trace_is_bounded_and_the_sums_are_not() {
     assert_eq!((profile.steps, profile.traced_steps.len()), (2, 1));
 }
 
-/// A step that was over before profiling began is none of its.
+/// A step that ended before profiling began is not counted.
 #[test]
 fn what_was_before_is_not_counted() {
     drop(step(WARM_UP + 1));

@@ -1,4 +1,4 @@
-//! A profile's first calls as a trace that chrome://tracing and Perfetto open: "Trace Event Format", Google, complete events
+//! A profile's first calls as a trace for chrome://tracing and Perfetto: Google's "Trace Event Format", complete events
 //! (`"ph":"X"`, times in µs).
 
 use super::Profile;
@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 impl Profile {
-    /// The calls that were kept, below their steps.
+    /// The traced calls and their steps, as JSON.
     pub fn trace(&self) -> String {
         let process = format!(
             "{{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":1,\"args\":{{\"name\":{}}}}}",
