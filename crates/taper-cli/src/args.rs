@@ -1,4 +1,5 @@
-//! The command line. What each flag sets is a key of the configuration, and its default is read from there.
+//! The command line and its parser. A flag such as `--lr` sets a key of the configuration, and the default that `--help`
+//! shows is read from the experiment's configuration.
 
 use crate::commands::find_lr::FindLrArgs;
 use crate::commands::tune::TuneArgs;
@@ -11,7 +12,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, ValueEnum};
 use std::path::PathBuf;
 use taper::train::{Config, Experiment, RunFolder, experiments};
 
-/// A command line, read.
+/// The parsed command line.
 pub struct Cli {
     pub verbose: u8,
     pub log_format: Option<LogFormat>,
@@ -19,13 +20,13 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// Whether logs are written, which a bar would be torn by.
+    /// Whether logs are written to standard error. If so, no progress bar is drawn: log lines would break it.
     pub fn logs(&self) -> bool {
         self.verbose > 0 || self.log_format.is_some()
     }
 }
 
-/// What to do.
+/// The subcommand with its arguments.
 pub enum Command {
     Train(&'static Experiment, TrainArgs),
     FindLr(&'static Experiment, FindLrArgs),
@@ -36,19 +37,19 @@ pub enum Command {
     Gradcheck(GradcheckArgs),
 }
 
-/// What `train` takes beside the flags that set a key. Its description is the experiment's.
+/// The arguments of `train` other than the flags that set a configuration key. The description in `--help` is the
+/// experiment's.
 #[derive(Args)]
 pub struct TrainArgs {
     /// The run's folder, new or empty [default: runs/EXPERIMENT-YYYYMMDD-HHMMSS]
     #[arg(long, value_name = "DIR")]
     pub run_dir: Option<PathBuf>,
-    /// Go on with the run in this folder from its last checkpoint, as if it had never stopped; its settings stay, but
-    /// for --epochs, which may grow; without a run there, begin one [default: a new run]
+    /// Resume the run in this folder from its last checkpoint, as if it had never stopped; its settings stay, except
+    /// --epochs, which may grow; starts a run there if there is none [default: a new run]
     #[arg(long, value_name = "RUN", conflicts_with = "run_dir")]
     pub resume: Option<PathBuf>,
-    /// Measure each operation of the training steps: a table to FILE, and beside it a trace for chrome://tracing or
-    /// Perfetto
-    /// [default: none]
+    /// Measure each operation of the training steps: write a table to FILE, and beside it a trace for
+    /// chrome://tracing or Perfetto [default: none]
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,
     /// Print only the last line [default: progress and a line an epoch]
@@ -58,25 +59,25 @@ pub struct TrainArgs {
     pub settings: SettingArgs,
 }
 
-/// Measure a saved run on its test data again
+/// Evaluate a saved run on its test split again
 #[derive(Args)]
 pub struct EvalArgs {
     /// The folder of the run
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
-    /// Where to compute: cpu, candle, cuda or cuda:N [default: as the run]
+    /// The device to compute on: cpu, candle, cuda or cuda:N [default: as the run]
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
-    /// CPU threads; 0 for one a core; results do not depend on it [default: as the run]
+    /// CPU threads; 0 for one per core; results do not depend on it [default: as the run]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub threads: Option<String>,
-    /// CPU instruction set; auto for the best of this machine [default: as the run]
+    /// CPU instruction set; auto for the best that this machine has [default: as the run]
     #[arg(long, value_name = "auto|avx512|avx2|portable")]
     pub isa: Option<String>,
-    /// CPU convolutions: as defined, or by Winograd's algorithm where it pays [default: as the run]
+    /// CPU convolutions: direct, or auto for Winograd's algorithm where it is faster [default: as the run]
     #[arg(long, value_name = "auto|direct")]
     pub conv: Option<String>,
-    /// Pictures at a time [default: as the run]
+    /// Samples per batch [default: as the run]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub batch_size: Option<String>,
     /// Look for the data in this folder, and nowhere else [default: $TAPER_DATA, the downloads' folder, the network]
@@ -90,24 +91,24 @@ pub struct EvalArgs {
     pub quiet: bool,
 }
 
-/// List runs, and compare them
+/// List runs and compare them
 #[derive(Args)]
 pub struct RunsArgs {
-    /// The folder that holds them, or one of them [default: runs]
+    /// The folder that holds the runs, or the folder of one run [default: runs]
     #[arg(value_name = "DIR")]
     pub root: Option<PathBuf>,
-    /// Put these beside each other, with the keys that differ: names in DIR, or paths [default: none]
+    /// Compare these runs side by side, with the keys that differ: names in DIR, or paths [default: none]
     #[arg(long, value_name = "RUN", num_args = 2..)]
     pub compare: Vec<String>,
-    /// What to sort by; the best, the newest and the longest come first [default: name, or as compared]
+    /// The column to sort by; the best, the newest and the longest come first [default: name, or as compared]
     #[arg(long, value_name = "KEY", value_enum)]
     pub sort: Option<RunsSort>,
-    /// How it is written
+    /// The output format
     #[arg(long, value_name = "NAME", value_enum, default_value = "table")]
     pub format: RunsFormat,
 }
 
-/// What runs are sorted by.
+/// The column that runs are sorted by.
 #[derive(Clone, Copy, ValueEnum)]
 pub enum RunsSort {
     Name,
@@ -120,20 +121,20 @@ pub enum RunsSort {
     Time,
 }
 
-/// How runs are written.
+/// The format in which runs are printed.
 #[derive(Clone, Copy, ValueEnum)]
 pub enum RunsFormat {
     Table,
     Json,
 }
 
-/// Fetch a data set into the downloads' folder
+/// Download a data set into the downloads' folder
 #[derive(Args)]
 pub struct DownloadArgs {
     /// The data set: cifar
     #[arg(value_name = "DATASET")]
     pub dataset: String,
-    /// The folder it goes to [default: $TAPER_DOWNLOADS, or taper/datasets in the user's cache]
+    /// The folder to download into [default: $TAPER_DOWNLOADS, or taper/datasets in the user's cache]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
     /// Print nothing but errors [default: progress]
@@ -141,21 +142,21 @@ pub struct DownloadArgs {
     pub quiet: bool,
 }
 
-/// Check the gradient of every operation, layer and loss against differences, in f64
+/// Check the gradient of every operation, layer and loss against finite differences, in f64
 #[derive(Args)]
 pub struct GradcheckArgs {
-    /// Only what is called so: conv2d, "layer conv2d", "loss mse" [default: all]
+    /// Check only what has this name: conv2d, "layer conv2d", "loss mse" [default: all]
     #[arg(long, value_name = "NAME")]
     pub op: Option<String>,
-    /// Check gradients of gradients, and list what refuses
+    /// Check second derivatives too, and list what does not support them
     #[arg(long)]
     pub second: bool,
-    /// Where to compute: devices, separated by commas; `all` for all of this build and machine
+    /// The devices to compute on, separated by commas; `all` for all of this build and machine
     #[arg(long, value_name = "NAMES", default_value = "cpu")]
     pub device: String,
 }
 
-/// Reads the process's command line; help, version and mistakes end the process here.
+/// Parses the process's command line. `--help`, `--version` and invalid arguments end the process here.
 pub fn parse() -> Cli {
     read(command().get_matches()).unwrap_or_else(|error| error.exit())
 }
@@ -190,19 +191,19 @@ fn read(matches: ArgMatches) -> Result<Cli, clap::Error> {
     Ok(Cli { verbose, log_format, command })
 }
 
-/// The experiment that `matches` name, and what is said behind it.
+/// The experiment that `matches` names, and the arguments after its name.
 fn experiment(matches: &ArgMatches) -> Result<(&'static Experiment, &ArgMatches), clap::Error> {
     let (name, found) = matches.subcommand().ok_or_else(no_command)?;
     let known = experiments().iter().find(|experiment| experiment.name() == name);
     Ok((known.ok_or_else(no_command)?, found))
 }
 
-/// clap asks for a command itself: this is what would be said if it did not.
+/// The error for a missing subcommand. clap reports that itself, so that this is only a fallback.
 fn no_command() -> clap::Error {
     command().error(ErrorKind::MissingSubcommand, "a command is missing")
 }
 
-/// The command line as clap knows it.
+/// The command line as a clap command.
 fn command() -> clap::Command {
     let verbose = Arg::new("verbose")
         .short('v')
@@ -252,7 +253,8 @@ fn command() -> clap::Command {
     narrow(command)
 }
 
-/// `train NAME`, `find-lr NAME` or `tune NAME`, each flag with this experiment's default.
+/// The subcommand `train NAME`, `find-lr NAME` or `tune NAME`, with this experiment's defaults in the help of its flags;
+/// `wanted` selects the flags that set a configuration key.
 fn of_experiment<A: Args>(experiment: &Experiment, wanted: fn(&str) -> bool) -> clap::Command {
     let config = experiment.config();
     A::augment_args(clap::Command::new(experiment.name()).args(settings::key_flags(&config, wanted)))
@@ -260,7 +262,7 @@ fn of_experiment<A: Args>(experiment: &Experiment, wanted: fn(&str) -> bool) -> 
         .after_help(settings::below(experiment, &config))
 }
 
-/// Help texts in lines that a terminal of 100 columns holds: beside the flags there is room for so much.
+/// Wraps the help texts so that they fit a terminal of 100 columns: beside the flags there is room for `COLUMNS`.
 fn narrow(command: clap::Command) -> clap::Command {
     const COLUMNS: usize = 57;
     let narrowed = |arg: Arg| {
@@ -285,8 +287,12 @@ fn narrow(command: clap::Command) -> clap::Command {
 }
 
 impl TrainArgs {
-    /// The experiment's configuration with the recipe's differences, then the file's, then the flags', then those of
-    /// `--set`. That of a run to resume is its own; what of it may be another [`taper::train::train`] sees to.
+    /// The configuration: the experiment's, or that of the run to resume, then changed by the recipe, by the file of
+    /// `--config`, by the flags and by `--set`, in this order. [`taper::train::train`] checks which settings of a resumed
+    /// run may change.
+    ///
+    /// # Errors
+    /// A run that cannot be read or is another experiment's; an unknown recipe or key; a value out of range.
     pub fn config(&self, experiment: &Experiment) -> Result<Config, Failure> {
         let own = match &self.resume {
             Some(path) if path.join("config.toml").exists() => {

@@ -1,4 +1,4 @@
-//! How a command ends badly: what is written to standard error, and the exit code.
+//! Errors of a command: what is written to standard error, and the exit code.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -6,13 +6,13 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use taper::backend::printable_lines;
 
-/// A request that cannot be followed: unknown names, values out of range.
+/// The exit code of usage errors: unknown names, values out of range.
 pub const USAGE: u8 = 2;
-/// Everything else that goes wrong.
+/// The exit code of all other failures.
 pub const FAILED: u8 = 1;
-/// Ended by Ctrl-C: 128 and the number of the signal, as shells have it.
+/// The exit code after Ctrl-C: 128 + the number of SIGINT, as shells report it.
 pub const INTERRUPTED: u8 = 130;
-/// Codes above this are of signals.
+/// Exit codes above this stand for signals.
 const SIGNALLED: u8 = 128;
 
 /// An error and the exit code it leads to.
@@ -24,41 +24,41 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A request that cannot be followed.
+    /// A usage error, exit code [`USAGE`].
     pub fn usage(text: impl Into<String>) -> Self {
         Self { code: USAGE, text: text.into(), hint: None }
     }
 
-    /// Something that went wrong.
+    /// A failure, exit code [`FAILED`].
     pub fn failed(text: impl Into<String>) -> Self {
         Self { code: FAILED, text: text.into(), hint: None }
     }
 
-    /// The same with another exit code.
+    /// Sets the exit code.
     pub fn code(mut self, code: u8) -> Self {
         self.code = code;
         self
     }
 
-    /// What to try, on a line of its own.
+    /// Sets the hint: what to try, printed on a line of its own.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// Adds `hint` to a usage error only.
+    /// Sets `hint` if this is a usage error without one.
     pub fn usage_hint(self, hint: impl Into<String>) -> Self {
         if self.code == USAGE && self.hint.is_none() { self.hint(hint) } else { self }
     }
 
-    /// How a run ended badly; `smaller` is what to try when memory did not suffice.
+    /// The failure of a run; `smaller` is the hint if the device ran out of memory.
     pub fn of_run(error: taper::train::Error, smaller: &str) -> Self {
         let memory = matches!(error, taper::train::Error::Nn(taper::Error::OutOfMemory { .. }));
         let failure = Self::from(error);
         if memory { failure.hint(smaller) } else { failure }
     }
 
-    /// The error with the causes beneath it, but for those that its text tells already.
+    /// The failure for `error`, with its causes, except those that its text contains already.
     fn from_error(code: u8, error: &dyn Error) -> Self {
         let mut text = error.to_string();
         let mut source = error.source();
@@ -72,10 +72,10 @@ impl Failure {
         Self { code, text, hint: None }
     }
 
-    /// Writes the error to standard error.
+    /// Writes the error and its hint to standard error, and returns the exit code.
     pub fn tell(&self) -> ExitCode {
         let mut stderr = std::io::stderr().lock();
-        // Where standard error itself is closed there is nobody to tell.
+        // If standard error is closed, the message is lost.
         let what = if self.code > SIGNALLED { "" } else { "error: " };
         let _ = writeln!(stderr, "{what}{}", printable_lines(&self.text));
         if let Some(hint) = &self.hint {

@@ -1,20 +1,20 @@
-//! Logs on standard error: the spans of run, epoch and step.
+//! Logs on standard error: the `tracing` spans of run, epoch and step.
 
 use clap::ValueEnum;
 use tracing::Level;
 use tracing_subscriber::fmt::format::FmtSpan;
 
-/// How logs are written.
+/// The format of logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// A line of words.
+    /// One line of text per event.
     Text,
-    /// A JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Writes logs when asked for by `-v` or by a format: spans as they close, with how long they took; at `-vv` every
-/// step's loss too.
+/// Turns logs on if `-v` or a format was given. Spans are logged as they close, with their duration; with `-vv` the loss
+/// of every step too.
 pub fn start(verbose: u8, format: Option<LogFormat>) {
     if verbose == 0 && format.is_none() {
         return;
@@ -25,7 +25,7 @@ pub fn start(verbose: u8, format: Option<LogFormat>) {
         .with_max_level(level)
         .with_ansi(false)
         .with_span_events(FmtSpan::CLOSE);
-    // It fails only where there is a subscriber already, and nothing else in this program sets one.
+    // This fails only if a subscriber is set already, and nothing else in this program sets one.
     let _ = match format {
         Some(LogFormat::Json) => logs.json().try_init(),
         _ => logs.try_init(),

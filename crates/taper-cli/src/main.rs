@@ -1,5 +1,5 @@
-//! The `taper` command: train, look for learning rates and other settings, evaluate, list runs, download, check
-//! gradients. See README.md beside it.
+//! The `taper` program: train an experiment, find a learning rate, tune settings, evaluate and list runs, download data,
+//! check gradients. See the crate's README.md.
 
 mod args;
 mod commands;
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         Command::Runs(args) => commands::runs::run(args, &mut output),
         Command::Gradcheck(args) => commands::gradcheck::run(args, &mut output),
     };
-    // What was asked for is done by now, so that an output that could not be written loses nothing else.
+    // The command's work is done by now: an error of standard output is reported last, and nothing else is lost.
     match done.and_then(|code| output.finish().map(|()| code)) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => failure.tell(),

@@ -1,11 +1,11 @@
-//! Standard output that may go away.
+//! Standard output, whose reader may close it early.
 
 use crate::failure::Failure;
 use std::io::{ErrorKind, Stdout, Write, stdout};
 use taper::backend::printable_lines;
 
-/// Writes lines to standard output. A reader that has left (`| head`) is no error, and the command goes on; a disk that
-/// is full is one, told when the command has done its work.
+/// Writes lines to standard output. A closed pipe (`| head`) is no error, and the command goes on without output. Any
+/// other error, such as a full disk, is reported by [`finish`](Self::finish) after the command has done its work.
 pub struct Output {
     stdout: Stdout,
     closed: bool,
@@ -18,7 +18,7 @@ impl Output {
         Self { stdout: stdout(), closed: false, error: None }
     }
 
-    /// Writes `text` and a line's end; what a terminal would obey, which names and values may hold, is escaped.
+    /// Writes `text` and a newline. Control characters, which names and values may contain, are escaped.
     pub fn line(&mut self, text: &str) {
         if self.closed {
             return;
@@ -32,7 +32,8 @@ impl Output {
         }
     }
 
-    /// Errs when something could not be written.
+    /// # Errors
+    /// The first error of writing, other than a closed pipe.
     pub fn finish(self) -> Result<(), Failure> {
         match self.error {
             Some(error) => Err(Failure::failed(format!("cannot write to standard output: {error}"))),

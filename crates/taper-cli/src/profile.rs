@@ -1,4 +1,4 @@
-//! `--profile FILE`: the table goes to FILE, the trace beside it.
+//! `--profile FILE`: writes the table of operations to FILE, and a trace beside it (`.trace.json`).
 
 use crate::failure::Failure;
 use std::fs;
@@ -17,7 +17,10 @@ pub struct Profiling {
 }
 
 impl Profiling {
-    /// `device`, profiled. An error when a profile could not be written to `path`: better now than after the training.
+    /// Wraps `device` so that its operations are measured.
+    ///
+    /// # Errors
+    /// If a profile could not be written to `path` or the trace beside it: reported before the training, not after it.
     pub fn start(path: &Path, device: Device) -> Result<(Device, Self), Failure> {
         let trace = path.with_extension("trace.json");
         for file in [path, &trace] {
@@ -30,7 +33,10 @@ impl Profiling {
         Ok((device, Self { profiler, table: path.to_path_buf(), trace }))
     }
 
-    /// Writes both files and says where they are.
+    /// Writes both files, and returns the line that says where they are.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
     pub fn write(self) -> Result<String, Failure> {
         let profile = self.profiler.profile();
         atomic_write(&self.table, profile.table().as_bytes())?;
@@ -43,7 +49,10 @@ impl Profiling {
     }
 }
 
-/// Whether a file can be put in the place of `path`. What is there stays as it is.
+/// Checks that a file can be created in the folder of `path`. An existing file at `path` is left as it is.
+///
+/// # Errors
+/// The reason, as a phrase, if `path` is a folder or names no file, or if no file can be created beside it.
 pub fn check(path: &Path) -> Result<(), String> {
     if path.is_dir() {
         return Err("this is a folder".into());

@@ -1,4 +1,4 @@
-//! What a run shows: a bar on a terminal, plain lines elsewhere.
+//! The progress of a run: a bar on a terminal, plain lines otherwise.
 
 use crate::output::Output;
 use indicatif::style::TemplateError;
@@ -10,33 +10,33 @@ use taper::data::{Event, Located};
 use taper::train::lr_finder::LrPoint;
 use taper::train::{Config, DatasetRecord, DeviceConfig, EpochReport, Evaluation, Reporter, Split, Start, StepReport};
 
-/// Where there is no bar, steps are told no more often than this, and ten times an epoch: a run of seconds tells its
-/// epochs only.
+/// Without a bar, a line about steps is printed at most ten times per epoch, and only if none was printed for this long.
+/// A run of seconds prints a line per epoch only.
 const QUIET_TIME: Duration = Duration::from_secs(2);
 
-/// `Test Accuracy = 70.55%`, and for a stand-in that it is one.
+/// The last line of `train` and `eval`, such as `Test Accuracy = 70.55%`; with a note if the data are a stand-in.
 pub fn last_line(test: &Evaluation, dataset: &DatasetRecord) -> String {
     let note = if dataset.is_stand_in() { format!(" ({})", dataset.description) } else { String::new() };
     format!("Test Accuracy = {:.2}%{note}", 100.0 * test.accuracy())
 }
 
-/// Shows how a run goes.
+/// Prints the progress of a run.
 pub struct Progress<'a> {
     output: &'a mut Output,
     about: String,
     quiet: bool,
     bar: Bar,
     begun: Instant,
-    /// Steps made before that, by a run that was resumed.
+    /// Steps made before `begun`, if the run was resumed.
     resumed: u64,
     /// When a line was last printed.
     told: Instant,
-    download: Download,
+    download: DownloadProgress,
     /// Called when the first step is about to begin.
     pub at_start: Option<Box<dyn FnOnce()>>,
 }
 
-/// The device and what it is made with beyond the defaults: `cpu, 2 threads, direct convolution`.
+/// The device and its options other than the defaults: `cpu, 2 threads, direct convolution`.
 fn described(device: &DeviceConfig) -> String {
     let DeviceConfig { name, threads, isa, conv } = device;
     let mut text = name.clone();
@@ -53,11 +53,11 @@ fn described(device: &DeviceConfig) -> String {
 }
 
 impl<'a> Progress<'a> {
-    /// Shows a run of `config`. Where `logs` are written there is no bar.
+    /// Prints the progress of a run of `config`, nothing if `quiet`. With `logs` there is no bar.
     pub fn new(output: &'a mut Output, config: &Config, quiet: bool, logs: bool) -> Self {
         let device = described(&config.device);
         let about = format!("{} on {device}, {}, seed {}", config.model, config.train.dtype, config.train.seed);
-        let (bar, download) = (Bar::new(quiet, logs), Download::new(quiet, logs));
+        let (bar, download) = (Bar::new(quiet, logs), DownloadProgress::new(quiet, logs));
         Self {
             output,
             about,
@@ -71,7 +71,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn clear(&mut self) {
         self.download.clear();
         self.bar.clear();
@@ -133,7 +133,7 @@ impl Reporter for Progress<'_> {
         );
         if self.bar.wanted {
             if step.step < step.made {
-                return; // The bar drops what comes too fast, and would stop short of the last.
+                return; // The bar drops updates that come too fast, and might then miss the last step.
             }
             self.bar.show(format!("epoch {epoch}/{epochs}"), step_in_epoch, steps_in_epoch, state);
         } else if is_tenth(step_in_epoch, steps_in_epoch) && self.told.elapsed() > QUIET_TIME {
@@ -162,7 +162,7 @@ impl Reporter for Progress<'_> {
             None => format!("training accuracy {}", percent(epoch.train_accuracy, 2)),
         };
         let EpochReport { epoch, epochs, train_loss, images_per_s, seconds, idle, .. } = *epoch;
-        // A wait worth telling of is one that anybody would notice.
+        // Time spent waiting for batches is mentioned if it is over 2 % of the epoch and over 0.1 s.
         let waited = if idle > (0.02 * seconds).max(0.1) {
             format!(", {idle:.1} s of them waiting for batches")
         } else {
@@ -176,15 +176,15 @@ impl Reporter for Progress<'_> {
     }
 }
 
-/// Shows how a download goes.
-pub struct Download {
+/// Prints the progress of a download.
+pub struct DownloadProgress {
     quiet: bool,
     bar: Bar,
-    /// The tenths told so far, where there is no bar.
+    /// Without a bar: how many tenths of the download have been printed.
     tenths: u64,
 }
 
-impl Download {
+impl DownloadProgress {
     pub fn new(quiet: bool, logs: bool) -> Self {
         Self { quiet, bar: Bar::new(quiet, logs), tenths: 0 }
     }
@@ -217,7 +217,7 @@ impl Download {
     }
 }
 
-/// A bar on standard error, once there is something to show and a terminal to show it on.
+/// A progress bar on standard error. It is drawn from the first update on, and only on a terminal.
 struct Bar {
     wanted: bool,
     drawn: Option<ProgressBar>,
@@ -244,12 +244,12 @@ impl Bar {
         bar.set_message(message);
         bar.set_position(done);
         if bar.is_hidden() {
-            // Only now, so that it is never drawn empty.
+            // Made visible only now, so that it is never drawn empty.
             bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
         }
     }
 
-    /// Does what writes lines, with the bar out of their way.
+    /// Calls `write`, which prints lines, with the bar hidden.
     fn beside(&self, write: impl FnOnce()) {
         match &self.drawn {
             Some(bar) => bar.suspend(write),
@@ -264,7 +264,7 @@ impl Bar {
     }
 }
 
-/// Within 80 columns, as long as an epoch has fewer than a thousand steps.
+/// The bar's template: within 80 columns if an epoch has fewer than a thousand steps.
 fn style() -> Result<ProgressStyle, TemplateError> {
     let style = ProgressStyle::with_template("{prefix} {bar:8} {pos}/{len} {wide_msg}")?;
     Ok(style.progress_chars("█▉▊▋▌▍▎▏ "))
@@ -276,17 +276,17 @@ fn is_tenth(step: u64, steps: u64) -> bool {
     tenth(step) > tenth(step.saturating_sub(1))
 }
 
-/// `0.1234`; `-` where no sample had a label.
+/// A loss as `0.1234`; `-` if no sample had a label.
 fn known(loss: f64) -> String {
     if loss.is_nan() { "-".into() } else { format!("{loss:.4}") }
 }
 
-/// `12.3%`; `-` where no sample had a label.
+/// A fraction as `12.3%`; `-` if no sample had a label.
 fn percent(fraction: f64, digits: usize) -> String {
     if fraction.is_nan() { "-".into() } else { format!("{:.digits$}%", 100.0 * fraction) }
 }
 
-/// `2:03`, `1:02:03`.
+/// A duration in seconds as `2:03` or `1:02:03`.
 fn clock(seconds: f64) -> String {
     let seconds = Duration::try_from_secs_f64(seconds).unwrap_or_default().as_secs();
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);

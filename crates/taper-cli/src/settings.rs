@@ -1,36 +1,39 @@
-//! What `train`, `find-lr` and `tune` are set to on the command line: the flags that set a key, and how both are
-//! explained.
+//! The settings of `train`, `find-lr` and `tune` on the command line: the flags that set a configuration key, `--set`,
+//! `--config` and `--recipe`, and the help texts of flags and keys.
 
 use crate::failure::Failure;
 use clap::{Arg, ArgAction, ArgMatches, Args};
 use std::path::PathBuf;
 use taper::train::{Config, Experiment, KEYS, Override};
 
-/// Where settings come from, and the data.
+/// The arguments that change the configuration, and those that say where the data are.
 #[derive(Args)]
 pub struct SettingArgs {
-    /// Settings known to work well together; the other flags come after them [default: none; recipes below]
+    /// Settings known to work well together; the other flags override them [default: none; recipes below]
     #[arg(long, value_name = "NAME")]
     pub recipe: Option<String>,
-    /// A TOML file of settings that differ from the defaults; flags and --set come after it [default: none]
+    /// A TOML file of settings that differ from the defaults; flags and --set override it [default: none]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Set any key of the configuration, flags included; may be repeated [default: none; keys below]
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Look for the data in this folder, and nowhere else [default: $TAPER_DATA, the downloads' folder, the network]
+    /// Look for the data in this folder only [default: $TAPER_DATA, the downloads' folder, the network]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Never touch the network [default: data that are nowhere else are downloaded]
     #[arg(long)]
     pub offline: bool,
-    /// What was said by flags, key by key.
+    /// The changes made by the flags that set a key, with the name of each flag.
     #[arg(skip)]
     pub flags: Vec<(&'static str, Override)>,
 }
 
 impl SettingArgs {
-    /// `config` with the recipe's differences, then the file's, then the flags', then those of `--set`.
+    /// `config` changed by the recipe, by the file of `--config`, by the flags and by `--set`, in this order.
+    ///
+    /// # Errors
+    /// An unknown recipe or key, a file that cannot be read, a value out of range.
     pub fn change(&self, mut config: Config, experiment: &Experiment) -> Result<Config, Failure> {
         if let Some(name) = &self.recipe {
             config = config.with(&experiment.recipe(name)?.overrides()?)?;
@@ -48,8 +51,8 @@ impl SettingArgs {
     }
 }
 
-/// The flags that set a key: the flag, its key, and how its value is called (`None` for a switch, with what
-/// the switch sets).
+/// The flags that set a key: the flag, its key, and the name of its value in `--help` (`None` for a switch, which sets the
+/// key to false).
 const KEY_FLAGS: &[(&str, &str, Option<&str>)] = &[
     ("model", "model", Some("NAME")),
     ("device", "device.name", Some("NAME")),
@@ -66,22 +69,22 @@ const KEY_FLAGS: &[(&str, &str, Option<&str>)] = &[
     ("no-shuffle", "train.shuffle", None),
 ];
 
-/// The flags of [`KEY_FLAGS`] that say something to the learning-rate finder, which has steps and rates of its own.
+/// Whether `flag` of [`KEY_FLAGS`] applies to `find-lr`, which sets the steps and learning rates itself.
 pub fn counts_for_rates(flag: &str) -> bool {
     !["lr", "epochs", "max-steps"].contains(&flag)
 }
 
-/// Those that say something to a search, which decides itself how long a trial is trained, and has a seed of its own.
+/// Whether `flag` of [`KEY_FLAGS`] applies to `tune`, which sets the epochs of a trial itself and has its own `--seed`.
 pub fn counts_for_trials(flag: &str) -> bool {
     !["epochs", "max-steps", "seed"].contains(&flag)
 }
 
-/// Columns of a help text, at most.
+/// The maximal width of a help text, in columns.
 const COLUMNS: usize = 100;
-/// Where the meanings in the lists of recipes and keys begin.
+/// The column at which the explanations in the lists of recipes and keys begin.
 const INDENT: usize = 34;
 
-/// The flags that set a key and that `wanted` holds, each with the experiment's default.
+/// The flags of [`KEY_FLAGS`] that `wanted` selects, each with the default of `config` in its help.
 pub fn key_flags(config: &Config, wanted: fn(&str) -> bool) -> Vec<Arg> {
     let arg = |(flag, key, value): &(&'static str, &'static str, Option<&'static str>)| {
         let arg = Arg::new(*flag).long(*flag);
@@ -93,7 +96,7 @@ pub fn key_flags(config: &Config, wanted: fn(&str) -> bool) -> Vec<Arg> {
     KEY_FLAGS.iter().filter(|(flag, ..)| wanted(flag)).map(arg).collect()
 }
 
-/// What the flags that set a key were given.
+/// The values given for the flags of [`KEY_FLAGS`] that `wanted` selects, as changes of the configuration.
 pub fn flags(matches: &ArgMatches, wanted: fn(&str) -> bool) -> Vec<(&'static str, Override)> {
     let given = |(flag, key, value): &(&'static str, &'static str, Option<&str>)| match value {
         Some(_) => matches.get_one::<String>(flag).map(|raw| (*flag, Override::flag(*key, raw))),
@@ -102,7 +105,7 @@ pub fn flags(matches: &ArgMatches, wanted: fn(&str) -> bool) -> Vec<(&'static st
     KEY_FLAGS.iter().filter(|(flag, ..)| wanted(flag)).filter_map(given).collect()
 }
 
-/// What stands below the flags: the experiment's recipes, and all keys, a paragraph a table.
+/// The text below the flags in `--help`: the experiment's recipes, then all keys, one paragraph per TOML table.
 pub fn below(experiment: &Experiment, config: &Config) -> String {
     let line = |name: &str, meaning: &str| {
         let lines = wrapped(meaning, COLUMNS - INDENT).join(&format!("\n{:INDENT$}", ""));
@@ -133,18 +136,17 @@ pub fn help(config: &Config, key: &str) -> String {
     format!("{meaning} [default: {}]", default(config, key))
 }
 
-/// What `key` is when nothing is said.
+/// The default of `key` as `--help` shows it.
 fn default(config: &Config, key: &str) -> String {
     match config.get(key) {
         Some(value) if value.is_empty() || value == "[]" => "none".into(),
         Some(value) => value,
-        // Of the optimiser's settings, those that the experiment leaves to it.
+        // A setting that the experiment leaves to the optimiser's own default.
         None => "the optimiser's".into(),
     }
 }
 
-/// `text` in lines of `columns` at most, but for words that are longer. A default stays on one line with what begins
-/// it.
+/// `text` wrapped to `columns`; a longer word has a line of its own. `[default: ` and the word after it stay on one line.
 pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let text = text.replace("[default: ", "[default:\u{a0}");
@@ -160,7 +162,10 @@ pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
     lines.into_iter().map(|line| line.replace('\u{a0}', " ")).collect()
 }
 
-/// `config` with `change`; an error names the flag instead of the key.
+/// `config` with `change`, which `flag` asked for.
+///
+/// # Errors
+/// A value out of range; the error names the flag instead of the key.
 pub fn with_flag(config: Config, flag: &str, change: Override) -> Result<Config, Failure> {
     let key = KEY_FLAGS.iter().find(|known| known.0 == flag).map_or("", |known| known.1);
     config.with(&[change]).map_err(|error| match error.to_string().strip_prefix(&format!("{key}: ")) {

@@ -1,4 +1,4 @@
-//! Signals that ask for an end: Ctrl-C, a polite `kill`, a terminal that is closed.
+//! Stopping a run on Ctrl-C (SIGINT), `kill` (SIGTERM) or a closed terminal (SIGHUP).
 
 use crate::failure::INTERRUPTED;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,25 +12,25 @@ const SIGNALS: &[i32] = &{
 #[cfg(not(unix))]
 const SIGNALS: &[i32] = &[signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM];
 
-/// The number of the signal that came; 0 before.
+/// The number of the signal received last; 0 before any.
 fn came() -> &'static Arc<AtomicUsize> {
     static CAME: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
     CAME.get_or_init(Arc::default)
 }
 
-/// From now on each of these signals raises `stop`; a second one ends the process at once. One that the process was
-/// started to be deaf to, as `nohup` makes it deaf to a closed terminal, stays without effect.
+/// Installs the handlers: from now on each of the signals sets `stop`, and a second one ends the process at once. A signal
+/// that the process was started to ignore, as `nohup` does with SIGHUP, stays ignored.
 pub fn listen(stop: &Arc<AtomicBool>) {
     for &signal in SIGNALS.iter().filter(|signal| !is_ignored(**signal)) {
-        // The order matters: at the first signal the flag is still down when the shutdown looks at it. A system that
-        // refuses leaves the signal as it was, which ends the process: nothing to tell.
+        // The order matters: at the first signal `stop` is still false when the conditional shutdown reads it. If the
+        // system refuses a handler, the signal ends the process as before, so that errors are not reported.
         let _ = signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, stop.clone());
         let _ = signal_hook::flag::register_usize(signal, came().clone(), usize::try_from(signal).unwrap_or(0));
         let _ = signal_hook::flag::register(signal, stop.clone());
     }
 }
 
-/// The exit code of a process that a signal has ended: 128 and its number, as shells have it.
+/// The exit code after a signal: 128 + its number, as shells report it.
 pub fn code() -> u8 {
     match came().load(Ordering::Relaxed) {
         0 => INTERRUPTED,
@@ -38,7 +38,7 @@ pub fn code() -> u8 {
     }
 }
 
-/// Whether the process ignores `signal` by now.
+/// Whether the process ignores `signal`, read from `/proc/self/status`.
 #[cfg(target_os = "linux")]
 fn is_ignored(signal: i32) -> bool {
     let status = taper::backend::files::read_to_string("/proc/self/status").unwrap_or_default();
@@ -47,7 +47,7 @@ fn is_ignored(signal: i32) -> bool {
     mask >> (signal - 1) & 1 == 1
 }
 
-/// The same where it cannot be asked without unsafe code: `nohup` leaves no terminal to write to.
+/// A guess for systems where asking takes unsafe code: under `nohup`, standard output is no terminal.
 #[cfg(all(unix, not(target_os = "linux")))]
 fn is_ignored(signal: i32) -> bool {
     use std::io::IsTerminal;

@@ -1,10 +1,10 @@
-//! `taper download`: a data set into the downloads' folder.
+//! `taper download`: downloads a data set into the downloads' folder.
 
 use crate::args::DownloadArgs;
 use crate::commands::downloads;
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::progress::Download;
+use crate::progress::DownloadProgress;
 use taper::backend::printable;
 use taper::data::{LocateOptions, Origin, Source};
 use taper::train::nearest;
@@ -21,7 +21,7 @@ pub fn run(args: &DownloadArgs, logs: bool, output: &mut Output) -> Result<u8, F
         downloads: args.dir.clone().unwrap_or_else(downloads),
         offline: false,
     };
-    let mut download = Download::new(args.quiet, logs);
+    let mut download = DownloadProgress::new(args.quiet, logs);
     let located = source.locate(&options, &mut |event| download.event(event, output));
     download.clear();
     let located = located?;
@@ -29,7 +29,8 @@ pub fn run(args: &DownloadArgs, logs: bool, output: &mut Output) -> Result<u8, F
         return Err(Failure::failed(located.notice().lines().next().unwrap_or_default())
             .hint("the same command continues where a broken download ended; --data-dir uses a copy you have"));
     }
-    // One file is enough to be found: what was fetched before may have lost some, or a part of one.
+    // A data set counts as found if one of its files is there. An earlier download may lack others or be truncated, so
+    // that all of it is loaded once.
     if located.origin() == Origin::Downloads {
         located.load()?;
     }

@@ -1,4 +1,4 @@
-//! `taper eval`: a saved run, measured again.
+//! `taper eval`: evaluates a saved run on its test split again.
 
 use crate::args::EvalArgs;
 use crate::commands::{device, locate};
@@ -19,7 +19,7 @@ pub fn run(args: &EvalArgs, logs: bool, output: &mut Output) -> Result<u8, Failu
             printable(&folder.path().to_string_lossy())
         )));
     };
-    // What the run's device was made with is nothing for another, unless it is said again.
+    // On another device the device settings of the run do not apply: they are the defaults unless given as flags.
     if args.device.as_ref().is_some_and(|name| *name != config.device.name) {
         config.device = DeviceConfig { name: config.device.name, ..DeviceConfig::default() };
     }

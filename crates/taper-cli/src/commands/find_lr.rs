@@ -1,4 +1,4 @@
-//! `taper find-lr`: a learning rate to begin with, and the curve that it was read from.
+//! `taper find-lr`: the learning-rate range test. Suggests a learning rate and draws the curve of losses.
 
 use crate::commands::{device, locate};
 use crate::failure::Failure;
@@ -16,22 +16,23 @@ use taper::data::{Event, Located, atomic_write};
 use taper::train::lr_finder::{LrCurve, LrPoint, LrRange};
 use taper::train::{Experiment, Reporter, find_lr};
 
-/// Lines of the table.
+/// How many rates the table shows, besides the suggested one.
 const LINES: usize = 12;
 
-/// What `find-lr` takes beside the flags that set a key. Its description is the experiment's.
+/// The arguments of `find-lr` other than the flags that set a configuration key. The description in `--help` is the
+/// experiment's.
 #[derive(Args)]
 pub struct FindLrArgs {
-    /// The first rate; from there each is larger by the same factor
+    /// The first learning rate; each following one is larger by the same factor
     #[arg(long, value_name = "RATE", default_value = "1e-7", allow_negative_numbers = true)]
     pub from: f64,
-    /// The last rate; the test ends before it where the loss has risen to four times its least
+    /// The last learning rate; the test ends earlier if the loss has risen to four times its minimum
     #[arg(long, value_name = "RATE", default_value = "10", allow_negative_numbers = true)]
     pub to: f64,
-    /// How many rates, a step each
+    /// How many learning rates are tried, one training step each
     #[arg(long, value_name = "N", default_value_t = 100, allow_negative_numbers = true)]
     pub steps: u64,
-    /// Where the curve is drawn
+    /// The file that the curve is drawn to
     #[arg(long, value_name = "FILE.svg", default_value = "lr.svg")]
     pub output: PathBuf,
     /// Print only the last line [default: progress and a table too]
@@ -46,16 +47,17 @@ pub fn run(experiment: &Experiment, args: &FindLrArgs, logs: bool, output: &mut 
     let wrong = |failure: Failure| failure.usage_hint(&hint);
     let config = args.settings.change(experiment.config(), experiment).map_err(wrong)?;
     let range = LrRange { from: args.from, to: args.to, steps: args.steps };
-    // What is out of range is a flag's.
+    // Only flags set the range, so that an error names a flag.
     range.check().map_err(|error| wrong(Failure::usage(format!("--{error}"))))?;
     check_output(args).map_err(wrong)?;
     let device = device(&config).map_err(wrong)?;
     let raised = Arc::new(AtomicBool::new(false));
-    let mut watch = Watch { progress: Progress::new(output, &config, args.quiet, logs), stop: raised.clone() };
+    let mut reporter =
+        RangeTestReporter { progress: Progress::new(output, &config, args.quiet, logs), stop: raised.clone() };
     let locate = locate(&args.settings.data_dir, args.settings.offline);
-    let found = find_lr(&config, &device, &locate, range, &raised, &mut watch);
-    watch.progress.clear();
-    drop(watch);
+    let found = find_lr(&config, &device, &locate, range, &raised, &mut reporter);
+    reporter.progress.clear();
+    drop(reporter);
     let smaller = "smaller batches need less: --batch-size";
     let curve = found.map_err(|error| wrong(Failure::of_run(error, smaller)))?;
     if raised.load(Ordering::Relaxed) {
@@ -88,7 +90,7 @@ pub fn run(experiment: &Experiment, args: &FindLrArgs, logs: bool, output: &mut 
     Ok(0)
 }
 
-/// Better now than after the steps.
+/// Checks before the first step that the curve can be written, rather than failing after the last.
 fn check_output(args: &FindLrArgs) -> Result<(), Failure> {
     let path = &args.output;
     if path.extension().is_none_or(|extension| extension != "svg") {
@@ -103,7 +105,7 @@ fn check_output(args: &FindLrArgs) -> Result<(), Failure> {
     })
 }
 
-/// Some of the rates, evenly spread, the last among them, and the one that is suggested.
+/// The table of at most [`LINES`] evenly spaced rates, the last among them, and the suggested one.
 fn table(curve: &LrCurve) -> String {
     let points = &curve.points;
     let every = points.len().div_ceil(LINES).max(1);
@@ -118,13 +120,14 @@ fn table(curve: &LrCurve) -> String {
     format!("{:>10} {:>10} {:>10}{}", "rate", "loss", "smoothed", lines.collect::<String>())
 }
 
-/// Tells of the rates, and listens to Ctrl-C once the data are there; before, it just ends the process.
-struct Watch<'a> {
+/// Shows the progress of the range test. From the moment the data are found, Ctrl-C raises `stop`; before, it ends the
+/// process.
+struct RangeTestReporter<'a> {
     progress: Progress<'a>,
     stop: Arc<AtomicBool>,
 }
 
-impl Reporter for Watch<'_> {
+impl Reporter for RangeTestReporter<'_> {
     fn fetching(&mut self, event: Event<'_>) {
         self.progress.fetching(event);
     }

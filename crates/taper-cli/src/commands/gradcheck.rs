@@ -1,4 +1,4 @@
-//! `taper gradcheck`: the gradient of every operation, layer and loss against central differences, in f64.
+//! `taper gradcheck`: checks the gradient of every operation, layer and loss against central differences, in f64.
 
 use crate::args::GradcheckArgs;
 use crate::commands::named_device;
@@ -14,7 +14,7 @@ pub fn run(args: &GradcheckArgs, output: &mut Output) -> Result<u8, Failure> {
         Some(name) => Subject::choose(subjects()?, name).or_else(|_| Err(unknown(name, &subjects()?)))?,
         None => subjects()?,
     };
-    // The cases are small: the CPU's threads would only wait for each other.
+    // The cases are so small that more CPU threads would only wait for each other.
     let devices = taper::device_list(&args.device)
         .iter()
         .map(|name| {
@@ -26,7 +26,8 @@ pub fn run(args: &GradcheckArgs, output: &mut Output) -> Result<u8, Failure> {
     Ok(if table.passed() { 0 } else { FAILED })
 }
 
-/// All that is checked, in a build that has it: the cases take long to compile, and training needs none.
+/// All operations, layers and losses that are checked. Only builds with the feature `gradcheck` have them: the cases take
+/// long to compile, and training needs none of them.
 fn subjects() -> Result<Vec<Subject>, Failure> {
     #[cfg(feature = "gradcheck")]
     return Ok(taper::gradcheck::subjects());
@@ -36,7 +37,7 @@ fn subjects() -> Result<Vec<Subject>, Failure> {
 }
 
 fn unknown(name: &str, known: &[Subject]) -> Failure {
-    // Of the kind of name that was given: `loss mse` or `mse`.
+    // Suggestions are full names (`loss mse`) or short ones (`mse`), as the given name is.
     let full = name.contains(' ');
     let called = |subject: &Subject| if full { subject.to_string() } else { subject.name().to_owned() };
     let all: BTreeSet<String> = known.iter().map(called).collect();

@@ -1,4 +1,4 @@
-//! `taper runs`: the runs below a folder, as a list or beside each other.
+//! `taper runs`: lists the runs in a folder, or compares some of them side by side.
 
 use crate::args::{RunsArgs, RunsFormat, RunsSort};
 use crate::failure::Failure;
@@ -8,13 +8,13 @@ use std::path::Path;
 use taper::backend::printable;
 use taper::train::runs::{Run, State, differences, list, named, to_json};
 
-/// So many of the keys that differ are in a row of the list; `--format json` and `--compare` have them all.
+/// How many of the keys that differ a row of the list shows; `--format json` and `--compare` show them all.
 const KEYS_IN_ROW: usize = 4;
-/// Longer problems are cut.
+/// The length in characters at which a run's problem is cut.
 const LONGEST_PROBLEM: usize = 100;
 const NONE: &str = "-";
 
-/// Where runs are made and looked for.
+/// The folder in which runs are created and looked for, relative to the current one.
 const ROOT: &str = "runs";
 
 pub fn run(args: &RunsArgs, output: &mut Output) -> Result<u8, Failure> {
@@ -40,7 +40,8 @@ pub fn run(args: &RunsArgs, output: &mut Output) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// What is best comes first; what is not known, last. Equals stay as they were: in the order of names, or as asked for.
+/// The order of two runs: the best first, unknown values last. The sort is stable: equal runs stay in the order of
+/// their names, or of `--compare`.
 fn order(sort: Option<RunsSort>, a: &Run, b: &Run) -> Ordering {
     let large = |value: fn(&Run) -> Option<f64>| {
         let key = |run| value(run).filter(|value| !value.is_nan()).unwrap_or(f64::NEG_INFINITY);
@@ -59,7 +60,7 @@ fn order(sort: Option<RunsSort>, a: &Run, b: &Run) -> Ordering {
     }
 }
 
-/// A row a run.
+/// The list: one row per run.
 fn listing(runs: &[Run]) -> String {
     let heads = ["run", "experiment", "model", "state", "epochs", "validation", "test", "time", "differs in"];
     let row = |run: &Run| {
@@ -83,7 +84,7 @@ fn listing(runs: &[Run]) -> String {
     table(&rows.collect::<Vec<_>>(), 4..8)
 }
 
-/// The results, then the settings that differ: a column a run.
+/// The comparison: one column per run, with rows for the results, then for the settings that differ.
 fn comparison(runs: &[Run]) -> String {
     let row = |what: &str, value: &dyn Fn(&Run) -> String| {
         std::iter::once(what.to_string()).chain(runs.iter().map(value)).collect::<Vec<_>>()
@@ -115,9 +116,9 @@ fn comparison(runs: &[Run]) -> String {
     table(&rows, 0..0)
 }
 
-/// Columns as wide as need be, those of `numbers` flush right, the last one as it is.
+/// `rows` as aligned columns; those in the range `numbers` are right-aligned.
 fn table(rows: &[Vec<String>], numbers: std::ops::Range<usize>) -> String {
-    // Names and values are whatever somebody has written into a file.
+    // Names and values come from files, so that control characters are escaped.
     let row = |row: &Vec<String>| row.iter().map(|cell| printable(cell).into_owned()).collect::<Vec<_>>();
     let rows: Vec<Vec<String>> = rows.iter().map(row).collect();
     let columns = rows.first().map_or(0, Vec::len);
@@ -145,7 +146,7 @@ fn percent(fraction: Option<f64>) -> String {
     fraction.map_or_else(|| NONE.into(), |fraction| format!("{:.2}%", 100.0 * fraction))
 }
 
-/// `1h02m`, `3m07s`, `12.5s`.
+/// A duration in seconds as `1h02m`, `3m07s` or `12.5s`.
 fn time(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match whole {
@@ -156,7 +157,7 @@ fn time(seconds: f64) -> String {
     }
 }
 
-/// `optimizer.lr=0.1 train.seed=2`, and how many more.
+/// The first [`KEYS_IN_ROW`] keys that differ, as in `optimizer.lr=0.1 train.seed=2`, and how many more there are.
 fn differs(run: &Run) -> String {
     let mut words: Vec<String> =
         run.differs.iter().take(KEYS_IN_ROW).map(|(key, value)| format!("{key}={value}")).collect();

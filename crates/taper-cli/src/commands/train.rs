@@ -1,4 +1,4 @@
-//! `taper train`: an experiment from its configuration to its test accuracy.
+//! `taper train`: trains an experiment and prints its test accuracy.
 
 use crate::args::TrainArgs;
 use crate::commands::{commit, device, locate};
@@ -16,13 +16,13 @@ use taper::train::{Config, Experiment, TrainOptions, shell_quoted, train};
 pub fn run(experiment: &Experiment, args: &TrainArgs, logs: bool, output: &mut Output) -> Result<u8, Failure> {
     let hint = format!("`taper train {} --help` explains flags and keys", experiment.name());
     let mut config = args.config(experiment).map_err(|failure| failure.usage_hint(&hint))?;
-    // The number is recorded; other devices have none.
+    // The run records the number of threads, so that 0 is resolved here. Other devices have no threads.
     if config.device.name == "cpu" && config.device.threads == 0 {
         config.device.threads = std::thread::available_parallelism().map_or(1, |n| n.get()).min(1024);
     }
     let device = device(&config).map_err(|failure| failure.usage_hint(&hint))?;
-    // No error: the same command goes on with a run whenever that was killed, before its first file too. But a slip in
-    // the folder's name looks the same.
+    // `--resume` of a folder without a run starts one, so that the same command also continues a run that was killed
+    // before it wrote its first file. A mistyped folder looks the same, so that a note is printed.
     let begins = args.resume.clone().filter(|run| !run.join("config.toml").is_file());
     let (device, profiling) = match &args.profile {
         Some(path) => Profiling::start(path, device).map(|(device, profiling)| (device, Some(profiling)))?,
@@ -40,13 +40,13 @@ pub fn run(experiment: &Experiment, args: &TrainArgs, logs: bool, output: &mut O
         stop: &raised,
     };
     let mut progress = Progress::new(output, &config, args.quiet, logs);
-    // Before the first step there is nothing to save, and Ctrl-C just ends the process.
+    // Before the first step there is nothing to save, so that Ctrl-C ends the process.
     progress.at_start = Some(Box::new({
         let raised = raised.clone();
         move || {
             stop::listen(&raised);
             if let Some(run) = begins {
-                // Where standard error itself is closed there is nobody to tell.
+                // If standard error is closed, the note is lost.
                 let _ = writeln!(
                     std::io::stderr(),
                     "note: no run in {} yet: starting one",
@@ -58,7 +58,7 @@ pub fn run(experiment: &Experiment, args: &TrainArgs, logs: bool, output: &mut O
     let trained = train(experiment, &config, &device, options, &mut progress);
     progress.clear();
     drop(progress);
-    // Whatever became of the run, what was measured stands.
+    // The profile is written even if the run failed or was stopped.
     let profiled = profiling.map(Profiling::write).transpose();
     let (folder, record, outcome) =
         trained.map_err(|error| Failure::of_run(error, &smaller_batches(&config)).usage_hint(&hint))?;
@@ -83,7 +83,8 @@ pub fn run(experiment: &Experiment, args: &TrainArgs, logs: bool, output: &mut O
     Ok(0)
 }
 
-/// What to try when memory does not suffice. Measuring keeps nothing for gradients, so that its batches may be larger.
+/// The hint after running out of memory: halve the batch sizes. The evaluation batch is named only if it is the larger
+/// one, since evaluation stores nothing for the backward pass.
 fn smaller_batches(config: &Config) -> String {
     let halved = |key: &str, size: usize| format!("--set {key}={}", size / 2);
     let (batch, eval) = (config.train.batch_size, config.train.eval_batch_size);

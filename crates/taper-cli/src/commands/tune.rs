@@ -1,9 +1,9 @@
-//! `taper tune`: a search for good values of configuration keys.
+//! `taper tune`: searches for good values of configuration keys, by successive halving or at random.
 
 use crate::commands::{commit, device, locate};
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::progress::Download;
+use crate::progress::DownloadProgress;
 use crate::settings::SettingArgs;
 use crate::stop;
 use clap::Args;
@@ -17,37 +17,38 @@ use taper::data::{Event, LocateOptions, Located};
 use taper::train::tune::{Entry, Measured, Method, Search, Settings, Space, Trial, Trials};
 use taper::train::{Config, Error, Experiment, Reporter, Start, TrainOptions, train};
 
-/// What `tune` takes beside the flags that set a key, for all trials. Its description is the experiment's.
+/// The arguments of `tune` other than the flags that set a configuration key for all trials. The description in `--help`
+/// is the experiment's.
 #[derive(Args)]
 pub struct TuneArgs {
     /// A TOML file of keys with ranges, such as "optimizer.lr" = { log = [1e-4, 1e-1] }; or uniform, integer,
     /// log_integer, choice
     #[arg(long, value_name = "SPACE.toml")]
     pub space: PathBuf,
-    /// How many configurations are tried
+    /// How many configurations to try
     #[arg(long, value_name = "N", default_value_t = 27, allow_negative_numbers = true)]
     pub trials: u64,
-    /// How epochs are spent: asha begins many trials and continues the best (Li et al., 2020), random trains each to
-    /// the end
+    /// The search method: asha starts many trials and continues the best (Li et al., 2020), random trains each to the
+    /// end
     #[arg(long, value_name = "asha|random", value_parser = ["asha", "random"], hide_possible_values = true)]
     #[arg(default_value = "asha")]
     pub method: String,
-    /// Epochs of a trial that is trained to the end, which schedules are made for [default: train.epochs]
+    /// Epochs of a trial that is trained to the end; schedules span this many [default: train.epochs]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub max_epochs: Option<u64>,
     /// Epochs after which asha first compares trials
     #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
     pub min_epochs: u64,
-    /// Of how many trials asha continues one, for so many times the epochs
+    /// The reduction factor of asha: the best 1/N of the trials continue, for N times the epochs
     #[arg(long, value_name = "N", default_value_t = 3, allow_negative_numbers = true)]
     pub eta: u64,
-    /// What the values are drawn from; the runs' own seed is train.seed
+    /// The seed of the search, from which values are drawn; the seed of the runs is train.seed
     #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
     pub seed: u64,
-    /// The search's folder; where it holds this search, that is continued [default: runs/tune-EXPERIMENT]
+    /// The search's folder; if it holds this search already, the search continues [default: runs/tune-EXPERIMENT]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
-    /// Print only the last line, the command of the best trial [default: a line a job and the table too]
+    /// Print only the last line, the command of the best trial [default: a line per job and the table too]
     #[arg(long)]
     pub quiet: bool,
     #[command(flatten)]
@@ -62,7 +63,7 @@ pub fn run(experiment: &Experiment, args: &TuneArgs, logs: bool, output: &mut Ou
     let mut search = open(args, experiment, &config).map_err(wrong)?;
     let screen = Screen { output: RefCell::new(output), quiet: args.quiet };
     begin(&search, args, &screen);
-    let mut runs = Runs {
+    let mut trainer = TrialTrainer {
         experiment,
         config: search.config().clone(),
         device,
@@ -71,9 +72,9 @@ pub fn run(experiment: &Experiment, args: &TuneArgs, logs: bool, output: &mut Ou
         listening: false,
         told: false,
         screen: &screen,
-        download: Download::new(args.quiet, logs),
+        download: DownloadProgress::new(args.quiet, logs),
     };
-    let ended = search.run(&mut runs, &mut |search, entry| screen.line(&job(search, entry)));
+    let ended = search.run(&mut trainer, &mut |search, entry| screen.line(&job(search, entry)));
     let smaller = "smaller batches need less: --batch-size";
     if !ended.map_err(|error| wrong(Failure::of_run(error, smaller)))? {
         let (jobs, dir) = (search.results().len(), printable(&search.dir().to_string_lossy()).into_owned());
@@ -94,13 +95,16 @@ pub fn run(experiment: &Experiment, args: &TuneArgs, logs: bool, output: &mut Ou
     Ok(0)
 }
 
-/// The flags that say where data are, as they were given.
+/// The flags `--data-dir` and `--offline` as they were given, for the command that is printed at the end.
 fn flags(settings: &SettingArgs) -> Vec<String> {
     let dir = settings.data_dir.iter().flat_map(|dir| ["--data-dir".into(), dir.display().to_string()]);
     dir.chain(settings.offline.then(|| "--offline".into())).collect()
 }
 
-/// The search that the command line describes, begun or found in its folder.
+/// Opens the search that the command line describes: a new one, or the one in its folder.
+///
+/// # Errors
+/// Settings out of range, no validation split, a search space that cannot be read, a folder with another search.
 fn open(args: &TuneArgs, experiment: &Experiment, config: &Config) -> Result<Search, Failure> {
     let settings = Settings {
         experiment: experiment.name().into(),
@@ -119,7 +123,7 @@ fn open(args: &TuneArgs, experiment: &Experiment, config: &Config) -> Result<Sea
     let space = Space::read(&args.space, config)?;
     let dir = args.dir.clone().unwrap_or_else(|| format!("runs/tune-{}", experiment.name()).into());
     Search::open(dir, &settings, space, config).map_err(|error| {
-        // What is out of range is a flag's.
+        // An error about one of these settings names the flag that sets it.
         let flag = ["trials", "max-epochs", "min-epochs", "eta", "seed"]
             .iter()
             .any(|name| error.to_string().strip_prefix(name).is_some_and(|rest| rest.starts_with(": ")));
@@ -127,7 +131,7 @@ fn open(args: &TuneArgs, experiment: &Experiment, config: &Config) -> Result<Sea
     })
 }
 
-/// Says what is about to be done.
+/// Prints what the search is about to do.
 fn begin(search: &Search, args: &TuneArgs, screen: &Screen<'_>) {
     let rungs: Vec<String> = search.rungs().iter().map(ToString::to_string).collect();
     let (trials, keys) = (args.trials, search.keys().join(", "));
@@ -150,7 +154,7 @@ fn begin(search: &Search, args: &TuneArgs, screen: &Screen<'_>) {
     }
 }
 
-/// What came of a job, in a line.
+/// The line that is printed after a job: its trial, epochs, validation loss and accuracy, and values.
 fn job(search: &Search, entry: &Entry) -> String {
     let Entry { trial, epochs, loss, accuracy, failed } = entry;
     let found = match (failed, loss, accuracy) {
@@ -162,7 +166,7 @@ fn job(search: &Search, entry: &Entry) -> String {
     printable(&format!("trial {trial}, {epochs} epoch{s}: {found}; {values}")).into_owned()
 }
 
-/// Standard output, for all who write to it in turn.
+/// Standard output, shared by everything that prints during the search.
 struct Screen<'a> {
     output: RefCell<&'a mut Output>,
     quiet: bool,
@@ -177,27 +181,27 @@ impl Screen<'_> {
 }
 
 /// Trains a search's trials, each in its run folder.
-struct Runs<'a> {
+struct TrialTrainer<'a> {
     experiment: &'a Experiment,
     config: Config,
     device: Device,
     locate: LocateOptions,
     stop: Arc<AtomicBool>,
-    /// Whether Ctrl-C raises `stop` by now.
+    /// Whether the handler that makes Ctrl-C raise `stop` is installed.
     listening: bool,
-    /// Whether the data were told of by now.
+    /// Whether the line about the data has been printed.
     told: bool,
     screen: &'a Screen<'a>,
-    download: Download,
+    download: DownloadProgress,
 }
 
-impl Trials for Runs<'_> {
+impl Trials for TrialTrainer<'_> {
     fn run(&mut self, trial: &Trial, epochs: u64) -> taper::train::Result<Option<Measured>> {
         let config = self.config.with(&trial.overrides)?;
         let stop = self.stop.clone();
         let options = TrainOptions {
             run_dir: Some(trial.folder.clone()),
-            // From a lower rung, or what a kill left.
+            // From the checkpoint of a lower rung, or of a job that was killed.
             resume: true,
             pause_after: Some(epochs),
             test: false,
@@ -207,11 +211,11 @@ impl Trials for Runs<'_> {
             stop: &stop,
         };
         let (experiment, device) = (self.experiment, self.device.clone());
-        let (_, _, outcome) = train(experiment, &config, &device, options, &mut Watch { runs: self })?;
+        let (_, _, outcome) = train(experiment, &config, &device, options, &mut TrialReporter { trainer: self })?;
         if outcome.stopped {
             return Ok(None);
         }
-        // Early stopping ends with the weights of the best epoch, not of the last.
+        // With early stopping a run ends with the weights of its best epoch, not of its last.
         let early = config.regularization.patience > 0;
         let epoch = if early { outcome.best } else { outcome.last };
         let unmeasured = || Error::Usage("nothing was measured on the validation split".into());
@@ -220,28 +224,28 @@ impl Trials for Runs<'_> {
     }
 }
 
-/// Tells of a trial.
-struct Watch<'a, 'b> {
-    runs: &'a mut Runs<'b>,
+/// Shows the progress of a trial's data, and installs the handler of Ctrl-C.
+struct TrialReporter<'a, 'b> {
+    trainer: &'a mut TrialTrainer<'b>,
 }
 
-impl Reporter for Watch<'_, '_> {
+impl Reporter for TrialReporter<'_, '_> {
     fn fetching(&mut self, event: Event<'_>) {
-        let Runs { download, screen, .. } = &mut *self.runs;
+        let TrialTrainer { download, screen, .. } = &mut *self.trainer;
         download.event(event, &mut screen.output.borrow_mut());
     }
 
     fn found(&mut self, located: &Located) {
-        self.runs.download.clear();
-        if !std::mem::replace(&mut self.runs.told, true) {
-            self.runs.screen.line(located.notice());
+        self.trainer.download.clear();
+        if !std::mem::replace(&mut self.trainer.told, true) {
+            self.trainer.screen.line(located.notice());
         }
     }
 
     fn start(&mut self, _: &Start<'_>) {
-        // Before the first step there is nothing to save, and Ctrl-C just ends the process.
-        if !std::mem::replace(&mut self.runs.listening, true) {
-            stop::listen(&self.runs.stop);
+        // Before the first step there is nothing to save, so that Ctrl-C ends the process.
+        if !std::mem::replace(&mut self.trainer.listening, true) {
+            stop::listen(&self.trainer.stop);
         }
     }
 }
