@@ -1,4 +1,5 @@
-//! The contract, method by method: what is computed lies in the other files; here buffers become candle's tensors and back.
+//! [`CandleBackend`], the backend contract implemented over candle. This file converts buffers to candle's tensors and
+//! back, and checks arguments; the computations are in the other files.
 
 use crate::data::{CandleResult, buffer, candle_dtype, full, to_device, to_host};
 use crate::error::device_error;
@@ -16,32 +17,32 @@ use taper_backend::{
     SliceRange, UnaryOp,
 };
 
-/// The contract kept over candle. Clones are the same device.
+/// A device of the backend contract, computed by candle: its CPU device, or an NVIDIA card. Clones are the same device.
 #[derive(Clone)]
 pub struct CandleBackend(Arc<State>);
 
 struct State {
     name: String,
     device: Device,
-    /// Indices that may have been out of range, to be asked for with the next download.
+    /// Indices that may have been out of range; the next download reads their flags.
     faults: Mutex<Vec<Fault>>,
-    /// 0, 1, 2, … as far as it was wanted, and the same backwards: moved to the device once.
+    /// The tensors 0, 1, … n − 1 (and reversed, if the key says true) on the device, by n: uploaded once each.
     positions: Mutex<HashMap<(usize, bool), Tensor>>,
     uploads: AtomicU64,
     downloads: AtomicU64,
 }
 
-/// Transfers between host and device since a backend was made.
+/// The number of transfers between host and device since the backend was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Transfers {
-    /// To the device.
+    /// Transfers to the device.
     pub uploads: u64,
-    /// To the host; each makes the host wait for the device.
+    /// Transfers to the host; each makes the host wait for the device.
     pub downloads: u64,
 }
 
 impl CandleBackend {
-    /// Candle's CPU device, `candle`: slow, but every line that is not a CUDA kernel runs on it.
+    /// Candle's CPU device, named `candle`. It is slow: its purpose is to run all code but the CUDA kernels on any machine.
     pub fn cpu() -> Self {
         Self::over("candle".to_string(), Device::Cpu)
     }
@@ -57,7 +58,7 @@ impl CandleBackend {
         }))
     }
 
-    /// How much was moved so far.
+    /// The number of transfers so far.
     pub fn transfers(&self) -> Transfers {
         Transfers {
             uploads: self.0.uploads.load(Ordering::Relaxed),
@@ -100,13 +101,16 @@ impl CandleBackend {
         to_device(data, shape, &self.0.device)
     }
 
-    /// The tensor in `x`.
+    /// The candle tensor that `x` holds.
+    ///
+    /// # Errors
+    /// A buffer of another backend.
     fn tensor<'a>(&self, x: &'a Buffer) -> Result<&'a Tensor> {
         x.data::<Tensor>()
             .ok_or_else(|| Error::Device(format!("{}: the buffer belongs to another backend", self.name())))
     }
 
-    /// Candle's error as ours; `asked`: the bytes of what was being made.
+    /// Candle's error as the contract's; `asked` is the size in bytes of the result, if known.
     fn failed(&self, op: &'static str, asked: Option<usize>, error: candle_core::Error) -> Error {
         device_error(self.name(), &self.0.device, op, asked, error)
     }
@@ -117,12 +121,12 @@ impl CandleBackend {
         result.and_then(buffer).map_err(|error| self.failed(op, bytes, error))
     }
 
-    /// The same for a result of the shape and dtype of `x`.
+    /// The result of `f` on the tensor of `x`, as a buffer; `x`'s size stands for the result's in an out-of-memory error.
     fn like(&self, op: &'static str, x: &Buffer, f: impl FnOnce(&Tensor) -> CandleResult<Tensor>) -> Result<Buffer> {
         self.made(op, x.shape(), x.dtype(), f(self.tensor(x)?))
     }
 
-    /// Several results of `op`, the largest of which has as many bytes as `x`.
+    /// Several results of `op` as tensors; `x` is as large as the largest of them, for an out-of-memory error.
     fn several<T>(&self, op: &'static str, x: &Buffer, result: CandleResult<T>) -> Result<T> {
         result.map_err(|error| self.failed(op, x.count().checked_mul(x.dtype().size()), error))
     }
@@ -131,13 +135,15 @@ impl CandleBackend {
         Error::Unsupported { op, dtype, backend: self.name().to_string() }
     }
 
-    /// Errs unless `x` is a float, or an i64 where that will do.
+    /// # Errors
+    /// Unless `x` is a float, or an i64 and `integers` is true.
     fn number(&self, op: &'static str, x: &Buffer, integers: bool) -> Result<()> {
         let fits = x.dtype().is_float() || integers && x.dtype() == DType::I64;
         if fits { Ok(()) } else { Err(self.unsupported(op, x.dtype())) }
     }
 
-    /// `index`, in range for dimension `axis` of `shape` from now on.
+    /// `index` with out-of-range elements for dimension `axis` of `shape` replaced by 0. They are reported by the next
+    /// download, or here if many checks are pending.
     fn index(&self, op: &'static str, index: &Buffer, shape: &Shape, axis: usize) -> Result<Tensor> {
         let size = shape[axis];
         let checked = self.in_range(self.tensor(index)?, size, || {
@@ -201,15 +207,15 @@ impl Backend for CandleBackend {
         if !dtype.is_float() {
             return Err(self.unsupported("random", dtype));
         }
-        // On the host: what is drawn with this are a model's first weights.
+        // Drawn on the host: this is used for initial weights, once per model.
         let sampler = distribution.sampler(dtype, key)?;
         let values: Vec<f64> = (0..shape.count() as u64).map(|i| sampler.draw(i)).collect();
         self.upload(HostData::from_f64(&values, dtype), shape)
     }
 
     fn assign(&self, target: &mut Buffer, source: &Buffer) -> Result<()> {
-        // Fresh memory always: candle does not say who else shares a tensor's storage. Not a mere handle, so that a view
-        // does not keep what it was cut from.
+        // Always a copy into new memory: candle does not tell whether a tensor's storage is shared, and a mere handle of a
+        // view would keep the whole storage alive.
         *target = self.like("assign", source, Tensor::copy)?;
         Ok(())
     }
@@ -389,7 +395,7 @@ impl Backend for CandleBackend {
         self.made("avg_pool2d_grad", x_shape, g.dtype(), pool::avg_pool2d_grad(self.tensor(g)?, spec, x_shape))
     }
 
-    // ---- the rim ----
+    // ---- the rim: the contract's optional methods ----
 
     fn activation(&self, f: Activation, x: &Buffer) -> Rim<Buffer> {
         self.like("activation", x, |x| activation::forward(f, x)).map(Some)

@@ -1,7 +1,8 @@
 //! Convolution and its gradients.
 //!
-//! Candle's convolution knows one stride, padding and dilation for both directions; where ours differ, zeros are put in or
-//! results left out. Its own gradients are not used: they run outside cuDNN.
+//! Candle's convolution takes one stride, padding and dilation for both directions. If they differ between height and
+//! width, the input is padded, the kernel is spread with zeros, or rows and columns of a result with stride 1 are left
+//! out. Candle's own gradients are not used: they run outside cuDNN.
 
 use crate::backend::CandleBackend;
 use crate::data::{CandleResult, full, is_half};
@@ -38,7 +39,8 @@ pub(crate) fn conv2d(x: &Tensor, weight: &Tensor, spec: &Conv2dSpec, y: &[usize]
     every(&every(&result, 2, 0, stride[0], y[2])?, 3, 0, stride[1], y[3])
 }
 
-/// Halves in f32 on candle's CPU device, whose sums would be halves; a card's accumulate in f32.
+/// `f` of the operands, in f32 for halves on candle's CPU device, which would accumulate in halves; cuDNN accumulates in
+/// f32.
 fn wide_on_cpu(
     x: &Tensor,
     weight: &Tensor,
@@ -56,9 +58,10 @@ fn around(padding: [usize; 2]) -> [PadAmount; 4] {
 }
 
 impl CandleBackend {
-    /// The gradient with respect to the input: the convolution of `g`, with stride − 1 zeros between its elements, and the
-    /// flipped kernel, its channels exchanged. Where there would be zeros, candle's transposed convolution is the quicker,
-    /// if it knows such parameters (`examples/conv_gradients.rs` times both).
+    /// The gradient with respect to the input, of shape `x`: the convolution of `g: [N, C_out, Ho, Wo]`, with stride − 1
+    /// zeros between its elements, with the flipped kernel, whose input and output channels are exchanged. For a stride
+    /// over 1, candle's transposed convolution is faster and is used if it supports the parameters
+    /// (`examples/conv_gradients.rs` times both).
     pub(crate) fn conv2d_input_grad_of(
         &self,
         g: &Tensor,
@@ -82,14 +85,14 @@ impl CandleBackend {
                 g.conv_transpose2d(&weight, padding[0], rest(0), stride[0], dilation[0])
             });
         }
-        // Output row o reads input rows o·stride − padding + k·dilation, so that input row i lies reach = (K − 1)·dilation −
-        // padding into the spread g. Zeros in front where that is positive, g cut where it is negative; the same behind.
+        // Output row o reads input rows o·stride − padding + k·dilation. Input row 0 therefore needs (K − 1)·dilation − padding
+        // zeros before the spread g; if that is negative, as many rows of g are cut off. The same holds at the end.
         let mut amounts = [PadAmount::default(); 4];
         let mut cuts = vec![SliceRange::new(0, g.dims()[0]), SliceRange::new(0, g.dims()[1])];
         for i in 0..2 {
             let spread = (g.dims()[2 + i] - 1) * stride[i] + 1;
             let reach = (kernel[i] - 1) * dilation[i];
-            let wanted = x[2 + i] + reach; // what a convolution without padding must be given
+            let wanted = x[2 + i] + reach; // the input size of a convolution without padding
             let low = reach.saturating_sub(padding[i]);
             let cut = padding[i].saturating_sub(reach);
             let high = (wanted + cut).saturating_sub(low + spread);
@@ -97,7 +100,7 @@ impl CandleBackend {
             cuts.push(SliceRange::new(cut, cut + wanted));
         }
         let same = |a: PadAmount| a.interior == 0 && a.low == a.high;
-        // Candle pads by itself where it can.
+        // Candle's convolution does the padding itself if it is the same on all sides and nothing is cut.
         let border = if amounts[2] == amounts[3] && same(amounts[2]) && cuts[2].start + cuts[3].start == 0 {
             amounts[2].low
         } else {
@@ -111,7 +114,8 @@ impl CandleBackend {
         conv2d(&g, &weight, &Conv2dSpec { stride: [1, 1], padding, dilation, groups }, x)
     }
 
-    /// `[C_out, C_in / groups, Kh, Kw]` with both directions reversed and the channels of each group exchanged.
+    /// `weight: [C_out, C_in / groups, Kh, Kw]` flipped in both directions, with the input and output channels of each group
+    /// exchanged: `[C_in, C_out / groups, Kh, Kw]`.
     fn transposed_kernel(&self, weight: &Tensor, groups: usize) -> CandleResult<Tensor> {
         let (out, c, kh, kw) = weight.dims4()?;
         let flipped = if kh * kw == 1 {
@@ -128,8 +132,8 @@ impl CandleBackend {
     }
 }
 
-/// The gradient with respect to a weight of shape `weight`: dW[o, c, k] = Σ g[n, o, p] · x[n, c, p + k], a GEMM over the batch
-/// and all positions, of `x`'s columns as the kernel's elements see them.
+/// The gradient with respect to a weight of shape `weight`: dW[o, c, k] = Σ g[n, o, p] · x[n, c, p + k]. It is a GEMM over the
+/// batch and all positions, with `x` unfolded to columns (im2col).
 pub(crate) fn weight_grad(x: &Tensor, g: &Tensor, spec: &Conv2dSpec, weight: &[usize]) -> CandleResult<Tensor> {
     if x.elem_count() == 0 || g.elem_count() == 0 || weight.contains(&0) {
         return full(0.0, weight, x.dtype(), x.device());
@@ -146,7 +150,7 @@ pub(crate) fn weight_grad(x: &Tensor, g: &Tensor, spec: &Conv2dSpec, weight: &[u
     })
 }
 
-/// Of `x: [N, C, H, W]`, padded, and `g: [N, O, Ho, Wo]`: `[O, C, Kh, Kw]`.
+/// The weight's gradient `[O, C, Kh, Kw]` of one group, of the padded `x: [N, C, H, W]` and `g: [N, O, Ho, Wo]`.
 fn group_weight_grad(x: &Tensor, g: &Tensor, spec: &Conv2dSpec, [kh, kw]: [usize; 2]) -> CandleResult<Tensor> {
     let (n, out, ho, wo) = g.dims4()?;
     let c = x.dims()[1];
@@ -154,7 +158,7 @@ fn group_weight_grad(x: &Tensor, g: &Tensor, spec: &Conv2dSpec, [kh, kw]: [usize
         .map(|k| {
             let rows = every(x, 2, k / kw * spec.dilation[0], spec.stride[0], ho);
             let seen = every(&rows?, 3, k % kw * spec.dilation[1], spec.stride[1], wo)?;
-            seen.transpose(0, 1) // [C, N, Ho, Wo], a view: joining copies it once
+            seen.transpose(0, 1) // [C, N, Ho, Wo], a view: the concatenation copies it once
         })
         .collect::<CandleResult<_>>()?;
     let columns = Tensor::cat(&columns, 0)?.reshape((kh * kw * c, n * ho * wo))?;

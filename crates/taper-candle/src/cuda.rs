@@ -1,4 +1,4 @@
-//! NVIDIA cards: whether there are any, and opening one.
+//! NVIDIA cards: counting them, and opening one.
 
 use crate::backend::CandleBackend;
 use candle_core::Device;
@@ -10,9 +10,9 @@ use taper_backend::{Error, Result};
 /// # Errors
 /// When there is no driver, or one that does not start.
 pub fn cuda_devices() -> Result<usize> {
-    // Everything is asked through arguments that hold 0 before: a stand-in for the driver, which only links, leaves them so.
+    // The results are 0 before the calls: a stub of the driver library, which is there for linking only, leaves them 0.
     let (mut version, mut count) = (0, 0);
-    // SAFETY: the driver writes one int behind a pointer to one.
+    // SAFETY: the driver writes one int through the pointer to one.
     let _ = unsafe { sys::cuDriverGetVersion(&mut version) };
     if version == 0 {
         return Err(Error::Device("cuda: no NVIDIA driver on this machine; use --device cpu".into()));
@@ -37,7 +37,7 @@ pub fn cuda_devices() -> Result<usize> {
 }
 
 impl CandleBackend {
-    /// Card number `ordinal`, from 0: `cuda:N`.
+    /// The card number `ordinal`, from 0, named `cuda:N`.
     ///
     /// # Errors
     /// When there is no driver or no such card; the error says how many there are.
@@ -52,7 +52,7 @@ impl CandleBackend {
             };
             return Err(Error::Device(format!("{name}: no such card: {there}")));
         }
-        // A stream of its own, so that tensors can be handed from thread to thread.
+        // With a stream of its own, so that tensors can be passed between threads.
         let device = Device::new_cuda_with_stream(ordinal)
             .map_err(|error| Error::Device(format!("{name}: the card cannot be opened: {error}")))?;
         Ok(Self::over(name, device))

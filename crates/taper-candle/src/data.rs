@@ -1,4 +1,5 @@
-//! What a buffer holds: a candle tensor of the same shape and dtype. Views are candle's own: strides over shared storage.
+//! Conversions between buffers, candle's tensors and host data. A buffer holds a candle tensor of its shape and dtype;
+//! views are candle's own, strides over shared storage.
 
 use candle_core::{DType as CandleDType, Device, Shape as CandleShape, Tensor};
 use half::{bf16, f16};
@@ -6,7 +7,7 @@ use taper_backend::{Buffer, DType, Element, HostData, Shape};
 
 pub(crate) type CandleResult<T> = candle_core::Result<T>;
 
-/// Candle's name for `dtype`.
+/// Candle's dtype for `dtype`.
 pub(crate) fn candle_dtype(dtype: DType) -> CandleDType {
     match dtype {
         DType::F32 => CandleDType::F32,
@@ -18,7 +19,10 @@ pub(crate) fn candle_dtype(dtype: DType) -> CandleDType {
     }
 }
 
-/// Our name for what candle calls `dtype`, if we have one.
+/// The contract's dtype for candle's `dtype`.
+///
+/// # Errors
+/// A dtype that the contract does not have.
 fn dtype_of(dtype: CandleDType) -> CandleResult<DType> {
     Ok(match dtype {
         CandleDType::F32 => DType::F32,
@@ -36,20 +40,20 @@ pub(crate) fn buffer(tensor: Tensor) -> CandleResult<Buffer> {
     Ok(Buffer::new(Shape::from(tensor.dims()), dtype_of(tensor.dtype())?, tensor))
 }
 
-/// Whether candle's `dtype` is a half, which computes in f32.
+/// Whether candle's `dtype` is f16 or bf16, whose arithmetic is done in f32.
 pub(crate) fn is_half(dtype: CandleDType) -> bool {
     matches!(dtype, CandleDType::F16 | CandleDType::BF16)
 }
 
-/// `f` of the operands, in f32 where they are halves, and rounded to their dtype at the end.
+/// `f` of the operands, which share a dtype: in f32 if they are halves, with the result rounded to their dtype.
 pub(crate) fn widened(x: &[&Tensor], f: impl FnOnce(&[Tensor]) -> CandleResult<Tensor>) -> CandleResult<Tensor> {
     let dtype = x[0].dtype();
     let of = |x: &&Tensor| if is_half(dtype) { x.to_dtype(CandleDType::F32) } else { Ok((*x).clone()) };
     f(&x.iter().map(of).collect::<CandleResult<Vec<_>>>()?)?.to_dtype(dtype)
 }
 
-/// A tensor of `shape` with `value` everywhere, made on the device. Its storage is never empty: a driver may refuse to
-/// allocate nothing.
+/// A tensor of `shape` filled with `value`, made on the device. Its storage is never empty, since a driver may refuse to
+/// allocate 0 bytes.
 pub(crate) fn full(value: f64, shape: &[usize], dtype: CandleDType, device: &Device) -> CandleResult<Tensor> {
     fn of<T: candle_core::WithDType>(value: T, shape: &[usize], device: &Device) -> CandleResult<Tensor> {
         if shape.contains(&0) {
@@ -68,12 +72,12 @@ pub(crate) fn full(value: f64, shape: &[usize], dtype: CandleDType, device: &Dev
     }
 }
 
-/// `value` as a scalar beside `x`, broadcast to its shape: a view of one element.
+/// `value` in the dtype, shape and device of `x`: one element, broadcast as a view.
 pub(crate) fn beside(x: &Tensor, value: f64) -> CandleResult<Tensor> {
     full(value, &[], x.dtype(), x.device())?.broadcast_as(x.shape())
 }
 
-/// Moves row-major `data` to `device`.
+/// Uploads row-major `data` to `device`.
 pub(crate) fn to_device(data: HostData, shape: &Shape, device: &Device) -> CandleResult<Tensor> {
     if data.is_empty() {
         return full(0.0, shape, candle_dtype(data.dtype()), device);
@@ -89,7 +93,7 @@ pub(crate) fn to_device(data: HostData, shape: &Shape, device: &Device) -> Candl
     }
 }
 
-/// Moves `x` to the host, in row-major order.
+/// Downloads `x` to the host, in row-major order.
 pub(crate) fn to_host(x: &Tensor) -> CandleResult<HostData> {
     fn of<T: candle_core::WithDType + Element>(x: &Tensor) -> CandleResult<HostData> {
         let values = if x.elem_count() == 0 { Vec::new() } else { x.flatten_all()?.to_vec1::<T>()? };

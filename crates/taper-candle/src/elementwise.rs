@@ -1,5 +1,5 @@
-//! Element by element: candle's kernels where they keep the contract, our own ([`crate::kernels`]) where candle loses a NaN
-//! or a sign.
+//! Elementwise operations: candle's kernels if they fulfil the contract, our own ([`crate::kernels`]) if candle's lose a NaN,
+//! a sign or precision.
 
 use crate::data::{CandleResult, beside, is_half, widened};
 use crate::kernels::{activation, arithmetic};
@@ -12,7 +12,7 @@ pub(crate) fn unary(op: UnaryOp, x: &Tensor) -> CandleResult<Tensor> {
     if x.dtype() == CandleDType::I64 {
         return arithmetic::unary_i64(op, x);
     }
-    // What only moves bits needs no wider type.
+    // Operations that do not round need no wider type.
     match op {
         UnaryOp::Neg => return x.neg(),
         UnaryOp::Abs => return x.abs(),
@@ -45,8 +45,8 @@ pub(crate) fn unary(op: UnaryOp, x: &Tensor) -> CandleResult<Tensor> {
     })
 }
 
-/// ln(1 + x) = ln(u) · x / (u − 1) with u = 1 + x as rounded, which makes good what the rounding of u lost (Kahan; Goldberg
-/// 1991, theorem 4); x itself where u is 1.
+/// ln(1 + x) = ln(u) · x / (u − 1) with u = 1 + x rounded: the factor corrects for the rounding of u (Kahan; Goldberg 1991,
+/// theorem 4). x itself if u is 1.
 fn log1p(x: &Tensor) -> CandleResult<Tensor> {
     let u = x.affine(1.0, 1.0)?;
     let log = u.log()?;
@@ -55,7 +55,7 @@ fn log1p(x: &Tensor) -> CandleResult<Tensor> {
     x.gt(&beside(x, 1.0)?)?.where_cond(&log, &near)
 }
 
-/// `op(a, b)`, broadcasting.
+/// `op(a, b)`, with `a` and `b` broadcast to a common shape.
 pub(crate) fn binary(op: BinaryOp, a: &Tensor, b: &Tensor) -> CandleResult<Tensor> {
     let shape = a.shape().broadcast_shape_binary_op(b.shape(), "binary")?;
     let (a, b) = (broadcast(a, shape.dims())?, broadcast(b, shape.dims())?);
@@ -71,7 +71,8 @@ pub(crate) fn binary(op: BinaryOp, a: &Tensor, b: &Tensor) -> CandleResult<Tenso
     }
 }
 
-/// Factor and summand of the line that `op(x, number)` or `op(number, x)` is, bit by bit, in f32 and f64.
+/// The factor and summand (f, s) for which `op(x, number)`, or `op(number, x)` if `number_first`, is x · f + s with the same
+/// bits; `None` if there are none, or for dtypes other than f32 and f64.
 pub(crate) fn line(op: BinaryOp, x: &Tensor, number: f64, number_first: bool) -> Option<(f64, f64)> {
     if !matches!(x.dtype(), CandleDType::F32 | CandleDType::F64) {
         return None;
@@ -80,13 +81,13 @@ pub(crate) fn line(op: BinaryOp, x: &Tensor, number: f64, number_first: bool) ->
         BinaryOp::Add => Some((1.0, number)),
         BinaryOp::Sub if number_first => Some((-1.0, number)),
         BinaryOp::Sub => Some((1.0, -number)),
-        // −0 leaves a product of 0 its sign.
+        // Adding −0 keeps the sign of a product that is 0.
         BinaryOp::Mul => Some((number, -0.0)),
         _ => None,
     }
 }
 
-/// `op(a, b)` as u8, broadcasting.
+/// `op(a, b)` as u8, 1 for true, with `a` and `b` broadcast to a common shape.
 pub(crate) fn compare(op: CompareOp, a: &Tensor, b: &Tensor) -> CandleResult<Tensor> {
     let shape = a.shape().broadcast_shape_binary_op(b.shape(), "compare")?;
     let (a, b) = (broadcast(a, shape.dims())?, broadcast(b, shape.dims())?);
@@ -108,8 +109,8 @@ pub(crate) fn select(condition: &Tensor, a: &Tensor, b: &Tensor) -> CandleResult
     of(condition)?.where_cond(&of(a)?, &of(b)?)
 }
 
-/// `x` in another dtype. From floats to integers a conversion truncates, saturates, and makes 0 of NaN; on a card it would not,
-/// so it is handed nothing out of range.
+/// `x` converted to another dtype. From floats to integers the conversion truncates, saturates, and makes 0 of NaN. Candle's
+/// does not on a card, so that out-of-range values are replaced before it.
 pub(crate) fn cast(x: &Tensor, dtype: DType) -> CandleResult<Tensor> {
     let to = crate::data::candle_dtype(dtype);
     let is_int = |dtype| matches!(dtype, CandleDType::U8 | CandleDType::I64);
@@ -136,7 +137,7 @@ pub(crate) fn cast(x: &Tensor, dtype: DType) -> CandleResult<Tensor> {
     if to == CandleDType::U8 {
         return known.to_dtype(to);
     }
-    // 2⁶³ itself is a float but not an i64.
+    // 2⁶³ is a float but not an i64: it is replaced by i64::MAX after the conversion.
     let top = x.ge(&high)?;
     let safe = top.where_cond(&beside(&x, 0.0)?, &known)?.to_dtype(to)?;
     let most = Tensor::full(i64::MAX, (), x.device())?.broadcast_as(x.shape())?;

@@ -1,9 +1,10 @@
-//! Candle's errors as ours.
+//! Candle's errors converted to the contract's.
 
 use candle_core::Device;
 use taper_backend::Error;
 
-/// What went wrong in `op` on `device`, which users call `name`; `asked`: the bytes of what was being made, if known.
+/// The contract's error for candle's `error` in `op` on `device`, which users call `name`; `asked` is the size in bytes of
+/// the result, if known.
 pub(crate) fn device_error(
     name: &str,
     device: &Device,
@@ -12,7 +13,7 @@ pub(crate) fn device_error(
     error: candle_core::Error,
 ) -> Error {
     let text = error.to_string();
-    // Candle hands errors of the driver, of cuBLAS and of cuDNN on as text of several forms.
+    // Candle passes on errors of the driver, cuBLAS and cuDNN as text, in several forms.
     if text.contains("OUT_OF_MEMORY") || text.contains("out of memory") || text.contains("ALLOC_FAILED") {
         let (free, total) = memory(device).unzip();
         let asked = asked.map(|asked| asked as u64);
@@ -21,7 +22,7 @@ pub(crate) fn device_error(
     Error::Device(format!("{name}: {op}: {text}"))
 }
 
-/// Free and total bytes of a card.
+/// The free and total memory of a card in bytes.
 #[cfg(feature = "cuda")]
 fn memory(device: &Device) -> Option<(u64, u64)> {
     let card = device.as_cuda_device().ok()?;

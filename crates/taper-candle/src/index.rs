@@ -1,8 +1,8 @@
-//! Elements chosen by index.
+//! Gather, scatter-add and embedding.
 //!
-//! An index out of range must be an error, but only the device knows, and asking it would stop the host in every step. So the
-//! index is replaced by 0, a flag stays on the device, and the error comes with the next download, as a card's own
-//! asynchronous errors do.
+//! An index out of range must be an error, but only the device can tell, and reading it would make the host wait in every
+//! step. So the index is replaced by 0, a flag stays on the device, and the next download reports the error, like a card's
+//! own asynchronous errors.
 
 use crate::backend::CandleBackend;
 use crate::data::{CandleResult, beside, full, widened};
@@ -10,19 +10,19 @@ use crate::reduce::RUN;
 use candle_core::{DType as CandleDType, Tensor};
 use taper_backend::Error;
 
-/// An index that may have been out of range.
+/// A pending check of an index tensor, which may have been out of range.
 #[derive(Debug)]
 pub(crate) struct Fault {
-    /// 0 where all were in range: an f32 scalar.
+    /// An f32 scalar on the device: 0 if all elements were in range.
     flag: Tensor,
     message: Error,
 }
 
-/// More than this, and they are looked at before the next download.
+/// With more pending checks than this, their flags are read without waiting for a download.
 const MOST_FAULTS: usize = 512;
 
 impl CandleBackend {
-    /// `index` with 0 in place of what is not in `0..size`, which is told later by `message`.
+    /// `index` with 0 in place of elements outside `0..size`, and a pending check that reports `message` if there were any.
     pub(crate) fn in_range(
         &self,
         index: &Tensor,
@@ -36,7 +36,8 @@ impl CandleBackend {
         outside.where_cond(&zero, index)?.contiguous()
     }
 
-    /// The first fault since this was last asked. One transfer, whatever their number; none where there is nothing to ask.
+    /// The first error among the pending checks, which this clears: one download for all of them, none if no check is
+    /// pending.
     pub(crate) fn fault(&self) -> CandleResult<Option<Error>> {
         let faults = std::mem::take(&mut *self.faults());
         if faults.is_empty() {
@@ -48,14 +49,14 @@ impl CandleBackend {
         Ok(faults.into_iter().zip(found).find(|(_, found)| *found != 0.0).map(|(fault, _)| fault.message))
     }
 
-    /// Whether the faults should be asked for now.
+    /// Whether so many checks are pending that their flags should be read now.
     pub(crate) fn faults_pending(&self) -> bool {
         self.faults().len() > MOST_FAULTS
     }
 }
 
-/// `f` of the operands, whose results are sums of up to `terms` of their elements that candle adds one after another: in f32
-/// for halves, in f64 where f32 would lose digits by their number, and rounded at the end.
+/// `f` of the operands, each of whose results is a sum of up to `terms` elements, which candle adds one after another. Sums of
+/// more than [`RUN`] terms are computed in f64, shorter ones of halves in f32, and rounded to the dtype at the end.
 fn deep(x: &[&Tensor], terms: usize, f: impl FnOnce(&[Tensor]) -> CandleResult<Tensor>) -> CandleResult<Tensor> {
     let dtype = x[0].dtype();
     if terms <= RUN || !dtype.is_float() {
@@ -65,22 +66,23 @@ fn deep(x: &[&Tensor], terms: usize, f: impl FnOnce(&[Tensor]) -> CandleResult<T
     f(&wide)?.to_dtype(dtype)
 }
 
-/// `x[…, index, …]` along `axis`; every index is in range.
+/// Elements of `x` along `axis`, in the shape of `index`; every index must be in range.
 pub(crate) fn gather(x: &Tensor, axis: usize, index: &Tensor) -> CandleResult<Tensor> {
     x.contiguous()?.gather(index, axis)
 }
 
-/// `x` with `source` added at `index` along `axis`; every index is in range.
+/// `x` with `source` added at `index` along `axis`; every index must be in range.
 pub(crate) fn scatter_add(x: &Tensor, axis: usize, index: &Tensor, source: &Tensor) -> CandleResult<Tensor> {
     deep(&[x, source], index.dims()[axis], |t| t[0].contiguous()?.scatter_add(index, &t[1].contiguous()?, axis))
 }
 
-/// Rows `index` of `weight: [rows, width]`, as `shape`; every index is in range.
+/// The rows `index` of `weight: [rows, width]`, reshaped to `shape`; every index must be in range.
 pub(crate) fn embedding(weight: &Tensor, index: &Tensor, shape: &[usize]) -> CandleResult<Tensor> {
     weight.contiguous()?.index_select(&index.flatten_all()?, 0)?.reshape(shape)
 }
 
-/// Its gradient with respect to the weight: each row the sum over its uses.
+/// The gradient of [`embedding`] with respect to the weight, `[rows, width]`: row i is the sum of the rows of `g` whose index
+/// is i.
 pub(crate) fn embedding_grad(g: &Tensor, index: &Tensor, rows: usize, width: usize) -> CandleResult<Tensor> {
     deep(&[g], index.elem_count(), |g| {
         let zeros = full(0.0, &[rows, width], g[0].dtype(), g[0].device())?;

@@ -1,4 +1,4 @@
-//! Softmax and cross entropy, in f32 for halves.
+//! Softmax and cross entropy, computed in f32 for halves.
 
 use crate::backend::CandleBackend;
 use crate::data::{CandleResult, beside, is_half, widened};
@@ -7,7 +7,7 @@ use crate::reduce::{RUN, sum, sum_all};
 use candle_core::{DType as CandleDType, Tensor};
 use taper_backend::{CrossEntropySpec, Error};
 
-/// Softmax along `axis`, or its logarithm.
+/// Softmax along `axis`, or log-softmax if `log`.
 pub(crate) fn softmax(x: &Tensor, axis: usize, log: bool) -> CandleResult<Tensor> {
     if x.elem_count() == 0 {
         return Ok(x.clone());
@@ -18,7 +18,7 @@ pub(crate) fn softmax(x: &Tensor, axis: usize, log: bool) -> CandleResult<Tensor
             return log_softmax(&x[0], axis);
         }
         if x[0].dims()[axis] > RUN {
-            // Candle's own adds up all of a row in its own type.
+            // Candle's own softmax adds up a whole row one after another in the row's dtype.
             let x = x[0].contiguous()?;
             let exponentials = x.broadcast_sub(&x.max_keepdim(axis)?)?.exp()?;
             return exponentials.broadcast_div(&sum(&exponentials, &[axis])?);
@@ -34,7 +34,7 @@ fn log_softmax(x: &Tensor, axis: usize) -> CandleResult<Tensor> {
     shifted.broadcast_sub(&sum(&shifted.exp()?, &[axis])?.log()?)
 }
 
-/// Its gradient, from the output `y`: y · (g − Σ g·y), or g − eʸ · Σ g.
+/// The gradient of [`softmax`] with respect to its input, from the output `y`: y · (g − Σ g·y), or g − eʸ · Σ g if `log`.
 pub(crate) fn softmax_grad(g: &Tensor, y: &Tensor, axis: usize, log: bool) -> CandleResult<Tensor> {
     if y.elem_count() == 0 {
         return Ok(y.clone());
@@ -49,21 +49,21 @@ pub(crate) fn softmax_grad(g: &Tensor, y: &Tensor, axis: usize, log: bool) -> Ca
     })
 }
 
-/// What the gradient of cross entropy needs.
+/// The values that the backward pass of cross entropy needs.
 #[derive(Debug)]
 pub(crate) struct SavedLoss {
-    /// ln softmax of the logits, `[N, C]`, at least f32.
+    /// Log-softmax of the logits, `[N, C]`, in f32 or f64.
     log_probs: Tensor,
-    /// The class of each row, `[N, 1]`; 0 where it is ignored.
+    /// The class of each row, `[N, 1]`; 0 for an ignored row.
     classes: Tensor,
-    /// 1 where a row counts, over the number of those that do: `[N, 1]`.
+    /// 1 / (number of rows that count) for a row that counts, 0 for an ignored one: `[N, 1]`.
     share: Tensor,
     dtype: CandleDType,
     smoothing: f64,
 }
 
 impl CandleBackend {
-    /// Mean cross entropy of `logits: [N, C]` with classes `target: [N]`.
+    /// The mean cross entropy, a scalar, of `logits: [N, C]` with the classes `target: [N]`, and what its gradient needs.
     pub(crate) fn cross_entropy_of(
         &self,
         logits: &Tensor,
@@ -89,26 +89,27 @@ impl CandleBackend {
         let mut losses = gather(&log_probs, 1, &index)?;
         if spec.label_smoothing > 0.0 {
             let mean = sum(&log_probs, &[1])?.affine(spec.label_smoothing / classes as f64, 0.0)?;
-            // With no share left, the class's own loss counts for nothing, be it infinite.
+            // With a label smoothing of 1 the loss of the class itself is left out: it may be infinite, and 0 · ∞ is NaN.
             let own = spec.label_smoothing < 1.0;
             losses = if own { losses.affine(1.0 - spec.label_smoothing, 0.0)?.add(&mean)? } else { mean };
         }
-        // Whatever an ignored row holds, it adds nothing.
+        // An ignored row adds nothing, even if its logits are NaN.
         let losses = counted.where_cond(&losses, &beside(&losses, 0.0)?)?;
-        // Where no row counts, 0 / 0: the loss is NaN, as the mean of nothing, and its gradient 0.
+        // If no row counts, the loss is 0 / 0 = NaN, as the mean of nothing, and its gradient is 0.
         let share = counted.where_cond(&ones.broadcast_div(&sum_all(&ones)?)?, &beside(&ones, 0.0)?)?;
         let loss = sum_all(&losses)?.neg()?.div(&sum_all(&ones)?)?.to_dtype(dtype)?;
         Ok((loss, SavedLoss { log_probs, classes: index, share, dtype, smoothing: spec.label_smoothing }))
     }
 }
 
-/// Its gradient with respect to the logits for the scalar `g`: (softmax − target) · g / rows that count.
+/// The gradient of cross entropy with respect to the logits, `[N, C]`, for the scalar cotangent `g`:
+/// (softmax − target) · g / number of rows that count.
 pub(crate) fn cross_entropy_grad(g: &Tensor, saved: &SavedLoss) -> CandleResult<Tensor> {
     let SavedLoss { log_probs, classes, share, dtype, smoothing } = saved;
     let width = log_probs.dims()[1];
-    let target = share.affine(smoothing - 1.0, 0.0)?; // −(1 − ε), where it counts
+    let target = share.affine(smoothing - 1.0, 0.0)?; // −(1 − ε) · share
     let probs = log_probs.exp()?.affine(1.0, -smoothing / width as f64)?;
-    // An ignored row may hold anything, NaN too: it is left out, not multiplied by 0.
+    // An ignored row may hold NaN: it is replaced by 0, not multiplied by 0.
     let counts = share.gt(&beside(share, 0.0)?)?.broadcast_as(probs.shape())?;
     let probs = counts.where_cond(&probs, &beside(&probs, 0.0)?)?;
     let x = scatter_add(&probs.broadcast_mul(share)?, 1, classes, &target)?;

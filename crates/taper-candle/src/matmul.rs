@@ -1,10 +1,10 @@
-//! Products of matrices, batched.
+//! Batched matrix products.
 
 use crate::data::{CandleResult, is_half};
 use candle_core::{DType as CandleDType, Tensor};
 
-/// `[…, m, k] × […, k, n]`, each transposed if so said. Halves accumulate in f32: cuBLAS does so by itself, candle's CPU device
-/// has no product of bf16.
+/// The product `[…, m, k] × […, k, n]`; a flag says that an operand is stored transposed. Halves accumulate in f32: cuBLAS does
+/// so itself, and on candle's CPU device, which has no product of bf16, they are converted.
 pub(crate) fn matmul(a: &Tensor, b: &Tensor, transpose_a: bool, transpose_b: bool) -> CandleResult<Tensor> {
     let dtype = a.dtype();
     if is_half(dtype) && a.device().is_cpu() {
@@ -22,7 +22,7 @@ fn product(a: &Tensor, b: &Tensor, transpose_a: bool, transpose_b: bool) -> Cand
     turned(a, transpose_a)?.matmul(&turned(b, transpose_b)?)
 }
 
-/// `x` itself where it is dense, by rows or by columns: what GEMM reads in place.
+/// `x` itself if it is dense, row-major or column-major, so that GEMM can read it in place; else a contiguous copy.
 fn dense(x: &Tensor) -> CandleResult<Tensor> {
     if x.is_contiguous() || x.t()?.is_contiguous() { Ok(x.clone()) } else { x.contiguous() }
 }

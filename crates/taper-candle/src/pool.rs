@@ -1,5 +1,5 @@
-//! Average pooling. Candle's knows no padding and no last window cut short; both are zeros put around, and a divisor that is
-//! the same pooling of ones.
+//! Average pooling. Candle's has neither padding nor `ceil_mode`. Both are done by padding with zeros, and the result is
+//! divided by the same pooling of ones, the share of each window that counts.
 
 use crate::data::{CandleResult, full, widened};
 use crate::reduce::{RUN, sum};
@@ -19,8 +19,8 @@ pub(crate) fn avg_pool2d(x: &Tensor, spec: &Pool2dSpec, y: &[usize]) -> CandleRe
     })
 }
 
-/// Its gradient with respect to an input of shape `x`: each window's g over its divisor, spread over the window. A sum of
-/// windows again, over g with zeros between and around.
+/// The gradient of [`avg_pool2d`] with respect to an input of shape `x`: each window's g over its divisor, spread over the
+/// window. This is again a sum over windows, of g with zeros between and around its elements.
 pub(crate) fn avg_pool2d_grad(g: &Tensor, spec: &Pool2dSpec, x: &[usize]) -> CandleResult<Tensor> {
     if g.elem_count() == 0 || x.contains(&0) {
         return full(0.0, x, g.dtype(), g.device());
@@ -37,9 +37,9 @@ pub(crate) fn avg_pool2d_grad(g: &Tensor, spec: &Pool2dSpec, x: &[usize]) -> Can
             PadAmount { low: reach, high: reach, interior: spec.stride[i] - 1 }
         };
         let g = pad(&g, &[PadAmount::default(), PadAmount::default(), spread(0), spread(1)], 0.0)?;
-        // The mean over a window of g's is the sum of g / (Kh · Kw).
+        // The mean over a window of g is the sum of g / (Kh · Kw).
         let wide = pooled(&g, spec.kernel_size, [1, 1])?;
-        // It covers the padded input from its first row on, as far as the windows reach.
+        // The result covers the padded input from its first row on, as far as the windows reach: zeros are added for the rest.
         let rest = |i: usize| PadAmount { high: extent.uncovered(i), ..PadAmount::default() };
         let wide = pad(&wide, &[PadAmount::default(), PadAmount::default(), rest(0), rest(1)], 0.0)?;
         let inside = |i: usize| SliceRange::new(spec.padding[i], spec.padding[i] + x[2 + i]);
@@ -54,20 +54,21 @@ fn pooled(x: &Tensor, size: [usize; 2], stride: [usize; 2]) -> CandleResult<Tens
         return sum(&x, &[2, 3])?.affine(1.0 / (size[0] * size[1]) as f64, 0.0);
     }
     if size[0] * size[1] > RUN {
-        // Across, then down: candle adds up all of a window in its own type, and this is as many terms fewer.
+        // Along the width, then along the height: candle adds up a window one after another in its dtype, and two passes have
+        // shorter sums, Kw and Kh terms instead of Kh · Kw.
         let across = x.avg_pool2d_with_stride((1, size[1]), (1, stride[1]))?;
         return across.avg_pool2d_with_stride((size[0], 1), (stride[0], 1));
     }
     x.avg_pool2d_with_stride((size[0], size[1]), (stride[0], stride[1]))
 }
 
-/// How far the windows reach, down and across.
+/// The region that the pooling windows cover, along height and width.
 struct Extent {
-    /// Zeros in front.
+    /// Zeros above and to the left of the input.
     padding: [usize; 2],
-    /// The input's size.
+    /// The input's height and width.
     size: [usize; 2],
-    /// What all windows together cover, from the padding on.
+    /// The height and width of the region that all windows together cover, from the padding's first row and column on.
     reach: [usize; 2],
 }
 
@@ -77,17 +78,17 @@ impl Extent {
         Self { padding: spec.padding, size: [x[2], x[3]], reach: [reach(0), reach(1)] }
     }
 
-    /// Whether the windows cover nothing but the picture, so that every divisor is the window's size.
+    /// Whether the windows cover no padding and reach past no edge, so that every divisor is the window's size.
     fn is_whole(&self, x: &[usize]) -> bool {
         self.padding == [0, 0] && (0..2).all(|i| self.reach[i] <= x[2 + i])
     }
 
-    /// Rows or columns of the padded input, behind, that no window reaches.
+    /// How many of the padded input's last rows (i = 0) or columns (i = 1) no window reaches.
     fn uncovered(&self, i: usize) -> usize {
         (self.padding[i] * 2 + self.size[i]).saturating_sub(self.reach[i])
     }
 
-    /// `x` with zeros around, just as large as the windows reach.
+    /// `x` padded with zeros, or cut, to exactly the region that the windows cover.
     fn around(&self, x: &Tensor) -> CandleResult<Tensor> {
         let (mut amounts, mut ranges) = ([PadAmount::default(); 4], vec![]);
         for i in 0..2 {
@@ -99,7 +100,8 @@ impl Extent {
         slice(&pad(x, &amounts, 0.0)?, &ranges)
     }
 
-    /// What share of each window counts in its divisor, `[1, 1, Ho, Wo]`. What reaches beyond the padding never counts.
+    /// The share of each window that counts in its divisor, `[1, 1, Ho, Wo]`. Elements beyond the padding never count; the
+    /// padding counts if `count_include_pad`.
     fn share(&self, like: &Tensor, spec: &Pool2dSpec) -> CandleResult<Tensor> {
         let ones = full(1.0, &[1, 1, self.size[0], self.size[1]], like.dtype(), like.device())?;
         let ones = if spec.count_include_pad {

@@ -1,11 +1,11 @@
-//! Reductions.
+//! Sums, maxima, minima and argmax.
 
 use crate::backend::CandleBackend;
 use crate::data::{CandleResult, beside, full, widened};
 use candle_core::{DType as CandleDType, Tensor};
 use taper_backend::ReduceOp;
 
-/// Reduces over `axes`, which stay with size 1; none of them is empty for a maximum or minimum.
+/// Reduces over `axes`, which stay as dimensions of size 1. For a maximum or minimum none of them may be empty.
 pub(crate) fn reduce(op: ReduceOp, x: &Tensor, axes: &[usize]) -> CandleResult<Tensor> {
     if axes.is_empty() {
         return Ok(x.clone());
@@ -22,11 +22,11 @@ pub(crate) fn reduce(op: ReduceOp, x: &Tensor, axes: &[usize]) -> CandleResult<T
     }
 }
 
-/// Terms of a sum, at most, that are left to candle, which adds them up in their own type: a running sum's error grows with
-/// its length. Longer ones are sums of such sums.
+/// The most terms that candle is given to add up. It adds one after another in the terms' dtype, so that the rounding error
+/// grows with the length. Longer sums are computed as sums of such sums.
 pub(crate) const RUN: usize = 1024;
 
-/// The sum over `axes`, which stay with size 1.
+/// The sum over `axes`, which stay as dimensions of size 1.
 pub(crate) fn sum(x: &Tensor, axes: &[usize]) -> CandleResult<Tensor> {
     // Contiguous: candle's strided reduction is several times slower.
     let x = x.contiguous()?;
@@ -37,7 +37,7 @@ pub(crate) fn sum(x: &Tensor, axes: &[usize]) -> CandleResult<Tensor> {
     axes.iter().rev().try_fold(x, |x, &axis| long_sum(x, axis))
 }
 
-/// The sum over one axis, in pieces of at most [`RUN`] terms.
+/// The sum over one axis, computed in pieces of at most [`RUN`] terms.
 fn long_sum(mut x: Tensor, axis: usize) -> CandleResult<Tensor> {
     while x.dims()[axis] > RUN {
         let size = x.dims()[axis];
@@ -60,7 +60,8 @@ pub(crate) fn sum_all(x: &Tensor) -> CandleResult<Tensor> {
     sum(&x.flatten_all()?, &[0])?.reshape(())
 }
 
-/// Candle's comparisons pass NaN over, so it is looked for apart.
+/// The maximum or minimum over `axes`, computed by `of`; NaN if there is one. Candle's comparisons skip NaN, so that NaN is
+/// looked for separately.
 fn extreme(x: &Tensor, axes: &[usize], of: impl Fn(&Tensor, usize) -> CandleResult<Tensor>) -> CandleResult<Tensor> {
     let y = axes.iter().try_fold(x.contiguous()?, |x, &axis| of(&x, axis))?;
     if !x.dtype().is_float() {
@@ -72,8 +73,8 @@ fn extreme(x: &Tensor, axes: &[usize], of: impl Fn(&Tensor, usize) -> CandleResu
 }
 
 impl CandleBackend {
-    /// The index of the largest element along `axis`: the first of equals, or the first NaN. Candle's own argmax leaves open
-    /// which of equals it names.
+    /// The index of the largest element along `axis`, i64: the first of equals, or the first NaN. Candle's own argmax does not
+    /// say which of several equals it returns.
     pub(crate) fn argmax_of(&self, x: &Tensor, axis: usize) -> CandleResult<Tensor> {
         let mut dims = vec![1; x.rank()];
         dims[axis] = x.dims()[axis];
@@ -81,7 +82,7 @@ impl CandleBackend {
         let largest = extreme(x, &[axis], |x, axis| x.max_keepdim(axis))?.broadcast_as(x.shape())?;
         let mut chosen = x.eq(&largest)?;
         if x.dtype().is_float() {
-            // Nothing equals NaN; where the largest is NaN, it is the NaN that are looked for.
+            // NaN equals nothing: if the largest is NaN, the elements that are NaN are chosen.
             chosen = largest.ne(&largest)?.where_cond(&x.ne(x)?, &chosen)?;
         }
         let none = beside(&positions, x.dims()[axis] as f64)?;
@@ -99,7 +100,7 @@ mod tests {
     const SIDE: usize = 3162;
     const N: usize = SIDE * SIDE;
 
-    /// Three levels of [`RUN`] terms, each of which rounds by 2⁻²⁴ at most; and a few roundings behind them.
+    /// The error bound in units of 2⁻²⁴: three levels of [`RUN`] additions, and a few more roundings.
     const BOUND: f64 = 3.0 * RUN as f64 + 4.0;
 
     fn near(name: &str, found: &Tensor, exact: f64, bound: f64) -> CandleResult<()> {
@@ -123,7 +124,7 @@ mod tests {
         let spec = Pool2dSpec { kernel_size: [SIDE; 2], stride: [SIDE; 2], ..Pool2dSpec::square(1) };
         let picture = x.reshape((1, 1, SIDE, SIDE))?;
         near("pooling", &pool::avg_pool2d(&picture, &spec, &[1, 1, 1, 1])?, term, BOUND)?;
-        // Across, then down, each in one go.
+        // Windows that are pooled along the width, then along the height.
         let spec = Pool2dSpec { kernel_size: [1000; 2], stride: [1000; 2], ..spec };
         near("pooling of parts", &pool::avg_pool2d(&picture, &spec, &[1, 1, 3, 3])?, term, 2004.0)?;
         let places = Tensor::ones(N, CandleDType::I64, &device)?;

@@ -1,4 +1,5 @@
-//! Other shapes of the same elements. What strides can say is a view; padding, joining and strided slices copy.
+//! Broadcast, slice, pad and concatenate. Broadcasts and slices of step 1 are views; padding, concatenation and slices of a
+//! larger step copy.
 
 use crate::data::{CandleResult, full};
 use candle_core::Tensor;
@@ -9,7 +10,7 @@ pub(crate) fn broadcast(x: &Tensor, shape: &[usize]) -> CandleResult<Tensor> {
     if x.dims() == shape { Ok(x.clone()) } else { x.broadcast_as(shape) }
 }
 
-/// A range of each dimension.
+/// The slice of `x` with one range per dimension.
 pub(crate) fn slice(x: &Tensor, ranges: &[SliceRange]) -> CandleResult<Tensor> {
     ranges.iter().enumerate().try_fold(x.clone(), |x, (axis, range)| {
         let count = range.count();
@@ -20,8 +21,8 @@ pub(crate) fn slice(x: &Tensor, ranges: &[SliceRange]) -> CandleResult<Tensor> {
     })
 }
 
-/// `count` elements along `axis` from `start`, every `step`-th. Candle has no such stride, but a dimension can be split into
-/// steps, and the first of each taken.
+/// Every `step`-th element along `axis` from `start`, `count` in all. Candle has no strided slice, but the dimension can be
+/// reshaped to `[count, step]`, and the first of each step taken.
 pub(crate) fn every(x: &Tensor, axis: usize, start: usize, step: usize, count: usize) -> CandleResult<Tensor> {
     let size = x.dims()[axis];
     if start + count * step > size {
@@ -37,7 +38,7 @@ pub(crate) fn every(x: &Tensor, axis: usize, start: usize, step: usize, count: u
     x.narrow(axis, start, count * step)?.reshape(dims)?.narrow(axis + 1, 0, 1)?.squeeze(axis + 1)
 }
 
-/// `x` with `value` put around and between its elements.
+/// `x` padded with `value` before, after and between its elements, by one amount per dimension.
 pub(crate) fn pad(x: &Tensor, amounts: &[PadAmount], value: f64) -> CandleResult<Tensor> {
     amounts.iter().enumerate().try_fold(x.clone(), |x, (axis, amount)| pad_axis(&x, axis, *amount, value))
 }
@@ -68,7 +69,7 @@ fn pad_axis(x: &Tensor, axis: usize, amount: PadAmount, value: f64) -> CandleRes
     Ok(x)
 }
 
-/// `parts` joined along `axis`.
+/// `parts` concatenated along `axis`.
 pub(crate) fn concat(parts: &[&Tensor], axis: usize) -> CandleResult<Tensor> {
     let parts: Vec<&Tensor> = match parts.iter().filter(|part| part.elem_count() > 0).count() {
         0 => {

@@ -1,5 +1,5 @@
-//! Activation functions, and products of a gradient with their derivatives, in one pass each: with the definitions of
-//! [`Activation`], to the dtype's precision; and the functions of one number that candle lacks ([`unary`]).
+//! Activation functions, and their gradients g · f′(x), in one pass over memory each, as [`Activation`] defines them and to
+//! the dtype's precision; and the unary functions that candle lacks ([`unary`]).
 
 use super::launch::{Grid, Launch, Scalar};
 use super::number::{Number, Real, for_float};
@@ -16,7 +16,7 @@ pub(crate) const KERNEL: Kernel = Kernel {
     entries: &["activation", "activation_grad"],
 };
 
-/// The function's number in the source, and its parameters.
+/// The function's number in `activation.cu`, and its two parameters.
 fn number(f: Activation) -> [Scalar; 3] {
     let (which, a, b) = match f {
         Activation::Identity => (0, 0.0, 0.0),
@@ -46,7 +46,7 @@ fn sigmoid_slope<A: Real>(x: A) -> A {
     e / ((A::one() + e) * (A::one() + e))
 }
 
-/// x, no further from 0 than the bound; NaN stays.
+/// x clamped to −bound..bound; NaN stays NaN.
 fn within<A: Real>(x: A, bound: f64) -> A {
     let (low, high) = (A::of(-bound), A::of(bound));
     if x > high {
@@ -58,12 +58,12 @@ fn within<A: Real>(x: A, bound: f64) -> A {
     }
 }
 
-/// x, or −1000 where it is less: a factor of what is 0 there.
+/// x, at least −1000. It is multiplied by a factor that is 0 there, and −∞ · 0 would be NaN.
 fn not_infinitely_low<A: Real>(x: A) -> A {
     if x < A::of(-1000.0) { A::of(-1000.0) } else { x }
 }
 
-/// e^(−f x²): what the rounding of the square takes away is put back, since the power multiplies it by its size.
+/// e^(−f x²), with a correction for the rounding of x²: the exponential would multiply that relative error by f x².
 fn exp_neg_square<A: Real>(f: f64, x: A) -> A {
     let (f, near) = (A::of(f), within(x, 40.0));
     let square = near * near;
@@ -72,12 +72,13 @@ fn exp_neg_square<A: Real>(f: f64, x: A) -> A {
     power - power * (f * rest)
 }
 
-/// The normal distribution's density.
+/// The density of the standard normal distribution.
 fn normal_pdf<A: Real>(x: A) -> A {
     A::of(0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2) * exp_neg_square(0.5, x)
 }
 
-/// The normal distribution function: erfc(s) / 2 with s = −x / √2, what s lacks by its derivative.
+/// The standard normal distribution function: erfc(s) / 2 with s = −x / √2. The rounding error of s is corrected to first
+/// order, with the derivative of erfc.
 fn normal<A: Real>(x: A) -> A {
     let c = A::of(FRAC_1_SQRT_2);
     let more = A::of(FRAC_1_SQRT_2 - c.to_f64());
@@ -87,7 +88,7 @@ fn normal<A: Real>(x: A) -> A {
     A::of(0.5) * s.erfc() - rest * (A::of(0.5 * FRAC_2_SQRT_PI) * (-s * s).exp())
 }
 
-/// g above 0, below elsewhere, NaN where x is.
+/// `g` for x > 0, `below` for x ≤ 0, NaN if x is NaN.
 fn gate<A: Real>(x: A, g: A, below: A) -> A {
     if x > A::zero() {
         g
@@ -101,7 +102,7 @@ fn gate<A: Real>(x: A, g: A, below: A) -> A {
 /// 2 √(2/π)
 const GELU_SCALE: f64 = 2.0 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
 
-/// 2u, with u what GELU's approximation takes the hyperbolic tangent of: ½ (1 + tanh u) = sigmoid 2u.
+/// 2u, where tanh u is the hyperbolic tangent in GELU's approximation: ½ (1 + tanh u) = sigmoid 2u.
 fn gelu_inner<A: Real>(x: A) -> A {
     let x = within(x, 30.0);
     A::of(GELU_SCALE) * (x + A::of(0.044715) * x * x * x)
@@ -147,7 +148,7 @@ fn slope<A: Real>(f: Activation, x: A, g: A) -> A {
         Activation::GeluTanh => {
             let z = gelu_inner(x);
             let inner = A::of(GELU_SCALE) * (one + A::of(3.0 * 0.044715) * x * x);
-            // Past 20 the second term is 0, but its squares may overflow.
+            // Beyond ±20 the second term is 0, but x² may overflow in it.
             let curve = if Float::abs(x) > A::of(20.0) { zero } else { x * sigmoid_slope(z) * inner };
             g * (sigmoid(z) + curve)
         }
@@ -182,9 +183,10 @@ pub(crate) fn forward(f: Activation, x: &Tensor) -> Result<Tensor> {
     }))
 }
 
-/// A function of one number: its number in the source, and itself.
+/// The number of a unary function in `activation.cu`, and the function itself.
 type Function<A> = (i64, fn(A) -> A);
 
+/// The unary function `op`; `None` if this file lacks it.
 fn function<A: Real>(op: UnaryOp) -> Option<Function<A>> {
     Some(match op {
         UnaryOp::Sigmoid => (7, sigmoid),
@@ -196,7 +198,7 @@ fn function<A: Real>(op: UnaryOp) -> Option<Function<A>> {
     })
 }
 
-/// One of the functions that candle lacks, or computes with less than their precision.
+/// A unary function that candle lacks, or computes with less than the dtype's precision.
 pub(crate) fn unary(op: UnaryOp, x: &Tensor) -> Result<Tensor> {
     let Some((which, _)) = function::<f64>(op) else { bail!("{op:?} has no kernel here") };
     let inputs = [Some(x)];
@@ -227,7 +229,7 @@ mod tests {
     use super::*;
     use candle_core::Device;
 
-    /// To 16 digits, by arithmetic of 40: GELU far into its tail keeps its relative precision.
+    /// Known answers, computed with 40 digits. GELU keeps its relative precision far into its tail.
     #[test]
     fn known_answers_in_f64() -> Result<()> {
         let x = Tensor::new(&[-6.0, -1.0, 0.5], &Device::Cpu)?;
@@ -240,7 +242,7 @@ mod tests {
         Ok(())
     }
 
-    /// The derivatives where a definition chooses one.
+    /// The derivatives at points where the definition has to choose one.
     #[test]
     fn derivatives_at_kinks() -> Result<()> {
         let x = Tensor::new(&[-3f32, -0.0, 0.0, 3.0], &Device::Cpu)?;

@@ -1,4 +1,4 @@
-//! `z = f(a, b)` on floats, element by element: candle's maximum and minimum lose a NaN, and its power a negative base.
+//! Elementwise `z = f(a, b)` on floats: candle's maximum and minimum lose a NaN, and its power does not take a negative base.
 //! Integers are in [`integer`](super::integer).
 
 use super::integer;
@@ -14,7 +14,7 @@ pub(crate) use super::integer::unary as unary_i64;
 pub(crate) const KERNEL: Kernel =
     Kernel { name: "arithmetic", text: include_str!("arithmetic.cu"), dtypes: FLOATS, entries: &["binary"] };
 
-/// The operation's number in the sources.
+/// The operation's number in `arithmetic.cu` and `integer.cu`.
 pub(super) fn number(op: BinaryOp) -> i64 {
     match op {
         BinaryOp::Add => 0,
@@ -34,7 +34,7 @@ fn value<A: Real>(op: BinaryOp, x: A, y: A) -> A {
         BinaryOp::Mul => x * y,
         BinaryOp::Div => x / y,
         BinaryOp::Pow => x.powf(y),
-        // NaN if either is.
+        // NaN if x or y is NaN.
         BinaryOp::Maximum => {
             if x > y || Float::is_nan(x) {
                 x

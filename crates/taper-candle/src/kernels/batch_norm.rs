@@ -15,24 +15,29 @@ pub(crate) const KERNEL: Kernel = Kernel {
     entries: &["batch_norm_moments", "batch_norm_stats", "batch_norm_apply", "batch_norm_grad_sums", "batch_norm_grad"],
 };
 
-/// What a block sums at least, and into how many chunks a channel is split at most. They depend on sizes alone, and so
-/// do the results.
+/// The least elements of a chunk, which one block sums, and the most chunks of a channel. The split depends on the sizes
+/// alone, so that the results do not depend on the device's parallelism.
 const CHUNK: usize = 4096;
 const CHUNKS: usize = 64;
 
-/// How `x` lies in memory, and how the sums over it are split.
+/// How the sums over each channel of `x: [N, C, …]` are split into chunks.
 #[derive(Clone, Copy)]
-struct Plan {
+struct ChannelSplit {
+    /// Elements of `x`.
     n: usize,
+    /// C.
     channels: usize,
+    /// Elements behind each channel of a sample: the product of the dimensions after C.
     plane: usize,
-    /// Elements of a channel.
+    /// Elements of a channel in all samples, N · `plane`.
     per: usize,
+    /// Chunks of a channel.
     chunks: usize,
+    /// Elements of a chunk; the last may have fewer.
     chunk: usize,
 }
 
-impl Plan {
+impl ChannelSplit {
     fn new(x: &Tensor) -> Result<Self> {
         let n = x.elem_count();
         let &[_, channels, ref inner @ ..] = x.dims() else { bail!("batch_norm: x must be [N, C, …]") };
@@ -44,7 +49,7 @@ impl Plan {
         Ok(Self { n, channels, plane: inner.iter().product(), per, chunks: per.div_ceil(chunk), chunk })
     }
 
-    /// The numbers of the kernels that sum.
+    /// The scalar arguments of the kernels that sum over chunks.
     fn sums(&self) -> [Scalar; 5] {
         [self.channels, self.plane, self.per, self.chunks, self.chunk].map(Scalar::count)
     }
@@ -53,7 +58,7 @@ impl Plan {
         Grid::Blocks(self.channels * self.chunks)
     }
 
-    /// The positions of chunk `s` of channel `c`.
+    /// The row-major positions in `x` of the elements of chunk `s` of channel `c`.
     fn positions(self, c: usize, s: usize) -> impl Iterator<Item = usize> + Clone {
         (s * self.chunk..self.per.min((s + 1) * self.chunk))
             .map(move |k| (k / self.plane * self.channels + c) * self.plane + k % self.plane)
@@ -76,13 +81,13 @@ impl Plan {
     }
 }
 
-/// Input `i` of type A, in f64, in which the twins sum over elements.
+/// Input `i`, stored as `A`, in f64, in which the kernels' CPU versions sum.
 fn f64s<A: WithDType>(host: &Host<'_>, i: usize) -> Result<Vec<f64>> {
     Ok(host.get::<A>(i)?.iter().map(|x| x.to_f64()).collect())
 }
 
-/// y, each channel's mean and variance (biased) in x's dtype, and what the backward needs: [mean, what rounding took away
-/// from it, 1 / √(σ² + ε), σ²], of `[4, C]` in the dtype that x's is computed with.
+/// y, each channel's mean and biased variance, both `[C]` in x's dtype, and the statistics that the backward pass needs:
+/// `[4, C]` with the rows mean, rounding error of the mean, 1 / √(σ² + ε) and σ², in f64 if x is f64 and in f32 otherwise.
 pub(crate) fn forward(
     x: &Tensor,
     weight: Option<&Tensor>,
@@ -101,25 +106,25 @@ fn normalise<T: Number>(
     bias: Option<&Tensor>,
     eps: f64,
 ) -> Result<(Tensor, Tensor)> {
-    let plan = Plan::new(x)?;
-    let Plan { n, channels, plane, per, chunks, .. } = plan;
+    let split = ChannelSplit::new(x)?;
+    let ChannelSplit { n, channels, plane, per, chunks, .. } = split;
     let (kernel, dtype) = (&KERNEL, x.dtype());
 
-    let (inputs, scalars) = ([Some(x)], plan.sums());
+    let (inputs, scalars) = ([Some(x)], split.sums());
     let sum =
-        Launch { kernel, entry: "batch_norm_moments", dtype, inputs: &inputs, scalars: &scalars, grid: plan.blocks() };
+        Launch { kernel, entry: "batch_norm_moments", dtype, inputs: &inputs, scalars: &scalars, grid: split.blocks() };
     let moments = sum.run::<T::Wide>((2, chunks, channels), |host, out| {
         let x = host.get::<T>(0)?;
-        plan.fill(out, |c, s| {
+        split.fill(out, |c, s| {
             let shift = x[c * plane].to_f64();
-            let d = plan.positions(c, s).map(|i| x[i].to_f64() - shift);
-            let mean = d.clone().sum::<f64>() / plan.count(s);
+            let d = split.positions(c, s).map(|i| x[i].to_f64() - shift);
+            let mean = d.clone().sum::<f64>() / split.count(s);
             [mean, d.map(|d| (d - mean) * (d - mean)).sum()]
         });
         Ok(())
     })?;
 
-    let (inputs, mut scalars) = ([Some(x), Some(&moments)], plan.sums().to_vec());
+    let (inputs, mut scalars) = ([Some(x), Some(&moments)], split.sums().to_vec());
     scalars.push(Scalar::Real(eps));
     let grid = Grid::Pieces(channels);
     let join = Launch { kernel, entry: "batch_norm_stats", dtype, inputs: &inputs, scalars: &scalars, grid };
@@ -127,14 +132,14 @@ fn normalise<T: Number>(
         let (x, moments) = (host.get::<T>(0)?, host.get::<T::Wide>(1)?);
         let (means, squares) = moments.split_at(chunks * channels);
         let (zero, one, all) = (T::Wide::zero(), T::Wide::one(), <T::Wide as Real>::of(per as f64));
-        let count = |s: usize| <T::Wide as Real>::of(plan.count(s));
+        let count = |s: usize| <T::Wide as Real>::of(split.count(s));
         for c in 0..channels {
             let d = (0..chunks).fold(zero, |d, s| d + means[s * channels + c] * (count(s) / all));
             let squares = (0..chunks).fold(zero, |sum, s| {
                 let apart = means[s * channels + c] - d;
                 sum + (squares[s * channels + c] + count(s) * apart * apart)
             });
-            // shift + d in two parts, exactly (Knuth).
+            // shift + d as an exact sum of two numbers (Knuth's TwoSum).
             let (shift, variance) = (x[c * plane].wide(), squares / all);
             let high = shift + d;
             let back = high - shift;
@@ -162,7 +167,7 @@ fn normalise<T: Number>(
     Ok((y, stats))
 }
 
-/// The gradients with respect to x, weight and bias, each if it is needed; `stats` is the forward's last result.
+/// The gradients with respect to x, weight and bias, each if `needs` says so; `stats` is the last result of [`forward`].
 pub(crate) fn backward(
     g: &Tensor,
     x: &Tensor,
@@ -181,25 +186,25 @@ fn gradients<T: Number>(
     stats: &Tensor,
     [need_x, need_weight, need_bias]: [bool; 3],
 ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-    let plan = Plan::new(x)?;
-    let Plan { n, channels, plane, per, chunks, .. } = plan;
+    let split = ChannelSplit::new(x)?;
+    let ChannelSplit { n, channels, plane, per, chunks, .. } = split;
     let (kernel, dtype) = (&KERNEL, x.dtype());
 
-    let (inputs, scalars) = ([Some(x), Some(g), Some(stats)], plan.sums());
+    let (inputs, scalars) = ([Some(x), Some(g), Some(stats)], split.sums());
     let sum = Launch {
         kernel,
         entry: "batch_norm_grad_sums",
         dtype,
         inputs: &inputs,
         scalars: &scalars,
-        grid: plan.blocks(),
+        grid: split.blocks(),
     };
     let parts = sum.run::<T::Wide>((2, chunks, channels), |host, out| {
         let (x, g, stats) = (host.get::<T>(0)?, host.get::<T>(1)?, f64s::<T::Wide>(host, 2)?);
-        plan.fill(out, |c, s| {
+        split.fill(out, |c, s| {
             let centred = |i: usize| x[i].to_f64() - stats[c] - stats[channels + c];
-            let sum = plan.positions(c, s).map(|i| g[i].to_f64()).sum();
-            let product: f64 = plan.positions(c, s).map(|i| g[i].to_f64() * centred(i)).sum();
+            let sum = split.positions(c, s).map(|i| g[i].to_f64()).sum();
+            let product: f64 = split.positions(c, s).map(|i| g[i].to_f64() * centred(i)).sum();
             [sum, product * stats[2 * channels + c]]
         });
         Ok(())
@@ -237,7 +242,7 @@ mod tests {
     use super::*;
     use candle_core::{DType, Device};
 
-    /// A mean a million times the deviation costs no digits: y and the variance are those of the same numbers about 0.
+    /// A mean far larger than the deviation costs no digits: y and the variance are those of the same numbers around 0.
     #[test]
     fn a_distant_mean() -> Result<()> {
         let near: Vec<f32> = (0..9000).map(|i| ((i * 7919) % 1024) as f32 / 1024.0 - 0.5).collect();
@@ -250,7 +255,7 @@ mod tests {
         Ok(())
     }
 
-    /// The gradient of a constant is 0, and x̂ itself is its own projection.
+    /// The gradient's projection removes constants and multiples of x̂: for these g, dx is 0.
     #[test]
     fn what_the_gradient_takes_away() -> Result<()> {
         let x = Tensor::arange(0f64, 24.0, &Device::Cpu)?.reshape((3, 2, 4))?.sqr()?;

@@ -1,4 +1,4 @@
-//! The launch itself: the source compiled for the card that is there, and the arguments handed over.
+//! Launching a kernel on a card: the source is compiled for the card by NVRTC, and the arguments are passed.
 
 use super::launch::{Held, Launch};
 use super::source::{Kernel, THREADS, options};
@@ -27,13 +27,13 @@ pub(super) fn on_card<'a>(
     held.iter().map(|x| x.as_ref().map(of).transpose()).collect()
 }
 
-/// A kernel for one dtype, as PTX, and the name of its module.
+/// A kernel compiled to PTX for one dtype, and the name of its module.
 struct Compiled {
     module: String,
     ptx: String,
 }
 
-/// `kernel` for `dtype` on cards of compute capability `of`, compiled once in this process.
+/// `kernel` for `dtype` on cards of compute capability `of`, compiled once per process.
 fn compiled(kernel: &'static Kernel, dtype: DType, of: (i32, i32)) -> Result<Arc<Compiled>> {
     type All = Mutex<HashMap<(&'static str, DType, (i32, i32)), Arc<Compiled>>>;
     static ALL: OnceLock<All> = OnceLock::new();
@@ -49,7 +49,7 @@ fn compiled(kernel: &'static Kernel, dtype: DType, of: (i32, i32)) -> Result<Arc
     Ok(compiled)
 }
 
-/// The address of the first element that `layout` shows, and what tells other streams when it has been read.
+/// The address of the first element of `layout`, and a guard that tells other streams when the memory has been read.
 fn address<'a>(storage: &'a CudaStorage, layout: &Layout, stream: &'a CudaStream) -> Result<(u64, SyncOnDrop<'a>)> {
     fn of<'a, T>(slice: &'a CudaSlice<T>, start: usize, stream: &'a CudaStream) -> (u64, SyncOnDrop<'a>) {
         let (address, guard) = slice.device_ptr(stream);
@@ -67,7 +67,7 @@ fn address<'a>(storage: &'a CudaStorage, layout: &Layout, stream: &'a CudaStream
     })
 }
 
-/// Starts the kernel, writing to `out`, which is `start` elements into its slice.
+/// Launches the kernel, with its output `start` elements into `out`.
 fn start<T>(
     launch: &Launch<'_>,
     inputs: &Inputs<'_>,
@@ -109,13 +109,13 @@ fn start<T>(
     Ok(())
 }
 
-/// New memory of `count` elements of `dtype`, filled by the kernel.
+/// Launches the kernel with new memory of `count` elements of `dtype` as its output, and returns that.
 pub(super) fn fresh(launch: &Launch<'_>, inputs: &Inputs<'_>, dtype: DType, count: usize) -> Result<CudaStorage> {
     fn of<T: DeviceRepr + CudaDType>(launch: &Launch<'_>, inputs: &Inputs<'_>, count: usize) -> Result<CudaStorage> {
         let Some(Some((storage, _))) = inputs.first() else { bail!("{} was given no input", launch.entry) };
         let device = storage.device().clone();
-        // SAFETY: the kernel writes every element, before anything that is behind it in the stream can read one. A
-        // driver may refuse to allocate nothing, hence at least one.
+        // SAFETY: the kernel writes every element before anything after it in the stream can read one. At least one element,
+        // since a driver may refuse to allocate 0 bytes.
         let mut out = unsafe { device.alloc::<T>(count.max(1)) }?;
         if count > 0 {
             start(launch, inputs, &device, &mut out, 0)?;
@@ -133,7 +133,7 @@ pub(super) fn fresh(launch: &Launch<'_>, inputs: &Inputs<'_>, dtype: DType, coun
     }
 }
 
-/// Lets the kernel write to `target`, a flag.
+/// Launches the kernel with `target`, a u8 flag, as its output.
 pub(super) fn in_place(
     launch: &Launch<'_>,
     inputs: &Inputs<'_>,

@@ -1,4 +1,5 @@
-//! Dropout: element `i` in row-major order is `x / (1 − p)` where the key's word `i` is at least `p · 2³²`, else 0.
+//! Dropout: element `i` in row-major order is `x / (1 − p)` where word `i` of the random key
+//! is at least `p · 2³²`, else 0.
 
 use super::launch::{Grid, Launch, Scalar};
 use super::number::{Number, Real, for_float};
@@ -9,10 +10,10 @@ use taper_backend::RandomKey;
 pub(crate) const KERNEL: Kernel =
     Kernel { name: "dropout", text: include_str!("dropout.cu"), dtypes: FLOATS, entries: &["dropout"] };
 
-/// `x` with each element dropped with probability `p`.
+/// `x` with each element set to 0 with probability `p`, and divided by 1 − `p` otherwise.
 pub(crate) fn apply(x: &Tensor, p: f64, key: RandomKey) -> Result<Tensor> {
     let n = x.elem_count();
-    // Words are whole numbers: at least p · 2³² is at least its ceiling.
+    // Words are integers, so that word ≥ p · 2³² means the same as word ≥ ⌈p · 2³²⌉.
     let threshold = (p * 4_294_967_296.0).ceil() as u64;
     let [seed, stream] = key.words();
     let word = |x: u64| Scalar::Int(x as i64);

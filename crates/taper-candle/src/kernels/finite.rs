@@ -1,4 +1,4 @@
-//! Whether everything is finite: what tells an optimiser to skip a step. The answer stays on the device.
+//! Whether all elements are finite, which decides whether an optimiser skips a step. The answer stays on the device.
 
 use super::launch::{Grid, Launch, Scalar};
 use super::number::{Number, for_float};
@@ -9,7 +9,7 @@ use num_traits::Float;
 pub(crate) const KERNEL: Kernel =
     Kernel { name: "finite", text: include_str!("finite.cu"), dtypes: FLOATS, entries: &["all_finite"] };
 
-/// Elements that one thread looks at.
+/// Elements that one thread checks.
 const EACH: usize = 8;
 
 /// A u8 scalar: 1 if every element of every tensor is finite, else 0. Integers always are.

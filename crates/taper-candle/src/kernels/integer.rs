@@ -1,4 +1,4 @@
-//! Arithmetic on i64, wrapping around; n / 0 is 0. candle has no wrapping arithmetic and no negation of integers.
+//! Wrapping arithmetic on i64; n / 0 is 0. Candle has no wrapping arithmetic and no negation of integers.
 
 use super::arithmetic::number;
 use super::launch::{Grid, Launch, Scalar};
@@ -13,7 +13,7 @@ pub(crate) const KERNEL: Kernel = Kernel {
     entries: &["integer_binary", "integer_unary"],
 };
 
-/// `f(a, b)` of two i64 tensors of one shape.
+/// `op(a, b)` of two i64 tensors of one shape.
 pub(crate) fn binary(op: BinaryOp, a: &Tensor, b: &Tensor) -> Result<Tensor> {
     let f: fn(i64, i64) -> i64 = match op {
         BinaryOp::Add => i64::wrapping_add,
@@ -39,7 +39,7 @@ pub(crate) fn binary(op: BinaryOp, a: &Tensor, b: &Tensor) -> Result<Tensor> {
     })
 }
 
-/// `f(x)` of an i64 tensor: negation, absolute value or sign.
+/// `op(x)` of an i64 tensor: negation, absolute value or sign.
 pub(crate) fn unary(op: UnaryOp, x: &Tensor) -> Result<Tensor> {
     let (number, f): (i64, fn(i64) -> i64) = match op {
         UnaryOp::Neg => (0, i64::wrapping_neg),

@@ -1,26 +1,28 @@
-//! One launch of a kernel as a candle operation: inputs, numbers, one output.
+//! One launch of a kernel as a candle custom operation, with inputs, scalars and one output.
+//!
+//! On a card the CUDA kernel runs; on candle's CPU device its twin does, the same computation as a Rust closure.
 
 use super::number::wide_dtype;
 use super::source::{Kernel, THREADS};
 use candle_core::{CpuStorage, CustomOp1, DType, InplaceOp1, Layout, Result, Shape, Storage, Tensor, WithDType, bail};
 use std::ops::Deref;
 
-/// A number that a kernel takes by value.
+/// A scalar argument of a kernel.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Scalar {
-    /// `long long`
+    /// An argument of type `long long`.
     Int(i64),
-    /// `A`
+    /// An argument of type `A`, the type that the kernel computes in.
     Real(f64),
 }
 
 impl Scalar {
-    /// `long long`
+    /// A size, as `long long`.
     pub(crate) fn count(n: usize) -> Self {
         Self::Int(n as i64)
     }
 
-    /// The number as the kernel for `dtype` takes it: the bytes in memory, and how many of them count.
+    /// The scalar as an argument of the kernel for `dtype`: its bytes in memory order, and their number, 4 or 8.
     pub(crate) fn argument(self, dtype: DType) -> (u64, usize) {
         match self {
             Self::Int(x) => (x as u64, 8),
@@ -34,44 +36,47 @@ impl Scalar {
     }
 }
 
-/// How many blocks are started.
+/// The number of blocks of a launch.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Grid {
-    /// A thread for each of so many pieces of work; past a limit, threads take several in turn.
+    /// Blocks for one thread per piece of work, this many pieces. Beyond a limit, threads take several pieces in turn.
     Pieces(usize),
-    /// So many blocks.
+    /// This number of blocks.
     Blocks(usize),
 }
 
 impl Grid {
     pub(crate) fn blocks(self) -> usize {
         match self {
-            // A multiple of what any card runs at a time; more only costs starting them.
+            // The limit is many times what any card runs at a time; more blocks would only cost the starting of them.
             Self::Pieces(n) => n.div_ceil(THREADS).clamp(1, 1 << 20),
             Self::Blocks(n) => n,
         }
     }
 }
 
-/// One launch of `entry`. The kernel's arguments are a pointer for each input (null where there is none), one to the
-/// output, and the scalars, in this order.
+/// One launch of the function `entry` of `kernel`. Its arguments are, in this order, a pointer for each input (null for an
+/// absent one), a pointer to the output, and the scalars.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Launch<'a> {
     pub(crate) kernel: &'static Kernel,
     pub(crate) entry: &'static str,
-    /// What `T` is.
+    /// The dtype that `T` stands for in the source.
     pub(crate) dtype: DType,
-    /// The first must be there.
+    /// The first must be present for [`run`](Self::run).
     pub(crate) inputs: &'a [Option<&'a Tensor>],
     pub(crate) scalars: &'a [Scalar],
     pub(crate) grid: Grid,
 }
 
-/// The inputs in the host's memory, for a twin.
+/// The inputs in host memory, for a twin.
 pub(crate) struct Host<'a>(Vec<Option<(&'a CpuStorage, &'a Layout)>>);
 
 impl Host<'_> {
-    /// The elements of input `i`, if there is one.
+    /// The elements of input `i`, `None` if it is absent.
+    ///
+    /// # Errors
+    /// Another dtype than `T`, or an input that is not contiguous.
     pub(crate) fn maybe<T: WithDType>(&self, i: usize) -> Result<Option<&[T]>> {
         let Some((storage, layout)) = self.0[i] else { return Ok(None) };
         let Some((start, end)) = layout.contiguous_offsets() else { bail!("input {i} of a kernel is not contiguous") };
@@ -79,6 +84,9 @@ impl Host<'_> {
     }
 
     /// The elements of input `i`.
+    ///
+    /// # Errors
+    /// As [`maybe`](Self::maybe), or an absent input.
     pub(crate) fn get<T: WithDType>(&self, i: usize) -> Result<&[T]> {
         match self.maybe(i)? {
             Some(values) => Ok(values),
@@ -88,7 +96,7 @@ impl Host<'_> {
 }
 
 impl<'a> Launch<'a> {
-    /// A new tensor of `shape`, whose storage the kernel fills; `twin` does so on the host.
+    /// A new tensor of `shape`, filled by the kernel on a card, by `twin` on the host.
     pub(crate) fn run<T: WithDType>(
         &self,
         shape: impl Into<Shape>,
@@ -98,10 +106,10 @@ impl<'a> Launch<'a> {
         let refs: Vec<Option<&Tensor>> = inputs.iter().map(Option::as_ref).collect();
         let Some(first) = refs.first().copied().flatten() else { bail!("{} was given no input", self.entry) };
         let launch = Launch { inputs: &refs, ..*self };
-        first.apply_op1_no_bwd(&Fresh { launch, shape: shape.into(), twin, of: std::marker::PhantomData })
+        first.apply_op1_no_bwd(&FreshOutput { launch, shape: shape.into(), twin, of: std::marker::PhantomData })
     }
 
-    /// Lets the kernel write to `target`, which nothing else may hold; `twin` does so on the host.
+    /// Writes to `target`, whose storage nothing else may share: by the kernel on a card, by `twin` on the host.
     pub(crate) fn run_in<T: WithDType>(
         &self,
         target: &Tensor,
@@ -110,7 +118,7 @@ impl<'a> Launch<'a> {
         let inputs = self.contiguous()?;
         let refs: Vec<Option<&Tensor>> = inputs.iter().map(Option::as_ref).collect();
         let launch = Launch { inputs: &refs, ..*self };
-        target.inplace_op1(&InPlace { launch, twin, of: std::marker::PhantomData })
+        target.inplace_op1(&InPlaceOutput { launch, twin, of: std::marker::PhantomData })
     }
 
     fn contiguous(&self) -> Result<Vec<Option<Tensor>>> {
@@ -118,10 +126,10 @@ impl<'a> Launch<'a> {
     }
 }
 
-/// Inputs whose storage is held open for reading.
+/// Inputs whose storage is locked for reading.
 pub(super) type Held<'a, S> = Vec<Option<(S, &'a Layout)>>;
 
-/// The storage and layout of `inputs`.
+/// The locked storage and the layout of `inputs`.
 fn hold<'a>(inputs: &[Option<&'a Tensor>]) -> Held<'a, impl Deref<Target = Storage> + use<'a>> {
     inputs.iter().map(|x| x.map(Tensor::storage_and_layout)).collect()
 }
@@ -134,15 +142,15 @@ fn on_host<'a>(held: &'a Held<'a, impl Deref<Target = Storage>>) -> Result<Vec<O
     held.iter().map(|x| x.as_ref().map(of).transpose()).collect()
 }
 
-/// A launch whose output is new memory.
-struct Fresh<'a, T, F> {
+/// The candle operation of a launch whose output is new memory.
+struct FreshOutput<'a, T, F> {
     launch: Launch<'a>,
     shape: Shape,
     twin: F,
     of: std::marker::PhantomData<T>,
 }
 
-impl<T: WithDType, F: Fn(&Host<'_>, &mut [T]) -> Result<()>> CustomOp1 for Fresh<'_, T, F> {
+impl<T: WithDType, F: Fn(&Host<'_>, &mut [T]) -> Result<()>> CustomOp1 for FreshOutput<'_, T, F> {
     fn name(&self) -> &'static str {
         self.launch.entry
     }
@@ -173,14 +181,14 @@ impl<T: WithDType, F: Fn(&Host<'_>, &mut [T]) -> Result<()>> CustomOp1 for Fresh
     }
 }
 
-/// A launch that writes where something is already.
-struct InPlace<'a, T, F> {
+/// The candle operation of a launch whose output is an existing tensor.
+struct InPlaceOutput<'a, T, F> {
     launch: Launch<'a>,
     twin: F,
     of: std::marker::PhantomData<T>,
 }
 
-impl<T: WithDType, F: Fn(&Host<'_>, &mut [T]) -> Result<()>> InplaceOp1 for InPlace<'_, T, F> {
+impl<T: WithDType, F: Fn(&Host<'_>, &mut [T]) -> Result<()>> InplaceOp1 for InPlaceOutput<'_, T, F> {
     fn name(&self) -> &'static str {
         self.launch.entry
     }
@@ -195,7 +203,7 @@ impl<T: WithDType, F: Fn(&Host<'_>, &mut [T]) -> Result<()>> InplaceOp1 for InPl
         (self.twin)(&host, &mut out)?;
         #[cfg(test)]
         super::check::recorder::note(&self.launch, &host.0, Some(&initial), &T::to_cpu_storage(&out), layout.dims());
-        // What is written to is a whole storage, of few elements.
+        // The target is a whole storage of few elements, so that replacing it is cheap.
         *storage = T::to_cpu_storage_owned(out);
         Ok(())
     }

@@ -1,5 +1,6 @@
-//! Max pooling `[N, C, H, W] → [N, C, H_out, W_out]` and its gradient. The forward gives, beside the values, which element
-//! of its plane each window chose. The first of equals wins, and a NaN counts as largest; padding never wins.
+//! Max pooling `[N, C, H, W] → [N, C, H_out, W_out]` and its gradient. Besides the values, the forward pass returns the index
+//! of each window's maximum in its plane. The first of equals is chosen, NaN counts as the largest, and padding is never
+//! chosen.
 
 use super::launch::{Grid, Launch, Scalar};
 use super::number::{Number, for_float};
@@ -16,14 +17,14 @@ pub(crate) const KERNEL: Kernel = Kernel {
     entries: &["max_pool_index", "max_pool_pick", "max_pool_grad"],
 };
 
-/// Windows over pictures.
+/// The pooling windows over the planes of an input `[N, C, H, W]`.
 struct Windows {
-    /// The picture's height and width.
+    /// The input's height and width.
     size: [usize; 2],
-    /// The number of windows, down and across.
+    /// The number of windows along height and width.
     out: [usize; 2],
     spec: Pool2dSpec,
-    /// N · C
+    /// The number of planes, N · C.
     planes: usize,
     y_shape: [usize; 4],
 }
@@ -41,21 +42,21 @@ impl Windows {
         Ok(Self { size, out, spec: *spec, planes: x[0] * x[1], y_shape: y })
     }
 
-    /// The kernels' numbers behind the count.
+    /// The scalar arguments of the kernels, `count` first.
     fn scalars(&self, count: usize) -> [Scalar; 11] {
         let [[h, w], [rows, columns]] = [self.size, self.out];
         let Pool2dSpec { kernel_size: [kh, kw], stride: [sh, sw], padding: [ph, pw], .. } = self.spec;
         [count, h, w, rows, columns, kh, kw, sh, sw, ph, pw].map(Scalar::count)
     }
 
-    /// Where window `i` along `axis` (0 down, 1 across) lies in the picture.
+    /// The rows (`axis` 0) or columns (`axis` 1) of the input that window `i` covers.
     fn range(&self, axis: usize, i: usize) -> Range<usize> {
         let (start, padding) = (i * self.spec.stride[axis], self.spec.padding[axis]);
         start.saturating_sub(padding)
             ..self.size[axis].min((start + self.spec.kernel_size[axis]).saturating_sub(padding))
     }
 
-    /// The chosen index of each window of `plane`, row by row.
+    /// The index of each window's maximum in `plane`, in row-major order of the windows.
     fn choices<T: Number>(&self, plane: &[T]) -> impl Iterator<Item = usize> {
         let [rows, columns] = self.out;
         (0..rows * columns).map(move |window| {
@@ -72,7 +73,7 @@ impl Windows {
     }
 }
 
-/// The values and, in i64, the index of each in its plane of H · W elements.
+/// The maxima and, as i64, the index of each in its plane of H · W elements.
 pub(crate) fn forward(x: &Tensor, spec: &Pool2dSpec) -> Result<(Tensor, Tensor)> {
     let windows = Windows::new("max_pool2d", x.dims4()?.into(), spec)?;
     let ([h, w], [rows, columns]) = (windows.size, windows.out);
@@ -102,7 +103,7 @@ pub(crate) fn forward(x: &Tensor, spec: &Pool2dSpec) -> Result<(Tensor, Tensor)>
     Ok((values, index))
 }
 
-/// The gradient with respect to `x`, of shape `x_shape`: each element has the sum over the windows that chose it.
+/// The gradient with respect to the input, of shape `x_shape`: for each element, the sum of `g` over the windows that chose it.
 pub(crate) fn backward(g: &Tensor, index: &Tensor, spec: &Pool2dSpec, x_shape: [usize; 4]) -> Result<Tensor> {
     let windows = Windows::new("max_pool2d_grad", x_shape, spec)?;
     let ([h, w], [rows, columns]) = (windows.size, windows.out);

@@ -1,9 +1,9 @@
-//! Kernels that candle lacks, or computes with other semantics than the contract's.
+//! Our own kernels, for operations that candle lacks or defines differently from the contract.
 //!
-//! Each is one Rust file and, beside it, one CUDA C++ source. The source is compiled when it is first needed, for the card
-//! that is there, by NVRTC; on candle's CPU device a twin in plain Rust does the same. Both stand behind candle's custom
-//! operations ([`launch::Launch`]). To add one: `NAME.rs` with a [`source::Kernel`], `NAME.cu`, and a line in [`ALL`], which
-//! the tests in `check` walk: they compile every source to PTX, and run every entry on the host beside its twin.
+//! Each is a Rust file and a CUDA C++ source beside it. On a card, NVRTC compiles the source when it is first used; on candle's
+//! CPU device a twin in plain Rust does the same computation. Both are called through candle's custom operations
+//! ([`launch::Launch`]). To add a kernel, write `NAME.rs` with a [`source::Kernel`] and `NAME.cu`, and add a line to [`ALL`].
+//! The tests in `check` go through [`ALL`]: they compile every source to PTX, and run every entry on the host beside its twin.
 
 pub(crate) mod activation;
 pub(crate) mod adam;
@@ -30,7 +30,7 @@ pub(crate) mod sgd;
 )]
 mod source;
 
-/// Every source.
+/// All kernels.
 #[cfg(test)]
 pub(crate) const ALL: [&source::Kernel; 9] = [
     &activation::KERNEL,

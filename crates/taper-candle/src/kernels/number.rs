@@ -1,15 +1,15 @@
-//! Numbers as they are stored and as they are computed with: halves in f32.
+//! The number types that kernels store and those that they compute in: halves are stored as such, and computed in f32.
 
 use candle_core::WithDType;
 use half::{bf16, f16};
 use num_traits::Float;
 
-/// f32 or f64: what kernels compute with, `A` in their sources.
+/// f32 or f64, the types that kernels compute in: `A` in their sources.
 pub(crate) trait Real: WithDType + Float {
     /// erfc x = 1 − erf x, to the dtype's precision.
     fn erfc(self) -> Self;
 
-    /// Rounds from f64.
+    /// `x` rounded to this type.
     fn of(x: f64) -> Self {
         Self::from_f64(x)
     }
@@ -27,9 +27,9 @@ impl Real for f64 {
     }
 }
 
-/// A float as it is stored: `T` in the sources.
+/// A float type of stored elements: `T` in the sources.
 pub(crate) trait Number: WithDType {
-    /// What is computed with.
+    /// The type that elements are computed in.
     type Wide: Real;
     fn wide(self) -> Self::Wide;
     /// Rounds to nearest, ties to even.
@@ -83,7 +83,7 @@ macro_rules! for_float {
 }
 pub(crate) use for_float;
 
-/// The dtype that `dtype` is computed with.
+/// The dtype that elements of `dtype` are computed in: f64 for f64, else f32.
 pub(crate) fn wide_dtype(dtype: candle_core::DType) -> candle_core::DType {
     use candle_core::DType;
     if dtype == DType::F64 { DType::F64 } else { DType::F32 }

@@ -1,5 +1,6 @@
 //! One step of SGD in one pass over memory, with PyTorch's formulas: g ← g + λp, u ← μu + (1 − dampening) g (g itself on the
-//! first step), p ← p − lr · u, or p − lr (g + μu) with Nesterov's look-ahead. Into new memory, as [`adam`](super::adam).
+//! first step), p ← p − lr · u, or p − lr (g + μu) with Nesterov momentum. The results are written to new memory,
+//! as in [`adam`](super::adam).
 
 use super::launch::{Grid, Launch, Scalar};
 use super::number::{Number, Real, for_float};
@@ -10,8 +11,11 @@ use taper_backend::SgdSpec;
 pub(crate) const KERNEL: Kernel =
     Kernel { name: "sgd", text: include_str!("sgd.cu"), dtypes: FLOATS, entries: &["sgd"] };
 
-/// The new parameter and velocity, after the i64 scalar `taken` steps and one more; the velocity only with momentum. Where
-/// the u8 scalar `apply` is 0, they are the old ones.
+/// The new parameter and velocity after one step; the i64 scalar `taken` is the number of steps before it. Without momentum
+/// the velocity stays as it is. If the u8 scalar `apply` is 0, the results are the old values.
+///
+/// # Errors
+/// Momentum without a velocity.
 pub(crate) fn step(
     p: &Tensor,
     velocity: Option<&Tensor>,
@@ -58,7 +62,7 @@ pub(crate) fn step(
         Ok(())
     }))?;
     let part = |i: usize| out.get(i)?.reshape(p.shape());
-    // Without momentum a velocity, if there is one, stays as it is.
+    // Without momentum the given velocity, if any, is returned unchanged.
     Ok((part(0)?, if used.is_some() { Some(part(1)?) } else { velocity.cloned() }))
 }
 
@@ -67,7 +71,7 @@ mod tests {
     use super::*;
     use candle_core::Device;
 
-    /// Two steps by hand, with everything on.
+    /// Two steps computed by hand, with weight decay, momentum, dampening and Nesterov.
     #[test]
     fn two_steps() -> Result<()> {
         let spec = SgdSpec { lr: 0.5, momentum: 0.5, dampening: 0.25, weight_decay: 0.25, nesterov: true };

@@ -1,7 +1,7 @@
-//! What NVRTC is given: a prelude, the types, and a kernel's own text.
+//! The CUDA C++ source that NVRTC compiles: a prelude, the types `T` and `A`, and a kernel's own text.
 //!
-//! A source computes on `T`, the dtype as it is stored, through `load(x)` and `store(y, a)`, in `A`: `double` for f64,
-//! `long long` for i64, `float` otherwise.
+//! A kernel's elements are stored as `T`, the dtype, and computed in `A`: `double` for f64, `long long` for i64, `float`
+//! otherwise. `load(x)` converts from `T` to `A`, and `store(y, a)` back.
 
 use candle_core::DType;
 
@@ -10,27 +10,27 @@ use candle_core::DType;
 pub(crate) struct Kernel {
     /// The file's name without `.cu`.
     pub(crate) name: &'static str,
-    /// What is in it.
+    /// The file's content.
     pub(crate) text: &'static str,
-    /// The dtypes that `T` may be.
+    /// The dtypes that the source can be compiled for.
     #[cfg_attr(not(test), expect(dead_code, reason = "the tests compile it for each"))]
     pub(crate) dtypes: &'static [DType],
-    /// Its functions.
+    /// The names of its kernel functions.
     #[cfg_attr(not(test), expect(dead_code, reason = "the tests run each"))]
     pub(crate) entries: &'static [&'static str],
 }
 
-/// What float kernels are compiled for.
+/// The dtypes of float kernels.
 pub(crate) const FLOATS: &[DType] = &[DType::F32, DType::F64, DType::F16, DType::BF16];
 
-/// Threads in a block, in every launch.
+/// Threads per block, in every launch on a card.
 pub(crate) const THREADS: usize = 256;
 
-/// What stands before every source.
+/// The text that precedes every source.
 pub(crate) const PRELUDE: &str = include_str!("prelude.cu");
 
 impl Kernel {
-    /// The types that make the text a kernel for `dtype`.
+    /// The definitions of `T` and `A` for `dtype`.
     pub(crate) fn types(dtype: DType) -> &'static str {
         match dtype {
             DType::F64 => "typedef double T;\ntypedef double A;\n",
@@ -41,7 +41,7 @@ impl Kernel {
         }
     }
 
-    /// All that NVRTC compiles for `dtype`.
+    /// The whole source that NVRTC compiles for `dtype`.
     pub(crate) fn source(&self, dtype: DType) -> String {
         format!("#define THREADS {THREADS}\n{PRELUDE}{}{}", Self::types(dtype), self.text)
     }
@@ -52,8 +52,8 @@ impl Kernel {
     }
 }
 
-/// NVRTC's options for a card of this compute capability. No fast mathematics: a NaN must stay one, and division and
-/// roots round as IEEE 754 says.
+/// NVRTC's options for a card of this compute capability (major, minor). Fast math is off: NaN must stay NaN, and division
+/// and square roots must round as IEEE 754 says.
 pub(crate) fn options((major, minor): (i32, i32)) -> Vec<String> {
     vec![format!("--gpu-architecture=compute_{major}{minor}"), "--std=c++17".to_owned()]
 }

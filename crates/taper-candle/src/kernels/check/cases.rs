@@ -1,4 +1,5 @@
-//! What the kernels are run on: every entry for every dtype, over several blocks, with edges and views among the inputs.
+//! The test cases of the kernels: every entry for every dtype, over several blocks, with edge cases and views among the
+//! inputs.
 
 use super::super::source::FLOATS;
 use super::super::{activation, adam, arithmetic, batch_norm, dropout, finite, max_pool, sgd};
@@ -7,7 +8,7 @@ use candle_core::{DType, Device, Result, Tensor};
 use half::{bf16, f16};
 use taper_backend::{Activation, AdamSpec, BinaryOp, Pool2dSpec, RandomKey, SgdSpec, UnaryOp};
 
-/// Launches, each with whether its results must be the same to the last bit.
+/// Recorded launches, each with whether its results must be equal bit by bit.
 type Cases = Vec<(bool, Recorded)>;
 
 pub(super) fn cases() -> Result<Cases> {
@@ -53,21 +54,21 @@ const EDGES: [f64; 20] = [
     f64::NEG_INFINITY,
 ];
 
-/// Uniform numbers in −2..2.
+/// Uniform random numbers in −2..2.
 fn random(shape: &[usize], key: u64, dtype: DType) -> Result<Tensor> {
     let n = shape.iter().product::<usize>() as u64;
     let key = RandomKey::new(key);
     Tensor::from_iter((0..n).map(|i| key.uniform(i) * 4.0 - 2.0), &Device::Cpu)?.reshape(shape)?.to_dtype(dtype)
 }
 
-/// All pairs of edges, as columns: views that are not contiguous.
+/// All pairs of [`EDGES`] as two square matrices, both non-contiguous views.
 fn edge_pairs(dtype: DType) -> Result<[Tensor; 2]> {
     let edges = Tensor::new(&EDGES, &Device::Cpu)?.to_dtype(dtype)?;
     let square = edges.broadcast_as((EDGES.len(), EDGES.len()))?;
     Ok([square.clone(), square.t()?])
 }
 
-/// Any bits at all: for halves, every exponent, subnormals and NaNs.
+/// Numbers of random bits, so that every exponent, subnormals and NaNs occur.
 fn any_bits(n: u64, key: u64, dtype: DType) -> Result<Tensor> {
     let key = RandomKey::new(key);
     let words = (0..n).map(|i| key.word(i));
@@ -102,7 +103,7 @@ fn arithmetic_on(dtype: DType) -> Result<()> {
         arithmetic::binary(op, &a, &b)?;
         arithmetic::binary(op, &c, &d)?;
     }
-    // All that a half can be, there and back.
+    // Every value of a half, loaded and stored.
     let all: Vec<u16> = (0..=u16::MAX).collect();
     match dtype {
         DType::F16 => {
@@ -119,7 +120,7 @@ fn arithmetic_on(dtype: DType) -> Result<()> {
 }
 
 fn powers(dtype: DType) -> Result<()> {
-    // One pair at a time: errors are measured against the largest of a launch.
+    // One edge at a time: errors are measured against the largest result of a launch.
     let [a, b] = edge_pairs(dtype)?;
     for i in 0..EDGES.len() {
         arithmetic::binary(BinaryOp::Pow, &a.get(i)?, &b.get(i)?)?;
@@ -162,7 +163,7 @@ fn activations(dtype: DType) -> Result<()> {
 }
 
 fn optimisers(dtype: DType) -> Result<()> {
-    // Views that begin inside their storage.
+    // Views that start inside their storage.
     let x = |key| random(&[4, 50, 13], key, dtype)?.narrow(0, 1, 2);
     let (p, m, v, g) = (x(7)?, x(8)?, x(9)?.sqr()?, x(10)?);
     let (up, down) = (Tensor::ones((), DType::U8, &Device::Cpu)?, Tensor::zeros((), DType::U8, &Device::Cpu)?);

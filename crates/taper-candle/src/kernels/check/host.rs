@@ -1,5 +1,5 @@
-//! Every entry is compiled as plain C++ and run over its grid on this machine's processor, with the very arguments that a
-//! card would be given, beside the twin in Rust.
+//! Runs the CUDA sources on the CPU: every entry is compiled as plain C++ and run over its grid with the arguments that a card
+//! would be given, and compared with its twin, the same computation in Rust.
 
 use super::super::ALL;
 use super::super::source::{Kernel, PRELUDE};
@@ -10,10 +10,10 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Threads in a block here: fewer than on a card, so that each takes several pieces, and they soon wait for each other.
+/// Threads in a block here: fewer than on a card, so that each thread takes several elements, and synchronising is fast.
 const THREADS: usize = 32;
 
-/// All sources for all their dtypes as one program, each pair in a namespace of its own.
+/// All sources for all their dtypes as one C++ program, each pair of source and dtype in its own namespace.
 fn program() -> String {
     let shim = include_str!("host.h");
     let mut text = format!("#define THREADS {THREADS}\n{shim}\n{PRELUDE}\n#undef KERNEL\n#define KERNEL static void\n");
@@ -32,7 +32,7 @@ fn program() -> String {
     text + &format!("static void dispatch(Launch &launch) {{\n{dispatch}fail(launch, \"no such kernel\");\n}}\n")
 }
 
-/// The program compiled in `folder`, with the sanitizers if the compiler has them; `None` where there is no compiler.
+/// The program compiled in `folder`, with sanitizers if the compiler has them; `None` if there is no C++ compiler.
 fn compile(folder: &Path, program: &str) -> Option<PathBuf> {
     let (source, binary) = (folder.join("kernels.cpp"), folder.join("kernels"));
     std::fs::write(&source, program).expect("the temporary folder can be written to");
@@ -40,7 +40,7 @@ fn compile(folder: &Path, program: &str) -> Option<PathBuf> {
     for compiler in ["c++", "g++", "clang++", "cc"] {
         for sanitizers in [&["-fsanitize=address,undefined", "-fno-sanitize-recover"][..], &[]] {
             let mut command = Command::new(compiler);
-            // No contraction to fused operations: the twin has none.
+            // No contraction to fused multiply-adds: the Rust twin has none.
             command.args(["-std=c++17", "-O0", "-ffp-contract=off", "-pthread"]).args(sanitizers);
             command.args(["-x", "c++"]).arg(&source).arg("-o").arg(&binary).args(["-lstdc++", "-lm"]);
             match command.output() {
@@ -50,13 +50,13 @@ fn compile(folder: &Path, program: &str) -> Option<PathBuf> {
             }
         }
     }
-    // A C compiler alone may lack C++; what is wrong with a kernel is never excused so.
+    // Only errors that say that C++ is missing are excused, never an error in a kernel.
     let lacks = ["cannot execute", "unable to execute", "condition_variable", "cannot find -lstdc++", "not found"];
     assert!(refusal.is_empty() || lacks.iter().any(|l| refusal.contains(l)), "{refusal}");
     None
 }
 
-/// What the program is told to run.
+/// The program's input: the launches to run.
 fn request(cases: &[(bool, Recorded)]) -> Vec<u8> {
     let number = |n: usize| (n as u64).to_ne_bytes();
     let mut bytes = number(cases.len()).to_vec();
@@ -73,13 +73,13 @@ fn request(cases: &[(bool, Recorded)]) -> Vec<u8> {
     bytes
 }
 
-/// What is wrong with the output `found`, beside the twin's. Errors are measured against the largest element of each row
-/// (slice along the first dimension), since rows may be of different kinds.
+/// How the output `found` differs from the twin's, if it does. Errors are measured against the largest element of each row
+/// (slice along the first dimension), since rows may be different quantities.
 fn difference(launch: &Recorded, found: &[u8], exact: bool) -> Option<String> {
     let bound = match launch.written {
         _ if exact => 0.0,
         DType::F64 => 1e-13,
-        // Sums of thousands, in another order.
+        // Sums of thousands of terms, in another order.
         DType::F32 => 4e-6,
         // One unit in the last place.
         DType::F16 => 0.5f64.powi(10),

@@ -1,4 +1,4 @@
-//! The kernels' sources, checked without a card: compiled to PTX, and run on the host beside their twins.
+//! Tests of the CUDA sources without a card: they are compiled to PTX, and run on the host beside their Rust twins.
 
 mod cases;
 mod host;

@@ -1,4 +1,4 @@
-//! Every source is compiled to PTX for every dtype, with the product's options, wherever NVRTC is found: it needs no card.
+//! Compiles every source to PTX for every dtype, with the options used at run time, if NVRTC is found. It needs no card.
 
 use super::super::source::{Kernel, options};
 use super::super::{ALL, source};
@@ -8,10 +8,10 @@ use std::ffi::{CString, c_char, c_int, c_void};
 use std::path::{Path, PathBuf};
 use std::ptr::{null, null_mut};
 
-/// The oldest cards that CUDA 13 knows, and H100 and H200.
+/// Compute capabilities: of the oldest cards that CUDA 13 supports, and of H100 and H200.
 const CARDS: [(i32, i32); 2] = [(7, 5), (9, 0)];
 
-/// NVRTC, from the file or folder in `TAPER_NVRTC`, from a toolkit, or from where the system looks for libraries.
+/// NVRTC, from the file or folder that `TAPER_NVRTC` names, from a CUDA toolkit, or from the system's library path.
 fn nvrtc() -> Option<Library> {
     const NAMES: [&str; 3] = ["libnvrtc.so", "libnvrtc.so.13", "libnvrtc.so.12"];
     let mut places: Vec<PathBuf> = Vec::new();
@@ -27,7 +27,8 @@ fn nvrtc() -> Option<Library> {
     }
     places.extend(NAMES.map(PathBuf::from));
     places.iter().find_map(|place| {
-        // It looks for its other half by name alone, where the system looks: what is loaded already is found.
+        // NVRTC loads its builtins library by name from the system's library path. It finds it elsewhere only if it is loaded
+        // already.
         let beside = place.parent().filter(|_| place.exists()).and_then(|folder| folder.read_dir().ok());
         for file in beside.into_iter().flatten().flatten() {
             let name = file.file_name().to_string_lossy().into_owned();
@@ -44,7 +45,7 @@ fn load(place: &Path) -> Option<Library> {
     unsafe { Library::new(place) }.ok()
 }
 
-/// Calls a function of NVRTC, which returns 0 where it succeeds.
+/// Calls a function of NVRTC, which returns 0 on success.
 macro_rules! call {
     ($library:expr, $name:literal: $($t:ty = $x:expr),*) => {{
         // SAFETY: the types are those of nvrtc.h, and what the pointers lead to outlives the call.
@@ -55,7 +56,7 @@ macro_rules! call {
     }};
 }
 
-/// The PTX of `kernel`, or what the compiler says against it.
+/// The PTX of `kernel`, or the compiler's log as an error.
 fn compile(library: &Library, kernel: &Kernel, dtype: DType, card: (i32, i32)) -> Result<String, String> {
     let source = CString::new(kernel.source(dtype)).map_err(|e| e.to_string())?;
     let name = CString::new(format!("{}.cu", kernel.module(dtype))).map_err(|e| e.to_string())?;
@@ -84,7 +85,8 @@ fn compile(library: &Library, kernel: &Kernel, dtype: DType, card: (i32, i32)) -
     if compiled == 0 { Ok(text) } else { Err(text) }
 }
 
-/// The instructions in f64 that a kernel should not have, unless it computes in f64: they are slow on most cards.
+/// The first f64 instruction in `ptx`, if any. Kernels that do not compute in f64 should have none: they are slow on most
+/// cards.
 fn computes_in_f64(ptx: &str) -> Option<&str> {
     ptx.lines().map(str::trim).find(|line| {
         line.split_whitespace().any(|word| word.ends_with(".f64") && !word.starts_with(".reg"))

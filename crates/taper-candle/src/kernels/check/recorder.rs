@@ -1,20 +1,21 @@
-//! What was launched on candle's CPU device: all that a kernel would have been given, and what its twin made of it.
+//! Records the launches on candle's CPU device: the arguments that the kernel would have been given, and the result of its
+//! twin.
 
 use super::super::launch::Launch;
 use candle_core::{CpuStorage, DType, Layout};
 use std::cell::RefCell;
 
-/// One launch.
+/// One recorded launch.
 #[derive(Debug)]
 pub(super) struct Recorded {
     pub(super) module: String,
     pub(super) entry: &'static str,
     pub(super) blocks: usize,
-    /// The bytes of the inputs (none where there is no input), of what the output holds at first, and of the numbers.
+    /// The bytes of the inputs (empty for an absent one), of the output's initial content, and of the scalars.
     pub(super) arguments: Vec<Vec<u8>>,
-    /// Which argument the output is.
+    /// The number of the argument that is the output.
     pub(super) output: usize,
-    /// What the twin wrote: its dtype, shape and bytes.
+    /// The dtype of the twin's output; its shape and bytes follow.
     pub(super) written: DType,
     pub(super) shape: Vec<usize>,
     pub(super) expected: Vec<u8>,
@@ -24,7 +25,7 @@ thread_local! {
     static RECORDS: RefCell<Option<Vec<Recorded>>> = const { RefCell::new(None) };
 }
 
-/// What `f` launches.
+/// The launches that `f` makes.
 pub(super) fn record(f: impl FnOnce() -> candle_core::Result<()>) -> candle_core::Result<Vec<Recorded>> {
     RECORDS.set(Some(Vec::new()));
     let done = f();
@@ -50,7 +51,7 @@ fn bytes(storage: &CpuStorage) -> Vec<u8> {
     for_storage!(storage, x => x.iter().flat_map(|x| x.to_ne_bytes()).collect())
 }
 
-/// The numbers in `bytes`; i64 exactly, as far as indices go.
+/// The numbers in `bytes` as f64. Each i64 gives two numbers, its 32-bit halves, so that none is rounded.
 pub(super) fn values(dtype: DType, bytes: &[u8]) -> Vec<f64> {
     macro_rules! of {
         ($t:ty, $n:literal, $f:expr) => {
@@ -65,13 +66,13 @@ pub(super) fn values(dtype: DType, bytes: &[u8]) -> Vec<f64> {
         DType::F64 => of!(f64, 8, |x| x),
         DType::F16 => of!(half::f16, 2, half::f16::to_f64),
         DType::BF16 => of!(half::bf16, 2, half::bf16::to_f64),
-        // Two halves, so that none is rounded.
         DType::I64 => of!(i32, 4, f64::from),
         _ => of!(u8, 1, f64::from),
     }
 }
 
-/// Keeps a launch, if this thread records. A new output holds at first what it should not hold in the end.
+/// Records a launch, if this thread is recording. A new output is initialised with a pattern, so that elements that the kernel
+/// does not write are noticed.
 pub(in super::super) fn note(
     launch: &Launch<'_>,
     inputs: &[Option<(&CpuStorage, &Layout)>],
