@@ -42,7 +42,8 @@ pub struct Transfers {
 }
 
 impl CandleBackend {
-    /// Candle's CPU device, named `candle`. It is slow: its purpose is to run all code but the CUDA kernels on any machine.
+    /// Candle's CPU device, named `candle`. It is slow: its purpose is to run all code but the CUDA kernels on any
+    /// machine.
     pub fn cpu() -> Self {
         Self::over("candle".to_string(), Device::Cpu)
     }
@@ -121,7 +122,8 @@ impl CandleBackend {
         result.and_then(buffer).map_err(|error| self.failed(op, bytes, error))
     }
 
-    /// The result of `f` on the tensor of `x`, as a buffer; `x`'s size stands for the result's in an out-of-memory error.
+    /// The result of `f` on the tensor of `x`, as a buffer; `x`'s size stands for the result's in an out-of-memory
+    /// error.
     fn like(&self, op: &'static str, x: &Buffer, f: impl FnOnce(&Tensor) -> CandleResult<Tensor>) -> Result<Buffer> {
         self.made(op, x.shape(), x.dtype(), f(self.tensor(x)?))
     }
@@ -214,8 +216,8 @@ impl Backend for CandleBackend {
     }
 
     fn assign(&self, target: &mut Buffer, source: &Buffer) -> Result<()> {
-        // Always a copy into new memory: candle does not tell whether a tensor's storage is shared, and a mere handle of a
-        // view would keep the whole storage alive.
+        // Always a copy into new memory: candle does not tell whether a tensor's storage is shared, and a mere handle
+        // of a view would keep the whole storage alive.
         *target = self.like("assign", source, Tensor::copy)?;
         Ok(())
     }

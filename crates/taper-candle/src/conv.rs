@@ -39,8 +39,8 @@ pub(crate) fn conv2d(x: &Tensor, weight: &Tensor, spec: &Conv2dSpec, y: &[usize]
     every(&every(&result, 2, 0, stride[0], y[2])?, 3, 0, stride[1], y[3])
 }
 
-/// `f` of the operands, in f32 for halves on candle's CPU device, which would accumulate in halves; cuDNN accumulates in
-/// f32.
+/// `f` of the operands, in f32 for halves on candle's CPU device, which would accumulate in halves; cuDNN accumulates
+/// in f32.
 fn wide_on_cpu(
     x: &Tensor,
     weight: &Tensor,
@@ -58,10 +58,10 @@ fn around(padding: [usize; 2]) -> [PadAmount; 4] {
 }
 
 impl CandleBackend {
-    /// The gradient with respect to the input, of shape `x`: the convolution of `g: [N, C_out, Ho, Wo]`, with stride − 1
-    /// zeros between its elements, with the flipped kernel, whose input and output channels are exchanged. For a stride
-    /// over 1, candle's transposed convolution is faster and is used if it supports the parameters
-    /// (`examples/conv_gradients.rs` times both).
+    /// The gradient with respect to the input, of shape `x`: the convolution of `g: [N, C_out, Ho, Wo]`, spread
+    /// with stride − 1 zeros between its elements, with the flipped kernel, whose input and output channels are
+    /// exchanged. For a stride over 1, candle's transposed convolution is faster and is used if it supports the
+    /// parameters (`examples/conv_gradients.rs` times both).
     pub(crate) fn conv2d_input_grad_of(
         &self,
         g: &Tensor,
@@ -85,8 +85,9 @@ impl CandleBackend {
                 g.conv_transpose2d(&weight, padding[0], rest(0), stride[0], dilation[0])
             });
         }
-        // Output row o reads input rows o·stride − padding + k·dilation. Input row 0 therefore needs (K − 1)·dilation − padding
-        // zeros before the spread g; if that is negative, as many rows of g are cut off. The same holds at the end.
+        // Output row o reads input rows o·stride − padding + k·dilation. Input row 0 therefore needs (K − 1)·dilation −
+        // padding zeros before the spread g; if that is negative, as many rows of g are cut off. The same holds at the
+        // end.
         let mut amounts = [PadAmount::default(); 4];
         let mut cuts = vec![SliceRange::new(0, g.dims()[0]), SliceRange::new(0, g.dims()[1])];
         for i in 0..2 {
@@ -114,8 +115,8 @@ impl CandleBackend {
         conv2d(&g, &weight, &Conv2dSpec { stride: [1, 1], padding, dilation, groups }, x)
     }
 
-    /// `weight: [C_out, C_in / groups, Kh, Kw]` flipped in both directions, with the input and output channels of each group
-    /// exchanged: `[C_in, C_out / groups, Kh, Kw]`.
+    /// `weight: [C_out, C_in / groups, Kh, Kw]` flipped in both directions, with the input and output channels of each
+    /// group exchanged: `[C_in, C_out / groups, Kh, Kw]`.
     fn transposed_kernel(&self, weight: &Tensor, groups: usize) -> CandleResult<Tensor> {
         let (out, c, kh, kw) = weight.dims4()?;
         let flipped = if kh * kw == 1 {
@@ -132,8 +133,8 @@ impl CandleBackend {
     }
 }
 
-/// The gradient with respect to a weight of shape `weight`: dW[o, c, k] = Σ g[n, o, p] · x[n, c, p + k]. It is a GEMM over the
-/// batch and all positions, with `x` unfolded to columns (im2col).
+/// The gradient with respect to a weight of shape `weight`: dW[o, c, k] = Σ g[n, o, p] · x[n, c, p + k]. It is a GEMM
+/// over the batch and all positions, with `x` unfolded to columns (im2col).
 pub(crate) fn weight_grad(x: &Tensor, g: &Tensor, spec: &Conv2dSpec, weight: &[usize]) -> CandleResult<Tensor> {
     if x.elem_count() == 0 || g.elem_count() == 0 || weight.contains(&0) {
         return full(0.0, weight, x.dtype(), x.device());

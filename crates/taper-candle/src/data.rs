@@ -52,8 +52,8 @@ pub(crate) fn widened(x: &[&Tensor], f: impl FnOnce(&[Tensor]) -> CandleResult<T
     f(&x.iter().map(of).collect::<CandleResult<Vec<_>>>()?)?.to_dtype(dtype)
 }
 
-/// A tensor of `shape` filled with `value`, made on the device. Its storage is never empty, since a driver may refuse to
-/// allocate 0 bytes.
+/// A tensor of `shape` filled with `value`, made on the device. Its storage is never empty, since a driver may refuse
+/// to allocate 0 bytes.
 pub(crate) fn full(value: f64, shape: &[usize], dtype: CandleDType, device: &Device) -> CandleResult<Tensor> {
     fn of<T: candle_core::WithDType>(value: T, shape: &[usize], device: &Device) -> CandleResult<Tensor> {
         if shape.contains(&0) {

@@ -1,5 +1,5 @@
-//! Elementwise operations: candle's kernels if they fulfil the contract, our own ([`crate::kernels`]) if candle's lose a NaN,
-//! a sign or precision.
+//! Elementwise operations: candle's kernels if they fulfil the contract, our own ([`crate::kernels`]) if candle's lose
+//! a NaN, a sign or precision.
 
 use crate::data::{CandleResult, beside, is_half, widened};
 use crate::kernels::{activation, arithmetic};
@@ -45,8 +45,8 @@ pub(crate) fn unary(op: UnaryOp, x: &Tensor) -> CandleResult<Tensor> {
     })
 }
 
-/// ln(1 + x) = ln(u) · x / (u − 1) with u = 1 + x rounded: the factor corrects for the rounding of u (Kahan; Goldberg 1991,
-/// theorem 4). x itself if u is 1.
+/// ln(1 + x) = ln(u) · x / (u − 1) with u = 1 + x rounded: the factor corrects for the rounding of u (Kahan; Goldberg
+/// 1991, theorem 4). x itself if u is 1.
 fn log1p(x: &Tensor) -> CandleResult<Tensor> {
     let u = x.affine(1.0, 1.0)?;
     let log = u.log()?;
@@ -71,8 +71,8 @@ pub(crate) fn binary(op: BinaryOp, a: &Tensor, b: &Tensor) -> CandleResult<Tenso
     }
 }
 
-/// The factor and summand (f, s) for which `op(x, number)`, or `op(number, x)` if `number_first`, is x · f + s with the same
-/// bits; `None` if there are none, or for dtypes other than f32 and f64.
+/// The factor and summand (f, s) for which `op(x, number)`, or `op(number, x)` if `number_first`, is x · f + s with the
+/// same bits; `None` if there are none, or for dtypes other than f32 and f64.
 pub(crate) fn line(op: BinaryOp, x: &Tensor, number: f64, number_first: bool) -> Option<(f64, f64)> {
     if !matches!(x.dtype(), CandleDType::F32 | CandleDType::F64) {
         return None;
@@ -109,8 +109,8 @@ pub(crate) fn select(condition: &Tensor, a: &Tensor, b: &Tensor) -> CandleResult
     of(condition)?.where_cond(&of(a)?, &of(b)?)
 }
 
-/// `x` converted to another dtype. From floats to integers the conversion truncates, saturates, and makes 0 of NaN. Candle's
-/// does not on a card, so that out-of-range values are replaced before it.
+/// `x` converted to another dtype. From floats to integers the conversion truncates, saturates, and makes 0 of NaN.
+/// Candle's does not on a card, so that out-of-range values are replaced before it.
 pub(crate) fn cast(x: &Tensor, dtype: DType) -> CandleResult<Tensor> {
     let to = crate::data::candle_dtype(dtype);
     let is_int = |dtype| matches!(dtype, CandleDType::U8 | CandleDType::I64);

@@ -3,8 +3,8 @@
 use candle_core::Device;
 use taper_backend::Error;
 
-/// The contract's error for candle's `error` in `op` on `device`, which users call `name`; `asked` is the size in bytes of
-/// the result, if known.
+/// The contract's error for candle's `error` in `op` on `device`, which users call `name`; `asked` is the size in bytes
+/// of the result, if known.
 pub(crate) fn device_error(
     name: &str,
     device: &Device,

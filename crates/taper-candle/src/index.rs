@@ -1,8 +1,8 @@
 //! Gather, scatter-add and embedding.
 //!
-//! An index out of range must be an error, but only the device can tell, and reading it would make the host wait in every
-//! step. So the index is replaced by 0, a flag stays on the device, and the next download reports the error, like a card's
-//! own asynchronous errors.
+//! An index out of range must be an error, but only the device can tell, and reading it would make the host wait in
+//! every step. So the index is replaced by 0, a flag stays on the device, and the next download reports the error, like
+//! a card's own asynchronous errors.
 
 use crate::backend::CandleBackend;
 use crate::data::{CandleResult, beside, full, widened};
@@ -22,7 +22,8 @@ pub(crate) struct Fault {
 const MOST_FAULTS: usize = 512;
 
 impl CandleBackend {
-    /// `index` with 0 in place of elements outside `0..size`, and a pending check that reports `message` if there were any.
+    /// `index` with 0 in place of elements outside `0..size`, and a pending check that reports `message` if there were
+    /// any.
     pub(crate) fn in_range(
         &self,
         index: &Tensor,
@@ -55,8 +56,9 @@ impl CandleBackend {
     }
 }
 
-/// `f` of the operands, each of whose results is a sum of up to `terms` elements, which candle adds one after another. Sums of
-/// more than [`RUN`] terms are computed in f64, shorter ones of halves in f32, and rounded to the dtype at the end.
+/// `f` of the operands, each of whose results is a sum of up to `terms` elements, which candle adds one after another.
+/// Sums of more than [`RUN`] terms are computed in f64, shorter ones of halves in f32, and rounded to the dtype at the
+/// end.
 fn deep(x: &[&Tensor], terms: usize, f: impl FnOnce(&[Tensor]) -> CandleResult<Tensor>) -> CandleResult<Tensor> {
     let dtype = x[0].dtype();
     if terms <= RUN || !dtype.is_float() {
@@ -81,8 +83,8 @@ pub(crate) fn embedding(weight: &Tensor, index: &Tensor, shape: &[usize]) -> Can
     weight.contiguous()?.index_select(&index.flatten_all()?, 0)?.reshape(shape)
 }
 
-/// The gradient of [`embedding`] with respect to the weight, `[rows, width]`: row i is the sum of the rows of `g` whose index
-/// is i.
+/// The gradient of [`embedding`] with respect to the weight, `[rows, width]`: row i is the sum of the rows of `g` whose
+/// index is i.
 pub(crate) fn embedding_grad(g: &Tensor, index: &Tensor, rows: usize, width: usize) -> CandleResult<Tensor> {
     deep(&[g], index.elem_count(), |g| {
         let zeros = full(0.0, &[rows, width], g[0].dtype(), g[0].device())?;

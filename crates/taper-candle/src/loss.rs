@@ -34,7 +34,8 @@ fn log_softmax(x: &Tensor, axis: usize) -> CandleResult<Tensor> {
     shifted.broadcast_sub(&sum(&shifted.exp()?, &[axis])?.log()?)
 }
 
-/// The gradient of [`softmax`] with respect to its input, from the output `y`: y · (g − Σ g·y), or g − eʸ · Σ g if `log`.
+/// The gradient of [`softmax`] with respect to its input, from the output `y`: y · (g − Σ g·y), or g − eʸ · Σ g if
+/// `log`.
 pub(crate) fn softmax_grad(g: &Tensor, y: &Tensor, axis: usize, log: bool) -> CandleResult<Tensor> {
     if y.elem_count() == 0 {
         return Ok(y.clone());
@@ -63,7 +64,8 @@ pub(crate) struct SavedLoss {
 }
 
 impl CandleBackend {
-    /// The mean cross entropy, a scalar, of `logits: [N, C]` with the classes `target: [N]`, and what its gradient needs.
+    /// The mean cross entropy, a scalar, of `logits: [N, C]` with the classes `target: [N]`, and what its gradient
+    /// needs.
     pub(crate) fn cross_entropy_of(
         &self,
         logits: &Tensor,
@@ -89,7 +91,8 @@ impl CandleBackend {
         let mut losses = gather(&log_probs, 1, &index)?;
         if spec.label_smoothing > 0.0 {
             let mean = sum(&log_probs, &[1])?.affine(spec.label_smoothing / classes as f64, 0.0)?;
-            // With a label smoothing of 1 the loss of the class itself is left out: it may be infinite, and 0 · ∞ is NaN.
+            // With a label smoothing of 1 the loss of the class itself is left out: it may be infinite, and 0 · ∞ is
+            // NaN.
             let own = spec.label_smoothing < 1.0;
             losses = if own { losses.affine(1.0 - spec.label_smoothing, 0.0)?.add(&mean)? } else { mean };
         }

@@ -3,8 +3,8 @@
 use crate::data::{CandleResult, is_half};
 use candle_core::{DType as CandleDType, Tensor};
 
-/// The product `[…, m, k] × […, k, n]`; a flag says that an operand is stored transposed. Halves accumulate in f32: cuBLAS does
-/// so itself, and on candle's CPU device, which has no product of bf16, they are converted.
+/// The product `[…, m, k] × […, k, n]`; a flag says that an operand is stored transposed. Halves accumulate in f32:
+/// cuBLAS does so itself, and on candle's CPU device, which has no product of bf16, they are converted.
 pub(crate) fn matmul(a: &Tensor, b: &Tensor, transpose_a: bool, transpose_b: bool) -> CandleResult<Tensor> {
     let dtype = a.dtype();
     if is_half(dtype) && a.device().is_cpu() {

@@ -1,5 +1,5 @@
-//! Average pooling. Candle's has neither padding nor `ceil_mode`. Both are done by padding with zeros, and the result is
-//! divided by the same pooling of ones, the share of each window that counts.
+//! Average pooling. Candle's has neither padding nor `ceil_mode`. Both are done by padding with zeros, and the result
+//! is divided by the same pooling of ones, the share of each window that counts.
 
 use crate::data::{CandleResult, full, widened};
 use crate::reduce::{RUN, sum};
@@ -19,8 +19,8 @@ pub(crate) fn avg_pool2d(x: &Tensor, spec: &Pool2dSpec, y: &[usize]) -> CandleRe
     })
 }
 
-/// The gradient of [`avg_pool2d`] with respect to an input of shape `x`: each window's g over its divisor, spread over the
-/// window. This is again a sum over windows, of g with zeros between and around its elements.
+/// The gradient of [`avg_pool2d`] with respect to an input of shape `x`: each window's g over its divisor, spread over
+/// the window. This is again a sum over windows, of g with zeros between and around its elements.
 pub(crate) fn avg_pool2d_grad(g: &Tensor, spec: &Pool2dSpec, x: &[usize]) -> CandleResult<Tensor> {
     if g.elem_count() == 0 || x.contains(&0) {
         return full(0.0, x, g.dtype(), g.device());
@@ -39,7 +39,8 @@ pub(crate) fn avg_pool2d_grad(g: &Tensor, spec: &Pool2dSpec, x: &[usize]) -> Can
         let g = pad(&g, &[PadAmount::default(), PadAmount::default(), spread(0), spread(1)], 0.0)?;
         // The mean over a window of g is the sum of g / (Kh · Kw).
         let wide = pooled(&g, spec.kernel_size, [1, 1])?;
-        // The result covers the padded input from its first row on, as far as the windows reach: zeros are added for the rest.
+        // The result covers the padded input from its first row on, as far as the windows reach: zeros are added for
+        // the rest.
         let rest = |i: usize| PadAmount { high: extent.uncovered(i), ..PadAmount::default() };
         let wide = pad(&wide, &[PadAmount::default(), PadAmount::default(), rest(0), rest(1)], 0.0)?;
         let inside = |i: usize| SliceRange::new(spec.padding[i], spec.padding[i] + x[2 + i]);
@@ -54,8 +55,8 @@ fn pooled(x: &Tensor, size: [usize; 2], stride: [usize; 2]) -> CandleResult<Tens
         return sum(&x, &[2, 3])?.affine(1.0 / (size[0] * size[1]) as f64, 0.0);
     }
     if size[0] * size[1] > RUN {
-        // Along the width, then along the height: candle adds up a window one after another in its dtype, and two passes have
-        // shorter sums, Kw and Kh terms instead of Kh · Kw.
+        // Along the width, then along the height: candle adds up a window one after another in its dtype, and two
+        // passes have shorter sums, Kw and Kh terms instead of Kh · Kw.
         let across = x.avg_pool2d_with_stride((1, size[1]), (1, stride[1]))?;
         return across.avg_pool2d_with_stride((size[0], 1), (stride[0], 1));
     }
@@ -100,8 +101,8 @@ impl Extent {
         slice(&pad(x, &amounts, 0.0)?, &ranges)
     }
 
-    /// The share of each window that counts in its divisor, `[1, 1, Ho, Wo]`. Elements beyond the padding never count; the
-    /// padding counts if `count_include_pad`.
+    /// The share of each window that counts in its divisor, `[1, 1, Ho, Wo]`. Elements beyond the padding never count;
+    /// the padding counts if `count_include_pad`.
     fn share(&self, like: &Tensor, spec: &Pool2dSpec) -> CandleResult<Tensor> {
         let ones = full(1.0, &[1, 1, self.size[0], self.size[1]], like.dtype(), like.device())?;
         let ones = if spec.count_include_pad {

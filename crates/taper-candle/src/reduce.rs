@@ -22,8 +22,8 @@ pub(crate) fn reduce(op: ReduceOp, x: &Tensor, axes: &[usize]) -> CandleResult<T
     }
 }
 
-/// The most terms that candle is given to add up. It adds one after another in the terms' dtype, so that the rounding error
-/// grows with the length. Longer sums are computed as sums of such sums.
+/// The most terms that candle is given to add up. It adds one after another in the terms' dtype, so that the rounding
+/// error grows with the length. Longer sums are computed as sums of such sums.
 pub(crate) const RUN: usize = 1024;
 
 /// The sum over `axes`, which stay as dimensions of size 1.
@@ -60,8 +60,8 @@ pub(crate) fn sum_all(x: &Tensor) -> CandleResult<Tensor> {
     sum(&x.flatten_all()?, &[0])?.reshape(())
 }
 
-/// The maximum or minimum over `axes`, computed by `of`; NaN if there is one. Candle's comparisons skip NaN, so that NaN is
-/// looked for separately.
+/// The maximum or minimum over `axes`, computed by `of`; NaN if there is one. Candle's comparisons skip NaN, so that
+/// NaN is looked for separately.
 fn extreme(x: &Tensor, axes: &[usize], of: impl Fn(&Tensor, usize) -> CandleResult<Tensor>) -> CandleResult<Tensor> {
     let y = axes.iter().try_fold(x.contiguous()?, |x, &axis| of(&x, axis))?;
     if !x.dtype().is_float() {
@@ -73,8 +73,8 @@ fn extreme(x: &Tensor, axes: &[usize], of: impl Fn(&Tensor, usize) -> CandleResu
 }
 
 impl CandleBackend {
-    /// The index of the largest element along `axis`, i64: the first of equals, or the first NaN. Candle's own argmax does not
-    /// say which of several equals it returns.
+    /// The index of the largest element along `axis`, i64: the first of equals, or the first NaN. Candle's own argmax
+    /// does not say which of several equals it returns.
     pub(crate) fn argmax_of(&self, x: &Tensor, axis: usize) -> CandleResult<Tensor> {
         let mut dims = vec![1; x.rank()];
         dims[axis] = x.dims()[axis];

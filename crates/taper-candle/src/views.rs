@@ -1,5 +1,5 @@
-//! Broadcast, slice, pad and concatenate. Broadcasts and slices of step 1 are views; padding, concatenation and slices of a
-//! larger step copy.
+//! Broadcast, slice, pad and concatenate. Broadcasts and slices of step 1 are views; padding, concatenation and slices
+//! of a larger step copy.
 
 use crate::data::{CandleResult, full};
 use candle_core::Tensor;
@@ -21,8 +21,8 @@ pub(crate) fn slice(x: &Tensor, ranges: &[SliceRange]) -> CandleResult<Tensor> {
     })
 }
 
-/// Every `step`-th element along `axis` from `start`, `count` in all. Candle has no strided slice, but the dimension can be
-/// reshaped to `[count, step]`, and the first of each step taken.
+/// Every `step`-th element along `axis` from `start`, `count` in all. Candle has no strided slice, but the dimension
+/// can be reshaped to `[count, step]`, and the first of each step taken.
 pub(crate) fn every(x: &Tensor, axis: usize, start: usize, step: usize, count: usize) -> CandleResult<Tensor> {
     let size = x.dims()[axis];
     if start + count * step > size {

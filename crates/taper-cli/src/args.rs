@@ -1,5 +1,5 @@
-//! The command line and its parser. A flag such as `--lr` sets a key of the configuration, and the default that `--help`
-//! shows is read from the experiment's configuration.
+//! The command line and its parser. A flag such as `--lr` sets a key of the configuration, and the default that
+//! `--help` shows is read from the experiment's configuration.
 
 use crate::commands::find_lr::FindLrArgs;
 use crate::commands::tune::TuneArgs;
@@ -253,8 +253,8 @@ fn command() -> clap::Command {
     narrow(command)
 }
 
-/// The subcommand `train NAME`, `find-lr NAME` or `tune NAME`, with this experiment's defaults in the help of its flags;
-/// `wanted` selects the flags that set a configuration key.
+/// The subcommand `train NAME`, `find-lr NAME` or `tune NAME`, with this experiment's defaults in the help of its
+/// flags; `wanted` selects the flags that set a configuration key.
 fn of_experiment<A: Args>(experiment: &Experiment, wanted: fn(&str) -> bool) -> clap::Command {
     let config = experiment.config();
     A::augment_args(clap::Command::new(experiment.name()).args(settings::key_flags(&config, wanted)))
@@ -288,8 +288,8 @@ fn narrow(command: clap::Command) -> clap::Command {
 
 impl TrainArgs {
     /// The configuration: the experiment's, or that of the run to resume, then changed by the recipe, by the file of
-    /// `--config`, by the flags and by `--set`, in this order. [`taper::train::train`] checks which settings of a resumed
-    /// run may change.
+    /// `--config`, by the flags and by `--set`, in this order. [`taper::train::train`] checks which settings of a
+    /// resumed run may change.
     ///
     /// # Errors
     /// A run that cannot be read or is another experiment's; an unknown recipe or key; a value out of range.

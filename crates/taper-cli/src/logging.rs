@@ -13,8 +13,8 @@ pub enum LogFormat {
     Json,
 }
 
-/// Turns logs on if `-v` or a format was given. Spans are logged as they close, with their duration; with `-vv` the loss
-/// of every step too.
+/// Turns logs on if `-v` or a format was given. Spans are logged as they close, with their duration; with `-vv` the
+/// loss of every step too.
 pub fn start(verbose: u8, format: Option<LogFormat>) {
     if verbose == 0 && format.is_none() {
         return;

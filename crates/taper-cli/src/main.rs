@@ -1,5 +1,5 @@
-//! The `taper` program: train an experiment, find a learning rate, tune settings, evaluate and list runs, download data,
-//! check gradients. See the crate's README.md.
+//! The `taper` program: train an experiment, find a learning rate, tune settings, evaluate and list runs, download
+//! data, check gradients. See the crate's README.md.
 
 mod args;
 mod commands;

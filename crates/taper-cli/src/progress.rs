@@ -10,8 +10,8 @@ use taper::data::{Event, Located};
 use taper::train::lr_finder::LrPoint;
 use taper::train::{Config, DatasetRecord, DeviceConfig, EpochReport, Evaluation, Reporter, Split, Start, StepReport};
 
-/// Without a bar, a line about steps is printed at most ten times per epoch, and only if none was printed for this long.
-/// A run of seconds prints a line per epoch only.
+/// Without a bar, a line about steps is printed at most ten times per epoch, and only if none was printed for this
+/// long. A run of seconds prints a line per epoch only.
 const QUIET_TIME: Duration = Duration::from_secs(2);
 
 /// The last line of `train` and `eval`, such as `Test Accuracy = 70.55%`; with a note if the data are a stand-in.

@@ -51,8 +51,8 @@ impl SettingArgs {
     }
 }
 
-/// The flags that set a key: the flag, its key, and the name of its value in `--help` (`None` for a switch, which sets the
-/// key to false).
+/// The flags that set a key: the flag, its key, and the name of its value in `--help` (`None` for a switch, which sets
+/// the key to false).
 const KEY_FLAGS: &[(&str, &str, Option<&str>)] = &[
     ("model", "model", Some("NAME")),
     ("device", "device.name", Some("NAME")),
@@ -146,7 +146,8 @@ fn default(config: &Config, key: &str) -> String {
     }
 }
 
-/// `text` wrapped to `columns`; a longer word has a line of its own. `[default: ` and the word after it stay on one line.
+/// `text` wrapped to `columns`; a longer word has a line of its own. `[default: ` and the word after it stay on one
+/// line.
 pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let text = text.replace("[default: ", "[default:\u{a0}");

@@ -18,8 +18,8 @@ fn came() -> &'static Arc<AtomicUsize> {
     CAME.get_or_init(Arc::default)
 }
 
-/// Installs the handlers: from now on each of the signals sets `stop`, and a second one ends the process at once. A signal
-/// that the process was started to ignore, as `nohup` does with SIGHUP, stays ignored.
+/// Installs the handlers: from now on each of the signals sets `stop`, and a second one ends the process at once. A
+/// signal that the process was started to ignore, as `nohup` does with SIGHUP, stays ignored.
 pub fn listen(stop: &Arc<AtomicBool>) {
     for &signal in SIGNALS.iter().filter(|signal| !is_ignored(**signal)) {
         // The order matters: at the first signal `stop` is still false when the conditional shutdown reads it. If the

@@ -1,5 +1,5 @@
-//! Activation functions, and their gradients g · f′(x), in one pass over memory each, as [`Activation`] defines them and to
-//! the dtype's precision; and the unary functions that candle lacks ([`unary`]).
+//! Activation functions, and their gradients g · f′(x), in one pass over memory each, as [`Activation`] defines them
+//! and to the dtype's precision; and the unary functions that candle lacks ([`unary`]).
 
 use super::launch::{Grid, Launch, Scalar};
 use super::number::{Number, Real, for_float};
@@ -77,8 +77,8 @@ fn normal_pdf<A: Real>(x: A) -> A {
     A::of(0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2) * exp_neg_square(0.5, x)
 }
 
-/// The standard normal distribution function: erfc(s) / 2 with s = −x / √2. The rounding error of s is corrected to first
-/// order, with the derivative of erfc.
+/// The standard normal distribution function: erfc(s) / 2 with s = −x / √2. The rounding error of s is corrected to
+/// first order, with the derivative of erfc.
 fn normal<A: Real>(x: A) -> A {
     let c = A::of(FRAC_1_SQRT_2);
     let more = A::of(FRAC_1_SQRT_2 - c.to_f64());

@@ -3,8 +3,8 @@
 //!
 //! m ← m + (1 − β₁)(g − m), v ← β₂ v + (1 − β₂) g², p ← p (1 − lr · λ) − lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε),
 //!
-//! where plain Adam adds λp to g instead. The results are written to new memory, since candle does not tell whether storage
-//! is shared.
+//! where plain Adam adds λp to g instead. The results are written to new memory, since candle does not tell whether
+//! storage is shared.
 
 use super::launch::{Grid, Launch, Scalar};
 use super::number::{Number, Real, for_float};
@@ -31,8 +31,8 @@ fn shared(spec: &AdamSpec) -> [f64; 9] {
     ]
 }
 
-/// Step number `t`, from 1, on one element: the new parameter and moments. 1 − βᵗ is computed as −expm1(t ln β), without
-/// cancellation.
+/// Step number `t`, from 1, on one element: the new parameter and moments. 1 − βᵗ is computed as −expm1(t ln β),
+/// without cancellation.
 fn update<A: Real>(shared: [A; 9], t: A, [p, m, v, g]: [A; 4]) -> [A; 3] {
     let [shrink, decay, rate1, beta2, rate2, ln_beta1, ln_beta2, eps, lr] = shared;
     let (root, step) = ((-(t * ln_beta2).exp_m1()).sqrt(), lr / -(t * ln_beta1).exp_m1());
@@ -43,8 +43,8 @@ fn update<A: Real>(shared: [A; 9], t: A, [p, m, v, g]: [A; 4]) -> [A; 3] {
     [p * shrink - step * m / denominator, m, v]
 }
 
-/// The new parameter, first and second moment after one step; the i64 scalar `taken` is the number of steps before it. If the
-/// u8 scalar `apply` is 0, the results are the old values.
+/// The new parameter, first and second moment after one step; the i64 scalar `taken` is the number of steps before it.
+/// If the u8 scalar `apply` is 0, the results are the old values.
 pub(crate) fn step(
     [p, m, v]: [&Tensor; 3],
     g: &Tensor,

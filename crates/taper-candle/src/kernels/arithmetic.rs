@@ -1,5 +1,5 @@
-//! Elementwise `z = f(a, b)` on floats: candle's maximum and minimum lose a NaN, and its power does not take a negative base.
-//! Integers are in [`integer`](super::integer).
+//! Elementwise `z = f(a, b)` on floats: candle's maximum and minimum lose a NaN, and its power does not take a negative
+//! base. Integers are in [`integer`](super::integer).
 
 use super::integer;
 use super::launch::{Grid, Launch, Scalar};

@@ -1,6 +1,6 @@
-//! Batch norm in training (Ioffe and Szegedy 2015) of `x: [N, C, …]`, and its gradients:
-//! `y = x̂ · weight + bias` with `x̂ = (x − μ) / √(σ² + ε)`, each channel's mean μ and biased variance σ² over M elements, and
-//! `dx = (g − Σg / M − x̂ · Σgx̂ / M) · weight / √(σ² + ε)`.
+//! Batch norm in training (Ioffe and Szegedy 2015) of `x: [N, C, …]`, and its gradients: `y = x̂ · weight + bias` with
+//! `x̂ = (x − μ) / √(σ² + ε)`, each channel's mean μ and biased variance σ² over M elements, and `dx = (g − Σg / M − x̂
+//! · Σgx̂ / M) · weight / √(σ² + ε)`.
 
 use super::launch::{Grid, Host, Launch, Scalar};
 use super::number::{Number, Real, for_float};
@@ -15,8 +15,8 @@ pub(crate) const KERNEL: Kernel = Kernel {
     entries: &["batch_norm_moments", "batch_norm_stats", "batch_norm_apply", "batch_norm_grad_sums", "batch_norm_grad"],
 };
 
-/// The least elements of a chunk, which one block sums, and the most chunks of a channel. The split depends on the sizes
-/// alone, so that the results do not depend on the device's parallelism.
+/// The least elements of a chunk, which one block sums, and the most chunks of a channel. The split depends on the
+/// sizes alone, so that the results do not depend on the device's parallelism.
 const CHUNK: usize = 4096;
 const CHUNKS: usize = 64;
 
@@ -86,8 +86,9 @@ fn f64s<A: WithDType>(host: &Host<'_>, i: usize) -> Result<Vec<f64>> {
     Ok(host.get::<A>(i)?.iter().map(|x| x.to_f64()).collect())
 }
 
-/// y, each channel's mean and biased variance, both `[C]` in x's dtype, and the statistics that the backward pass needs:
-/// `[4, C]` with the rows mean, rounding error of the mean, 1 / √(σ² + ε) and σ², in f64 if x is f64 and in f32 otherwise.
+/// y, each channel's mean and biased variance, both `[C]` in x's dtype, and the statistics that the backward pass
+/// needs: `[4, C]` with the rows mean, rounding error of the mean, 1 / √(σ² + ε) and σ², in f64 if x is f64 and in f32
+/// otherwise.
 pub(crate) fn forward(
     x: &Tensor,
     weight: Option<&Tensor>,
@@ -167,7 +168,8 @@ fn normalise<T: Number>(
     Ok((y, stats))
 }
 
-/// The gradients with respect to x, weight and bias, each if `needs` says so; `stats` is the last result of [`forward`].
+/// The gradients with respect to x, weight and bias, each if `needs` says so; `stats` is the last result of
+/// [`forward`].
 pub(crate) fn backward(
     g: &Tensor,
     x: &Tensor,

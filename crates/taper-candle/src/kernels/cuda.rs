@@ -114,8 +114,8 @@ pub(super) fn fresh(launch: &Launch<'_>, inputs: &Inputs<'_>, dtype: DType, coun
     fn of<T: DeviceRepr + CudaDType>(launch: &Launch<'_>, inputs: &Inputs<'_>, count: usize) -> Result<CudaStorage> {
         let Some(Some((storage, _))) = inputs.first() else { bail!("{} was given no input", launch.entry) };
         let device = storage.device().clone();
-        // SAFETY: the kernel writes every element before anything after it in the stream can read one. At least one element,
-        // since a driver may refuse to allocate 0 bytes.
+        // SAFETY: the kernel writes every element before anything after it in the stream can read one. At least one
+        // element, since a driver may refuse to allocate 0 bytes.
         let mut out = unsafe { device.alloc::<T>(count.max(1)) }?;
         if count > 0 {
             start(launch, inputs, &device, &mut out, 0)?;

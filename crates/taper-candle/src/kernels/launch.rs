@@ -55,8 +55,8 @@ impl Grid {
     }
 }
 
-/// One launch of the function `entry` of `kernel`. Its arguments are, in this order, a pointer for each input (null for an
-/// absent one), a pointer to the output, and the scalars.
+/// One launch of the function `entry` of `kernel`. Its arguments are, in this order, a pointer for each input (null for
+/// an absent one), a pointer to the output, and the scalars.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Launch<'a> {
     pub(crate) kernel: &'static Kernel,

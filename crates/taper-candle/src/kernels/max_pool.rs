@@ -1,6 +1,6 @@
-//! Max pooling `[N, C, H, W] → [N, C, H_out, W_out]` and its gradient. Besides the values, the forward pass returns the index
-//! of each window's maximum in its plane. The first of equals is chosen, NaN counts as the largest, and padding is never
-//! chosen.
+//! Max pooling `[N, C, H, W] → [N, C, H_out, W_out]` and its gradient. Besides the values, the forward pass returns the
+//! index of each window's maximum in its plane. The first of equals is chosen, NaN counts as the largest, and padding
+//! is never chosen.
 
 use super::launch::{Grid, Launch, Scalar};
 use super::number::{Number, for_float};
@@ -103,7 +103,8 @@ pub(crate) fn forward(x: &Tensor, spec: &Pool2dSpec) -> Result<(Tensor, Tensor)>
     Ok((values, index))
 }
 
-/// The gradient with respect to the input, of shape `x_shape`: for each element, the sum of `g` over the windows that chose it.
+/// The gradient with respect to the input, of shape `x_shape`: for each element, the sum of `g` over the windows that
+/// chose it.
 pub(crate) fn backward(g: &Tensor, index: &Tensor, spec: &Pool2dSpec, x_shape: [usize; 4]) -> Result<Tensor> {
     let windows = Windows::new("max_pool2d_grad", x_shape, spec)?;
     let ([h, w], [rows, columns]) = (windows.size, windows.out);

@@ -1,9 +1,10 @@
 //! Our own kernels, for operations that candle lacks or defines differently from the contract.
 //!
-//! Each is a Rust file and a CUDA C++ source beside it. On a card, NVRTC compiles the source when it is first used; on candle's
-//! CPU device a twin in plain Rust does the same computation. Both are called through candle's custom operations
-//! ([`launch::Launch`]). To add a kernel, write `NAME.rs` with a [`source::Kernel`] and `NAME.cu`, and add a line to [`ALL`].
-//! The tests in `check` go through [`ALL`]: they compile every source to PTX, and run every entry on the host beside its twin.
+//! Each is a Rust file and a CUDA C++ source beside it. On a card, NVRTC compiles the source when it is first used; on
+//! candle's CPU device a twin in plain Rust does the same computation. Both are called through candle's custom
+//! operations ([`launch::Launch`]). To add a kernel, write `NAME.rs` with a [`source::Kernel`] and `NAME.cu`, and add a
+//! line to [`ALL`]. The tests in `check` go through [`ALL`]: they compile every source to PTX, and run every entry on
+//! the host beside its twin.
 
 pub(crate) mod activation;
 pub(crate) mod adam;

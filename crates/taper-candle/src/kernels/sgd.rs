@@ -1,6 +1,6 @@
-//! One step of SGD in one pass over memory, with PyTorch's formulas: g ← g + λp, u ← μu + (1 − dampening) g (g itself on the
-//! first step), p ← p − lr · u, or p − lr (g + μu) with Nesterov momentum. The results are written to new memory,
-//! as in [`adam`](super::adam).
+//! One step of SGD in one pass over memory, with PyTorch's formulas: g ← g + λp, u ← μu + (1 − dampening) g (g itself
+//! on the first step), p ← p − lr · u, or p − lr (g + μu) with Nesterov momentum. The results are written to new
+//! memory, as in [`adam`](super::adam).
 
 use super::launch::{Grid, Launch, Scalar};
 use super::number::{Number, Real, for_float};
@@ -11,8 +11,8 @@ use taper_backend::SgdSpec;
 pub(crate) const KERNEL: Kernel =
     Kernel { name: "sgd", text: include_str!("sgd.cu"), dtypes: FLOATS, entries: &["sgd"] };
 
-/// The new parameter and velocity after one step; the i64 scalar `taken` is the number of steps before it. Without momentum
-/// the velocity stays as it is. If the u8 scalar `apply` is 0, the results are the old values.
+/// The new parameter and velocity after one step; the i64 scalar `taken` is the number of steps before it. Without
+/// momentum the velocity stays as it is. If the u8 scalar `apply` is 0, the results are the old values.
 ///
 /// # Errors
 /// Momentum without a velocity.

@@ -1,7 +1,7 @@
 //! The CUDA C++ source that NVRTC compiles: a prelude, the types `T` and `A`, and a kernel's own text.
 //!
-//! A kernel's elements are stored as `T`, the dtype, and computed in `A`: `double` for f64, `long long` for i64, `float`
-//! otherwise. `load(x)` converts from `T` to `A`, and `store(y, a)` back.
+//! A kernel's elements are stored as `T`, the dtype, and computed in `A`: `double` for f64, `long long` for i64,
+//! `float` otherwise. `load(x)` converts from `T` to `A`, and `store(y, a)` back.
 
 use candle_core::DType;
 
@@ -52,8 +52,8 @@ impl Kernel {
     }
 }
 
-/// NVRTC's options for a card of this compute capability (major, minor). Fast math is off: NaN must stay NaN, and division
-/// and square roots must round as IEEE 754 says.
+/// NVRTC's options for a card of this compute capability (major, minor). Fast math is off: NaN must stay NaN, and
+/// division and square roots must round as IEEE 754 says.
 pub(crate) fn options((major, minor): (i32, i32)) -> Vec<String> {
     vec![format!("--gpu-architecture=compute_{major}{minor}"), "--std=c++17".to_owned()]
 }

@@ -26,8 +26,8 @@ pub fn run(args: &GradcheckArgs, output: &mut Output) -> Result<u8, Failure> {
     Ok(if table.passed() { 0 } else { FAILED })
 }
 
-/// All operations, layers and losses that are checked. Only builds with the feature `gradcheck` have them: the cases take
-/// long to compile, and training needs none of them.
+/// All operations, layers and losses that are checked. Only builds with the feature `gradcheck` have them: the cases
+/// take long to compile, and training needs none of them.
 fn subjects() -> Result<Vec<Subject>, Failure> {
     #[cfg(feature = "gradcheck")]
     return Ok(taper::gradcheck::subjects());

@@ -17,8 +17,8 @@ use taper::data::{Event, LocateOptions, Located};
 use taper::train::tune::{Entry, Measured, Method, Search, Settings, Space, Trial, Trials};
 use taper::train::{Config, Error, Experiment, Reporter, Start, TrainOptions, train};
 
-/// The arguments of `tune` other than the flags that set a configuration key for all trials. The description in `--help`
-/// is the experiment's.
+/// The arguments of `tune` other than the flags that set a configuration key for all trials. The description in
+/// `--help` is the experiment's.
 #[derive(Args)]
 pub struct TuneArgs {
     /// A TOML file of keys with ranges, such as "optimizer.lr" = { log = [1e-4, 1e-1] }; or uniform, integer,

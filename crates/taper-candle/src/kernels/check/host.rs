@@ -1,5 +1,5 @@
-//! Runs the CUDA sources on the CPU: every entry is compiled as plain C++ and run over its grid with the arguments that a card
-//! would be given, and compared with its twin, the same computation in Rust.
+//! Runs the CUDA sources on the CPU: every entry is compiled as plain C++ and run over its grid with the arguments that
+//! a card would be given, and compared with its twin, the same computation in Rust.
 
 use super::super::ALL;
 use super::super::source::{Kernel, PRELUDE};
@@ -10,7 +10,8 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Threads in a block here: fewer than on a card, so that each thread takes several elements, and synchronising is fast.
+/// Threads in a block here: fewer than on a card, so that each thread takes several elements, and synchronising is
+/// fast.
 const THREADS: usize = 32;
 
 /// All sources for all their dtypes as one C++ program, each pair of source and dtype in its own namespace.
@@ -73,8 +74,8 @@ fn request(cases: &[(bool, Recorded)]) -> Vec<u8> {
     bytes
 }
 
-/// How the output `found` differs from the twin's, if it does. Errors are measured against the largest element of each row
-/// (slice along the first dimension), since rows may be different quantities.
+/// How the output `found` differs from the twin's, if it does. Errors are measured against the largest element of each
+/// row (slice along the first dimension), since rows may be different quantities.
 fn difference(launch: &Recorded, found: &[u8], exact: bool) -> Option<String> {
     let bound = match launch.written {
         _ if exact => 0.0,

@@ -1,4 +1,5 @@
-//! Compiles every source to PTX for every dtype, with the options used at run time, if NVRTC is found. It needs no card.
+//! Compiles every source to PTX for every dtype, with the options used at run time, if NVRTC is found. It needs no
+//! card.
 
 use super::super::source::{Kernel, options};
 use super::super::{ALL, source};
@@ -27,8 +28,8 @@ fn nvrtc() -> Option<Library> {
     }
     places.extend(NAMES.map(PathBuf::from));
     places.iter().find_map(|place| {
-        // NVRTC loads its builtins library by name from the system's library path. It finds it elsewhere only if it is loaded
-        // already.
+        // NVRTC loads its builtins library by name from the system's library path. It finds it elsewhere only if it is
+        // loaded already.
         let beside = place.parent().filter(|_| place.exists()).and_then(|folder| folder.read_dir().ok());
         for file in beside.into_iter().flatten().flatten() {
             let name = file.file_name().to_string_lossy().into_owned();
@@ -85,8 +86,8 @@ fn compile(library: &Library, kernel: &Kernel, dtype: DType, card: (i32, i32)) -
     if compiled == 0 { Ok(text) } else { Err(text) }
 }
 
-/// The first f64 instruction in `ptx`, if any. Kernels that do not compute in f64 should have none: they are slow on most
-/// cards.
+/// The first f64 instruction in `ptx`, if any. Kernels that do not compute in f64 should have none: they are slow on
+/// most cards.
 fn computes_in_f64(ptx: &str) -> Option<&str> {
     ptx.lines().map(str::trim).find(|line| {
         line.split_whitespace().any(|word| word.ends_with(".f64") && !word.starts_with(".reg"))

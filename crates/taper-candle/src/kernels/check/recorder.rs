@@ -1,5 +1,5 @@
-//! Records the launches on candle's CPU device: the arguments that the kernel would have been given, and the result of its
-//! twin.
+//! Records the launches on candle's CPU device: the arguments that the kernel would have been given, and the result of
+//! its twin.
 
 use super::super::launch::Launch;
 use candle_core::{CpuStorage, DType, Layout};
@@ -71,8 +71,8 @@ pub(super) fn values(dtype: DType, bytes: &[u8]) -> Vec<f64> {
     }
 }
 
-/// Records a launch, if this thread is recording. A new output is initialised with a pattern, so that elements that the kernel
-/// does not write are noticed.
+/// Records a launch, if this thread is recording. A new output is initialised with a pattern, so that elements that the
+/// kernel does not write are noticed.
 pub(in super::super) fn note(
     launch: &Launch<'_>,
     inputs: &[Option<(&CpuStorage, &Layout)>],
