@@ -101,8 +101,8 @@ fn report_bytes(name: &str, bytes: usize, [median, best]: [f64; 2]) {
     );
 }
 
-/// How fast memory is read: each thread adds up its part of a block as large as the seed CNN's large weight, which a last
-/// cache may hold, and of one that none holds.
+/// How fast memory is read: each thread adds up its part of a block as large as the seed CNN's large weight, which a
+/// last cache may hold, and of one that none holds.
 fn bandwidth(threads: usize) -> Result<()> {
     const LANES: usize = 64;
     for bytes in [16 << 20, 64 << 20, 512 << 20] {
@@ -156,7 +156,7 @@ fn layers(cpu: &CpuBackend, dtype: DType) -> Result<()> {
     let mut work = 0;
     for (name, [n, c, h, w], outputs) in [("conv1", [64, 3, 32, 32], 64), ("conv2", [64, 64, 16, 16], 128)] {
         let ones = cpu.fill(&[c, 1, 1, 1].into(), dtype, 1.0)?;
-        // A depthwise convolution by one: the same picture, channels last, as a layer before would have left it.
+        // A depthwise convolution by one: the same image, channels last, as a layer before would have left it.
         let x = cpu.conv2d(
             &random(cpu, &[n, c, h, w], dtype, "x")?,
             &ones,

@@ -2,14 +2,14 @@
 //!
 //!     cargo run --release -p taper-cpu --example winograd -- [threads] [avx512|avx2|portable]
 //!
-//! Layers of the seed CNN and of ResNet-18 for pictures of 32 × 32, batch 64, channels last. Times are the least of the calls,
-//! in turn; errors are ‖a − b‖ / ‖b‖ for standard normal operands, `b` computed in f64.
+//! Layers of the seed CNN and of ResNet-18 for images of 32 × 32, batch 64, channels last. Times are the least of the
+//! calls, in turn; errors are ‖a − b‖ / ‖b‖ for standard normal operands, `b` computed in f64.
 
 use std::time::Instant;
 use taper_backend::{Backend, Buffer, Conv2dSpec, DType, Distribution, RandomKey, Result, Shape};
 use taper_cpu::{Convolution, CpuBackend, CpuOptions};
 
-/// Pictures of a batch.
+/// Images of a batch.
 const BATCH: usize = 64;
 const SPEC: Conv2dSpec = Conv2dSpec { stride: [1; 2], padding: [1; 2], dilation: [1; 2], groups: 1 };
 
@@ -27,14 +27,14 @@ impl Layer {
             let x = cpu.random(&Shape::from(shape), DType::F32, normal, RandomKey::new(1).child(name))?;
             cpu.cast(&x, dtype)
         };
-        let picture = |channels, name| {
+        let image = |channels, name| {
             let ones = cpu.fill(&[channels, 1, 1, 1].into(), dtype, 1.0)?;
-            // A depthwise convolution by one: the same picture, channels last, as a layer before would have left it.
+            // A depthwise convolution by one: the same image, channels last, as a layer before would have left it.
             let spec = Conv2dSpec { groups: channels, ..Conv2dSpec::default() };
             cpu.conv2d(&random(&[BATCH, channels, side, side], name)?, &ones, &spec)
         };
         let weight = random(&[outputs, inputs, 3, 3], "weight")?;
-        Ok(Self { x: picture(inputs, "x")?, weight, g: picture(outputs, "g")? })
+        Ok(Self { x: image(inputs, "x")?, weight, g: image(outputs, "g")? })
     }
 
     /// The output, the input's gradient, or the weight's.

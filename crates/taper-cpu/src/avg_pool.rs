@@ -1,12 +1,12 @@
-//! Average pooling `[N, C, H, W] → [N, C, H_out, W_out]` and its gradient, in both layouts. Windows, and windows over one
-//! element, of more than [`RUN`] are summed up in f64.
+//! Average pooling `[N, C, H, W] → [N, C, H_out, W_out]` and its gradient, in both layouts. PoolWindows, and windows
+//! over one element, of more than [`RUN`] are summed up in f64.
 
 use crate::isa::multiversion;
 use crate::long_sum::{RUN, add, add_rows, round, total};
 use crate::math::Float;
 use crate::parallel::TASK;
 use crate::storage::for_float;
-use crate::window::{Windows, in_layout, layout_strides, pooling_layout};
+use crate::window::{PoolWindows, in_layout, layout_strides, pooling_layout};
 use crate::{CpuBackend, transfer};
 use taper_backend::{Buffer, DType, Pool2dSpec, Result, Shape};
 
@@ -32,10 +32,10 @@ pub(crate) fn avg_pool2d(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dSpec) -> Res
 }
 
 fn forward<T: Float>(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dSpec) -> Result<Buffer> {
-    let windows = Windows::new("avg_pool2d", x.shape(), spec)?;
+    let windows = PoolWindows::new("avg_pool2d", x.shape(), spec)?;
     let (x, last) = pooling_layout(cpu, x)?;
     let from = cpu.view::<T>(&x)?.dense().unwrap_or_default();
-    let Windows { c, size: [h, w], out: [rows, columns], .. } = windows;
+    let PoolWindows { c, size: [h, w], out: [rows, columns], .. } = windows;
     let shape = windows.y_shape();
     let mut out = cpu.pool().alloc::<T>(shape.count())?;
     // A run is a row of windows: of all channels if they lie last, else of one plane.
@@ -47,10 +47,10 @@ fn forward<T: Float>(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dSpec) -> Result<
         let mut sums = vec![0.0; if long { channels } else { 0 }];
         for (r, out) in out.chunks_exact_mut(run).enumerate() {
             let (outer, i) = ((task * group + r) / rows, (task * group + r) % rows);
-            let picture = &from[outer * h * w * channels..][..h * w * channels];
+            let image = &from[outer * h * w * channels..][..h * w * channels];
             if long {
                 for (j, out) in out.chunks_exact_mut(channels).enumerate() {
-                    long_mean(cpu, &windows, [i, j], last, picture, &mut sums, out);
+                    long_mean(cpu, &windows, [i, j], last, image, &mut sums, out);
                 }
                 continue;
             }
@@ -58,11 +58,11 @@ fn forward<T: Float>(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dSpec) -> Result<
                 let divisor = T::of(windows.divisor(i, j) as f64);
                 if last {
                     out.fill(T::ZERO);
-                    windows.each(i, j, |_, index| add(cpu.isa(), &picture[index * c..][..c], out));
+                    windows.each(i, j, |_, index| add(cpu.isa(), &image[index * c..][..c], out));
                     out.iter_mut().for_each(|y| *y = *y / divisor);
                 } else {
                     let mut sum = T::ZERO;
-                    windows.each(i, j, |_, index| sum += picture[index]);
+                    windows.each(i, j, |_, index| sum += image[index]);
                     out[0] = sum / divisor;
                 }
             }
@@ -75,10 +75,10 @@ fn forward<T: Float>(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dSpec) -> Result<
 /// The mean of one large window, of each channel if they lie last.
 fn long_mean<T: Float>(
     cpu: &CpuBackend,
-    windows: &Windows,
+    windows: &PoolWindows,
     [i, j]: [usize; 2],
     last: bool,
-    picture: &[T],
+    image: &[T],
     sums: &mut [f64],
     out: &mut [T],
 ) {
@@ -86,9 +86,9 @@ fn long_mean<T: Float>(
     windows.each_run(i, j, |run| {
         if last {
             let c = sums.len();
-            add_rows(cpu.isa(), &picture[run.start * c..run.end * c], c, sums);
+            add_rows(cpu.isa(), &image[run.start * c..run.end * c], c, sums);
         } else {
-            sums[0] += total(cpu.isa(), &picture[run]);
+            sums[0] += total(cpu.isa(), &image[run]);
         }
     });
     let divisor = windows.divisor(i, j) as f64;
@@ -107,11 +107,11 @@ pub(crate) fn avg_pool2d_grad(cpu: &CpuBackend, g: &Buffer, spec: &Pool2dSpec, x
 }
 
 fn backward<T: Float>(cpu: &CpuBackend, g: &Buffer, spec: &Pool2dSpec, x_shape: &Shape) -> Result<Buffer> {
-    let windows = Windows::new("avg_pool2d_grad", x_shape, spec)?;
+    let windows = PoolWindows::new("avg_pool2d_grad", x_shape, spec)?;
     let (g, last) = pooling_layout(cpu, g)?;
     let g = in_layout(cpu, &g, last)?;
     let g = cpu.view::<T>(&g)?.dense().unwrap_or_default();
-    let Windows { c, size: [h, w], out: [rows, columns], .. } = windows;
+    let PoolWindows { c, size: [h, w], out: [rows, columns], .. } = windows;
     let channels = if last { c } else { 1 };
     let (from, to) = (rows * columns * channels, h * w * channels);
     let group = if last { 1 } else { (TASK / to.max(1)).max(1) };
@@ -135,9 +135,9 @@ fn backward<T: Float>(cpu: &CpuBackend, g: &Buffer, spec: &Pool2dSpec, x_shape: 
     Ok(cpu.wrap_strided(x_shape.clone(), layout_strides(x_shape, last), grad))
 }
 
-/// Adds each window's `g` over its divisor to what it covers of a plane, or of a picture with the channels last.
-fn spread<T: Float, A: Float>(cpu: &CpuBackend, windows: &Windows, last: bool, g: &[T], sums: &mut [A]) {
-    let Windows { c, out: [rows, columns], .. } = *windows;
+/// Adds each window's `g` over its divisor to what it covers of a plane, or of an image with the channels last.
+fn spread<T: Float, A: Float>(cpu: &CpuBackend, windows: &PoolWindows, last: bool, g: &[T], sums: &mut [A]) {
+    let PoolWindows { c, out: [rows, columns], .. } = *windows;
     for window in 0..rows * columns {
         let (i, j) = (window / columns, window % columns);
         let scale = A::ONE / A::of(windows.divisor(i, j) as f64);

@@ -1,4 +1,4 @@
-//! The contract, each method handed to the file that answers it.
+//! The implementation of [`Backend`]: each method calls the module that implements it.
 
 use crate::{
     CpuBackend, activation, argmax, avg_pool, batch_norm, binary, conv_block, conv2d, cross_entropy, dropout, finite,

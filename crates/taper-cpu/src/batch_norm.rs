@@ -1,10 +1,10 @@
-//! Batch norm in training (Ioffe and Szegedy 2015) of `x: [N, C, …]`, with what follows it in a residual network, and its
-//! gradients: `y = f((x − μ) · weight / √(σ² + ε) + bias + residual)` with each channel's mean μ and biased variance σ² over
-//! all M rows.
+//! Batch norm in training (Ioffe and Szegedy 2015) of `x: [N, C, …]`, with what follows it in a residual network, and
+//! its gradients: `y = f((x − μ) · weight / √(σ² + ε) + bias + residual)` with each channel's mean μ and biased
+//! variance σ² over all M rows.
 //!
 //! The channels are moved last, which costs nothing where they already lie so; then everything is rows of `C` elements.
-//! Rows go in pieces that stay in the L1 cache, so that `f` and its derivative cost no pass over memory. f32 is summed in
-//! f32 over [`RUN`] rows, then in f64.
+//! Rows go in pieces that stay in the L1 cache, so that `f` and its derivative cost no pass over memory. f32 is summed
+//! in f32 over [`RUN`] rows, then in f64.
 
 mod backward;
 mod forward;
@@ -25,8 +25,8 @@ use taper_backend::{Activation, Buffer, Error, ParamGrads, Result, Rim, Saved};
 /// Elements of a piece, about.
 const PIECE: usize = 2048;
 
-/// Channels that kernels take at a time. They go along the rows, not down them: memory is quick only where it is read in
-/// the order in which it lies.
+/// Channels that kernels take at a time. They go along the rows, not down them: memory is quick only where it is read
+/// in the order in which it lies.
 const TILE: usize = 32;
 
 /// Elements `left..left + TILE`.
@@ -38,7 +38,7 @@ fn tile<T: Float>(x: &[T], left: usize) -> [T; TILE] {
 }
 
 /// Each channel's mean and 1 / √(σ² + ε).
-struct Kept {
+struct ChannelMoments {
     mean: Vec<f64>,
     inverse: Vec<f64>,
 }
@@ -70,12 +70,12 @@ struct Line<T> {
 }
 
 impl<T: Float> Line<T> {
-    fn new(cpu: &CpuBackend, kept: &Kept, weight: Option<&Buffer>, bias: Option<&Buffer>) -> Result<Self> {
-        let channels = kept.mean.len();
+    fn new(cpu: &CpuBackend, moments: &ChannelMoments, weight: Option<&Buffer>, bias: Option<&Buffer>) -> Result<Self> {
+        let channels = moments.mean.len();
         let (weight, bias) = (values::<T>(cpu, weight, channels, 1.0)?, values::<T>(cpu, bias, channels, 0.0)?);
-        let factor = || weight.iter().zip(&kept.inverse).map(|(w, i)| w * i);
-        let mean = rounded::<T>(kept.mean.iter().copied());
-        let exact = bias.iter().zip(kept.mean.iter().zip(&mean)).zip(factor());
+        let factor = || weight.iter().zip(&moments.inverse).map(|(w, i)| w * i);
+        let mean = rounded::<T>(moments.mean.iter().copied());
+        let exact = bias.iter().zip(moments.mean.iter().zip(&mean)).zip(factor());
         let offset = rounded(exact.map(|((bias, (mean, m)), a)| bias - (mean - m.wide()) * a));
         Ok(Self { mean, factor: rounded(factor()), offset })
     }
@@ -131,13 +131,13 @@ pub(crate) fn batch_norm_stats(cpu: &CpuBackend, x: &Buffer, eps: f64) -> Rim<(B
         let (mean, variance) = moments::moments(cpu, from, Rows { channels, count: from.len() / channels });
         let inverse = variance.iter().map(|v| 1.0 / (v + eps).sqrt()).collect();
         let buffers = (vector::<T>(cpu, mean.clone())?, vector::<T>(cpu, variance)?);
-        Ok(Some((buffers.0, buffers.1, Saved::new(Kept { mean, inverse }))))
+        Ok(Some((buffers.0, buffers.1, Saved::new(ChannelMoments { mean, inverse }))))
     }, else Ok(None))
 }
 
 /// What [`batch_norm_stats`] found.
-fn kept<'a>(op: &'static str, saved: &'a Saved) -> Result<&'a Kept> {
-    saved.get::<Kept>().ok_or_else(|| Error::argument(op, "called without what the statistics saved"))
+fn saved_moments<'a>(op: &'static str, saved: &'a Saved) -> Result<&'a ChannelMoments> {
+    saved.get::<ChannelMoments>().ok_or_else(|| Error::argument(op, "called without what the statistics saved"))
 }
 
 pub(crate) fn batch_norm_block(
@@ -148,9 +148,9 @@ pub(crate) fn batch_norm_block(
     f: Activation,
 ) -> Result<Buffer> {
     const OP: &str = "batch_norm_block";
-    let kept = kept(OP, saved)?;
+    let moments = saved_moments(OP, saved)?;
     for_float!(x.dtype(), T => {
-        let line = Line::<T>::new(cpu, kept, weight, bias)?;
+        let line = Line::<T>::new(cpu, moments, weight, bias)?;
         block::<T>(cpu, x, residual, &line, f)
     }, else Err(cpu.unsupported(OP, x.dtype())))
 }
@@ -165,9 +165,9 @@ pub(crate) fn batch_norm_block_grad(
     needs: [bool; 4],
 ) -> Result<ParamGrads> {
     const OP: &str = "batch_norm_block_grad";
-    let kept = kept(OP, saved)?;
+    let moments = saved_moments(OP, saved)?;
     for_float!(x.dtype(), T => {
-        let line = Line::<T>::new(cpu, kept, weight, bias)?;
-        backward::<T>(cpu, g, kept, x, residual, &line, f, needs)
+        let line = Line::<T>::new(cpu, moments, weight, bias)?;
+        backward::<T>(cpu, g, moments, x, residual, &line, f, needs)
     }, else Err(cpu.unsupported(OP, x.dtype())))
 }

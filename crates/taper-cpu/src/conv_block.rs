@@ -13,13 +13,13 @@ use crate::storage::{Stored, for_float};
 use taper_backend::{Activation, Buffer, Conv2dSpec, Error, ParamGrads, Pool2dSpec, Result, Rim, Saved};
 
 /// What the backward needs.
-enum Kept {
+enum SavedRouting {
     /// Nothing: the gradient passes as it is.
-    Nothing,
+    Identity,
     /// The output of ReLU: where it is 0, nothing passes.
-    Output(Buffer),
+    ReluOutput(Buffer),
     /// Where in each window the largest was, dense, channels last; the windows; the size before pooling.
-    Which(Block<u8>, [usize; 2], [usize; 2]),
+    PoolingWinners(Block<u8>, [usize; 2], [usize; 2]),
 }
 
 /// `pool(f(x ⋆ weight + bias))`, for ReLU or none and for max pooling over windows side by side or none.
@@ -65,8 +65,8 @@ fn block<T: Real + Stored>(
     let bias = bias.and_then(|bias| bias.contiguous());
     let Some(pool) = pool else {
         let y = forward(cpu, source, weight, spec, Finish { bias, relu })?;
-        let kept = if relu { Kept::Output(y.clone()) } else { Kept::Nothing };
-        return Ok(Some((y, Saved::new(kept))));
+        let routing = if relu { SavedRouting::ReluOutput(y.clone()) } else { SavedRouting::Identity };
+        return Ok(Some((y, Saved::new(routing))));
     };
     if !side_by_side(pool, [h, w]) {
         return Ok(None);
@@ -87,7 +87,7 @@ fn block<T: Real + Stored>(
     let weight = cpu.view::<T>(weight)?;
     let windows = Windows::forward(spec, [weight.shape[2], weight.shape[3]], [h, w]);
     forward_gather(cpu, source, &weight, spec, &windows).run(&Target::Pooled { pooled: &pooled, relu })?;
-    let saved = Saved::new(Kept::Which(which, pool.kernel_size, [h, w]));
+    let saved = Saved::new(SavedRouting::PoolingWinners(which, pool.kernel_size, [h, w]));
     Ok(Some((wrap(cpu, pooled_shape, out), saved)))
 }
 
@@ -102,15 +102,15 @@ pub(crate) fn conv2d_block_grad(
     needs: [bool; 3],
 ) -> Result<ParamGrads> {
     const OP: &str = "conv2d_block_grad";
-    let kept = saved.get().ok_or_else(|| Error::argument(OP, "called without what conv2d_block of cpu returned"))?;
-    for_float!(g.dtype(), T => block_grad::<T>(cpu, g, kept, x, weight, spec, needs),
+    let routing = saved.get().ok_or_else(|| Error::argument(OP, "called without what conv2d_block of cpu returned"))?;
+    for_float!(g.dtype(), T => block_grad::<T>(cpu, g, routing, x, weight, spec, needs),
         else Err(cpu.unsupported(OP, g.dtype())))
 }
 
 fn block_grad<T: Real + Stored>(
     cpu: &CpuBackend,
     g: &Buffer,
-    kept: &Kept,
+    routing: &SavedRouting,
     x: &Buffer,
     weight: &Buffer,
     spec: &Conv2dSpec,
@@ -118,10 +118,12 @@ fn block_grad<T: Real + Stored>(
 ) -> Result<ParamGrads> {
     let dense = cpu.to_channels_last(g)?;
     let g = cpu.view::<T>(&dense)?;
-    let source = match kept {
-        Kept::Nothing => Source::Plain(g),
-        Kept::Output(y) => Source::Masked { g, y: cpu.view::<T>(y)?.dense_nhwc().unwrap_or_default() },
-        Kept::Which(which, window, size) => Source::Unpooled { g, which, window: *window, size: *size },
+    let source = match routing {
+        SavedRouting::Identity => Source::Plain(g),
+        SavedRouting::ReluOutput(y) => Source::Masked { g, y: cpu.view::<T>(y)?.dense_nhwc().unwrap_or_default() },
+        SavedRouting::PoolingWinners(which, window, size) => {
+            Source::Unpooled { g, which, window: *window, size: *size }
+        }
     };
     let mut grads = ParamGrads::default();
     if needs[1] || needs[2] {

@@ -57,8 +57,8 @@ pub(crate) fn gather<T: Copy>(
 }
 
 multiversion! {
-    /// Writes rows `first..` of the transposed `from` (`rows × columns`, elements of a column side by side, `step` apart
-    /// along a row) to `out`, row after row.
+    /// Writes rows `first..` of the transposed `from` (`rows × columns`, elements of a column side by side, `step`
+    /// apart along a row) to `out`, row after row.
     fn transpose<T: Stored>(from: &[T], step: usize, columns: usize, first: usize, out: &mut [T]) {
         let rows = out.len() / columns;
         for top in (0..rows).step_by(SIDE) {

@@ -1,7 +1,7 @@
 //! Mean cross entropy of `logits: [N, C]` with class indices, with label smoothing and an ignored index.
 //!
-//! A row's loss is `ln Σ eˣ − (1 − ε) x_target − ε · mean(x)` with ε the smoothing; the mean is over the rows that count
-//! (NaN if none does, as in PyTorch).
+//! A row's loss is `ln Σ eˣ − (1 − ε) x_target − ε · mean(x)` with ε the smoothing; the mean is over the rows that
+//! count (NaN if none does, as in PyTorch).
 
 use crate::CpuBackend;
 use crate::math::Float;
@@ -13,7 +13,7 @@ use taper_backend::{Buffer, CrossEntropySpec, Error, Result, Rim, Saved, Shape};
 const OP: &str = "cross_entropy";
 
 /// What the forward keeps.
-struct Kept<T: Stored> {
+struct SavedExponentials<T: Stored> {
     /// e^(x − largest), row after row.
     exponentials: Block<T>,
     /// Their sums.
@@ -56,16 +56,16 @@ fn forward<T: Float>(
     });
     let targets = targets.collect::<Result<Vec<_>>>()?;
 
-    let mut kept = cpu.pool().alloc::<T>(x.len())?;
+    let mut powers = cpu.pool().alloc::<T>(x.len())?;
     // Of each row: its loss and its sum of exponentials.
     let mut found = vec![(0.0, 1.0); rows];
     let smoothing = spec.label_smoothing;
     let group = (crate::parallel::TASK / 4 / classes.max(1)).max(1);
     if classes > 0 {
-        let mut parts: Vec<_> = kept.chunks_mut(group * classes).zip(found.chunks_mut(group)).collect();
+        let mut parts: Vec<_> = powers.chunks_mut(group * classes).zip(found.chunks_mut(group)).collect();
         cpu.for_chunks(&mut parts, 1, x.len() * 4, |task, parts| {
-            for (kept, found) in parts {
-                for (i, (y, found)) in kept.chunks_exact_mut(classes).zip(found.iter_mut()).enumerate() {
+            for (powers, found) in parts {
+                for (i, (y, found)) in powers.chunks_exact_mut(classes).zip(found.iter_mut()).enumerate() {
                     let row = task * group + i;
                     let x = &x[row * classes..][..classes];
                     let (top, sum) = exponentials(cpu.isa(), x, y);
@@ -90,8 +90,8 @@ fn forward<T: Float>(
     let mut block = cpu.pool().alloc::<T>(1)?;
     block[0] = T::of(loss);
     let sums = found.iter().map(|&(_, sum)| sum).collect();
-    let kept = Kept { exponentials: kept, sums, targets, classes, smoothing };
-    Ok((cpu.wrap(Shape::scalar(), block), Saved::new(kept)))
+    let saved = SavedExponentials { exponentials: powers, sums, targets, classes, smoothing };
+    Ok((cpu.wrap(Shape::scalar(), block), Saved::new(saved)))
 }
 
 pub(crate) fn cross_entropy_grad(cpu: &CpuBackend, g: &Buffer, saved: &Saved) -> Result<Buffer> {
@@ -99,27 +99,27 @@ pub(crate) fn cross_entropy_grad(cpu: &CpuBackend, g: &Buffer, saved: &Saved) ->
 }
 
 fn backward<T: Float>(cpu: &CpuBackend, g: &Buffer, saved: &Saved) -> Result<Buffer> {
-    let kept = saved
-        .get::<Kept<T>>()
+    let saved = saved
+        .get::<SavedExponentials<T>>()
         .ok_or_else(|| Error::argument("cross_entropy_grad", "called without what the forward saved"))?;
     let view = cpu.view::<T>(g)?;
-    let (rows, classes) = (kept.targets.len(), kept.classes);
-    let counted = kept.targets.iter().flatten().count();
+    let (rows, classes) = (saved.targets.len(), saved.classes);
+    let counted = saved.targets.iter().flatten().count();
     let scale = view.data[view.offset].wide() / counted as f64;
-    let spread = T::of(scale * kept.smoothing / classes as f64);
+    let spread = T::of(scale * saved.smoothing / classes as f64);
     let mut grad = cpu.pool().alloc::<T>(rows * classes)?;
     let group = (crate::parallel::TASK / classes.max(1)).max(1);
     cpu.for_chunks(&mut grad, group * classes, rows * classes, |task, out| {
         for (i, out) in out.chunks_exact_mut(classes).enumerate() {
             let row = task * group + i;
-            let Some(class) = kept.targets[row] else {
+            let Some(class) = saved.targets[row] else {
                 out.fill(T::ZERO);
                 continue;
             };
-            let factor = T::of(scale / kept.sums[row]);
-            let e = &kept.exponentials[row * classes..][..classes];
+            let factor = T::of(scale / saved.sums[row]);
+            let e = &saved.exponentials[row * classes..][..classes];
             out.iter_mut().zip(e).for_each(|(y, &e)| *y = e * factor - spread);
-            out[class] = out[class] - T::of(scale * (1.0 - kept.smoothing));
+            out[class] = out[class] - T::of(scale * (1.0 - saved.smoothing));
         }
     });
     Ok(cpu.wrap([rows, classes].into(), grad))

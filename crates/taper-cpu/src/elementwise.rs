@@ -1,9 +1,9 @@
 //! The one loop behind everything that works element by element, with broadcasting.
 //!
 //! The result lies in memory as its first full operand does, so that channels-last stays channels-last. Dimensions that
-//! all operands walk alike are merged. The work goes in pieces: an operand whose elements of a piece lie side by side is
-//! read where it is, any other is first gathered into a small buffer, so that kernels only ever see slices. Kernels come
-//! as `dyn Fn`, called once a piece: a copy of this loop for each would only cost time to compile.
+//! all operands walk alike are merged. The work goes in pieces: an operand whose elements of a piece lie side by side
+//! is read where it is, any other is first gathered into a small buffer, so that kernels only ever see slices. Kernels
+//! come as `dyn Fn`, called once a piece: a copy of this loop for each would only cost time to compile.
 
 use crate::CpuBackend;
 use crate::copy::gather;
@@ -20,7 +20,7 @@ const PIECE: usize = 1024;
 const LONG_ROW: usize = 256;
 
 /// How the operands are walked together.
-struct Plan {
+struct BroadcastLayout {
     shape: Shape,
     strides: Vec<usize>,
     dims: Vec<usize>,
@@ -30,7 +30,7 @@ struct Plan {
     flat: bool,
 }
 
-impl Plan {
+impl BroadcastLayout {
     fn new(shape: &Shape, operands: &[(&[usize], &[usize])]) -> Self {
         let full: Vec<Vec<usize>> =
             operands.iter().map(|(dims, strides)| broadcast_strides(dims, strides, shape)).collect();
@@ -56,15 +56,15 @@ impl Plan {
         }
     }
 
-    fn source<'a, T>(&'a self, i: usize, x: &View<'a, T>) -> Source<'a, T> {
+    fn source<'a, T>(&'a self, i: usize, x: &View<'a, T>) -> Operand<'a, T> {
         let strides = &self.operands[i];
         let flat = is_row_major(&self.dims, strides);
-        Source { data: x.data, offset: x.offset, dims: &self.dims, strides, flat }
+        Operand { data: x.data, offset: x.offset, dims: &self.dims, strides, flat }
     }
 }
 
-/// An operand as the plan walks it.
-struct Source<'a, T> {
+/// An operand with its strides along the merged dimensions.
+struct Operand<'a, T> {
     data: &'a [T],
     offset: usize,
     dims: &'a [usize],
@@ -72,7 +72,7 @@ struct Source<'a, T> {
     flat: bool,
 }
 
-impl<'a, T: Stored> Source<'a, T> {
+impl<'a, T: Stored> Operand<'a, T> {
     /// The elements number `start..start + len`.
     fn read<'b>(&self, start: usize, len: usize, buffer: &'b mut Vec<T>) -> &'b [T]
     where
@@ -101,9 +101,9 @@ type Kernel3<'k, A, B, C, Y> = dyn Fn(&[A], &[B], &[C], &mut [Y]) + Sync + 'k;
 /// `y = f(x)`: `f` fills its second slice from its first.
 pub(crate) fn map1<A: Stored, Y: Stored>(cpu: &CpuBackend, x: &Buffer, f: &Kernel1<A, Y>) -> Result<Buffer> {
     let view = cpu.view::<A>(x)?;
-    let plan = Plan::new(x.shape(), &[(view.shape, view.strides)]);
-    let source = plan.source(0, &view);
-    run(cpu, &plan, |start, out, buffers: &mut Vec<A>| f(source.read(start, out.len(), buffers), out))
+    let layout = BroadcastLayout::new(x.shape(), &[(view.shape, view.strides)]);
+    let source = layout.source(0, &view);
+    run(cpu, &layout, |start, out, buffers: &mut Vec<A>| f(source.read(start, out.len(), buffers), out))
 }
 
 /// `y = f(a, b)`, broadcasting; `op` names the caller in errors.
@@ -116,9 +116,9 @@ pub(crate) fn map2<A: Stored, B: Stored, Y: Stored>(
 ) -> Result<Buffer> {
     let (va, vb) = (cpu.view::<A>(a)?, cpu.view::<B>(b)?);
     let shape = a.shape().broadcast_with(b.shape(), op)?;
-    let plan = Plan::new(&shape, &[(va.shape, va.strides), (vb.shape, vb.strides)]);
-    let (sa, sb) = (plan.source(0, &va), plan.source(1, &vb));
-    run(cpu, &plan, |start, out, (ba, bb): &mut (Vec<A>, Vec<B>)| {
+    let layout = BroadcastLayout::new(&shape, &[(va.shape, va.strides), (vb.shape, vb.strides)]);
+    let (sa, sb) = (layout.source(0, &va), layout.source(1, &vb));
+    run(cpu, &layout, |start, out, (ba, bb): &mut (Vec<A>, Vec<B>)| {
         f(sa.read(start, out.len(), ba), sb.read(start, out.len(), bb), out);
     })
 }
@@ -132,9 +132,10 @@ pub(crate) fn map3<A: Stored, B: Stored, C: Stored, Y: Stored>(
 ) -> Result<Buffer> {
     let (va, vb, vc) = (cpu.view::<A>(a)?, cpu.view::<B>(b)?, cpu.view::<C>(c)?);
     let shape = a.shape().broadcast_with(b.shape(), op)?.broadcast_with(c.shape(), op)?;
-    let plan = Plan::new(&shape, &[(vb.shape, vb.strides), (vc.shape, vc.strides), (va.shape, va.strides)]);
-    let (sb, sc, sa) = (plan.source(0, &vb), plan.source(1, &vc), plan.source(2, &va));
-    run(cpu, &plan, |start, out, (ba, bb, bc): &mut (Vec<A>, Vec<B>, Vec<C>)| {
+    let layout =
+        BroadcastLayout::new(&shape, &[(vb.shape, vb.strides), (vc.shape, vc.strides), (va.shape, va.strides)]);
+    let (sb, sc, sa) = (layout.source(0, &vb), layout.source(1, &vc), layout.source(2, &va));
+    run(cpu, &layout, |start, out, (ba, bb, bc): &mut (Vec<A>, Vec<B>, Vec<C>)| {
         let len = out.len();
         f(sa.read(start, len, ba), sb.read(start, len, bb), sc.read(start, len, bc), out);
     })
@@ -143,20 +144,20 @@ pub(crate) fn map3<A: Stored, B: Stored, C: Stored, Y: Stored>(
 /// Fills a new buffer piece by piece: `f(start, out, buffers)`.
 fn run<Y: Stored, S: Default>(
     cpu: &CpuBackend,
-    plan: &Plan,
+    layout: &BroadcastLayout,
     f: impl Fn(usize, &mut [Y], &mut S) + Send + Sync,
 ) -> Result<Buffer> {
-    let count = plan.shape.count();
+    let count = layout.shape.count();
     let mut block = cpu.pool().alloc::<Y>(count)?;
     cpu.for_chunks(&mut block, TASK, count, |task, mut rest| {
         let mut start = task * TASK;
         let mut buffers = S::default();
         while !rest.is_empty() {
-            let (out, tail) = rest.split_at_mut(plan.piece(start, rest.len()));
+            let (out, tail) = rest.split_at_mut(layout.piece(start, rest.len()));
             start += out.len();
             f(start - out.len(), out, &mut buffers);
             rest = tail;
         }
     });
-    Ok(cpu.wrap_strided(plan.shape.clone(), plan.strides.clone(), block))
+    Ok(cpu.wrap_strided(layout.shape.clone(), layout.strides.clone(), block))
 }

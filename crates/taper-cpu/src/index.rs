@@ -129,8 +129,8 @@ fn scattered<T: Stored + Sum<T>, A: Sum<T>>(
     Ok(cpu.wrap(x.shape().clone(), out))
 }
 
-/// How many elements go to one place, at most. Where places are many and elements few, they are counted: sums in another
-/// type would take longer.
+/// How many elements go to one place, at most. Where places are many and elements few, they are counted: sums in
+/// another type would take longer.
 fn most_hits(places: &[i64], inner: usize, block: usize, x_block: usize) -> usize {
     let along = block / inner.max(1);
     if along <= RUN || block > x_block / 4 {

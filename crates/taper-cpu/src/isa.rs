@@ -1,13 +1,13 @@
-//! Which vector instructions a kernel may use, found out once at run time.
+//! Instruction sets: the vector instructions that kernels use, detected at run time.
 
 use crate::options::named;
 use std::{fmt, str::FromStr};
 use taper_backend::{Error, Result};
 
-/// A family of vector instructions. Results may differ between them (in rounding), never between thread counts.
+/// A vector instruction set. Results may differ between instruction sets in rounding, but not between thread counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Isa {
-    /// What every processor of the target has: SSE2 on x86-64, NEON on 64-bit ARM.
+    /// The baseline of the target, which every processor has: SSE2 on x86-64, NEON on 64-bit ARM.
     Portable,
     /// x86-64 with AVX2 and FMA: vectors of 256 bits.
     Avx2,
@@ -16,20 +16,20 @@ pub enum Isa {
 }
 
 impl Isa {
-    /// All there are, the widest first.
+    /// All instruction sets, the widest first.
     pub const ALL: [Self; 3] = [Self::Avx512, Self::Avx2, Self::Portable];
 
-    /// The best that this machine has.
+    /// The widest instruction set that this machine has.
     pub fn detect() -> Self {
         Self::ALL.into_iter().find(|isa| isa.is_available()).unwrap_or(Self::Portable)
     }
 
-    /// All that this machine has.
+    /// All instruction sets that this machine has, the widest first.
     pub fn available() -> Vec<Self> {
         Self::ALL.into_iter().rev().filter(|isa| isa.is_available()).collect()
     }
 
-    /// `avx512`, `avx2`, `portable`.
+    /// The name, `avx512`, `avx2` or `portable`, which [`FromStr`] reads.
     pub fn name(self) -> &'static str {
         match self {
             Self::Avx512 => "avx512",
@@ -38,7 +38,7 @@ impl Isa {
         }
     }
 
-    /// Whether this machine has it.
+    /// Whether this machine has the instruction set.
     pub fn is_available(self) -> bool {
         match self {
             Self::Portable => true,
@@ -75,10 +75,9 @@ impl FromStr for Isa {
 /// Compiles one plain loop for each [`Isa`] and chooses between them by its first argument, `isa`.
 ///
 /// The body is inlined into functions that enable the instructions, so that the compiler vectorises the same source for
-/// each. It must not call anything large that is not itself `#[inline(always)]`: closures cannot be, so loops are `for`,
-/// not `for_each`. Where the first type parameter takes
-/// eight bytes (f64, i64), the portable version alone is compiled: f64 is for checking gradients, and two more copies of
-/// every loop would be a good part of this crate's time to compile.
+/// each. It must not call anything large that is not itself `#[inline(always)]`: closures cannot be, so loops are
+/// `for`, not `for_each`. For a first type parameter of eight bytes (f64, i64) only the portable version is compiled:
+/// f64 serves gradient checks, and two more copies of every loop would add noticeably to this crate's compile time.
 macro_rules! multiversion {
     ($(#[$meta:meta])* $vis:vis fn $name:ident <$t0:ident : $bound0:path $(, $g:ident : $bound:path)*>
         ($($arg:ident : $t:ty),* $(,)?) $(-> $r:ty)? $body:block) => {

@@ -73,7 +73,7 @@ multiversion! {
 }
 
 /// Of each row: its mean and 1 / √(σ² + ε).
-struct Kept(Vec<(f64, f64)>);
+struct RowMoments(Vec<(f64, f64)>);
 
 /// The weight or bias, or a constant of its shape.
 fn vector<T: Float>(cpu: &CpuBackend, x: Option<&Buffer>, shape: &[usize], otherwise: f64) -> Result<Buffer> {
@@ -113,19 +113,19 @@ fn forward<T: Float>(
     let x = cpu.to_contiguous(x)?;
     let from = cpu.view::<T>(&x)?.contiguous().unwrap_or_default();
     let mut out = cpu.pool().alloc::<T>(from.len())?;
-    let mut kept = vec![(0.0, 0.0); from.len() / width];
+    let mut moments = vec![(0.0, 0.0); from.len() / width];
     let group = (TASK / 4 / width).max(1);
-    let mut parts: Vec<_> = out.chunks_mut(group * width).zip(kept.chunks_mut(group)).collect();
+    let mut parts: Vec<_> = out.chunks_mut(group * width).zip(moments.chunks_mut(group)).collect();
     cpu.for_chunks(&mut parts, 1, from.len() * 2, |task, parts| {
-        for (out, kept) in parts {
+        for (out, moments) in parts {
             let from = &from[task * group * width..];
-            for ((y, x), kept) in out.chunks_exact_mut(width).zip(from.chunks_exact(width)).zip(kept.iter_mut()) {
-                *kept = statistics(cpu.isa(), x, eps);
-                normalise(cpu.isa(), x, T::of(kept.0), T::of(kept.1), w, b, y);
+            for ((y, x), moments) in out.chunks_exact_mut(width).zip(from.chunks_exact(width)).zip(moments.iter_mut()) {
+                *moments = statistics(cpu.isa(), x, eps);
+                normalise(cpu.isa(), x, T::of(moments.0), T::of(moments.1), w, b, y);
             }
         }
     });
-    Ok((cpu.wrap(x.shape().clone(), out), Saved::new(Kept(kept))))
+    Ok((cpu.wrap(x.shape().clone(), out), Saved::new(RowMoments(moments))))
 }
 
 pub(crate) fn layer_norm_grad(
@@ -138,15 +138,16 @@ pub(crate) fn layer_norm_grad(
     needs: [bool; 3],
 ) -> Result<ParamGrads> {
     const OP: &str = "layer_norm_grad";
-    let kept = saved.get::<Kept>().ok_or_else(|| Error::argument(OP, "called without what the forward saved"))?;
-    for_float!(g.dtype(), T => backward::<T>(cpu, g, &kept.0, x, weight, dims, needs),
+    let moments =
+        saved.get::<RowMoments>().ok_or_else(|| Error::argument(OP, "called without what the forward saved"))?;
+    for_float!(g.dtype(), T => backward::<T>(cpu, g, &moments.0, x, weight, dims, needs),
         else Err(cpu.unsupported(OP, g.dtype())))
 }
 
 fn backward<T: Float>(
     cpu: &CpuBackend,
     g: &Buffer,
-    kept: &[(f64, f64)],
+    moments: &[(f64, f64)],
     x: &Buffer,
     weight: Option<&Buffer>,
     dims: usize,
@@ -159,7 +160,8 @@ fn backward<T: Float>(
     let (g, x) = (cpu.to_contiguous(g)?, cpu.to_contiguous(x)?);
     let gs = cpu.view::<T>(&g)?.contiguous().unwrap_or_default();
     let xs = cpu.view::<T>(&x)?.contiguous().unwrap_or_default();
-    let row = |i: usize| (&gs[i * width..][..width], &xs[i * width..][..width], T::of(kept[i].0), T::of(kept[i].1));
+    let row =
+        |i: usize| (&gs[i * width..][..width], &xs[i * width..][..width], T::of(moments[i].0), T::of(moments[i].1));
     let mut grads = ParamGrads::default();
     if need_x {
         let mut out = cpu.pool().alloc::<T>(xs.len())?;
@@ -175,10 +177,10 @@ fn backward<T: Float>(
     if need_weight || need_bias {
         // Groups of rows, then the groups in order.
         let group = (4 * TASK / width).max(16);
-        let parts = cpu.map_tasks(kept.len().div_ceil(group), xs.len() * 2, |task| {
+        let parts = cpu.map_tasks(moments.len().div_ceil(group), xs.len() * 2, |task| {
             let mut sums = vec![0.0; 2 * width];
             let (weight, bias) = sums.split_at_mut(width);
-            for i in task * group..kept.len().min((task + 1) * group) {
+            for i in task * group..moments.len().min((task + 1) * group) {
                 let (g, x, mean, inverse) = row(i);
                 add_row(cpu.isa(), g, x, mean, inverse, weight, bias);
             }

@@ -1,8 +1,8 @@
 //! Strides: how a logical shape lies in a block of memory.
 //!
-//! Element `[i, j, …]` of a view is at `offset + i · strides[0] + j · strides[1] + …`, in elements. A stride of 0 repeats
-//! (broadcast). Row-major is the order of the logical shape; channels last is dense memory of a picture batch
-//! `[N, C, H, W]` in the order N, H, W, C.
+//! Element `[i, j, …]` of a view is at `offset + i · strides[0] + j · strides[1] + …`, in elements. A stride of 0
+//! repeats (broadcast). Row-major is the order of the logical shape; channels-last (NHWC) is dense memory of an image
+//! batch `[N, C, H, W]` in the order N, H, W, C.
 
 /// Whether the elements lie one after another in row-major order. Strides of dimensions of size 1 do not matter.
 pub(crate) fn is_row_major(dims: &[usize], strides: &[usize]) -> bool {
@@ -27,8 +27,8 @@ pub(crate) fn channels_last(dims: [usize; 4]) -> Vec<usize> {
     vec![c * h * w, 1, c * w, c]
 }
 
-/// The dimensions in the order in which they lie in memory, outermost first: by falling stride, repeated ones (stride
-/// 0) first, as they were among equals.
+/// The dimensions in memory order, outermost first: by decreasing stride, broadcast ones (stride 0) before all others.
+/// Dimensions of equal stride stay in their order.
 pub(crate) fn memory_order(strides: &[usize]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..strides.len()).collect();
     order.sort_by_key(|&i| std::cmp::Reverse(if strides[i] == 0 { usize::MAX } else { strides[i] }));
@@ -53,14 +53,15 @@ pub(crate) fn dense_strides(dims: &[usize], order: &[usize]) -> Vec<usize> {
     strides
 }
 
-/// The strides that show the same elements, in row-major order, as `new` dimensions; `None` where only a copy can.
+/// The strides with which the same memory is a view of shape `new` with the same elements in row-major order; `None` if
+/// that takes a copy.
 pub(crate) fn reshape_strides(dims: &[usize], strides: &[usize], new: &[usize]) -> Option<Vec<usize>> {
     let mut result = vec![1; new.len()];
     if dims.contains(&0) {
         return Some(result);
     }
-    // Walk both shapes from the end. `run` elements of a stretch of old dimensions that lie as one are still to be
-    // dealt to new dimensions, each `step` apart.
+    // Walk both shapes from the last dimension. Of the old dimensions that can be merged with the current one, `run`
+    // elements, `step` apart, are not yet assigned to new dimensions.
     let mut old = (0..dims.len()).rev().filter(|&i| dims[i] != 1).peekable();
     let (mut run, mut step) = (1, 1);
     for (i, &size) in new.iter().enumerate().rev() {
@@ -84,7 +85,7 @@ pub(crate) fn reshape_strides(dims: &[usize], strides: &[usize], new: &[usize]) 
     Some(result)
 }
 
-/// The offset of element `number` in row-major order.
+/// The offset of the element whose row-major index is `number`.
 pub(crate) fn offset_of(dims: &[usize], strides: &[usize], mut number: usize) -> usize {
     let mut offset = 0;
     for (&size, &stride) in dims.iter().zip(strides).rev() {
@@ -94,8 +95,8 @@ pub(crate) fn offset_of(dims: &[usize], strides: &[usize], mut number: usize) ->
     offset
 }
 
-/// Merges neighbouring dimensions that every operand walks as one, and drops those of size 1. The result has at least one
-/// dimension; `strides` holds one list for each operand.
+/// Merges adjacent dimensions that one stride can walk in every operand, and drops those of size 1. `strides` holds the
+/// strides of each operand. The result has at least one dimension.
 pub(crate) fn coalesce(dims: &[usize], strides: &[&[usize]]) -> (Vec<usize>, Vec<Vec<usize>>) {
     let mut merged: Vec<usize> = Vec::with_capacity(dims.len());
     let mut kept: Vec<Vec<usize>> = vec![Vec::with_capacity(dims.len()); strides.len()];

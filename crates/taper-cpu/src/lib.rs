@@ -1,5 +1,5 @@
-//! Taper's backend for the CPU: the whole contract of [`taper_backend`], with threads (Rayon) and vector instructions
-//! chosen at run time.
+//! Taper's CPU backend. It implements all of [`taper_backend::Backend`], on Rayon threads, with the vector instructions
+//! ([`Isa`]) chosen at run time.
 //!
 //! ```
 //! use taper_backend::{Backend, BinaryOp, HostData};
@@ -16,7 +16,7 @@
 //! ```
 //!
 //! Results are bitwise the same whatever the number of threads: work is split by its size alone, and sums are taken in
-//! a fixed order. They may differ between instruction sets ([`Isa`]) and ways to convolve ([`Convolution`]).
+//! a fixed order. Results may differ between instruction sets ([`Isa`]) and convolution algorithms ([`Convolution`]).
 
 mod activation;
 mod argmax;
@@ -63,7 +63,7 @@ pub use options::{Convolution, CpuOptions};
 use std::fmt;
 use taper_backend::{DType, Error, Result};
 
-/// The CPU: a pool of threads, a pool of memory, and the kernels that are chosen from.
+/// The CPU backend: a thread pool, a memory pool, and the choice of instruction set and convolution algorithm.
 pub struct CpuBackend {
     threads: rayon::ThreadPool,
     pool: Pool,
@@ -72,25 +72,34 @@ pub struct CpuBackend {
 }
 
 impl CpuBackend {
-    /// A backend that uses every core the process may use.
+    /// A backend with the default options: one thread for each core that the process may use, the best instruction set.
+    ///
+    /// # Errors
+    /// The system cannot start the threads.
     pub fn new() -> Result<Self> {
         Self::with_options(CpuOptions::default())
     }
 
-    /// A backend of `threads` threads, up to 1024; 0 for one a core. Results do not depend on their number.
+    /// A backend with `threads` threads, up to 1024; 0 stands for one per core. Results do not depend on their number.
+    ///
+    /// # Errors
+    /// See [`CpuBackend::with_options`].
     pub fn with_threads(threads: usize) -> Result<Self> {
         Self::with_options(CpuOptions { threads, ..CpuOptions::default() })
     }
 
-    /// A backend that uses `isa`, which this machine must have: for tests and comparisons.
+    /// A backend with `threads` threads that uses `isa`, for tests and comparisons.
+    ///
+    /// # Errors
+    /// See [`CpuBackend::with_options`].
     pub fn with_isa(threads: usize, isa: Isa) -> Result<Self> {
         Self::with_options(CpuOptions { threads, isa: Some(isa), ..CpuOptions::default() })
     }
 
-    /// A backend made with `options`.
+    /// A backend with `options`.
     ///
     /// # Errors
-    /// Too many threads, an instruction set that this machine lacks, or threads that the system will not start.
+    /// More than 1024 threads, an instruction set that this machine lacks, or threads that the system cannot start.
     pub fn with_options(options: CpuOptions) -> Result<Self> {
         let CpuOptions { threads, isa, convolution } = options.resolved()?;
         let isa = isa.unwrap_or(Isa::Portable);
@@ -112,17 +121,17 @@ impl CpuBackend {
         self.isa
     }
 
-    /// How convolutions are computed.
+    /// The choice of convolution algorithm.
     pub fn convolution(&self) -> Convolution {
         self.convolution
     }
 
-    /// The memory that buffers come from and return to.
+    /// The memory pool that this backend allocates buffers from.
     pub fn pool(&self) -> &Pool {
         &self.pool
     }
 
-    /// Runs `work` on the pool's threads: whatever it splits with Rayon stays inside this backend's pool.
+    /// Runs `work` inside this backend's thread pool, so that the Rayon tasks it spawns run there too.
     pub(crate) fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         self.threads.install(work)
     }

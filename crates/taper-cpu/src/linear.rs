@@ -12,7 +12,7 @@ use taper_backend::{Activation, Buffer, Error, ParamGrads, Result, Rim, Saved, S
 const BANDS: usize = 16;
 
 /// What the backward needs: the output, if ReLU made it.
-struct Kept(Option<Buffer>);
+struct SavedOutput(Option<Buffer>);
 
 /// `f(x weightᵀ + bias)`, for ReLU or none.
 pub(crate) fn linear(
@@ -53,8 +53,8 @@ fn forward<T: Real + Stored>(
         Finish { bias, relu },
     )?;
     let y = cpu.wrap([rows, columns].into(), y);
-    let kept = Kept(relu.then(|| y.clone()));
-    Ok((y, Saved::new(kept)))
+    let output = SavedOutput(relu.then(|| y.clone()));
+    Ok((y, Saved::new(output)))
 }
 
 /// The gradients of [`linear`].
@@ -68,22 +68,22 @@ pub(crate) fn linear_grad(
     needs: [bool; 3],
 ) -> Result<ParamGrads> {
     const OP: &str = "linear_grad";
-    let kept = saved.get().ok_or_else(|| Error::argument(OP, "called without what linear of cpu returned"))?;
-    for_float!(g.dtype(), T => gradients::<T>(cpu, g, kept, x, weight, needs),
+    let output = saved.get().ok_or_else(|| Error::argument(OP, "called without what linear of cpu returned"))?;
+    for_float!(g.dtype(), T => gradients::<T>(cpu, g, output, x, weight, needs),
         else Err(cpu.unsupported(OP, g.dtype())))
 }
 
 fn gradients<T: Real + Stored>(
     cpu: &CpuBackend,
     g: &Buffer,
-    kept: &Kept,
+    output: &SavedOutput,
     x: &Buffer,
     weight: &Buffer,
     needs: [bool; 3],
 ) -> Result<ParamGrads> {
     let (xv, wv) = (cpu.view::<T>(x)?, cpu.view::<T>(weight)?);
     let (rows, depth, columns) = (xv.shape[0], xv.shape[1], wv.shape[0]);
-    let (g, bias) = before_relu::<T>(cpu, g, kept.0.as_ref())?;
+    let (g, bias) = before_relu::<T>(cpu, g, output.0.as_ref())?;
     let by_rows = Matrix { data: &g, offset: 0, line: columns, step: 1 };
     let by_columns = Matrix { data: &g, offset: 0, line: 1, step: columns };
     let product = |shape: [usize; 2], depth, a, b| -> Result<Buffer> {

@@ -1,20 +1,21 @@
-//! Sums of many terms, whose error does not grow with their number.
+//! Sums of many terms whose rounding error does not grow with the number of terms.
 //!
-//! One f32 that terms are added to loses what they are worth: of ten million it may keep five digits, or two. So no more than
-//! a run of terms is added in the elements' own type, and the runs' sums in f64: a sum of positive terms is then off by at
-//! most a run's length in units of the type's rounding, however many runs there are. The order is fixed by sizes alone.
+//! A running sum in f32 loses precision as it grows: of ten million terms it may keep five digits, or two. So only a
+//! run of a fixed number of terms is added in the elements' own type, and the sums of the runs are added in f64. The
+//! error of a sum of positive terms is then at most the run's length in units of the type's rounding, however many runs
+//! there are. The order of the additions depends on sizes alone.
 
 use crate::isa::multiversion;
 use crate::math::Float;
 
-/// Terms that are added in the elements' own type where rows are added to rows.
+/// The length of a run where rows are added to rows.
 pub(crate) const RUN: usize = 32;
-/// Products of that many terms each, that are added in the elements' own type where a micro-kernel adds them.
+/// The number of matrix products whose results a micro-kernel adds in the elements' own type.
 pub(crate) const PRODUCTS: usize = 64;
-/// Lanes of f64 that one row is summed in, joined in order.
+/// The number of f64 partial sums of one row, added in order at the end.
 const LANES: usize = 16;
 
-/// Σ f(i) over `0..n`, in lanes.
+/// Σ f(i) over `0..n`, in [`LANES`] partial sums.
 #[inline(always)]
 pub(crate) fn lane_sum(n: usize, f: impl Fn(usize) -> f64) -> f64 {
     let mut lanes = [0.0; LANES];
@@ -56,7 +57,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// Adds `from` to `to` and empties it.
+    /// `to[i] += from[i]`, and sets `from` to zero.
     pub(crate) fn flush<T: Float>(from: &mut [T], to: &mut [f64]) {
         for (from, to) in from.iter_mut().zip(to) {
             *to += from.wide();
@@ -76,17 +77,17 @@ multiversion! {
 
 /// Columns whose sums are kept in registers.
 const BLOCK: usize = 16;
-/// Columns whose sums are kept in the first cache.
+/// Columns whose sums are kept in the L1 cache.
 const WIDE: usize = 256;
 
-/// Adds rows to `sums`, of which row `i` starts at `start(i)` in `from`, in runs.
+/// Adds `rows` rows, as wide as `sums`, to `sums`, in runs of [`RUN`]. Row `i` starts at `start(i)` in `from`.
 #[inline(always)]
 fn add_each<T: Float>(from: &[T], rows: usize, start: impl Fn(usize) -> usize, sums: &mut [f64]) {
     let width = sums.len();
     for first in (0..rows).step_by(RUN) {
         let run = first..rows.min(first + RUN);
         let mut left = 0;
-        // Along the rows, where they are wide: memory is quick only where it is read in the order in which it lies.
+        // Wide rows are read along the rows: sequential reads are the fastest.
         while left + 2 * BLOCK < width {
             let part = WIDE.min(width - left);
             let mut total = [T::ZERO; WIDE];
@@ -124,14 +125,14 @@ fn add_each<T: Float>(from: &[T], rows: usize, start: impl Fn(usize) -> usize, s
 }
 
 multiversion! {
-    /// Adds each row of `sums.len()` of `from`, which start `pitch` apart, to `sums`.
+    /// Adds each row of `from` to `sums`. Rows start `pitch` elements apart; their first `sums.len()` elements count.
     pub(crate) fn add_rows<T: Float>(from: &[T], pitch: usize, sums: &mut [f64]) {
         add_each(from, from.len() / pitch, |row| row * pitch, sums);
     }
 }
 
 multiversion! {
-    /// Adds the rows of `from`, as wide as `sums`, that are `chosen`.
+    /// Adds the rows of `from` whose indices are `chosen` to `sums`, which is as wide as a row.
     pub(crate) fn add_chosen<T: Float>(from: &[T], chosen: &[i64], sums: &mut [f64]) {
         let width = sums.len();
         add_each(from, chosen.len(), |i| chosen[i] as usize * width, sums);

@@ -1,7 +1,7 @@
 //! Elementary functions of one number, for f32 in a form that the compiler turns into vector instructions.
 //!
-//! The f32 functions are in [`single`], those of f64 that the standard library lacks in [`double`]. How far each may be off
-//! is measured over all floats by the example `accuracy` of `taper-tensor`; the table is in `docs/accuracy.md`.
+//! The f32 functions are in [`single`], those of f64 that the standard library lacks in [`double`]. How far each may be
+//! off is measured over all floats by the example `accuracy` of `taper-tensor`; the table is in `docs/accuracy.md`.
 
 mod double;
 mod single;

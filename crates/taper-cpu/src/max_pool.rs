@@ -9,16 +9,16 @@ use crate::math::Float;
 use crate::memory::Block;
 use crate::parallel::TASK;
 use crate::storage::{Stored, for_float};
-use crate::window::{Windows, in_layout, layout_strides, pooling_layout};
+use crate::window::{PoolWindows, in_layout, layout_strides, pooling_layout};
 use crate::{CpuBackend, transfer};
 use taper_backend::{Buffer, DType, Error, Pool2dSpec, Result, Rim, Saved, Shape};
 
 /// What keeps a place in a window.
-trait Place: Stored {
+trait PlaceIndex: Stored {
     fn pack(place: usize) -> Self;
     fn unpack(self) -> usize;
 }
-impl Place for u8 {
+impl PlaceIndex for u8 {
     fn pack(place: usize) -> Self {
         place as u8
     }
@@ -26,7 +26,7 @@ impl Place for u8 {
         usize::from(self)
     }
 }
-impl Place for i64 {
+impl PlaceIndex for i64 {
     fn pack(place: usize) -> Self {
         place as i64
     }
@@ -36,16 +36,16 @@ impl Place for i64 {
 }
 
 /// The values and the winning places, in the layout of `x`.
-struct Pooled<T: Stored, P: Stored> {
+struct PooledPlaces<T: Stored, P: Stored> {
     values: Block<T>,
     places: Block<P>,
     last: bool,
-    windows: Windows,
+    windows: PoolWindows,
 }
 
 /// The larger of `x`, at `place`, and the best so far. A NaN counts as largest, the first of equals wins.
 #[inline(always)]
-fn challenge<T: Float, P: Place>(x: T, place: P, best: &mut T, at: &mut P) {
+fn challenge<T: Float, P: PlaceIndex>(x: T, place: P, best: &mut T, at: &mut P) {
     let wins = x > *best || (x.is_nan() && !best.is_nan());
     *best = if wins { x } else { *best };
     *at = if wins { place } else { *at };
@@ -53,7 +53,7 @@ fn challenge<T: Float, P: Place>(x: T, place: P, best: &mut T, at: &mut P) {
 
 /// Every `STRIDE`-th element of `x`, a window each.
 #[inline(always)]
-fn along<T: Float, P: Place, const STRIDE: usize>(x: &[T], place: P, best: &mut [T], places: &mut [P]) {
+fn along<T: Float, P: PlaceIndex, const STRIDE: usize>(x: &[T], place: P, best: &mut [T], places: &mut [P]) {
     let n = best.len().min(places.len()).min(x.len().div_ceil(STRIDE));
     let (x, best, places) = (&x[..(n * STRIDE).saturating_sub(STRIDE - 1)], &mut best[..n], &mut places[..n]);
     for i in 0..n {
@@ -63,7 +63,7 @@ fn along<T: Float, P: Place, const STRIDE: usize>(x: &[T], place: P, best: &mut 
 
 multiversion! {
     /// Lets `x`, at `place` of its windows, compete with the best so far: one window a channel.
-    fn compete<T: Float, P: Place>(x: &[T], place: P, best: &mut [T], places: &mut [P]) {
+    fn compete<T: Float, P: PlaceIndex>(x: &[T], place: P, best: &mut [T], places: &mut [P]) {
         for ((&x, best), at) in x.iter().zip(best).zip(places) {
             challenge(x, place, best, at);
         }
@@ -72,7 +72,7 @@ multiversion! {
 
 multiversion! {
     /// As [`compete`], for windows of one row: every `stride`-th element of `x`.
-    fn compete_along<T: Float, P: Place>(x: &[T], stride: usize, place: P, best: &mut [T], places: &mut [P]) {
+    fn compete_along<T: Float, P: PlaceIndex>(x: &[T], stride: usize, place: P, best: &mut [T], places: &mut [P]) {
         match stride {
             1 => along::<T, P, 1>(x, place, best, places),
             2 => along::<T, P, 2>(x, place, best, places),
@@ -85,12 +85,12 @@ multiversion! {
     }
 }
 
-fn forward<T: Float, P: Place>(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dSpec) -> Result<Pooled<T, P>> {
-    let windows = Windows::new("max_pool2d", x.shape(), spec)?;
+fn forward<T: Float, P: PlaceIndex>(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dSpec) -> Result<PooledPlaces<T, P>> {
+    let windows = PoolWindows::new("max_pool2d", x.shape(), spec)?;
     let (x, last) = pooling_layout(cpu, x)?;
     let view = cpu.view::<T>(&x)?;
     let from = view.dense().unwrap_or_default();
-    let Windows { c, size: [h, w], out: [rows, columns], .. } = windows;
+    let PoolWindows { c, size: [h, w], out: [rows, columns], .. } = windows;
     let count = windows.y_shape().count();
     let mut values = cpu.pool().alloc::<T>(count)?;
     let mut places = cpu.pool().alloc::<P>(count)?;
@@ -101,11 +101,11 @@ fn forward<T: Float, P: Place>(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dSpec) 
         for (r, (values, places)) in values.chunks_exact_mut(run).zip(places.chunks_exact_mut(run)).enumerate() {
             let (outer, i) = ((task * group + r) / rows, (task * group + r) % rows);
             if last {
-                let picture = &from[outer * h * w * c..][..h * w * c];
+                let image = &from[outer * h * w * c..][..h * w * c];
                 for (j, (best, at)) in values.chunks_exact_mut(c).zip(places.chunks_exact_mut(c)).enumerate() {
                     let mut first = true;
                     windows.each(i, j, |place, index| {
-                        let x = &picture[index * c..][..c];
+                        let x = &image[index * c..][..c];
                         if std::mem::take(&mut first) {
                             best.copy_from_slice(x);
                             at.fill(P::pack(place));
@@ -115,7 +115,7 @@ fn forward<T: Float, P: Place>(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dSpec) 
                     });
                 }
             } else {
-                // Each window starts at −∞ in its first place of the picture, which no −∞ after it beats.
+                // Each window starts at −∞ in its first place of the image, which no −∞ after it beats.
                 let plane = &from[outer * h * w..][..h * w];
                 let (down, width) = (windows.inside(0, i), spec.kernel_size[1]);
                 values.fill(-T::INFINITY);
@@ -138,7 +138,7 @@ fn forward<T: Float, P: Place>(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dSpec) 
             }
         }
     });
-    Ok(Pooled { values, places, last, windows })
+    Ok(PooledPlaces { values, places, last, windows })
 }
 
 pub(crate) fn max_pool2d(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dSpec) -> Result<(Buffer, Buffer)> {
@@ -147,9 +147,9 @@ pub(crate) fn max_pool2d(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dSpec) -> Res
         return Ok((transfer::cast(cpu, &y, x.dtype())?, index));
     }
     for_float!(x.dtype(), T => {
-        let Pooled { values, mut places, last, windows } = forward::<T, i64>(cpu, x, spec)?;
+        let PooledPlaces { values, mut places, last, windows } = forward::<T, i64>(cpu, x, spec)?;
         // From places in windows to indices into planes.
-        let Windows { c, out: [rows, columns], .. } = windows;
+        let PoolWindows { c, out: [rows, columns], .. } = windows;
         let count = places.len();
         cpu.for_chunks(&mut places, TASK, count, |task, part| {
             for (k, place) in part.iter_mut().enumerate() {
@@ -171,8 +171,8 @@ struct Winners {
 }
 
 pub(crate) fn max_pool2d_saved(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dSpec) -> Rim<(Buffer, Saved)> {
-    fn with<T: Float, P: Place>(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dSpec) -> Rim<(Buffer, Saved)> {
-        let Pooled { values, places, last, windows } = forward::<T, P>(cpu, x, spec)?;
+    fn with<T: Float, P: PlaceIndex>(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dSpec) -> Rim<(Buffer, Saved)> {
+        let PooledPlaces { values, places, last, windows } = forward::<T, P>(cpu, x, spec)?;
         let shape = windows.y_shape();
         let strides = layout_strides(&shape, last);
         let places = cpu.wrap_strided(shape.clone(), strides.clone(), places);
@@ -201,21 +201,21 @@ pub(crate) fn max_pool2d_grad(
     }, else Err(cpu.unsupported(OP, g.dtype())))
 }
 
-fn backward<T: Float, P: Place>(
+fn backward<T: Float, P: PlaceIndex>(
     cpu: &CpuBackend,
     g: &Buffer,
     winners: &Winners,
     spec: &Pool2dSpec,
     x_shape: &Shape,
 ) -> Result<Buffer> {
-    let windows = Windows::new("max_pool2d_grad", x_shape, spec)?;
+    let windows = PoolWindows::new("max_pool2d_grad", x_shape, spec)?;
     let last = winners.last;
     let g = in_layout(cpu, g, last)?;
     let g = cpu.view::<T>(&g)?.dense().unwrap_or_default();
     let places = cpu.view::<P>(&winners.places)?.dense().unwrap_or_default();
-    let Windows { c, size: [h, w], out: [rows, columns], .. } = windows;
+    let PoolWindows { c, size: [h, w], out: [rows, columns], .. } = windows;
     let mut grad = cpu.pool().alloc::<T>(x_shape.count())?;
-    // Channels last: one picture a task. Otherwise: some planes.
+    // Channels last: one image a task. Otherwise: some planes.
     let channels = if last { c } else { 1 };
     let (from, to) = (rows * columns * channels, h * w * channels);
     let group = if last { 1 } else { (TASK / to.max(1)).max(1) };
@@ -240,9 +240,9 @@ fn backward<T: Float, P: Place>(
     Ok(cpu.wrap_strided(x_shape.clone(), layout_strides(x_shape, last), grad))
 }
 
-/// Adds each window's `g` to the element that won, of a plane or, with the channels last, of a picture.
-fn route<T: Float, A: Float, P: Place>(
-    windows: &Windows,
+/// Adds each window's `g` to the element that won, of a plane or, with the channels last, of an image.
+fn route<T: Float, A: Float, P: PlaceIndex>(
+    windows: &PoolWindows,
     channels: usize,
     offsets: Option<&[usize]>,
     g: &[T],

@@ -1,8 +1,8 @@
-//! Where buffers live: blocks of memory that are kept and used again.
+//! A memory pool: blocks that buffers are allocated from, retained when freed and reused.
 //!
-//! A training step asks for the same sizes every time. The system's allocator returns large blocks to the kernel and
-//! maps them anew, which costs a page fault for every 4 KiB; the pool keeps them, by size class, and serves a request
-//! with the smallest that suffices.
+//! Training steps allocate the same sizes again and again. The system's allocator unmaps large blocks when they are
+//! freed and maps new ones, which costs a page fault for every 4 KiB. The pool retains freed blocks by size class, and
+//! serves an allocation with the smallest block that is large enough.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::collections::BTreeMap;
@@ -14,16 +14,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use taper_backend::{Element, Error, Result};
 
-/// Every block starts on such a boundary: a cache line, and the widest vector.
+/// The alignment of every block, in bytes: a cache line, and the widest vector.
 pub(crate) const ALIGNMENT: usize = 64;
 
-/// Blocks of up to so many bytes serve each other alone, and are taken from the system several at a time: numbers that
-/// wait to be read pile up over the steps, each in a block of its own.
+/// The largest small block, in bytes. Small blocks serve small allocations only, and several are taken from the system
+/// at a time: scalars that are not read yet, such as losses, accumulate over the steps, each in a block of its own.
 const SMALL: usize = 4096;
-/// As many bytes of them.
+/// The bytes of small blocks that are taken from the system at a time.
 const SMALL_AT_ONCE: usize = 16 * 1024;
 
-/// Types that may live in a block.
+/// Element types of a [`Block`].
 ///
 /// # Safety
 /// Every pattern of bits must be a valid value, the alignment at most [`ALIGNMENT`], and dropping must do nothing.
@@ -41,7 +41,7 @@ unsafe impl Plain for u8 {}
 // SAFETY: as above.
 unsafe impl Plain for i64 {}
 
-/// A shared pool of memory. Blocks return to it when dropped, and are handed out again.
+/// A memory pool; clones share it. Blocks return to the pool when dropped, and are reused.
 #[derive(Clone)]
 pub struct Pool(Arc<Inner>);
 
@@ -52,7 +52,7 @@ struct Inner {
     misses: AtomicU64,
 }
 
-/// A block that nobody uses: the start of `size class` bytes.
+/// A free block: the address of as many bytes as its size class says.
 struct Raw(NonNull<u8>);
 // SAFETY: a `Raw` is the only owner of its memory.
 unsafe impl Send for Raw {}
@@ -62,33 +62,33 @@ impl Pool {
         Self(Arc::new(Inner::default()))
     }
 
-    /// How many requests an unused block has served.
+    /// The number of allocations that reused a free block.
     pub fn hits(&self) -> u64 {
         self.0.hits.load(Ordering::Relaxed)
     }
 
-    /// How many requests went to the system. The steps of a run stop adding to it after the first two, those of smaller
-    /// batches included.
+    /// The number of allocations that took memory from the system. In a training run it stops growing after the first
+    /// two steps; smaller batches do not add to it either.
     pub fn misses(&self) -> u64 {
         self.0.misses.load(Ordering::Relaxed)
     }
 
-    /// The bytes of unused blocks that the pool keeps.
+    /// The bytes of free blocks that the pool retains.
     pub fn retained_bytes(&self) -> usize {
         self.0.lock().iter().map(|(class, blocks)| class * blocks.len()).sum()
     }
 
-    /// Returns all unused blocks to the system.
+    /// Returns all free blocks to the system.
     pub fn release(&self) {
         self.0.release();
     }
 
-    /// Memory for `len` elements, whose values are whatever an earlier use left there.
+    /// A block of `len` elements, whose values are unspecified: whatever an earlier use left there.
     pub(crate) fn alloc<T: Plain>(&self, len: usize) -> Result<Block<T>> {
         self.take(len).map(|(block, _)| block)
     }
 
-    /// Memory for `len` elements, all zero.
+    /// A block of `len` zeros.
     pub(crate) fn alloc_zeroed<T: Plain>(&self, len: usize) -> Result<Block<T>> {
         let (mut block, fresh) = self.take::<T>(len)?;
         if !fresh {
@@ -135,9 +135,9 @@ impl Inner {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The smallest unused block of `class` bytes or more, and its size: so a last, smaller batch finds its place in the
-    /// blocks of the others. However much larger the block is, over a whole run this takes less memory than keeping each
-    /// class to itself.
+    /// The smallest free block of at least `class` bytes, and its size: so the last, smaller batch of an epoch reuses
+    /// the blocks of full batches. However much larger the block is, over a whole run this takes less memory than
+    /// blocks that serve only their own size class.
     fn unused(&self, class: usize) -> Option<(usize, Raw)> {
         let most = if class <= SMALL { SMALL } else { usize::MAX };
         self.lock().range_mut(class..=most).find_map(|(&class, blocks)| Some((class, blocks.pop()?)))
@@ -165,8 +165,8 @@ impl fmt::Debug for Pool {
     }
 }
 
-/// The bytes that a request of `bytes` (not 0) takes: the next multiple of an eighth of its power of two, so at most
-/// an eighth is wasted; `None` past the address space.
+/// The size class of an allocation of `bytes` (not 0), in bytes: the next multiple of an eighth of its power of two, so
+/// at most an eighth is wasted. `None` if that exceeds the address space.
 fn size_class(bytes: usize) -> Option<usize> {
     let step = (bytes.checked_next_power_of_two()? / 16).max(ALIGNMENT);
     bytes.checked_next_multiple_of(step)
@@ -253,7 +253,8 @@ mod tests {
         assert_eq!((again.as_ptr() as usize, pool.misses()), (starts[0], 3));
     }
 
-    /// Many that are held, one more a step, ask the system once; and none takes a large block.
+    /// Small blocks that are held, one more each step, are taken from the system several at a time; none takes a large
+    /// block.
     #[test]
     fn small_blocks_come_several_at_a_time() {
         let pool = Pool::new();

@@ -1,7 +1,7 @@
-//! The Euclidean norm √Σx² of all elements, in one pass.
+//! The Euclidean norm √Σx² of all elements.
 //!
-//! The squares of f32 are exact in f64 and far from its limits. Those of f64 may overflow or vanish: where their sum shows
-//! that, they are taken again of x over a power of two near max|x|.
+//! The squares of f32 values are exact in f64 and far from its limits. Those of f64 values may overflow or underflow:
+//! if their sum shows it, the sum is computed again with x divided by a power of two near max|x|.
 
 use crate::CpuBackend;
 use crate::isa::multiversion;
@@ -11,9 +11,9 @@ use crate::storage::for_float;
 use crate::transfer::cast;
 use taper_backend::{Buffer, DType, Rim, Shape};
 
-/// Sums are taken in this many lanes, joined in order.
+/// The number of partial sums, added in order at the end.
 const LANES: usize = 32;
-/// A sum of squares from here to 1 / here has lost nothing that counts to overflow or underflow.
+/// A sum of squares from `SMALLEST` to `1 / SMALLEST` has lost nothing significant to overflow or underflow.
 const SMALLEST: f64 = 1e-280;
 
 multiversion! {
@@ -60,7 +60,7 @@ fn of<T: Float>(cpu: &CpuBackend, x: &[T]) -> f64 {
     if largest == 0.0 || largest.is_infinite() {
         return largest;
     }
-    // By a power of two, so that nothing is rounded; in two steps, for 2^1074 is no f64.
+    // Division by a power of two rounds nothing. It takes two steps, since f64 does not hold 2^1074.
     let exponent = largest.log2().floor() as i32;
     let powers = [exponent / 2, exponent - exponent / 2].map(|power| 2f64.powi(power));
     let sum: f64 = x.iter().map(|x| (x.wide() / powers[0] / powers[1]).powi(2)).sum();
@@ -108,7 +108,7 @@ mod tests {
         assert!(of_f64(vec![f64::INFINITY, f64::NAN]).is_nan());
     }
 
-    /// 10⁷ terms: the error is that of sums in f64.
+    /// 10⁷ terms: the error is that of a sum in f64.
     #[test]
     fn long_sums_are_exact_in_f32() {
         let found = of_f32(vec![0.1; 10_000_000]);

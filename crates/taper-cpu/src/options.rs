@@ -1,10 +1,11 @@
-//! What a backend for the CPU is made with.
+//! Options of the CPU backend.
 
 use crate::Isa;
 use std::{fmt, str::FromStr};
 use taper_backend::{Error, Result};
 
-/// What a [`CpuBackend`](crate::CpuBackend) is made with; the default is what is fastest on this machine.
+/// Options of a [`CpuBackend`](crate::CpuBackend). The default: one thread per core, the widest instruction set that
+/// this machine has, and [`Convolution::Auto`].
 ///
 /// ```
 /// use taper_cpu::{Convolution, CpuBackend, CpuOptions};
@@ -15,11 +16,11 @@ use taper_backend::{Error, Result};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CpuOptions {
-    /// The number of threads, up to 1024; 0 for one a core. Results do not depend on it.
+    /// The number of threads, up to 1024; 0 stands for one per core. Results do not depend on it.
     pub threads: usize,
-    /// The instruction set, which this machine must have; none for the best it has.
+    /// The instruction set, which this machine must have; `None` stands for the widest that it has.
     pub isa: Option<Isa>,
-    /// How convolutions are computed.
+    /// The choice of convolution algorithm.
     pub convolution: Convolution,
 }
 
@@ -27,10 +28,11 @@ pub struct CpuOptions {
 const MAX_THREADS: usize = 1024;
 
 impl CpuOptions {
-    /// With what this machine has in the place of 0 threads and of no instruction set: equal for equal backends.
+    /// These options with the defaults filled in: 0 threads becomes the number of cores, at most 1024, and `isa: None`
+    /// the widest instruction set. Options that make equal backends resolve to equal values.
     ///
     /// # Errors
-    /// Too many threads, or an instruction set that this machine lacks.
+    /// More than 1024 threads, or an instruction set that this machine lacks.
     pub fn resolved(self) -> Result<Self> {
         let Self { threads, isa, convolution } = self;
         if threads > MAX_THREADS {
@@ -38,7 +40,7 @@ impl CpuOptions {
             return Err(Error::argument("cpu", detail));
         }
         let threads = match threads {
-            // Where the system cannot tell, one thread is always right.
+            // One thread if the system does not tell the number of cores.
             0 => std::thread::available_parallelism().map_or(1, |n| n.get()).min(MAX_THREADS),
             threads => threads,
         };
@@ -51,21 +53,22 @@ impl CpuOptions {
     }
 }
 
-/// How convolutions are computed.
+/// The choice of convolution algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Convolution {
-    /// Winograd's algorithm where it pays.
+    /// Winograd's algorithm for f32 convolutions with 3 × 3 kernels of stride 1, where it takes fewer operations;
+    /// direct evaluation otherwise.
     #[default]
     Auto,
-    /// Each product as the definition has it.
+    /// Direct evaluation of the definition, as matrix products over image patches.
     Direct,
 }
 
 impl Convolution {
-    /// Both.
+    /// All choices.
     pub const ALL: [Self; 2] = [Self::Auto, Self::Direct];
 
-    /// `auto`, `direct`.
+    /// The name, `auto` or `direct`, which [`FromStr`] reads.
     pub fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",
@@ -88,7 +91,7 @@ impl FromStr for Convolution {
     }
 }
 
-/// The one of `all` that is called `name`.
+/// The one of `all` whose name, as `called` gives it, is `name`; otherwise an error that lists the known names.
 pub(crate) fn named<T: Copy, const N: usize>(
     name: &str,
     all: [T; N],
@@ -106,7 +109,7 @@ mod tests {
     use super::*;
     use crate::CpuBackend;
 
-    /// Each option reaches the backend, and without options it is what the machine has.
+    /// The backend uses each option that is set, and the defaults otherwise.
     #[test]
     fn options_are_followed() {
         let plain = CpuBackend::new().unwrap();

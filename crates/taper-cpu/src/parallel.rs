@@ -1,7 +1,8 @@
-//! Splitting work over threads: always by its size, never by their number, so that results do not depend on it.
+//! Splitting work into tasks for threads. The split depends on the size of the work alone, so that results do not
+//! depend on the number of threads.
 //!
-//! Every kernel goes through [`CpuBackend::run`], which takes its task as a `dyn Fn`: one copy of Rayon's machinery serves
-//! all, where a copy for each closure would be most of this crate's machine code and of the time to compile it.
+//! Every kernel goes through [`CpuBackend::run`], which takes its task as a `dyn Fn`, so that Rayon's code is compiled
+//! once. A copy for each closure would be most of this crate's machine code and compile time.
 
 use crate::CpuBackend;
 use rayon::prelude::*;
@@ -9,13 +10,13 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use taper_backend::{Error, Result};
 
-/// Work on fewer elements than this stays on the calling thread: starting the others would take longer.
+/// Work on fewer elements than this runs on the calling thread: waking other threads would take longer.
 pub(crate) const SMALL: usize = 32 * 1024;
 
-/// How many elements a task takes when nothing else decides.
+/// The default number of elements per task.
 pub(crate) const TASK: usize = 16 * 1024;
 
-/// A slice that tasks write to, each its own elements.
+/// A mutable slice shared by tasks, each of which writes its own, disjoint elements.
 pub(crate) struct Shared<T> {
     start: *mut T,
     len: usize,
@@ -46,7 +47,7 @@ impl<T> Shared<T> {
     ///
     /// # Safety
     /// Nothing else uses any of them while the slice lives.
-    #[allow(clippy::mut_from_ref)] // that is the point of it
+    #[allow(clippy::mut_from_ref)] // tasks share `self` and write disjoint elements
     pub(crate) unsafe fn slice(&self, range: Range<usize>) -> &mut [T] {
         assert!(range.start <= range.end && range.end <= self.len);
         // SAFETY: inside the slice that `new` was given; not aliased, as the caller vouches.
@@ -66,7 +67,7 @@ impl<T> Shared<T> {
 }
 
 impl CpuBackend {
-    /// Calls `task(i)` once for each `i` in `0..n`: in parallel if `worth` it, in order on this thread otherwise.
+    /// Calls `task(i)` once for each `i` in `0..n`: in parallel if `worth` is true, in order on this thread otherwise.
     pub(crate) fn run(&self, n: usize, worth: bool, task: &(dyn Fn(usize) + Sync)) {
         if worth && n > 1 && self.threads() > 1 {
             self.install(|| (0..n).into_par_iter().with_max_len(1).for_each(task));
@@ -75,7 +76,8 @@ impl CpuBackend {
         }
     }
 
-    /// [`CpuBackend::run`] for tasks that can fail. The error returned is that of the first task, in order, that failed.
+    /// [`CpuBackend::run`] for tasks that can fail. The error returned is that of the first task, in order, that
+    /// failed.
     pub(crate) fn try_run(&self, n: usize, worth: bool, task: &(dyn Fn(usize) -> Result<()> + Sync)) -> Result<()> {
         let first: Mutex<Option<(usize, Error)>> = Mutex::new(None);
         self.run(n, worth, &|i| {
@@ -90,7 +92,7 @@ impl CpuBackend {
     }
 
     /// Calls `f(i, chunk)` for each chunk of `chunk` elements of `data` (the last may be shorter). `cost` is the number
-    /// of elements that all of it touches.
+    /// of elements that all calls together read or write.
     pub(crate) fn for_chunks<T: Send>(
         &self,
         data: &mut [T],
@@ -138,7 +140,8 @@ impl CpuBackend {
         });
     }
 
-    /// `f(i)` for each `i` in `0..n`, in order. `cost` is the number of elements that all of it touches.
+    /// `f(i)` for each `i` in `0..n`, in order. `cost` is the number of elements that all calls
+    /// together read or write.
     pub(crate) fn map_tasks<R: Send>(&self, n: usize, cost: usize, f: impl Fn(usize) -> R + Send + Sync) -> Vec<R> {
         let mut results: Vec<Option<R>> = (0..n).map(|_| None).collect();
         self.for_chunks(&mut results, 1, cost, |i, slot| slot[0] = Some(f(i)));

@@ -1,8 +1,9 @@
 //! Sums, maxima and minima over axes.
 //!
-//! Dimensions are taken in the order in which they lie in memory and merged where they lie as one, so that channels-last
-//! pictures are as quick as any. If the innermost is reduced, rows are summed in 16 lanes; if it stays, whole rows are
-//! added to a row of accumulators. Long reductions go in parts of a fixed size, joined in order. f32 is summed in f64.
+//! Dimensions are taken in the order in which they lie in memory and merged where they lie as one, so that
+//! channels-last images are as quick as any. If the innermost is reduced, rows are summed in 16 lanes; if it stays,
+//! whole rows are added to a row of accumulators. Long reductions go in parts of a fixed size, joined in order. f32 is
+//! summed in f64.
 
 use crate::isa::multiversion;
 use crate::layout::{dense_strides, memory_order, offset_of};
@@ -16,7 +17,8 @@ const PART: usize = 64 * 1024;
 /// Columns that are accumulated at a time: their accumulators stay in the L1 cache.
 const COLUMNS: usize = 512;
 const LANES: usize = 16;
-/// Rows that are added one to the next. A running sum's error grows with its length, so those of longer ones are joined.
+/// Rows that are added one to the next. A running sum's error grows with its length, so those of longer ones are
+/// joined.
 const RUN: usize = 256;
 
 /// How elements become one.

@@ -1,4 +1,4 @@
-//! What lies inside a [`Buffer`] of this backend, and how kernels read and write it.
+//! The storage behind a [`Buffer`] of this backend, and views of it for kernels.
 
 use crate::CpuBackend;
 use crate::layout::{is_channels_last, is_dense, is_row_major};
@@ -93,17 +93,17 @@ macro_rules! for_float {
 }
 pub(crate) use for_float;
 
-/// What a [`Buffer`] of this backend holds: a view of a shared block.
+/// The contents of a [`Buffer`] of this backend: a strided view of a shared block.
 #[derive(Debug, Clone)]
 pub(crate) struct Strided {
     pub(crate) storage: Arc<Storage>,
-    /// Where the first element is.
+    /// The index of the first element in the block.
     pub(crate) offset: usize,
-    /// Elements between neighbours, for each dimension; 0 where one element repeats.
+    /// The stride of each dimension, in elements; 0 where one element repeats (broadcast).
     pub(crate) strides: Vec<usize>,
 }
 
-/// A buffer's elements for reading.
+/// A read-only view of a buffer's elements.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'a, T> {
     /// The whole block.
@@ -129,7 +129,7 @@ impl<'a, T> View<'a, T> {
         is_channels_last(self.shape, self.strides).then(|| self.run())
     }
 
-    /// The elements as one slice in whatever order they lie, if nothing is between them and nothing repeats.
+    /// The elements as one slice in memory order, if there are no gaps and no element repeats.
     pub(crate) fn dense(&self) -> Option<&'a [T]> {
         is_dense(self.shape, self.strides).then(|| self.run())
     }
@@ -140,14 +140,14 @@ impl<'a, T> View<'a, T> {
 }
 
 impl CpuBackend {
-    /// What is inside `x`, which must be a buffer of this backend.
+    /// The contents of `x`, which must be a buffer of this backend.
     pub(crate) fn strided<'a>(&self, x: &'a Buffer) -> Result<&'a Strided> {
         x.data().ok_or_else(|| {
             Error::Device(format!("{x:?} belongs to another backend than cpu; move it here through the host first"))
         })
     }
 
-    /// `x` for reading; its dtype must be `T`'s.
+    /// A read-only view of `x`, whose dtype must be `T`'s.
     pub(crate) fn view<'a, T: Stored>(&self, x: &'a Buffer) -> Result<View<'a, T>> {
         let strided = self.strided(x)?;
         let block = T::block(&strided.storage)
@@ -177,7 +177,8 @@ impl CpuBackend {
         Ok(Buffer::new(shape, x.dtype(), Strided { storage, offset, strides }))
     }
 
-    /// `x` for writing in place, in memory order, if nothing else shares its block and its elements lie densely.
+    /// The elements of `x` in memory order, for writing in place, if nothing else shares its block and they lie
+    /// densely.
     pub(crate) fn unique_mut<'a, T: Stored>(&self, x: &'a mut Buffer) -> Option<&'a mut [T]> {
         let count = x.count();
         let shape = x.shape().clone();

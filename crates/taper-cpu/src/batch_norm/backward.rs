@@ -3,11 +3,11 @@
 //! dL/dbias = Σh, dL/dweight = Σh(x − μ) / s, dL/dx = (h − Σh / M − (x − μ) · Σh(x − μ) / (M s²)) · w / s,
 //! s = √(σ² + ε), sums over all M rows of a channel.
 //!
-//! The first pass makes the sums, the second dL/dx. h is kept between them if it is wanted or not cheap to find again: a
-//! ReLU's gate is found again from x, but not from x and a residual, which is more to read than h.
+//! The first pass makes the sums, the second dL/dx. h is kept between them if it is wanted or not cheap to find again:
+//! a ReLU's gate is found again from x, but not from x and a residual, which is more to read than h.
 
-use super::passes::{Open, Relu, add_products, add_products_and_keep, input_grad};
-use super::{Kept, Line, RUN, Rows, channels_back, channels_to_end, rounded, vector};
+use super::passes::{NoGate, ReluGate, add_products, add_products_and_keep, input_grad};
+use super::{ChannelMoments, Line, RUN, Rows, channels_back, channels_to_end, rounded, vector};
 use crate::activation::{self, GradKernel};
 use crate::long_sum::flush;
 use crate::math::Float;
@@ -20,18 +20,18 @@ struct Slope<'a, T> {
     x: &'a [T],
     residual: Option<&'a [T]>,
     line: &'a Line<T>,
-    then: Then<T>,
+    then: Following<T>,
 }
 
 /// What follows the norm and the residual.
-enum Then<T> {
+enum Following<T> {
     Nothing,
     Relu,
     /// Through z and h in scratch.
     Other(GradKernel<T>),
 }
 
-impl<T: Float> Then<T> {
+impl<T: Float> Following<T> {
     fn new(f: Activation) -> Self {
         match f {
             Activation::Relu => Self::Relu,
@@ -41,21 +41,21 @@ impl<T: Float> Then<T> {
 }
 
 impl<T: Float> Slope<'_, T> {
-    /// Adds the elements from number `at` on to the sums of each channel, and leaves h in `h` unless it is g or the gate's
-    /// of x alone. `z` is scratch.
+    /// Adds the elements from number `at` on to the sums of each channel, and leaves h in `h` unless it is g or the
+    /// gate's of x alone. `z` is scratch.
     fn add(&self, isa: Isa, at: usize, z: &mut [T], h: &mut [T], sum: &mut [T], product: &mut [T]) {
         let Line { mean: m, factor: a, offset: b } = self.line;
         let (g, x) = (&self.g[at..][..h.len()], &self.x[at..][..h.len()]);
         let r = self.residual.map(|r| &r[at..][..h.len()]);
         match (&self.then, r) {
-            (Then::Nothing, _) => add_products::<T, Open>(isa, g, x, m, a, b, sum, product),
-            (Then::Relu, None) => add_products::<T, Relu>(isa, g, x, m, a, b, sum, product),
-            (Then::Relu, Some(r)) => add_products_and_keep(isa, g, x, r, m, a, b, h, sum, product),
-            (Then::Other(grad), r) => {
+            (Following::Nothing, _) => add_products::<T, NoGate>(isa, g, x, m, a, b, sum, product),
+            (Following::Relu, None) => add_products::<T, ReluGate>(isa, g, x, m, a, b, sum, product),
+            (Following::Relu, Some(r)) => add_products_and_keep(isa, g, x, r, m, a, b, h, sum, product),
+            (Following::Other(grad), r) => {
                 let z = &mut z[..h.len()];
                 self.line.fill(isa, x, r, z);
                 grad(isa, z, g, h);
-                add_products::<T, Open>(isa, h, x, m, a, b, sum, product);
+                add_products::<T, NoGate>(isa, h, x, m, a, b, sum, product);
             }
         }
     }
@@ -64,7 +64,7 @@ impl<T: Float> Slope<'_, T> {
     fn sums(&self, isa: Isa, rows: Rows, [from, to]: [usize; 2], keep: &mut [T]) -> Vec<f64> {
         let Rows { channels, .. } = rows;
         let scratch = |needed: bool| vec![T::ZERO; if needed { rows.piece() } else { 0 }];
-        let (mut z, mut h) = (scratch(matches!(self.then, Then::Other(_))), scratch(keep.is_empty()));
+        let (mut z, mut h) = (scratch(matches!(self.then, Following::Other(_))), scratch(keep.is_empty()));
         let mut few = vec![T::ZERO; 2 * channels];
         let mut sums = vec![0.0; 2 * channels];
         let mut unflushed = 0;
@@ -88,7 +88,7 @@ impl<T: Float> Slope<'_, T> {
 pub(super) fn backward<T: Float>(
     cpu: &CpuBackend,
     g: &Buffer,
-    Kept { mean, inverse }: &Kept,
+    ChannelMoments { mean, inverse }: &ChannelMoments,
     x: &Buffer,
     residual: Option<&Buffer>,
     line: &Line<T>,
@@ -103,11 +103,11 @@ pub(super) fn backward<T: Float>(
     let rs = residual.as_ref().map(|r| cpu.view::<T>(r)).transpose()?.and_then(|r| r.contiguous());
     let rows = Rows { channels, count: xs.len() / channels };
     let need_residual = need_residual && rs.is_some();
-    let slope = Slope { g: gs, x: xs, residual: rs, line, then: Then::new(f) };
+    let slope = Slope { g: gs, x: xs, residual: rs, line, then: Following::new(f) };
     let keeps = match slope.then {
-        Then::Nothing => false,
-        Then::Relu => rs.is_some() && (need_x || need_residual),
-        Then::Other(_) => need_x || need_residual,
+        Following::Nothing => false,
+        Following::Relu => rs.is_some() && (need_x || need_residual),
+        Following::Other(_) => need_x || need_residual,
     };
     let mut kept = cpu.pool().alloc::<T>(if keeps { xs.len() } else { 0 })?;
 
@@ -134,7 +134,7 @@ pub(super) fn backward<T: Float>(
         let q = rounded::<T>(sum.iter().map(|s| s / n));
         let Line { mean: m, factor: a, offset: b } = line;
         let finish = |at: usize, h: &[T], out: &mut [T]| {
-            input_grad::<T, Open>(cpu.isa(), h, &xs[at..][..h.len()], m, a, b, &p, &q, out);
+            input_grad::<T, NoGate>(cpu.isa(), h, &xs[at..][..h.len()], m, a, b, &p, &q, out);
         };
         // In the place of h, where nobody wants that.
         let in_place = keeps && !need_residual;
@@ -150,8 +150,8 @@ pub(super) fn backward<T: Float>(
                     finish(at, &h[..len], out);
                 } else if keeps {
                     finish(at, &kept[at..][..len], out);
-                } else if matches!(slope.then, Then::Relu) {
-                    input_grad::<T, Relu>(cpu.isa(), g, x, m, a, b, &p, &q, out);
+                } else if matches!(slope.then, Following::Relu) {
+                    input_grad::<T, ReluGate>(cpu.isa(), g, x, m, a, b, &p, &q, out);
                 } else {
                     finish(at, g, out);
                 }

@@ -1,7 +1,7 @@
 //! Each channel's mean and biased variance, in one pass over memory.
 //!
-//! A block of rows stays in the cache while its mean is found, then its squares about that mean; the blocks' moments are
-//! joined by the formula of Chan, Golub and LeVeque (1979), whose terms are all positive: nothing cancels.
+//! A block of rows stays in the cache while its mean is found, then its squares about that mean; the blocks' moments
+//! are joined by the formula of Chan, Golub and LeVeque (1979), whose terms are all positive: nothing cancels.
 
 use super::{RUN, Rows, TILE, rounded, tile};
 use crate::CpuBackend;
@@ -52,13 +52,13 @@ multiversion! {
 }
 
 /// The mean of each channel over a block of rows, and the sum of squares about it.
-struct Block {
+struct BlockMoments {
     rows: f64,
     mean: Vec<f64>,
     squares: Vec<f64>,
 }
 
-impl Block {
+impl BlockMoments {
     fn new<T: Float>(cpu: &CpuBackend, x: &[T], channels: usize) -> Self {
         let rows = (x.len() / channels) as f64;
         let mut few = vec![T::ZERO; channels];
@@ -88,7 +88,7 @@ pub(super) fn moments<T: Float>(cpu: &CpuBackend, x: &[T], rows: Rows) -> (Vec<f
     let (channels, all) = (rows.channels, rows.count as f64);
     let size = rows.task();
     let blocks = cpu.map_tasks(x.len().div_ceil(size), x.len(), |task| {
-        Block::new(cpu, &x[task * size..x.len().min((task + 1) * size)], channels)
+        BlockMoments::new(cpu, &x[task * size..x.len().min((task + 1) * size)], channels)
     });
     let mut mean = blocks[0].mean.clone();
     for (c, mean) in mean.iter_mut().enumerate() {
@@ -96,7 +96,7 @@ pub(super) fn moments<T: Float>(cpu: &CpuBackend, x: &[T], rows: Rows) -> (Vec<f
         *mean += blocks.iter().map(|block| block.rows * (block.mean[c] - start)).sum::<f64>() / all;
     }
     let squares = |c: usize| {
-        let of = |block: &Block| block.squares[c] + block.rows * (block.mean[c] - mean[c]).powi(2);
+        let of = |block: &BlockMoments| block.squares[c] + block.rows * (block.mean[c] - mean[c]).powi(2);
         blocks.iter().map(of).sum::<f64>()
     };
     let variance: Vec<f64> = (0..channels).map(|c| squares(c) / all).collect();

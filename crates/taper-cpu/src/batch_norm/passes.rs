@@ -1,5 +1,5 @@
-//! The loops over rows that the backward makes. A ReLU's gate is in them: z = (x − m) · a + b + r, of which g passes where
-//! z > 0, is rounded as the forward rounds it, so that the two agree on every element, and costs no memory.
+//! The loops over rows that the backward makes. A ReLU's gate is in them: z = (x − m) · a + b + r, of which g passes
+//! where z > 0, is rounded as the forward rounds it, so that the two agree on every element, and costs no memory.
 
 use super::{TILE, tile};
 use crate::activation::gate;
@@ -12,18 +12,18 @@ pub(super) trait Gate<T> {
 }
 
 /// y = z.
-pub(super) struct Open;
+pub(super) struct NoGate;
 /// y = max(z, 0).
-pub(super) struct Relu;
+pub(super) struct ReluGate;
 
-impl<T: Float> Gate<T> for Open {
+impl<T: Float> Gate<T> for NoGate {
     #[inline(always)]
     fn pass(g: T, _z: T) -> T {
         g
     }
 }
 
-impl<T: Float> Gate<T> for Relu {
+impl<T: Float> Gate<T> for ReluGate {
     #[inline(always)]
     fn pass(g: T, z: T) -> T {
         gate(z, g, T::ZERO)
@@ -76,7 +76,7 @@ multiversion! {
                 let (mut acc, mut products) = (tile(sum, left), tile(product, left));
                 for i in 0..TILE {
                     let d = x[i] - m[i];
-                    h[i] = Relu::pass(g[i], d * a[i] + b[i] + r[i]);
+                    h[i] = ReluGate::pass(g[i], d * a[i] + b[i] + r[i]);
                     acc[i] += h[i];
                     products[i] += h[i] * d;
                 }
@@ -85,7 +85,7 @@ multiversion! {
             }
             for i in whole..width {
                 let d = x[i] - m[i];
-                h[i] = Relu::pass(g[i], d * a[i] + b[i] + r[i]);
+                h[i] = ReluGate::pass(g[i], d * a[i] + b[i] + r[i]);
                 sum[i] += h[i];
                 product[i] += h[i] * d;
             }

@@ -21,11 +21,11 @@ const TAPS: usize = 64;
 /// Channels whose sums are kept in registers.
 const BLOCK: usize = 32;
 
-/// Each row of a unit: picture and row counted in the unit, and in the batch.
+/// Each row of a unit: image and row counted in the unit, and in the batch.
 fn lines(unit: &Unit) -> impl Iterator<Item = [usize; 4]> {
-    let Unit { pictures, rows } = unit.clone();
-    pictures.clone().flat_map(move |n| {
-        let (first_n, first_i) = (pictures.start, rows.start);
+    let Unit { images, rows } = unit.clone();
+    images.clone().flat_map(move |n| {
+        let (first_n, first_i) = (images.start, rows.start);
         rows.clone().map(move |i| [n - first_n, i - first_i, n, i])
     })
 }
@@ -33,7 +33,7 @@ fn lines(unit: &Unit) -> impl Iterator<Item = [usize; 4]> {
 /// Gathers channel by channel into `target`.
 pub(super) fn gather<T: Real + Stored>(gather: &Gather<T>, target: &Target<T>) -> Result<()> {
     let Gather { cpu, source, weight, windows, groups: channels, .. } = *gather;
-    let [pictures, ..] = source.shape();
+    let [images, ..] = source.shape();
     let grid = windows.grid;
     let taps = windows.offsets(channels);
     let mut packed = cpu.pool().alloc::<T>(taps.len() * channels)?;
@@ -43,13 +43,13 @@ pub(super) fn gather<T: Real + Stored>(gather: &Gather<T>, target: &Target<T>) -
         }
     }
     let align = if let Target::Pooled { pooled, .. } = target { pooled.window[0] } else { 1 };
-    let units = Units::new(pictures, grid, POSITIONS, align);
-    let cost = pictures * grid[0] * grid[1] * channels * taps.len().max(1);
+    let units = Units::new(images, grid, POSITIONS, align);
+    let cost = images * grid[0] * grid[1] * channels * taps.len().max(1);
     run_tasks(cpu, units.count(), cost, |i| {
         let unit = units.get(i);
         let [tall, wide] = windows.tile_size(unit.rows.len());
         let pitch = tall * wide * channels;
-        let mut tile = cpu.pool().alloc::<T>(unit.pictures.len() * pitch)?;
+        let mut tile = cpu.pool().alloc::<T>(unit.images.len() * pitch)?;
         windows.load(cpu.isa(), &source, 0..channels, &unit, pitch, &mut tile);
         let across = windows.step[1] * channels;
         let row_of = |n: usize, i: usize| &tile[n * pitch + i * windows.step[0] * wide * channels..];
@@ -68,7 +68,7 @@ pub(super) fn gather<T: Real + Stored>(gather: &Gather<T>, target: &Target<T>) -
             }
             Target::Pooled { pooled, relu } => {
                 let size = grid[1] * channels;
-                let mut block = cpu.pool().alloc::<T>(unit.pictures.len() * unit.rows.len() * size)?;
+                let mut block = cpu.pool().alloc::<T>(unit.images.len() * unit.rows.len() * size)?;
                 for ([n, i, ..], row) in lines(&unit).zip(block.chunks_mut(size)) {
                     weigh(cpu.isa(), row_of(n, i), across, &taps, &packed, channels, row, channels);
                 }
@@ -127,16 +127,16 @@ multiversion! {
 /// The weight gradient `[C, 1, Kh, Kw]` to `out`, and that of a bias to `bias: [C]`.
 pub(super) fn weight_grad<T: Real + Stored>(grad: &WeightGrad<T>, out: &mut [T], bias: &mut [T]) -> Result<()> {
     let WeightGrad { cpu, x, g, windows, groups: channels, .. } = *grad;
-    let [pictures, ..] = x.shape();
+    let [images, ..] = x.shape();
     let grid = windows.grid;
     let taps = windows.offsets(channels);
-    let units = Units::new(pictures, grid, POSITIONS, 1);
+    let units = Units::new(images, grid, POSITIONS, 1);
     let parts = PARTS.min(units.count());
     // For each part the sums of each tap, then those of `g`.
     let size = (taps.len() + 1) * channels;
     let mut sums = cpu.pool().alloc_zeroed::<f64>(parts * size)?;
     let shared = Shared::new(&mut sums);
-    run_tasks(cpu, parts, pictures * grid[0] * grid[1] * size, |part| {
+    run_tasks(cpu, parts, images * grid[0] * grid[1] * size, |part| {
         // SAFETY: each task has its own part.
         let long = unsafe { shared.slice(part * size..(part + 1) * size) };
         let mut few = cpu.pool().alloc_zeroed::<T>(size)?;
@@ -147,7 +147,7 @@ pub(super) fn weight_grad<T: Real + Stored>(grad: &WeightGrad<T>, out: &mut [T],
             let [tall, wide] = windows.tile_size(unit.rows.len());
             let pitch = tall * wide * channels;
             let row = grid[1] * channels;
-            let mut tile = cpu.pool().alloc::<T>(unit.pictures.len() * pitch)?;
+            let mut tile = cpu.pool().alloc::<T>(unit.images.len() * pitch)?;
             let mut g_row = cpu.pool().alloc::<T>(row)?;
             windows.load(cpu.isa(), &x, 0..channels, &unit, pitch, &mut tile);
             for [n, i, in_n, in_i] in lines(&unit) {

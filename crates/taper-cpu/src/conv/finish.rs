@@ -23,16 +23,16 @@ pub(crate) struct Pooled<'a, T> {
 }
 
 impl<T: Real> Pooled<'_, T> {
-    /// Pools `block: [pictures, rows, width, channels]` of `unit`, whose rows start at a window's.
+    /// Pools `block: [images, rows, width, channels]` of `unit`, whose rows start at a window's.
     pub fn store(&self, isa: Isa, unit: &Unit, width: usize, channels: Range<usize>, relu: bool, block: &[T]) {
         let [tall, wide] = self.window;
         let row = width * channels.len();
-        let picture = unit.rows.len() * row;
+        let image = unit.rows.len() * row;
         // Where a window's places are, relative to its first.
         let places: Vec<usize> =
             (0..tall * wide).map(|place| place / wide * row + place % wide * channels.len()).collect();
         let pooled_rows = unit.rows.start / tall..(unit.rows.end / tall).min(self.size[0]);
-        for (n, block) in unit.pictures.clone().zip(block.chunks(picture.max(1))) {
+        for (n, block) in unit.images.clone().zip(block.chunks(image.max(1))) {
             for (i, block) in pooled_rows.clone().zip(block.chunks(tall * row)) {
                 for j in 0..self.size[1] {
                     let start = ((n * self.size[0] + i) * self.size[1] + j) * self.channels + channels.start;

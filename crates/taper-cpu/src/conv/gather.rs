@@ -64,7 +64,7 @@ impl<T: Real + Stored> Target<'_, T> {
     }
 
     /// Has `compute(c, pitch)` write `channels` of a unit's positions, `width` a row, to `c`, where they are `pitch`
-    /// apart (pictures, rows, columns); and finishes them.
+    /// apart (images, rows, columns); and finishes them.
     pub(super) fn fill(
         &self,
         cpu: &CpuBackend,
@@ -76,16 +76,16 @@ impl<T: Real + Stored> Target<'_, T> {
         let count = channels.len();
         match self {
             Self::Positions { out, offset, pitch, finish } => {
-                let first = offset + unit.pictures.start * pitch[0] + unit.rows.start * pitch[1] + channels.start;
+                let first = offset + unit.images.start * pitch[0] + unit.rows.start * pitch[1] + channels.start;
                 let last = first
-                    + (unit.pictures.len() - 1) * pitch[0]
+                    + (unit.images.len() - 1) * pitch[0]
                     + (unit.rows.len() - 1) * pitch[1]
                     + (width - 1) * pitch[2]
                     + count;
                 let _ = out.at(last); // checks that all of it is inside
                 compute(out.at(first), *pitch);
                 if !finish.is_nothing() {
-                    for n in 0..unit.pictures.len() {
+                    for n in 0..unit.images.len() {
                         for i in 0..unit.rows.len() {
                             let start = first + n * pitch[0] + i * pitch[1];
                             // SAFETY: the caller's own positions and channels.
@@ -96,9 +96,9 @@ impl<T: Real + Stored> Target<'_, T> {
             }
             Self::Pooled { pooled, relu } => {
                 let row = width * count;
-                let picture = unit.rows.len() * row;
-                let mut block = cpu.pool().alloc::<T>(unit.pictures.len() * picture)?;
-                compute(block.as_mut_ptr(), [picture, row, count]);
+                let image = unit.rows.len() * row;
+                let mut block = cpu.pool().alloc::<T>(unit.images.len() * image)?;
+                compute(block.as_mut_ptr(), [image, row, count]);
                 pooled.store(cpu.isa(), unit, width, channels, *relu, &block);
             }
         }
@@ -156,7 +156,7 @@ fn chunks(runs: &[usize], length: usize, longest: usize) -> Vec<Chunk> {
 }
 
 /// Everything that the tasks of a gather share.
-pub(super) struct Plan<'a, T: Stored> {
+pub(super) struct GatherTasks<'a, T: Stored> {
     gather: &'a Gather<'a, T>,
     kernel: Kernel<T>,
     panels: Panels,
@@ -169,9 +169,9 @@ pub(super) struct Plan<'a, T: Stored> {
 impl<T: Real + Stored> Gather<'_, T> {
     /// Gathers into `target`.
     pub fn run(&self, target: &Target<T>) -> Result<()> {
-        let [pictures, ..] = self.source.shape();
+        let [images, ..] = self.source.shape();
         let grid = self.windows.grid;
-        let positions = pictures * grid[0] * grid[1];
+        let positions = images * grid[0] * grid[1];
         if positions * self.groups * self.channels[1] == 0 {
             return Ok(());
         }
@@ -179,27 +179,27 @@ impl<T: Real + Stored> Gather<'_, T> {
             return super::depthwise::gather(self, target);
         }
         if T::WINOGRAD
-            && let Some(transforms) = winograd::transforms(self.cpu, self.windows, pictures, self.channels)
+            && let Some(transforms) = winograd::transforms(self.cpu, self.windows, images, self.channels)
             && winograd::gather(self, transforms, target)?
         {
             return Ok(());
         }
-        let plan = Plan::new(self, true)?;
-        let units = Units::new(pictures, grid, (positions / TASKS).clamp(64, POSITIONS), target.rows_together(1));
+        let tasks = GatherTasks::new(self, true)?;
+        let units = Units::new(images, grid, (positions / TASKS).clamp(64, POSITIONS), target.rows_together(1));
         // Few positions: split the channels too.
-        let panels = plan.panels.count();
+        let panels = tasks.panels.count();
         let group = panels.div_ceil(TASKS.div_ceil(units.count() * self.groups).min(panels));
         let splits = panels.div_ceil(group);
-        let cost = positions.saturating_mul(plan.depth).saturating_mul(self.groups * self.channels[1]);
+        let cost = positions.saturating_mul(tasks.depth).saturating_mul(self.groups * self.channels[1]);
         run_tasks(self.cpu, units.count() * self.groups * splits, cost.max(positions), |i| {
             let (rest, split) = (i / splits, i % splits);
             let (unit, of) = (units.get(rest / self.groups), rest % self.groups);
-            plan.task(&unit, of, split * group..((split + 1) * group).min(panels), target)
+            tasks.task(&unit, of, split * group..((split + 1) * group).min(panels), target)
         })
     }
 }
 
-impl<'a, T: Real + Stored> Plan<'a, T> {
+impl<'a, T: Real + Stored> GatherTasks<'a, T> {
     /// Packs the weight, on all threads or on this one alone.
     pub fn new(gather: &'a Gather<'a, T>, in_parallel: bool) -> Result<Self> {
         let [inputs, outputs] = gather.channels;
@@ -209,9 +209,9 @@ impl<'a, T: Real + Stored> Plan<'a, T> {
         let chunks = chunks(&runs, length, Kernel::<T>::LONGEST);
         let depth = runs.len() * length;
         let packed = gather.cpu.pool().alloc(gather.groups * depth * panels.padded())?;
-        let mut plan = Self { gather, kernel, panels, chunks, depth, packed };
-        plan.pack(in_parallel)?;
-        Ok(plan)
+        let mut tasks = Self { gather, kernel, panels, chunks, depth, packed };
+        tasks.pack(in_parallel)?;
+        Ok(tasks)
     }
 
     /// Packs the weight as `[depth][column]` panels, in the order in which patches lie in a tile.
@@ -246,26 +246,26 @@ impl<'a, T: Real + Stored> Plan<'a, T> {
         let Gather { cpu, source, windows, channels: [inputs, outputs], .. } = self.gather;
         let width = windows.grid[1];
         let [tall, wide] = windows.tile_size(unit.rows.len());
-        // One cache line more than needed, lest all pictures fall into the same sets of the cache.
+        // One cache line more than needed, lest all images fall into the same sets of the cache.
         let tile_pitch = (tall * wide * inputs).next_multiple_of(16) + 16;
-        let mut tile = cpu.pool().alloc::<T>(unit.pictures.len() * tile_pitch)?;
+        let mut tile = cpu.pool().alloc::<T>(unit.images.len() * tile_pitch)?;
         windows.load(cpu.isa(), source, group * inputs..(group + 1) * inputs, unit, tile_pitch, &mut tile);
         let columns = self.panels.range(panels.start).start..self.panels.range(panels.end - 1).end;
         let channels = group * outputs + columns.start..group * outputs + columns.end;
-        let sizes = [unit.pictures.len(), unit.rows.len(), width];
+        let sizes = [unit.images.len(), unit.rows.len(), width];
         let mut room = self.room(sizes, channels.len())?;
         target.fill(cpu, unit, width, channels, |c, pitch| {
             self.sums(sizes, group, panels, &tile, tile_pitch, &mut room, c, pitch);
         })
     }
 
-    /// What [`Plan::sums`] needs for `count` channels at `sizes` positions.
+    /// What [`GatherTasks::sums`] needs for `count` channels at `sizes` positions.
     pub fn room(&self, sizes: [usize; 3], count: usize) -> Result<Block<T>> {
         let few = self.chunks.len() <= PRODUCTS;
         self.gather.cpu.pool().alloc(if few { 0 } else { sizes.iter().product::<usize>() * count })
     }
 
-    /// Multiplies the patches of `tile` at `sizes` positions (pictures, rows, columns) with column panels `panels`,
+    /// Multiplies the patches of `tile` at `sizes` positions (images, rows, columns) with column panels `panels`,
     /// into `c`, whose positions are `pitch` apart.
     #[allow(clippy::too_many_arguments)]
     pub fn sums(
@@ -302,7 +302,7 @@ impl<'a, T: Real + Stored> Plan<'a, T> {
         }
     }
 
-    /// [`Plan::sums`] over `chunks` of the patches alone.
+    /// [`GatherTasks::sums`] over `chunks` of the patches alone.
     #[allow(clippy::too_many_arguments)]
     fn compute(
         &self,
@@ -318,7 +318,7 @@ impl<'a, T: Real + Stored> Plan<'a, T> {
         let Gather { windows, channels: [inputs, _], .. } = self.gather;
         let tile_row = windows.tile_size(1)[1] * inputs;
         let steps = [tile_pitch, windows.step[0] * tile_row, windows.step[1] * inputs];
-        // The rows of a register tile are positions of one row of a picture, or for narrow pictures the same position
+        // The rows of a register tile are positions of one row of an image, or for narrow images the same position
         // of several.
         let (outer, inner) = if sizes[2] < 7 && sizes[0] > sizes[2] { ([1, 2], 0) } else { ([0, 1], 2) };
         let height = sizes[inner].div_ceil(sizes[inner].div_ceil(self.kernel.rows));

@@ -1,6 +1,6 @@
 //! The margins of an input gradient for a weight that is not finite.
 //!
-//! A gather reads zeros outside its picture, and zero times infinity is NaN. For the forward convolution that is what
+//! A gather reads zeros outside its image, and zero times infinity is NaN. For the forward convolution that is what
 //! padding by zeros means. But outside an output's gradient there is nothing, and nothing is added.
 
 use super::gather::Gather;
@@ -9,20 +9,20 @@ use crate::storage::Stored;
 use taper_backend::Result;
 
 impl<T: Real + Stored> Gather<'_, T> {
-    /// Where the weight is not finite, sums anew the positions whose windows lie partly outside the picture, by what
+    /// Where the weight is not finite, sums anew the positions whose windows lie partly outside the image, by what
     /// lies inside. Results are at `offset + n·pitch[0] + i·pitch[1] + j·pitch[2] + c`.
     pub fn mend_margins(&self, out: &Shared<T>, offset: usize, pitch: [usize; 3]) -> Result<()> {
         let Self { cpu, windows, groups, channels: [inputs, outputs], .. } = *self;
-        let [pictures, ..] = self.source.shape();
+        let [images, ..] = self.source.shape();
         let [rows, columns] = windows.grid;
         let is_finite = |x: &T| x.wide().is_finite();
         // Such a weight leaves its mark at every position of its channel: one tells whether to look further.
         // SAFETY: the gather is done; nothing else uses its results.
         let first = || unsafe { out.slice(offset..offset + groups * outputs) };
-        if pictures * rows * columns == 0 || first().iter().all(is_finite) || self.weights().all(|w| is_finite(&w)) {
+        if images * rows * columns == 0 || first().iter().all(is_finite) || self.weights().all(|w| is_finite(&w)) {
             return Ok(());
         }
-        run_tasks(cpu, pictures * rows, pictures * rows * groups * inputs * outputs, |task| {
+        run_tasks(cpu, images * rows, images * rows * groups * inputs * outputs, |task| {
             let (n, i) = (task / rows, task % rows);
             let mut g = cpu.pool().alloc::<T>(inputs)?;
             let mut sums = vec![0.0; outputs];
@@ -51,14 +51,14 @@ impl<T: Real + Stored> Gather<'_, T> {
         })
     }
 
-    /// Whether the window at `(i, j)` lies inside the picture.
+    /// Whether the window at `(i, j)` lies inside the image.
     fn is_inside(&self, i: usize, j: usize) -> bool {
         let [.., height, width] = self.source.shape();
         let within = |at: isize, size: usize| (0..size as isize).contains(&at);
         self.windows.taps.iter().all(|tap| within(i as isize + tap.y, height) && within(j as isize + tap.x, width))
     }
 
-    /// The sums of one group at one position over the places inside the picture; `g` holds a place's channels.
+    /// The sums of one group at one position over the places inside the image; `g` holds a place's channels.
     fn sum_inside(&self, [n, i, j]: [usize; 3], group: usize, g: &mut [T], sums: &mut [f64]) {
         let Self { cpu, source, weight, windows, channels: [inputs, _], .. } = *self;
         let [.., height, width] = source.shape();

@@ -1,4 +1,4 @@
-//! Pictures as convolutions read them: channels last, whatever they are stored as.
+//! Images as convolutions read them: channels last, whatever they are stored as.
 
 use crate::activation::gate;
 use crate::gemm::Real;
@@ -6,7 +6,7 @@ use crate::storage::{Stored, View};
 use crate::{Isa, isa::multiversion};
 use std::ops::Range;
 
-/// A batch of pictures `[N, C, H, W]`.
+/// A batch of images `[N, C, H, W]`.
 #[derive(Clone, Copy)]
 pub(crate) enum Source<'a, T> {
     /// As they are.
@@ -29,8 +29,8 @@ impl<T: Real + Stored> Source<'_, T> {
         [view.shape[0], view.shape[1], size[0], size[1]]
     }
 
-    /// Copies `channels` of rows `y` and columns `x` of picture `n` to `out: [y, x, channels]`; zeros outside the
-    /// picture.
+    /// Copies `channels` of rows `y` and columns `x` of image `n` to `out: [y, x, channels]`; zeros outside the
+    /// image.
     pub fn load(&self, isa: Isa, n: usize, channels: Range<usize>, y: Range<isize>, x: Range<isize>, out: &mut [T]) {
         let [_, _, height, width] = self.shape();
         let count = channels.len();
@@ -49,7 +49,7 @@ impl<T: Real + Stored> Source<'_, T> {
         }
     }
 
-    /// A part of one row, all inside the picture.
+    /// A part of one row, all inside the image.
     fn load_row(&self, isa: Isa, n: usize, channels: Range<usize>, y: usize, x: Range<usize>, out: &mut [T]) {
         let count = channels.len();
         if count == 0 {

@@ -1,4 +1,4 @@
-//! Which places of a picture a window touches, and how work over pictures is cut into units.
+//! Which places of an image a window touches, and how work over images is cut into units.
 
 use super::source::Source;
 use crate::Isa;
@@ -16,7 +16,7 @@ pub(crate) struct Tap {
     pub place: usize,
 }
 
-/// Windows over a picture: window `(i, j)` of `grid` starts at `(i · step[0], j · step[1])` and reads `taps` from there.
+/// Windows over an image: window `(i, j)` of `grid` starts at `(i · step[0], j · step[1])` and reads `taps` from there.
 #[derive(Debug, Clone)]
 pub(crate) struct Windows {
     pub grid: [usize; 2],
@@ -35,8 +35,8 @@ impl Windows {
         Self { grid, step: spec.stride, taps }
     }
 
-    /// The windows over the output's gradient that sum up to the input's gradient at the positions `class + i · stride`.
-    /// With a stride over 1 each such class of positions meets only some places of the kernel.
+    /// The windows over the output's gradient that sum up to the input's gradient at the positions `class + i ·
+    /// stride`. With a stride over 1 each such class of positions meets only some places of the kernel.
     pub fn backward(spec: &Conv2dSpec, kernel: [usize; 2], input: [usize; 2], class: [usize; 2]) -> Self {
         let at = |i: usize, p: usize| {
             let numerator = (class[i] + spec.padding[i]) as isize - (p * spec.dilation[i]) as isize;
@@ -70,8 +70,8 @@ impl Windows {
         self.taps.iter().map(at).collect()
     }
 
-    /// The runs of a patch that are contiguous in a tile of `channels`: where each starts relative to the window, and the
-    /// length that they all have.
+    /// The runs of a patch that are contiguous in a tile of `channels`: where each starts relative to the window, and
+    /// the length that they all have.
     pub fn runs(&self, channels: usize) -> (Vec<usize>, usize) {
         // Taps of one row side by side are one run, if all rows are alike.
         let row = self.taps.iter().take_while(|tap| tap.y == self.taps[0].y).count();
@@ -84,7 +84,7 @@ impl Windows {
         (self.offsets(channels).into_iter().step_by(run).collect(), run * channels)
     }
 
-    /// Copies what the windows of a unit read to `out`, one picture each `pitch` elements.
+    /// Copies what the windows of a unit read to `out`, one image each `pitch` elements.
     pub fn load<T: Real + Stored>(
         &self,
         isa: Isa,
@@ -98,26 +98,26 @@ impl Windows {
         let top = (unit.rows.start * self.step[0]) as isize + self.reach(|tap| tap.y).start;
         let left = self.reach(|tap| tap.x).start;
         let size = height * width * channels.len();
-        for (n, out) in unit.pictures.clone().zip(out.chunks_mut(pitch)) {
+        for (n, out) in unit.images.clone().zip(out.chunks_mut(pitch)) {
             let out = &mut out[..size];
             source.load(isa, n, channels.clone(), top..top + height as isize, left..left + width as isize, out);
         }
     }
 }
 
-/// A part of a batch's positions: some rows of one picture, or all rows of some pictures.
+/// A part of a batch's positions: some rows of one image, or all rows of some images.
 #[derive(Debug, Clone)]
 pub(crate) struct Unit {
-    pub pictures: Range<usize>,
+    pub images: Range<usize>,
     pub rows: Range<usize>,
 }
 
-/// How a batch of `pictures` with `grid` positions each is cut into units.
+/// How a batch of `images` with `grid` positions each is cut into units.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Units {
-    pictures: usize,
+    images: usize,
     rows: usize,
-    /// Pictures of a unit.
+    /// Images of a unit.
     several: usize,
     /// Rows of a unit.
     band: usize,
@@ -125,16 +125,16 @@ pub(crate) struct Units {
 
 impl Units {
     /// Units of about `positions`, in rows that are a multiple of `align`.
-    pub fn new(pictures: usize, grid: [usize; 2], positions: usize, align: usize) -> Self {
+    pub fn new(images: usize, grid: [usize; 2], positions: usize, align: usize) -> Self {
         let band = (positions / grid[1].max(1)).next_multiple_of(align).max(align);
         if band < grid[0] {
             // Bands of about the same height.
             let count = grid[0].div_ceil(band);
             let band = grid[0].div_ceil(count).next_multiple_of(align);
-            return Self { pictures, rows: grid[0], several: 1, band };
+            return Self { images, rows: grid[0], several: 1, band };
         }
-        let several = (positions / (grid[0] * grid[1]).max(1)).clamp(1, pictures.max(1));
-        Self { pictures, rows: grid[0], several, band: grid[0].max(1) }
+        let several = (positions / (grid[0] * grid[1]).max(1)).clamp(1, images.max(1));
+        Self { images, rows: grid[0], several, band: grid[0].max(1) }
     }
 
     fn bands(&self) -> usize {
@@ -143,19 +143,19 @@ impl Units {
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.pictures.div_ceil(self.several) * self.bands()
+        self.images.div_ceil(self.several) * self.bands()
     }
 
     /// Unit `i`.
     pub fn get(&self, i: usize) -> Unit {
         let (group, band) = (i / self.bands(), i % self.bands());
         Unit {
-            pictures: group * self.several..((group + 1) * self.several).min(self.pictures),
+            images: group * self.several..((group + 1) * self.several).min(self.images),
             rows: band * self.band..((band + 1) * self.band).min(self.rows),
         }
     }
 
-    /// The most pictures and rows of a unit.
+    /// The most images and rows of a unit.
     pub fn largest(&self) -> [usize; 2] {
         [self.several, self.band]
     }

@@ -38,7 +38,7 @@ pub(crate) struct WeightGrad<'a, T> {
 }
 
 /// Everything that the tasks share.
-struct Plan<'a, T> {
+struct WeightGradTasks<'a, T> {
     grad: &'a WeightGrad<'a, T>,
     kernel: Kernel<T>,
     panels: Panels,
@@ -56,10 +56,10 @@ struct Plan<'a, T> {
 impl<T: Real + Stored> WeightGrad<'_, T> {
     /// Writes the gradient to `out: [C_out, C_in / groups, Kh, Kw]`, row-major, and that of a bias to `bias: [C_out]`.
     pub fn run(&self, out: &mut [T], bias: &mut [T]) -> Result<()> {
-        let [pictures, ..] = self.x.shape();
+        let [images, ..] = self.x.shape();
         let [inputs, outputs] = self.channels;
         let grid = self.windows.grid;
-        let positions = pictures * grid[0] * grid[1];
+        let positions = images * grid[0] * grid[1];
         if positions == 0 || outputs == 0 {
             out.fill(T::default());
             bias.fill(T::default());
@@ -78,7 +78,7 @@ impl<T: Real + Stored> WeightGrad<'_, T> {
         };
         let parts = if T::WINOGRAD
             && grid[1] <= winograd::WIDEST
-            && let Some(transforms) = winograd::transforms(self.cpu, self.windows, pictures, self.channels)
+            && let Some(transforms) = winograd::transforms(self.cpu, self.windows, images, self.channels)
             && let Some(parts) = winograd::weight_grad(self, transforms, most, &mut room)?
         {
             parts
@@ -97,23 +97,23 @@ impl<T: Real + Stored> WeightGrad<'_, T> {
 
     /// Sums at most `most` parts, each on its own, into the memory that `room(parts)` makes, and returns their number.
     fn direct(&self, most: usize, room: impl FnOnce(usize) -> Result<[Shared<T>; 2]>) -> Result<usize> {
-        let [pictures, ..] = self.x.shape();
+        let [images, ..] = self.x.shape();
         let [inputs, outputs] = self.channels;
         let grid = self.windows.grid;
         let kernel = T::kernel(self.cpu.isa());
         let panels = Panels::new(&kernel, outputs);
-        let units = Units::new(pictures, grid, POSITIONS, 1);
+        let units = Units::new(images, grid, POSITIONS, 1);
         let (runs, run) = self.windows.runs(inputs);
         let parts = most.clamp(1, TASKS).min(units.count());
         let [sums, bias] = room(parts)?;
-        let cost = (pictures * grid[0] * grid[1]).saturating_mul(self.groups * runs.len() * run * outputs);
-        let plan = Plan { grad: self, kernel, panels, units, parts, runs, run, sums, bias };
+        let cost = (images * grid[0] * grid[1]).saturating_mul(self.groups * runs.len() * run * outputs);
+        let tasks = WeightGradTasks { grad: self, kernel, panels, units, parts, runs, run, sums, bias };
         let count = panels.count();
         let group = count.div_ceil(TASKS.div_ceil(parts * self.groups).min(count));
         let splits = count.div_ceil(group);
         run_tasks(self.cpu, parts * self.groups * splits, cost, |i| {
             let (rest, split) = (i / splits, i % splits);
-            plan.task(rest / self.groups, rest % self.groups, split * group..((split + 1) * group).min(count))
+            tasks.task(rest / self.groups, rest % self.groups, split * group..((split + 1) * group).min(count))
         })?;
         Ok(parts)
     }
@@ -207,17 +207,17 @@ impl<'a> Long<'a> {
     }
 }
 
-impl<T: Real + Stored> Plan<'_, T> {
+impl<T: Real + Stored> WeightGradTasks<'_, T> {
     /// Sums column panels `panels` of one group over the units of one part.
     fn task(&self, part: usize, group: usize, panels: Range<usize>) -> Result<()> {
         let WeightGrad { cpu, x, windows, channels: [inputs, outputs], groups, .. } = *self.grad;
         let depth = self.runs.len() * self.run;
-        let [pictures, rows] = self.units.largest();
+        let [images, rows] = self.units.largest();
         let [tall, wide] = windows.tile_size(rows);
         let pitch = tall * wide * inputs + 16;
         let across = windows.grid[1];
-        let lines = pictures * rows * across.min(PIECE);
-        let mut tile = cpu.pool().alloc::<T>(pictures * pitch)?;
+        let lines = images * rows * across.min(PIECE);
+        let mut tile = cpu.pool().alloc::<T>(images * pitch)?;
         let mut room = cpu.pool().alloc::<T>(lines * 2 * self.kernel.lanes)?;
         let count = self.units.count();
         let units = part * count / self.parts..(part + 1) * count / self.parts;
@@ -230,7 +230,7 @@ impl<T: Real + Stored> Plan<'_, T> {
             let unit = self.units.get(index);
             windows.load(cpu.isa(), &x, group * inputs..(group + 1) * inputs, &unit, pitch, &mut tile);
             let tile_row = windows.tile_size(1)[1] * inputs;
-            let segments: Vec<usize> = (0..unit.pictures.len())
+            let segments: Vec<usize> = (0..unit.images.len())
                 .flat_map(|n| (0..unit.rows.len()).map(move |i| n * pitch + i * windows.step[0] * tile_row))
                 .collect();
             for piece in (0..across).step_by(PIECE).map(|start| start..across.min(start + PIECE)) {
@@ -327,8 +327,8 @@ impl<T: Real + Stored> Plan<'_, T> {
         let rows = unit.rows.start as isize..unit.rows.end as isize;
         let columns = across.start as isize..across.end as isize;
         // Narrow panels are loaded side by side to the end of their room, and then spread from the front.
-        let start = out.len() - unit.pictures.len() * size;
-        for (n, out) in unit.pictures.clone().zip(out[start..].chunks_mut(size)) {
+        let start = out.len() - unit.images.len() * size;
+        for (n, out) in unit.images.clone().zip(out[start..].chunks_mut(size)) {
             g.load(self.grad.cpu.isa(), n, channels.clone(), rows.clone(), columns.clone(), out);
         }
         if channels.len() < width {

@@ -95,7 +95,7 @@ pub(crate) struct Dots<T> {
 /// `c[i·c_row + j] (+)= Σ_s Σ_k a(i, s, k) · b[(s·length + k)·b_step + j]`.
 ///
 /// A plain panel is one segment. A convolution reads its patches in place: one segment for each run of a patch that is
-/// contiguous in the picture.
+/// contiguous in the image.
 pub(crate) struct Tile<'a, T> {
     /// The row operand, read one element at a time.
     pub a: *const T,

@@ -81,8 +81,8 @@ fn fetch<T>(place: *const T) {
     let _ = place;
 }
 
-/// Has `lines` × `depths` of `source`, which will be copied soon, brought to the second cache, if it lies line by line: the
-/// `i`th of `n` equal shares of each line.
+/// Has `lines` × `depths` of `source`, which will be copied soon, brought to the second cache, if it lies line by line:
+/// the `i`th of `n` equal shares of each line.
 pub(crate) fn fetch_rows<T: Real>(
     source: &Matrix<T>,
     lines: Range<usize>,

@@ -17,8 +17,8 @@ const GROUP: usize = 12;
 const WIDE: usize = 8;
 /// How many tasks there should be, at least, where the size allows.
 const TASKS: usize = 12;
-/// How many there should be where each task finds all of B in the second cache, up to these bytes: smaller tasks even out
-/// threads that wake late.
+/// How many there should be where each task finds all of B in the second cache, up to these bytes: smaller tasks even
+/// out threads that wake late.
 const FINE_TASKS: usize = 24;
 const FINE_BYTES: usize = 1 << 20;
 /// Below this many multiplications nothing is copied that can be read in place.
@@ -89,9 +89,9 @@ impl<T: Real + Stored> Product<'_, T> {
         if self.b.line != 1 && self.b.step == 1 && self.rows * 2 <= self.columns && self.cost() > TINY {
             let Self { rows, columns, depth, a, b } = *self;
             let swapped = Product { rows: columns, columns: rows, depth, a: b, b: a };
-            return Plan::new(cpu, &swapped, finish, true).start(c);
+            return ProductTasks::new(cpu, &swapped, finish, true).start(c);
         }
-        Plan::new(cpu, self, finish, false).start(c)
+        ProductTasks::new(cpu, self, finish, false).start(c)
     }
 
     pub(super) fn cost(&self) -> usize {
@@ -100,7 +100,7 @@ impl<T: Real + Stored> Product<'_, T> {
 }
 
 /// How a product is cut.
-struct Plan<'a, 'b, T> {
+struct ProductTasks<'a, 'b, T> {
     cpu: &'a CpuBackend,
     product: &'a Product<'b, T>,
     finish: Finish<'a, T>,
@@ -131,7 +131,7 @@ struct Part {
     depths: Range<usize>,
 }
 
-impl<'a, 'b, T: Real + Stored> Plan<'a, 'b, T> {
+impl<'a, 'b, T: Real + Stored> ProductTasks<'a, 'b, T> {
     fn new(cpu: &'a CpuBackend, product: &'a Product<'b, T>, finish: Finish<'a, T>, transposed: bool) -> Self {
         let kernel = T::kernel(cpu.isa());
         // Panels of even height: one of two rows would keep the multipliers half idle.
@@ -354,8 +354,8 @@ impl<'a, 'b, T: Real + Stored> Plan<'a, 'b, T> {
         Ok(())
     }
 
-    /// Packs several column panels, `2 · lanes · chunk` elements apart; where rows of B are contiguous, a few rows of all of them
-    /// at a time.
+    /// Packs several column panels, `2 · lanes · chunk` elements apart; where rows of B are contiguous, a few rows of
+    /// all of them at a time.
     fn pack_group(&self, panels: Range<usize>, depths: Range<usize>, out: &mut [T]) {
         let b = &self.product.b;
         let some = if b.line == 1 { TOGETHER } else { depths.len() };

@@ -18,8 +18,8 @@ pub(crate) fn run_tasks(
     cpu.try_run(count, cost >= SMALL, &task)
 }
 
-/// Runs `work` on one of the threads if it is worth all of them (`cost` as for [`run_tasks`]), so that what it then splits
-/// does not wait, each time anew, for a thread of the pool to wake.
+/// Runs `work` on one of the threads if it is worth all of them (`cost` as for [`run_tasks`]), so that what it then
+/// splits does not wait, each time anew, for a thread of the pool to wake.
 pub(crate) fn on_threads(cpu: &CpuBackend, cost: usize, work: &mut (dyn FnMut() + Send)) {
     if cost >= SMALL && cpu.threads() > 1 {
         cpu.install(work);

@@ -1,5 +1,5 @@
-//! Products of a few rows: `C = A · B` with so few rows that reading `B` is all that takes time. It is read once, where it
-//! lies: nothing is copied.
+//! Products of a few rows: `C = A · B` with so few rows that reading `B` is all that takes time. It is read once, where
+//! it lies: nothing is copied.
 
 use super::kernel::{DOT_LINES, DOT_ROWS, Dots, Kernel, Real, Tile};
 use super::pack::{Matrix, pack_columns};

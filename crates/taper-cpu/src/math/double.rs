@@ -1,4 +1,5 @@
-//! Functions of f64 that the standard library lacks. f64 is for checking gradients: these are exact before they are fast.
+//! Functions of f64 that the standard library lacks. f64 is for checking gradients: these are exact before they are
+//! fast.
 
 use super::Float;
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
@@ -6,8 +7,8 @@ use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 /// 1 / √(2π)
 const FRAC_1_SQRT_TAU: f64 = 0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
 
-/// erf x to about 2e-16: below 1.5 by the series of Abramowitz and Stegun (1964) 7.1.6, whose terms are all positive, above
-/// through the complement.
+/// erf x to about 2e-16: below 1.5 by the series of Abramowitz and Stegun (1964) 7.1.6, whose terms are all positive,
+/// above through the complement.
 pub(super) fn erf(x: f64) -> f64 {
     let a = x.abs();
     if x.is_nan() {
@@ -28,8 +29,8 @@ pub(super) fn erf(x: f64) -> f64 {
     }
 }
 
-/// erfc a for a from 1.5 to 40 by the continued fraction of Abramowitz and Stegun 7.1.14:
-/// e^(−a²) / √π · 1 / (a + ½ / (a + 1 / (a + 1½ / (a + …)))). Its error falls as e^(−2a √(2n)) with the number of terms.
+/// erfc a for a from 1.5 to 40 by the continued fraction of Abramowitz and Stegun 7.1.14: e^(−a²) / √π · 1 / (a + ½ /
+/// (a + 1 / (a + 1½ / (a + …)))). Its error falls as e^(−2a √(2n)) with the number of terms.
 fn erfc_far(a: f64) -> f64 {
     let terms = ((19.0 / a).powi(2) / 2.0) as u32 + 4;
     let fraction = (1..=terms).rev().fold(a, |below, n| a + 0.5 * f64::from(n) / below);

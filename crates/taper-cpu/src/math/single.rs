@@ -23,8 +23,8 @@ fn two_to(n: i32) -> f32 {
     f32::from_bits((n.wrapping_add(127) as u32) << 23)
 }
 
-/// n = round(x / ln 2) and eʳ − 1 with r = a + b − n ln 2, for x ≈ a + b, b so small beside a that their sum would not hold
-/// it (Cody and Waite 1980, chapter 6); by the polynomial of Moshier's Cephes library (`expf`).
+/// n = round(x / ln 2) and eʳ − 1 with r = a + b − n ln 2, for x ≈ a + b, b so small beside a that their sum would not
+/// hold it (Cody and Waite 1980, chapter 6); by the polynomial of Moshier's Cephes library (`expf`).
 #[inline(always)]
 fn reduced(x: f32, a: f32, b: f32) -> (i32, f32) {
     let shifted = x * std::f32::consts::LOG2_E + ROUND;
@@ -51,8 +51,8 @@ impl Power {
         Self { head: (1.0 + rest) * two_to(half), scale: two_to(n.wrapping_sub(half)) }
     }
 
-    /// e^(−f x²) for 0 ≤ x ≤ 15 and f either 1, up to 10.4, or ½. The first 12 bits of x have an exact square; what is left
-    /// joins where it is not lost.
+    /// e^(−f x²) for 0 ≤ x ≤ 15 and f either 1, up to 10.4, or ½. The first 12 bits of x have an exact square; what is
+    /// left joins where it is not lost.
     #[inline(always)]
     fn of_minus_square(f: f32, x: f32) -> Self {
         let head = f32::from_bits(x.to_bits() & 0xFFFF_F000);
@@ -184,9 +184,9 @@ fn gelu_range(x: f32) -> f32 {
     if x.abs() > 11.5 { 11.5 } else { x.abs() }
 }
 
-/// e^−z for z = b (c + d b²), c = 2 √(2/π), d = 0.044715 c, twice what GELU's approximation takes the hyperbolic tangent of.
-/// Its error is z's, so that z is computed in two parts: products of the first 8 bits of b, of its square's first 16, and
-/// of the first 8 of d are exact.
+/// e^−z for z = b (c + d b²), c = 2 √(2/π), d = 0.044715 c, twice what GELU's approximation takes the hyperbolic
+/// tangent of. Its error is z's, so that z is computed in two parts: products of the first 8 bits of b, of its square's
+/// first 16, and of the first 8 of d are exact.
 #[inline(always)]
 fn gelu_power(b: f32) -> Power {
     const C: [f32; 2] = [1.595_769_2, -4.534_068e-8];

@@ -1,7 +1,7 @@
 //! Tiles that Winograd's bound does not cover, evaluated as the definition has it.
 
 use super::{REACH, SIDE};
-use crate::conv::gather::{Gather, Plan};
+use crate::conv::gather::{Gather, GatherTasks};
 use crate::conv::tile::{Unit, Windows};
 use crate::gemm::Real;
 use crate::memory::Block;
@@ -15,48 +15,48 @@ pub(super) fn windows(of: &Windows) -> Windows {
     Windows { grid: [SIDE; 2], ..of.clone() }
 }
 
-/// One tile: its picture, and its first position.
+/// One tile: its image, and its first position.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
-    pub picture: usize,
+pub(super) struct TilePlace {
+    pub image: usize,
     pub at: [usize; 2],
 }
 
 /// Direct evaluation, tile by tile: the bits are those that direct evaluation of all tiles gives.
 pub(super) struct Aside<'a, T: Stored> {
     gather: &'a Gather<'a, T>,
-    plan: OnceLock<Result<Plan<'a, T>>>,
+    tasks: OnceLock<Result<GatherTasks<'a, T>>>,
 }
 
 impl<'a, T: Real + Stored> Aside<'a, T> {
     /// For a gather over [`windows`].
     pub fn new(gather: &'a Gather<'a, T>) -> Self {
-        Self { gather, plan: OnceLock::new() }
+        Self { gather, tasks: OnceLock::new() }
     }
 
     /// Loads what the windows of `places` read, one tile after another; results are of at most `widest` channels at a
     /// time.
-    pub fn prepare(&self, group: usize, places: Vec<Place>, widest: usize) -> Result<Tiles<'_, T>> {
+    pub fn prepare(&self, group: usize, places: Vec<TilePlace>, widest: usize) -> Result<Tiles<'_, T>> {
         let Gather { cpu, source, windows, channels: [inputs, _], .. } = self.gather;
         // Packed when it is first asked for, on this thread: while it waited for others it might take up a task that
-        // waits for this very plan.
-        let plan = self.plan.get_or_init(|| Plan::new(self.gather, false)).as_ref().map_err(Clone::clone)?;
+        // waits for this very tasks.
+        let tasks = self.tasks.get_or_init(|| GatherTasks::new(self.gather, false)).as_ref().map_err(Clone::clone)?;
         let size = REACH * REACH * inputs;
         let mut patches = cpu.pool().alloc::<T>(places.len() * size)?;
         for (place, patch) in places.iter().zip(patches.chunks_mut(size)) {
             let [y, x] = [place.at[0] as isize + windows.taps[0].y, place.at[1] as isize + windows.taps[0].x];
             let (y, x) = (y..y + REACH as isize, x..x + REACH as isize);
-            source.load(cpu.isa(), place.picture, group * inputs..(group + 1) * inputs, y, x, patch);
+            source.load(cpu.isa(), place.image, group * inputs..(group + 1) * inputs, y, x, patch);
         }
-        let room = plan.room([1, SIDE, SIDE], widest)?;
-        Ok(Tiles { plan, places, patches, size, room })
+        let room = tasks.room([1, SIDE, SIDE], widest)?;
+        Ok(Tiles { tasks, places, patches, size, room })
     }
 }
 
 /// Some tiles, loaded.
 pub(super) struct Tiles<'a, T: Stored> {
-    plan: &'a Plan<'a, T>,
-    places: Vec<Place>,
+    tasks: &'a GatherTasks<'a, T>,
+    places: Vec<TilePlace>,
     patches: Block<T>,
     /// Elements of a patch.
     size: usize,
@@ -75,11 +75,11 @@ impl<T: Real + Stored> Tiles<'_, T> {
         c: *mut T,
         pitch: [usize; 3],
     ) {
-        for (&Place { picture, at: [y, x] }, patch) in self.places.iter().zip(self.patches.chunks(self.size)) {
-            let [n, i] = [picture - unit.pictures.start, y - unit.rows.start];
+        for (&TilePlace { image, at: [y, x] }, patch) in self.places.iter().zip(self.patches.chunks(self.size)) {
+            let [n, i] = [image - unit.images.start, y - unit.rows.start];
             let to = c.wrapping_add(n * pitch[0] + i * pitch[1] + x * pitch[2]);
             let sizes = [1, (unit.rows.len() - i).min(SIDE), (width - x).min(SIDE)];
-            self.plan.sums(sizes, group, panels.clone(), patch, self.size, &mut self.room, to, pitch);
+            self.tasks.sums(sizes, group, panels.clone(), patch, self.size, &mut self.room, to, pitch);
         }
     }
 }

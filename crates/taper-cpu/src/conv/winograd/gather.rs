@@ -1,6 +1,6 @@
 //! The forward convolution and the input gradient.
 
-use super::aside::{self, Aside, Place};
+use super::aside::{self, Aside, TilePlace};
 use super::range::{Cover, Measure};
 use super::{GAP, POINTS, REACH, SIDE, Transforms};
 use crate::conv::gather::{Gather, Target};
@@ -24,7 +24,7 @@ const TASKS: usize = 16;
 const BAND: usize = 16;
 
 /// Everything that the tasks share.
-struct Plan<'a, T: Stored> {
+struct WinogradTasks<'a, T: Stored> {
     gather: &'a Gather<'a, T>,
     transforms: Transforms<T>,
     kernel: Kernel<T>,
@@ -48,7 +48,7 @@ pub(in super::super) fn gather<T: Real + Stored>(
     target: &Target<T>,
 ) -> Result<bool> {
     let Gather { cpu, source, weight, windows, groups, channels: [inputs, outputs], .. } = *gather;
-    let [pictures, ..] = source.shape();
+    let [images, ..] = source.shape();
     let kernel = T::kernel(cpu.isa());
     let panels = Panels::new(&kernel, outputs);
     let chunk = inputs.div_ceil(inputs.div_ceil(Kernel::<T>::LONGEST));
@@ -57,28 +57,29 @@ pub(in super::super) fn gather<T: Real + Stored>(
     let tile_windows = aside::windows(windows);
     let by_tile = Gather { cpu, source, weight, windows: &tile_windows, ..*gather };
     let aside = Aside::new(&by_tile);
-    let mut plan = Plan { gather, transforms, kernel, panels, chunk, plane, kernels, cover: Cover::default(), aside };
-    let largest = plan.transform_kernels()?;
+    let mut tasks =
+        WinogradTasks { gather, transforms, kernel, panels, chunk, plane, kernels, cover: Cover::default(), aside };
+    let largest = tasks.transform_kernels()?;
     let Some(cover) = Cover::of_inputs(largest, inputs) else { return Ok(false) };
-    plan.cover = cover;
-    let positions = pictures * windows.grid[0] * windows.grid[1];
+    tasks.cover = cover;
+    let positions = images * windows.grid[0] * windows.grid[1];
     let area = SIDE * SIDE;
     let size = (positions / TASKS).clamp(FEW * area, TILES * area);
-    let units = Units::new(pictures, windows.grid, size, target.rows_together(SIDE));
+    let units = Units::new(images, windows.grid, size, target.rows_together(SIDE));
     // Few positions: split the channels too.
-    let count = plan.panels.count();
+    let count = tasks.panels.count();
     let group = count.div_ceil(TASKS.div_ceil(units.count() * groups).min(count));
     let splits = count.div_ceil(group);
     let cost = positions.saturating_mul(inputs).saturating_mul(groups * outputs);
     run_tasks(cpu, units.count() * groups * splits, cost, |i| {
         let (rest, split) = (i / splits, i % splits);
         let (unit, of) = (units.get(rest / groups), rest % groups);
-        plan.task(&unit, of, split * group..((split + 1) * group).min(count), target)
+        tasks.task(&unit, of, split * group..((split + 1) * group).min(count), target)
     })?;
     Ok(true)
 }
 
-impl<T: Real + Stored> Plan<'_, T> {
+impl<T: Real + Stored> WinogradTasks<'_, T> {
     /// Where the chunk from input channel `start` on and panel `panel` of a point's kernels begin.
     fn panel_start(&self, start: usize, panel: usize) -> usize {
         let depth = self.chunk.min(self.gather.channels[0] - start);
@@ -89,16 +90,16 @@ impl<T: Real + Stored> Plan<'_, T> {
     fn transform_kernels(&mut self) -> Result<u32> {
         let Gather { cpu, weight, windows, groups, channels: [inputs, _], .. } = *self.gather;
         let shared = Shared::new(&mut self.kernels);
-        let plan = &*self;
-        let (count, bands) = (plan.panels.count(), inputs.div_ceil(BAND));
+        let tasks = &*self;
+        let (count, bands) = (tasks.panels.count(), inputs.div_ceil(BAND));
         let largest = AtomicU32::new(0);
-        run_tasks(cpu, groups * count * bands, groups * POINTS * plan.plane, |i| {
+        run_tasks(cpu, groups * count * bands, groups * POINTS * tasks.plane, |i| {
             let (group, panel, band) = (i / bands / count, i / bands % count, i % bands);
-            let columns = plan.panels.range(panel);
-            let width = plan.panels.vectors(panel) * plan.kernel.lanes;
+            let columns = tasks.panels.range(panel);
+            let width = tasks.panels.vectors(panel) * tasks.kernel.lanes;
             let channels = band * BAND..((band + 1) * BAND).min(inputs);
             // Of each input channel nine rows, a place of the kernel each; zeros beyond the last column.
-            let mut rows = plan.gather.cpu.pool().alloc_zeroed::<T>(channels.len() * 9 * width)?;
+            let mut rows = tasks.gather.cpu.pool().alloc_zeroed::<T>(channels.len() * 9 * width)?;
             let places: [usize; 9] = std::array::from_fn(|i| weight.at(group, channels.start, &windows.taps[i]));
             let mut copy = |i: usize, column: usize| {
                 let from = &weight.data[i * weight.strides[1] + (columns.start + column) * weight.strides[0]..];
@@ -114,16 +115,17 @@ impl<T: Real + Stored> Plan<'_, T> {
                 (0..channels.len()).for_each(|i| (0..columns.len()).for_each(|column| copy(i, column)));
             }
             // SAFETY: the backend has the instruction set; these are all of `rows`.
-            largest.fetch_max(unsafe { (plan.transforms.largest)(rows.as_ptr(), 0, 1, rows.len()) }, Ordering::Relaxed);
+            largest
+                .fetch_max(unsafe { (tasks.transforms.largest)(rows.as_ptr(), 0, 1, rows.len()) }, Ordering::Relaxed);
             for (ci, rows) in channels.zip(rows.chunks(9 * width)) {
-                let start = ci / plan.chunk * plan.chunk;
-                let to = group * POINTS * plan.plane + plan.panel_start(start, panel) + (ci - start) * width;
-                let _ = shared.at(to + (POINTS - 1) * plan.plane + width); // checks that it is inside
-                let step = [REACH * plan.plane, plan.plane];
+                let start = ci / tasks.chunk * tasks.chunk;
+                let to = group * POINTS * tasks.plane + tasks.panel_start(start, panel) + (ci - start) * width;
+                let _ = shared.at(to + (POINTS - 1) * tasks.plane + width); // checks that it is inside
+                let step = [REACH * tasks.plane, tasks.plane];
                 // SAFETY: the backend has the instruction set; these are nine rows; each task has its own columns and
                 // channels of all points.
                 unsafe {
-                    (plan.transforms.weight)(rows.as_ptr(), [3 * width, width], shared.at(to), step, [REACH; 2], width)
+                    (tasks.transforms.weight)(rows.as_ptr(), [3 * width, width], shared.at(to), step, [REACH; 2], width)
                 };
             }
             Ok(())
@@ -135,7 +137,7 @@ impl<T: Real + Stored> Plan<'_, T> {
     fn task(&self, unit: &Unit, group: usize, panels: Range<usize>, target: &Target<T>) -> Result<()> {
         let Gather { cpu, windows, channels: [_, outputs], .. } = *self.gather;
         let width = windows.grid[1];
-        let sizes = [unit.pictures.len(), unit.rows.len().div_ceil(SIDE), width.div_ceil(SIDE)];
+        let sizes = [unit.images.len(), unit.rows.len().div_ceil(SIDE), width.div_ceil(SIDE)];
         let tiles: usize = sizes.iter().product();
         let (values, aside) = self.transform_input(unit, group, sizes)?;
         let widest = (GROUP * 2 * self.kernel.lanes).min(outputs);
@@ -168,28 +170,28 @@ impl<T: Real + Stored> Plan<'_, T> {
 
     /// Bᵀ·d·B for each tile of a unit: point by point, tile by tile, a line of channels each; and the tiles that are
     /// not covered.
-    fn transform_input(&self, unit: &Unit, group: usize, sizes: [usize; 3]) -> Result<(Block<T>, Vec<Place>)> {
+    fn transform_input(&self, unit: &Unit, group: usize, sizes: [usize; 3]) -> Result<(Block<T>, Vec<TilePlace>)> {
         let Gather { cpu, source, windows, channels: [inputs, _], .. } = self.gather;
         let [_, rows, across] = sizes;
         let (line, tiles) = (inputs + GAP, sizes.iter().product::<usize>());
         let mut values = cpu.pool().alloc::<T>(POINTS * tiles * line)?;
         let values_at = Shared::new(&mut values);
         let [tall, wide] = [rows * SIDE + 2, across * SIDE + 2];
-        let mut picture = cpu.pool().alloc::<T>(tall * wide * inputs)?;
+        let mut image = cpu.pool().alloc::<T>(tall * wide * inputs)?;
         let (top, left) = (unit.rows.start as isize + windows.taps[0].y, windows.taps[0].x);
         let mut aside = Vec::new();
-        for (index, n) in unit.pictures.clone().enumerate() {
+        for (index, n) in unit.images.clone().enumerate() {
             let channels = group * inputs..(group + 1) * inputs;
             let (y, x) = (top..top + tall as isize, left..left + wide as isize);
-            source.load(cpu.isa(), n, channels, y, x, &mut picture);
-            let mut measure = Measure::new(&self.transforms, &picture, wide, *inputs);
+            source.load(cpu.isa(), n, channels, y, x, &mut image);
+            let mut measure = Measure::new(&self.transforms, &image, wide, *inputs);
             for (i, j) in (0..rows).flat_map(|i| (0..across).map(move |j| (i, j))) {
-                let from = picture[(i * wide + j) * SIDE * inputs..].as_ptr();
+                let from = image[(i * wide + j) * SIDE * inputs..].as_ptr();
                 let tile = (index * rows + i) * across + j;
                 let to = values_at.at(tile * line);
                 let keys = measure.keys([unit.rows.len() - i * SIDE, windows.grid[1] - j * SIDE]);
                 let step = [REACH * tiles * line, tiles * line];
-                // SAFETY: the backend has the instruction set; `picture` holds 6 × 6 places from there on, `values` a
+                // SAFETY: the backend has the instruction set; `image` holds 6 × 6 places from there on, `values` a
                 // line for each point of the tile.
                 let seen = unsafe { (self.transforms.input)(from, [wide * inputs, *inputs], to, step, keys, *inputs) };
                 measure.put([i, j], seen);
@@ -199,7 +201,7 @@ impl<T: Real + Stored> Plan<'_, T> {
                 let at = [unit.rows.start + i * SIDE, j * SIDE];
                 let size = [unit.rows.end - at[0], windows.grid[1] - at[1]];
                 if !self.cover.covers(measure.extent([i, j], size, self.cover)) {
-                    aside.push(Place { picture: n, at });
+                    aside.push(TilePlace { image: n, at });
                 }
             }
         }

@@ -1,15 +1,15 @@
 //! Winograd's convolution for 3 × 3 kernels of stride 1: a quarter of the multiplications.
 //!
-//! A tile of 4 × 4 outputs takes 6 × 6 inputs. With the transforms Bᵀ, G and Aᵀ of F(4×4, 3×3) it is
-//! Aᵀ·[ (G·w·Gᵀ) ⊙ (Bᵀ·d·B) ]·A, and summed over channels ⊙ becomes 36 products of matrices `[tiles, C_in]·[C_in, C_out]`
-//! (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016). The input gradient is a convolution
-//! of that kind with the kernel turned round. The weight gradient is F(3×3, 4×4) at the same points:
-//! Gᵀ·[ (Bᵀ·d·B) ⊙ (A·g·Aᵀ) ]·G, summed over tiles.
+//! A tile of 4 × 4 outputs takes 6 × 6 inputs. With the transforms Bᵀ, G and Aᵀ of F(4×4, 3×3) it is Aᵀ·[ (G·w·Gᵀ) ⊙
+//! (Bᵀ·d·B) ]·A, and summed over channels ⊙ becomes 36 products of matrices `[tiles, C_in]·[C_in, C_out]` (Lavin and
+//! Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016). The input gradient is a convolution of that
+//! kind with the kernel turned round. The weight gradient is F(3×3, 4×4) at the same points: Gᵀ·[ (Bᵀ·d·B) ⊙ (A·g·Aᵀ)
+//! ]·G, summed over tiles.
 //!
-//! A task transforms the tiles of some rows or some pictures, multiplies, and transforms the products back while they are in
-//! the cache. What it rounds away is 3 to 5 times what direct evaluation does (`examples/winograd.rs` prints it);
-//! [`Convolution::Direct`] turns it off. f64 is always evaluated directly: it checks the rest.
-//! So are tiles whose elements are out of the range that the error bound covers (`range.rs`).
+//! A task transforms the tiles of some rows or some images, multiplies, and transforms the products back while they are
+//! in the cache. What it rounds away is 3 to 5 times what direct evaluation does (`examples/winograd.rs` prints it);
+//! [`Convolution::Direct`] turns it off. f64 is always evaluated directly: it checks the rest. So are tiles whose
+//! elements are out of the range that the error bound covers (`range.rs`).
 
 mod aside;
 mod gather;
@@ -43,14 +43,14 @@ const TRANSFORM: usize = 8;
 pub(super) fn transforms<T: Real>(
     cpu: &CpuBackend,
     windows: &Windows,
-    pictures: usize,
+    images: usize,
     [inputs, outputs]: [usize; 2],
 ) -> Option<Transforms<T>> {
     if cpu.convolution() == Convolution::Direct || !is_square(windows) {
         return None;
     }
     let grid = windows.grid;
-    let [tiles, positions] = [pictures * grid[0].div_ceil(SIDE) * grid[1].div_ceil(SIDE), pictures * grid[0] * grid[1]];
+    let [tiles, positions] = [images * grid[0].div_ceil(SIDE) * grid[1].div_ceil(SIDE), images * grid[0] * grid[1]];
     let kernels = inputs as f64 * outputs as f64;
     let transformed = tiles * (inputs + outputs) * TRANSFORM;
     let ours = POINTS as f64 * ((tiles + TRANSFORM) as f64 * kernels + transformed as f64);

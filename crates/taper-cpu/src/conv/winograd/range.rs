@@ -106,11 +106,11 @@ pub(super) fn verdict(x: Extent, g: Extent, tiles: usize) -> Verdict {
     if covered || product == 0.0 { Verdict::Taken } else { Verdict::Aside }
 }
 
-/// Measures the tiles of one picture.
+/// Measures the tiles of one image.
 pub(super) struct Measure<'a, T> {
     transforms: &'a Transforms<T>,
     /// `[rows, wide, channels]`.
-    picture: &'a [T],
+    image: &'a [T],
     wide: usize,
     channels: usize,
     /// Blocks of 4 × 4 places across; the last are only of two columns.
@@ -120,10 +120,10 @@ pub(super) struct Measure<'a, T> {
 }
 
 impl<'a, T> Measure<'a, T> {
-    pub fn new(transforms: &'a Transforms<T>, picture: &'a [T], wide: usize, channels: usize) -> Self {
+    pub fn new(transforms: &'a Transforms<T>, image: &'a [T], wide: usize, channels: usize) -> Self {
         let across = wide.div_ceil(SIDE);
-        let blocks = vec![Seen::default(); (picture.len() / (wide * channels)).div_ceil(SIDE) * across];
-        Self { transforms, picture, wide, channels, across, blocks }
+        let blocks = vec![Seen::default(); (image.len() / (wide * channels)).div_ceil(SIDE) * across];
+        Self { transforms, image, wide, channels, across, blocks }
     }
 
     /// Places of a tile of which each window of the first `size` outputs holds one.
@@ -148,9 +148,9 @@ impl<'a, T> Measure<'a, T> {
     /// The largest magnitude, as bits, among `rows` × `columns` places from `at` on, or as many of them as there are.
     pub fn largest(&self, at: [usize; 2], [rows, columns]: [usize; 2]) -> u32 {
         let (line, start) = (self.wide * self.channels, (at[0] * self.wide + at[1]) * self.channels);
-        let rows = rows.min(self.picture.len() / line - at[0]);
+        let rows = rows.min(self.image.len() / line - at[0]);
         let count = columns.min(self.wide - at[1]) * self.channels;
-        let places = &self.picture[start..start + (rows - 1) * line + count];
+        let places = &self.image[start..start + (rows - 1) * line + count];
         // SAFETY: the backend has the instruction set; `places` holds these rows.
         unsafe { (self.transforms.largest)(places.as_ptr(), line, rows, count) }
     }
@@ -178,7 +178,7 @@ impl<'a, T> Measure<'a, T> {
 }
 
 /// Places of a tile, `step` apart, of which each window of the first `size` outputs holds one: for the padding of one
-/// that is usual, each is the middle of a window, and so inside the picture.
+/// that is usual, each is the middle of a window, and so inside the image.
 fn keys(size: [usize; 2], step: [usize; 2]) -> [usize; 4] {
     let [rows, columns] = size.map(|size| match size {
         0..=2 => [1, 1],

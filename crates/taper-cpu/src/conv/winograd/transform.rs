@@ -5,7 +5,7 @@
 //! p). These points are near 1 and near each other's inverse: of the sets tried they round least (see Barabasz et al.,
 //! "Error Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural Networks", 2020).
 //!
-//! Each is a map of lines; a picture's tile is mapped along its columns and then along its rows.
+//! Each is a map of lines; an image's tile is mapped along its columns and then along its rows.
 
 use super::SIDE;
 use super::vector::{Plain, Vector};
@@ -25,13 +25,13 @@ const NA: f32 = (1.0 / (2.0 * (4.0 / 9.0) * (4.0 / 9.0 - 9.0 / 4.0))) as f32;
 const NB: f32 = (1.0 / (2.0 * (9.0 / 4.0) * (9.0 / 4.0 - 4.0 / 9.0))) as f32;
 
 /// A linear map of `I` values to `O`.
-trait Lines<const I: usize, const O: usize> {
+trait LinearMap<const I: usize, const O: usize> {
     /// # Safety
     /// The instruction set of `V` is there.
     unsafe fn line<V: Vector>(x: [V; I]) -> [V; O];
 }
 
-/// Bᵀ: a piece of a picture to its values at the points.
+/// Bᵀ: a piece of an image to its values at the points.
 struct Input;
 /// A: a piece of an output's gradient to its values at the points.
 struct Gradient;
@@ -42,7 +42,7 @@ struct Output;
 /// Gᵀ: products at the points to a kernel's gradient.
 struct WeightGradient;
 
-impl Lines<6, 6> for Input {
+impl LinearMap<6, 6> for Input {
     #[inline(always)]
     unsafe fn line<V: Vector>(d: [V; 6]) -> [V; 6] {
         // SAFETY: the caller vouches for the instruction set; so below.
@@ -61,7 +61,7 @@ impl Lines<6, 6> for Input {
     }
 }
 
-impl Lines<4, 6> for Gradient {
+impl LinearMap<4, 6> for Gradient {
     #[inline(always)]
     unsafe fn line<V: Vector>(y: [V; 4]) -> [V; 6] {
         // SAFETY: as above.
@@ -80,7 +80,7 @@ impl Lines<4, 6> for Gradient {
     }
 }
 
-impl Lines<3, 6> for Weight {
+impl LinearMap<3, 6> for Weight {
     #[inline(always)]
     unsafe fn line<V: Vector>(w: [V; 3]) -> [V; 6] {
         // SAFETY: as above.
@@ -98,7 +98,7 @@ impl Lines<3, 6> for Weight {
     }
 }
 
-impl Lines<6, 4> for Output {
+impl LinearMap<6, 4> for Output {
     #[inline(always)]
     unsafe fn line<V: Vector>(m: [V; 6]) -> [V; 4] {
         // SAFETY: as above.
@@ -115,7 +115,7 @@ impl Lines<6, 4> for Output {
     }
 }
 
-impl Lines<6, 3> for WeightGradient {
+impl LinearMap<6, 3> for WeightGradient {
     #[inline(always)]
     unsafe fn line<V: Vector>(m: [V; 6]) -> [V; 3] {
         // SAFETY: as above.
@@ -171,7 +171,7 @@ pub(crate) struct Seen {
 /// The five maps for one instruction set.
 #[derive(Clone, Copy)]
 pub(crate) struct Transforms<T> {
-    /// 6 × 6 of a picture to 6 × 6 values.
+    /// 6 × 6 of an image to 6 × 6 values.
     pub input: Measured<T>,
     /// 4 × 4 of an output's gradient to 6 × 6 values.
     pub gradient: Measured<T>,
@@ -199,7 +199,7 @@ impl Transforms<f32> {
 
 /// See [`Transform`].
 #[inline(always)]
-unsafe fn map<V: Vector, L: Lines<I, O>, const I: usize, const O: usize>(
+unsafe fn map<V: Vector, L: LinearMap<I, O>, const I: usize, const O: usize>(
     from: *const f32,
     from_step: [usize; 2],
     to: *mut f32,
@@ -226,7 +226,7 @@ unsafe fn map<V: Vector, L: Lines<I, O>, const I: usize, const O: usize>(
 
 /// See [`Measured`].
 #[inline(always)]
-unsafe fn map_measured<V: Vector, L: Lines<I, O>, const I: usize, const O: usize>(
+unsafe fn map_measured<V: Vector, L: LinearMap<I, O>, const I: usize, const O: usize>(
     from: *const f32,
     from_step: [usize; 2],
     to: *mut f32,
@@ -265,7 +265,7 @@ unsafe fn map_measured<V: Vector, L: Lines<I, O>, const I: usize, const O: usize
 /// Maps `I` rows of `I` places of `count` channels, at most a vector, along the rows; `most` becomes the largest
 /// magnitude in each lane of the first 4 × 4 places and what it was.
 #[inline(always)]
-unsafe fn map_rows<V: Vector, L: Lines<I, O>, const I: usize, const O: usize>(
+unsafe fn map_rows<V: Vector, L: LinearMap<I, O>, const I: usize, const O: usize>(
     from: *const f32,
     from_step: [usize; 2],
     count: usize,
@@ -300,7 +300,7 @@ unsafe fn map_rows<V: Vector, L: Lines<I, O>, const I: usize, const O: usize>(
 
 /// Maps `lines` along the columns, and stores the first `size` rows and columns of the result.
 #[inline(always)]
-unsafe fn map_columns<V: Vector, L: Lines<I, O>, const I: usize, const O: usize>(
+unsafe fn map_columns<V: Vector, L: LinearMap<I, O>, const I: usize, const O: usize>(
     lines: &[[V; O]; I],
     to: *mut f32,
     to_step: [usize; 2],

@@ -24,7 +24,7 @@ const ROWS: usize = 128;
 const PARTS: usize = 8;
 
 /// Everything that the tasks share.
-struct Plan<'a, T> {
+struct WinogradWeightTasks<'a, T> {
     grad: &'a WeightGrad<'a, T>,
     transforms: Transforms<T>,
     kernel: Kernel<T>,
@@ -35,7 +35,7 @@ struct Plan<'a, T> {
     sums: Shared<T>,
     /// Sums of `g` of each part: `[group, channel]`.
     bias: Shared<T>,
-    /// Tiles of all pictures.
+    /// Tiles of all images.
     tiles: usize,
     /// Whether there is a tile with which the sum is not to be taken so.
     beyond: AtomicBool,
@@ -43,7 +43,7 @@ struct Plan<'a, T> {
 
 /// A task: input channels `rows` × column panels `panels` of one group, over the units of one part.
 #[derive(Clone)]
-struct Task {
+struct TaskRegion {
     part: usize,
     group: usize,
     rows: Range<usize>,
@@ -52,9 +52,9 @@ struct Task {
     columns: Range<usize>,
 }
 
-/// A tile whose products are added directly: its picture, its first position, and how many positions it has.
-struct Place {
-    picture: usize,
+/// A tile whose products are added directly: its image, its first position, and how many positions it has.
+struct DirectTile {
+    image: usize,
     at: [usize; 2],
     size: [usize; 2],
 }
@@ -86,36 +86,36 @@ pub(in super::super) fn weight_grad<T: Real + Stored>(
     room: impl FnOnce(usize) -> Result<[Shared<T>; 2]>,
 ) -> Result<Option<usize>> {
     let WeightGrad { cpu, windows, groups, channels: [inputs, outputs], .. } = *grad;
-    let [pictures, ..] = grad.x.shape();
-    let positions = pictures * windows.grid[0] * windows.grid[1];
+    let [images, ..] = grad.x.shape();
+    let positions = images * windows.grid[0] * windows.grid[1];
     let size = (positions / PARTS).clamp(FEW * SIDE * SIDE, TILES * SIDE * SIDE);
-    let units = Units::new(pictures, windows.grid, size, SIDE);
+    let units = Units::new(images, windows.grid, size, SIDE);
     let parts = most.clamp(1, PARTS).min(units.count());
     let [sums, bias] = room(parts)?;
     let kernel = T::kernel(cpu.isa());
     let panels = Panels::new(&kernel, outputs);
-    let tiles = pictures * windows.grid[0].div_ceil(SIDE) * windows.grid[1].div_ceil(SIDE);
+    let tiles = images * windows.grid[0].div_ceil(SIDE) * windows.grid[1].div_ceil(SIDE);
     let beyond = AtomicBool::new(false);
-    let plan = Plan { grad, transforms, kernel, panels, units, parts, sums, bias, tiles, beyond };
-    let (row_splits, column_splits) = (inputs.div_ceil(ROWS), plan.panels.count().div_ceil(GROUP));
+    let tasks = WinogradWeightTasks { grad, transforms, kernel, panels, units, parts, sums, bias, tiles, beyond };
+    let (row_splits, column_splits) = (inputs.div_ceil(ROWS), tasks.panels.count().div_ceil(GROUP));
     let height = inputs.div_ceil(row_splits);
     let cost = positions.saturating_mul(inputs).saturating_mul(groups * outputs);
     run_tasks(cpu, parts * groups * row_splits * column_splits, cost, |i| {
         let (rest, row, column) = (i / column_splits / row_splits, i / column_splits % row_splits, i % column_splits);
         let rows = row * height..((row + 1) * height).min(inputs);
-        let panels = column * GROUP..((column + 1) * GROUP).min(plan.panels.count());
-        let columns = plan.panels.range(panels.start).start..plan.panels.range(panels.end - 1).end;
-        plan.task(&Task { part: rest / groups, group: rest % groups, rows, panels, columns })
+        let panels = column * GROUP..((column + 1) * GROUP).min(tasks.panels.count());
+        let columns = tasks.panels.range(panels.start).start..tasks.panels.range(panels.end - 1).end;
+        tasks.task(&TaskRegion { part: rest / groups, group: rest % groups, rows, panels, columns })
     })?;
-    Ok((!plan.beyond.into_inner()).then_some(parts))
+    Ok((!tasks.beyond.into_inner()).then_some(parts))
 }
 
-impl<T: Real + Stored> Plan<'_, T> {
-    fn task(&self, task: &Task) -> Result<()> {
+impl<T: Real + Stored> WinogradWeightTasks<'_, T> {
+    fn task(&self, task: &TaskRegion) -> Result<()> {
         let WeightGrad { cpu, windows, channels: [inputs, outputs], groups, .. } = *self.grad;
-        let Task { part, group, rows, panels, columns } = task.clone();
-        let [pictures, tall] = self.units.largest();
-        let most = pictures * tall.div_ceil(SIDE) * windows.grid[1].div_ceil(SIDE);
+        let TaskRegion { part, group, rows, panels, columns } = task.clone();
+        let [images, tall] = self.units.largest();
+        let most = images * tall.div_ceil(SIDE) * windows.grid[1].div_ceil(SIDE);
         let (line, g_line) = (rows.len() + GAP, columns.len().next_multiple_of(self.kernel.lanes) + GAP);
         let mut values = cpu.pool().alloc::<T>(POINTS * most * line)?;
         let mut g_values = cpu.pool().alloc::<T>(POINTS * most * g_line)?;
@@ -180,7 +180,7 @@ impl<T: Real + Stored> Plan<'_, T> {
     }
 
     /// Leaves out the tiles of a unit that are not covered, and puts them down in `aside`.
-    fn judge(&self, task: &Task, unit: &Unit, x: &mut Values<T>, g: &mut Values<T>, aside: &mut Vec<Place>) {
+    fn judge(&self, task: &TaskRegion, unit: &Unit, x: &mut Values<T>, g: &mut Values<T>, aside: &mut Vec<DirectTile>) {
         let width = self.grad.windows.grid[1];
         let across = width.div_ceil(SIDE);
         let rows = unit.rows.len().div_ceil(SIDE);
@@ -193,7 +193,7 @@ impl<T: Real + Stored> Plan<'_, T> {
                     g.leave_out(tile, task.columns.len());
                     let at = [unit.rows.start + tile / across % rows * SIDE, tile % across * SIDE];
                     let size = [(unit.rows.end - at[0]).min(SIDE), (width - at[1]).min(SIDE)];
-                    aside.push(Place { picture: unit.pictures.start + tile / across / rows, at, size });
+                    aside.push(DirectTile { image: unit.images.start + tile / across / rows, at, size });
                 }
             }
         }
@@ -204,27 +204,27 @@ impl<T: Real + Stored> Plan<'_, T> {
     }
 
     /// Adds the products of the tiles at `places` to the sums, one after another, as direct evaluation does.
-    fn add_directly(&self, task: &Task, places: &[Place]) -> Result<()> {
+    fn add_directly(&self, task: &TaskRegion, places: &[DirectTile]) -> Result<()> {
         if places.is_empty() {
             return Ok(());
         }
         let WeightGrad { cpu, windows, channels: [inputs, outputs], groups, .. } = *self.grad;
-        let Task { part, group, rows, panels, columns } = task.clone();
+        let TaskRegion { part, group, rows, panels, columns } = task.clone();
         let count = rows.len();
         let mut x = cpu.pool().alloc::<T>(REACH * REACH * count)?;
         // What a panel's last vector reads beyond the last column is stored nowhere.
         let mut g = cpu.pool().alloc_zeroed::<T>(SIDE * SIDE * columns.len() + 2 * self.kernel.lanes)?;
         let segments: [usize; SIDE] = std::array::from_fn(|i| i * REACH * count);
         let height = count.div_ceil(count.div_ceil(self.kernel.rows));
-        for Place { picture, at, size } in places {
+        for DirectTile { image, at, size } in places {
             let [y, x_at] = at.map(|at| at as isize);
             let (top, left, reach) = (y + windows.taps[0].y, x_at + windows.taps[0].x, REACH as isize);
             let channels = group * inputs + rows.start..group * inputs + rows.end;
-            self.grad.x.load(cpu.isa(), *picture, channels, top..top + reach, left..left + reach, &mut x);
+            self.grad.x.load(cpu.isa(), *image, channels, top..top + reach, left..left + reach, &mut x);
             let channels = group * outputs + columns.start..group * outputs + columns.end;
             let [bottom, right] = [y + size[0] as isize, x_at + size[1] as isize];
             let room = &mut g[..size[0] * size[1] * columns.len()];
-            self.grad.g.load(cpu.isa(), *picture, channels, y..bottom, x_at..right, room);
+            self.grad.g.load(cpu.isa(), *image, channels, y..bottom, x_at..right, room);
             for tap in 0..9 {
                 let from = (tap / 3 * REACH + tap % 3) * count;
                 let to = (((part * groups + group) * 9 + tap) * inputs + rows.start) * outputs;
@@ -274,7 +274,7 @@ impl<T: Real + Stored> Plan<'_, T> {
     ) -> Result<Values<'v, T>> {
         let WeightGrad { cpu, windows, .. } = self.grad;
         let (rows, across) = (unit.rows.len().div_ceil(SIDE), windows.grid[1].div_ceil(SIDE));
-        let tiles = unit.pictures.len() * rows * across;
+        let tiles = unit.images.len() * rows * across;
         let (margin, top, left, map) = match gradient {
             None => (2, windows.taps[0].y, windows.taps[0].x, self.transforms.input),
             Some(_) => (0, 0, 0, self.transforms.gradient),
@@ -282,26 +282,26 @@ impl<T: Real + Stored> Plan<'_, T> {
         let [tall, wide] = [rows * SIDE + margin, across * SIDE + margin];
         let top = unit.rows.start as isize + top;
         let count = channels.len();
-        let mut picture = cpu.pool().alloc::<T>(tall * wide * count)?;
+        let mut image = cpu.pool().alloc::<T>(tall * wide * count)?;
         let mut extents = Vec::with_capacity(tiles);
         let size = |i: usize, j: usize| [unit.rows.len() - i * SIDE, windows.grid[1] - j * SIDE];
         let is_gradient = gradient.is_some();
         let mut sums = gradient.flatten();
         let values_at = Shared::new(&mut *values);
         let step = [REACH * tiles * line, tiles * line];
-        for (index, n) in unit.pictures.clone().enumerate() {
+        for (index, n) in unit.images.clone().enumerate() {
             let (y, x) = (top..top + tall as isize, left..left + wide as isize);
-            source.load(cpu.isa(), n, channels.clone(), y, x, &mut picture);
-            let mut measure = Measure::new(&self.transforms, &picture, wide, count);
+            source.load(cpu.isa(), n, channels.clone(), y, x, &mut image);
+            let mut measure = Measure::new(&self.transforms, &image, wide, count);
             if let Some(sums) = &mut sums {
-                add_rows(cpu.isa(), &picture, count, sums);
+                add_rows(cpu.isa(), &image, count, sums);
             }
             for (i, j) in (0..rows).flat_map(|i| (0..across).map(move |j| (i, j))) {
-                let from = picture[(i * wide + j) * SIDE * count..].as_ptr();
+                let from = image[(i * wide + j) * SIDE * count..].as_ptr();
                 let to = ((index * rows + i) * across + j) * line;
                 let _ = values_at.at(to + (POINTS - 1) * step[1] + count); // checks that it is inside
                 let keys = if is_gradient { [0; 4] } else { measure.keys(size(i, j)) };
-                // SAFETY: the backend has the instruction set; `picture` holds the places of the tile.
+                // SAFETY: the backend has the instruction set; `image` holds the places of the tile.
                 let seen = unsafe { map(from, [wide * count, count], values_at.at(to), step, keys, count) };
                 if is_gradient {
                     extents.push(Extent { largest: seen.largest, even: true });
