@@ -1,10 +1,10 @@
-//! A checkpoint: one safetensors file with everything that a run needs to go on as if it had never stopped.
+//! A checkpoint: one safetensors file with everything that is needed to resume a run exactly where it was.
 //!
-//! Its tensors are the weights (`model.conv1.weight`), what the optimiser remembers (`optimizer.conv1.weight.exp_avg`)
-//! and the moving average (`ema.conv1.weight`). All else is JSON in the file's metadata, under `taper`: where the run
-//! is, the schedules, what hooks remember, and how long the files were that grow with the run.
-//! Random numbers have no state: they are keyed by seed, epoch and step. Being one file, it is there whole or not at
-//! all.
+//! Its tensors are the weights (`model.conv1.weight`), the optimiser's state (`optimizer.conv1.weight.exp_avg`) and the
+//! moving average of the weights (`ema.conv1.weight`). Everything else is JSON in the file's metadata, under `taper`:
+//! the epoch and step, the state of schedules and hooks, and the lengths of the files that the run appends to. Random
+//! numbers need no state: they are keyed by seed, epoch and step. The checkpoint is one file, written beside its place
+//! and renamed, so that it is never there in part.
 
 use crate::error::shown;
 use crate::fit::Progress;
@@ -17,35 +17,37 @@ use std::path::Path;
 use taper_nn::taper_tensor::printable;
 use taper_nn::{DType, Device, Param, Tensor, weights};
 
-/// Where the JSON is in the file's metadata.
+/// The key of the JSON in the file's metadata.
 const KEY: &str = "taper";
-/// The version that is written: 2 since steps are counted on the device, in tensors. Version 1 is read too.
+/// The version that is written: 2, since which steps are counted on the device, in tensors. Version 1 can still be
+/// read.
 pub(crate) const VERSION: u32 = 2;
 
-/// All of a checkpoint that is no tensor.
+/// Everything in a checkpoint that is not a tensor.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(crate) version: u32,
-    /// The configuration, as TOML, which keeps every number to its last bit; empty in files of before there was one.
+    /// The configuration as TOML, which keeps every number to its last bit; empty in files older than this field.
     #[serde(default)]
     pub(crate) settings: String,
-    /// Steps of the run, and of an epoch.
+    /// Steps of the whole run, and of one epoch.
     pub(crate) steps: [u64; 2],
     pub(crate) progress: Progress,
-    /// How often each parameter was changed, in version 1; empty since, when the optimiser's tensors tell it.
+    /// The number of updates of each parameter, in version 1; empty in version 2, where the optimiser's tensors hold
+    /// it.
     #[serde(default)]
     pub(crate) counts: Vec<(String, u64)>,
-    /// What each group's schedule remembers.
+    /// The state of each group's schedule.
     pub(crate) schedules: Vec<Vec<f64>>,
-    /// What is known of the layers' gradients.
+    /// The gradient norms of the layers, and the warnings about them.
     pub(crate) monitor: Monitor,
-    /// What each hook remembers.
+    /// The state of each hook.
     pub(crate) hooks: Vec<Value>,
-    /// The length of each file that grows with the run.
+    /// The length in bytes of each file that the run appends to.
     pub(crate) lengths: BTreeMap<String, u64>,
 }
 
-/// A checkpoint as it is in memory.
+/// A checkpoint in memory.
 pub(crate) struct Checkpoint {
     pub(crate) record: Record,
     pub(crate) model: Vec<(String, Tensor)>,
@@ -54,18 +56,18 @@ pub(crate) struct Checkpoint {
 }
 
 impl Record {
-    /// The configuration, if it is there.
+    /// The configuration, or `None` if the file holds none.
     pub(crate) fn config(&self) -> Result<Option<Config>, String> {
         let read = || toml::from_str(&self.settings).map_err(|e| format!("its configuration is damaged: {e}"));
         (!self.settings.is_empty()).then(read).transpose()
     }
 
-    /// Errs when these are no numbers of a run: a file may be damaged, or made by hand.
+    /// Errs when the numbers cannot be those of a run: the file may be damaged, or made by hand.
     fn check(&self) -> Result<(), String> {
         let [steps, per_epoch] = self.steps;
         self.progress.check(steps, per_epoch)?;
         let made = self.progress.step;
-        // A parameter is changed in a step once.
+        // Each step updates a parameter once at most.
         match self.counts.iter().find(|(_, count)| *count > made) {
             Some((name, count)) => Err(format!("it counts {count} steps for {}, and {made} in all", printable(name))),
             None => self.monitor.check(made),
@@ -73,12 +75,12 @@ impl Record {
     }
 }
 
-/// What a checkpoint tells of its run.
+/// What [`read_checkpoint`] returns.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckpointInfo {
-    /// Steps made.
+    /// Steps trained so far.
     pub step: u64,
-    /// Steps of the run.
+    /// Steps of the whole run.
     pub steps: u64,
     /// The configuration, if the file holds it.
     pub config: Option<Config>,
@@ -86,11 +88,11 @@ pub struct CheckpointInfo {
     pub weights: Vec<(String, Vec<usize>)>,
 }
 
-/// Reads the checkpoint in the file `path`, whole, as resuming from it does; its tensors are put on `device` and
+/// Reads and checks the whole checkpoint in the file `path`, as resuming does. Its tensors are put on `device` and
 /// dropped.
 ///
 /// # Errors
-/// What is wrong with it.
+/// A file that cannot be read, is not a checkpoint, is of an unknown version, or is damaged.
 pub fn read_checkpoint(path: impl AsRef<Path>, device: &Device) -> Result<CheckpointInfo> {
     let path = path.as_ref();
     let Checkpoint { record, model, .. } = Checkpoint::read(path, device)?;
@@ -100,7 +102,7 @@ pub fn read_checkpoint(path: impl AsRef<Path>, device: &Device) -> Result<Checkp
 }
 
 impl Checkpoint {
-    /// Writes it to `path`, replacing what is there: beside first, synced, then renamed.
+    /// Writes the checkpoint to `path`, replacing an older one: to a temporary file, which is synced and then renamed.
     pub(crate) fn write(self, path: &Path) -> Result<()> {
         let _span = tracing::info_span!("checkpoint").entered();
         let note = serde_json::to_string(&self.record).map_err(|e| broken(path, &e.to_string()))?;
@@ -114,10 +116,10 @@ impl Checkpoint {
         Ok(weights::save_noted(&tensors, KEY, &note, path)?)
     }
 
-    /// Reads `path`; its tensors are put on `device`.
+    /// Reads the checkpoint in the file `path` and puts its tensors on `device`.
     ///
     /// # Errors
-    /// No checkpoint, or one of another version.
+    /// A file that is not a checkpoint, or is of another version.
     pub(crate) fn read(path: &Path, device: &Device) -> Result<Self> {
         let (tensors, note) = weights::read_noted(KEY, path, device).map_err(|error| match error {
             memory @ taper_nn::Error::OutOfMemory { .. } => memory.into(),
@@ -147,7 +149,8 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// Errs when the optimiser or the average counts more steps than were made: a parameter is changed in a step once.
+    /// Errs when the optimiser or the average counts more steps than were made: each step updates a parameter once at
+    /// most.
     fn check_counts(&self) -> Result<(), String> {
         let made = self.record.progress.step;
         for (name, tensor) in self.optimizer.iter().chain(&self.ema).filter(|(_, t)| t.dtype() == DType::I64) {
@@ -159,7 +162,7 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Puts the weights into `params`, all of which it must have.
+    /// Sets `params` to the checkpoint's weights, which must hold each of them.
     pub(crate) fn restore_model(&self, params: &[Param]) -> Result<()> {
         for param in params {
             let found = self.model.iter().find(|(name, _)| name == param.name());
@@ -176,7 +179,7 @@ pub(crate) fn broken(path: &Path, detail: &str) -> Error {
     Error::RunFolder { path: folder, detail }
 }
 
-/// Every tensor of `params` with its name.
+/// The name and value of each of `params`.
 pub(crate) fn named(params: &[Param]) -> Vec<(String, Tensor)> {
     params.iter().map(|param| (param.name().to_owned(), param.tensor().detach())).collect()
 }

@@ -1,4 +1,5 @@
-//! A folder taken by one process: a lock on a file in it, which is gone with the process, however that ends.
+//! A lock on a run's folder, so that one process works in it at a time. The system releases it when the process ends,
+//! however it ends.
 
 use crate::{Error, Result};
 use std::fs::{self, File, TryLockError};
@@ -8,24 +9,24 @@ use std::thread::sleep;
 use std::time::Duration;
 use taper_nn::taper_tensor::files;
 
-/// How often a lock is tried for: who only looks whether there is one holds it for a moment.
+/// How often locking is tried: a process that only checks whether the folder is locked holds the lock for a moment.
 const TRIES: usize = 20;
-/// How long to wait between two of them.
+/// The pause between two tries.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// A lock, as long as this is there.
+/// A lock on a file, held until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Claim {
-    /// Holds the lock.
+    /// The open file, which holds the lock.
     _file: File,
     path: PathBuf,
-    /// Whether the file was made for it.
+    /// Whether the lock file was created by this claim.
     pub(crate) made: bool,
 }
 
 impl Claim {
-    /// Takes the lock `path`; the file is made if it is not there, and so is its folder. `None` when another process,
-    /// or another part of this one, holds it.
+    /// Locks the file `path`, creating it and its folder if they do not exist. `None` when another process, or another
+    /// part of this one, holds the lock.
     pub(crate) fn take(path: &Path) -> Result<Option<Self>> {
         for _ in 0..TRIES {
             if let Some(folder) = path.parent() {
@@ -37,37 +38,38 @@ impl Claim {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                     match File::options().write(true).open(path) {
                         Ok(file) => (file, false),
-                        // Whoever held it has just removed it.
+                        // The process that held the lock has just removed the file.
                         Err(error) if error.kind() == ErrorKind::NotFound => continue,
                         Err(error) => return Err(Error::io("write", path)(error)),
                     }
                 }
-                // The folder was removed by whoever had made it.
+                // The folder was removed by the process that had created it.
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 Err(error) => return Err(Error::io("write", path)(error)),
             };
             match file.try_lock() {
                 Ok(()) if is_at(&file, path) => return Ok(Some(Self { _file: file, path: path.into(), made })),
-                // It was removed between being opened and locked: another's lock has its place, or none.
+                // The file was removed between opening and locking it: it was replaced by another process's lock file,
+                // or by none.
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => sleep(PAUSE),
-                // A file system that has no locks makes nothing worse than it would be without any.
+                // A file system without locks: go on unprotected.
                 Err(TryLockError::Error(_)) => return Ok(Some(Self { _file: file, path: path.into(), made })),
             }
         }
         Ok(None)
     }
 
-    /// Gives it up, and removes the file if it was made for this.
+    /// Releases the lock, and removes the file if this claim created it.
     pub(crate) fn undo(self) {
         if self.made {
-            // While the lock is held, so that whoever waits for it sees that the file is another's or gone.
+            // Removed while the lock is held, so that a waiting process sees that the file was replaced or is gone.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// Whether `path` still leads to `file`.
+/// Whether `path` is still the path of `file`.
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -101,7 +103,8 @@ mod tests {
         assert!(!path.exists());
     }
 
-    /// Threads that take it, remove it and its folder, and give it up, all at once: never do two hold it.
+    /// Threads that take the lock, remove the file and its folder, and release the lock, all at once: two never hold
+    /// it.
     #[test]
     fn whoever_removes_it_takes_no_other() {
         let root = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What can go wrong with a run, said so that the reader knows what to change.
+//! The errors of a run. Their messages say what the user can change.
 
 use std::fmt;
 use std::io;
@@ -8,42 +8,42 @@ use taper_nn::taper_tensor::printable;
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// An error of configuring, training or measuring.
+/// An error of configuration, training or evaluation.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// Something that was asked for does not exist or is out of range: an unknown name or key, a value.
+    /// A request that cannot be met: an unknown name or key, or a value out of range.
     Usage(String),
-    /// The loss, or a gradient, is no longer a finite number. The last good weights were kept.
+    /// The loss or a gradient became NaN or infinite. The last good weights were restored.
     NotFinite {
-        /// What stopped being finite: `the loss`, `a gradient`, `the test loss`.
+        /// What became NaN or infinite: `the loss`, `a gradient`, `the test loss`.
         what: &'static str,
         /// The step, from 1.
         step: u64,
-        /// How many steps the weights that were kept had been trained for.
+        /// The number of steps that the restored weights had been trained for.
         kept: u64,
-        /// Where they were saved, if anywhere.
+        /// The file that the restored weights were saved to, if any.
         saved: Option<PathBuf>,
     },
-    /// A run folder that holds something already, or is no run folder.
+    /// A run folder that is not empty, holds no run, or is in use.
     RunFolder {
         /// The folder.
         path: PathBuf,
-        /// What is wrong with it, and what to do.
+        /// What is wrong with the folder, and what to do.
         detail: String,
     },
-    /// The file system refused: no space, no permission, a broken disk.
+    /// An error of the file system: no space, no permission, a broken disk.
     Io {
-        /// What was being done: `write`, `read`, `create the folder`.
+        /// The operation: `write`, `read`, `create the folder`.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// The system's reason.
+        /// The system's error.
         source: io::Error,
     },
-    /// Tensors, layers, weights.
+    /// An error of tensors, layers or weights.
     Nn(taper_nn::Error),
-    /// The data.
+    /// An error of the data.
     Data(taper_data::Error),
 }
 
@@ -53,13 +53,13 @@ impl Error {
         move |source| Self::Io { action, path: path.to_path_buf(), source }
     }
 
-    /// Whether the request was wrong (a program's exit code 2) rather than its execution (1).
+    /// Whether the request was wrong (exit code 2 of the program) rather than its execution (exit code 1).
     pub fn is_usage(&self) -> bool {
         matches!(self, Self::Usage(_) | Self::Data(taper_data::Error::UnknownDataset { .. }))
     }
 }
 
-/// A path as a terminal may be shown it.
+/// A path for messages, with control characters escaped.
 pub(crate) fn shown(path: &Path) -> String {
     printable(&path.to_string_lossy()).into_owned()
 }
@@ -98,7 +98,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Io { source, .. } => Some(source),
-            // Their text is this error's own: what is beneath them comes next.
+            // Display has printed these errors' own text: the source is what lies beneath them.
             Self::Nn(error) => std::error::Error::source(error),
             Self::Data(error) => std::error::Error::source(error),
             _ => None,

@@ -1,4 +1,4 @@
-//! Loss and accuracy over a dataset.
+//! Evaluation: loss, accuracy and predictions over a dataset.
 
 use crate::learner::Objective;
 use crate::scalars::Scalars;
@@ -9,56 +9,56 @@ use taper_data::{Augment, Batch, Dataset, LoaderOptions, Pipeline, PipelineOptio
 use taper_nn::taper_tensor::Element;
 use taper_nn::{Context, CrossEntropy, DType, Module, Params, Reduction, Tensor, no_grad};
 
-/// The label of a sample that has none, as in PyTorch (`ignore_index`): it counts neither in a loss nor in an accuracy,
-/// nor in any metric. A batch that holds no other makes no step.
+/// The label of a sample without one, as PyTorch's `ignore_index`: such samples count in no loss, accuracy or metric. A
+/// batch of such samples alone changes no weights.
 pub const IGNORED_LABEL: i64 = -100;
 
-/// Losses are read from the device every so many batches.
+/// Results are read from the device every so many batches.
 const READ_EVERY: usize = 10;
 
-/// What a measurement found.
+/// The result of an evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// The mean cross entropy, or that of the objective in its place.
+    /// The mean cross entropy, or the mean of the custom objective.
     pub loss: f64,
-    /// Samples whose largest logit was that of their class; none with an objective.
+    /// Samples whose largest logit is that of their class; 0 with a custom objective.
     pub correct: usize,
-    /// Samples measured, without those that have no label.
+    /// Samples evaluated, without those that have no label.
     pub samples: usize,
 }
 
 impl Evaluation {
-    /// The fraction classified rightly.
+    /// The fraction of samples classified correctly.
     pub fn accuracy(&self) -> f64 {
         self.correct as f64 / self.samples as f64
     }
 }
 
-/// What was predicted, sample by sample, in the order of the data; nothing with an objective.
+/// The prediction for each sample, in the order of the data; empty with a custom objective.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Predictions {
-    /// The class of the largest logit.
+    /// The predicted class: that of the largest logit.
     pub predicted: Vec<i64>,
-    /// Its probability.
+    /// The softmax probability of the predicted class.
     pub probability: Vec<f64>,
     /// The true class, or [`IGNORED_LABEL`].
     pub truth: Vec<i64>,
 }
 
-/// How to measure.
+/// Options of [`evaluate`].
 #[derive(Debug, Clone)]
 pub struct EvaluateOptions {
-    /// Samples at a time.
+    /// Samples per batch.
     pub batch_size: usize,
-    /// How often each picture is looked at.
+    /// Test-time augmentation: the views of each image over which the logits are averaged.
     pub views: Views,
-    /// What is done to pictures before: normalisation.
+    /// What is applied to images first: normalisation.
     pub augment: Vec<Augment>,
-    /// What the reporter is told that this is.
+    /// The split that the reporter is told.
     pub split: Split,
 }
 
-/// Measures `model`, whose parameters are `params`, on `data`, in order, without gradients. What was found is read from
+/// Evaluates `model`, whose parameters are `params`, on `data`, in order and without gradients. Results are read from
 /// the device every ten batches. `None` when `stop` was raised meanwhile.
 ///
 /// # Errors
@@ -74,7 +74,7 @@ pub fn evaluate<D: Dataset + Sync>(
     evaluate_by(None, model, params, data, options, stop, reporter)
 }
 
-/// The same by an objective, if there is one: then nothing is predicted, and nothing counted as right.
+/// [`evaluate`], or the same with a custom objective: then there are no predictions, and `correct` is 0.
 pub(crate) fn evaluate_by<D: Dataset + Sync>(
     objective: Option<Objective<'_>>,
     model: &dyn Module,
@@ -118,7 +118,7 @@ fn measure<T: Element, D: Dataset + Sync>(
                 let logits = logits(model, &x, &Context::eval(), options.views)?; // [B, classes]
                 match objective {
                     Some(objective) => {
-                        // Each batch counts as much as it has samples.
+                        // The mean of each batch is weighted by its number of samples.
                         let mean = objective(&logits, &classes)?.cast(DType::F64)?.reshape([1])?;
                         Ok(mean.mul_scalar(classes.count() as f64)?)
                     }
@@ -158,7 +158,7 @@ fn measure<T: Element, D: Dataset + Sync>(
     })
 }
 
-/// Of each row of `logits: [B, classes]` its loss, the class of its largest logit, that class's probability: `[B, 3]`.
+/// For each row of `logits: [B, classes]` its loss, predicted class and the probability of that class: `[B, 3]`.
 fn rows(logits: &Tensor, classes: &Tensor) -> Result<Tensor> {
     let loss = CrossEntropy { reduction: Reduction::None, ..CrossEntropy::default() }.forward(logits, classes)?; // [B]
     let predicted = logits.argmax(1, false)?; // [B]
@@ -168,7 +168,7 @@ fn rows(logits: &Tensor, classes: &Tensor) -> Result<Tensor> {
     Ok(Tensor::concat(&columns.iter().collect::<Vec<_>>(), 1)?)
 }
 
-/// The batch on the device: inputs `[B, …]` and classes `[B]`. The inputs are moved out of `batch`.
+/// Puts the batch on the device: inputs `[B, …]` and classes `[B]`. The inputs are moved out of `batch`.
 pub(crate) fn upload<T: Element>(batch: &mut Batch<T>, params: &Params) -> Result<(Tensor, Tensor)> {
     let inputs = std::mem::take(&mut batch.inputs);
     let x = Tensor::from_vec(inputs, batch.shape.as_slice(), params.device())?;
@@ -176,14 +176,14 @@ pub(crate) fn upload<T: Element>(batch: &mut Batch<T>, params: &Params) -> Resul
     Ok((x, classes))
 }
 
-/// How many of `labels` are labels.
+/// How many of `labels` are not [`IGNORED_LABEL`].
 pub(crate) fn labelled(labels: &[i64]) -> usize {
     labels.iter().filter(|label| **label != IGNORED_LABEL).count()
 }
 
 /// Errs when no sample of `data`, the split called `split`, has a label.
 pub(crate) fn check_labels(split: &str, data: &impl Dataset) -> Result<()> {
-    // An empty one is told of by whoever makes batches of it.
+    // An empty split is reported by the pipeline that makes batches of it.
     let some = data.is_empty() || (0..data.len()).any(|i| data.label(i) != IGNORED_LABEL);
     if some { Ok(()) } else { Err(no_label(split, data.len())) }
 }
@@ -193,9 +193,10 @@ fn no_label(split: &str, samples: usize) -> Error {
     Error::Usage(format!("the {split} split: the label of each of its {samples} samples is {IGNORED_LABEL}, {detail}"))
 }
 
-/// How many rows of `logits: [B, classes]` are largest at their class of `classes: [B]`, the first of equals counting.
+/// How many rows of `logits: [B, classes]` have their largest value at their class in `classes: [B]`. Of equal values
+/// the first counts as the largest.
 pub(crate) fn correct(logits: &Tensor, classes: &Tensor) -> taper_nn::Result<Tensor> {
-    // In i64, whose sums are exact.
+    // In i64, in which the sum is exact.
     no_grad(|| logits.argmax(1, false)?.eq(classes)?.cast(DType::I64)?.sum_all())
 }
 

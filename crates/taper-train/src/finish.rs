@@ -1,4 +1,4 @@
-//! What a run that was finished leaves behind: its report, what TensorBoard shows of the test, and its result.
+//! What is written when a run is finished: `report.html`, the test results for TensorBoard, and `result.json`.
 
 use crate::html::{Confusion, Filters, Layer, Mistake, Page, Picture};
 use crate::logs::test_events;
@@ -13,10 +13,10 @@ use taper_data::ImageDataset;
 use taper_nn::taper_tensor::files;
 use taper_nn::{Params, no_grad};
 
-/// Samples gone wrong that have a picture in the report, all that it shows: the others are counted there.
+/// Misclassified samples that are shown with an image in the report; the others are only counted.
 const MISTAKES: usize = 48;
 
-/// `result.json`: what a run that was finished found.
+/// The contents of `result.json`: the results of a finished run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Finished {
     steps: u64,
@@ -28,13 +28,13 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
-    /// Of an outcome with a test.
+    /// The results in `outcome`, if it has those of a test.
     pub(crate) fn of(outcome: &Outcome) -> Option<Self> {
         let Outcome { steps, last, best, times, warnings, .. } = outcome.clone();
         Some(Self { steps, last, best, test: outcome.test?, times, warnings })
     }
 
-    /// What is there in `folder`, if its run was finished.
+    /// Reads `result.json` in `folder`; `None` if the run is not finished.
     pub(crate) fn read(folder: &RunFolder) -> Result<Option<Outcome>> {
         let path = folder.result();
         if !path.exists() {
@@ -49,14 +49,14 @@ impl Finished {
         Ok(Some(Outcome { steps, last, best, test: Some(test), times, warnings, ..Outcome::default() }))
     }
 
-    /// Writes it: the last thing that a run does.
+    /// Writes `result.json`, the last file that a run writes.
     pub(crate) fn write(&self, folder: &RunFolder) -> Result<()> {
         let text = serde_json::to_string_pretty(self).map_err(|e| Error::Usage(format!("the result: {e}")))?;
         Ok(taper_data::atomic_write(folder.result(), text.as_bytes())?)
     }
 }
 
-/// What the report is made of.
+/// What the report is made from.
 pub(crate) struct Finish<'a> {
     pub(crate) folder: &'a RunFolder,
     pub(crate) config: &'a Config,
@@ -67,7 +67,7 @@ pub(crate) struct Finish<'a> {
 }
 
 impl Finish<'_> {
-    /// Writes everything.
+    /// Writes the report and the events of the test.
     pub(crate) fn write(&self) -> Result<()> {
         let (Some(found), Some(finished)) = (&self.outcome.test, Finished::of(self.outcome)) else { return Ok(()) };
         let Predictions { predicted, truth, .. } = &self.outcome.predictions;
@@ -129,7 +129,7 @@ impl Finish<'_> {
         Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
     }
 
-    /// The samples that were classified wrongly with the most confidence.
+    /// The misclassified samples with the highest confidence, the most confident first.
     fn mistakes(&self) -> Vec<Mistake> {
         let Predictions { predicted, probability, truth } = &self.outcome.predictions;
         let wrong = |&i: &usize| truth[i] != predicted[i] && truth[i] != IGNORED_LABEL;
@@ -150,7 +150,7 @@ impl Finish<'_> {
         all.collect()
     }
 
-    /// The first weights that are filters of pictures: convolution's, or a linear layer's over whole pictures.
+    /// The first weights that can be shown as images: those of a convolution, or of a linear layer on whole images.
     fn filters(&self) -> Result<Option<Filters>> {
         let [channels, height, width] = self.test.shape();
         for param in self.params.all() {
@@ -178,7 +178,7 @@ impl Finish<'_> {
     }
 }
 
-/// Loss, accuracy, learning rate and gradient norm over the run.
+/// Charts of loss, accuracy, learning rate and gradient norms over the run.
 fn curves(lines: &[Value]) -> Vec<Chart> {
     let of = |x: &str, y: &str, scale: f64| -> Vec<(f64, f64)> {
         lines.iter().filter_map(|line| Some((line.get(x)?.as_f64()?, scale * line.get(y)?.as_f64()?))).collect()

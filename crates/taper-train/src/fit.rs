@@ -29,7 +29,7 @@ use taper_data::{Augment, Batch, Dataset, LoaderOptions, Pipeline, PipelineOptio
 use taper_nn::taper_tensor::Element;
 use taper_nn::{DType, Module, Params};
 
-/// Trains a model: by default a classifier, by cross entropy.
+/// The training loop: trains a model, by default a classifier with cross entropy.
 ///
 /// ```
 /// use taper_data::digits;
@@ -48,16 +48,16 @@ use taper_nn::{DType, Module, Params};
 /// # }
 /// ```
 ///
-/// Samples whose label is [`IGNORED_LABEL`](crate::IGNORED_LABEL) count for nothing: losses and accuracies are over the
-/// others, a batch that holds no other makes no step, and with mixup or CutMix they are left out of their batch.
+/// Samples whose label is [`IGNORED_LABEL`](crate::IGNORED_LABEL) are ignored: losses and accuracies are over the
+/// others, a batch of ignored samples alone changes no weights, and mixup and CutMix leave them out of their batch.
 ///
-/// After every epoch a checkpoint is saved, and the model is measured on the validation split, if there is one. The
-/// test split is read once, at the end.
+/// After every epoch a checkpoint is saved, and the model is evaluated on the validation split, if there is one. The
+/// test split is evaluated once, at the end.
 ///
-/// A step reads nothing from the device. What it found stays there until `train.log_every` steps were made or the epoch
-/// ends; only then is a loss or gradient that is not finite noticed. It stops the run and leaves the last good weights:
-/// the newest put aside whose loss was finite. They are those of at most 20 steps before the bad one, or of `log_every`
-/// where that is more; steps made after the bad one are forgotten.
+/// A step reads nothing from the device. Its results stay there until `train.log_every` steps have been made or the
+/// epoch ends; only then is a NaN or infinite loss or gradient noticed. It stops the run and restores the last good
+/// weights: the newest snapshot whose loss was finite. They are at most 20 steps older than the bad step, or
+/// `log_every` steps where that is more; later steps are undone.
 pub struct Fit<'a, D> {
     learner: Learner<'a>,
     train: &'a D,
@@ -67,40 +67,40 @@ pub struct Fit<'a, D> {
     stop: &'a AtomicBool,
     pause_after: Option<u64>,
     resume: bool,
-    /// Whether the folder was taken by whoever made this.
+    /// Whether the caller has locked the folder already.
     claimed: bool,
     hooks: Vec<&'a mut dyn Hook>,
 }
 
-/// How a run ended.
+/// The result of [`Fit::run`].
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Outcome {
     /// Steps made.
     pub steps: u64,
     /// The last epoch that ended.
     pub last: Option<EpochReport>,
-    /// The best epoch, by the validation split.
+    /// The best epoch, by the validation metric.
     pub best: Option<EpochReport>,
-    /// What was found on the test split, at the end of a run that was finished.
+    /// The evaluation on the test split, if there is one and the run was finished.
     pub test: Option<Evaluation>,
-    /// What was predicted there.
+    /// The predictions on the test split.
     pub predictions: Predictions,
-    /// Whether it was stopped from outside.
+    /// Whether the run was stopped by the flag of [`Fit::stop`].
     pub stopped: bool,
-    /// Whether it was paused, as [`Fit::pause_after`] said.
+    /// Whether the run was paused by [`Fit::pause_after`].
     pub paused: bool,
-    /// Where the time went.
+    /// How long the parts of the run took.
     pub times: Times,
-    /// Layers whose gradients vanished or exploded.
+    /// Warnings of layers whose gradients vanished or exploded.
     pub warnings: Vec<String>,
 }
 
-/// Nobody stops a run that was given no other flag.
+/// The stop flag of a run that was given none.
 static NOBODY: AtomicBool = AtomicBool::new(false);
 
 impl<'a, D: Dataset + Sync> Fit<'a, D> {
-    /// Trains `model`, whose parameters are `params`, in f32 or f64, on `train`, as `config` says; `model`, `data.name`
-    /// and `device` in it are not looked at.
+    /// Trains `model`, whose parameters are `params` (f32 or f64), on the training split `train`, as `config` says. The
+    /// keys `model`, `data.name` and `device` of the configuration are ignored.
     pub fn new(config: &'a Config, model: &'a dyn Module, params: &'a Params, train: &'a D) -> Self {
         Self {
             learner: Learner { config, model, params, objective: None, classes: 0 },
@@ -116,21 +116,21 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
         }
     }
 
-    /// Measures on `data` after each epoch.
+    /// Evaluates on the validation split `data` after each epoch.
     pub fn validation(mut self, data: &'a D) -> Self {
         self.validation = Some(data);
         self
     }
 
-    /// Measures on `data` once, at the end.
+    /// Evaluates on the test split `data` once, at the end.
     pub fn test(mut self, data: &'a D) -> Self {
         self.test = Some(data);
         self
     }
 
-    /// Minimises `objective` instead of the cross entropy; it is what is measured then on the other splits too, and
-    /// what the best epoch, early stopping and `plateau` go by, whatever `checkpoint.monitor` says: nothing is counted
-    /// as right. What only the cross entropy has (`train.reduction`, label smoothing, mixup, CutMix) cannot be set.
+    /// Minimises `objective` instead of the cross entropy. The other splits are evaluated by it too, and the best
+    /// epoch, early stopping and `plateau` go by it, whatever `checkpoint.monitor` says, as there is no accuracy. The
+    /// options of cross entropy (`train.reduction`, label smoothing, mixup, CutMix) cannot be set then.
     pub fn objective(mut self, objective: Objective<'a>) -> Self {
         self.learner.objective = Some(objective);
         self
@@ -142,43 +142,44 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
         self
     }
 
-    /// Ends the run after the step at hand when `stop` is raised from elsewhere: by a signal, or another thread.
+    /// Ends the run after the current step when `stop` is set to true, by a signal handler or another thread.
     pub fn stop(mut self, stop: &'a AtomicBool) -> Self {
         self.stop = stop;
         self
     }
 
-    /// Ends the run, to be resumed, when so many epochs are done.
+    /// Pauses the run, to be resumed later, when so many epochs are done.
     pub fn pause_after(mut self, epochs: u64) -> Self {
         self.pause_after = Some(epochs);
         self
     }
 
-    /// Goes on from the last checkpoint in the folder, if there is one: with the configuration that it began with, but
-    /// for `[device]`, `data.workers` and `data.ahead`, and `train.epochs`, which may grow. A schedule that ends with
-    /// the run (cosine, linear, polynomial, one-cycle) is then stretched over all of it, which is told.
+    /// Resumes from the last checkpoint in the folder, if there is one. The configuration must be that of the run,
+    /// except for `[device]`, `data.workers` and `data.ahead`, and `train.epochs`, which may grow. A schedule that ends
+    /// with the run (cosine, linear, polynomial, one-cycle) is then stretched over the whole run, and the reporter is
+    /// told so.
     pub fn resume(mut self) -> Self {
         self.resume = true;
         self
     }
 
-    /// The folder was taken already.
+    /// Says that the caller has locked the folder already.
     pub(crate) fn claimed(mut self) -> Self {
         self.claimed = true;
         self
     }
 
-    /// Lets `hook` take part.
+    /// Adds a hook.
     pub fn hook(mut self, hook: &'a mut dyn Hook) -> Self {
         self.hooks.push(hook);
         self
     }
 
-    /// Trains to the end, or until stopped.
+    /// Trains to the end, or until it is stopped or paused.
     ///
     /// # Errors
-    /// A value out of range, data that do not fit the model, a loss that becomes NaN, a disk that is full. In each case
-    /// the weights are saved first where that is possible.
+    /// A value out of range, data that do not fit the model, a loss that becomes NaN or infinite, a full disk. The
+    /// weights are saved first where that is possible.
     pub fn run(mut self, reporter: &mut dyn Reporter) -> Result<Outcome> {
         self.learner.config.check()?;
         optimize::check(self.config())?;
@@ -262,10 +263,10 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
             let view = self.view(&mut state);
             self.hooks.iter_mut().try_for_each(|hook| hook.before_run(&view))?;
             let outcome = match self.epochs(&mut loader, &mut state, reporter) {
-                // Not NaN but the disk, say: what was learned so far is kept if it can be. The first error is the one
-                // to tell.
+                // The loss is finite, but something else failed, such as the disk: try to save the weights, and return
+                // the first error.
                 Err(error) if !matches!(error, Error::NotFinite { .. }) => {
-                    // A step that nobody has read may have been bad: then this puts the last good weights back.
+                    // A step whose loss was not read yet may have been bad: reading it restores the last good weights.
                     let read = self.read(&mut state, &mut Silent);
                     let _ = read.and_then(|()| self.save_model(&mut state));
                     Err(error)
@@ -278,7 +279,7 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
         })
     }
 
-    /// Shows TensorBoard the first pictures as the first step sees them, but for normalisation.
+    /// Shows TensorBoard the first training images as the first step gets them, but without normalisation.
     fn draw_pictures<T>(&self, state: &mut State<T>) -> Result<()> {
         let Ok([channels @ (1 | 3), height, width]) = <[usize; 3]>::try_from(self.train.sample_shape()) else {
             return Ok(());
@@ -288,7 +289,8 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
         }
         let Config { data, train, .. } = self.config();
         let loader = LoaderOptions { batch_size: 32, shuffle: train.shuffle.then_some(train.seed), drop_last: false };
-        // Left out, it would move those behind it to other places, by which their draws are keyed.
+        // Leaving the normalisation out would shift the augmentations after it, whose random numbers are keyed by
+        // position.
         let plain = |augment: &Augment| match augment {
             Augment::Normalize(Normalize { mean, std }) => {
                 Augment::Normalize(Normalize { mean: vec![0.0; mean.len()], std: vec![1.0; std.len()] })
@@ -306,7 +308,7 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
         state.logs.pictures(&pictures.collect::<Result<Vec<_>>>()?)
     }
 
-    /// The checkpoint to go on from, with the settings that it began with.
+    /// The checkpoint to resume from, after checking the configuration against its own.
     fn checkpoint(&self) -> Result<Option<Checkpoint>> {
         let Some(folder) = self.folder.filter(|folder| self.resume && folder.has_checkpoint()) else { return Ok(None) };
         if folder.config().is_file() {
@@ -314,14 +316,14 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
         }
         let path = folder.last();
         let checkpoint = Checkpoint::read(&path, self.params().device())?;
-        // The file beside it may have been edited: what was computed is what the checkpoint says.
+        // The configuration file may have been edited: the checkpoint holds the settings that were used.
         let settings = checkpoint.record.config().map_err(|detail| broken(&path, &detail))?;
         settings.map_or(Ok(()), |settings| resumed::check(&settings, self.config(), "this run's checkpoint"))?;
         Ok(Some(checkpoint))
     }
 
-    /// What the run is set to, in its folder. What is there is of an earlier beginning, or was written for this one,
-    /// with what was recorded.
+    /// Writes the configuration to the folder. If the folder's file already has this configuration it stays; if it has
+    /// another, its record (what the run ran on) is kept.
     fn write_config(&self) -> Result<()> {
         let Some(folder) = self.folder else { return Ok(()) };
         match folder.read_config() {

@@ -1,4 +1,4 @@
-//! A run's folder: what lies where in it.
+//! A run's folder, and the paths of its files.
 
 use crate::claim::Claim;
 use crate::error::shown;
@@ -11,15 +11,17 @@ use std::time::SystemTime;
 use taper_nn::taper_tensor::{files, printable};
 use toml::{Table, Value};
 
-/// The folder of one run: `config.toml` (resolved, with what was recorded), `metrics.jsonl`, `model.safetensors`.
+/// The folder of one run. Its files are `config.toml` (the resolved configuration, and the [`Record`] of what the run
+/// ran on), `metrics.jsonl`, `model.safetensors`, `report.html`, `result.json`, and the folders of the checkpoints and
+/// of TensorBoard's events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunFolder(PathBuf);
 
 impl RunFolder {
-    /// Makes `path` a run's folder. It may exist, empty.
+    /// Creates the folder `path` for a new run. An empty folder may exist there.
     ///
     /// # Errors
-    /// When it holds anything, or cannot be made.
+    /// A folder that is not empty, or cannot be created.
     pub fn create(path: impl Into<PathBuf>) -> Result<Self> {
         let folder = Self(path.into());
         make(&folder.0)?;
@@ -27,10 +29,10 @@ impl RunFolder {
         Ok(folder)
     }
 
-    /// The folder of a run that is to be resumed, made if it is not there.
+    /// The folder of a run to resume; it is created if it does not exist.
     ///
     /// # Errors
-    /// When it holds files, but no run's.
+    /// A folder that holds files, but not those of a run.
     pub fn resume(path: impl Into<PathBuf>) -> Result<Self> {
         let folder = Self(path.into());
         make(&folder.0)?;
@@ -38,7 +40,7 @@ impl RunFolder {
         Ok(folder)
     }
 
-    /// Makes a new folder `ROOT/NAME-YYYYMMDD-HHMMSS` (UTC).
+    /// Creates a new folder `ROOT/NAME-YYYYMMDD-HHMMSS` (UTC).
     pub fn fresh(root: &Path, name: &str) -> Result<Self> {
         let stem = format!("{name}-{}", timestamp::compact(SystemTime::now()));
         let (mut path, mut number, mut made) = (root.join(&stem), 1_u64, fs::create_dir_all(root));
@@ -46,13 +48,13 @@ impl RunFolder {
             made.map_err(Error::io("create the folder", &path))?;
             match fs::create_dir(&path) {
                 Ok(()) => return Ok(Self(path)),
-                // Runs that start in the same second get a number.
+                // Runs that start in the same second get a number appended.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists && number < MOST => {
                     number += 1;
                     path = root.join(format!("{stem}-{number}"));
                     made = Ok(());
                 }
-                // A run that failed has just removed the root, which was empty then.
+                // A run that failed has just removed the empty root folder.
                 Err(error) if error.kind() == ErrorKind::NotFound && number < MOST => {
                     number += 1;
                     made = fs::create_dir_all(root);
@@ -62,10 +64,10 @@ impl RunFolder {
         }
     }
 
-    /// The folder of an earlier run.
+    /// Opens the folder of an earlier run.
     ///
     /// # Errors
-    /// When there is no `config.toml` or no `model.safetensors` in it.
+    /// A folder without `config.toml` or `model.safetensors`.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
         let folder = Self(path.into());
         for file in [folder.config(), folder.model()] {
@@ -79,57 +81,57 @@ impl RunFolder {
         Ok(folder)
     }
 
-    /// The folder itself.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Where the resolved configuration is.
+    /// The path of `config.toml`, the resolved configuration.
     pub fn config(&self) -> PathBuf {
         self.0.join("config.toml")
     }
 
-    /// Where the metrics are.
+    /// The path of `metrics.jsonl`.
     pub fn metrics(&self) -> PathBuf {
         self.0.join("metrics.jsonl")
     }
 
-    /// Where TensorBoard's event file is.
+    /// The path of the folder with TensorBoard's event file.
     pub fn events(&self) -> PathBuf {
         self.0.join("events")
     }
 
-    /// Where the report is.
+    /// The path of `report.html`.
     pub fn report(&self) -> PathBuf {
         self.0.join("report.html")
     }
 
-    /// Where checkpoints are.
+    /// The path of the folder with the checkpoints.
     pub fn checkpoints(&self) -> PathBuf {
         self.0.join("checkpoints")
     }
 
-    /// The last checkpoint: what a run is resumed from.
+    /// The path of the last checkpoint, which a run is resumed from.
     pub fn last(&self) -> PathBuf {
         self.checkpoints().join("last.safetensors")
     }
 
-    /// The weights of the best epoch, by the validation split.
+    /// The path of the weights of the best epoch, by the validation metric.
     pub fn best(&self) -> PathBuf {
         self.checkpoints().join("best.safetensors")
     }
 
-    /// The result of a run that was finished: written last.
+    /// The path of `result.json`, which is written last, when the run is finished.
     pub fn result(&self) -> PathBuf {
         self.0.join("result.json")
     }
 
-    /// Where the weights are.
+    /// The path of `model.safetensors`, the weights.
     pub fn model(&self) -> PathBuf {
         self.0.join("model.safetensors")
     }
 
-    /// Writes `config.toml`: the settings, and what was recorded as soon as that is known.
+    /// Writes `config.toml`: the configuration, and the record once there is one.
     pub fn write_config(&self, config: &Config, record: Option<&Record>) -> Result<()> {
         let text = |e: toml::ser::Error| Error::Usage(format!("the configuration cannot be written as TOML: {e}"));
         let record = record.map(|record| toml::to_string_pretty(&Recorded { record: record.clone() }).map_err(text));
@@ -139,7 +141,7 @@ impl RunFolder {
     fn write_all(&self, config: &Config, record: &str) -> Result<()> {
         let text = |e: toml::ser::Error| Error::Usage(format!("the configuration cannot be written as TOML: {e}"));
         let settings = toml::to_string_pretty(config).map_err(text)?;
-        // Quoted as a shell wants it, a name has no line end that would end the comment.
+        // The path is quoted for a shell, so that a line break in it cannot end the TOML comment.
         let own = shell_quoted(&self.config().to_string_lossy());
         let all = format!(
             "# What this run was set to. The same again: taper train NAME --config {own}\n{settings}\n\
@@ -148,15 +150,15 @@ impl RunFolder {
         Ok(taper_data::atomic_write(self.config(), all.as_bytes())?)
     }
 
-    /// Writes `config.toml` of a run that has no data yet: the settings, and the experiment's name.
+    /// Writes `config.toml` for a run that has not loaded its data yet: the configuration, and the experiment's name.
     pub(crate) fn write_begun(&self, config: &Config, experiment: &str) -> Result<()> {
         self.write_all(config, &format!("[record]\nexperiment = {}\n", Value::from(experiment)))
     }
 
-    /// Errs when the run is known to be of another experiment than `name`.
+    /// Errs when the folder's run is known to be of an experiment other than `name`.
     ///
     /// # Errors
-    /// That, and a `config.toml` that cannot be read.
+    /// Another experiment, or a `config.toml` that cannot be read.
     pub fn check_experiment(&self, name: &str) -> Result<()> {
         let path = self.config();
         let text = files::read_to_string(&path).map_err(Error::io("read", &path))?;
@@ -171,7 +173,7 @@ impl RunFolder {
         }
     }
 
-    /// Reads `config.toml`. There is no record if the run was ended before it had its data.
+    /// Reads `config.toml`. The record is `None` if the run ended before its data were loaded.
     pub fn read_config(&self) -> Result<(Config, Option<Record>)> {
         let path = self.config();
         let text = files::read_to_string(&path).map_err(Error::io("read", &path))?;
@@ -180,7 +182,7 @@ impl RunFolder {
             detail: format!("not the configuration of a run of this version: {e}"),
         };
         let mut settings: Table = text.parse().map_err(wrong)?;
-        // One with nothing but the experiment is of a run that has no data yet.
+        // A record that holds only the experiment's name is that of a run whose data were not loaded.
         let record = settings.remove("record").filter(|record| record.get("dataset").is_some());
         let record = record.map(|record| Table::from_iter([("record".to_string(), record)]));
         let record = record.map(|table| table.try_into().map_err(wrong)).transpose()?;
@@ -190,21 +192,21 @@ impl RunFolder {
         Ok((config, record))
     }
 
-    /// Errs unless the folder's run can go on with `config`: see [`resumed::check`].
+    /// Errs unless the folder's run can be resumed with `config`: see [`resumed::check`].
     pub(crate) fn check_settings(&self, config: &Config) -> Result<()> {
         resumed::check(&self.read_config()?.0, config, "this run")
     }
 
-    /// Whether there is something to go on from.
+    /// Whether there is a checkpoint to resume from.
     pub(crate) fn has_checkpoint(&self) -> bool {
         self.last().exists()
     }
 
-    /// Takes the folder for this run alone, as long as the claim is there, makes the folder of the checkpoints, and
-    /// removes what a kill has left half written.
+    /// Locks the folder for this run, as long as the claim is held; creates the folder of the checkpoints, and removes
+    /// temporary files that a killed run has left.
     ///
     /// # Errors
-    /// When another process, or another run of this one, has taken it.
+    /// When another process, or another run of this process, has locked it.
     pub(crate) fn claim(&self) -> Result<Claim> {
         let Some(claim) = Claim::take(&self.lock())? else {
             let detail = "this run is being trained already: wait for that to end, or stop it first";
@@ -215,11 +217,11 @@ impl RunFolder {
         Ok(claim)
     }
 
-    /// The folder `path`, taken for a run that begins in it, or with `resume` goes on. It is looked at once more when
-    /// it is taken: of two that begin at once, one finds what the other has made.
+    /// Prepares and locks the folder `path` for a new run, or with `resume` for one that goes on. Its contents are
+    /// checked again once it is locked: if two runs start at once, the second finds the files of the first.
     ///
     /// # Errors
-    /// A folder that holds something else, or is taken.
+    /// A folder that holds other files, or is locked.
     pub(crate) fn take(path: PathBuf, resume: bool) -> Result<Taken> {
         let folder = Self(path);
         let made = make(&folder.0)?;
@@ -228,14 +230,14 @@ impl RunFolder {
         let claim = match taken {
             Ok(claim) => claim,
             Err(error) => {
-                // Only if nobody has put anything into it.
+                // The folder is removed only if it is empty.
                 let _ = made.then(|| fs::remove_dir(&folder.0));
                 return Err(error);
             }
         };
         let new = !folder.config().exists();
         let own = |path: &Path| path == folder.checkpoints();
-        // A lock that was there before is of a run that has begun here meanwhile.
+        // A lock file that existed before belongs to a run that has started here meanwhile.
         let fits = match resume {
             true => folder.refuse_other_files(),
             false if claim.made => folder.refuse_files(own),
@@ -251,7 +253,7 @@ impl RunFolder {
         }
     }
 
-    /// Errs when the folder holds anything but what is `own`.
+    /// Errs when the folder holds a file for which `own` is false.
     fn refuse_files(&self, own: impl Fn(&Path) -> bool) -> Result<()> {
         for entry in fs::read_dir(&self.0).map_err(Error::io("read the folder", &self.0))? {
             if !own(&entry.map_err(Error::io("read the folder", &self.0))?.path()) {
@@ -263,7 +265,7 @@ impl RunFolder {
         Ok(())
     }
 
-    /// Errs when the folder is of no run, and holds more than a kill at the very beginning of one may leave.
+    /// Errs when the folder holds no run, and more than a run that was killed at its start may have left.
     fn refuse_other_files(&self) -> Result<()> {
         if self.config().exists() {
             return Ok(());
@@ -281,24 +283,24 @@ impl RunFolder {
     }
 }
 
-/// A run's folder that this process has taken.
+/// A run's folder that this process has locked.
 pub(crate) struct Taken {
     pub(crate) folder: RunFolder,
     claim: Claim,
-    /// Whether it was made for this.
+    /// Whether the folder was created for this run.
     made: bool,
-    /// Whether no run had begun in it.
+    /// Whether no run had started in the folder.
     pub(crate) new: bool,
 }
 
 impl Taken {
-    /// The new folder `ROOT/NAME-…`, taken.
+    /// Creates and locks a new folder `ROOT/NAME-…`.
     pub(crate) fn fresh(root: &Path, name: &str) -> Result<Self> {
         let folder = RunFolder::fresh(root, name)?;
         Ok(Self { claim: folder.claim()?, folder, made: true, new: true })
     }
 
-    /// Ends a run that has failed: before training had begun in a new folder, it leaves nothing of its own behind.
+    /// Ends a run that has failed. If it failed before training in a new folder, everything it created is removed.
     pub(crate) fn failed(self) {
         if self.new && !self.folder.metrics().exists() {
             let _ = fs::remove_file(self.folder.config());
@@ -306,8 +308,8 @@ impl Taken {
         }
     }
 
-    /// Removes what was made to take it. What is not there, or holds something else, stays as it is, which is what is
-    /// wanted.
+    /// Removes what was created to lock the folder. Errors are ignored: a folder that is missing or not empty stays as
+    /// it is.
     fn give_up(self) {
         let Self { folder, claim, made, .. } = self;
         let own = claim.made;
@@ -321,10 +323,10 @@ impl Taken {
     }
 }
 
-/// So many runs may begin in one second.
+/// How many runs may start in one second.
 const MOST: u64 = 10_000;
 
-/// Makes the folder `path`, and says whether it was not there.
+/// Creates the folder `path`; returns whether it did not exist before.
 fn make(path: &Path) -> Result<bool> {
     let wrong = || Error::io("create the folder", path);
     if let Some(parent) = path.parent() {
@@ -337,7 +339,7 @@ fn make(path: &Path) -> Result<bool> {
     }
 }
 
-/// Removes what is beside a file that a kill kept from being renamed.
+/// Removes temporary files that were not renamed because the run was killed.
 fn remove_half_written(folder: &Path) -> Result<()> {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
@@ -348,13 +350,13 @@ fn remove_half_written(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Whether `path` is named as what is written beside a file, to be renamed.
+/// Whether `path` has the name of a temporary file that is to be renamed.
 fn half_written(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.starts_with('.') && name.ends_with(".tmp")
 }
 
-/// The table of its own that a record has in `config.toml`.
+/// The table `record` as `config.toml` holds it.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Recorded {
     record: Record,

@@ -1,96 +1,97 @@
-//! What takes part in a run: is called before and after the run, each epoch and each step, and may end it.
+//! Hooks: callbacks before and after the run, each epoch and each step, which may also end the run.
 
 use crate::{Config, EpochReport, Outcome, Result, RunFolder};
 use serde_json::Value;
 use taper_nn::{Gradients, Module, Params, Tensor};
 
-/// Takes part in a run. Every method does nothing unless it is written; hooks are called in the order in which they
-/// were given to [`Fit::hook`](crate::Fit::hook).
+/// A callback object of a run. Every method has a default that does nothing; hooks are called in the order in which
+/// they were given to [`Fit::hook`](crate::Fit::hook).
 ///
-/// A hook that remembers something tells it by [`Hook::state`]: it is saved with each checkpoint, and handed back by
+/// A hook with a state returns it from [`Hook::state`]: the state is saved with each checkpoint, and passed to
 /// [`Hook::load_state`] when the run is resumed.
 pub trait Hook {
-    /// The first step of the run, or of what is left of it, is about to begin.
+    /// Called before the first step of the run, or of its rest when it is resumed.
     fn before_run(&mut self, _run: &RunView<'_>) -> Result<()> {
         Ok(())
     }
 
-    /// Epoch `epoch`, from 1, is about to begin, or to go on where it was left.
+    /// Called before epoch `epoch` (from 1) begins, or goes on when the run is resumed.
     fn before_epoch(&mut self, _run: &RunView<'_>, _epoch: u64) -> Result<()> {
         Ok(())
     }
 
-    /// Step `step`, from 1, is about to begin.
+    /// Called before step `step` (from 1).
     fn before_step(&mut self, _run: &RunView<'_>, _step: u64) -> Result<()> {
         Ok(())
     }
 
-    /// A step was made. What it found is still on the device: reading it there makes the step wait.
+    /// Called after each step. The step's results are still on the device: reading them makes the host wait for the
+    /// step.
     fn after_step(&mut self, _run: &RunView<'_>, _step: &StepView<'_>) -> Result<Flow> {
         Ok(Flow::Continue)
     }
 
-    /// An epoch has ended and was measured.
+    /// Called after each epoch, when it was evaluated.
     fn after_epoch(&mut self, _run: &RunView<'_>, _report: &EpochReport) -> Result<Flow> {
         Ok(Flow::Continue)
     }
 
-    /// The run has ended, finished or not; not called after an error.
+    /// Called when the run has ended, finished or not; not after an error.
     fn after_run(&mut self, _run: &RunView<'_>, _outcome: &Outcome) -> Result<()> {
         Ok(())
     }
 
-    /// What it remembers.
+    /// The hook's state, to be saved in a checkpoint.
     fn state(&self) -> Value {
         Value::Null
     }
 
-    /// Takes back what [`Hook::state`] told.
+    /// Restores what [`Hook::state`] returned.
     fn load_state(&mut self, _state: &Value) -> Result<()> {
         Ok(())
     }
 }
 
-/// Whether a run goes on.
+/// Whether the run goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Flow {
-    /// It does.
+    /// The run goes on.
     Continue,
-    /// It ends here, and counts as finished.
+    /// The run ends here, and counts as finished.
     Stop,
 }
 
-/// What a hook sees of its run.
+/// The run, as hooks see it.
 #[derive(Clone, Copy)]
 pub struct RunView<'a> {
-    /// The settings.
+    /// The configuration.
     pub config: &'a Config,
-    /// What is trained.
+    /// The model that is trained.
     pub model: &'a dyn Module,
-    /// Its parameters.
+    /// The model's parameters.
     pub params: &'a Params,
-    /// Where the run writes, if anywhere.
+    /// The run's folder, if it has one.
     pub folder: Option<&'a RunFolder>,
     /// Steps made.
     pub step: u64,
-    /// Steps to make in all.
+    /// Steps of the whole run.
     pub steps: u64,
-    /// The learning rate of `[optimizer]`, or of the last group where no weights are left to it, as the schedule has it
-    /// now.
+    /// The current learning rate, by the schedule: that of `[optimizer]`, or of the last group if all parameters are in
+    /// groups.
     pub lr: f64,
 }
 
-/// What a hook sees of a step that was made.
+/// A step that was made, as hooks see it.
 #[derive(Clone, Copy)]
 pub struct StepView<'a> {
     /// The step, from 1.
     pub step: u64,
     /// The epoch, from 1.
     pub epoch: u64,
-    /// The mean loss over its samples, before the step: a scalar on the device. 0, without any gradient, where none of
-    /// them has a label; nothing was changed then.
+    /// The mean loss of the step's samples before its update, a scalar on the device. If none of them has a label it is
+    /// 0, there are no gradients, and the weights did not change.
     pub loss: &'a Tensor,
-    /// The gradients that the weights were changed by.
+    /// The gradients that the optimiser was given, after clipping.
     pub gradients: &'a Gradients,
 }

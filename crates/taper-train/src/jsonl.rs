@@ -1,4 +1,4 @@
-//! `metrics.jsonl`: a line every so many steps, a line an epoch, a line at the end.
+//! `metrics.jsonl`: the metrics of a run as JSON lines, for every so many steps, each epoch, and the end.
 
 use crate::{EpochReport, Error, Evaluation, Result};
 use serde::Serialize;
@@ -8,7 +8,8 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use taper_nn::taper_tensor::files;
 
-/// Writes metrics, each line at once, so that the file can be followed and a kill loses nothing.
+/// Writes metrics. Each line is written at once, so that the file can be followed and nothing is lost when the run is
+/// killed.
 #[derive(Debug)]
 pub struct Metrics {
     path: PathBuf,
@@ -55,11 +56,11 @@ struct TestLine {
 }
 
 impl Metrics {
-    /// Opens `path` to go on after its first `length` bytes; what follows them, of a run that was killed after its last
-    /// checkpoint, is cut off. With a length of 0 the file need not exist.
+    /// Opens the file `path` to append after its first `length` bytes. What follows these is cut off: a run that was
+    /// killed wrote it after its last checkpoint. With a length of 0 the file need not exist.
     ///
     /// # Errors
-    /// A file that has fewer bytes, or cannot be written.
+    /// A file that is shorter than `length`, or cannot be written.
     pub fn open(path: impl AsRef<Path>, length: u64) -> Result<Self> {
         let path = path.as_ref().to_path_buf();
         refuse_pipe(&path)?;
@@ -73,7 +74,7 @@ impl Metrics {
         }
         let opened =
             File::options().write(true).create(length == 0).truncate(false).open(&path).and_then(|mut file| {
-                // A length of 0 empties a file that is there; a device such as /dev/full has none to set.
+                // A length of 0 empties an existing file. A device such as /dev/full has no length to set.
                 let found = file.metadata()?;
                 if found.is_file() {
                     file.set_len(length)?;
@@ -84,26 +85,26 @@ impl Metrics {
         Ok(Self { file: opened.map_err(Error::io("write", &path))?, path, length })
     }
 
-    /// How many bytes it has.
+    /// The length of the file in bytes.
     pub fn length(&self) -> u64 {
         self.length
     }
 
-    /// Waits until all is on the disk.
+    /// Waits until everything is on the disk.
     pub fn sync(&self) -> Result<()> {
         self.file.sync_data().map_err(Error::io("write", &self.path))
     }
 
-    /// `{"step":1,"loss":2.299999952316284,"lr":0.001,"gradient_norm":1.5}`: each in as many digits as tell it from its
-    /// neighbours. The norm is that of all gradients together, where they are watched.
+    /// Writes the line of a step, such as `{"step":1,"loss":2.299999952316284,"lr":0.001,"gradient_norm":1.5}`. Numbers
+    /// have as many digits as identify an f64. The norm is that of all gradients together, if gradients are monitored.
     pub fn step(&mut self, step: u64, loss: f64, lr: f64, gradient_norm: Option<f64>) -> Result<()> {
         self.line(&StepLine { step, loss, lr, gradient_norm })
     }
 
-    /// `{"epoch":1,"train_loss":…,"train_accuracy":…,"validation_loss":…,"validation_accuracy":…,"lr":…,
-    /// "images_per_s":…,"loader_idle":…,"seconds":…,"gradient_norms":{"fc1.weight":…}}`; nothing of validation where
-    /// there is none, nor of gradients where they are not watched. Their norms are those of the last step that was
-    /// looked at.
+    /// Writes the line of an epoch:
+    /// `{"epoch":1,"train_loss":…,"train_accuracy":…,"validation_loss":…,"validation_accuracy":…,"lr":…,"images_per_s":…,"loader_idle":…,"seconds":…,"gradient_norms":{"fc1.weight":…}}`.
+    /// The validation fields are left out without a validation split, and the gradient norms if gradients are not
+    /// monitored. The norms are those of the last step for which they were computed.
     pub fn epoch<'a>(&mut self, report: &EpochReport, norms: impl IntoIterator<Item = (&'a str, f64)>) -> Result<()> {
         self.line(&EpochLine {
             epoch: report.epoch,
@@ -119,13 +120,13 @@ impl Metrics {
         })
     }
 
-    /// `{"stopped":true}`: the last line of a run that was stopped and can be resumed.
+    /// Writes `{"stopped":true}`, the last line of a run that was stopped and can be resumed.
     pub fn stopped(&mut self) -> Result<()> {
         self.line(&StoppedLine { stopped: true })
     }
 
-    /// `{"test_loss":…,"test_accuracy":…,"seconds":…}`: the last line of a run that was finished. The seconds are those
-    /// of this measurement.
+    /// Writes `{"test_loss":…,"test_accuracy":…,"seconds":…}`, the last line of a finished run. The seconds are those
+    /// of the evaluation.
     pub fn test(&mut self, found: &Evaluation, seconds: f64) -> Result<()> {
         self.line(&TestLine { test_loss: found.loss, test_accuracy: found.accuracy(), seconds })
     }
@@ -141,7 +142,7 @@ impl Metrics {
     }
 }
 
-/// Opening a pipe to write to it would wait for whoever reads it. (A device, such as /dev/full, does not wait.)
+/// Errs for a pipe: opening it for writing would wait for a reader. (A device, such as /dev/full, does not wait.)
 #[cfg(unix)]
 fn refuse_pipe(path: &Path) -> Result<()> {
     use std::os::unix::fs::FileTypeExt;
@@ -190,7 +191,7 @@ mod tests {
         let rest = "{\"epoch\":2,\"train_loss\":1.5,\"train_accuracy\":0.5,\"lr\":0.001,\"images_per_s\":812.5,\
              \"loader_idle\":0.25,\"seconds\":3.25}\n{\"test_loss\":1.25,\"test_accuracy\":0.622,\"seconds\":1.75}\n{\"stopped\":true}\n";
         assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{first}{rest}"));
-        // Gone on with from where it was, it is cut there.
+        // Opened at that length, the file is cut there.
         let mut metrics = Metrics::open(&path, length).unwrap();
         metrics.step(8, 0.5, 0.1, None).unwrap();
         let expected = format!("{first}{{\"step\":8,\"loss\":0.5,\"lr\":0.1}}\n");

@@ -1,29 +1,29 @@
-//! The last good weights: what is put back when a loss becomes NaN.
+//! The last good weights, which are restored when a loss or gradient becomes NaN or infinite.
 //!
-//! Weights are good once the loss computed from them was seen to be finite. That is seen only when losses are read, so
-//! weights are put aside as a candidate first.
+//! Weights are good once the loss computed from them is known to be finite. That is only known when losses are read
+//! from the device, so weights first become a candidate.
 
 use taper_nn::{Params, Result, Tensor};
 
-/// Weights are put aside every so many steps: seldom enough to cost nothing.
+/// A snapshot of the weights is taken every so many steps: seldom enough to cost nothing.
 const KEEP_EVERY: u64 = 20;
 
-/// Weights, and for how many steps they had been trained. Shared, not copied: the optimiser finds them shared and
-/// writes elsewhere, this once.
+/// A snapshot of the weights after `steps` steps. The tensors are shared, not copied: at its next step the optimiser
+/// finds them shared, and writes the new weights to new memory.
 struct Snapshot {
     steps: u64,
     weights: Vec<Tensor>,
 }
 
-/// Weights put aside, two sets at most.
+/// The last good weights, and a candidate that may replace them.
 pub(crate) struct Kept {
     good: Snapshot,
-    /// Whether they are known to be good: those of a checkpoint, which is saved before the next loss is seen, may not
-    /// be.
+    /// Whether `good` is known to be good. The weights of a checkpoint may not be: it is saved before their loss is
+    /// computed.
     sure: bool,
     candidate: Option<Snapshot>,
-    /// What the first candidate will make the optimiser write to, held until then: so a run takes all the memory it
-    /// ever will in its first steps, and no later one has to find more.
+    /// Memory for the new weights that the optimiser writes after the first candidate, held until then: so a run
+    /// allocates all its memory in its first steps, and no later step can run out of it.
     room: Vec<Tensor>,
 }
 
@@ -34,15 +34,16 @@ impl Snapshot {
 }
 
 impl Kept {
-    /// The weights to begin with, after `steps` steps. The first of all count as good: where no loss is ever finite,
-    /// there are no better ones. Those of a checkpoint have still to show it.
+    /// Begins with the weights after `steps` steps. The initial weights (0 steps) count as good: if no loss is ever
+    /// finite there are no better ones. Those of a checkpoint count as good once their loss was finite.
     pub(crate) fn new(steps: u64, params: &Params) -> Result<Self> {
         let room = |weights: Tensor| Tensor::zeros(weights.shape().clone(), weights.dtype(), params.device());
         let room = params.trainable().iter().map(|param| room(param.tensor())).collect::<Result<_>>()?;
         Ok(Self { good: Snapshot::new(steps, params), sure: steps == 0, candidate: None, room })
     }
 
-    /// Puts the weights after `steps` steps aside, unless the last ones are recent or still wait for their loss.
+    /// Makes the weights after `steps` steps the candidate, unless the last good ones are recent or a candidate still
+    /// waits for its loss.
     pub(crate) fn offer(&mut self, steps: u64, params: &Params) {
         if self.candidate.is_none() && steps >= self.good.steps + KEEP_EVERY {
             self.candidate = Some(Snapshot::new(steps, params));
@@ -50,7 +51,7 @@ impl Kept {
         }
     }
 
-    /// The loss of the weights after `steps` steps was finite.
+    /// Records that the loss of the weights after `steps` steps was finite.
     pub(crate) fn confirm(&mut self, steps: u64) {
         self.sure |= steps == self.good.steps;
         if let Some(good) = self.candidate.take_if(|candidate| candidate.steps == steps) {
@@ -58,17 +59,17 @@ impl Kept {
         }
     }
 
-    /// The weights as they are, after `steps` steps, are good.
+    /// Records that the current weights, after `steps` steps, are good.
     pub(crate) fn confirm_now(&mut self, steps: u64, params: &Params) {
         (self.good, self.sure) = (Snapshot::new(steps, params), true);
     }
 
-    /// Whether there are good weights: not before the first finite loss of a run that was resumed.
+    /// Whether the weights are known to be good. In a resumed run they are not before its first finite loss.
     pub(crate) fn sure(&self) -> bool {
         self.sure
     }
 
-    /// Puts the good weights back, and says for how many steps they had been trained.
+    /// Restores the good weights, and returns the number of steps that they had been trained for.
     pub(crate) fn restore(&self, params: &Params) -> Result<u64> {
         params.all().iter().zip(&self.good.weights).try_for_each(|(param, value)| param.set(value))?;
         Ok(self.good.steps)

@@ -1,4 +1,4 @@
-//! One batch: forward, loss, backward.
+//! The forward and backward pass of a step's batches.
 
 use crate::config::Reduction;
 use crate::evaluate::{correct, labelled};
@@ -10,21 +10,22 @@ use taper_nn::{
     clip_grad_norm, clip_grad_value,
 };
 
-/// A loss of one's own: of the model's output and the labels `[B]` (i64), a scalar, their mean over the batch.
+/// A custom loss: a function of the model's output and the labels `[B]` (i64) that returns a scalar, the mean over the
+/// batch.
 pub type Objective<'a> = &'a (dyn Fn(&Tensor, &Tensor) -> taper_nn::Result<Tensor> + Sync);
 
-/// What a batch is learned from with.
+/// What the forward and backward pass needs besides a batch.
 #[derive(Clone, Copy)]
 pub(crate) struct Learner<'a> {
     pub(crate) config: &'a Config,
     pub(crate) model: &'a dyn Module,
     pub(crate) params: &'a Params,
     pub(crate) objective: Option<Objective<'a>>,
-    /// How many classes there are, for mixed labels.
+    /// The number of classes, for the mixed labels of mixup and CutMix.
     pub(crate) classes: usize,
 }
 
-/// Errs when something is set that only the cross entropy has, and there is an objective in its place.
+/// Errs when an option of the cross entropy is set, although a custom objective replaces it.
 pub(crate) fn check_objective(config: &Config) -> Result<()> {
     let regularization = &config.regularization;
     let set = [
@@ -42,23 +43,22 @@ pub(crate) fn check_objective(config: &Config) -> Result<()> {
     }
 }
 
-/// What a step's batches gave, on the device.
+/// The results of a step's batches, on the device.
 pub(crate) struct Learned {
-    /// The mean loss over all samples that count; 0 where none does.
+    /// The mean loss over all counted samples; 0 if there are none.
     pub(crate) loss: Tensor,
-    /// How many samples' largest output was that of their class.
+    /// The number of samples classified correctly.
     pub(crate) correct: Tensor,
-    /// The gradient of that, or of the sum of the losses: of the batches as if they were one. Not clipped yet.
+    /// The gradients of that loss (or of the sum of the losses) over all batches as if they were one, before clipping.
     pub(crate) gradients: Gradients,
     pub(crate) samples: usize,
-    /// Those that count: of the cross entropy, those with a label. Where none does, there is nothing to learn, and no
-    /// gradient.
+    /// The number of samples that count: with the cross entropy, those with a label. If it is 0 there is no gradient.
     pub(crate) counted: usize,
 }
 
 impl Learner<'_> {
-    /// Learns what `batches` batches of epoch `epoch` say, the first of them batch `first` of the epoch; `next` makes
-    /// each and says whether there was one.
+    /// Runs `batches` batches of epoch `epoch`, from its batch `first` on, forward and backward. `next` makes each
+    /// batch and returns whether there was one.
     pub(crate) fn learn<T: Element>(
         &self,
         [epoch, first, batches]: [u64; 3],
@@ -98,7 +98,7 @@ impl Learner<'_> {
             return Ok(Learned { loss, correct, gradients: Gradients::default(), samples, counted });
         };
         let (loss, gradients) = match (accumulator, only) {
-            // Each batch counts as much as it has samples that do: the last one of an epoch may be smaller.
+            // The mean of each batch is weighted by its counted samples: an epoch's last batch may be smaller.
             (Some(mut accumulator), _) => {
                 let share = self.config.train.batch_size as f64 / counted as f64;
                 (loss.mul_scalar(share)?, accumulator.take(if self.sums() { 1.0 } else { share })?)
@@ -108,7 +108,7 @@ impl Learner<'_> {
         Ok(Learned { loss, correct, gradients, samples, counted })
     }
 
-    /// What a batch says, of whose samples `counted` count.
+    /// Runs one batch, with `counted` samples that count, forward and backward.
     fn one<T: Element>(
         &self,
         [epoch, number]: [u64; 2],
@@ -133,7 +133,7 @@ impl Learner<'_> {
             }
             None => self.classify(&x, &classes, &context, key)?,
         };
-        // With several batches a step, what a smaller one's mean counts for.
+        // With several batches per step, a smaller batch's mean counts for less.
         let share = counted as f64 / self.config.train.batch_size as f64;
         let smaller = one_of_several && share < 1.0;
         let gradients = if smaller && !self.sums() { loss.mul_scalar(share)?.backward()? } else { loss.backward()? };
@@ -147,12 +147,12 @@ impl Learner<'_> {
         Ok((loss, right, gradients))
     }
 
-    /// Whether a batch's loss is a sum over its samples.
+    /// Whether the loss of a batch is the sum over its samples.
     fn sums(&self) -> bool {
         self.objective.is_none() && self.config.train.reduction == Reduction::Sum
     }
 
-    /// Logits `[B, classes]` and their cross entropy.
+    /// Logits `[B, classes]` and their cross entropy, with label smoothing, mixup or CutMix as configured.
     fn classify(&self, x: &Tensor, classes: &Tensor, context: &Context, key: RandomKey) -> Result<(Tensor, Tensor)> {
         let regularization = &self.config.regularization;
         let loss = CrossEntropy {
@@ -169,7 +169,7 @@ impl Learner<'_> {
             let loss = loss.forward(&logits, classes)?;
             return Ok((logits, loss));
         }
-        // With both, a coin decides for the batch.
+        // With both, a random draw decides for the batch.
         let (x, target) = if cutmix == 0.0 || (mixup > 0.0 && key.child("which").uniform(0) < 0.5) {
             Mixup { alpha: mixup }.apply(x, classes, self.classes, key)?
         } else {
@@ -180,7 +180,7 @@ impl Learner<'_> {
         Ok((logits, loss))
     }
 
-    /// Holds the gradients within the bounds that are set, if any are.
+    /// Clips the gradients, by value and by norm, as configured.
     pub(crate) fn clip(&self, gradients: &mut Gradients) -> Result<()> {
         let regularization = &self.config.regularization;
         if regularization.clip_value > 0.0 {
@@ -193,7 +193,7 @@ impl Learner<'_> {
     }
 }
 
-/// Leaves the samples without a label out of a batch whose labels are to be mixed: one that is not known cannot be.
+/// Removes the samples without a label from a batch whose labels are to be mixed, as a missing label cannot be mixed.
 fn keep_labelled<T: Element>(batch: &mut Batch<T>) {
     let width = batch.inputs.len() / batch.labels.len().max(1);
     let rows = batch.inputs.chunks(width.max(1)).zip(&batch.labels);

@@ -1,4 +1,4 @@
-//! What a run writes while it runs: `metrics.jsonl`, and TensorBoard's events.
+//! The metrics that a run writes while it trains: `metrics.jsonl` and TensorBoard's events.
 
 use crate::metrics::Confusion;
 use crate::monitor::Monitor;
@@ -7,22 +7,21 @@ use crate::{Config, EpochReport, Error, Evaluation, Metrics, Result, RunFolder};
 use std::collections::BTreeMap;
 use taper_nn::{Gradients, Params};
 
-/// The files' names in a checkpoint.
+/// The names of the files in a checkpoint.
 const METRICS: &str = "metrics";
 const EVENTS: &str = "events";
 
-/// The files that grow with a run, if it has a folder.
+/// The files that a run appends to, if it has a folder.
 pub(crate) struct Logs {
     metrics: Option<Metrics>,
     events: Option<EventWriter>,
-    /// The last step that was told of.
+    /// The last step that was written.
     step: u64,
 }
 
 impl Logs {
-    /// Opens them: new, or after the `lengths` that a checkpoint of `step` steps has. TensorBoard's events are a
-    /// convenience, without which a run goes on: where those of before are gone or damaged they begin anew, and `told`
-    /// is told.
+    /// Opens the files, new or after the `lengths` in a checkpoint of `step` steps. A run goes on without its earlier
+    /// TensorBoard events: if their file is missing or damaged, a new one begins, and `told` is called with a note.
     pub(crate) fn open(
         folder: Option<&RunFolder>,
         config: &Config,
@@ -47,7 +46,7 @@ impl Logs {
         Ok(Self { metrics: Some(metrics), events, step: 0 })
     }
 
-    /// The length of each file, all of which is on the disk by then.
+    /// The length of each file; everything is on the disk when this returns.
     pub(crate) fn lengths(&self) -> Result<BTreeMap<String, u64>> {
         let mut lengths = BTreeMap::new();
         if let Some(metrics) = &self.metrics {
@@ -61,7 +60,7 @@ impl Logs {
         Ok(lengths)
     }
 
-    /// A step, with the norms of the gradients of `names`, if they were looked at.
+    /// Writes a step, with the gradient norms of the parameters `names` if they were computed.
     pub(crate) fn step(&mut self, step: u64, loss: f64, lr: f64, names: &[String], norms: &[f64]) -> Result<()> {
         self.step = step;
         let all = norms.iter().filter(|norm| !norm.is_nan()).map(|norm| norm * norm).sum::<f64>().sqrt();
@@ -76,25 +75,26 @@ impl Logs {
         norms.into_iter().try_for_each(|(name, &norm)| events.scalar(&format!("gradient_norm/{name}"), step, norm))
     }
 
-    /// Whether gradients and pictures are wanted.
+    /// Whether histograms of gradients and images are wanted.
     pub(crate) fn draws(&self) -> bool {
         self.events.is_some()
     }
 
-    /// The gradients of an epoch's last step: before the checkpoint that follows it, since none has them.
+    /// Writes histograms of the gradients of an epoch's last step. Call it before saving a checkpoint, which does not
+    /// hold them.
     pub(crate) fn gradients(&mut self, step: u64, params: &Params, gradients: &Gradients) -> Result<()> {
         let Some(events) = &mut self.events else { return Ok(()) };
         gradient_histograms(events, step, &params.trainable(), gradients)
     }
 
-    /// An epoch, with the norms that were looked at last.
+    /// Writes an epoch, with the gradient norms that were computed last.
     pub(crate) fn epoch(&mut self, report: &EpochReport, params: &Params, monitor: &Monitor) -> Result<()> {
         if let Some(metrics) = &mut self.metrics {
             metrics.epoch(report, monitor.last())?;
         }
         let Some(events) = &mut self.events else { return Ok(()) };
         let step = report.steps;
-        // Not where no sample of the epoch had a label.
+        // The loss and accuracy are NaN if no sample of the epoch had a label.
         for (tag, number) in [("loss/train", report.train_loss), ("accuracy/train", report.train_accuracy)] {
             if !number.is_nan() {
                 events.scalar(tag, step, number)?;
@@ -109,7 +109,7 @@ impl Logs {
         weight_histograms(events, step, &params.trainable())
     }
 
-    /// Pictures as a step sees them.
+    /// Writes training images, as a step gets them.
     pub(crate) fn pictures(&mut self, pictures: &[Picture]) -> Result<()> {
         match &mut self.events {
             Some(events) if !pictures.is_empty() => events.image("pictures/train", 0, &Picture::grid(pictures, 8)?),
@@ -117,30 +117,30 @@ impl Logs {
         }
     }
 
-    /// What was found on the test split.
+    /// Writes the evaluation on the test split.
     pub(crate) fn test(&mut self, found: &Evaluation, seconds: f64) -> Result<()> {
         self.metrics.as_mut().map_or(Ok(()), |metrics| metrics.test(found, seconds))
     }
 
-    /// The run was stopped, and can be resumed.
+    /// Writes that the run was stopped, and can be resumed.
     pub(crate) fn stopped(&mut self) -> Result<()> {
         self.metrics.as_mut().map_or(Ok(()), Metrics::stopped)
     }
 }
 
-/// A new file of events, which begins with the configuration.
+/// A new event file, which begins with the configuration.
 fn new_events(folder: &RunFolder, config: &Config) -> Result<EventWriter> {
     let mut events = EventWriter::create(folder.events(), wall_clock())?;
     let toml = toml::to_string_pretty(config)
         .map_err(|error| Error::Usage(format!("the configuration cannot be written as TOML: {error}")))?;
-    // Markdown: a fence is longer than any in the text.
+    // The Markdown fence must be longer than any in the text.
     let longest = toml.split(|char| char != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
     events.text("configuration", 0, &format!("{fence}toml\n{toml}{fence}"))?;
     Ok(events)
 }
 
-/// Adds what the test found to the events of a run that has ended: the result and the confusion matrix.
+/// Adds the test results to the events of a run that has ended: the scalars and the confusion matrix.
 pub(crate) fn test_events(
     folder: &RunFolder,
     step: u64,
@@ -150,7 +150,7 @@ pub(crate) fn test_events(
 ) -> Result<()> {
     let path = folder.events().join(crate::tensorboard::FILE_NAME);
     let length = std::fs::metadata(&path).map_or(0, |found| found.len());
-    // Whoever has removed them meanwhile has not asked for the run to fail at its end.
+    // If the events were removed meanwhile, the run does not fail at its end.
     let events = EventWriter::open_at(folder.events(), length, wall_clock());
     let mut events = events.or_else(|_| EventWriter::create(folder.events(), wall_clock()))?;
     events.scalar("loss/test", step, found.loss)?;

@@ -1,6 +1,6 @@
 //! The learning-rate range test: L. N. Smith, "Cyclical learning rates for training neural networks", WACV 2017,
-//! section 3.3. The rate rises from step to step, each by the same factor; where the loss falls fastest, the rate is
-//! good, and where it rises, it is too large.
+//! section 3.3. The learning rate rises by the same factor at each step. It is good where the loss falls fastest, and
+//! too large where the loss rises.
 
 use crate::config::is_ordinary;
 use crate::evaluate::{check_labels, unsupported};
@@ -13,27 +13,27 @@ use taper_data::{Batch, Dataset, LoaderOptions, Pipeline, PipelineOptions};
 use taper_nn::taper_tensor::Element;
 use taper_nn::{DType, Module, Params};
 
-/// The share that the smoothed loss keeps of itself in a step.
+/// The decay of the moving average that smooths the losses.
 const SMOOTHING: f64 = 0.9;
-/// A smoothed loss that is so many [`size`]s of the losses above the smallest ends the test: of four times the smallest
-/// where the losses hardly fell.
+/// The test ends when the smoothed loss is above its minimum by this many times the [`size`] of the losses: at four
+/// times the minimum, if the losses hardly fell.
 const DIVERGED: f64 = 3.0;
-/// What is left out at either end of the curve when the steepest place is looked for: the first losses are not smooth
-/// yet, the last ones diverge.
+/// The points at the start and the end of the curve that the suggestion ignores: the first are not smooth yet, the last
+/// diverge.
 const ENDS: [usize; 2] = [10, 5];
-/// The share of its size by which the smoothed loss must fall for a rate to be suggested: less is noise.
+/// The fraction of its size by which the smoothed loss must fall for a suggestion: less is noise.
 const FALL: f64 = 0.02;
-/// The chart leaves out losses that are above the first by more than this share of its size.
+/// The chart leaves out losses that are above the first by more than this fraction of its size.
 const HIGH: f64 = 0.5;
 
-/// The rates that are tried.
+/// The range of learning rates to test.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LrRange {
     /// The first rate.
     pub from: f64,
-    /// The last.
+    /// The last rate.
     pub to: f64,
-    /// In so many steps.
+    /// The number of steps, each with its own rate.
     pub steps: u64,
 }
 
@@ -44,10 +44,10 @@ impl Default for LrRange {
     }
 }
 
-/// What was found.
+/// The result of the test.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LrCurve {
-    /// Each rate with the loss before its step, and that loss smoothed.
+    /// Each rate with the loss before its step, raw and smoothed.
     pub points: Vec<LrPoint>,
     /// The rate at which the smoothed loss falls fastest; `None` if it never falls by more than 2 %.
     pub suggestion: Option<f64>,
@@ -58,17 +58,17 @@ pub struct LrCurve {
 pub struct LrPoint {
     /// The rate.
     pub lr: f64,
-    /// The loss before the step.
+    /// The loss of the step's samples, before the step.
     pub loss: f64,
-    /// An exponential moving average of the losses up to here, corrected for its start.
+    /// An exponential moving average of the losses so far, corrected for its bias at the start.
     pub smoothed: f64,
 }
 
 impl LrRange {
-    /// Errs when these are no rates that rise.
+    /// Errs unless the rates rise and there are enough steps.
     ///
     /// # Errors
-    /// What was expected, and what came.
+    /// The value that is out of range, and what was expected.
     pub fn check(&self) -> Result<()> {
         let Self { from, to, steps } = *self;
         let wrong = |what: String| Err(Error::Usage(what));
@@ -87,12 +87,12 @@ impl LrRange {
         Ok(())
     }
 
-    /// Tries the rates on `model` with `config`'s optimiser and batches, from `train`'s first epoch on. The rates of
-    /// groups keep their ratios; the rate of `[optimizer]` is the one that is told. The weights are put back
-    /// afterwards.
+    /// Trains `model` with `config`'s optimiser and batches, from the first epoch of `train` on, with rising rates. The
+    /// rates of parameter groups keep their ratios; the rates that are reported are those of `[optimizer]`. The weights
+    /// are restored afterwards.
     ///
     /// # Errors
-    /// A range that does not rise, and those of training.
+    /// A range that does not rise, and the errors of training.
     pub fn find<D: Dataset + Sync>(
         &self,
         config: &Config,
@@ -131,7 +131,7 @@ impl LrRange {
     ) -> Result<Vec<(f64, f64)>> {
         let mut settings = config.clone();
         settings.schedule = crate::ScheduleConfig::default();
-        // A group that is trained for some epochs only is trained here all the time: these are no epochs of a run.
+        // Groups that are trained for some epochs only are trained throughout: the steps here are not those of a run.
         settings.groups.iter_mut().for_each(|group| group.epochs = 0.0);
         let mut optimize = Optimize::new(&settings, params, self.steps, self.steps)?;
         let learner = Learner { config, model, params, objective: None, classes: train.num_classes() };
@@ -183,20 +183,20 @@ impl LrRange {
     }
 }
 
-/// How large the losses are, whatever their sign: the largest of the first, which are not smooth yet, and the smallest of
-/// the smoothed. A loss may go through 0, where its own size says nothing.
+/// The size of the losses, whatever their sign: the largest magnitude among the first losses, which are not smooth yet,
+/// and the smallest smoothed loss. A single loss may be near 0, which says nothing about the scale.
 fn size(first: impl Iterator<Item = f64>, least: f64) -> f64 {
     first.take(ENDS[0]).map(f64::abs).fold(least.abs(), f64::max)
 }
 
-/// Whether the last of the `smoothed` losses is far above the smallest.
+/// Whether the last of the `smoothed` losses is far above the smallest: the training diverges.
 fn diverged(losses: &[(f64, f64)], smoothed: &[f64]) -> bool {
     let least = smoothed.iter().copied().fold(f64::INFINITY, f64::min);
     let first = losses.iter().map(|(_, loss)| *loss);
     smoothed.last().is_some_and(|last| last - least > DIVERGED * size(first, least))
 }
 
-/// An exponential moving average, corrected for its start.
+/// An exponential moving average, corrected for its bias at the start.
 #[derive(Default)]
 struct Smooth {
     average: f64,
@@ -212,14 +212,14 @@ impl Smooth {
 }
 
 impl LrCurve {
-    /// Of rates that rise by one factor, with their losses.
+    /// The curve of (rate, loss) pairs, whose rates rise by a constant factor.
     fn new(losses: &[(f64, f64)]) -> Self {
         let mut smooth = Smooth::default();
         let finite = losses.iter().take_while(|(_, loss)| loss.is_finite());
         let points: Vec<LrPoint> =
             finite.map(|&(lr, loss)| LrPoint { lr, loss, smoothed: smooth.next(loss) }).collect();
         let inner = points.get(ENDS[0].min(points.len())..points.len().saturating_sub(ENDS[1])).unwrap_or_default();
-        // The same distance on a logarithmic axis lies between any two neighbours.
+        // Neighbouring rates have the same distance on a logarithmic axis.
         let slopes = inner.windows(3).map(|window| (window[1].lr, window[2].smoothed - window[0].smoothed));
         let steepest = slopes.min_by(|a, b| a.1.total_cmp(&b.1)).filter(|(_, slope)| *slope < 0.0);
         let least = inner.iter().map(|point| point.smoothed).fold(f64::INFINITY, f64::min);
@@ -228,8 +228,8 @@ impl LrCurve {
         Self { suggestion: steepest.filter(|_| falls).map(|(lr, _)| lr), points }
     }
 
-    /// The curve: losses over rates, the suggestion marked. Losses far above the first are left out: they would make a
-    /// line of the part that matters.
+    /// A chart of the losses over the rates, with the suggestion marked. Losses far above the first are left out: they
+    /// would flatten the part that matters.
     pub fn chart(&self) -> Chart {
         let least = self.points.iter().map(|point| point.smoothed).fold(f64::INFINITY, f64::min);
         let most = self.points.first().map_or(0.0, |point| point.loss + HIGH * point.loss.abs().max(least.abs()));
@@ -263,13 +263,13 @@ mod tests {
         let losses: Vec<_> = (0..range.steps).map(|step| (range.rate(step), loss(range.rate(step)))).collect();
         let curve = LrCurve::new(&losses);
         let suggestion = curve.suggestion.unwrap();
-        // Smoothing follows behind.
+        // The smoothed loss lags behind.
         assert!((1e-3..1e-2).contains(&suggestion), "{suggestion}");
         assert_eq!(curve.chart().marks[0].x, suggestion);
         assert!((range.rate(0) / 1e-7 - 1.0).abs() < 1e-12 && (range.rate(99) / 10.0 - 1.0).abs() < 1e-12);
     }
 
-    /// What is learned may be a log-density, a negated reward: 0 means nothing, and a shift changes nothing.
+    /// The loss may be a log-density or a negated reward: then 0 has no meaning, and a shift changes nothing.
     #[test]
     fn losses_of_any_sign_have_a_rate() {
         let range = LrRange::default();
@@ -301,7 +301,7 @@ mod tests {
         let losses: Vec<_> = (0..50).map(|i| (10f64.powi(i - 49), 1.0 + f64::from(i))).collect();
         assert_eq!(LrCurve::new(&losses).suggestion, None);
         assert_eq!(LrCurve::new(&[(1.0, f64::NAN)]).points, []);
-        // Nor one that falls by what noise is.
+        // Nor does a loss that falls by no more than noise.
         let losses: Vec<_> = (0..50).map(|i| (10f64.powi(i - 49), 2.3 - 1e-4 * f64::from(i))).collect();
         assert_eq!(LrCurve::new(&losses).suggestion, None);
     }

@@ -1,34 +1,34 @@
-//! `[data]`: what is learned from, and how it reaches a step.
+//! `[data]`: the dataset, its splits, augmentation and loading.
 
 use super::{Config, within};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use taper_data::Augment;
 
-/// What is learned from.
+/// `[data]`: the dataset, its splits, augmentation and loading.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
     /// The dataset's name in `taper-data`.
     pub name: String,
-    /// Only the first so many samples of the training split; 0 for all.
+    /// Use only the first so many samples of the training split; 0 for all.
     pub train_samples: usize,
-    /// Only the first so many samples of the test split; 0 for all.
+    /// Use only the first so many samples of the test split; 0 for all.
     pub test_samples: usize,
-    /// The share of the training samples that is held out, stratified by class, for validation: what is measured after each
-    /// epoch, and what early stopping, the best checkpoint and `tune` look at.
+    /// The fraction of the training samples that is held out for validation, stratified by class. The model is
+    /// evaluated on this split after each epoch; early stopping, the best checkpoint and `tune` go by it.
     pub validation: f64,
-    /// How pictures are changed on their way to a step, in order; normalisation is done when measuring too.
+    /// Augmentations of the training images, in this order. Normalisation is applied in evaluation too.
     pub augment: Vec<Augment>,
-    /// Threads that make batches ahead of the step; 0 for none, each batch is then made when it is asked for. The result
-    /// does not depend on it.
+    /// Threads that prepare batches ahead of the training loop; with 0 each batch is prepared when it is asked for. The
+    /// results do not depend on it.
     pub workers: usize,
-    /// How many batches may wait for their step.
+    /// How many prepared batches may wait for the training loop.
     pub ahead: usize,
 }
 
 impl Default for DataConfig {
-    /// Everything to learn from, nothing held out or changed; one thread, four batches ahead.
+    /// All samples, no validation split and no augmentation; one thread, four batches ahead.
     fn default() -> Self {
         Self {
             name: "digits".into(),
@@ -55,7 +55,7 @@ impl DataConfig {
 }
 
 impl Config {
-    /// The augmentations that measuring needs as well: normalisation.
+    /// The augmentations that evaluation applies as well: normalisation.
     pub fn normalization(&self) -> Vec<Augment> {
         self.data.augment.iter().filter(|augment| matches!(augment, Augment::Normalize(_))).cloned().collect()
     }

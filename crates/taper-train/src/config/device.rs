@@ -1,26 +1,26 @@
-//! `[device]`: where it is computed.
+//! `[device]`: the device that the run computes on.
 
 use super::within;
 use crate::Result;
 use serde::{Deserialize, Serialize};
 
-/// Where it is computed.
+/// `[device]`: the device that the run computes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DeviceConfig {
     /// The device's name: `cpu`, `candle`, `cuda:0`.
     pub name: String,
-    /// Threads of the CPU backend; 0 for one a core. The result does not depend on it.
+    /// Threads of the CPU backend; 0 for one per core. The results do not depend on it.
     pub threads: usize,
     /// Instruction set of the CPU backend: `avx512`, `avx2`, `portable`; `auto` for the best that the machine has.
     pub isa: String,
-    /// How the CPU backend computes convolutions: `direct`, as they are defined; `auto`, by Winograd's algorithm where
-    /// it pays.
+    /// Convolution algorithm of the CPU backend: `direct` by definition; `auto` by Winograd's algorithm where it is
+    /// faster.
     pub conv: String,
 }
 
 impl Default for DeviceConfig {
-    /// Every core of the CPU, and whatever is fastest there.
+    /// Every core of the CPU, with the best instruction set and convolution algorithm for it.
     fn default() -> Self {
         Self { name: "cpu".into(), threads: 0, isa: "auto".into(), conv: "auto".into() }
     }

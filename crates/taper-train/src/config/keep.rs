@@ -1,52 +1,53 @@
-//! `[checkpoint]`: what can be gone back to. `[log]`: what can be looked at.
+//! `[checkpoint]`: when checkpoints are saved, and which epoch is the best. `[log]`: which outputs are written beside
+//! `metrics.jsonl`.
 
 use super::{is_ordinary, within};
 use crate::Result;
 use serde::{Deserialize, Serialize};
 
-/// What can be gone back to.
+/// `[checkpoint]`: when checkpoints are saved, and which epoch is the best.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CheckpointConfig {
-    /// A checkpoint every so many steps, beside that at the end of each epoch; 0 for none.
+    /// Save a checkpoint every so many steps, as well as at the end of each epoch; 0 for no more.
     pub every_steps: u64,
-    /// A checkpoint every so many minutes, beside these; 0 for none.
+    /// Save a checkpoint every so many minutes, as well as the others; 0 for no more.
     pub every_minutes: f64,
-    /// What tells the best epoch, on the validation split.
+    /// The validation metric that selects the best epoch.
     pub monitor: Monitored,
 }
 
-/// What tells the best epoch, on the validation split.
+/// The validation metric that selects the best epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Monitored {
-    /// The largest accuracy.
+    /// The highest accuracy.
     Accuracy,
-    /// The smallest loss.
+    /// The lowest loss.
     Loss,
 }
 
-/// What can be looked at.
+/// `[log]`: which outputs are written beside `metrics.jsonl`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogConfig {
     /// Whether TensorBoard's event file is written.
     pub tensorboard: bool,
-    /// Whether `report.html` is written at the end.
+    /// Whether `report.html` is written at the end of the run.
     pub report: bool,
-    /// Whether each layer's gradients are watched.
+    /// Whether the gradient norm of each layer is monitored.
     pub gradients: bool,
 }
 
 impl Default for CheckpointConfig {
-    /// At the end of each epoch; the best by accuracy.
+    /// A checkpoint at the end of each epoch only; the best epoch is that of the highest accuracy.
     fn default() -> Self {
         Self { every_steps: 0, every_minutes: 0.0, monitor: Monitored::Accuracy }
     }
 }
 
 impl Default for LogConfig {
-    /// All.
+    /// Every output is on.
     fn default() -> Self {
         Self { tensorboard: true, report: true, gradients: true }
     }

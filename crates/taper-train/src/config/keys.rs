@@ -1,13 +1,13 @@
-//! The keys of the configuration, for messages, for `--set` and for `--help`.
+//! The keys of the configuration, for error messages, `--set` and `--help`.
 
 /// A key of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key {
-    /// The dotted name.
+    /// The dotted name, such as `train.epochs`.
     pub name: &'static str,
-    /// What a value must be, as in "expected …".
+    /// The values that the key takes, as error messages show them after "expected".
     pub range: &'static str,
-    /// What it means.
+    /// What the key sets, in a few words.
     pub help: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! A run's configuration: what it is set to, and the range of each key. One file a table.
+//! The configuration of a run: its tables, one file each, and the range of each key.
 
 mod data;
 mod device;
@@ -24,34 +24,35 @@ use std::fmt::Display;
 use taper_nn::DType;
 use taper_nn::taper_tensor::printable;
 
-/// Everything that decides what a run computes. A field a table, in `config.toml` as here; each key is in [`KEYS`].
+/// Everything that decides what a run computes. Each field is a table (or a key) of `config.toml`; [`KEYS`] lists all
+/// keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The model's name in `taper-models`.
     pub model: String,
-    /// Weights that are changed otherwise than `[optimizer]` says.
+    /// Parameter groups: weights with optimiser settings of their own, or frozen.
     pub groups: Vec<GroupConfig>,
-    /// What is learned from.
+    /// The dataset, its splits, augmentation and loading.
     pub data: DataConfig,
-    /// The loop.
+    /// The training loop: epochs, batches, seed, dtype.
     pub train: TrainConfig,
-    /// What keeps the model from learning by heart.
+    /// Regularisation against overfitting.
     pub regularization: RegularizationConfig,
-    /// What changes the weights.
+    /// The optimiser and its settings.
     pub optimizer: OptimizerConfig,
-    /// How the learning rate moves.
+    /// The learning-rate schedule.
     pub schedule: ScheduleConfig,
-    /// What can be gone back to.
+    /// When checkpoints are saved, and which epoch is the best.
     pub checkpoint: CheckpointConfig,
-    /// What can be looked at.
+    /// Which outputs are written beside `metrics.jsonl`.
     pub log: LogConfig,
-    /// Where it is computed.
+    /// The device that the run computes on.
     pub device: DeviceConfig,
 }
 
 impl Default for Config {
-    /// One epoch of Adam on every core, with everything else off.
+    /// One epoch of Adam at a constant rate on every core, without augmentation, validation or regularisation.
     fn default() -> Self {
         Self {
             model: "mlp".into(),
@@ -78,8 +79,8 @@ impl Config {
         }
     }
 
-    /// Errs when a value is out of range, saying which and the range. Names of models, datasets and devices are looked
-    /// up where they are used.
+    /// Errs when a value is out of range; the error names the key and the range. The names of models, datasets and
+    /// devices are checked where they are used.
     pub fn check(&self) -> Result<()> {
         self.dtype()?;
         self.data.check()?;
@@ -97,8 +98,8 @@ fn at_least_one(name: &str, value: u64) -> Result<()> {
     within(name, value, value >= 1)
 }
 
-/// Whether `value` is one that f32, in which most is computed, holds in full, with room for a product or two: neither
-/// so small that it would become 0, nor so large that it would become infinite, on its way there.
+/// Whether f32, in which most is computed, can hold `value` with room for a product or two: it is neither so small that
+/// such a product would become 0, nor so large that it would become infinite.
 pub(crate) fn is_ordinary(value: f64) -> bool {
     (1e-37..=1e37).contains(&value.abs())
 }

@@ -1,85 +1,89 @@
-//! `[optimizer]`: what changes the weights. `groups`: weights that are changed otherwise.
+//! `[optimizer]`: the optimiser and its settings. `groups`: parameter groups, with optimiser settings of their own or
+//! frozen.
 
 use super::{is_ordinary, within};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
 
-/// An optimiser and what it is set to. What is not said is the optimiser's own default, and said keys must be the
-/// optimiser's.
+/// `[optimizer]`: an optimiser and its settings. A key that is `None` has the optimiser's own default; a key that the
+/// optimiser does not have may not be set.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OptimizerConfig {
-    /// The optimiser's name: `adam`, `sgd`, ….
+    /// The optimiser's name: `adam`, `adamw`, `sgd`, `rmsprop`, `adagrad`, `lion`, `lamb` or `muon`; `None` for `adam`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The learning rate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lr: Option<f64>,
-    /// Decays of the first and second moment.
+    /// β₁ and β₂: the decay rates of the first and second moment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub betas: Option<[f64; 2]>,
-    /// Added to a root, against a division by zero.
+    /// ε, added to the denominator to avoid a division by zero.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub eps: Option<f64>,
-    /// The decay of the velocity.
+    /// Momentum: the decay rate of the velocity.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub momentum: Option<f64>,
-    /// How much of the gradient is held back from the velocity.
+    /// Dampening of momentum: the velocity takes the gradient times 1 − this.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dampening: Option<f64>,
-    /// Nesterov's look-ahead.
+    /// Whether momentum is Nesterov's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nesterov: Option<bool>,
-    /// The decay of RMSprop's mean square.
+    /// α: the decay rate of RMSprop's mean square.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alpha: Option<f64>,
-    /// Whether RMSprop takes the mean off.
+    /// Whether RMSprop is centred: the squared mean gradient is subtracted from the mean square.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub centered: Option<bool>,
-    /// How fast Adagrad's rate falls.
+    /// Adagrad's learning-rate decay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lr_decay: Option<f64>,
-    /// Muon's Newton–Schulz steps.
+    /// Newton–Schulz iterations of Muon.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ns_steps: Option<usize>,
-    /// Whether Muon scales each weight to norm √(rows) first, as airbench does.
+    /// Whether Muon first scales each weight to the norm √(rows), as airbench does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub normalize_weights: Option<bool>,
-    /// λ of the L2 penalty.
+    /// Weight decay: λ of the L2 penalty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight_decay: Option<f64>,
-    /// Whether weight decay shrinks the weights itself instead of joining the gradient.
+    /// Whether weight decay is decoupled, as in AdamW: it shrinks the weights directly instead of joining the gradient.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decoupled: Option<bool>,
     /// λ of the L1 penalty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub l1: Option<f64>,
-    /// Lookahead: steps between two meetings of the slow weights; none without it.
+    /// Lookahead: the number of steps between two updates of the slow weights; `None` for no Lookahead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lookahead: Option<u64>,
 }
 
-/// Weights that are changed otherwise: those whose name matches `pattern` and that no earlier group took.
+/// A parameter group: the parameters whose name matches `pattern` and that no earlier group matched.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GroupConfig {
-    /// A name with `*` for any characters: `*.bias`, `layers.0.*`.
+    /// A parameter name in which `*` stands for any characters: `*.bias`, `layers.0.*`.
     pub pattern: String,
-    /// Whether they stay as they are, and with them the buffers whose names match: a batch norm with frozen running
-    /// statistics uses these in training too.
+    /// Whether the parameters are frozen, and with them the buffers whose names match: batch norm with frozen running
+    /// statistics normalises by these in training too.
     #[serde(default)]
     pub frozen: bool,
-    /// Their schedule is over after so many epochs, and they stay as they are from then on; 0 for the run's end.
+    /// The epochs for which the group is trained: its schedule ends then, and it is frozen from then on. 0 for the
+    /// whole run.
     #[serde(default)]
     pub epochs: f64,
-    /// What differs from `[optimizer]`; with a name of its own, everything is that optimiser's.
+    /// The keys that differ from `[optimizer]`. With an optimiser name of its own, the group takes nothing from
+    /// `[optimizer]`.
     #[serde(default)]
     pub optimizer: OptimizerConfig,
 }
 
 impl OptimizerConfig {
-    /// The settings of a group: its own, and where it has the same optimiser and says nothing, those of `self`.
+    /// The optimiser settings of `group`: its own keys, and, if it uses the same optimiser, those of `self` for the
+    /// rest.
     pub fn of_group(&self, group: &GroupConfig) -> Self {
         let own = group.optimizer.clone();
         if own.name.is_some() && own.name() != self.name() {
@@ -94,12 +98,12 @@ impl OptimizerConfig {
         }
     }
 
-    /// The keys that were said.
+    /// The keys that are explicitly set.
     pub(crate) fn said(&self) -> Vec<String> {
         toml::Table::try_from(self).map(|table| table.into_iter().map(|(key, _)| key).collect()).unwrap_or_default()
     }
 
-    /// The optimiser's name.
+    /// The optimiser's name, `adam` if none is set.
     pub fn name(&self) -> &str {
         self.name.as_deref().unwrap_or("adam")
     }
@@ -140,7 +144,7 @@ impl OptimizerConfig {
 }
 
 impl GroupConfig {
-    /// The step from which on its weights stay as they are, counted from 0.
+    /// The step, counted from 0, from which on the group is frozen.
     pub(crate) fn until(&self, per_epoch: u64) -> u64 {
         if self.epochs > 0.0 { (self.epochs * per_epoch as f64).ceil() as u64 } else { u64::MAX }
     }
@@ -173,7 +177,7 @@ mod tests {
     fn a_group_of_the_same_optimiser_inherits() {
         let mut all = OptimizerConfig { lr: Some(0.01), weight_decay: Some(0.5), ..OptimizerConfig::default() };
         assert_eq!(of_group("lr = 0.01", "weight_decay = 0.5"), all);
-        // Who names none has Adam: it is the same by its name.
+        // Without a name the optimiser is Adam, so that naming it changes nothing.
         all.name = Some("adam".into());
         for (optimizer, own) in [
             ("lr = 0.01", "name = \"adam\", weight_decay = 0.5"),

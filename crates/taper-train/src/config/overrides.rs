@@ -1,4 +1,4 @@
-//! Differences from the defaults: those of a TOML file, of `--set key=value`, of flags.
+//! Overrides of the default configuration: from a TOML file, `--set key=value` and flags.
 
 use super::{Config, KEYS, out_of_range};
 use crate::nearest::{nearest, unknown};
@@ -19,7 +19,7 @@ pub struct Override {
 }
 
 impl Override {
-    /// `key` set to `value`.
+    /// An override that sets `key` to `value`.
     pub fn new(key: impl Into<String>, value: impl Into<Value>) -> Self {
         let value = value.into();
         let raw = match &value {
@@ -29,7 +29,7 @@ impl Override {
         Self { key: key.into(), value, raw }
     }
 
-    /// Reads `key=value`, as after `--set`. The value is a TOML value, or a string as it is.
+    /// Reads `key=value`, the argument of `--set`. The value is read as TOML, or else as a string.
     pub fn parse(text: &str) -> Result<Self> {
         let Some((key, raw)) = text.split_once('=') else {
             return Err(Error::Usage(format!("`{text}`: expected key=value, such as optimizer.lr=0.01")));
@@ -38,20 +38,20 @@ impl Override {
         Ok(Self { key: key.trim().into(), value: toml_value(raw).unwrap_or_else(|| raw.into()), raw: raw.into() })
     }
 
-    /// `key` set to what was written behind its flag: a path or a name stays as it is, quotes and all.
+    /// An override of `key` from the argument of its flag. A string (a path, a name) is taken literally, quotes included.
     pub fn flag(key: impl Into<String>, raw: &str) -> Self {
         let value = toml_value(raw).filter(|value| !value.is_str()).unwrap_or_else(|| raw.into());
         Self { key: key.into(), value, raw: raw.into() }
     }
 
-    /// The differences that a TOML file lists, in its order of keys. What a run recorded about itself (the table
-    /// `record` of a `config.toml`) is left out.
+    /// Reads the overrides in a TOML file, in the order of their keys. The table `record` of a run's `config.toml`,
+    /// which is not configuration, is left out.
     pub fn read_file(path: &Path) -> Result<Vec<Self>> {
         let text = files::read_to_string(path).map_err(Error::io("read", path))?;
         Self::read(&text, &printable(&path.to_string_lossy()))
     }
 
-    /// The same of a text that an error calls `name`.
+    /// The same for a TOML text, which errors call `name`.
     pub fn read(text: &str, name: &str) -> Result<Vec<Self>> {
         let mut table: Table = text.parse().map_err(|e| Error::Usage(format!("{name}: {e}")))?;
         table.remove("record");
@@ -60,7 +60,7 @@ impl Override {
         Ok(found)
     }
 
-    /// The value as an error tells it: a text that would be read as something else without its quotes has them.
+    /// The value for an error message: a string has quotes if it would be read as something else without them.
     fn found(&self) -> String {
         match &self.value {
             Value::String(text) if !is_bare(text) => format!("the text {text:?}"),
@@ -69,13 +69,13 @@ impl Override {
     }
 }
 
-/// Whether a text is the same text without quotes.
+/// Whether a string reads as the same string without quotes.
 fn is_bare(text: &str) -> bool {
     let other = toml_value(text).is_some_and(|value| !value.is_str());
     !other && !text.is_empty() && text.trim() == text && printable(text) == text
 }
 
-/// `value` as messages show it: a text without quotes where it is the same without them.
+/// `value` for messages: a string has no quotes where it reads as the same string without them.
 fn told(value: &Value) -> String {
     match value {
         Value::String(text) if is_bare(text) => text.clone(),
@@ -91,13 +91,13 @@ impl fmt::Display for Override {
     }
 }
 
-/// The one TOML value that `raw` is, if it is one.
+/// `raw` as a single TOML value, if it is one.
 fn toml_value(raw: &str) -> Option<Value> {
     let mut table: Table = format!("value = {raw}").parse().ok()?;
     table.remove("value").filter(|_| table.is_empty())
 }
 
-/// The leaves of a table with their dotted keys; a table that no key is in, or that has a key's place, is one.
+/// Collects the leaves of a table with their dotted keys. An empty table that the configuration does not have is a leaf.
 fn flatten(prefix: &str, table: Table, found: &mut Vec<Override>) {
     for (name, value) in table {
         let key = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
@@ -108,16 +108,16 @@ fn flatten(prefix: &str, table: Table, found: &mut Vec<Override>) {
     }
 }
 
-/// Whether there are keys in a table called `name`.
+/// Whether the configuration has a table called `name`.
 fn is_table(name: &str) -> bool {
     KEYS.iter().any(|key| key.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
 }
 
 impl Config {
-    /// This configuration with each of `changes` made, in order, and its ranges checked.
+    /// This configuration with `changes` applied in order, checked.
     ///
     /// # Errors
-    /// An unknown key (with the nearest known ones), a value of the wrong type or out of range.
+    /// An unknown key (the error names the nearest known ones), a value of the wrong type or out of range.
     pub fn with(&self, changes: &[Override]) -> Result<Self> {
         let mut config = self.clone();
         for change in changes {
@@ -144,7 +144,7 @@ impl Config {
                     _ => value.clone(),
                 }
             }
-            // What nobody has said yet is not in the table.
+            // A key that is not set yet is not in the table.
             None => drop(key.split_once('.').and_then(|(table_name, name)| {
                 table.get_mut(table_name)?.as_table_mut()?.insert(name.into(), value.clone())
             })),
@@ -160,13 +160,13 @@ impl Config {
         slot(&mut Table::try_from(self).ok()?, key).cloned()
     }
 
-    /// The value of the dotted `key` as messages show it.
+    /// The value of the dotted `key`, for messages.
     pub(crate) fn told(&self, key: &str) -> String {
         self.value(key).map_or_else(|| "not set".into(), |value| told(&value))
     }
 
-    /// The value of the dotted `key`, as it would be written in TOML (strings without quotes), or `None` for an unknown
-    /// key.
+    /// The value of the dotted `key` as TOML writes it (strings without quotes). `None` for an unknown key, or one that
+    /// is not set.
     pub fn get(&self, key: &str) -> Option<String> {
         let mut table = Table::try_from(self).ok()?;
         match slot(&mut table, key)? {
@@ -184,7 +184,7 @@ fn slot<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Value> {
     }
 }
 
-/// What is wrong with the list of tables `raw`: the reader's own error says which field it was, in Rust's terms.
+/// What is wrong with the list of tables `raw`. The TOML reader's own error names the field, but in Rust's terms.
 fn list_error(key: &str, raw: &str, message: &str) -> String {
     let range = KEYS.iter().find(|known| known.name == key).map_or("another value", |known| known.range);
     let message = message.trim_end();

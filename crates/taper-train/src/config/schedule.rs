@@ -1,5 +1,5 @@
-//! `[schedule]`: how the learning rate moves. Times are in epochs, and begin with the end of the warm-up, as in
-//! PyTorch's `SequentialLR`; the rate moves with every step.
+//! `[schedule]`: the learning-rate schedule, which changes the rate at every step. Times are in epochs and count from
+//! the end of the warm-up, as in PyTorch's `SequentialLR`.
 
 use super::{is_ordinary, out_of_range, within};
 use crate::nearest::unknown;
@@ -7,42 +7,43 @@ use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use taper_nn::schedule::{self, Schedule};
 
-/// How the learning rate moves: a factor on each group's rate. Which keys count depends on `name`.
+/// `[schedule]`: the learning-rate schedule, a factor on each group's rate. The keys that apply depend on `name`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScheduleConfig {
-    /// The name: `constant`, `step`, `multi-step`, `exponential`, `cosine`, `cosine-restarts`, `linear`, `polynomial`,
-    /// `one-cycle` or `plateau`.
+    /// The schedule's name: `constant`, `step`, `multi-step`, `exponential`, `cosine`, `cosine-restarts`, `linear`,
+    /// `polynomial`, `one-cycle` or `plateau`.
     pub name: String,
-    /// A linear warm-up in front, over so many epochs; 0 for none. The times below count from its end.
+    /// Epochs of linear warm-up before the schedule; 0 for none. The times below count from its end.
     pub warmup: f64,
-    /// The factor on the rate that is gone down to: of `cosine`, `cosine-restarts`, `linear`, `plateau`.
+    /// The lowest factor on the rate: of `cosine`, `cosine-restarts`, `linear`, `plateau`.
     pub min: f64,
-    /// Epochs between two changes of `step` and `exponential`, from the end of warm-up.
+    /// Epochs between two changes of the rate: of `step` and `exponential`.
     pub every: f64,
-    /// Epochs, from the end of warm-up, at which `multi-step` changes; one that is there twice counts twice.
+    /// Epochs at which `multi-step` changes the rate; an epoch that is listed twice changes it twice.
     pub milestones: Vec<f64>,
-    /// The factor of one change: of `step`, `multi-step`, `exponential`, `plateau`.
+    /// The factor by which one change multiplies the rate: of `step`, `multi-step`, `exponential`, `plateau`.
     pub gamma: f64,
     /// The exponent of `polynomial`.
     pub power: f64,
-    /// Epochs of the first cycle of `cosine-restarts`, from the end of warm-up.
+    /// Epochs of the first cycle of `cosine-restarts`.
     pub first: f64,
-    /// How much longer each later cycle is than the one before.
+    /// The factor by which each cycle of `cosine-restarts` is longer than the one before.
     pub multiply: u64,
-    /// The share of the steps after warm-up in which `one-cycle` rises.
+    /// The fraction of the steps after warm-up in which the rate of `one-cycle` rises.
     pub warm_fraction: f64,
-    /// `one-cycle` begins at the rate over this.
+    /// `one-cycle` starts at the learning rate divided by this.
     pub start_div: f64,
-    /// `one-cycle` ends at its first rate over this.
+    /// `one-cycle` ends at its starting rate divided by this.
     pub end_div: f64,
-    /// Epochs without a better validation loss before `plateau` changes.
+    /// Epochs without an improvement of the validation loss before `plateau` lowers the rate.
     pub patience: u64,
-    /// What counts as better for `plateau`: a loss below the best by more than this share of its size.
+    /// The improvement that `plateau` asks for: the loss must be below the best by more than this fraction of the
+    /// best's size.
     pub threshold: f64,
 }
 
-/// The schedules by name.
+/// The names of all schedules.
 const NAMES: &[&str] = &[
     "constant",
     "step",
@@ -57,7 +58,7 @@ const NAMES: &[&str] = &[
 ];
 
 impl Default for ScheduleConfig {
-    /// A constant rate; the other keys have PyTorch's defaults.
+    /// A constant learning rate; the other keys have PyTorch's defaults.
     fn default() -> Self {
         Self {
             name: "constant".into(),
@@ -105,10 +106,10 @@ impl ScheduleConfig {
         within("schedule.milestones", format!("{:?}", self.milestones), rising)
     }
 
-    /// The schedule of a run of `steps` steps, `per_epoch` of them an epoch.
+    /// The schedule for a run of `steps` steps, with `per_epoch` steps per epoch.
     ///
     /// # Errors
-    /// A name that is none, a value out of range.
+    /// An unknown name, a value out of range.
     pub fn build(&self, steps: u64, per_epoch: u64) -> Result<Box<dyn Schedule>> {
         self.check()?;
         let of = |epochs: f64| in_steps(epochs, per_epoch);
@@ -135,13 +136,13 @@ impl ScheduleConfig {
 }
 
 impl ScheduleConfig {
-    /// The steps of the warm-up, `per_epoch` of them an epoch.
+    /// The number of warm-up steps, with `per_epoch` steps per epoch.
     pub(crate) fn warmup_steps(&self, per_epoch: u64) -> u64 {
         if self.warmup > 0.0 { in_steps(self.warmup, per_epoch) } else { 0 }
     }
 }
 
-/// At least one step: a run may be shorter than a part of an epoch.
+/// `epochs` in steps, at least one: a time may be shorter than a step.
 fn in_steps(epochs: f64, per_epoch: u64) -> u64 {
     ((epochs * per_epoch as f64).round() as u64).max(1)
 }
@@ -150,13 +151,13 @@ fn in_steps(epochs: f64, per_epoch: u64) -> u64 {
 mod tests {
     use super::*;
 
-    /// The factors of the first steps, four an epoch, of a run of three epochs.
+    /// The factors of the 12 steps of a run of three epochs, four steps per epoch.
     fn factors(text: &str) -> Vec<f64> {
         let schedule = toml::from_str::<ScheduleConfig>(text).unwrap().build(12, 4).unwrap();
         (0..12).map(|step| schedule.factor(step)).collect()
     }
 
-    /// The shape of each is held to its definition in `taper-nn`.
+    /// Only the warm-up is tested here; `taper-nn` tests each schedule against its definition.
     #[test]
     fn a_warm_up_comes_first_and_times_count_from_its_end() {
         let rising = [0.25, 0.4375, 0.625, 0.8125];

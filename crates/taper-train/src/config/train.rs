@@ -1,48 +1,49 @@
-//! `[train]`: the loop. `[regularization]`: what keeps it from learning by heart.
+//! `[train]`: the training loop. `[regularization]`: regularisation against overfitting.
 
 use super::{at_least_one, is_ordinary, within};
 use crate::{Result, Views};
 use serde::{Deserialize, Serialize};
 
-/// The loop.
+/// `[train]`: the training loop.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
     /// Passes over the training split.
     pub epochs: u64,
-    /// Samples a batch.
+    /// Samples per batch.
     pub batch_size: usize,
-    /// Batches a step: it is made as if they were one.
+    /// Gradient accumulation: batches per step. The step is that of one large batch.
     pub accumulate: u64,
-    /// What first weights, the shuffle, augmentation and dropout are drawn from.
+    /// The seed of weight initialisation, shuffling, augmentation and dropout.
     pub seed: u64,
-    /// Stop after so many steps; 0 for no such limit.
+    /// Stop after so many steps; 0 for no limit.
     pub max_steps: u64,
-    /// Whether each epoch goes through the data in a new order.
+    /// Whether the samples are shuffled anew for each epoch.
     pub shuffle: bool,
     /// Whether the last batch of an epoch is left out when it is smaller than the others.
     pub drop_last: bool,
-    /// `f32` or `f64`: of weights, inputs and everything between.
+    /// The dtype of weights, inputs and all that is computed from them: `f32` or `f64`.
     pub dtype: String,
-    /// `mean` or `sum`: how the losses of a batch make one.
+    /// How the losses of a batch are reduced to one: `mean` or `sum`.
     pub reduction: Reduction,
-    /// Losses are read from the device, checked and shown every so many steps (and at the end of an epoch), and one is
-    /// written to `metrics.jsonl`.
+    /// How often, in steps, losses are read from the device, checked and reported, and one is written to
+    /// `metrics.jsonl`. They are read at the end of an epoch too.
     pub log_every: u64,
-    /// Samples at a time when measuring.
+    /// Samples per batch in evaluation.
     pub eval_batch_size: usize,
-    /// How often each picture is looked at when measuring at the end of the run.
+    /// Test-time augmentation: the views of each image over which the logits are averaged, in the final evaluation.
     pub views: Views,
-    /// A `.safetensors` file to begin with, or empty.
+    /// A `.safetensors` file of initial weights (fine-tuning), or empty.
     pub init: String,
-    /// Whether that file may fit in part: what it lacks, or has in another shape, begins anew, and is told.
+    /// Whether that file may match in part: parameters that it lacks, or has in another shape, keep their random
+    /// initialisation, and the run reports them.
     pub init_partial: bool,
-    /// The decay of an exponential moving average of the weights, which is what is measured and saved then; 0 for none. It
-    /// warms up: after t steps it is at most (1 + t) / (10 + t).
+    /// The decay rate of an exponential moving average of the weights (EMA), which then is what is evaluated and saved;
+    /// 0 for none. It warms up: after t steps it is at most (1 + t) / (10 + t).
     pub ema: f64,
 }
 
-/// How the losses of a batch make one.
+/// How the losses of a batch are reduced to one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reduction {
@@ -52,29 +53,30 @@ pub enum Reduction {
     Sum,
 }
 
-/// What keeps a model from learning by heart, beside weight decay (`[optimizer]`) and augmentation (`[data]`).
+/// `[regularization]`: regularisation against overfitting, beside weight decay (`[optimizer]`) and augmentation
+/// (`[data]`).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RegularizationConfig {
-    /// ε: the share of the target that goes to all classes alike.
+    /// Label smoothing's ε: the part of the target that is spread evenly over all classes.
     pub label_smoothing: f64,
-    /// Mixup's α; 0 for none. With CutMix as well, each batch has one of them.
+    /// α of mixup; 0 for none. With CutMix as well, each batch gets one of the two.
     pub mixup: f64,
-    /// CutMix's α; 0 for none.
+    /// α of CutMix; 0 for none.
     pub cutmix: f64,
-    /// Gradients are scaled down to this norm, of all together; 0 for no limit.
+    /// Gradient clipping by norm: the largest 2-norm of all gradients together; 0 for no limit.
     pub clip_norm: f64,
-    /// Each gradient's elements are held within ± this; 0 for no limit.
+    /// Gradient clipping by value: the largest magnitude of a gradient's element; 0 for no limit.
     pub clip_value: f64,
-    /// Training ends when the validation split has got no better for so many epochs, and the best weights are put back; 0 for
-    /// never.
+    /// Early stopping: training ends after so many epochs without an improvement on the validation split, and the best
+    /// weights are restored. 0 for no early stopping.
     pub patience: u64,
-    /// What counts as better: by more than this.
+    /// The improvement that counts, for the best epoch and early stopping: by more than this.
     pub min_delta: f64,
 }
 
 impl Default for TrainConfig {
-    /// One epoch of batches of 64, shuffled, in f32, from seed 0, read every ten steps.
+    /// One epoch of batches of 64, shuffled, in f32, from seed 0; losses are read every ten steps.
     fn default() -> Self {
         Self {
             epochs: 1,
@@ -97,7 +99,7 @@ impl Default for TrainConfig {
 }
 
 impl Default for RegularizationConfig {
-    /// None.
+    /// No regularisation.
     fn default() -> Self {
         Self {
             label_smoothing: 0.0,

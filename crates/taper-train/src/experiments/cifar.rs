@@ -1,6 +1,6 @@
-//! The seed CNN on CIFAR-10's 50,000 / 10,000 pictures of 32×32 (A. Krizhevsky, "Learning multiple layers of features
-//! from tiny images", 2009), scaled to [0, 1]: Adam, batches of 64, ten epochs; a tenth of the training pictures is held out
-//! for validation. Recipes train other networks.
+//! The experiment `cifar`: the seed CNN on CIFAR-10's 50,000 training and 10,000 test images of 32×32 pixels (A.
+//! Krizhevsky, "Learning multiple layers of features from tiny images", 2009), scaled to [0, 1]. Adam, batches of 64,
+//! ten epochs; a tenth of the training images is held out for validation. The recipes train other networks.
 
 use super::Recipe;
 use crate::{Config, DataConfig, OptimizerConfig, TrainConfig};

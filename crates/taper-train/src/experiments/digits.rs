@@ -1,5 +1,6 @@
-//! A multilayer perceptron on 8×8 handwritten digits (E. Alpaydin and C. Kaynak, UCI, 1998; 1,437 / 360 pictures),
-//! embedded in the program: the first thing to run. A tenth of the training pictures is held out for validation.
+//! The experiment `digits`: a multilayer perceptron on handwritten digits of 8×8 pixels (E. Alpaydin and C. Kaynak,
+//! UCI, 1998; 1,437 training and 360 test images). The data are embedded in the program, so that it needs no download.
+//! A tenth of the training images is held out for validation.
 
 use super::Recipe;
 use crate::{Config, DataConfig, OptimizerConfig, TrainConfig};

@@ -6,7 +6,7 @@ mod digits;
 use crate::nearest::unknown;
 use crate::{Config, Error, Override, Result};
 
-/// Every experiment. A new one is a file beside this one and a line here.
+/// All experiments. To add one, add a file beside this one and an entry here.
 const ALL: &[Experiment] = &[
     Experiment {
         name: "cifar",
@@ -22,7 +22,7 @@ const ALL: &[Experiment] = &[
     },
 ];
 
-/// Something that can be trained by name.
+/// A dataset with a model and a default configuration, trained by name.
 #[derive(Debug, Clone, Copy)]
 pub struct Experiment {
     name: &'static str,
@@ -31,7 +31,7 @@ pub struct Experiment {
     recipes: &'static [Recipe],
 }
 
-/// Another way to train an experiment's data: what it sets differently.
+/// A named set of overrides of an experiment's configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct Recipe {
     name: &'static str,
@@ -40,17 +40,17 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// The name, as behind `--recipe`.
+    /// The name, as after `--recipe`.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// What it is, in a few words.
+    /// A description in a few words.
     pub fn about(&self) -> &'static str {
         self.about
     }
 
-    /// What it sets.
+    /// The overrides of the experiment's configuration.
     ///
     /// # Errors
     /// None for the recipes in this crate: a test reads them all.
@@ -65,17 +65,17 @@ impl Experiment {
         self.name
     }
 
-    /// What it is, in a few words.
+    /// A description in a few words.
     pub fn about(&self) -> &'static str {
         self.about
     }
 
-    /// Its configuration when nothing is said.
+    /// The default configuration.
     pub fn config(&self) -> Config {
         (self.config)()
     }
 
-    /// Its recipes.
+    /// The recipes of this experiment.
     pub fn recipes(&self) -> &'static [Recipe] {
         self.recipes
     }
@@ -83,7 +83,7 @@ impl Experiment {
     /// The recipe called `name`.
     ///
     /// # Errors
-    /// When it has none of that name; the error lists the nearest.
+    /// An unknown name; the error lists the nearest ones.
     pub fn recipe(&self, name: &str) -> Result<&'static Recipe> {
         self.recipes.iter().find(|recipe| recipe.name == name).ok_or_else(|| {
             if self.recipes.is_empty() {
@@ -103,7 +103,7 @@ pub fn experiments() -> &'static [Experiment] {
 /// The experiment called `name`.
 ///
 /// # Errors
-/// When there is none of that name; the error lists the nearest.
+/// An unknown name; the error lists the nearest ones.
 pub fn experiment(name: &str) -> Result<&'static Experiment> {
     ALL.iter().find(|experiment| experiment.name == name).ok_or_else(|| {
         let known: Vec<&str> = ALL.iter().map(|experiment| experiment.name).collect();

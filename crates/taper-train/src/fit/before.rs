@@ -1,4 +1,4 @@
-//! What would go wrong in the middle of a run, or in silence, said before its first step.
+//! Checks before the first step, for mistakes that would otherwise fail in the middle of a run or go unnoticed.
 
 use super::Fit;
 use crate::{Error, Reporter, Result};
@@ -7,7 +7,7 @@ use taper_nn::taper_tensor::Element;
 use taper_nn::{Context, no_grad};
 
 impl<D: Dataset + Sync> Fit<'_, D> {
-    /// Errs, or notes, what cannot be meant in a run of `steps` steps, `per_epoch` of them an epoch.
+    /// Checks a run of `steps` steps, `per_epoch` per epoch. Errs, or tells the reporter, what cannot be intended.
     pub(super) fn before_the_first_step<T: Element>(
         &self,
         steps: u64,
@@ -19,7 +19,7 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         self.check_lone_sample::<T>()
     }
 
-    /// A run that is not resumed would overwrite another that its folder holds.
+    /// Errs when a new run would overwrite the run in its folder.
     fn check_new(&self) -> Result<()> {
         let Some(folder) = self.folder.filter(|_| !self.resume) else { return Ok(()) };
         let begun = folder.metrics().metadata().is_ok_and(|found| found.len() > 0) || folder.has_checkpoint();
@@ -27,8 +27,8 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         if begun { Err(Error::RunFolder { path: folder.path().into(), detail: detail.into() }) } else { Ok(()) }
     }
 
-    /// A warm-up that outlasts what it is a part of never reaches the rate. A run cut short by `train.max_steps`, to
-    /// try something, is only told.
+    /// Errs when the warm-up is as long as the run or the group's training, so that the full learning rate would never
+    /// be reached. A run that `train.max_steps` cuts short, as a trial run, only gets a note.
     fn check_warmup(&self, steps: u64, per_epoch: u64, reporter: &mut dyn Reporter) -> Result<()> {
         let (config, warmup) = (self.config(), self.config().schedule.warmup_steps(per_epoch));
         if warmup == 0 {
@@ -60,8 +60,9 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         Err(Error::Usage(of(&what, whole, "make the warm-up shorter, or train.epochs more")))
     }
 
-    /// A model may need more than one sample in a batch, as batch norm does where it has one value a channel: it is
-    /// shown one alone, if one will ever come alone. Whatever it remembers is put back.
+    /// Some models need more than one sample per batch: batch norm does, where it has one value per channel. If an
+    /// epoch will have a batch of one sample, the model is tried on one; its parameters and buffers are restored
+    /// afterwards.
     fn check_lone_sample<T: Element>(&self) -> Result<()> {
         let (train, samples) = (&self.config().train, self.train.len());
         let size = train.batch_size.min(samples);
@@ -81,7 +82,7 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         let (x, _) = crate::evaluate::upload(&mut batch, params)?;
         let shown = no_grad(|| {
             self.learner.model.forward(&x, &Context::train(train.seed, 0, 0))?;
-            // An unbiased variance of one value is none.
+            // The unbiased variance of one value is NaN.
             for param in params.all().iter().filter(|param| param.tensor().dtype().is_float()) {
                 if param.tensor().to_host()?.to_f64().iter().any(|value| value.is_nan()) {
                     return Err(taper_nn::Error::argument("batch of one", format!("{} would be NaN", param.name())));

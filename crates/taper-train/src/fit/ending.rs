@@ -1,4 +1,4 @@
-//! What is measured and saved: after an epoch, and at the end.
+//! Evaluation and saving, after an epoch and at the end.
 
 use super::state::State;
 use super::{Fit, Outcome};
@@ -11,7 +11,7 @@ use taper_nn::taper_tensor::Element;
 use taper_nn::{no_grad, weights};
 
 impl<D: Dataset + Sync> Fit<'_, D> {
-    /// Measures on `data`, with the averaged weights if there are any.
+    /// Evaluates on `data`, with the averaged weights (EMA) if there are any.
     pub(super) fn measure<T>(
         &self,
         state: &mut State<T>,
@@ -32,10 +32,11 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         Ok(found)
     }
 
-    /// All steps are made: what is left is the test.
+    /// Ends a run whose steps are all made: restores the best weights after early stopping, evaluates on the test split
+    /// and saves.
     pub(super) fn finish<T: Element>(&mut self, state: &mut State<T>, reporter: &mut dyn Reporter) -> Result<Outcome> {
         if self.config().regularization.patience > 0 && state.progress.best.is_some() {
-            // The best weights were put aside as they were measured: averaged, if they were.
+            // The best weights were saved as evaluated: they are the averaged ones already.
             state.ema = None;
             match self.folder {
                 Some(folder) => weights::load(&self.params().all(), folder.best()).map(drop)?,
@@ -45,7 +46,7 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         let sure = state.kept.sure();
         match self.test {
             Some(_) => self.save_model(state)?,
-            // Nothing is left that could show whether they are good.
+            // Without a test split no later loss can show whether the weights are good.
             None => self.save_weights(state)?,
         }
         let mut outcome = self.outcome(state);
@@ -85,12 +86,12 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         state.progress.epoch.before += start.duration_since(std::mem::replace(&mut state.clock, start)).as_secs_f64();
         state.checkpoint(self.params(), &self.hooks)?.write(&folder.last())?;
         state.progress.times.saving += start.elapsed().as_secs_f64();
-        // Saving is no part of the next step's time.
+        // The time of saving is not counted for the next step.
         (state.saved, state.since) = (Instant::now(), Instant::now());
         Ok(())
     }
 
-    /// Puts the weights, as measured, aside as the best so far: in the folder, or in memory for early stopping.
+    /// Keeps the weights that were evaluated as the best so far: in the folder, or in memory for early stopping.
     pub(super) fn save_best<T>(&self, state: &mut State<T>) -> Result<()> {
         let all = self.params().all();
         match self.folder {
@@ -103,8 +104,8 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         }
     }
 
-    /// Saves the weights as they are measured. As long as a resumed run has not seen that its checkpoint's are good,
-    /// they replace none that are there: a run that diverged has left better ones.
+    /// Saves the weights that are evaluated. A resumed run does not replace saved weights before it has seen a finite
+    /// loss: if the earlier run diverged, the saved weights are the better ones.
     pub(super) fn save_model<T>(&self, state: &mut State<T>) -> Result<()> {
         match self.folder {
             Some(folder) if !state.kept.sure() && folder.model().is_file() => Ok(()),

@@ -1,41 +1,41 @@
-//! What the steps of an epoch add up to.
+//! The running totals of an epoch: samples, loss, accuracy, time.
 
 use super::progress::MOST;
 use crate::StepReport;
 use serde::{Deserialize, Serialize};
 
-/// The epoch under way, as far as its steps were read.
+/// The totals of the current epoch, over the steps that were read from the device.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Epoch {
-    /// From 0.
+    /// The epoch, counted from 0.
     pub(super) number: u64,
     pub(super) of: u64,
-    /// Steps to make in it.
+    /// Steps of this epoch.
     pub(super) steps: u64,
     /// Steps made in it, whether they were read or not.
     pub(super) made: u64,
     added: u64,
     samples: usize,
-    /// Those of them without a label, which count for nothing in loss and accuracy.
+    /// The samples among them without a label, which count in neither loss nor accuracy.
     #[serde(default)]
     unlabelled: usize,
     loss: f64,
     correct: usize,
-    /// Seconds of training.
+    /// Seconds of training steps.
     seconds: f64,
-    /// Seconds in which a step waited for its batch.
+    /// Seconds in which steps waited for their batches.
     pub(super) idle: f64,
-    /// Seconds in all, before the run was last resumed.
+    /// Wall time in seconds that the epoch took before the run was last resumed.
     pub(super) before: f64,
 }
 
 impl Epoch {
-    /// Epoch `number` (from 0) of `of`, with so many steps to make.
+    /// Epoch `number` (from 0) of `of`, with `steps` steps.
     pub(super) fn new(number: u64, of: u64, steps: u64) -> Self {
         Self { number, of, steps, ..Self::default() }
     }
 
-    /// Errs when this is no epoch, of `per_epoch` steps, of a run that has made `step` steps.
+    /// Errs when these cannot be the totals of an epoch of `per_epoch` steps in a run that has made `step` steps.
     pub(super) fn check(&self, step: u64, per_epoch: u64) -> Result<(), String> {
         let Self { number, steps, made, added, samples, unlabelled, loss, correct, seconds, idle, before, .. } = *self;
         let before_it = number.checked_mul(per_epoch);
@@ -53,8 +53,8 @@ impl Epoch {
         }
     }
 
-    /// A step that was read: the mean loss of the `counted` of its `samples` that count, of which `correct` were
-    /// classified rightly, and how long it took.
+    /// Adds a step that was read: its number of `samples`, of which `counted` have a label; the mean `loss` of these,
+    /// and how many of them were classified correctly; and how long the step took.
     pub(super) fn add(&mut self, [samples, counted]: [usize; 2], loss: f64, correct: usize, seconds: f64) {
         self.added += 1;
         self.samples += samples;
@@ -68,12 +68,12 @@ impl Epoch {
         self.samples.saturating_sub(self.unlabelled) as f64
     }
 
-    /// NaN before any sample with a label.
+    /// The mean loss; NaN before any sample with a label.
     pub(super) fn mean_loss(&self) -> f64 {
         self.loss / self.counted()
     }
 
-    /// NaN before any sample with a label.
+    /// The accuracy; NaN before any sample with a label.
     pub(super) fn accuracy(&self) -> f64 {
         self.correct as f64 / self.counted()
     }
@@ -83,11 +83,12 @@ impl Epoch {
     }
 
     pub(super) fn images_per_s(&self) -> f64 {
-        // A clock too coarse to see any time pass must not make an infinity.
+        // A coarse clock may measure no time at all: do not divide by zero.
         self.samples as f64 / self.seconds.max(1e-9)
     }
 
-    /// How training stands after `step` of `steps`, the last that was added, with this loss; `made` are made.
+    /// The report of step `step` of `steps`, the last that was added, whose loss is `loss`; `made` steps have been
+    /// made.
     pub(super) fn report(&self, step: u64, steps: u64, made: u64, loss: f64) -> StepReport {
         StepReport {
             epoch: self.number + 1,

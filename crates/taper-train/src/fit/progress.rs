@@ -1,48 +1,48 @@
-//! Where a run is: all that has to be known to go on, beside tensors.
+//! The progress of a run: the part of a checkpoint that is not tensors.
 
 use super::Epoch;
 use crate::EpochReport;
 use crate::config::Monitored;
 use serde::{Deserialize, Serialize};
 
-/// No run has seen more samples.
+/// An upper bound on the samples of a run, to detect damaged files.
 pub(super) const MOST: usize = 1 << 52;
 
-/// Where a run is.
+/// The progress of a run.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Progress {
     /// Steps made.
     pub(crate) step: u64,
-    /// The epoch under way; that which has ended, when all its steps are made and it was measured.
+    /// The current epoch: the last one until the next begins.
     pub(crate) epoch: Epoch,
-    /// Whether the epoch under way was measured, and so has ended.
+    /// Whether the current epoch was evaluated, and so has ended.
     pub(crate) measured: bool,
-    /// The last epoch that has ended.
+    /// The report of the last epoch that has ended.
     pub(crate) last: Option<EpochReport>,
-    /// The best epoch so far.
+    /// The report of the best epoch so far.
     pub(crate) best: Option<EpochReport>,
-    /// Whether a hook has ended the run in the epoch under way, which is still to be measured.
+    /// Whether a hook has ended the run in the current epoch, which still has to be evaluated.
     pub(crate) ending: bool,
-    /// Whether no more steps are to be made: all were, or early stopping said so.
+    /// Whether training has ended: all steps are made, or early stopping or a hook ended it.
     pub(crate) done: bool,
     pub(crate) times: Times,
 }
 
-/// Where the time of a run went, in seconds.
+/// How long the parts of a run took, in seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Times {
-    /// Steps, waiting for batches included.
+    /// Training steps, waiting for batches included.
     pub training: f64,
     /// Waiting for batches.
     pub waiting: f64,
-    /// Measuring.
+    /// Evaluation.
     pub measuring: f64,
     /// Writing checkpoints and weights.
     pub saving: f64,
 }
 
 impl Progress {
-    /// Takes note of an epoch that has ended, and says whether it is the best so far, by more than `min_delta`.
+    /// Records an epoch that has ended, and returns whether it is the best so far, by more than `min_delta`.
     pub(super) fn ended(&mut self, report: EpochReport, monitor: Monitored, min_delta: f64) -> bool {
         self.measured = true;
         self.last = Some(report);
@@ -61,7 +61,7 @@ impl Progress {
         better
     }
 
-    /// Errs when this is no place in a run of `steps` steps, `per_epoch` of them an epoch.
+    /// Errs when this cannot be the progress of a run of `steps` steps, `per_epoch` per epoch.
     pub(crate) fn check(&self, steps: u64, per_epoch: u64) -> Result<(), String> {
         let Self { step, epoch, last, best, times, .. } = self;
         if steps == 0 || per_epoch == 0 || *step > steps {

@@ -1,4 +1,4 @@
-//! What steps have left on the device, read and told of.
+//! Reading the results of steps from the device, and reporting them.
 
 use super::Fit;
 use super::state::{State, Waiting};
@@ -9,12 +9,12 @@ use taper_data::Dataset;
 use taper_nn::weights;
 
 impl<D: Dataset + Sync> Fit<'_, D> {
-    /// Reads what the steps since the last reading have left on the device, and tells of each in order, up to the first
-    /// that was not finite.
+    /// Reads the results of the steps since the last reading and reports each in order, up to the first whose loss or
+    /// gradient is not finite.
     pub(super) fn read<T>(&self, state: &mut State<T>, reporter: &mut dyn Reporter) -> Result<()> {
         let waiting = std::mem::take(&mut state.waiting);
         let found = Scalars::read(&waiting.iter().map(|step| &step.found).collect::<Vec<_>>())?;
-        // The device has made all these steps by now; before, the host's clock knew nothing of it.
+        // The device has finished all these steps by now. Before, the host's clock could not tell.
         let time = state.since.elapsed().as_secs_f64() / waiting.iter().map(|step| step.samples).sum::<usize>() as f64;
         let mut failure = None;
         for (i, (step, found_here)) in waiting.iter().zip(&found).enumerate() {
@@ -32,7 +32,7 @@ impl<D: Dataset + Sync> Fit<'_, D> {
                 (false, _) => "the loss",
             };
             if loss.is_finite() && found[i..].iter().all(|found| found[2] == 0.0) {
-                // The weights are as they were before this step, and their loss was finite.
+                // The weights are those from before this step, and their loss was finite.
                 state.kept.confirm_now(step.step - 1, self.params());
             }
             failure = Some((i, self.not_finite(what, step.step, state)));
@@ -42,7 +42,7 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         for (step, found) in waiting.iter().zip(&found).take(good) {
             let counts = [step.samples, step.counted];
             let (loss, correct) = if step.counted > 0 { (found[0], found[1] as usize) } else { (f64::NAN, 0) };
-            // What has no gradient has no norm.
+            // A parameter without a gradient has no norm.
             let norms: Vec<f64> = found[3..].iter().map(|&norm| if norm < 0.0 { f64::NAN } else { norm }).collect();
             let known = if step.counted > 0 { loss } else { 0.0 };
             state.progress.epoch.add(counts, known, correct, time * step.samples as f64);
@@ -60,8 +60,8 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         failure.map_or(Ok(()), |(_, error)| Err(error))
     }
 
-    /// Puts the last good weights back, saves them, and says what happened at `step`. A resumed run that has not seen
-    /// one finite loss knows of none, and leaves those that are in the folder as they are.
+    /// Restores the last good weights, saves them, and returns the error for `step`. A resumed run that has not seen a
+    /// finite loss yet has no good weights, and leaves the saved ones as they are.
     pub(super) fn not_finite<T>(&self, what: &'static str, step: u64, state: &State<T>) -> Error {
         let saved = self.folder.filter(|_| state.kept.sure()).map(RunFolder::model);
         let kept = state.kept.restore(self.params()).and_then(|kept| {
@@ -71,8 +71,8 @@ impl<D: Dataset + Sync> Fit<'_, D> {
     }
 }
 
-/// Which gradients are not finite though their loss is, by their norms: in the first of these steps, from the one that
-/// failed on, in which norms were looked at.
+/// The names of the layers whose gradients are not finite, in the first step, from the failed one on, whose norms were
+/// computed.
 fn not_finite_layers(steps: &[Waiting], found: &[Vec<f64>], names: &[String]) -> Option<String> {
     let (step, found) = steps.iter().zip(found).find(|(_, found)| found.len() > 3 && found[0].is_finite())?;
     let layers = names.iter().zip(&found[3..]).filter(|(_, norm)| !norm.is_finite()).map(|(name, _)| name.as_str());

@@ -1,4 +1,4 @@
-//! A run under way.
+//! The state of a run in memory.
 
 use super::{Epoch, Progress};
 use crate::checkpoint::{Checkpoint, Record, VERSION, named};
@@ -14,7 +14,7 @@ use std::time::Instant;
 use taper_data::Batch;
 use taper_nn::{DType, Ema, Gradients, OptimizerState, Params, StepOutcome, Tensor, no_grad};
 
-/// A run under way.
+/// The state of a run in memory.
 pub(super) struct State<T> {
     pub(super) progress: Progress,
     pub(super) optimize: Optimize,
@@ -23,9 +23,9 @@ pub(super) struct State<T> {
     pub(super) logs: Logs,
     pub(super) kept: Kept,
     pub(super) batch: Batch<T>,
-    /// Steps made when the run began, or was resumed.
+    /// Steps made before this process began or resumed the run.
     pub(super) begun: u64,
-    /// Steps to make.
+    /// Steps of the whole run.
     pub(super) steps: u64,
     per_epoch: u64,
     /// The configuration as TOML.
@@ -34,35 +34,35 @@ pub(super) struct State<T> {
     pub(super) waiting: Vec<Waiting>,
     /// When the last reading ended.
     pub(super) since: Instant,
-    /// When the epoch began, or was last added to what is known of its time.
+    /// When the epoch began, or its time was last added to its totals.
     pub(super) clock: Instant,
     /// When a checkpoint was last saved.
     pub(super) saved: Instant,
-    /// The epoch's time of waiting for batches before it was resumed.
+    /// The epoch's seconds of waiting for batches, from before it was resumed.
     pub(super) idle_before: f64,
-    /// The best weights so far, where early stopping has no folder to keep them in.
+    /// The best weights so far, for early stopping without a folder.
     pub(super) best: Vec<Tensor>,
-    /// The gradients of the epoch's last step, for whoever wants to draw them.
+    /// The gradients of the epoch's last step, for TensorBoard's histograms.
     pub(super) gradients: Option<Gradients>,
 }
 
 /// A step whose results are still on the device.
 pub(super) struct Waiting {
-    /// From 1, of the whole run.
+    /// The step, counted from 1 over the whole run.
     pub(super) step: u64,
     pub(super) samples: usize,
-    /// Those that count. Where none does, no step was made, and nothing was found.
+    /// The samples with a label. If there are none, the weights stay as they are and there are no results.
     pub(super) counted: usize,
-    /// The loss; how many samples were classified rightly; whether the optimiser took the step; the norms of the
-    /// gradients, if they were asked for.
+    /// The loss, the number of samples classified correctly, whether the optimiser took the step, and the norms of the
+    /// gradients if they were computed.
     pub(super) found: Tensor,
-    /// The learning rate.
+    /// The learning rate of the step.
     pub(super) lr: f64,
     pub(super) span: tracing::Span,
 }
 
 impl<T> State<T> {
-    /// At the beginning, or where `from` says.
+    /// The state at the start of a run, or that of the checkpoint `from`.
     pub(super) fn new(
         learner: &Learner<'_>,
         folder: Option<&RunFolder>,
@@ -83,7 +83,7 @@ impl<T> State<T> {
             from.restore_model(&params.all())?;
             let Checkpoint { mut record, optimizer, ema: average, .. } = from;
             let [all, each] = record.steps;
-            // More epochs make it longer.
+            // A run resumed with more epochs has more steps.
             if each != per_epoch || all > steps {
                 return Err(Error::Usage(format!(
                     "the checkpoint is of a run of {all} steps, {each} an epoch, and this one has {steps}, {per_epoch} \
@@ -94,7 +94,7 @@ impl<T> State<T> {
             let state = OptimizerState { tensors: optimizer.into_iter().chain(counts).collect() };
             optimize.load_state(&state, &record.schedules)?;
             if let Some(last) = record.progress.step.checked_sub(1) {
-                // An epoch that is still to be measured tells the rate of its last step.
+                // An epoch that still has to be evaluated reports the rate of its last step.
                 optimize.prepare(last)?;
             }
             if averaged {
@@ -117,7 +117,8 @@ impl<T> State<T> {
                     let note = resumed::stretched(config, [all, steps], [rate(all)?, rate(steps)?]);
                     note.iter().for_each(|note| told(note));
                 }
-                // Its last step is no longer the last. Whatever else has ended it, ends it still.
+                // The last step of the shorter run is not the last any more. If early stopping or a hook ended the run,
+                // it stays ended.
                 progress.done &= progress.step < all;
                 progress.epoch.of = steps.div_ceil(per_epoch);
             }
@@ -147,7 +148,7 @@ impl<T> State<T> {
         })
     }
 
-    /// Goes to the next epoch, unless one is under way.
+    /// Begins the next epoch, unless one is in progress.
     pub(super) fn next_epoch(&mut self) {
         self.clock = Instant::now();
         let begun = self.progress.epoch.steps > 0;
@@ -160,12 +161,12 @@ impl<T> State<T> {
         self.progress.measured = false;
     }
 
-    /// The averaged weights move towards those of a step that was made, if it was taken.
+    /// Updates the averaged weights (EMA) after a step, if the optimiser took the step.
     pub(super) fn ema_step(&mut self, outcome: &StepOutcome) -> Result<()> {
         Ok(self.ema.as_mut().map_or(Ok(()), |ema| ema.update_where(outcome.flag()))?)
     }
 
-    /// Does something with the averaged weights in the place of the model's, if there are any.
+    /// Runs `act` with the averaged weights (EMA) in the place of the model's, if there are any.
     pub(super) fn averaged<R>(&mut self, act: impl FnOnce() -> Result<R>) -> Result<R> {
         let Some(ema) = &mut self.ema else { return act() };
         ema.swap()?;
@@ -174,14 +175,14 @@ impl<T> State<T> {
         done
     }
 
-    /// The gradients of the parameters that are watched; `None` where there is none.
+    /// The gradients of the monitored parameters; `None` for a parameter without one.
     pub(super) fn watched(&self, gradients: &Gradients, params: &Params) -> Vec<Option<Tensor>> {
         let all = params.all();
         let of = |name: &String| gradients.of_param(all.iter().find(|param| param.name() == name)?).cloned();
         self.monitor.names().iter().map(of).collect()
     }
 
-    /// All that has to be known to go on from here.
+    /// The checkpoint of this state.
     pub(super) fn checkpoint(&mut self, params: &Params, hooks: &[&mut dyn Hook]) -> Result<Checkpoint> {
         let (optimizer, schedules) = self.optimize.state();
         let average = self.ema.as_ref().map(Ema::state).unwrap_or_default();
@@ -204,7 +205,7 @@ impl<T> State<T> {
     }
 }
 
-/// Counts that an older version kept on the host, as optimisers remember them.
+/// Converts the step counts of version 1, which were kept on the host, to the tensors that optimisers use now.
 fn counts(counts: Vec<(String, u64)>, params: &Params) -> Result<Vec<(String, Tensor)>> {
     let tensor = |count: u64| Tensor::from_vec(vec![count as i64], [], params.device());
     counts.into_iter().map(|(name, count)| Ok((name, tensor(count)?))).collect()
@@ -214,7 +215,7 @@ fn unwritten(error: toml::ser::Error) -> Error {
     Error::Usage(format!("the configuration cannot be written as TOML: {error}"))
 }
 
-/// The norm of each gradient, a scalar on the device; −1 where there is none.
+/// The norm of each gradient, a scalar on the device; −1 for a parameter without one.
 pub(super) fn norms(gradients: Vec<Option<Tensor>>, params: &Params) -> Result<Vec<Tensor>> {
     let norm = |gradient: Option<Tensor>| match gradient {
         Some(gradient) => gradient.norm_all(),

@@ -1,4 +1,4 @@
-//! The loop itself: epochs, and the steps of one.
+//! The training loop: its epochs, and their steps.
 
 use super::state::{State, Waiting, norms};
 use super::{Fit, Outcome};
@@ -21,7 +21,7 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         reporter: &mut dyn Reporter,
     ) -> Result<Outcome> {
         while !state.progress.done {
-            // Also before the first: a run may be killed where it was to pause, and resumed with the same pause ahead.
+            // Checked before the first epoch too: a run may be killed at its pause and resumed with the same pause.
             let ended = state.progress.epoch.number + u64::from(state.progress.measured);
             if self.pause_after.is_some_and(|epochs| ended >= epochs) {
                 return Ok(Outcome { paused: true, ..self.outcome(state) });
@@ -37,7 +37,7 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         self.finish(state, reporter)
     }
 
-    /// Makes the steps that are left of the epoch under way, and measures it. `None` when stopped.
+    /// Makes the remaining steps of the current epoch, and evaluates. `None` when stopped.
     pub(super) fn epoch<T: Element>(
         &mut self,
         loader: &mut Pipeline<'_, T>,
@@ -48,7 +48,7 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         let _span = tracing::info_span!("epoch", epoch = number + 1).entered();
         let start = Instant::now();
         let accumulate = self.config().train.accumulate;
-        // The last step may have had fewer batches than the others.
+        // The last step of an epoch may have had fewer batches than the others.
         let position = usize::try_from(state.progress.epoch.made.saturating_mul(accumulate)).unwrap_or(usize::MAX);
         loader.start_epoch(number, position.min(loader.len()))?;
         state.since = start;
@@ -83,7 +83,7 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         if let Some(gradients) = state.gradients.take() {
             state.logs.gradients(state.progress.step, self.params(), &gradients)?;
         }
-        // Before measuring, which takes a while: a kill meanwhile loses nothing.
+        // Saved before the evaluation, which takes a while: if the run is killed meanwhile, nothing is lost.
         if self.validation.is_some() {
             self.save(state)?;
         }
@@ -115,7 +115,7 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         self.epoch_ended(state, &report, reporter)
     }
 
-    /// Tells everybody of an epoch that was measured.
+    /// Reports an epoch that was evaluated, to logs, hooks and reporter.
     pub(super) fn epoch_ended<T: Element>(
         &mut self,
         state: &mut State<T>,
@@ -156,7 +156,7 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         Ok(Some(flow))
     }
 
-    /// One step. Nothing is read from the device.
+    /// Makes one step. Nothing is read from the device.
     pub(super) fn step<T: Element>(&mut self, loader: &mut Pipeline<'_, T>, state: &mut State<T>) -> Result<Flow> {
         let step = state.progress.step + 1;
         let _profiled = profile::step(step);
@@ -170,12 +170,13 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         let first = state.progress.epoch.made * batches;
         let learned = self.learner.learn([epoch, first, batches], &mut state.batch, |batch| loader.next_into(batch))?;
         let Learned { loss, correct, mut gradients, samples, counted } = learned;
-        // In the first step too, though nobody is told of them: so a run takes all the memory it ever will from its
-        // start. And in the last before each reading, which may have to tell whose gradient is not finite.
+        // Norms are computed in the first step too, although they are not reported, so that a run allocates all its
+        // memory at its start. And in the last step before each reading, which may have to name the gradient that is
+        // not finite.
         let ends = state.progress.epoch.made + 1 == state.progress.epoch.steps;
         let looked_at = step.is_multiple_of(self.config().train.log_every) || ends || step == state.begun + 1;
         let watched = looked_at && self.config().log.gradients && counted > 0;
-        // As they are before they are clipped: what is held at a norm cannot be seen to explode.
+        // The norms before clipping: exploding gradients could not be seen after it.
         let unclipped = if watched { state.watched(&gradients, self.params()) } else { Vec::new() };
         self.learner.clip(&mut gradients)?;
         state.kept.offer(state.progress.step, self.params());
@@ -187,7 +188,8 @@ impl<D: Dataset + Sync> Fit<'_, D> {
             None // nothing was learned: neither the optimiser nor the average moves
         };
         let taken = flag.map_or_else(|| Tensor::ones([1], DType::U8, self.params().device()), Ok)?;
-        // Only now, when the first step has all its memory: this takes what is over, in that step as in later ones.
+        // After the optimiser, once the first step has allocated all its memory: the norms reuse what is free, in every
+        // step.
         let norms = norms(unclipped, self.params())?;
         let found = Scalars::row([&loss, &correct, &taken].into_iter().chain(&norms))?;
         let lr = state.optimize.lr();

@@ -1,4 +1,5 @@
-//! Training the digits' model: what is kept, when it stops, and that reading seldom changes nothing.
+//! Tests of the training loop on the digits: the weights that are kept, stopping, and that seldom reading changes no
+//! result.
 
 use super::*;
 use crate::StepReport;
@@ -8,12 +9,12 @@ use taper_data::{Splits, digits};
 use taper_models::{InputSpec, build};
 use taper_nn::{Context, Device, RandomKey, Tensor};
 
-/// Trains the digits' model with the configuration changed, and hands over what came out and the weights.
+/// Trains the digits' model with a changed configuration; returns the outcome and the weights.
 fn fit(change: impl FnOnce(&mut Config), reporter: &mut dyn Reporter, stop: &AtomicBool) -> (Result<Outcome>, Params) {
     fit_with(change, |_, logits| Ok(logits), reporter, stop)
 }
 
-/// The same with the logits of each training step, counted from 1, changed.
+/// The same, with the logits of each training step (counted from 1) changed by `logits`.
 fn fit_with(
     change: impl FnOnce(&mut Config),
     logits: impl Fn(u64, Tensor) -> taper_nn::Result<Tensor> + Send + Sync,
@@ -77,12 +78,11 @@ fn a_loss_that_is_not_finite_puts_the_last_good_weights_back() {
     assert_eq!(steps, [steps[0]; 3]);
 }
 
-/// However seldom losses are read: the step that was bad is named, and weights are kept of which a finite loss was
-/// seen.
+/// However seldom losses are read, the bad step is named, and weights are kept whose loss was seen to be finite.
 #[test]
 fn what_is_kept_is_old_by_so_many_steps_at_most() {
-    // An epoch has 23 steps, and losses are read at its end too. Weights are put aside after 20 steps and every 20
-    // later, or once the loss of those before was read.
+    // An epoch has 23 steps, and losses are read at its end too. A snapshot is taken after 20 steps, and then every 20
+    // steps, or once the loss of the one before was read.
     for (log_every, bad, due) in
         [(1, 21, 0), (1, 22, 20), (1, 41, 20), (1, 42, 40), (10, 21, 0), (10, 33, 20), (1000, 47, 40)]
     {
@@ -96,11 +96,12 @@ fn what_is_kept_is_old_by_so_many_steps_at_most() {
     }
 }
 
-/// A gradient that is not finite while the loss is: the weights before it are good if no step has changed them since.
+/// A gradient that is not finite although the loss is: the weights before it are good if no step has changed them
+/// since.
 #[test]
 fn a_gradient_that_is_not_finite_changes_nothing() {
     for (log_every, due) in [(1, 32), (33, 32), (10, 20)] {
-        // √0 adds nothing to a logit, and an infinity times 0 to its gradient.
+        // √0 adds nothing to a logit, but an infinity times 0 to its gradient.
         let bad = |step, logits: Tensor| match step {
             33 => logits.add(&logits.mul_scalar(0.0)?.abs()?.sqrt()?),
             _ => Ok(logits),
@@ -112,7 +113,7 @@ fn a_gradient_that_is_not_finite_changes_nothing() {
     }
 }
 
-/// Not NaN stops the run but another error, before the NaN was read: what is left behind is good all the same.
+/// Another error stops the run before the NaN was read: the saved weights are good all the same.
 #[test]
 fn another_error_leaves_good_weights_too() {
     let bad = |step, logits: Tensor| match step {
@@ -125,7 +126,7 @@ fn another_error_leaves_good_weights_too() {
     assert!(values(&params) == after(20));
 }
 
-/// What a run told, bit by bit, but for times.
+/// What a run reported, bit by bit, without times.
 #[derive(Default, PartialEq, Debug)]
 struct Told {
     steps: Vec<[u64; 6]>,
@@ -160,7 +161,7 @@ fn reading_seldom_changes_no_number() {
     }
 }
 
-/// Steps are told of when they are read, and their time is taken then.
+/// Steps are reported when they are read, and their time is measured then.
 #[test]
 fn steps_are_told_of_in_groups() {
     #[derive(Default)]
@@ -178,7 +179,7 @@ fn steps_are_told_of_in_groups() {
     assert_eq!(groups.0, (1..=25).map(|step| (step, made(step))).collect::<Vec<_>>());
 }
 
-/// Raises a flag after some steps, and keeps their losses.
+/// Raises a flag after some steps, and records their losses.
 struct StopAfter<'a>(u64, &'a AtomicBool, Vec<f64>);
 
 impl Reporter for StopAfter<'_> {
@@ -198,13 +199,13 @@ fn a_stop_ends_the_run_after_the_step_at_hand() {
     let outcome = outcome.unwrap();
     assert_eq!((outcome.steps, outcome.stopped, reporter.2.len()), (30, true, 30));
     assert_eq!(outcome.last.map(|epoch| (epoch.epoch, epoch.steps)), Some((1, 23)));
-    // The same as a run that is cut there.
+    // The same as a run that `max_steps` ends there.
     let (cut, params) = fit(|config| config.train.max_steps = 30, &mut Silent, &GO);
     assert_eq!(cut.unwrap().last.map(|epoch| (epoch.epoch, epoch.steps)), Some((2, 30)));
     assert!(values(&stopped) == values(&params));
 }
 
-/// Between two readings.
+/// Stopping between two readings.
 #[test]
 fn a_stop_does_not_wait_for_a_reading() {
     let stop = AtomicBool::new(false);

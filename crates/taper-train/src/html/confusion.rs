@@ -1,23 +1,23 @@
-//! The confusion matrix as a heat map, and what it says of each class.
+//! The confusion matrix as a heat map, with precision, recall and F1 of each class.
 
 use super::Picture;
 use super::sections::percent;
 use crate::metrics::ClassScores;
 use crate::plot::escape;
 
-/// More classes are shown as a picture without counts.
+/// With more classes the matrix is an image without counts.
 const MOST_WITH_COUNTS: usize = 20;
-/// More classes make a picture that is larger than the rest of the page.
+/// With more classes the image would be larger than the rest of the page, and is left out.
 const MOST_IN_PICTURE: usize = 400;
-/// Pairs that are listed where counts are not shown.
+/// The number of pairs of classes that are listed where counts are not shown.
 const PAIRS: usize = 20;
 
-/// Which classes were taken for which.
+/// A confusion matrix.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Confusion {
     /// The classes' names.
     pub classes: Vec<String>,
-    /// Row by row: how many samples of class `i` were taken for class `j`, at `i * classes + j`.
+    /// Row-major: the number of samples of class `i` predicted as class `j` is at `i * classes + j`.
     pub counts: Vec<u64>,
 }
 
@@ -40,7 +40,7 @@ impl Confusion {
         escape(&self.classes[i])
     }
 
-    /// Every count; the colour is its share of the row.
+    /// A table of all counts, coloured by their share of the row.
     fn table(&self) -> String {
         let n = self.classes.len();
         let heads = (0..n).map(|i| format!("<th scope=\"col\"><span>{}</span></th>", self.name(i))).collect::<String>();
@@ -61,12 +61,12 @@ impl Confusion {
         )
     }
 
-    /// One pixel a count.
+    /// The matrix as an image, one pixel per count.
     fn sheet(&self) -> String {
         let n = self.classes.len();
         let shade = |i: usize| {
             let total = self.row(i).iter().sum::<u64>().max(1) as f64;
-            // The root, so that single mistakes are seen beside what is right.
+            // The square root of the share, so that single mistakes are visible beside the correct predictions.
             self.row(i).iter().map(move |&count| 255 - (255.0 * (count as f64 / total).sqrt()).round() as u8)
         };
         let picture = Picture { shape: [1, n, n], bytes: (0..n).flat_map(shade).collect() };
@@ -77,7 +77,7 @@ impl Confusion {
         )
     }
 
-    /// The matrix as a picture, and the pairs that were taken for each other most often.
+    /// The matrix as an image, and the pairs of classes that were confused most often.
     fn picture(&self) -> String {
         let n = self.classes.len();
         let sheet = if n <= MOST_IN_PICTURE { self.sheet() } else { String::new() };
@@ -95,8 +95,8 @@ impl Confusion {
         )
     }
 
-    /// Precision (of those named so, how many are), recall (of those that are, how many were named so) and their
-    /// harmonic mean F1, class by class.
+    /// Precision (the fraction of the samples predicted as the class that are of it), recall (the fraction of the
+    /// samples of the class that were predicted as it) and F1 (their harmonic mean) of each class.
     fn scores(&self) -> String {
         let n = self.classes.len();
         let rows = (0..n).map(|i| {
@@ -122,8 +122,8 @@ impl Confusion {
     }
 }
 
-/// The heat of `count` in a row of `total`, from 0 to 7. Mistakes are seldom a large share, so that the lower ones
-/// are finer.
+/// The colour level of `count` in a row of `total`, from 0 to 7. The lower levels are finer, since mistakes are seldom
+/// a large share.
 fn level(count: u64, total: u64) -> usize {
     let share = count as f64 / total as f64;
     [0.01, 0.03, 0.07, 0.15, 0.3, 0.55, 0.8].iter().filter(|least| share >= **least).count()

@@ -1,4 +1,4 @@
-//! A run as one page of HTML that needs no other file, no script and no network.
+//! The report of a run: one HTML page without scripts, which needs no other file and no network.
 //!
 //! ```
 //! use taper_train::html::Page;
@@ -16,54 +16,54 @@ pub use picture::Picture;
 
 use crate::plot::{self, Chart, escape};
 
-/// What the page shows; what is empty or `None` has no section.
+/// The contents of the page. A part that is empty or `None` has no section.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Page {
     /// The run's name.
     pub title: String,
-    /// The headline: what and its value, the result first.
+    /// The facts at the top, each a name and a value; the main result comes first.
     pub facts: Vec<(String, String)>,
-    /// What the gradient monitor, or anything else, warned of.
+    /// The warnings of the gradient monitor, or others.
     pub warnings: Vec<String>,
-    /// Loss, accuracy, learning rate, gradient norms.
+    /// Charts of loss, accuracy, learning rate, gradient norms.
     pub curves: Vec<Chart>,
-    /// Which classes were taken for which.
+    /// The confusion matrix.
     pub confusion: Option<Confusion>,
-    /// Samples that were classified wrongly, the worst first.
+    /// The misclassified samples, the most confident predictions first.
     pub mistakes: Vec<Mistake>,
-    /// The weights of the first layer.
+    /// The filters of the first layer.
     pub filters: Option<Filters>,
-    /// The parameters, in the model's order.
+    /// The model's parameters, in its order.
     pub layers: Vec<Layer>,
-    /// Seconds spent on what; nothing is counted twice, so that their sum is the wall time.
+    /// Where the time went: names and seconds. The parts do not overlap, so that their sum is the wall time.
     pub timing: Vec<(String, f64)>,
     /// The configuration as TOML.
     pub configuration: String,
 }
 
-/// A sample that was classified wrongly.
+/// A misclassified sample.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Mistake {
-    /// What the model was shown, before normalisation.
+    /// The image, before normalisation.
     pub picture: Picture,
-    /// Its class.
+    /// The true class.
     pub truth: String,
-    /// The class that the model named.
+    /// The predicted class.
     pub predicted: String,
-    /// The probability that the model gave that class.
+    /// The probability of the predicted class.
     pub probability: f64,
 }
 
-/// Filters `[out, C, Kh, Kw]`.
+/// Convolution filters.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Filters {
-    /// `[out, C, Kh, Kw]`.
+    /// The shape `[out, C, Kh, Kw]`.
     pub shape: [usize; 4],
-    /// In that order.
+    /// The values, row-major.
     pub weights: Vec<f32>,
 }
 
-/// A parameter and how it ended.
+/// A parameter at the end of the run.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Layer {
     /// Its name.
@@ -72,12 +72,12 @@ pub struct Layer {
     pub shape: Vec<usize>,
     /// ‖w‖₂, if known.
     pub norm: Option<f64>,
-    /// The 2-norm of its gradient, as last measured.
+    /// The 2-norm of its gradient, as last computed.
     pub gradient_norm: Option<f64>,
 }
 
 impl Page {
-    /// The whole page.
+    /// The page as HTML.
     pub fn html(&self) -> String {
         let sections: Vec<(&str, &str, String)> = [
             ("curves", "Curves", sections::curves(&self.curves)),

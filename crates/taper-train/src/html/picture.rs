@@ -1,20 +1,20 @@
-//! Small pictures inside a page: PNG as `data:` addresses, which need no second file.
+//! Images inside a page: PNG in `data:` URLs, which need no second file.
 
 use crate::tensorboard;
 
-/// A picture `[C, H, W]` with a byte a value. One channel is grey, three are red, green, blue; of other numbers the
-/// first is shown.
+/// An image `[C, H, W]` with one byte per value: grey for one channel, RGB for three. Of any other number of channels
+/// only the first is shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Picture {
-    /// Channels, height, width.
+    /// `[C, H, W]`: channels, height, width.
     pub shape: [usize; 3],
-    /// All of the first channel, row by row, then the second.
+    /// The values, row-major.
     pub bytes: Vec<u8>,
 }
 
 impl Picture {
-    /// The address of the picture, or `None` when the bytes are not as many as the shape says or there are none. A
-    /// picture of more than `largest` pixels in a direction is shown by every second, third, … pixel.
+    /// The image's `data:` URL; `None` if it is empty or its bytes do not match its shape. An image of more than
+    /// `largest` pixels in a direction is shown by every second, third, … pixel.
     pub(super) fn address(&self, largest: usize) -> Option<String> {
         let [channels, height, width] = self.shape;
         let plane = height.checked_mul(width)?;
@@ -31,7 +31,7 @@ impl Picture {
     }
 }
 
-/// RFC 4648, section 4.
+/// Base64, by RFC 4648, section 4.
 fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);

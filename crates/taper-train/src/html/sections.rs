@@ -1,15 +1,15 @@
-//! The sections of the page that are a list or a table. Each is empty where there is nothing to show.
+//! The sections of the page that are lists or tables. A section with nothing to show is empty.
 
 use super::{Filters, Layer, Mistake, Picture};
 use crate::plot::{Chart, escape, number};
 
-/// More pictures make the page long and show nothing new.
+/// More images would make the page long without showing anything new.
 const MOST_MISTAKES: usize = 48;
 const MOST_FILTERS: usize = 256;
-/// Pixels of a picture, each way.
+/// The largest width and height of an image in pixels.
 const LARGEST: usize = 96;
 
-/// `around` with each of `items` written by `each`; empty without items.
+/// The HTML of `items`, each written by `each`, between `before` and `after`; empty without items.
 fn list<T>(items: &[T], [before, after]: [&str; 2], each: impl Fn(&T) -> String) -> String {
     if items.is_empty() {
         return String::new();
@@ -52,7 +52,7 @@ pub(super) fn mistakes(mistakes: &[Mistake]) -> String {
 }
 
 impl Filters {
-    /// Each filter as a picture: grey is 0, and its largest weight in size is white or black.
+    /// Each filter as an image: grey is 0, and white or black is its weight of the largest magnitude.
     pub(super) fn html(&self) -> String {
         let [out, channels, height, width] = self.shape;
         let size = [channels, height, width].iter().product::<usize>();
@@ -62,7 +62,7 @@ impl Filters {
         let images = self.weights.chunks(size).take(MOST_FILTERS).map(|weights| {
             let largest = weights.iter().filter(|w| w.is_finite()).fold(0.0_f32, |largest, w| largest.max(w.abs()));
             let scale = if largest > 0.0 { 127.0 / largest } else { 0.0 };
-            // A conversion to u8 saturates, and makes 0 of NaN.
+            // The conversion to u8 saturates, and turns NaN into 0.
             let bytes = weights.iter().map(|w| (128.0 + w * scale).round() as u8).collect();
             let address = Picture { shape: [channels, height, width], bytes }.address(LARGEST).unwrap_or_default();
             format!("<img src=\"{address}\" alt=\"\">")
@@ -133,17 +133,17 @@ pub(super) fn configuration(toml: &str) -> String {
     format!("<div class=\"card\"><pre><code>{}</code></pre></div>", escape(toml.trim_end()))
 }
 
-/// Says so where not all are shown.
+/// A note that only the first `shown` of `all` are shown, if so.
 fn cut(shown: usize, all: usize, what: &str) -> String {
     if shown == all { String::new() } else { format!("<p class=\"soft\">The first {shown} of {all} {what}.</p>") }
 }
 
-/// `93.4%`.
+/// A fraction as a percentage: `93.4%`.
 pub(super) fn percent(fraction: f64) -> String {
     if fraction.is_finite() { format!("{:.1}%", 100.0 * fraction) } else { "–".into() }
 }
 
-/// `1 h 02 min`, `3 min 07 s`, `12.5 s`, `8 ms`.
+/// A duration as text: `1 h 02 min`, `3 min 07 s`, `12.5 s`, `8 ms`.
 fn duration(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match seconds {
