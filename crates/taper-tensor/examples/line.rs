@@ -1,4 +1,4 @@
-//! Fits y = w x + b to noisy points by gradient descent, written out.
+//! Linear regression: fits y = w x + b to noisy points by gradient descent, with the update of each step written out.
 
 use taper_cpu::CpuBackend;
 use taper_tensor::{DType, Device, Distribution, RandomKey, Result, Tensor};

@@ -1,6 +1,6 @@
-//! How far sums are from the truth: each operation that sums, over as many terms as there may reasonably be, beside the same
-//! sum in f64. Errors in units of 2⁻²⁴, the most that one rounding to f32 takes away; the bound is what the way of summing
-//! allows. Prints the table of `docs/accuracy.md`.
+//! Rounding errors of sums in f32: each operation that sums, over up to about 10⁷ terms, compared with the same sum in
+//! f64. Errors are relative, in units of 2⁻²⁴, the largest relative error of one rounding to f32; the bound follows
+//! from the order of summation. Prints the table of `docs/accuracy.md`.
 //!
 //! `cargo run --release -p taper-tensor --example sums`
 

@@ -3,7 +3,7 @@
 use crate::Tensor;
 use taper_backend::{DType, Error, Result, Shape};
 
-/// Errs unless all tensors are on one device and of one dtype. `names` are the arguments' names, in order.
+/// An error unless all tensors are on one device and of one dtype. `names` are the arguments' names, in order.
 pub(crate) fn same(op: &'static str, names: &[&str], tensors: &[&Tensor]) -> Result<()> {
     let first = tensors[0];
     for (name, tensor) in names.iter().zip(tensors).skip(1) {
@@ -21,7 +21,7 @@ pub(crate) fn same(op: &'static str, names: &[&str], tensors: &[&Tensor]) -> Res
     Ok(())
 }
 
-/// Errs unless `b` is on the device of `a`.
+/// An error unless `b` is on the device of `a`.
 pub(crate) fn same_device(op: &'static str, a_name: &str, a: &Tensor, b_name: &str, b: &Tensor) -> Result<()> {
     if a.device() == b.device() {
         return Ok(());
@@ -31,7 +31,7 @@ pub(crate) fn same_device(op: &'static str, a_name: &str, a: &Tensor, b_name: &s
     Err(Error::argument(op, detail))
 }
 
-/// Errs unless `x` is a float.
+/// An error unless the dtype of `x` is a float.
 pub(crate) fn float(op: &'static str, x: &Tensor) -> Result<()> {
     if x.dtype().is_float() {
         return Ok(());
@@ -39,7 +39,7 @@ pub(crate) fn float(op: &'static str, x: &Tensor) -> Result<()> {
     Err(Error::dtype(op, format!("expected a float, the input is {}: cast it", x.dtype())))
 }
 
-/// Errs unless `index` holds i64.
+/// An error unless the dtype of `index` is i64.
 pub(crate) fn index(op: &'static str, index: &Tensor) -> Result<()> {
     if index.dtype() == DType::I64 {
         return Ok(());
@@ -47,7 +47,7 @@ pub(crate) fn index(op: &'static str, index: &Tensor) -> Result<()> {
     Err(Error::dtype(op, format!("indices must be i64, they are {}: cast them", index.dtype())))
 }
 
-/// Errs when `shape` has more bytes than can be addressed.
+/// An error when a tensor of `shape` would have more bytes than can be addressed (`isize::MAX`).
 pub(crate) fn size(op: &'static str, shape: &Shape, dtype: DType) -> Result<()> {
     let bytes = shape.iter().try_fold(dtype.size(), |bytes, &size| bytes.checked_mul(size.max(1)));
     if bytes.is_some_and(|bytes| isize::try_from(bytes).is_ok()) {

@@ -1,16 +1,16 @@
-//! Tensors from nothing: from data on the host, from one value, from a random stream.
+//! Creating tensors: from host data, from one value, from random numbers.
 
 use crate::Tensor;
 use crate::check;
 use taper_backend::{DType, Device, Distribution, Element, Error, HostData, RandomKey, Result, Shape};
 
 impl Tensor {
-    /// A tensor of `data` in row-major order.
+    /// A tensor of `data` in row-major order. An error unless `shape` has as many elements.
     pub fn from_vec<T: Element>(data: Vec<T>, shape: impl Into<Shape>, device: &Device) -> Result<Self> {
         Self::from_host(T::wrap(data), shape, device)
     }
 
-    /// A tensor of `data` in row-major order, whatever its dtype.
+    /// A tensor of `data` in row-major order, with the data's dtype. An error unless `shape` has as many elements.
     pub fn from_host(data: HostData, shape: impl Into<Shape>, device: &Device) -> Result<Self> {
         let shape = shape.into();
         check::size("from_host", &shape, data.dtype())?;
@@ -21,8 +21,9 @@ impl Tensor {
         Ok(Self::constant(device.upload(data, &shape)?, device))
     }
 
-    /// `value` everywhere. An error when the dtype does not hold it: integers take whole numbers in their range, up to
-    /// 2⁵³ − 1 on either side of 0, floats all but finite numbers that would become infinite.
+    /// A tensor whose elements are all `value`. An error when the dtype does not hold it: an integer dtype takes
+    /// integers in its range, up to ±(2⁵³ − 1); a float dtype takes every number except a finite one that would become
+    /// infinite.
     pub fn full(value: f64, shape: impl Into<Shape>, dtype: DType, device: &Device) -> Result<Self> {
         let shape = shape.into();
         dtype.check_element("full", value)?;
@@ -30,17 +31,18 @@ impl Tensor {
         Ok(Self::constant(device.fill(&shape, dtype, value)?, device))
     }
 
-    /// Zeros.
+    /// A tensor of zeros.
     pub fn zeros(shape: impl Into<Shape>, dtype: DType, device: &Device) -> Result<Self> {
         Self::full(0.0, shape, dtype, device)
     }
 
-    /// Ones.
+    /// A tensor of ones.
     pub fn ones(shape: impl Into<Shape>, dtype: DType, device: &Device) -> Result<Self> {
         Self::full(1.0, shape, dtype, device)
     }
 
-    /// Random numbers of the stream `key`: the same for the same key, whatever was drawn before.
+    /// A tensor of random numbers from the stream `key`, for float dtypes. The same key gives the same numbers,
+    /// whatever was drawn before.
     pub fn random(
         distribution: Distribution,
         key: RandomKey,
@@ -56,7 +58,7 @@ impl Tensor {
         Ok(Self::constant(device.random(&shape, dtype, distribution, key)?, device))
     }
 
-    /// A copy on another device, cut off from the tape.
+    /// A copy on another device. No gradient flows through it.
     pub fn to_device(&self, device: &Device) -> Result<Self> {
         Self::from_host(self.to_host()?, self.shape(), device)
     }

@@ -1,9 +1,10 @@
-//! A tensor with a tape.
+//! Tensors with automatic differentiation (reverse mode, on a tape).
 //!
-//! [`Tensor`] is the one public type: a value on some [`Device`], and, where a gradient may be wanted, the node of the
-//! tape that made it. Each differentiable operation is one file in `ops/`, with its forward, its backward rule and the
-//! cases that gradient checking runs, side by side. [`Tensor::backward`] walks the tape and returns the [`Gradients`];
-//! [`grad`] gives gradients of chosen inputs, gradients of gradients included.
+//! A [`Tensor`] is a value on a [`Device`] and, where it depends on something that requires a gradient, the node of the
+//! tape that computed it. Each differentiable operation is one file in `ops/`, with its forward, its backward rule and
+//! the cases of its gradient check. [`Tensor::backward`] runs the backward pass over the tape and returns the
+//! [`Gradients`]; [`grad`] gives the gradients of chosen inputs, and with `create_graph` gradients of gradients. A
+//! [`Param`] is a named tensor that training overwrites.
 //!
 //! ```
 //! use taper_tensor::{Device, Tensor};

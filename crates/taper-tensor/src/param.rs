@@ -1,4 +1,4 @@
-//! Parameters: named tensors that training overwrites.
+//! Parameters: named tensors that training overwrites, and buffers, which have no gradient.
 
 use crate::Tensor;
 use crate::tape::{Node, Variable};
@@ -8,8 +8,8 @@ use taper_backend::{Buffer, Error, Result};
 
 /// A shared handle to a parameter (or a buffer such as batch norm's running mean).
 ///
-/// Its value is overwritten by [`Param::update`], in place where nothing else holds it. Each overwrite counts up the
-/// version; a backward through a graph that was recorded on an older version is an error, never a wrong gradient.
+/// [`Param::update`] overwrites the value, in place where nothing else holds it, and increments the version. A backward
+/// pass through a graph that was recorded on an older version is an error, never a wrong gradient.
 #[derive(Clone, Debug)]
 pub struct Param(Arc<Inner>);
 
@@ -17,7 +17,7 @@ pub struct Param(Arc<Inner>);
 struct Inner {
     name: String,
     variable: Arc<Variable>,
-    /// Made by [`Param::new`]: not a buffer.
+    /// Whether it is a parameter, made by [`Param::new`] or [`Param::bound`], not a buffer.
     learned: bool,
     /// Changes under `value`'s lock, so that the value is a leaf exactly when it is trainable.
     frozen: AtomicBool,
@@ -30,14 +30,15 @@ impl Param {
         Self::make(name.into(), value, true)
     }
 
-    /// A named tensor that belongs to the weights but has no gradient: a running mean, a table of positions.
+    /// A buffer called `name`: a tensor that belongs to a model's state but has no gradient, such as batch norm's
+    /// running mean or a table of positional encodings.
     pub fn buffer(name: impl Into<String>, value: &Tensor) -> Self {
         Self::make(name.into(), value, false)
     }
 
-    /// A parameter that is `value`, with the tape that made it: what is computed from it has a gradient with respect to all
-    /// that `value` was computed from. For functions of parameters; training overwrites parameters made by
-    /// [`new`](Self::new).
+    /// A parameter whose value is `value` itself, its node on the tape included: gradients flow through it to
+    /// everything that `value` was computed from. For differentiating a model as a function of its parameters; for
+    /// parameters that training overwrites use [`new`](Self::new).
     pub fn bound(name: impl Into<String>, value: &Tensor) -> Self {
         let param = Self::make(name.into(), value, true);
         *param.0.value.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = value.clone();
@@ -50,28 +51,29 @@ impl Param {
         Self(Arc::new(Inner { name, variable, learned, frozen: AtomicBool::new(false), value }))
     }
 
-    /// The path of names, as in a PyTorch state dict.
+    /// The name, a path as in a PyTorch state dict: `conv1.weight`.
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// Whether it has a gradient: it is no buffer, and not frozen.
+    /// Whether it has a gradient: it is a parameter, not a buffer, and not frozen.
     pub fn trainable(&self) -> bool {
         self.0.learned && !self.0.frozen.load(Ordering::Acquire)
     }
 
-    /// Whether [`Param::freeze`] was called last, not [`Param::unfreeze`]; of a buffer too.
+    /// Whether it is frozen by [`Param::freeze`]. Buffers can be frozen too.
     pub fn is_frozen(&self) -> bool {
         self.0.frozen.load(Ordering::Acquire)
     }
 
-    /// From now on it is a constant: no gradient reaches it, and optimisers leave it as it is. A buffer is left as it is by
-    /// the layer that moves it otherwise, as batch norm its running statistics. Its value can still be set.
+    /// Freezes it: a frozen parameter has no gradient, and optimisers do not change it; a frozen buffer is not updated
+    /// by its layer, such as batch norm's running statistics. [`Param::set`] and [`Param::update`] still change the
+    /// value.
     pub fn freeze(&self) {
         self.set_frozen(true);
     }
 
-    /// Takes [`Param::freeze`] back. A buffer stays a buffer.
+    /// Undoes [`Param::freeze`]. A buffer still has no gradient.
     pub fn unfreeze(&self) {
         self.set_frozen(false);
     }
@@ -82,23 +84,23 @@ impl Param {
         *held = leaf(&held, self.trainable(), &self.0.variable);
     }
 
-    /// How often it has been overwritten.
+    /// The number of times that the value has been overwritten.
     pub fn version(&self) -> u64 {
         self.0.variable.version.load(Ordering::Acquire)
     }
 
-    /// The current value, a leaf of the tape when trainable.
+    /// The current value; a leaf of the tape if the parameter is trainable.
     pub fn tensor(&self) -> Tensor {
         self.0.value.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 
-    /// Overwrites the value by what `change` does to it. In place when no other tensor and no tape holds the old value.
-    /// After an error the old value stays, unless `change` had written to it.
+    /// Lets `change` overwrite the value: in place when no other tensor and no tape holds the old value. After an error
+    /// the old value stays, unless `change` has already written to it.
     pub fn update<R>(&self, change: impl FnOnce(&mut Buffer) -> Result<R>) -> Result<R> {
         let mut held = self.0.value.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let device = held.device().clone();
         held.buffer()?;
-        // A scalar keeps the place while the value itself is taken out, so that its handle can be the only one.
+        // The value is taken out and a scalar put in its place, so that `buffer` can be the only handle to the data.
         let place_holder = Tensor::constant(device.fill(&[].into(), held.dtype(), 0.0)?, &device);
         let mut buffer = std::mem::replace(&mut *held, place_holder).into_buffer()?;
         let result = change(&mut buffer);

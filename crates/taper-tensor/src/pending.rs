@@ -1,47 +1,49 @@
-//! Values that wait, so that what follows can join them.
+//! Pending values: the fusion of an operation with the operations that follow it.
 //!
 //! Eager evaluation cannot see the next call, and yet `conv → relu → max_pool` should be one kernel in an ordinary
-//! network, and so should `batch norm → add → relu`. So a convolution checks its shapes, returns a tensor whose value is
-//! pending, and an activation or a pooling that is applied to a pending tensor makes a longer pending chain. Whoever reads a value ([`crate::Tensor::buffer`])
-//! has its chain computed: in one fused kernel where the backend offers it, else step by step. A fused value's node on
-//! the tape leads straight to the chain's inputs; the nodes of the steps remain beside it, for gradients of gradients
-//! and for gradients with respect to a value in the middle.
+//! network, and so should `batch norm → add → relu`. So a convolution, a linear layer or a batch norm checks its shapes
+//! and returns a tensor whose value is pending. An activation, a max pooling or an addition applied to a pending tensor
+//! returns a tensor with a longer pending chain. Reading a tensor's value ([`crate::Tensor::buffer`]) computes its
+//! pending chain: in one fused kernel where the backend offers it, else step by step. The node of a fused value has a
+//! rule that leads straight to the chain's inputs; the nodes of the steps remain beside it, for gradients of gradients
+//! and for gradients with respect to a value in the middle of the chain.
 
 use crate::Tensor;
 use crate::tape::Fused;
 use taper_backend::{Activation, Buffer, Pool2dSpec, Result};
 
-/// A value to be computed when it is read.
+/// A chain of operations whose value is computed when it is read.
 pub(crate) trait Pending: Send + Sync {
-    /// The value, and the backward rule of the whole chain if one kernel computed it.
+    /// Computes the value, and gives the backward rule of the whole chain if one kernel computed it.
     fn compute(&self) -> Result<(Buffer, Option<Fused>)>;
 
-    /// The tensor whose value this is, where there is nothing else to compute.
+    /// The tensor whose value this is, for an alias; `None` where there are operations to compute.
     fn origin(&self) -> Option<&Tensor> {
         None
     }
 
-    /// This chain with an activation behind it. `this` is the tensor that waits.
+    /// This chain followed by an activation; `None` if it cannot be fused. `this` is the tensor whose value this chain
+    /// is.
     fn then_activation(&self, _this: &Tensor, _f: Activation) -> Option<Box<dyn Pending>> {
         None
     }
 
-    /// This chain with `other`, of the same shape, added.
+    /// This chain followed by the addition of `other`, of the same shape and dtype; `None` if it cannot be fused.
     fn then_add(&self, _this: &Tensor, _other: &Tensor) -> Option<Box<dyn Pending>> {
         None
     }
 
-    /// This chain with max pooling behind it.
+    /// This chain followed by max pooling; `None` if it cannot be fused.
     fn then_max_pool2d(&self, _this: &Tensor, _spec: &Pool2dSpec) -> Option<Box<dyn Pending>> {
         None
     }
 }
 
-/// The value of another tensor, whatever that waits for: never for a third one's, so that a chain of handles is not as
-/// deep as it is long ([`Tensor::with_node`] sees to it).
-pub(crate) struct Same(pub(crate) Tensor);
+/// An alias: the value of another tensor, which is never an alias itself, so that reading the last of many aliases does
+/// not recurse through all of them ([`Tensor::with_node`] ensures it).
+pub(crate) struct Alias(pub(crate) Tensor);
 
-impl Pending for Same {
+impl Pending for Alias {
     fn compute(&self) -> Result<(Buffer, Option<Fused>)> {
         Ok((self.0.buffer()?.clone(), None))
     }

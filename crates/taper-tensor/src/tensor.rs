@@ -1,4 +1,4 @@
-//! The tensor: a shared handle to a value and, where a gradient may be wanted, to the node that made it.
+//! The tensor: a shared handle to a value on a device and, where gradients flow through it, to its node on the tape.
 
 use crate::pending::Pending;
 use crate::tape::{Node, Rule, grad_enabled};
@@ -6,10 +6,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
 use taper_backend::{Buffer, DType, Device, Element, Error, HostData, Result, Shape};
 
-/// An n-dimensional array on a device. Cloning shares it; nothing changes it in place.
+/// An n-dimensional array on a device. Clones share the value; no operation changes it in place.
 ///
-/// The value of a convolution or a linear layer may stay pending until something reads it, so that the activation and
-/// the pooling that follow can join it in one kernel; this shows in speed and memory only.
+/// The value of a convolution, a linear layer or a batch norm may stay pending until it is read, so that operations
+/// that follow (an activation, a max pooling, an addition) can be fused with it into one kernel. This affects speed and
+/// memory only.
 #[derive(Clone)]
 pub struct Tensor(Arc<Inner>);
 
@@ -22,11 +23,11 @@ struct Inner {
     node: Option<Arc<Node>>,
 }
 
-/// The value an operation hands to [`Tensor::record`].
+/// The value that an operation passes to [`Tensor::record`].
 pub(crate) enum Value {
-    /// Computed.
+    /// Already computed.
     Ready(Buffer),
-    /// To be computed when it is read.
+    /// Computed when it is read; its shape and dtype are known.
     Pending(Shape, DType, Box<dyn Pending>),
 }
 
@@ -42,17 +43,17 @@ impl Tensor {
         &self.0.shape
     }
 
-    /// The size of dimension `axis`; −1 is the last.
+    /// The size of dimension `axis`; −1 is the last. An error when `axis` is out of range.
     pub fn dim(&self, axis: isize) -> Result<usize> {
         Ok(self.shape()[self.shape().axis("dim", axis)?])
     }
 
-    /// The elements' type.
+    /// The dtype of the elements.
     pub fn dtype(&self) -> DType {
         self.0.dtype
     }
 
-    /// The device the value is on.
+    /// The device that the value is on.
     pub fn device(&self) -> &Device {
         &self.0.device
     }
@@ -62,12 +63,12 @@ impl Tensor {
         self.shape().count()
     }
 
-    /// Whether gradients flow through this tensor.
+    /// Whether gradients flow through this tensor: it is a leaf, or was computed from one (PyTorch's `requires_grad`).
     pub fn tracks_grad(&self) -> bool {
         self.0.node.is_some()
     }
 
-    /// The elements in row-major order. `T` must be the tensor's dtype.
+    /// The elements in row-major order. An error unless `T` is the tensor's dtype.
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
         let data = self.device().download(self.buffer()?)?;
         let found = data.dtype();
@@ -79,7 +80,7 @@ impl Tensor {
         self.device().download(self.buffer()?)
     }
 
-    /// The only element, as f64.
+    /// The only element, as f64. An error unless there is exactly one element.
     pub fn item(&self) -> Result<f64> {
         let several = || Error::shape("item", format!("expected exactly one element, the shape is {}", self.shape()));
         if self.count() != 1 {
@@ -88,17 +89,17 @@ impl Tensor {
         self.to_host()?.to_f64().first().copied().ok_or_else(several)
     }
 
-    /// The same value as a leaf of the tape: gradients with respect to it can be asked for.
+    /// The same value as a new leaf of the tape, so that a backward pass gives the gradient with respect to it.
     pub fn requires_grad(&self) -> Self {
         self.with_node(Some(Node::leaf(self.shape().clone(), None)))
     }
 
-    /// The same value, cut off from the tape: no gradient flows through it.
+    /// The same value without its node on the tape: no gradient flows through it.
     pub fn detach(&self) -> Self {
         if self.0.node.is_none() { self.clone() } else { self.with_node(None) }
     }
 
-    /// The value, computed now if it was pending.
+    /// The value. A pending value is computed now.
     pub fn buffer(&self) -> Result<&Buffer> {
         if let Some(buffer) = self.0.value.get() {
             return Ok(buffer);
@@ -109,7 +110,7 @@ impl Tensor {
             if let (Some(node), Some(fused)) = (&self.0.node, fused) {
                 node.set_fused(fused);
             }
-            // Only this place sets the value, under the lock: it cannot have been set before.
+            // The value is set only here, under the lock: it cannot have been set before.
             let _ = self.0.value.set(buffer);
             *pending = None;
         }
@@ -121,8 +122,8 @@ impl Tensor {
         Self::build(buffer.into(), device, None)
     }
 
-    /// The result of an operation on `inputs`, recorded on the tape when gradients are on and an input tracks them.
-    /// `rule` is called only then.
+    /// The result of the operation `op` on `inputs` (at least one), recorded on the tape if recording is on and an
+    /// input tracks gradients. `rule` is called only then.
     pub(crate) fn record(
         op: &'static str,
         value: impl Into<Value>,
@@ -141,7 +142,8 @@ impl Tensor {
         Self::build(value, inputs[0].device(), node)
     }
 
-    /// What this tensor waits for, extended by `join` when it can be.
+    /// This tensor's pending chain, extended by `join`; `None` if the value is not pending or the chain cannot be
+    /// extended.
     pub(crate) fn extend_pending(
         &self,
         join: impl FnOnce(&dyn Pending) -> Option<Box<dyn Pending>>,
@@ -154,21 +156,21 @@ impl Tensor {
         self.0.node.as_ref()
     }
 
-    /// The same value under another node. A pending value is not forced: the copy waits for this tensor, or for the one
-    /// that this waits for.
+    /// The same value with another node, or without one. A pending value is not computed: the result is an alias of
+    /// this tensor, or of the tensor that this one is an alias of.
     pub(crate) fn with_node(&self, node: Option<Arc<Node>>) -> Self {
         let value = match self.0.value.get() {
             Some(buffer) => Value::Ready(buffer.clone()),
             None => {
                 let pending = self.0.pending.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
                 let origin = pending.as_deref().and_then(Pending::origin).unwrap_or(self).clone();
-                Value::Pending(self.shape().clone(), self.dtype(), Box::new(crate::pending::Same(origin)))
+                Value::Pending(self.shape().clone(), self.dtype(), Box::new(crate::pending::Alias(origin)))
             }
         };
         Self::build(value, self.device(), node)
     }
 
-    /// The buffer itself when this handle is the only one, a shared copy of the handle otherwise.
+    /// The buffer: moved out when this is the only handle to the tensor, cloned (sharing the data) otherwise.
     pub(crate) fn into_buffer(self) -> Result<Buffer> {
         self.buffer()?;
         match Arc::try_unwrap(self.0) {

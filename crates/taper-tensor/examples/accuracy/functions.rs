@@ -1,4 +1,4 @@
-//! What is measured, and what is true: in f64, by other formulas than the kernels'.
+//! The functions whose accuracy is measured, each with a reference in f64 that uses other formulas than the kernels.
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, PI, TAU};
 use taper_backend::{Activation, Device, HostData, Shape, UnaryOp};
@@ -9,18 +9,18 @@ use taper_tensor::{GradOptions, Result, Tensor, grad};
 pub enum Computed {
     /// A unary operation's kernel.
     Unary(UnaryOp),
-    /// The gradient that the tape's rule gives, for a g of 1.
+    /// The gradient by the tape's backward rule, for an output gradient of 1.
     UnaryGrad(fn(&Tensor) -> Result<Tensor>),
     /// An activation's kernel.
     Activation(Activation),
-    /// The kernel of its gradient, for a g of 1.
+    /// The kernel of an activation's gradient, for an output gradient of 1.
     ActivationGrad(Activation),
-    /// The gradient of its gradient, which the tape composes.
+    /// The gradient of an activation's gradient, which the tape composes from simpler operations.
     SecondGrad(Activation),
 }
 
 impl Computed {
-    /// Its values at `x`.
+    /// The function's values at `x`, as `device` computes them.
     pub fn at(self, x: &[f32], device: &Device) -> Result<Vec<f32>> {
         let shape = Shape::from([x.len()]);
         let host = HostData::F32(x.to_vec());
@@ -56,14 +56,14 @@ impl Computed {
     }
 }
 
-/// A row of the table.
+/// A function that is measured: a row of the table.
 #[derive(Clone, Copy)]
 pub struct Function {
-    /// Its name there.
+    /// The function's name in the table.
     pub name: &'static str,
-    /// What is measured.
+    /// The computation that is measured.
     pub computed: Computed,
-    /// What is true.
+    /// The reference, in f64.
     pub truth: fn(f64) -> f64,
 }
 
@@ -84,12 +84,12 @@ fn normal_pdf(x: f64) -> f64 {
     (-0.5 * x * x).exp() / TAU.sqrt()
 }
 
-/// −0 far below, where products would meet 0 · ∞: the functions that come to it do so from below.
+/// `f(x)`, or −0 below `lowest`, where the formula would give 0 · ∞. The functions that use it approach 0 from below.
 fn from(lowest: f64, x: f64, f: impl Fn(f64) -> f64) -> f64 {
     if x < lowest { -0.0 } else { f(x) }
 }
 
-/// `f` of x, or of ±1000 beyond.
+/// `f` of x clamped to ±1000.
 fn near(x: f64, f: impl Fn(f64) -> f64) -> f64 {
     f(x.clamp(-1000.0, 1000.0))
 }
@@ -105,7 +105,7 @@ fn silu_second(x: f64) -> f64 {
     sigmoid_slope(x) * (2.0 - x * (0.5 * x).tanh())
 }
 
-/// All rows.
+/// All functions that are measured.
 pub fn all() -> Vec<Function> {
     use Computed::{Activation as Of, ActivationGrad as Slope, SecondGrad, Unary, UnaryGrad};
     let row = |name, computed, truth| Function { name, computed, truth };

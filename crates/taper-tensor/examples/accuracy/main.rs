@@ -1,9 +1,10 @@
-//! The accuracy of every unary operation and activation, and of their gradients, over all 2³² floats, for each instruction
-//! set of this machine: a table for `docs/accuracy.md`.
+//! The accuracy of every unary operation and activation, and of their gradients, over all 2³² f32 numbers, for each
+//! instruction set of this machine. Prints a table for `docs/accuracy.md`.
 //!
 //!     cargo run --release -p taper-tensor --example accuracy -- [--stride N] [--tape-stride N] [--threads N] [NAME…]
 //!
-//! `--stride` takes every N-th float (1: all), `--tape-stride` is for what goes over the tape (61); names choose rows.
+//! `--stride` measures every N-th f32 number (default 1: all of them), `--tape-stride` does so for gradients that the
+//! tape computes (default 61). Names choose the functions to measure.
 
 mod functions;
 mod measure;
@@ -46,7 +47,7 @@ fn main() -> Result<()> {
         if !names.is_empty() && !names.iter().any(|name| name == function.name) {
             continue;
         }
-        // What goes over the tape is slow.
+        // Gradients by the tape are slow.
         let on_tape = matches!(function.computed, Computed::UnaryGrad(_) | Computed::SecondGrad(_));
         let stride = if on_tape { stride.max(tape_stride) } else { stride };
         let start = Instant::now();
@@ -57,7 +58,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// A line of the table: the figures that are alike for all instruction sets once.
+/// A line of the table. The largest error is shown for each instruction set, the other figures once for all.
 fn row(name: &str, tallies: &[Tally]) -> String {
     let ulps: Vec<String> = tallies.iter().map(|tally| format!(" {:.2} |", tally.worst)).collect();
     let Some(worst) = tallies.iter().max_by(|a, b| a.worst.total_cmp(&b.worst)) else { return String::new() };

@@ -1,29 +1,30 @@
-//! How far f32 results are from the truth, in units in the last place.
+//! Errors of f32 results against an f64 reference, in units in the last place (ulp).
 
 use crate::functions::{Computed, Function};
 use std::sync::atomic::{AtomicU64, Ordering};
 use taper_backend::Device;
 use taper_tensor::{Error, Result};
 
-/// What the results of one function on one device were.
+/// Counts and the largest error of one function's results on one device.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tally {
-    /// Arguments.
+    /// The number of arguments.
     pub count: u64,
-    /// Results that are the truth rounded to nearest.
+    /// The number of results that are the reference rounded to nearest.
     pub rounded: u64,
-    /// The largest error in ulp of the truth, a subnormal's ulp being 2⁻¹⁴⁹.
+    /// The largest error, in ulp of the reference. A subnormal's ulp is 2⁻¹⁴⁹.
     pub worst: f64,
-    /// The argument that it was at.
+    /// The argument with the largest error.
     pub at: f32,
-    /// Results that are NaN where they should not be, or the other way round; infinite likewise; zeros of the wrong sign.
+    /// The numbers of wrong results: NaN where the reference is not or the other way round; infinite likewise; zeros of
+    /// the wrong sign.
     pub wrong: [u64; 3],
-    /// An argument with such a result, and that.
+    /// An argument with a wrong result, and that result.
     pub example: Option<(f32, f32)>,
 }
 
 impl Tally {
-    /// Takes in the result `y` at `x`, where `truth` is due, 0 with its sign if that counts.
+    /// Adds the result `y` at `x`, whose reference is `truth`. With `signed_zero` the sign of a 0 must be right too.
     fn add(&mut self, x: f32, y: f32, truth: f64, signed_zero: bool) {
         self.count += 1;
         if y.to_bits() == (truth as f32).to_bits() || (y.is_nan() && truth.is_nan()) {
@@ -33,7 +34,7 @@ impl Tally {
         let wrong = if y.is_nan() || truth.is_nan() {
             Some(0)
         } else if truth.is_infinite() {
-            Some(1) // and y is not the same
+            Some(1) // y is finite, or the other infinity
         } else if signed_zero
             && y == 0.0
             && truth.abs() < 2f64.powi(-149)
@@ -48,7 +49,8 @@ impl Tally {
             self.example = self.example.or(Some((x, y)));
             return;
         }
-        // An infinite result counts as the number that would come next; a truth far beyond the range rounds to infinity.
+        // An infinite result counts as 2¹²⁸, the number that would follow the largest f32. A reference beyond that
+        // counts as it.
         let wide = if y.is_infinite() { 2f64.powi(128).copysign(y.into()) } else { y.into() };
         let truth = truth.clamp(-2f64.powi(128), 2f64.powi(128));
         let error = (wide - truth).abs() / ulp(truth);
@@ -63,7 +65,8 @@ impl Tally {
     fn join(&mut self, other: &Self) {
         self.count += other.count;
         self.rounded += other.rounded;
-        // Of equals the argument with the smallest bits, whichever thread saw it.
+        // Of equal errors the argument with the smallest bits is kept, so that the result does not depend on the
+        // threads.
         let first = other.worst == self.worst && other.at.to_bits() < self.at.to_bits();
         if other.worst > self.worst || first {
             (self.worst, self.at) = (other.worst, other.at);
@@ -81,11 +84,11 @@ fn ulp(truth: f64) -> f64 {
     2f64.powi(exponent - 23)
 }
 
-/// Numbers in a block.
+/// The number of arguments in a block.
 const BLOCK: u64 = 1 << 15;
 
-/// `function` at the floats whose bits are the multiples of `stride`, in `threads` threads, each with devices that `make`
-/// makes: a tally for each device. The truth is computed once for all.
+/// Measures `function` at the f32 numbers whose bits are the multiples of `stride`, in `threads` threads, each with its
+/// own devices from `make`. Gives a tally for each device. The reference is computed once for all devices.
 pub fn measure(
     function: &Function,
     stride: u64,
@@ -121,10 +124,11 @@ pub fn measure(
     })
 }
 
-/// Adds the results at `x` on each device to its tally. What has the same bits as on the device before needs no judging.
+/// Adds the results at `x` on each device to its tally. Where all results have the same bits as on the device before,
+/// that device's tally of the block is reused.
 pub fn judge(function: &Function, x: &[f32], devices: &[Device], tallies: &mut [Tally]) -> Result<()> {
     let truth: Vec<f64> = x.iter().map(|&x| (function.truth)(x.into())).collect();
-    // The sign of a second derivative's 0 says nothing.
+    // The sign of 0 is not checked for second derivatives.
     let signed_zero = !matches!(function.computed, Computed::SecondGrad(_));
     let mut before: Option<(Vec<f32>, Tally)> = None;
     for (device, tally) in devices.iter().zip(tallies) {

@@ -1,10 +1,10 @@
-//! What an operation is checked on.
+//! A case of a gradient check: a function and its inputs.
 
 use crate::Tensor;
 use std::fmt;
 use taper_backend::{Device, Distribution, RandomKey, Result, Shape};
 
-/// One case: inputs, and a function of them whose gradients are checked.
+/// One case of a gradient check: inputs, and a function of them whose gradients are checked.
 ///
 /// ```
 /// use taper_tensor::gradcheck::{Case, check};
@@ -24,13 +24,13 @@ pub struct Case {
     subgradients: Vec<(usize, Vec<f64>)>,
 }
 
-/// What is checked.
+/// The function whose gradients are checked.
 type Function = dyn Fn(&[Tensor]) -> Result<Tensor> + Send + Sync;
 
 enum Input {
     /// Drawn uniformly from a range.
     Drawn(Shape, f64, f64),
-    /// Given.
+    /// With given values.
     Values(Shape, Vec<f64>),
 }
 
@@ -44,18 +44,18 @@ impl Case {
         Self { name: name.into(), function, inputs: Vec::new(), zero_gradients: Vec::new(), subgradients: Vec::new() }
     }
 
-    /// One more input, drawn uniformly from (−1, 1).
+    /// Adds an input drawn uniformly from −1..1.
     pub fn input(self, shape: impl Into<Shape>) -> Self {
         self.input_in(shape, -1.0, 1.0)
     }
 
-    /// One more input, drawn uniformly from `low..high`: for functions with a domain.
+    /// Adds an input drawn uniformly from `low..high`: for functions that are not defined everywhere.
     pub fn input_in(mut self, shape: impl Into<Shape>, low: f64, high: f64) -> Self {
         self.inputs.push(Input::Drawn(shape.into(), low, high));
         self
     }
 
-    /// One more input with these values: for edges.
+    /// Adds an input with the given values: for edge cases.
     pub fn values(mut self, shape: impl Into<Shape>, values: Vec<f64>) -> Self {
         self.inputs.push(Input::Values(shape.into(), values));
         self
@@ -67,21 +67,23 @@ impl Case {
         self
     }
 
-    /// Declares the gradient of input `i` for a cotangent of ones, at a kink: it replaces the differences for every input
-    /// of this case, and inputs without one are not checked. Second gradients do not exist there.
+    /// Declares the gradient of input `i` for a cotangent of ones, for inputs at a kink of the function. A case with a
+    /// declared gradient is compared with that instead of central differences: inputs without a declared gradient are
+    /// not checked, and neither are second gradients, which do not exist there.
     pub fn subgradient(mut self, i: usize, gradient: Vec<f64>) -> Self {
         self.subgradients.push((i, gradient));
         self
     }
 
-    /// The inputs that `key` draws, and the function's output for them: to see that a case does what it is there for.
+    /// The inputs that `key` draws, and the function's output for them: for tests that a case covers what it is meant
+    /// to.
     pub fn evaluate(&self, key: RandomKey, device: &Device) -> Result<(Vec<Tensor>, Tensor)> {
         let inputs = self.draw(key, device)?;
         let output = self.call(&inputs)?;
         Ok((inputs, output))
     }
 
-    /// What distinguishes this case.
+    /// The case's name, which distinguishes it from the subject's other cases.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -94,7 +96,7 @@ impl Case {
         &self.subgradients
     }
 
-    /// Whether differences mean something.
+    /// Whether the function is smooth at the inputs, so that central differences approximate the gradient.
     pub(crate) fn is_smooth(&self) -> bool {
         self.subgradients.is_empty()
     }
@@ -103,7 +105,7 @@ impl Case {
         (self.function)(inputs)
     }
 
-    /// The inputs' values, in f64.
+    /// The values of the inputs, in f64. `key` draws the random ones.
     pub(crate) fn draw(&self, key: RandomKey, device: &Device) -> Result<Vec<Tensor>> {
         let draw = |(i, input): (usize, &Input)| match input {
             Input::Drawn(shape, low, high) => {

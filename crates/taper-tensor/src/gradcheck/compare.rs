@@ -1,33 +1,34 @@
-//! A backward's gradients beside central differences.
+//! Comparison of the backward pass's gradients with central differences.
 
 use super::Case;
 use crate::tape::{GradOptions, grad, no_grad};
 use crate::{DType, Tensor};
 use taper_backend::{Device, Distribution, RandomKey, Result, Shape};
 
-/// A scalar function of some inputs.
-pub(super) enum Function<'a> {
+/// The scalar function of a case whose gradient is compared.
+pub(super) enum ScalarFunction<'a> {
     /// ⟨y(x), c⟩ for a fixed cotangent c.
     Output(&'a Case),
-    /// Σ ⟨dL/dxᵢ, dᵢ⟩ for fixed directions d: a function of the inputs and of the cotangent.
+    /// Σ ⟨dL/dxᵢ, dᵢ⟩ for L = ⟨y(x), c⟩ and fixed directions d: a function of the inputs and of the cotangent c.
     Gradient(&'a Case),
 }
 
-/// One input's gradients, compared.
+/// The comparison of two gradients, a and n, of one input.
 pub(super) struct Comparison {
-    /// Which input.
+    /// The index of the input.
     pub(super) input: usize,
-    /// ‖a − n‖ / max(‖a‖, ‖n‖); 0 when both are zero.
+    /// ‖a − n‖ / max(‖a‖, ‖n‖); 0 when both gradients are zero.
     pub(super) error: f64,
     /// max(‖a‖, ‖n‖).
     pub(super) norm: f64,
 }
 
-/// Compares the gradient of each input (and, for `Function::Gradient`, last that of the cotangent).
-pub(super) fn compare(function: Function<'_>, device: &Device, key: RandomKey) -> Result<Vec<Comparison>> {
+/// Compares the gradient of each input with central differences, or with the declared gradient; for
+/// `ScalarFunction::Gradient` that of the cotangent too, as the last.
+pub(super) fn compare(function: ScalarFunction<'_>, device: &Device, key: RandomKey) -> Result<Vec<Comparison>> {
     let (case, second) = match function {
-        Function::Output(case) => (case, false),
-        Function::Gradient(case) => (case, true),
+        ScalarFunction::Output(case) => (case, false),
+        ScalarFunction::Gradient(case) => (case, true),
     };
     let values = case.draw(key.child("inputs"), device)?;
     let shape = no_grad(|| case.call(&values))?.shape().clone();
@@ -77,8 +78,9 @@ pub(super) fn compare(function: Function<'_>, device: &Device, key: RandomKey) -
     })
 }
 
-/// Compares the gradients by the rules that a plain walk uses (kernels, whole chains) with those by the rules that a
-/// recorded walk uses (composed versions, step by step). Otherwise gradients of gradients could be those of another function.
+/// Compares the gradients of a plain backward pass, which uses kernels and the rules of whole fused chains, with those
+/// of a pass with `create_graph`, which uses composed versions step by step. If these differed, gradients of gradients
+/// would be those of another function.
 pub(super) fn compare_rules(case: &Case, device: &Device, key: RandomKey) -> Result<Vec<Comparison>> {
     let leaves: Vec<Tensor> = case.draw(key.child("inputs"), device)?.iter().map(Tensor::requires_grad).collect();
     let y = case.call(&leaves)?;
@@ -90,7 +92,7 @@ pub(super) fn compare_rules(case: &Case, device: &Device, key: RandomKey) -> Res
     plain.iter().enumerate().map(|(input, plain)| distance(input, &recorded, plain)).collect()
 }
 
-/// The backward's gradients as numbers; zeros where the output does not depend on an input.
+/// The gradients of the backward pass on the host; zeros where the output does not depend on an input.
 fn gradients(y: &Tensor, leaves: &[Tensor], cotangent: &Tensor, options: GradOptions) -> Result<Vec<Vec<f64>>> {
     let wanted: Vec<&Tensor> = leaves.iter().collect();
     let found = grad(y, &wanted, Some(cotangent), options)?;
@@ -115,7 +117,7 @@ fn differences(
     for (i, value) in values.iter().enumerate() {
         let host = value.to_vec::<f64>()?;
         let numeric = (0..host.len()).map(|element| {
-            // Grows more slowly than x: rounding asks for a larger step there, curvature does not allow one.
+            // The step grows with √x: for large x rounding needs a larger step, but curvature limits it.
             let step = 1e-5 * host[element].abs().max(1.0).sqrt();
             let at = |shifted: f64| -> Result<f64> {
                 let mut moved = host.clone();
@@ -125,7 +127,7 @@ fn differences(
                 f(&inputs)
             };
             let (above, below) = (host[element] + step, host[element] - step);
-            // The distance as it came out after rounding, not 2 · step.
+            // The distance after rounding, not 2 · step.
             Ok((at(above)? - at(below)?) / (above - below))
         });
         found.push(distance(i, analytic, &numeric.collect::<Result<Vec<_>>>()?)?);
@@ -133,7 +135,7 @@ fn differences(
     Ok(found)
 }
 
-/// The distance of input `i`'s gradient among `analytic` from `b`.
+/// Compares the gradient of input `input` in `analytic` with `b`.
 fn distance(input: usize, analytic: &[Vec<f64>], b: &[f64]) -> Result<Comparison> {
     let Some(a) = analytic.get(input).filter(|a| a.len() == b.len()) else {
         let detail = format!("input {input} has no gradient of {} elements, as the case declares", b.len());

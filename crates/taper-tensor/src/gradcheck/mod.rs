@@ -1,12 +1,12 @@
-//! Gradient checking, in f64.
+//! Gradient checking, in f64: gradients of the backward pass compared with central differences.
 //!
-//! A check contracts an operation's output with a random cotangent c, L = ⟨y, c⟩, and compares the backward's dL/dx with
-//! central differences (L(x + h) − L(x − h)) / 2h, input by input, as ‖a − n‖ / max(‖a‖, ‖n‖). NaN fails. A gradient
-//! that is zero everywhere fails unless the case declares it. At kinks, where differences mean nothing, the case
-//! declares the subgradient for a cotangent of ones.
+//! A check contracts an operation's output with a random cotangent c, L = ⟨y, c⟩, and compares the backward pass's
+//! dL/dx = a with central differences n = (L(x + h) − L(x − h)) / 2h, input by input, as ‖a − n‖ / max(‖a‖, ‖n‖). NaN
+//! fails. A gradient that is zero everywhere fails unless the case declares it. At kinks, where central differences do
+//! not approximate the gradient, the case declares the subgradient for a cotangent of ones.
 //!
-//! [`check`] does it for the gradient, [`check_second`] for the gradient of the gradient: of ⟨dL/dx, d⟩ with a random
-//! direction d, with respect to the inputs and to the cotangent. [`Table`] does either for many [`Subject`]s on
+//! [`check`] checks the gradient, [`check_second`] the gradient of the gradient: that of ⟨dL/dx, d⟩ with a random
+//! direction d, with respect to the inputs and to the cotangent. [`Table`] runs either check for many [`Subject`]s on
 //! several devices.
 
 mod case;
@@ -22,24 +22,25 @@ pub use table::Table;
 
 #[cfg(any(test, feature = "gradcheck"))]
 use crate::ops;
-use compare::{Function, compare, compare_rules};
+use compare::{ScalarFunction, compare, compare_rules};
 use taper_backend::{Device, Error, RandomKey, Result};
 
-/// The largest error that passes. Central differences in f64 with h = 10⁻⁵ are good to about 10⁻⁹.
+/// The largest error that passes. Central differences in f64 with h = 10⁻⁵ have an error of about 10⁻⁹.
 pub const TOLERANCE: f64 = 1e-6;
 
-/// What the check of one subject's cases found.
+/// The result of checking one subject's cases.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// The subject, as it is shown: `matmul`, `layer conv2d`.
+    /// The subject's displayed name: `matmul`, `layer conv2d`.
     pub subject: String,
-    /// How many cases were checked.
+    /// The number of cases that were checked.
     pub cases: usize,
     /// The largest error over cases and inputs.
     pub worst: f64,
-    /// What failed: the case, and why.
+    /// The failures: each case's name, and the reason.
     pub failures: Vec<String>,
-    /// Cases whose second gradient is refused, and the refusal. None of the first gradients is.
+    /// The cases that have no second gradient ([`Error::Tape`]): each case's name, and the error. Only checks of second
+    /// gradients have any.
     pub refusals: Vec<String>,
 }
 
@@ -50,14 +51,14 @@ impl Report {
     }
 }
 
-/// All operations, in alphabetical order. With the feature `gradcheck`: the cases of all are a third of this crate's machine
-/// code, which training does not need.
+/// All operations of this crate, in alphabetical order. Needs the feature `gradcheck`, because the cases are a third of
+/// this crate's machine code and training does not use them.
 #[cfg(any(test, feature = "gradcheck"))]
 pub fn operations() -> Vec<Subject> {
     ops::registry().into_iter().map(|(name, cases)| Subject::new(Subject::OPERATION, name, cases)).collect()
 }
 
-/// Checks the gradients of `subject` on `device`; with `second` those of its gradients too.
+/// Checks the gradients of `subject` on `device`, or with `second` the gradients of its gradients.
 pub fn run(subject: &Subject, device: &Device, second: bool) -> Report {
     let name = subject.to_string();
     let root = RandomKey::new(2026).child(&name);
@@ -71,7 +72,7 @@ pub fn run(subject: &Subject, device: &Device, second: bool) -> Report {
         let outcome = if second { check_second(case, device, key) } else { check(case, device, key) };
         match outcome {
             Ok(error) => {
-                // NaN fails, and stays the worst.
+                // NaN fails, and stays the largest error.
                 if error.is_nan() || error > report.worst {
                     report.worst = error;
                 }
@@ -87,10 +88,13 @@ pub fn run(subject: &Subject, device: &Device, second: bool) -> Report {
     report
 }
 
-/// The largest error of `case`'s gradients over its inputs, or what is wrong with it. `key` draws inputs and cotangent.
+/// The largest error of `case`'s gradients over its inputs. `key` draws the inputs and the cotangent.
+///
+/// # Errors
+/// Those of the function, and when a gradient is zero everywhere that is not declared zero, or the other way round.
 pub fn check(case: &Case, device: &Device, key: RandomKey) -> Result<f64> {
     let mut worst: f64 = 0.0;
-    let found = compare(Function::Output(case), device, key)?;
+    let found = compare(ScalarFunction::Output(case), device, key)?;
     for comparison in &found {
         let input = comparison.input;
         let declared = case.zero_gradients().contains(&input);
@@ -110,11 +114,15 @@ pub fn check(case: &Case, device: &Device, key: RandomKey) -> Result<f64> {
     Ok(worst)
 }
 
-/// The largest error of the gradients of `case`'s gradients, and of the rules for recorded walks beside those for plain
-/// ones. Directions in which both are zero (a function linear in an
-/// input) are no evidence either way; at least one must not be, unless every first gradient is declared zero.
+/// The largest error of the gradients of `case`'s gradients, and of the first gradients of a pass with `create_graph`
+/// against those of a plain one. `key` draws the inputs, the cotangent and the directions.
+///
+/// # Errors
+/// Those of the function, and when the second gradient is zero with respect to every input and the cotangent, unless
+/// every first gradient is declared zero. (With respect to some of them it may be zero: a function may be linear in an
+/// input.)
 pub fn check_second(case: &Case, device: &Device, key: RandomKey) -> Result<f64> {
-    let found = compare(Function::Gradient(case), device, key)?;
+    let found = compare(ScalarFunction::Gradient(case), device, key)?;
     if found.iter().all(|comparison| comparison.norm == 0.0) && found.len() > case.zero_gradients().len() + 1 {
         return Err(zero("the second gradient is zero with respect to everything, the cotangent included".into()));
     }

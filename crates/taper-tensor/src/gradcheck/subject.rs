@@ -1,10 +1,10 @@
-//! What a check is of.
+//! The subjects of gradient checks: operations, layers, losses.
 
 use super::Case;
 use std::fmt;
 use taper_backend::{Error, Result};
 
-/// An operation, a layer, a loss: something with a name and the cases that its gradients are checked on.
+/// An operation, a layer or a loss whose gradients are checked: its kind, its name and its cases.
 ///
 /// ```
 /// use taper_tensor::gradcheck::{Case, Subject, run};
@@ -28,28 +28,28 @@ impl Subject {
     /// The kind of an operation of the tape.
     pub(crate) const OPERATION: &'static str = "operation";
 
-    /// A `kind` of thing (`layer`) called `name` (`conv2d`).
+    /// A subject of a `kind` (`layer`) called `name` (`conv2d`).
     pub fn new(kind: &'static str, name: &'static str, cases: Vec<Case>) -> Self {
         Self { kind, name, cases }
     }
 
-    /// What it is: `operation`, `layer`, `loss`.
+    /// The kind: `operation`, `layer`, `loss`.
     pub fn kind(&self) -> &'static str {
         self.kind
     }
 
-    /// What it is called among its kind: the name of its file.
+    /// The name within its kind, which is the name of its source file.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// What it is checked on.
+    /// The cases that its gradients are checked on.
     pub fn cases(&self) -> &[Case] {
         &self.cases
     }
 
-    /// Those of `all` that are called `name`: by the name alone, or with the kind before it (`layer conv2d`). An error
-    /// where none is.
+    /// The subjects in `all` that are called `name`: by the name alone (`conv2d`), or with the kind before it
+    /// (`layer conv2d`). An error if there are none.
     pub fn choose(all: Vec<Self>, name: &str) -> Result<Vec<Self>> {
         let chosen: Vec<Self> = all.into_iter().filter(|x| x.name == name || x.to_string() == name).collect();
         if chosen.is_empty() {
@@ -59,7 +59,7 @@ impl Subject {
     }
 }
 
-/// The name, behind the kind where that is not an operation.
+/// Displays the kind and the name: `layer conv2d`; of an operation the name alone.
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {

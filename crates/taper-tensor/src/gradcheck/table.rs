@@ -1,9 +1,10 @@
-//! Subjects checked on several devices, as a table: a row a subject, a column a device.
+//! Gradient checks of many subjects on several devices, as a table with a row for each subject and a column for each
+//! device.
 
 use super::{Report, Subject, TOLERANCE, run};
 use taper_backend::Device;
 
-/// What checking some operations, layers, losses on some devices found.
+/// The results of checking some subjects (operations, layers, losses) on some devices.
 ///
 /// ```
 /// use taper_tensor::Device;
@@ -24,13 +25,13 @@ pub struct Table {
     width: usize,
     /// Each subject's kind.
     kinds: Vec<&'static str>,
-    /// For each subject a report of each device.
+    /// For each subject a report for each device.
     rows: Vec<Vec<Report>>,
 }
 
 impl Table {
-    /// Checks the gradients of `subjects` on every one of `devices`; with `second` those of their gradients. `line` is handed
-    /// each line of the table as soon as it is known, the last one, which sums up, too.
+    /// Checks the gradients of `subjects` on each of `devices`, or with `second` the gradients of their gradients.
+    /// `line` is called with each line of the table as soon as it is known, and last with a summary.
     pub fn check(subjects: &[Subject], devices: &[Device], second: bool, mut line: impl FnMut(&str)) -> Self {
         let mut table = Self {
             devices: devices.iter().map(|device| device.name().to_string()).collect(),
@@ -55,7 +56,7 @@ impl Table {
         self.reports().all(|(_, report)| report.passed())
     }
 
-    /// Every report, with its device.
+    /// Every report, with the name of its device.
     pub fn reports(&self) -> impl Iterator<Item = (&str, &Report)> {
         self.rows.iter().flat_map(|row| self.devices.iter().map(String::as_str).zip(row))
     }
@@ -65,7 +66,7 @@ impl Table {
         self.line(&" ".repeat(self.width + "  ## cases".len()), cells)
     }
 
-    /// A subject's row, and beneath it what failed.
+    /// A subject's row, and below it a line for each failure.
     fn row(&self, row: &[Report]) -> Vec<String> {
         let (name, cases) = row.first().map_or(("", 0), |report| (report.subject.as_str(), report.cases));
         let cells: Vec<String> = row.iter().map(cell).collect();
@@ -81,7 +82,7 @@ impl Table {
         format!("{start}{}", cells.collect::<String>()).trim_end().to_string()
     }
 
-    /// The subjects that refuse a second gradient, and why.
+    /// The subjects that have no second gradient, and the errors.
     fn refusals(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for (i, device) in self.devices.iter().enumerate() {
@@ -123,20 +124,20 @@ fn counts(kinds: &[&str]) -> String {
     kinds.chunk_by(|a, b| a == b).map(of_kind).collect::<Vec<_>>().join(", ")
 }
 
-/// What a device made of a subject.
+/// The cell of a subject and a device: the largest error, and the numbers of failures and refusals.
 fn cell(report: &Report) -> String {
     let (refused, failed) = (report.refusals.len(), report.failures.len());
     if report.cases > 0 && refused == report.cases {
         return "refuses".into();
     }
-    // A case that ended in an error has none to show.
+    // If all failing cases ended in an `Err`, there is no error size to show.
     let worst = if failed > 0 && report.worst == 0.0 { "error".into() } else { format!("{:.1e}", report.worst) };
     let failed = if failed > 0 { format!(" FAILED {failed}") } else { String::new() };
     let refused = if refused > 0 { format!(" ({refused} refuse)") } else { String::new() };
     format!("{worst}{failed}{refused}")
 }
 
-/// The larger, NaN above all.
+/// The larger of a and b; NaN if either is NaN.
 fn larger(a: f64, b: f64) -> f64 {
     if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
 }
@@ -151,7 +152,7 @@ mod tests {
         Report { subject: subject.into(), cases: 2, worst, failures: owned(failures), refusals: owned(refusals) }
     }
 
-    /// Its lines, as `check` hands them out.
+    /// The table's lines, as `check` passes them to `line`.
     fn lines(table: &Table) -> Vec<String> {
         let rows = table.rows.iter().flat_map(|row| table.row(row));
         [table.header()].into_iter().chain(rows).chain(table.refusals()).chain([table.summary()]).collect()

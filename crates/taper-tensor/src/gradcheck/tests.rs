@@ -1,4 +1,5 @@
-//! Operations with rules that are broken in ways only the inside of the crate can break them.
+//! Tests of the gradient check: operations whose backward rules are broken in ways that only this crate's private
+//! functions allow.
 
 use super::{Case, check, check_second};
 use crate::tape::Rule;
@@ -8,7 +9,7 @@ fn device() -> Result<Device> {
     Ok(Device::new(taper_cpu::CpuBackend::with_threads(1)?))
 }
 
-/// x², with a rule of the test's own.
+/// x², with the backward rule `rule`.
 fn square(x: &Tensor, rule: impl FnOnce(Tensor) -> Rule) -> Result<Tensor> {
     let y = x.device().binary(taper_backend::BinaryOp::Mul, x.buffer()?, x.buffer()?)?;
     Ok(Tensor::record("square", y, &[x], || rule(x.clone())))

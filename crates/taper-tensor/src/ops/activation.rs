@@ -1,8 +1,8 @@
 //! The activation functions y = f(x), element by element, and their derivatives.
 //!
-//! Each is one kernel where the backend offers it, else composed from simpler operations; gradients of gradients always
-//! go through the composed version. Behind a convolution or a linear layer whose value is still pending, the function
-//! joins that kernel.
+//! Each function is one kernel where the backend offers it, else composed from simpler operations; gradients of
+//! gradients always use the composed version. Applied to a convolution, a linear layer or a batch norm whose value is
+//! still pending, the function is fused with it.
 
 use super::shorthand::{plain, unary, with_rule, with_slope, within};
 use crate::Tensor;
@@ -14,7 +14,7 @@ use crate::tensor::Value;
 use taper_backend::{Activation, Buffer, Error, Result, UnaryOp};
 
 impl Tensor {
-    /// f(x), element by element.
+    /// f(x), element by element, for floats. An error when the beta of a softplus is not over 0.
     pub fn activation(&self, f: Activation) -> Result<Tensor> {
         check::float(name(f), self)?;
         if let Activation::Softplus { beta, .. } = f
@@ -56,7 +56,7 @@ impl Tensor {
     }
 }
 
-/// The value alone: one kernel where there is one.
+/// The value alone, not recorded: by a kernel where the backend has one, else composed.
 pub(super) fn forward(x: &Tensor, f: Activation) -> Result<Buffer> {
     match x.device().activation(f, x.buffer()?)? {
         Some(y) => Ok(y),
@@ -64,8 +64,9 @@ pub(super) fn forward(x: &Tensor, f: Activation) -> Result<Buffer> {
     }
 }
 
-/// f in simpler operations, its derivative in operations that can be differentiated again. Comparisons stand so that NaN
-/// comes through; the side of a choice that is not taken may be infinite, never a factor of 0.
+/// f in simpler operations, with a derivative that can be differentiated again. Comparisons are arranged so that NaN
+/// propagates. The side of a `select` that is not chosen may be infinite, but is never multiplied by 0, which would
+/// give NaN.
 fn composed(x: &Tensor, f: Activation) -> Result<Tensor> {
     let zero = x.scalar_like(0.0)?;
     let name = name(f);
@@ -84,7 +85,7 @@ fn composed(x: &Tensor, f: Activation) -> Result<Tensor> {
             name,
             x,
             || x.gt_scalar(0.0)?.select(x, &x.expm1()?.mul_scalar(alpha)?),
-            // eˣ is taken of no positive number, so that the side not chosen cannot overflow.
+            // Positive x are replaced by 0 before eˣ, so that the side that is not chosen cannot overflow.
             move |g, x| {
                 let slope = x.gt_scalar(0.0)?.select(&x.scalar_like(0.0)?, x)?.exp()?.mul_scalar(alpha)?;
                 gate(x, g, &g.mul(&slope)?)
@@ -148,7 +149,7 @@ fn gate(x: &Tensor, above: &Tensor, below: &Tensor) -> Result<Tensor> {
     x.gt_scalar(0.0)?.select(above, &x.le_scalar(0.0)?.select(below, &x.detach())?)
 }
 
-/// x, or −1000 where it is less: a factor of what is 0 there.
+/// max(x, −1000): for a factor whose other factor is 0 below that, where 0 · −∞ would be NaN.
 fn not_infinitely_low(x: &Tensor) -> Result<Tensor> {
     x.maximum_scalar(-1000.0)
 }
@@ -156,7 +157,7 @@ fn not_infinitely_low(x: &Tensor) -> Result<Tensor> {
 /// 2 √(2/π)
 const GELU_SCALE: f64 = 1.595_769_121_605_730_7;
 
-/// 2u, with u what GELU's approximation takes the hyperbolic tangent of, for |x| up to 30: beyond, σ(2u) is 0 or 1.
+/// 2u, for the tanh approximation of GELU, ½x(1 + tanh u). x is clamped to ±30: beyond, σ(2u) is 0 or 1.
 fn gelu_inner(x: &Tensor) -> Result<Tensor> {
     let x = within(x, 30.0)?;
     let cubic = x.mul(&x)?.mul(&x)?.mul_scalar(0.044715)?;
@@ -192,7 +193,7 @@ fn tanh_slope(x: &Tensor) -> Result<Tensor> {
     with_slope("tanh′", x, value, |x| tanh(x)?.mul(&tanh_slope(x)?)?.mul_scalar(-2.0))
 }
 
-/// The name in messages and tables.
+/// The function's name in error messages and in the cases of the gradient check.
 fn name(f: Activation) -> &'static str {
     match f {
         Activation::Identity => "identity",
@@ -226,7 +227,7 @@ pub(super) fn cases() -> Vec<Case> {
         .into_iter()
         .map(|f| Case::new(name(f), move |x| x[0].activation(f)).values([3, 4], SPREAD.to_vec()))
         .collect();
-    // At kinks the declared derivative counts.
+    // At kinks the gradient is compared with a declared one.
     let at_kinks = [
         (Activation::Relu, vec![0.0, -1.0, 1.0], vec![0.0, 0.0, 1.0]),
         (Activation::LeakyRelu { negative_slope: 0.1 }, vec![0.0, -1.0, 1.0], vec![0.1, 0.1, 1.0]),
@@ -239,5 +240,5 @@ pub(super) fn cases() -> Vec<Case> {
     cases
 }
 
-/// Both sides of every bend, none of them within a finite difference of it.
+/// Inputs on both sides of every kink, none of them within a finite difference of one.
 const SPREAD: [f64; 12] = [-40.0, -4.0, -2.9, -1.0, -0.3, -0.01, 0.02, 0.4, 1.1, 2.8, 3.5, 30.0];

@@ -1,5 +1,6 @@
-//! Average pooling to a given size: output row i of `out` is the mean of rows ⌊i H / out⌋ to ⌈(i + 1) H / out⌉ of H,
-//! columns alike. Windows of one size are ordinary average pooling; others are two matrix products, y = P x Qᵀ.
+//! Average pooling to a given output size: output row i of `out` is the mean of the input rows from ⌊i H / out⌋ to
+//! before ⌈(i + 1) H / out⌉, and columns likewise, as in PyTorch. Where all windows have one size this is ordinary
+//! average pooling; otherwise it is two matrix products, y = P x Qᵀ.
 
 use super::shorthand::{in_f32, is_half};
 use crate::Tensor;
@@ -8,7 +9,7 @@ use crate::gradcheck::Case;
 use taper_backend::{Error, HostData, Pool2dSpec, Result};
 
 impl Tensor {
-    /// `[N, C, H, W]` averaged to `[N, C, size[0], size[1]]`.
+    /// Averages `[N, C, H, W]` to `[N, C, size[0], size[1]]`; sizes are at least 1.
     pub fn adaptive_avg_pool2d(&self, size: [usize; 2]) -> Result<Tensor> {
         const OP: &str = "adaptive_avg_pool2d";
         check::float(OP, self)?;
@@ -32,7 +33,7 @@ impl Tensor {
         rows.matmul(self)?.matmul_t(&columns, [false, true])
     }
 
-    /// The matrix `[out, size]` whose row i averages what output i covers.
+    /// The matrix `[out, size]` whose row i averages the input positions of output i.
     fn averages(&self, out: usize, size: usize) -> Result<Tensor> {
         check::size("adaptive_avg_pool2d", &[out, size].into(), self.dtype())?;
         let mut matrix = vec![0.0; out * size];

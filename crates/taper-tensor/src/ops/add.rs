@@ -1,4 +1,4 @@
-//! z = a + b, with broadcasting. dz/da = 1, dz/db = 1: the walk sums a gradient back to its input's shape.
+//! z = a + b, with broadcasting. dz/da = 1, dz/db = 1; the backward pass sums each gradient to its input's shape.
 
 use super::shorthand::{binary, binary_scalar};
 use crate::Tensor;
@@ -20,21 +20,21 @@ impl Tensor {
         }))
     }
 
-    /// x + c for a number c, which for integers is a whole one.
+    /// x + c for a number c. For an integer x, c must be an integer in the range of the dtype.
     pub fn add_scalar(&self, c: f64) -> Result<Tensor> {
         let z = binary_scalar("add_scalar", BinaryOp::Add, self, c, false)?;
         Ok(Tensor::record("add_scalar", z, &[self], || Rule::tensors(|g, _| Ok(vec![Some(g.clone())]))))
     }
 }
 
-/// The chain that one of the two waits for, with the other added behind it.
+/// The pending chain of `a` or `b` followed by the addition of the other; `None` if neither can be extended.
 fn joined(a: &Tensor, b: &Tensor) -> Result<Option<Box<dyn Pending>>> {
     if a.shape() != b.shape() || a.dtype() != b.dtype() {
         return Ok(None);
     }
     for (chain, other) in [(a, b), (b, a)] {
         if let Some(joined) = chain.extend_pending(|pending| pending.then_add(chain, other)) {
-            // What a chain reads is computed before anything waits for it: no long chain is left to recurse into.
+            // The inputs of a chain are computed before the chain is pending, so that computing it does not recurse.
             other.buffer()?;
             return Ok(Some(joined));
         }

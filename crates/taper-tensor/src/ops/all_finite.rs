@@ -1,4 +1,4 @@
-//! Whether all elements of some tensors are finite: what tells an optimiser to skip a step.
+//! Whether all elements of some tensors are finite. An optimiser skips the step where gradients are not.
 
 use super::shorthand::plain;
 use crate::gradcheck::Case;
@@ -24,7 +24,7 @@ impl Tensor {
 
 /// The same in tensor operations.
 fn composed(first: &Tensor, tensors: &[&Tensor]) -> Result<Tensor> {
-    // x − x is 0 for what is finite and NaN for the rest, and a sum with a NaN is NaN.
+    // x − x is 0 where x is finite and NaN elsewhere, and a sum with a NaN is NaN.
     let zero = first.scalar_like(0.0)?;
     let add = |sum: Tensor, x: &&Tensor| sum.add(&x.sub(x)?.sum_all()?.cast(zero.dtype())?);
     tensors.iter().try_fold(zero.clone(), add)?.eq(&zero)

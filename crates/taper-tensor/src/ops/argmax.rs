@@ -1,4 +1,4 @@
-//! Where the largest element is. An index has no gradient.
+//! The index of the largest element along an axis. An index has no gradient.
 
 use super::max::not_empty;
 use super::shorthand::plain;
@@ -7,8 +7,8 @@ use crate::gradcheck::Case;
 use taper_backend::{DType, Result};
 
 impl Tensor {
-    /// The index (i64) of the largest element along `axis`: the first of equals; a NaN counts as largest. With `keepdim` the
-    /// axis stays with size 1, else it goes.
+    /// The index (i64) of the largest element along `axis` (−1 is the last): of equal elements the first; a NaN counts
+    /// as largest. With `keepdim` the axis is kept with size 1, else removed. An error when the axis is empty.
     pub fn argmax(&self, axis: isize, keepdim: bool) -> Result<Tensor> {
         let axis = self.shape().axis("argmax", axis)?;
         not_empty("argmax", self, axis)?;

@@ -1,4 +1,5 @@
-//! Average pooling. It is linear: its gradient spreads each mean over its window, and that gradient's is the pooling.
+//! Average pooling. Its gradient spreads each output's gradient evenly over its window; the gradient of that, as both
+//! are linear, is average pooling again.
 
 use crate::Tensor;
 use crate::check;
@@ -7,7 +8,7 @@ use crate::tape::Rule;
 use taper_backend::{Pool2dSpec, Result, Shape};
 
 impl Tensor {
-    /// The mean of each window of `[N, C, H, W]`.
+    /// The mean of each window of `[N, C, H, W]`: `[N, C, H_out, W_out]`.
     pub fn avg_pool2d(&self, spec: Pool2dSpec) -> Result<Tensor> {
         check::float("avg_pool2d", self)?;
         check::size("avg_pool2d", &spec.output_shape("avg_pool2d", self.shape())?, self.dtype())?;

@@ -1,8 +1,8 @@
 //! Batch norm (Ioffe and Szegedy 2015): y = (x − μ) / √(σ² + ε) · w + b for each channel, with the batch's mean μ and
 //! biased variance σ² in training, and given ones in evaluation.
 //!
-//! In training the statistics are computed at once; the value stays pending, where the backend can do it in two halves, so
-//! that a tensor of the same shape that is added and an activation join the same kernel.
+//! In training the statistics are computed at once. Where the backend offers batch norm in two halves, the output stays
+//! pending, so that the addition of a tensor of the same shape and an activation that follow are fused with it.
 
 use super::NormStats;
 use super::shorthand::{Affine, all_f32, in_f32, is_half, plain};
@@ -15,8 +15,9 @@ use crate::tensor::Value;
 use taper_backend::{Activation, Buffer, DType, Error, Result, Saved};
 
 impl Tensor {
-    /// Normalises each channel of `[N, C, …]` over batch and positions; `weight` and `bias` are `[C]`. Returns the batch's
-    /// statistics too, through which no gradient flows.
+    /// Batch norm in training: normalises each channel of `[N, C, …]` over batch and positions; `weight` and `bias` are
+    /// `[C]`, `eps` is added to the variance. Returns the output and the batch's statistics, through which no gradient
+    /// flows. An error when a channel has only one value.
     pub fn batch_norm(&self, weight: Option<&Tensor>, bias: Option<&Tensor>, eps: f64) -> Result<(Tensor, NormStats)> {
         check_channels(self, &[("weight", weight), ("bias", bias)])?;
         if self.count() == self.shape()[1] {
@@ -46,12 +47,13 @@ impl Tensor {
                 let gradients = g.device().batch_norm_grad(g.buffer()?, &saved, x.buffer()?, weight, wanted)?;
                 Ok(Some(affine.gradients(g, gradients)))
             };
-            Rule::kernel(backward, &inputs, move |all| again(all, affine, eps))
+            Rule::kernel(backward, &inputs, move |all| composed_output(all, affine, eps))
         });
         Ok((y, stats))
     }
 
-    /// The same with given statistics, each `[C]`: the running ones, in evaluation.
+    /// Batch norm in evaluation: normalises each channel of `[N, C, …]` with the given statistics, each `[C]`, usually
+    /// the running ones.
     pub fn batch_norm_eval(
         &self,
         mean: &Tensor,
@@ -81,7 +83,7 @@ impl Tensor {
 
 const OP: &str = "batch_norm";
 
-/// Errs unless `x` is `[N, C, …]` and each of `tensors` is `[C]`.
+/// An error unless `x` is `[N, C, …]` and each of `tensors` is `[C]`.
 fn check_channels(x: &Tensor, tensors: &[(&str, Option<&Tensor>)]) -> Result<()> {
     check::float(OP, x)?;
     if x.shape().rank() < 2 {
@@ -103,14 +105,14 @@ fn check_channels(x: &Tensor, tensors: &[(&str, Option<&Tensor>)]) -> Result<()>
     Ok(())
 }
 
-/// `[C]` so that it broadcasts over `x: [N, C, …]`.
+/// `values: [C]` reshaped so that they broadcast over `x: [N, C, …]`.
 fn per_channel(x: &Tensor, values: &Tensor) -> Result<Tensor> {
     let mut dims = vec![1; x.shape().rank() - 1];
     dims[0] = values.count();
     values.reshape(dims)
 }
 
-/// The output, waiting for what may follow; the batch's statistics are there already, in `saved`.
+/// The output of batch norm in training, pending. `saved` holds the batch's statistics, which are already computed.
 fn pending(x: &Tensor, weight: Option<&Tensor>, bias: Option<&Tensor>, saved: Saved, eps: f64) -> Result<Tensor> {
     for parameter in [weight, bias].into_iter().flatten() {
         parameter.buffer()?;
@@ -130,11 +132,11 @@ fn pending(x: &Tensor, weight: Option<&Tensor>, bias: Option<&Tensor>, saved: Sa
     let inputs = affine.inputs(x, weight, bias);
     Ok(Tensor::record(OP, value, &inputs, || {
         let backward = move |g: &Tensor, needs: &[bool]| alone.gradients(g, needs).map(Some);
-        Rule::kernel(backward, &inputs, move |all| again(all, affine, eps))
+        Rule::kernel(backward, &inputs, move |all| composed_output(all, affine, eps))
     }))
 }
 
-/// `f((x − μ) / √(σ² + ε) · w + b + residual)`, waiting.
+/// The pending chain `f((x − μ) / √(σ² + ε) · w + b + residual)`.
 #[derive(Clone)]
 struct Chain {
     x: Tensor,
@@ -143,25 +145,25 @@ struct Chain {
     saved: Saved,
     residual: Option<Tensor>,
     activation: Activation,
-    /// The values of the steps before the last.
+    /// The tensors of the steps before the last.
     between: Vec<Tensor>,
 }
 
 impl Chain {
-    /// Weight, bias and residual.
+    /// The values of weight, bias and residual, where present.
     fn others(&self) -> Result<[Option<&Buffer>; 3]> {
         let [weight, bias, residual] =
             [&self.weight, &self.bias, &self.residual].map(|x| x.as_ref().map(Tensor::buffer).transpose());
         Ok([weight?, bias?, residual?])
     }
 
-    /// All inputs there are, in order.
+    /// The inputs that are present, in order.
     fn inputs(&self) -> Vec<&Tensor> {
         let others = [&self.weight, &self.bias, &self.residual];
         std::iter::once(&self.x).chain(others.into_iter().flatten()).collect()
     }
 
-    /// One gradient, or none, for each of the inputs.
+    /// A gradient or `None` for each of [`Chain::inputs`], of which `needs` says which need one.
     fn gradients(&self, g: &Tensor, needs: &[bool]) -> Result<Vec<Option<Tensor>>> {
         let there = [true, self.weight.is_some(), self.bias.is_some(), self.residual.is_some()];
         let mut needs = needs.iter().copied();
@@ -173,7 +175,7 @@ impl Chain {
         Ok(all.into_iter().zip(there).filter(|(_, there)| *there).map(|(of, _)| Some(plain(g, of?))).collect())
     }
 
-    /// This chain, one step longer.
+    /// A copy of this chain for one more step: `this`, the tensor with the chain's value so far, joins `between`.
     fn longer(&self, this: &Tensor) -> Self {
         let mut longer = self.clone();
         longer.between.push(this.clone());
@@ -186,7 +188,7 @@ impl Pending for Chain {
         let [weight, bias, residual] = self.others()?;
         let y =
             self.x.device().batch_norm_block(self.x.buffer()?, &self.saved, weight, bias, residual, self.activation)?;
-        // Without the steps between, which would keep their own chains.
+        // The rule must not hold the tensors of the steps between, which would keep their own chains alive.
         let chain = Self { between: Vec::new(), ..self.clone() };
         Ok((y, Some(Fused::new(&self.inputs(), &self.between, move |g, needs| chain.gradients(g, needs)))))
     }
@@ -202,8 +204,8 @@ impl Pending for Chain {
     }
 }
 
-/// The composed output, of those inputs that there are.
-fn again(all: &[Tensor], affine: Affine, eps: f64) -> Result<Tensor> {
+/// The composed version's output, from the inputs that are present.
+fn composed_output(all: &[Tensor], affine: Affine, eps: f64) -> Result<Tensor> {
     let (weight, bias) = affine.parts(all);
     Ok(composed(&all[0], weight, bias, eps)?.0)
 }

@@ -1,4 +1,5 @@
-//! Dimensions of size 1, and missing ones in front, repeated. The gradient is summed back, by the walk.
+//! Broadcasting: repeats dimensions of size 1, and missing dimensions in front. The backward pass sums the gradient to
+//! the input's shape.
 
 use crate::Tensor;
 use crate::check;
@@ -7,7 +8,7 @@ use crate::tape::Rule;
 use taper_backend::{Error, Result, Shape};
 
 impl Tensor {
-    /// Repeated to `shape`: sizes equal or 1, aligned at the last dimension.
+    /// This tensor broadcast to `shape`, by NumPy's rule: sizes must be equal or 1, aligned at the last dimension.
     pub fn broadcast_to(&self, shape: impl Into<Shape>) -> Result<Tensor> {
         let shape = shape.into();
         if shape == *self.shape() {

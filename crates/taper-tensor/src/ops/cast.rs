@@ -1,4 +1,4 @@
-//! Another dtype. Between floats the gradient is cast back; to and from integers there is none.
+//! Conversion to another dtype. Between floats the gradient is cast back; to and from integers there is none.
 
 use super::shorthand::plain;
 use crate::Tensor;
@@ -7,7 +7,8 @@ use crate::tape::Rule;
 use taper_backend::{DType, Result};
 
 impl Tensor {
-    /// The same values in `dtype`. Floats to integers truncate towards zero and saturate; no gradient flows through that.
+    /// The same values in `dtype`. Floats to integers truncate towards zero and saturate. Gradients flow only from
+    /// float to float.
     pub fn cast(&self, dtype: DType) -> Result<Tensor> {
         let from = self.dtype();
         if from == dtype {
@@ -30,7 +31,8 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("to u8 and back", |x| x[0].cast(DType::U8)?.cast(DType::F64))
             .values([2], vec![1.5, 200.5])
             .zero_gradient(0),
-        // Rounding to f32 is a step function, finer than differences see: the declared gradient counts.
+        // Rounding to f32 is a step function, finer than finite differences resolve: the gradient is compared with a
+        // declared one.
         Case::new("through f32", |x| x[0].cast(DType::F32)?.cast(DType::F64)?.mul_scalar(3.0))
             .input([4])
             .subgradient(0, vec![3.0; 4]),

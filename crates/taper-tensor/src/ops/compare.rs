@@ -37,32 +37,38 @@ impl Tensor {
         compare("ge", CompareOp::Ge, self, other)
     }
 
-    /// 1 where x = c for a number c; c is rounded to the dtype of x, and for integers a whole one.
+    /// 1 where x = c for a number c; c is rounded to the dtype of x. For an integer x, c must be an integer in the
+    /// range of the dtype.
     pub fn eq_scalar(&self, c: f64) -> Result<Tensor> {
         compare_scalar("eq_scalar", CompareOp::Eq, self, c)
     }
 
-    /// 1 where x ≠ c for a number c, and where x is NaN; c is rounded to the dtype of x, and for integers a whole one.
+    /// 1 where x ≠ c for a number c, and where x is NaN; c is rounded to the dtype of x. For an integer x, c must be an
+    /// integer in the range of the dtype.
     pub fn ne_scalar(&self, c: f64) -> Result<Tensor> {
         compare_scalar("ne_scalar", CompareOp::Ne, self, c)
     }
 
-    /// 1 where x < c for a number c; c is rounded to the dtype of x, and for integers a whole one.
+    /// 1 where x < c for a number c; c is rounded to the dtype of x. For an integer x, c must be an integer in the
+    /// range of the dtype.
     pub fn lt_scalar(&self, c: f64) -> Result<Tensor> {
         compare_scalar("lt_scalar", CompareOp::Lt, self, c)
     }
 
-    /// 1 where x ≤ c for a number c; c is rounded to the dtype of x, and for integers a whole one.
+    /// 1 where x ≤ c for a number c; c is rounded to the dtype of x. For an integer x, c must be an integer in the
+    /// range of the dtype.
     pub fn le_scalar(&self, c: f64) -> Result<Tensor> {
         compare_scalar("le_scalar", CompareOp::Le, self, c)
     }
 
-    /// 1 where x > c for a number c; c is rounded to the dtype of x, and for integers a whole one.
+    /// 1 where x > c for a number c; c is rounded to the dtype of x. For an integer x, c must be an integer in the
+    /// range of the dtype.
     pub fn gt_scalar(&self, c: f64) -> Result<Tensor> {
         compare_scalar("gt_scalar", CompareOp::Gt, self, c)
     }
 
-    /// 1 where x ≥ c for a number c; c is rounded to the dtype of x, and for integers a whole one.
+    /// 1 where x ≥ c for a number c; c is rounded to the dtype of x. For an integer x, c must be an integer in the
+    /// range of the dtype.
     pub fn ge_scalar(&self, c: f64) -> Result<Tensor> {
         compare_scalar("ge_scalar", CompareOp::Ge, self, c)
     }

@@ -1,4 +1,4 @@
-//! Tensors joined along an axis. Each gets its part of the gradient.
+//! Concatenation of tensors along an axis. The gradient of each is its part of the output's gradient.
 
 use crate::Tensor;
 use crate::check;
@@ -7,7 +7,7 @@ use crate::tape::Rule;
 use taper_backend::{Error, Result};
 
 impl Tensor {
-    /// `parts` one behind the other along `axis`; the other dimensions agree.
+    /// Concatenates `parts` (at least one) along `axis` (−1 is the last). All other dimensions must be equal.
     pub fn concat(parts: &[&Tensor], axis: isize) -> Result<Tensor> {
         let (first, axis) = check_parts("concat", parts, |first| first.shape().axis("concat", axis))?;
         for (i, part) in parts.iter().enumerate() {
@@ -45,7 +45,8 @@ impl Tensor {
         }))
     }
 
-    /// `parts`, all of one shape, along a new dimension at `axis` (0 to rank, or −1 for behind the last).
+    /// Stacks `parts` (at least one), all of one shape, along a new dimension at `axis` (0 to rank; −1 for a new last
+    /// dimension).
     pub fn stack(parts: &[&Tensor], axis: isize) -> Result<Tensor> {
         let (first, ()) = check_parts("stack", parts, |_| Ok(()))?;
         for (i, part) in parts.iter().enumerate() {
@@ -60,7 +61,8 @@ impl Tensor {
     }
 }
 
-/// Errs unless there is a part, and all are on one device and of one dtype; gives the first, and what `then` makes of it.
+/// An error unless there is at least one part and all are on one device and of one dtype. Gives the first part, and the
+/// result of `then` for it.
 fn check_parts<'a, T>(
     op: &'static str,
     parts: &[&'a Tensor],

@@ -1,9 +1,10 @@
-//! 2-D convolution and its two gradients, each of which is linear in both arguments, so that the three are each other's
-//! gradients:
+//! 2-D convolution and its two gradients. All three functions are linear in both arguments, and the gradients of each
+//! are given by the other two:
 //!
-//! y = conv(x, w); dL/dx = input_grad(g, w); dL/dw = weight_grad(x, g), and so on for gradients of gradients.
+//! y = conv(x, w); dL/dx = input_grad(g, w); dL/dw = weight_grad(x, g) for g = dL/dy, and so on for gradients of
+//! gradients.
 //!
-//! The value stays pending: an activation and a max pooling that follow join the same kernel.
+//! The value stays pending, so that an activation and a max pooling that follow are fused with it into one kernel.
 
 use super::shorthand::{Affine, in_f32, is_half, plain};
 use super::{activation, max_pool2d};
@@ -16,7 +17,8 @@ use crate::tensor::Value;
 use taper_backend::{Activation, Buffer, Conv2dSpec, DType, Error, Pool2dSpec, Result, Shape};
 
 impl Tensor {
-    /// Convolves `[N, C_in, H, W]` with `weight: [C_out, C_in / groups, Kh, Kw]` and adds `bias: [C_out]`.
+    /// Convolves `[N, C_in, H, W]` with `weight: [C_out, C_in / groups, Kh, Kw]` and adds `bias: [C_out]`:
+    /// `[N, C_out, H_out, W_out]`, see [`Conv2dSpec::output_shape`].
     pub fn conv2d(&self, weight: &Tensor, bias: Option<&Tensor>, spec: Conv2dSpec) -> Result<Tensor> {
         check::float("conv2d", self)?;
         check::same("conv2d", &["input", "weight"], &[self, weight])?;
@@ -30,7 +32,7 @@ impl Tensor {
                 return Err(Error::shape("conv2d", detail));
             }
         }
-        // What this reads is computed now: only what follows can still join, and no long chain is left to recurse into.
+        // The inputs are computed now, so that computing the pending value does not recurse into a long chain.
         for input in [Some(self), Some(weight), bias].into_iter().flatten() {
             input.buffer()?;
         }
@@ -61,7 +63,7 @@ impl Tensor {
     }
 }
 
-/// dL/dx from g = dL/dy. In g it is a transposed convolution: its gradients are convolutions again.
+/// dL/dx from g = dL/dy: a transposed convolution of g.
 fn input_grad(g: &Tensor, weight: &Tensor, spec: Conv2dSpec, x_shape: &Shape) -> Result<Tensor> {
     let y = g.device().conv2d_input_grad(g.buffer()?, weight.buffer()?, &spec, x_shape)?;
     Ok(Tensor::record("conv2d_input_grad", y, &[g, weight], || {
@@ -87,7 +89,7 @@ fn weight_grad(x: &Tensor, g: &Tensor, spec: Conv2dSpec, weight_shape: &Shape) -
     }))
 }
 
-/// `pool(f(conv(x, weight) + bias))`, waiting.
+/// The pending chain `pool(f(conv(x, weight) + bias))`.
 #[derive(Clone)]
 struct Chain {
     x: Tensor,
@@ -96,12 +98,12 @@ struct Chain {
     spec: Conv2dSpec,
     activation: Activation,
     pool: Option<Pool2dSpec>,
-    /// The values of the steps before the last.
+    /// The tensors of the steps before the last.
     between: Vec<Tensor>,
 }
 
 impl Chain {
-    /// The last step alone, where the backend has no kernel for the chain.
+    /// The value of the chain where the backend has no kernel for it: computes the last step from the value before it.
     fn last_step(&self) -> Result<Buffer> {
         match (self.between.last(), &self.pool) {
             (Some(previous), Some(pool)) => max_pool2d::forward(previous, pool),
@@ -111,7 +113,7 @@ impl Chain {
                     return self.x.device().conv2d(self.x.buffer()?, self.weight.buffer()?, &self.spec);
                 };
                 if is_half(&self.x) {
-                    // Rounded once, with the bias.
+                    // The bias is added in f32, so that the sum is rounded only once.
                     let [weight, bias] = [&self.weight, bias].map(|x| no_grad(|| x.cast(DType::F32)));
                     let sum = |x: &Tensor| x.conv2d(&weight?, Some(&bias?), self.spec);
                     return no_grad(|| in_f32(&self.x, sum))?.into_buffer();
@@ -122,7 +124,7 @@ impl Chain {
         }
     }
 
-    /// This chain, one step longer.
+    /// A copy of this chain for one more step: `this`, the tensor with the chain's value so far, joins `between`.
     fn longer(&self, this: &Tensor) -> Self {
         let mut longer = self.clone();
         longer.between.push(this.clone());

@@ -1,11 +1,13 @@
-//! Cross entropy: −Σ_c q_c w_c ln softmax(x)_c for each row, where q is a class, smoothed or not, or a distribution.
+//! Cross entropy of logits x: −Σ_c q_c w_c ln softmax(x)_c for each row, with class weights w. The target q is a class
+//! (one-hot, or with label smoothing) or a distribution over classes.
 //!
-//! As PyTorch defines it. Label smoothing ε (Szegedy et al. 2016) takes (1 − ε) of the class's loss and ε / C of the sum
-//! over all classes. For classes the mean divides by the sum of the weights of the rows' classes; for distributions by the
-//! number of rows. Where no row counts, the mean is of nothing, NaN, and its gradient is 0; the sum is 0.
+//! The definition is PyTorch's. Label smoothing ε (Szegedy et al. 2016) takes (1 − ε) of the class's loss and ε / C of
+//! the sum over all classes. For class targets the mean divides by the sum of the weights of the rows' classes; for
+//! distributions by the number of rows. Where every row is ignored the mean is NaN and its gradient 0, and the sum is
+//! 0.
 //!
-//! A class whose logit is −∞ has probability 0, and where its target is 0 it counts for nothing: 0 · ln 0 = 0. With label
-//! smoothing its target is not 0, and the loss is infinite.
+//! A class whose logit is −∞ has probability 0. Where its target is 0 too it adds nothing to the loss: 0 · ln 0 = 0.
+//! With label smoothing its target is not 0, and the loss is infinite.
 
 use super::nll_loss::{NllOptions, Targets, check_target, class_rows, class_weight};
 use super::shorthand::{all_f32, in_f32, is_half, plain};
@@ -15,16 +17,16 @@ use crate::gradcheck::Case;
 use crate::tape::Rule;
 use taper_backend::{CrossEntropySpec, DType, Error, Reduction, Result};
 
-/// How [`Tensor::cross_entropy`] weighs, smooths and reduces.
+/// The options of [`Tensor::cross_entropy`]: class weights, label smoothing and reduction.
 #[derive(Debug, Clone)]
 pub struct CrossEntropyOptions {
-    /// A weight for each class, `[C]`. No gradient flows to it.
+    /// A weight for each class, `[C]`; `None` for 1. No gradient flows to it.
     pub weight: Option<Tensor>,
-    /// Rows of this class count for nothing; −100 unless told. It has no meaning for distributions.
+    /// Rows of this class are ignored; −100 by default. Not used where the target is distributions.
     pub ignore_index: i64,
-    /// How the rows' losses become one.
+    /// How the losses of the rows are reduced to one; the mean by default.
     pub reduction: Reduction,
-    /// Share of the target spread evenly over all classes, 0 to 1.
+    /// The share of the target spread evenly over all classes, 0 to 1; 0 by default.
     pub label_smoothing: f64,
 }
 
@@ -37,8 +39,9 @@ impl Default for CrossEntropyOptions {
 const OP: &str = "cross_entropy";
 
 impl Tensor {
-    /// The cross entropy of logits `[N, C]` or `[N, C, d…]` with `target`: classes (i64, `[N]` or `[N, d…]`), or
-    /// distributions over classes (floats of the logits' shape). A scalar, or one for each row with [`Reduction::None`].
+    /// The cross entropy of logits `[N, C]` or `[N, C, d…]` with `target`: classes (i64, `[N]` or `[N, d…]`, each in 0
+    /// to C − 1 or the ignored index), or distributions over classes (floats of the logits' shape). Gives a scalar, or
+    /// with [`Reduction::None`] the loss of each row, `[N]` or `[N, d…]`.
     pub fn cross_entropy(&self, target: &Tensor, options: &CrossEntropyOptions) -> Result<Tensor> {
         if !(0.0..=1.0).contains(&options.label_smoothing) {
             let detail = format!("label_smoothing is a share, 0 to 1, came as {}", options.label_smoothing);
@@ -68,7 +71,7 @@ impl Tensor {
     }
 }
 
-/// The composed version, of `rows: [M, C]`.
+/// The composed version for class targets and `rows: [M, C]`.
 fn with_classes(rows: &Tensor, target: &Tensor, options: &CrossEntropyOptions) -> Result<Tensor> {
     if is_half(rows) {
         let [weight] = all_f32([class_weight(OP, rows, options.weight.as_ref())?.as_ref()])?;
@@ -88,14 +91,14 @@ fn with_classes(rows: &Tensor, target: &Tensor, options: &CrossEntropyOptions) -
         };
         let all = targets.counted(&all.sum(&[-1], false)?.neg()?)?;
         let all = all.mul_scalar(label_smoothing / rows.shape()[1] as f64)?;
-        // With no share left, the class's own loss counts for nothing, be it infinite.
+        // With smoothing 1 the loss of the target class is left out, even where it is infinite.
         let own = label_smoothing < 1.0;
         losses = if own { losses.mul_scalar(1.0 - label_smoothing)?.add(&all)? } else { all };
     }
     targets.reduce(&losses, reduction, target.shape())
 }
 
-/// The same where each row's target is a distribution.
+/// Cross entropy where each row's target is a distribution.
 fn with_distributions(x: &Tensor, rows: &Tensor, target: &Tensor, options: &CrossEntropyOptions) -> Result<Tensor> {
     check::same(OP, &["the input", "target"], &[x, target])?;
     if target.shape() != x.shape() {
@@ -126,7 +129,7 @@ fn with_distributions(x: &Tensor, rows: &Tensor, target: &Tensor, options: &Cros
     }
 }
 
-/// Logits `[2, 3]` of which one in each row is −∞.
+/// Logits `[2, 3]` with one −∞ in each row.
 fn masked(x: &Tensor) -> Result<Tensor> {
     let cut = Tensor::from_vec(vec![0u8, 1, 0, 0, 0, 1], [2, 3], x.device())?;
     cut.select(&x.scalar_like(f64::NEG_INFINITY)?, x)

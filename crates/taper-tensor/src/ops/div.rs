@@ -1,6 +1,7 @@
-//! z = a / b, with broadcasting. dz/da = 1 / b, dz/db = −z / b: b² would overflow or vanish where neither does.
+//! z = a / b, with broadcasting. dz/da = 1 / b, dz/db = −z / b, because b² in −a / b² might overflow or underflow where
+//! the quotient does not.
 
-use super::shorthand::{again, binary, binary_scalar};
+use super::shorthand::{binary, binary_scalar, saved_or_recomputed};
 use crate::Tensor;
 use crate::gradcheck::Case;
 use crate::tape::Rule;
@@ -14,13 +15,13 @@ impl Tensor {
             let (a, b) = (self.clone(), other.clone());
             Rule::tensors(move |g, needs| {
                 let of_a = || g.div(&b);
-                let of_b = || g.mul(&again(g, &z, || a.div(&b))?)?.div(&b)?.neg();
+                let of_b = || g.mul(&saved_or_recomputed(g, &z, || a.div(&b))?)?.div(&b)?.neg();
                 Ok(vec![needs[0].then(of_a).transpose()?, needs[1].then(of_b).transpose()?])
             })
         }))
     }
 
-    /// x / c for a number c, which for integers is a whole one.
+    /// x / c for a number c. Integers truncate. For an integer x, c must be an integer in the range of the dtype.
     pub fn div_scalar(&self, c: f64) -> Result<Tensor> {
         let z = binary_scalar("div_scalar", BinaryOp::Div, self, c, false)?;
         let rule = move || Rule::tensors(move |g: &Tensor, _: &[bool]| Ok(vec![Some(g.div_scalar(c)?)]));

@@ -1,5 +1,6 @@
-//! Dropout (Srivastava et al. 2014), scaled in training: element i stays, divided by 1 − p, where word i of a random
-//! stream is at least p · 2³², and becomes 0 elsewhere. It is linear and its own adjoint.
+//! Dropout (Srivastava et al. 2014), scaled in training: element i is kept and divided by 1 − p where word i of a
+//! random stream is at least p · 2³², and set to 0 elsewhere. The gradient is the same dropout of the output's
+//! gradient.
 
 use super::shorthand::plain;
 use crate::Tensor;
@@ -19,7 +20,7 @@ impl Tensor {
         if p == 0.0 {
             return Ok(self.clone());
         }
-        // Where everything is dropped there is nothing to scale: the kernel would divide by 0.
+        // With p = 1 everything is dropped, and the kernel would divide by 1 − p = 0.
         let fused = if p < 1.0 { self.device().dropout(self.buffer()?, p, key)? } else { None };
         let Some(y) = fused else { return composed(self, p, key) };
         Ok(Tensor::record("dropout", y, &[self], || Rule::tensors(move |g, _| Ok(vec![Some(g.dropout(p, key)?)]))))

@@ -1,4 +1,4 @@
-//! Rows of a table chosen by index. The gradient of each row is the sum over its uses.
+//! Embedding: rows of a table chosen by index. The gradient of a row is the sum of the gradients of its uses.
 
 use super::shorthand::plain;
 use crate::Tensor;
@@ -32,7 +32,7 @@ impl Tensor {
     }
 }
 
-/// A gather along the rows.
+/// The composed version: a gather along dimension 0.
 fn composed(table: &Tensor, index: &Tensor) -> Result<Tensor> {
     let width = table.shape()[1];
     let column = index.reshape([index.count(), 1])?.broadcast_to([index.count(), width])?;

@@ -1,6 +1,6 @@
 //! y = eˣ. dy/dx = y.
 
-use super::shorthand::{again, unary};
+use super::shorthand::{saved_or_recomputed, unary};
 use crate::Tensor;
 use crate::gradcheck::Case;
 use crate::tape::Rule;
@@ -13,7 +13,7 @@ impl Tensor {
         Ok(Tensor::record("exp", y.clone(), &[self], || {
             let x = self.clone();
             Rule::tensors(move |g, _| {
-                let y = again(g, &y, || x.exp())?;
+                let y = saved_or_recomputed(g, &y, || x.exp())?;
                 Ok(vec![Some(g.mul(&y)?)])
             })
         }))

@@ -1,6 +1,6 @@
 //! y = e^(−x²). dy/dx = −2x y.
 
-use super::shorthand::{again, unary, within};
+use super::shorthand::{saved_or_recomputed, unary, within};
 use crate::Tensor;
 use crate::gradcheck::Case;
 use crate::tape::Rule;
@@ -14,7 +14,7 @@ impl Tensor {
         Ok(Tensor::record("exp_neg_square", y.clone(), &[self], || {
             let x = self.clone();
             Rule::tensors(move |g, _| {
-                let y = again(g, &y, || x.exp_neg_square())?;
+                let y = saved_or_recomputed(g, &y, || x.exp_neg_square())?;
                 Ok(vec![Some(g.mul(&y)?.mul(&within(&x, 1000.0)?.mul_scalar(-2.0)?)?)])
             })
         }))

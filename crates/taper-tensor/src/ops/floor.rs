@@ -1,4 +1,4 @@
-//! y = ⌊x⌋. Its derivative is 0 wherever there is one, and counts as 0 at the integers.
+//! y = ⌊x⌋. The derivative is 0 between the integers, and defined as 0 at them.
 
 use super::shorthand::{plain, unary};
 use crate::Tensor;

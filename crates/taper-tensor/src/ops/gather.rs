@@ -1,4 +1,4 @@
-//! y[…, i, …] = x[…, index[…, i, …], …]. The gradient is scattered back.
+//! y[…, i, …] = x[…, index[…, i, …], …]. The gradient is a scatter-add of the output's gradient at `index`.
 
 use crate::Tensor;
 use crate::check;
@@ -7,7 +7,8 @@ use crate::tape::Rule;
 use taper_backend::{Error, Result};
 
 impl Tensor {
-    /// Elements chosen along `axis` by `index` (i64), which has this tensor's shape but for `axis`.
+    /// The elements chosen along `axis` (−1 is the last) by `index` (i64), which has this tensor's shape except along
+    /// `axis`. An index out of range is an error.
     pub fn gather(&self, axis: isize, index: &Tensor) -> Result<Tensor> {
         let axis = self.shape().axis("gather", axis)?;
         check_index("gather", self, axis, index)?;
@@ -22,7 +23,7 @@ impl Tensor {
     }
 }
 
-/// Errs unless `index` is i64, on the same device, and of `x`'s shape but for `axis`.
+/// An error unless `index` is i64, on the device of `x`, and of `x`'s shape except along `axis`.
 pub(super) fn check_index(op: &'static str, x: &Tensor, axis: usize, index: &Tensor) -> Result<()> {
     check::index(op, index)?;
     check::same_device(op, "the input", x, "index", index)?;

@@ -9,7 +9,8 @@ use crate::tape::Rule;
 use taper_backend::{Error, Result};
 
 impl Tensor {
-    /// Normalises over the last `dims` dimensions; `weight` and `bias` have the shape of those. `eps` joins the variance.
+    /// Normalises over the last `dims` dimensions (1 to rank); `weight` and `bias` have the shape of those dimensions.
+    /// `eps` is added to the variance.
     pub fn layer_norm(&self, dims: usize, weight: Option<&Tensor>, bias: Option<&Tensor>, eps: f64) -> Result<Tensor> {
         const OP: &str = "layer_norm";
         check::float(OP, self)?;

@@ -1,4 +1,5 @@
-//! y = x Wᵀ + b. The value stays pending: an activation that follows joins the same kernel.
+//! A linear layer, y = x Wᵀ + b. The value stays pending, so that an activation that follows is fused with it into one
+//! kernel.
 
 use super::activation;
 use super::shorthand::{Affine, in_f32, is_half, plain};
@@ -11,7 +12,7 @@ use crate::tensor::Value;
 use taper_backend::{Activation, Buffer, DType, Error, Result};
 
 impl Tensor {
-    /// `[…, in]` times `weight: [out, in]`, transposed, plus `bias: [out]`: `[…, out]`.
+    /// x weightᵀ + bias for x `[…, in]`, `weight: [out, in]` and `bias: [out]`: `[…, out]`.
     pub fn linear(&self, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
         check::float("linear", self)?;
         check::same("linear", &["input", "weight"], &[self, weight])?;
@@ -38,9 +39,9 @@ impl Tensor {
     }
 }
 
-/// The same for `x: [N, in]`.
+/// [`Tensor::linear`] for `x: [N, in]`.
 fn rows_linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    // What this reads is computed now: only what follows can still join, and no long chain is left to recurse into.
+    // The inputs are computed now, so that computing the pending value does not recurse into a long chain.
     for input in [Some(x), Some(weight), bias].into_iter().flatten() {
         input.buffer()?;
     }
@@ -68,19 +69,19 @@ fn rows_linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Ten
     }))
 }
 
-/// `f(x weightᵀ + bias)`, waiting.
+/// The pending chain `f(x weightᵀ + bias)`.
 #[derive(Clone)]
 struct Chain {
     x: Tensor,
     weight: Tensor,
     bias: Option<Tensor>,
     activation: Activation,
-    /// The value before the activation, if there is one.
+    /// The tensor before the activation, if the chain has an activation.
     between: Vec<Tensor>,
 }
 
 impl Chain {
-    /// The last step alone, where the backend has no kernel for the chain.
+    /// The value of the chain where the backend has no kernel for it: computes the last step from the value before it.
     fn last_step(&self) -> Result<Buffer> {
         if let Some(previous) = self.between.last() {
             return activation::forward(previous, self.activation);
@@ -89,7 +90,7 @@ impl Chain {
             return self.x.device().matmul(self.x.buffer()?, self.weight.buffer()?, false, true);
         };
         if is_half(&self.x) {
-            // Rounded once, with the bias.
+            // The bias is added in f32, so that the sum is rounded only once.
             let [weight, bias] = [&self.weight, bias].map(|x| no_grad(|| x.cast(DType::F32)));
             return no_grad(|| in_f32(&self.x, |x| x.linear(&weight?, Some(&bias?))))?.into_buffer();
         }

@@ -1,4 +1,4 @@
-//! y = ln Σ eˣ over axes, as m + ln Σ eˣ⁻ᵐ with m = max x, so that nothing overflows. dy/dx = softmax x.
+//! y = ln Σ eˣ over axes, as m + ln Σ eˣ⁻ᵐ with m = max x, so that eˣ does not overflow. dy/dx = softmax x.
 
 use super::shorthand::{in_f32, is_half};
 use crate::Tensor;
@@ -8,13 +8,14 @@ use crate::tape::no_grad;
 use taper_backend::Result;
 
 impl Tensor {
-    /// ln Σ eˣ over `axes` (−1 is the last; none means all). With `keepdim` they stay with size 1, else they go.
+    /// ln Σ eˣ over `axes` (−1 is the last; none means all). With `keepdim` the axes are kept with size 1, else
+    /// removed.
     pub fn logsumexp(&self, axes: &[isize], keepdim: bool) -> Result<Tensor> {
         check::float("logsumexp", self)?;
         if is_half(self) {
             return in_f32(self, |x| x.logsumexp(axes, keepdim));
         }
-        // Any constant m gives the same value and gradient; an infinite one would give ∞ − ∞.
+        // Any finite constant m gives the same value and gradient; an infinite m would give ∞ − ∞.
         let m = no_grad(|| {
             let m = self.max(axes, true)?;
             m.abs()?.eq_scalar(f64::INFINITY)?.select(&self.scalar_like(0.0)?, &m)

@@ -12,7 +12,8 @@ impl Tensor {
         product(self, other, [false, false])
     }
 
-    /// The same with either factor transposed: `a` is `[…, k, m]`, `b` is `[…, n, k]` where the flag is set.
+    /// The matrix product with transposed factors: this tensor is `[…, k, m]` where `transpose[0]` is set, `other` is
+    /// `[…, n, k]` where `transpose[1]` is.
     pub fn matmul_t(&self, other: &Tensor, transpose: [bool; 2]) -> Result<Tensor> {
         product(self, other, transpose)
     }
@@ -41,7 +42,8 @@ fn product(a: &Tensor, b: &Tensor, [ta, tb]: [bool; 2]) -> Result<Tensor> {
         return Err(Error::shape("matmul", detail));
     }
     if rank_a > 2 && rank_b == 2 && !ta {
-        // One matrix for the whole batch: all rows at once, instead of a copy of the matrix for each.
+        // One matrix b for the whole batch: one product of all rows of a, instead of a copy of b for each batch
+        // element.
         let rows = a.shape()[..rank_a - 1].iter().product();
         let c = product(&a.reshape([rows, a.shape()[rank_a - 1]])?, b, [false, tb])?;
         return c.reshape([&a.shape()[..rank_a - 1], &c.shape()[1..]].concat());
@@ -55,7 +57,7 @@ fn product(a: &Tensor, b: &Tensor, [ta, tb]: [bool; 2]) -> Result<Tensor> {
     Ok(Tensor::record("matmul", c, &[&a, &b], || {
         let (a, b) = (a.clone(), b.clone());
         Rule::tensors(move |g, needs| {
-            // With A' = A or Aᵀ as used: dA' = G B'ᵀ and dB' = A'ᵀ G, transposed back where the factor was.
+            // With A' = A or Aᵀ as multiplied: dA' = G B'ᵀ and dB' = A'ᵀ G, transposed where the factor was.
             let of_a = || if ta { b.matmul_t(g, [tb, true]) } else { g.matmul_t(&b, [false, !tb]) };
             let of_b = || if tb { g.matmul_t(&a, [true, ta]) } else { a.matmul_t(g, [!ta, false]) };
             Ok(vec![needs[0].then(of_a).transpose()?, needs[1].then(of_b).transpose()?])

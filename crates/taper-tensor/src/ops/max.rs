@@ -1,4 +1,4 @@
-//! Maxima over axes. The gradient is shared evenly among equals, as by PyTorch's amax.
+//! Maxima over axes. The gradient is shared evenly among equal maxima, as in PyTorch's `amax`.
 
 use super::shorthand::plain;
 use crate::Tensor;
@@ -7,8 +7,8 @@ use crate::tape::Rule;
 use taper_backend::{Error, ReduceOp, Result};
 
 impl Tensor {
-    /// The largest element over `axes` (−1 is the last; none means all); NaN if any is. With `keepdim` the axes stay with
-    /// size 1, else they go. Equals share the gradient.
+    /// The largest element over `axes` (−1 is the last; none means all); NaN if any element is NaN. With `keepdim` the
+    /// axes are kept with size 1, else removed. Equal maxima share the gradient evenly. An error when an axis is empty.
     pub fn max(&self, axes: &[isize], keepdim: bool) -> Result<Tensor> {
         extreme("max", ReduceOp::Max, self, axes, keepdim)
     }
@@ -24,7 +24,8 @@ pub(super) fn extreme(name: &'static str, op: ReduceOp, x: &Tensor, axes: &[isiz
     let y = Tensor::record(name, value.clone(), &[x], || {
         let (x, axes) = (x.clone(), axes.iter().map(|&axis| axis as isize).collect::<Vec<_>>());
         Rule::tensors(move |g, _| {
-            // Who wins is constant around x: the saved output serves gradients of gradients too.
+            // Which elements are largest is constant around x, so that the saved output serves gradients of gradients
+            // too.
             let winners = x.eq(&plain(g, value.clone()))?.cast(g.dtype())?;
             Ok(vec![Some(g.mul(&winners.div(&winners.sum(&axes, true)?)?)?)])
         })
@@ -32,7 +33,7 @@ pub(super) fn extreme(name: &'static str, op: ReduceOp, x: &Tensor, axes: &[isiz
     if keepdim { Ok(y) } else { y.without_axes(&axes) }
 }
 
-/// Errs where there is no element to choose from.
+/// An error when dimension `axis` of `x` is empty.
 pub(super) fn not_empty(op: &'static str, x: &Tensor, axis: usize) -> Result<()> {
     if x.shape()[axis] > 0 {
         return Ok(());

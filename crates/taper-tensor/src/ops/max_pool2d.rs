@@ -1,4 +1,4 @@
-//! Max pooling. The gradient goes to the element that won, the first of equals.
+//! Max pooling. The gradient of each window goes to its largest element, of equal elements to the first.
 
 use super::shorthand::plain;
 use crate::Tensor;
@@ -9,7 +9,7 @@ use crate::tensor::Value;
 use taper_backend::{Buffer, Pool2dSpec, Result, Saved};
 
 impl Tensor {
-    /// The largest element of each window of `[N, C, H, W]`.
+    /// The largest element of each window of `[N, C, H, W]`: `[N, C, H_out, W_out]`.
     pub fn max_pool2d(&self, spec: Pool2dSpec) -> Result<Tensor> {
         check::float("max_pool2d", self)?;
         let shape = spec.output_shape("max_pool2d", self.shape())?;
@@ -34,7 +34,7 @@ impl Tensor {
     }
 }
 
-/// The value alone.
+/// The value alone, not recorded.
 pub(super) fn forward(x: &Tensor, spec: &Pool2dSpec) -> Result<Buffer> {
     let saved: Option<(Buffer, Saved)> = x.device().max_pool2d_saved(x.buffer()?, spec)?;
     match saved {
@@ -43,7 +43,7 @@ pub(super) fn forward(x: &Tensor, spec: &Pool2dSpec) -> Result<Buffer> {
     }
 }
 
-/// Gathers the winners, so that every further gradient is a gather or a scatter.
+/// The composed version: gathers the largest elements, so that gradients of any order are gathers and scatter-adds.
 fn composed(x: &Tensor, spec: &Pool2dSpec) -> Result<Tensor> {
     let (y, winners) = x.device().max_pool2d(x.buffer()?, spec)?;
     let (n, c, plane) = (x.shape()[0], x.shape()[1], x.shape()[2] * x.shape()[3]);

@@ -1,4 +1,4 @@
-//! z = max(a, b), with broadcasting. The gradient goes to the larger; of equals each gets half, as in PyTorch.
+//! z = max(a, b), with broadcasting. The gradient goes to the larger one; where a = b each gets half, as in PyTorch.
 
 use super::shorthand::{binary, binary_scalar};
 use crate::Tensor;
@@ -7,7 +7,8 @@ use crate::tape::Rule;
 use taper_backend::{BinaryOp, Result};
 
 impl Tensor {
-    /// The larger of a and b, element by element, with broadcasting; NaN if either is. Equals share the gradient.
+    /// The larger of a and b, element by element, with broadcasting; NaN if either is NaN. Where a = b each gets half
+    /// of the gradient.
     pub fn maximum(&self, other: &Tensor) -> Result<Tensor> {
         let z = binary("maximum", BinaryOp::Maximum, self, other)?;
         Ok(Tensor::record("maximum", z, &[self, other], || {
@@ -20,8 +21,8 @@ impl Tensor {
         }))
     }
 
-    /// The larger of x and a number c, which for integers is a whole one; NaN if either is. Where both are equal x gets
-    /// half the gradient.
+    /// The larger of x and a number c; NaN if either is NaN. Where x = c, x gets half of the gradient. For an integer
+    /// x, c must be an integer in the range of the dtype.
     pub fn maximum_scalar(&self, c: f64) -> Result<Tensor> {
         let z = binary_scalar("maximum_scalar", BinaryOp::Maximum, self, c, false)?;
         Ok(Tensor::record("maximum_scalar", z, &[self], || {
@@ -31,7 +32,8 @@ impl Tensor {
     }
 }
 
-/// The gradient of one argument: all where it won, nothing where it lost, half where both are equal, NaN where one is NaN.
+/// The gradient of one argument: g where it was chosen (`won`), 0 where it was not (`lost`), g / 2 where both are
+/// equal, NaN where one is NaN.
 pub(super) fn share(g: &Tensor, won: &Tensor, lost: &Tensor, equal: &Tensor) -> Result<Tensor> {
     let unknown = g.scalar_like(f64::NAN)?;
     won.select(g, &lost.select(&g.scalar_like(0.0)?, &equal.select(&g.mul_scalar(0.5)?, &unknown)?)?)

@@ -7,8 +7,8 @@ use crate::gradcheck::Case;
 use taper_backend::Result;
 
 impl Tensor {
-    /// The mean over `axes` (−1 is the last; none means all). With `keepdim` they stay with size 1, else they go. The
-    /// mean of nothing is NaN.
+    /// The mean over `axes` (−1 is the last; none means all). With `keepdim` the axes are kept with size 1, else
+    /// removed. The mean of no elements is NaN.
     pub fn mean(&self, axes: &[isize], keepdim: bool) -> Result<Tensor> {
         check::float("mean", self)?;
         let count: usize = self.shape().axes("mean", axes)?.iter().map(|&axis| self.shape()[axis]).product();

@@ -1,4 +1,4 @@
-//! Minima over axes. The gradient is shared evenly among equals, as by PyTorch's amin.
+//! Minima over axes. The gradient is shared evenly among equal minima, as in PyTorch's `amin`.
 
 use super::max::extreme;
 use crate::Tensor;
@@ -6,8 +6,8 @@ use crate::gradcheck::Case;
 use taper_backend::{ReduceOp, Result};
 
 impl Tensor {
-    /// The smallest element over `axes` (−1 is the last; none means all); NaN if any is. With `keepdim` the axes stay with
-    /// size 1, else they go. Equals share the gradient.
+    /// The smallest element over `axes` (−1 is the last; none means all); NaN if any element is NaN. With `keepdim` the
+    /// axes are kept with size 1, else removed. Equal minima share the gradient evenly. An error when an axis is empty.
     pub fn min(&self, axes: &[isize], keepdim: bool) -> Result<Tensor> {
         extreme("min", ReduceOp::Min, self, axes, keepdim)
     }

@@ -1,4 +1,4 @@
-//! z = min(a, b), with broadcasting. The gradient goes to the smaller; of equals each gets half, as in PyTorch.
+//! z = min(a, b), with broadcasting. The gradient goes to the smaller one; where a = b each gets half, as in PyTorch.
 
 use super::maximum::share;
 use super::shorthand::{binary, binary_scalar};
@@ -8,7 +8,8 @@ use crate::tape::Rule;
 use taper_backend::{BinaryOp, Result};
 
 impl Tensor {
-    /// The smaller of a and b, element by element, with broadcasting; NaN if either is. Equals share the gradient.
+    /// The smaller of a and b, element by element, with broadcasting; NaN if either is NaN. Where a = b each gets half
+    /// of the gradient.
     pub fn minimum(&self, other: &Tensor) -> Result<Tensor> {
         let z = binary("minimum", BinaryOp::Minimum, self, other)?;
         Ok(Tensor::record("minimum", z, &[self, other], || {
@@ -21,8 +22,8 @@ impl Tensor {
         }))
     }
 
-    /// The smaller of x and a number c, which for integers is a whole one; NaN if either is. Where both are equal x gets
-    /// half the gradient.
+    /// The smaller of x and a number c; NaN if either is NaN. Where x = c, x gets half of the gradient. For an integer
+    /// x, c must be an integer in the range of the dtype.
     pub fn minimum_scalar(&self, c: f64) -> Result<Tensor> {
         let z = binary_scalar("minimum_scalar", BinaryOp::Minimum, self, c, false)?;
         Ok(Tensor::record("minimum_scalar", z, &[self], || {

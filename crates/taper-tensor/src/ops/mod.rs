@@ -1,6 +1,6 @@
-//! Every differentiable operation, one file each: forward, backward rule and gradient-check cases side by side.
+//! The operations of tensors, one file each: forward, backward rule and the cases of its gradient check.
 //!
-//! A new operation is a new file with a `cases()` function, and one line below.
+//! To add an operation, add a file with a `cases()` function, and its name to `operations!` below.
 
 #[cfg(any(test, feature = "gradcheck"))]
 use crate::gradcheck::Case;
@@ -9,10 +9,10 @@ mod shorthand;
 
 macro_rules! operations {
     ($($name:ident),* $(,)?) => {
-        // Cases are compiled where they are asked for.
+        // The cases are compiled only for tests and with the feature `gradcheck`.
         $(#[cfg_attr(not(any(test, feature = "gradcheck")), allow(dead_code))] mod $name;)*
 
-        /// The name of each operation file with the cases that it is checked on.
+        /// The name of each operation's file, with the cases of its gradient check.
         #[cfg(any(test, feature = "gradcheck"))]
         pub(crate) fn registry() -> Vec<(&'static str, Vec<Case>)> {
             vec![$((stringify!($name), $name::cases())),*]

@@ -18,7 +18,7 @@ impl Tensor {
         }))
     }
 
-    /// c · x for a number c, which for integers is a whole one.
+    /// c · x for a number c. For an integer x, c must be an integer in the range of the dtype.
     pub fn mul_scalar(&self, c: f64) -> Result<Tensor> {
         let z = binary_scalar("mul_scalar", BinaryOp::Mul, self, c, false)?;
         let rule = move || Rule::tensors(move |g: &Tensor, _: &[bool]| Ok(vec![Some(g.mul_scalar(c)?)]));

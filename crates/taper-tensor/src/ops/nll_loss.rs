@@ -1,7 +1,8 @@
 //! Negative log likelihood: −w_t · x_t for the class t of each row, from log-probabilities x.
 //!
-//! As in PyTorch the mean divides by the sum of the weights of the rows that count, so that it is NaN where none does; its
-//! gradient is 0 there. A class of weight 0 counts for nothing, be its log-probability −∞.
+//! As in PyTorch, the mean divides by the sum of the weights of the rows that are not ignored. Where every row is
+//! ignored the mean is NaN, and its gradient is 0. A row whose class has weight 0 has the loss 0, even where its
+//! log-probability is −∞.
 
 use super::shorthand::{all_f32, in_f32, is_half};
 use crate::Tensor;
@@ -9,14 +10,14 @@ use crate::check;
 use crate::gradcheck::Case;
 use taper_backend::{Error, Reduction, Result, Shape};
 
-/// How [`Tensor::nll_loss`] weighs and reduces.
+/// The options of [`Tensor::nll_loss`]: class weights and reduction.
 #[derive(Debug, Clone)]
 pub struct NllOptions {
-    /// A weight for each class, `[C]`. No gradient flows to it.
+    /// A weight for each class, `[C]`; `None` for 1. No gradient flows to it.
     pub weight: Option<Tensor>,
-    /// Rows of this class count for nothing; −100 unless told.
+    /// Rows of this class are ignored; −100 by default.
     pub ignore_index: i64,
-    /// How the rows' losses become one.
+    /// How the losses of the rows are reduced to one; the mean by default.
     pub reduction: Reduction,
 }
 
@@ -27,8 +28,9 @@ impl Default for NllOptions {
 }
 
 impl Tensor {
-    /// The negative log likelihood of the classes `target` (i64: `[N]` or `[N, d…]`) under log-probabilities `[N, C]` or
-    /// `[N, C, d…]`: a scalar, or of `target`'s shape with [`Reduction::None`].
+    /// The negative log likelihood of the classes `target` (i64, `[N]` or `[N, d…]`, each in 0 to C − 1 or the ignored
+    /// index) under log-probabilities `[N, C]` or `[N, C, d…]`. Gives a scalar, or with [`Reduction::None`] the loss of
+    /// each row, of `target`'s shape.
     pub fn nll_loss(&self, target: &Tensor, options: &NllOptions) -> Result<Tensor> {
         const OP: &str = "nll_loss";
         let rows = class_rows(OP, self)?;
@@ -42,7 +44,7 @@ impl Tensor {
     }
 }
 
-/// `[N, C, d…]` as rows `[N · d…, C]`. A single row `[C]` is a batch of one.
+/// `x: [N, C, d…]` as rows `[N · d…, C]`. A single row `[C]` is a batch of one.
 pub(super) fn class_rows(op: &'static str, x: &Tensor) -> Result<Tensor> {
     check::float(op, x)?;
     let shape = x.shape();
@@ -58,7 +60,7 @@ pub(super) fn class_rows(op: &'static str, x: &Tensor) -> Result<Tensor> {
     }
 }
 
-/// Errs unless `target` holds a class for each row of `x`.
+/// An error unless `target` is i64, on the device of `x`, with a class for each row of `x`.
 pub(super) fn check_target(op: &'static str, x: &Tensor, target: &Tensor) -> Result<()> {
     check::index(op, target)?;
     check::same_device(op, "the input", x, "target", target)?;
@@ -76,22 +78,22 @@ pub(super) fn check_target(op: &'static str, x: &Tensor, target: &Tensor) -> Res
     ))
 }
 
-/// The class of each row, and what each row weighs. All of it is computed on the device.
+/// The class and the weight of each row, computed on the device.
 pub(super) struct Targets {
     op: &'static str,
     ignore_index: i64,
-    /// `[M, 1]`; 0 where a row does not count.
+    /// The class of each row, `[M, 1]`; 0 where a row is ignored.
     index: Tensor,
-    /// `[M]`, u8: whether a row counts.
+    /// Whether each row counts, `[M]`, u8: 0 where it is ignored.
     counted: Tensor,
-    /// `[M]`: the weight of each row's class, 0 where it does not count.
+    /// The weight of each row's class, `[M]`; 0 where a row is ignored.
     weights: Tensor,
-    /// Whether a class may weigh something else than 1.
+    /// Whether class weights were given.
     weighted: bool,
 }
 
 impl Targets {
-    /// Of `target` for `rows: [M, C]`.
+    /// The targets of `rows: [M, C]`.
     pub(super) fn new(op: &'static str, rows: &Tensor, target: &Tensor, options: &NllOptions) -> Result<Self> {
         let (count, classes) = (rows.shape()[0], rows.shape()[1]);
         let ignore_index = options.ignore_index;
@@ -107,7 +109,8 @@ impl Targets {
         Ok(targets)
     }
 
-    /// The element of each row's class, `[M]`: an error that names what is expected where a class is none.
+    /// The element of each row's class, `[M]`. A target that is neither a class nor the ignored index is an error that
+    /// names the range.
     fn gather(&self, rows: &Tensor) -> Result<Tensor> {
         let (count, classes) = (rows.shape()[0], rows.shape()[1]);
         let chosen = rows.gather(1, &self.index).map_err(|error| match error {
@@ -125,23 +128,23 @@ impl Targets {
         chosen.reshape([count])
     }
 
-    /// −w_t · x_t of each row, `[M]`; 0 where it does not count.
+    /// −w_t · x_t of each row, `[M]`; 0 where a row is ignored.
     pub(super) fn chosen(&self, rows: &Tensor) -> Result<Tensor> {
         let chosen = self.gather(rows)?;
         self.counted(&if self.weighted { chosen.weighted(&self.weights)? } else { chosen }.neg()?)
     }
 
-    /// `losses: [M]` with 0 where a row does not count, whatever its value.
+    /// `losses: [M]` with 0 where a row is ignored, whatever its value there.
     pub(super) fn counted(&self, losses: &Tensor) -> Result<Tensor> {
         self.counted.select(losses, &losses.scalar_like(0.0)?)
     }
 
-    /// `rows: [M, C]` with zeros where a row does not count, whatever it holds: no gradient leads there.
+    /// `rows: [M, C]` with zeros in place of ignored rows, whatever they hold. No gradient flows to ignored rows.
     pub(super) fn counted_rows(&self, rows: &Tensor) -> Result<Tensor> {
         self.counted.unsqueeze(1)?.select(rows, &rows.scalar_like(0.0)?)
     }
 
-    /// `losses: [M]` as one, or as `shape`.
+    /// `losses: [M]` reduced to a scalar, or for [`Reduction::None`] reshaped to `shape`.
     pub(super) fn reduce(&self, losses: &Tensor, reduction: Reduction, shape: &Shape) -> Result<Tensor> {
         match reduction {
             Reduction::Mean => losses.sum_all()?.div(&self.weights.sum_all()?),
@@ -151,9 +154,9 @@ impl Targets {
     }
 }
 
-/// `class` as a scalar beside `target`.
+/// `class` as an i64 scalar on the device of `target`.
 fn class_like(target: &Tensor, class: i64) -> Result<Tensor> {
-    // A fill takes f64, which holds every class there may be, but not every i64.
+    // A fill takes f64, which holds every possible class but not every i64 that may be the ignored index.
     if target.dtype().check_operand("nll_loss", class as f64).is_ok() {
         target.scalar_like(class as f64)
     } else {
@@ -161,7 +164,7 @@ fn class_like(target: &Tensor, class: i64) -> Result<Tensor> {
     }
 }
 
-/// The class weights, checked and cut off from the tape.
+/// The class weights, checked and detached from the tape.
 pub(super) fn class_weight(op: &'static str, rows: &Tensor, weight: Option<&Tensor>) -> Result<Option<Tensor>> {
     let Some(weight) = weight else { return Ok(None) };
     check::same(op, &["the input", "weight"], &[rows, weight])?;

@@ -1,6 +1,6 @@
-//! y = √Σx² over all elements, without squares that overflow or vanish. dy/dx = x / y, and 0 where all of x is 0.
+//! y = √Σx² over all elements, without squares that overflow or underflow. dy/dx = x / y, and 0 where all of x is 0.
 
-use super::shorthand::again;
+use super::shorthand::saved_or_recomputed;
 use crate::Tensor;
 use crate::check;
 use crate::gradcheck::Case;
@@ -8,9 +8,9 @@ use crate::tape::{Rule, no_grad};
 use taper_backend::{Buffer, DType, Result};
 
 impl Tensor {
-    /// The Euclidean norm of all elements, a scalar in f64 whatever the float dtype of x: even where x is as large or small
-    /// as its dtype allows, the norm is neither infinite nor 0. NaN if an element is, else ∞ if one is infinite. The gradient
-    /// of x = 0 is 0.
+    /// The Euclidean norm of all elements, a scalar in f64 whatever the float dtype of x: even where x is as large or
+    /// small as its dtype allows, the norm is neither infinite nor 0. NaN if an element is NaN, else ∞ if one is
+    /// infinite. The gradient at x = 0 is 0.
     pub fn norm_all(&self) -> Result<Tensor> {
         check::float("norm_all", self)?;
         let y = match self.device().norm(self.buffer()?)? {
@@ -20,9 +20,9 @@ impl Tensor {
         Ok(Tensor::record("norm_all", y.clone(), &[self], || {
             let x = self.clone();
             Rule::tensors(move |g, _| {
-                let y = again(g, &y, || x.norm_all())?;
+                let y = saved_or_recomputed(g, &y, || x.norm_all())?;
                 let divisor = y.eq_scalar(0.0)?.select(&y.scalar_like(1.0)?, &y)?;
-                // x / y is at most 1; the norm itself may be more than the dtype of x holds.
+                // Computed in f64: x / y is at most 1, but y itself may be more than the dtype of x holds.
                 let direction = x.cast(DType::F64)?.div(&divisor)?;
                 Ok(vec![Some(direction.mul(g)?.cast(x.dtype())?)])
             })
@@ -30,7 +30,8 @@ impl Tensor {
     }
 }
 
-/// In f64, which holds the squares of all other floats; those of its own are taken of x over the largest.
+/// The composed version. f64 holds the squares of all other float dtypes; an f64 x is divided by its largest element
+/// first.
 fn composed(x: &Tensor) -> Result<Buffer> {
     if x.dtype() != DType::F64 || x.count() == 0 {
         let x = x.cast(DType::F64)?;
@@ -57,7 +58,7 @@ mod tests {
     use super::*;
     use crate::Device;
 
-    /// By the kernel and composed, with gradients.
+    /// The kernel and the composed version, with gradients.
     #[test]
     fn large_small_and_special() -> Result<()> {
         let device = Device::new(taper_cpu::CpuBackend::with_threads(1)?);

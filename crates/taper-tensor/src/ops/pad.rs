@@ -1,4 +1,5 @@
-//! A constant put around, and between, the elements. The gradient is the slice that they are found in.
+//! Padding with a constant around and between the elements. The gradient is the slice of the output's gradient at the
+//! elements.
 
 use crate::Tensor;
 use crate::check;
@@ -7,7 +8,8 @@ use crate::tape::Rule;
 use taper_backend::{Error, PadAmount, Result, Shape, SliceRange};
 
 impl Tensor {
-    /// `value`, which the dtype must hold, in front of, behind and between the elements of each dimension; one amount for each.
+    /// Pads each dimension with `value`, which the dtype must hold, in front of, behind and between the elements; one
+    /// amount for each dimension.
     pub fn pad(&self, amounts: &[PadAmount], value: f64) -> Result<Tensor> {
         let shape = self.shape();
         if amounts.len() != shape.rank() {

@@ -1,4 +1,4 @@
-//! Dimensions in another order. The gradient is permuted back.
+//! Permutation of the dimensions. The gradient is permuted back.
 
 use crate::Tensor;
 use crate::gradcheck::Case;
@@ -6,7 +6,8 @@ use crate::tape::Rule;
 use taper_backend::{Error, Result};
 
 impl Tensor {
-    /// Dimension `i` of the result is dimension `axes[i]` of this tensor.
+    /// Permutes the dimensions: dimension `i` of the result is dimension `axes[i]` of this tensor. `axes` names each
+    /// dimension once; −1 is the last.
     pub fn permute(&self, axes: &[isize]) -> Result<Tensor> {
         let shape = self.shape();
         let axes = axes.iter().map(|&axis| shape.axis("permute", axis)).collect::<Result<Vec<_>>>()?;
@@ -25,7 +26,7 @@ impl Tensor {
         }))
     }
 
-    /// Dimensions `a` and `b` exchanged.
+    /// Exchanges dimensions `a` and `b`; −1 is the last.
     pub fn transpose(&self, a: isize, b: isize) -> Result<Tensor> {
         let (a, b) = (self.shape().axis("transpose", a)?, self.shape().axis("transpose", b)?);
         let mut axes: Vec<isize> = (0..self.shape().rank() as isize).collect();

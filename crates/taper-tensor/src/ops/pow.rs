@@ -1,6 +1,6 @@
 //! z = aᵇ, with broadcasting. dz/da = b aᵇ⁻¹, dz/db = aᵇ ln a.
 //!
-//! Where a = 0 two limits are fixed, as in PyTorch: d(a⁰)/da = 0, and d(0ᵇ)/db = 0 for b ≥ 0.
+//! Where a = 0 two values are defined as in PyTorch: d(a⁰)/da = 0, and d(0ᵇ)/db = 0 for b ≥ 0.
 
 use super::shorthand::{binary, binary_scalar};
 use crate::Tensor;
@@ -18,7 +18,7 @@ impl Tensor {
             let (a, b) = (self.clone(), exponent.clone());
             Rule::tensors(move |g, needs| {
                 let one = a.scalar_like(1.0)?;
-                // Both limits come from putting 1 in place of what would give 0 · ∞.
+                // Both values come from replacing the factor that would give 0 · ∞ by 1.
                 let of_a = || {
                     let lower = b.eq_scalar(0.0)?.select(&a.eq_scalar(0.0)?.select(&one, &b)?, &b)?.add_scalar(-1.0)?;
                     g.mul(&b)?.mul(&a.pow(&lower)?)
@@ -62,7 +62,7 @@ pub(super) fn cases() -> Vec<Case> {
             .values([3], vec![0.0, 1.0, 0.0])
             .subgradient(0, vec![0.0, 1.0, 0.0])
             .subgradient(1, vec![0.0, 0.0, 2f64.ln()]),
-        // Differences would leave the domain, a ≥ 0.
+        // Finite differences would leave the domain, a ≥ 0.
         Case::new("of 0", |x| x[0].pow(&x[1]))
             .values([2], vec![0.0, 4.0])
             .values([2], vec![3.0, 1.5])

@@ -1,6 +1,7 @@
-//! y = 1 / x. dy/dx = −y², a factor at a time: the square alone would overflow or vanish sooner than the product.
+//! y = 1 / x. dy/dx = −y². The gradient is multiplied by y twice, because y² alone may overflow or underflow where the
+//! product does not.
 
-use super::shorthand::{again, unary};
+use super::shorthand::{saved_or_recomputed, unary};
 use crate::Tensor;
 use crate::gradcheck::Case;
 use crate::tape::Rule;
@@ -13,7 +14,7 @@ impl Tensor {
         Ok(Tensor::record("recip", y.clone(), &[self], || {
             let x = self.clone();
             Rule::tensors(move |g, _| {
-                let y = again(g, &y, || x.recip())?;
+                let y = saved_or_recomputed(g, &y, || x.recip())?;
                 Ok(vec![Some(g.mul(&y)?.mul(&y)?.neg()?)])
             })
         }))

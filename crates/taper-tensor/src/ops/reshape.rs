@@ -7,7 +7,7 @@ use crate::tape::Rule;
 use taper_backend::{Error, Result, Shape};
 
 impl Tensor {
-    /// The same elements, in row-major order, as `shape`.
+    /// The same elements, in row-major order, in another `shape` of as many elements.
     pub fn reshape(&self, shape: impl Into<Shape>) -> Result<Tensor> {
         let shape = shape.into();
         if shape == *self.shape() {
@@ -30,7 +30,8 @@ impl Tensor {
         }))
     }
 
-    /// Dimensions `start..` (−1 is the last) as one: `[N, C, H, W]` with `start` 1 becomes `[N, C·H·W]`.
+    /// Flattens the dimensions from `start` on (−1 is the last) to one: `[N, C, H, W]` with `start` 1 becomes
+    /// `[N, C·H·W]`.
     pub fn flatten(&self, start: isize) -> Result<Tensor> {
         let start = self.shape().axis("flatten", start)?;
         let mut dims = self.shape()[..start].to_vec();
@@ -38,7 +39,7 @@ impl Tensor {
         self.reshape(dims)
     }
 
-    /// A dimension of size 1 put in at `axis` (0 to rank, or −1 for behind the last).
+    /// Inserts a dimension of size 1 at `axis` (0 to rank; −1 for a new last dimension).
     pub fn unsqueeze(&self, axis: isize) -> Result<Tensor> {
         let rank = self.shape().rank() as isize;
         let at = if axis < 0 { axis + rank + 1 } else { axis };
@@ -51,7 +52,7 @@ impl Tensor {
         self.reshape(dims)
     }
 
-    /// Without dimension `axis`, which must have size 1.
+    /// Removes dimension `axis`, which must have size 1.
     pub fn squeeze(&self, axis: isize) -> Result<Tensor> {
         let axis = self.shape().axis("squeeze", axis)?;
         if self.shape()[axis] != 1 {

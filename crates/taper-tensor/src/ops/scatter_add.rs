@@ -1,4 +1,4 @@
-//! y = x with `source` added at `index`: the adjoint of gather, whose own adjoint is gather.
+//! y = x with `source` added at `index`. Scatter-add and gather are each other's gradients.
 
 use super::gather::check_index;
 use crate::Tensor;
@@ -8,7 +8,8 @@ use crate::tape::Rule;
 use taper_backend::{Error, Result};
 
 impl Tensor {
-    /// This tensor with `source` added along `axis` at `index` (i64, of `source`'s shape). Equal indices add up.
+    /// This tensor with `source` added along `axis` at `index` (i64, of `source`'s shape, which is this tensor's except
+    /// along `axis`). Where indices are equal, all of their elements are added. An index out of range is an error.
     pub fn scatter_add(&self, axis: isize, index: &Tensor, source: &Tensor) -> Result<Tensor> {
         let axis = self.shape().axis("scatter_add", axis)?;
         check::same("scatter_add", &["the input", "source"], &[self, source])?;

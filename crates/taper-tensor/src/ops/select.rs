@@ -1,4 +1,5 @@
-//! z = a where a condition holds, b elsewhere. The gradient goes where the value came from.
+//! z = a where a condition holds, b elsewhere (PyTorch's `where`). The gradient of each element goes to the one of a
+//! and b that it was taken from.
 
 use crate::Tensor;
 use crate::check;

@@ -1,27 +1,28 @@
-//! What many operations share: calling a backend and wrapping the result.
+//! Functions that many operations share: calling the backend after the checks, computing f16 and bf16 in f32, recording
+//! rules.
 
 use crate::Tensor;
 use crate::check;
 use crate::tape::{Rule, grad_enabled, no_grad};
 use taper_backend::{BinaryOp, Buffer, DType, ParamGrads, Result, UnaryOp};
 
-/// A contract method's result as a tensor that is not on the tape.
+/// A backend method's result as a tensor that is not on the tape, on the device of `x`.
 pub(crate) fn plain(x: &Tensor, buffer: Buffer) -> Tensor {
     Tensor::constant(buffer, x.device())
 }
 
-/// Whether `x` holds halves. What is composed of sums, squares and differences is computed in f32 for them: a square may be
-/// larger than a half can be, a sum too coarse, where the result is neither.
+/// Whether `x` is f16 or bf16 ("halves"). Operations composed of sums, squares and differences compute these in f32: in
+/// a half a square may overflow, or a sum lose precision, where the result would not.
 pub(crate) fn is_half(x: &Tensor) -> bool {
     matches!(x.dtype(), DType::F16 | DType::BF16)
 }
 
-/// `f` of halves `x` in f32. Value and gradients, those of gradients too, are rounded once, at the end.
+/// `f` of `x` (f16 or bf16), computed in f32. The value and gradients of any order are rounded once, at the end.
 pub(crate) fn in_f32(x: &Tensor, f: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
     f(&x.cast(DType::F32)?)?.cast(x.dtype())
 }
 
-/// Those of `tensors` that there are, in f32.
+/// The `tensors` that are present, cast to f32.
 pub(crate) fn all_f32<const N: usize>(tensors: [Option<&Tensor>; N]) -> Result<[Option<Tensor>; N]> {
     let mut wide = [const { None }; N];
     for (wide, tensor) in wide.iter_mut().zip(tensors) {
@@ -55,14 +56,15 @@ pub(crate) fn unary(name: &'static str, op: UnaryOp, x: &Tensor) -> Result<Buffe
     x.device().unary(op, x.buffer()?)
 }
 
-/// An operation's output `y` inside its backward rule: the value saved, or, where the rule itself is being recorded,
-/// computed `anew` from the inputs, so that gradients of gradients flow through it. (A saved output leads nowhere: it
-/// would be a cycle.)
-pub(crate) fn again(g: &Tensor, y: &Buffer, anew: impl FnOnce() -> Result<Tensor>) -> Result<Tensor> {
+/// An operation's output `y` inside its backward rule: the saved value or, where the rule itself is being recorded, the
+/// value that `anew` recomputes from the inputs, so that gradients of gradients flow through it. (The rule cannot save
+/// the output with its node, which would be a reference cycle.)
+pub(crate) fn saved_or_recomputed(g: &Tensor, y: &Buffer, anew: impl FnOnce() -> Result<Tensor>) -> Result<Tensor> {
     if grad_enabled() { anew() } else { Ok(plain(g, y.clone())) }
 }
 
-/// `value` of x as a tensor on the tape; `rule` gives x's gradient from g and x, differentiable again as it stands.
+/// `value` of x, recorded on the tape with a backward rule: `rule` gives x's gradient from the output's gradient g and
+/// x, in operations that can be differentiated again.
 pub(crate) fn with_rule(
     name: &'static str,
     x: &Tensor,
@@ -76,7 +78,7 @@ pub(crate) fn with_rule(
     }))
 }
 
-/// The same with g · `slope`(x) for the gradient.
+/// [`with_rule`] with the gradient g · `slope`(x).
 pub(crate) fn with_slope(
     name: &'static str,
     x: &Tensor,
@@ -86,13 +88,13 @@ pub(crate) fn with_slope(
     with_rule(name, x, value, move |g, x| g.mul(&slope(x)?))
 }
 
-/// The number of `−bound..bound` nearest to x; NaN stays. For factors of what has long been 0 there: 0 · ∞ would be NaN.
+/// x clamped to ±`bound`; NaN stays. For a factor whose other factor is 0 beyond the bound, where 0 · ∞ would be NaN.
 pub(crate) fn within(x: &Tensor, bound: f64) -> Result<Tensor> {
     let (low, high) = (x.scalar_like(-bound)?, x.scalar_like(bound)?);
     x.gt_scalar(bound)?.select(&high, &x.lt_scalar(-bound)?.select(&low, x)?)
 }
 
-/// Which of a layer's weight and bias there are: the optional inputs behind its first.
+/// Which of a layer's optional weight and bias are present. They are its inputs after the first, x.
 #[derive(Clone, Copy)]
 pub(crate) struct Affine {
     weight: bool,
@@ -104,7 +106,7 @@ impl Affine {
         Self { weight: weight.is_some(), bias: bias.is_some() }
     }
 
-    /// All inputs there are, in order.
+    /// The inputs that are present, in order.
     pub(crate) fn inputs<'a>(
         self,
         x: &'a Tensor,
@@ -114,20 +116,20 @@ impl Affine {
         [Some(x), weight, bias].into_iter().flatten().collect()
     }
 
-    /// Weight and bias among `inputs`.
+    /// Weight and bias among `inputs`, which are x and those that are present.
     pub(crate) fn parts(self, inputs: &[Tensor]) -> (Option<&Tensor>, Option<&Tensor>) {
         let weight = if self.weight { inputs.get(1) } else { None };
         let bias = if self.bias { inputs.last() } else { None };
         (weight, bias)
     }
 
-    /// Which gradients a kernel should compute, from which of the inputs that there are need one.
+    /// Which gradients a kernel is asked for (of x, weight and bias), from `needs` of the inputs that are present.
     pub(crate) fn wanted(self, needs: &[bool]) -> [bool; 3] {
         let mut needs = needs.iter().copied();
         [true, self.weight, self.bias].map(|there| there && needs.next() == Some(true))
     }
 
-    /// A kernel's gradients, one for each input that there is.
+    /// A kernel's gradients as tensors, one for each input that is present.
     pub(crate) fn gradients(self, g: &Tensor, found: ParamGrads) -> Vec<Option<Tensor>> {
         let all = [(true, found.x), (self.weight, found.weight), (self.bias, found.bias)];
         all.into_iter().filter(|(there, _)| *there).map(|(_, buffer)| Some(plain(g, buffer?))).collect()

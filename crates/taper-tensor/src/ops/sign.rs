@@ -1,4 +1,4 @@
-//! y = −1, 0 or 1. Its derivative is 0 wherever there is one, and counts as 0 at 0.
+//! y = −1, 0 or 1, the sign of x. The derivative is 0 where x ≠ 0, and defined as 0 at 0.
 
 use super::shorthand::plain;
 use crate::Tensor;
@@ -6,7 +6,7 @@ use crate::gradcheck::Case;
 use taper_backend::{Result, UnaryOp};
 
 impl Tensor {
-    /// The sign of each element, for floats and i64. No gradient flows through it.
+    /// The sign of each element, −1, 0 or 1, for floats and i64. No gradient flows through it.
     pub fn sign(&self) -> Result<Tensor> {
         Ok(plain(self, self.device().unary(UnaryOp::Sign, self.buffer()?)?))
     }

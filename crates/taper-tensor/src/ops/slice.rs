@@ -1,4 +1,5 @@
-//! A range of each dimension. The gradient is put back where the slice came from, with zeros around and between.
+//! Slicing: a range of each dimension, with steps. The gradient is the output's gradient padded with zeros around and
+//! between its elements.
 
 use crate::Tensor;
 use crate::gradcheck::Case;
@@ -6,7 +7,8 @@ use crate::tape::Rule;
 use taper_backend::{Error, PadAmount, Result, SliceRange};
 
 impl Tensor {
-    /// `ranges[i]` of dimension `i`; one range for each dimension.
+    /// The elements in `ranges[i]` of each dimension `i`; one range for each dimension. A range past the end is an
+    /// error.
     pub fn slice(&self, ranges: &[SliceRange]) -> Result<Tensor> {
         let shape = self.shape();
         if ranges.len() != shape.rank() {
@@ -30,7 +32,8 @@ impl Tensor {
         }))
     }
 
-    /// `len` elements from `start` on along `axis`, all of the other dimensions.
+    /// `len` elements from `start` on along `axis` (−1 is the last), and all elements along the other dimensions. A
+    /// range past the end is an error.
     pub fn narrow(&self, axis: isize, start: usize, len: usize) -> Result<Tensor> {
         let axis = self.shape().axis("narrow", axis)?;
         let size = self.shape()[axis];
@@ -45,12 +48,12 @@ impl Tensor {
     }
 }
 
-/// The padding that puts a slice of a dimension of `size` back in its place.
+/// The padding that puts the elements of a slice back at their positions in a dimension of `size`.
 fn put_back(range: &SliceRange, size: usize) -> PadAmount {
     let interior = range.step - 1;
     let count = range.count();
     let reach = count + count.saturating_sub(1) * interior;
-    // Nothing lies between no elements: all of the padding is in front and behind.
+    // An empty slice has no padding between elements: all of it is in front and behind.
     PadAmount { low: range.start, high: size - range.start - reach, interior }
 }
 

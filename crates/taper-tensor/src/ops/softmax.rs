@@ -1,5 +1,5 @@
-//! Softmax along an axis, yᵢ = eˣⁱ / Σ eˣʲ, and its logarithm, each with the largest x taken off first, so that nothing
-//! overflows.
+//! Softmax along an axis, yᵢ = eˣⁱ / Σ eˣʲ, and its logarithm. The largest x is subtracted first, so that eˣ does not
+//! overflow.
 
 use super::max::not_empty;
 use super::shorthand::{in_f32, is_half, plain};
@@ -10,12 +10,13 @@ use crate::tape::{Rule, no_grad};
 use taper_backend::Result;
 
 impl Tensor {
-    /// eˣ / Σ eˣ along `axis`: probabilities.
+    /// Softmax along `axis` (−1 is the last): eˣ / Σ eˣ, probabilities that sum to 1. An error when the axis is empty.
     pub fn softmax(&self, axis: isize) -> Result<Tensor> {
         softmax("softmax", self, axis, false)
     }
 
-    /// ln softmax(x) along `axis`, exact where the probability is tiny.
+    /// ln softmax(x) along `axis` (−1 is the last), precise even where the probability underflows. An error when the
+    /// axis is empty.
     pub fn log_softmax(&self, axis: isize) -> Result<Tensor> {
         softmax("log_softmax", self, axis, true)
     }
@@ -42,7 +43,7 @@ fn composed(x: &Tensor, axis: usize, log: bool) -> Result<Tensor> {
     if is_half(x) {
         return in_f32(x, |x| if log { x.log_softmax(axes[0]) } else { x.softmax(axes[0]) });
     }
-    // Any constant taken off gives the same value and the same gradients.
+    // Subtracting any constant gives the same value and the same gradients.
     let shifted = x.sub(&no_grad(|| x.max(&axes, true))?)?;
     let exponentials = shifted.exp()?;
     let sum = exponentials.sum(&axes, true)?;

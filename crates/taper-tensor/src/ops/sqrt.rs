@@ -1,6 +1,6 @@
 //! y = √x. dy/dx = 1 / (2y).
 
-use super::shorthand::{again, unary};
+use super::shorthand::{saved_or_recomputed, unary};
 use crate::Tensor;
 use crate::gradcheck::Case;
 use crate::tape::Rule;
@@ -13,7 +13,7 @@ impl Tensor {
         Ok(Tensor::record("sqrt", y.clone(), &[self], || {
             let x = self.clone();
             Rule::tensors(move |g, _| {
-                let y = again(g, &y, || x.sqrt())?;
+                let y = saved_or_recomputed(g, &y, || x.sqrt())?;
                 Ok(vec![Some(g.div(&y.mul_scalar(2.0)?)?)])
             })
         }))

@@ -1,4 +1,4 @@
-//! Sums over axes. The gradient of each element is that of the sum it went into.
+//! Sums over axes. The gradient of each element is the gradient of the sum that it is a term of.
 
 use crate::Tensor;
 use crate::gradcheck::Case;
@@ -6,7 +6,8 @@ use crate::tape::Rule;
 use taper_backend::{Error, ReduceOp, Result, Shape};
 
 impl Tensor {
-    /// The sum over `axes` (−1 is the last; none means all). With `keepdim` they stay with size 1, else they go.
+    /// The sum over `axes` (−1 is the last; none means all). With `keepdim` the axes are kept with size 1, else
+    /// removed.
     pub fn sum(&self, axes: &[isize], keepdim: bool) -> Result<Tensor> {
         let axes = self.shape().axes("sum", axes)?;
         let y = self.device().reduce(ReduceOp::Sum, self.buffer()?, &axes)?;
@@ -22,7 +23,7 @@ impl Tensor {
         self.sum(&[], false)
     }
 
-    /// Summed to `shape`, which broadcasts to this one: the adjoint of [`Tensor::broadcast_to`].
+    /// This tensor summed to `shape`, which must broadcast to its shape: the gradient of [`Tensor::broadcast_to`].
     pub(crate) fn sum_to(&self, shape: &Shape) -> Result<Tensor> {
         if self.shape() == shape {
             return Ok(self.clone());

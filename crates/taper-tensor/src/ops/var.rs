@@ -7,8 +7,9 @@ use crate::gradcheck::Case;
 use taper_backend::{Error, Result};
 
 impl Tensor {
-    /// The variance over `axes` (−1 is the last; none means all). `correction` is taken off the number of elements: 1 for
-    /// the unbiased estimate, 0 for the biased one. With `keepdim` the axes stay with size 1, else they go.
+    /// The variance over `axes` (−1 is the last; none means all). `correction` is subtracted from the number of
+    /// elements in the divisor: 1 for the unbiased estimate, 0 for the biased one; an error unless there are more
+    /// elements. With `keepdim` the axes are kept with size 1, else removed.
     pub fn var(&self, axes: &[isize], correction: usize, keepdim: bool) -> Result<Tensor> {
         check::float("var", self)?;
         let found = self.shape().axes("var", axes)?;

@@ -1,5 +1,5 @@
-//! z = w · x with 0 · ±∞ = 0, as expectations have it: 0 log 0 = 0 (Cover and Thomas, "Elements of information theory",
-//! 2006, section 2.1). What has no weight counts for nothing, however large it is. NaN stays.
+//! z = w · x with 0 · ±∞ = 0, the convention of expectations: 0 log 0 = 0 (Cover and Thomas, "Elements of information
+//! theory", 2006, section 2.1). A term of weight 0 is 0 even where x is infinite. NaN stays.
 
 use crate::Tensor;
 use crate::check;

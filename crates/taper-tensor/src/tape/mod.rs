@@ -1,4 +1,4 @@
-//! The tape: nodes that operations leave behind, and the walk over them.
+//! The tape: the nodes that operations record, and the backward pass over them.
 
 mod gradients;
 mod node;
@@ -16,17 +16,17 @@ thread_local! {
     static ENABLED: Cell<bool> = const { Cell::new(true) };
 }
 
-/// Whether operations on this thread are recorded.
+/// Whether operations on this thread are recorded on the tape.
 pub fn grad_enabled() -> bool {
     ENABLED.get()
 }
 
-/// Runs `f` without recording: what evaluation and optimisers want.
+/// Runs `f` without recording operations on the tape, on this thread: for evaluation and optimiser steps.
 pub fn no_grad<R>(f: impl FnOnce() -> R) -> R {
     with_grad(false, f)
 }
 
-/// Runs `f` with recording on or off, and puts the setting back, after a panic too.
+/// Runs `f` with recording on or off, and restores the setting, even after a panic.
 pub(crate) fn with_grad<R>(enabled: bool, f: impl FnOnce() -> R) -> R {
     struct Restore(bool);
     impl Drop for Restore {

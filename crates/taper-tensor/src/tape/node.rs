@@ -1,4 +1,4 @@
-//! A node of the tape: which operation, which parents, how a gradient passes through.
+//! A node of the tape: an operation, its parents, and the rule by which a gradient passes through.
 
 use crate::Tensor;
 use std::any::Any;
@@ -9,23 +9,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use taper_backend::{Result, Shape};
 
-/// How the gradient of an operation's output becomes those of its inputs.
+/// A backward rule: computes the gradients of an operation's inputs from the gradient of its output.
 pub(crate) enum Rule {
-    /// Written in tensor operations: it can be differentiated again.
+    /// A rule in tensor operations, which can be differentiated again.
     Tensors(Box<Backward>),
-    /// Computed by a kernel of the backend's rim, if it has one. Where it has none, and for gradients of gradients, the walk
-    /// goes through `composed`: the same function of `inputs` in tensor operations.
+    /// A rule that calls an optional kernel of the backend. Where the backend has none, and for gradients of gradients,
+    /// the backward pass differentiates `composed` instead: the same function of `inputs` in tensor operations.
     Kernel { backward: Box<KernelBackward>, inputs: Vec<Tensor>, composed: Box<Composed> },
 }
 
-/// Takes the output's gradient and which inputs need one; gives one gradient, or none, for each input. A gradient may
-/// have the shape that the input was broadcast to: the walk sums it back.
+/// Takes the output's gradient, and for each input whether it needs one; gives a gradient or `None` for each input. A
+/// gradient may have the shape that the input was broadcast to: the backward pass sums it to the input's shape.
 pub(crate) type Backward = dyn Fn(&Tensor, &[bool]) -> Result<Vec<Option<Tensor>>> + Send + Sync;
 
-/// The same by a kernel; `None` when the backend has none.
+/// As [`Backward`], by a kernel; `None` when the backend has none.
 pub(crate) type KernelBackward = dyn Fn(&Tensor, &[bool]) -> Result<Option<Vec<Option<Tensor>>>> + Send + Sync;
 
-/// The same function in tensor operations.
+/// An operation's function in tensor operations, the composed version of a kernel.
 pub(crate) type Composed = dyn Fn(&[Tensor]) -> Result<Tensor> + Send + Sync;
 
 impl Rule {
@@ -36,7 +36,7 @@ impl Rule {
         Self::Tensors(Box::new(backward))
     }
 
-    /// A rule in a kernel of the backend's rim, and the composed version.
+    /// A rule that calls an optional kernel of the backend, with the composed version.
     pub(crate) fn kernel(
         backward: impl Fn(&Tensor, &[bool]) -> Result<Option<Vec<Option<Tensor>>>> + Send + Sync + 'static,
         inputs: &[&Tensor],
@@ -47,18 +47,18 @@ impl Rule {
     }
 }
 
-/// The rule of a whole chain that one kernel computed.
+/// The backward rule of a whole chain of operations that one fused kernel computed.
 pub(crate) struct Fused {
-    /// The chain's inputs.
+    /// The nodes of the chain's inputs.
     pub(crate) parents: Vec<Option<Arc<Node>>>,
-    /// How the gradient reaches them.
+    /// The rule for the gradients of the chain's inputs.
     pub(crate) backward: Box<Backward>,
-    /// The nodes of the steps in between, whose gradients this rule does not give.
+    /// The ids of the nodes in the middle of the chain, whose gradients this rule does not give.
     pub(crate) skipped: Vec<u64>,
 }
 
 impl Fused {
-    /// The rule of a chain of `inputs` that skips the values `between`.
+    /// The rule of a chain of `inputs` that skips the values `between` in the middle of the chain.
     pub(crate) fn new(
         inputs: &[&Tensor],
         between: &[Tensor],
@@ -72,13 +72,14 @@ impl Fused {
     }
 }
 
-/// What is differentiated with respect to: stays the same while a parameter's value is overwritten.
+/// The identity of a leaf, with respect to which gradients are computed. A parameter keeps it when its value is
+/// overwritten.
 pub(crate) struct Variable {
-    /// What gradients are kept under.
+    /// The key of its gradient in [`Gradients`](super::Gradients).
     pub(crate) id: u64,
     /// The parameter's name.
     pub(crate) name: String,
-    /// Counts overwrites.
+    /// The number of times that the value has been overwritten.
     pub(crate) version: AtomicU64,
 }
 
@@ -94,16 +95,18 @@ impl fmt::Debug for Variable {
     }
 }
 
-/// A node. It holds no value of its own: what a rule needs, the rule captures.
+/// A node of the tape. It holds no value of its own: a rule captures the values that it needs.
 pub(crate) struct Node {
-    /// Counts up: a parent's is always smaller than its child's, which gives the walk its order.
+    /// Ids increase: a parent's id is smaller than its child's, which orders the backward pass.
     pub(crate) id: u64,
     pub(crate) op: &'static str,
     pub(crate) shape: Shape,
     /// A leaf's variable, and the version of it that the graph was recorded on.
     pub(crate) leaf: Option<(Arc<Variable>, u64)>,
-    /// Gone once a walk has passed.
+    /// `None` for a leaf, and once a backward pass has freed the graph.
     pub(crate) step: Mutex<Option<Step>>,
+    /// The rule of the fused chain that computed the value, if one did; `None` inside once a backward pass has freed
+    /// it.
     pub(crate) fused: OnceLock<Mutex<Option<Fused>>>,
 }
 
@@ -132,9 +135,9 @@ impl Node {
     }
 }
 
-/// Rules and parents lead to further nodes. Dropping them one inside the other would recurse as deep as the tape is long,
-/// so that each node hands its content to the outermost drop of the thread, which takes them in turn. The thread's locals
-/// have no destructor: what is dropped while a thread ends finds them still there.
+/// Rules and parents hold further nodes. Dropping these recursively would overflow the stack on a long tape, so each
+/// node pushes its content to a queue that the outermost drop of the thread empties. The thread-locals have no
+/// destructor, so that nodes dropped while a thread ends can still use them.
 impl Drop for Node {
     fn drop(&mut self) {
         thread_local! {
@@ -154,7 +157,7 @@ impl Drop for Node {
         while let Some(next) = QUEUE.with(|queue| queue.borrow_mut().pop()) {
             drop(next);
         }
-        // Emptied, so that a thread that ends leaves no memory behind.
+        // The queue's memory is freed, because without a destructor a thread that ends would leak it.
         QUEUE.with(|queue| queue.take());
         DROPPING.set(false);
     }

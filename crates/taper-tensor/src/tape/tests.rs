@@ -1,4 +1,5 @@
-//! What is dropped is gone: no cycle keeps a node, and so no rule and nothing it saved. Every operation's cases are tried.
+//! Dropped tensors free their tape: no reference cycle keeps a node, a rule or a saved value alive. Tested with the
+//! cases of every operation.
 
 use super::{GradOptions, Node, grad};
 use crate::{Device, Error, RandomKey, Result, Tensor, ops};

@@ -1,4 +1,4 @@
-//! The walk: from an output back over the tape.
+//! The backward pass: a walk over the tape from an output back to its leaves.
 
 use super::node::{Fused, Node, Rule, Step};
 use super::{Gradients, with_grad};
@@ -10,17 +10,24 @@ use std::sync::{Arc, MutexGuard};
 use taper_backend::profile::{Phase, phase};
 use taper_backend::{Error, Result};
 
-/// How [`grad`] walks.
+/// Options of [`grad`].
 #[derive(Debug, Clone, Copy, Default)]
 pub struct GradOptions {
-    /// Record the gradients' own computation, so that they can be differentiated again. Keeps the graph as well.
+    /// Whether to record the computation of the gradients on the tape, so that they can be differentiated again.
+    /// Retains the graph too.
     pub create_graph: bool,
-    /// Keep the graph for another walk. Otherwise each node's rule and what it saved are dropped as the walk passes.
+    /// Whether to retain the graph for another backward pass. Otherwise the pass frees each node's rule, and the values
+    /// saved for it, once it has used them.
     pub retain_graph: bool,
 }
 
 impl Tensor {
-    /// The gradients of this scalar with respect to every leaf it depends on. Uses the graph up.
+    /// The gradients of this tensor, which must have one element, with respect to every leaf that it depends on. Frees
+    /// the graph: a second backward pass through it is an error.
+    ///
+    /// # Errors
+    /// When there is not exactly one element, nothing that it depends on requires a gradient, the graph was freed, or a
+    /// parameter was overwritten after the forward pass.
     pub fn backward(&self) -> Result<Gradients> {
         if self.count() != 1 {
             let detail = format!(
@@ -47,8 +54,13 @@ impl Tensor {
     }
 }
 
-/// The gradients of `y` with respect to `inputs`, which may be leaves or values in between, contracted with
-/// `cotangent` (of `y`'s shape; ones when `None`). `None` stands where `y` does not depend on an input.
+/// The gradients of ⟨`y`, `cotangent`⟩ with respect to `inputs`, which may be leaves or intermediate values.
+/// `cotangent` has `y`'s shape, dtype and device; ones when `None`. The result has a gradient for each input, `None`
+/// where `y` does not depend on it.
+///
+/// # Errors
+/// When the cotangent does not match, an input tracks no gradient, the graph was freed, or a parameter was overwritten
+/// after the forward pass.
 pub fn grad(
     y: &Tensor,
     inputs: &[&Tensor],
@@ -92,12 +104,13 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Calls `done` with each node's whole gradient, outputs first.
+    /// Calls `done` with each node and its complete gradient, from the output towards the leaves.
     fn run(&self, root: &Arc<Node>, seed: Tensor, mut done: impl FnMut(&Node, Tensor)) -> Result<()> {
         let _backward = phase(Phase::Backward);
         let needed = self.targets.map(|targets| self.leading_to(root, targets));
         let is_needed = |node: &Node| needed.as_ref().is_none_or(|needed| needed.contains(&node.id));
-        // Nodes with a gradient that still grows. Every child's id is larger than its parents': the last is complete.
+        // The nodes reached so far, with the sum of their gradients so far. A child's id is larger than its parents',
+        // so that the sum of the node with the largest id is complete.
         let mut open: BTreeMap<u64, (Arc<Node>, Tensor)> = BTreeMap::new();
         if is_needed(root) {
             open.insert(root.id, (root.clone(), seed));
@@ -105,7 +118,7 @@ impl Walk<'_> {
         let oldest = self.oldest_target();
         while let Some((_, (node, gradient))) = open.pop_last() {
             if node.leaf.is_none() && node.id <= oldest {
-                // A value in between, and nothing behind it is wanted.
+                // An intermediate value that is a target; no target is further back.
                 done(&node, gradient);
                 continue;
             }
@@ -150,7 +163,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// One step's rule. Where a kernel has none, and for gradients of gradients, its composed version takes over.
+    /// Applies the rule of one operation. Where the backend has no kernel, and for gradients of gradients, it
+    /// differentiates the composed version.
     fn apply(&self, rule: &Rule, gradient: &Tensor, needs: &[bool]) -> Result<Vec<Option<Tensor>>> {
         let (inputs, composed) = match rule {
             Rule::Tensors(backward) => return self.quietly(|| backward(gradient, needs)),
@@ -163,7 +177,8 @@ impl Walk<'_> {
                 (inputs, composed)
             }
         };
-        // Stand-ins one step above the inputs: the inner walk stops at them, a later one passes through.
+        // Each input is copied to a new node above its own: the inner backward pass stops there, a later one passes
+        // through.
         let stand_ins: Vec<Tensor> = inputs.iter().map(stand_in).collect::<Result<_>>()?;
         let y = with_grad(true, || composed(&stand_ins))?;
         let wanted: Vec<&Tensor> =
@@ -177,12 +192,13 @@ impl Walk<'_> {
         with_grad(self.options.create_graph, f)
     }
 
-    /// The smallest id among the targets; 0 when every leaf is one. A parent's id is smaller than its child's, so that
-    /// nothing is to be found below it.
+    /// The smallest id among the targets; 0 when every leaf is a target. A parent's id is smaller than its child's, so
+    /// that nodes with smaller ids need no visit.
     fn oldest_target(&self) -> u64 {
         self.targets.map_or(0, |targets| targets.iter().min().copied().unwrap_or(u64::MAX))
     }
 
+    /// Whether the graph is retained.
     fn keeps(&self) -> bool {
         self.options.create_graph || self.options.retain_graph
     }
@@ -221,7 +237,8 @@ impl Walk<'_> {
         Ok(held)
     }
 
-    /// Every node from which a target can be reached, or might have been before it was used up: the walk then says so.
+    /// The nodes from which a target can be reached. Nodes that were freed are included, because a target might have
+    /// been reached through them: the backward pass then returns an error.
     fn leading_to(&self, root: &Arc<Node>, targets: &HashSet<u64>) -> HashSet<u64> {
         let mut leading = HashSet::new();
         let mut parents_of: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
@@ -253,7 +270,7 @@ impl Walk<'_> {
     }
 }
 
-/// The same value one step further from the leaves.
+/// The same value with a new node above the node of `x`, through which gradients pass unchanged.
 fn stand_in(x: &Tensor) -> Result<Tensor> {
     let value = x.buffer()?.clone();
     Ok(with_grad(true, || Tensor::record("stand_in", value, &[x], || Rule::tensors(|g, _| Ok(vec![Some(g.clone())])))))
