@@ -1,4 +1,4 @@
-//! Convolution and its two gradients. Results lie channels last.
+//! 2-D convolution and its two gradients. Results are channels-last.
 
 use crate::CpuBackend;
 use crate::conv::gather::{Gather, Target, Weight};
@@ -27,7 +27,7 @@ pub(crate) fn conv2d(cpu: &CpuBackend, x: &Buffer, weight: &Buffer, spec: &Conv2
     }, else Err(cpu.unsupported("conv2d", x.dtype())))
 }
 
-/// Its gradient with respect to the input.
+/// The gradient of [`conv2d`] with respect to the input.
 pub(crate) fn conv2d_input_grad(
     cpu: &CpuBackend,
     g: &Buffer,
@@ -42,7 +42,7 @@ pub(crate) fn conv2d_input_grad(
         else Err(cpu.unsupported("conv2d_input_grad", g.dtype())))
 }
 
-/// Its gradient with respect to the weight.
+/// The gradient of [`conv2d`] with respect to the weight.
 pub(crate) fn conv2d_weight_grad(
     cpu: &CpuBackend,
     x: &Buffer,
@@ -64,7 +64,7 @@ pub(crate) fn sizes(shape: &[usize]) -> [usize; 4] {
     std::array::from_fn(|i| shape[i])
 }
 
-/// How the forward convolution (`outputs_first`), or its input gradient, reads `weight`.
+/// `weight` as the forward convolution (`outputs_first`) or the input gradient reads it.
 fn read_weight<'a, T>(weight: &View<'a, T>, groups: usize, outputs_first: bool) -> Weight<'a, T> {
     let [out, inner, row, column] = sizes(weight.strides);
     Weight {
@@ -77,7 +77,7 @@ fn read_weight<'a, T>(weight: &View<'a, T>, groups: usize, outputs_first: bool) 
     }
 }
 
-/// The parts of a forward gather.
+/// The operands of a forward convolution as a [`Gather`].
 pub(crate) fn forward_gather<'a, T: Real + Stored>(
     cpu: &'a CpuBackend,
     source: Source<'a, T>,
@@ -91,7 +91,7 @@ pub(crate) fn forward_gather<'a, T: Real + Stored>(
     Gather { cpu, source, weight: read_weight(weight, groups, true), windows, groups, channels }
 }
 
-/// `finish(source ⋆ weight)`.
+/// `source ⋆ weight` with an epilogue.
 pub(crate) fn forward<T: Real + Stored>(
     cpu: &CpuBackend,
     source: Source<T>,
@@ -121,7 +121,7 @@ pub(crate) fn input_grad<T: Real + Stored>(
     let weight = cpu.view::<T>(weight)?;
     let mut out = cpu.pool().alloc::<T>(x_shape.count())?;
     let shared = Shared::new(&mut out);
-    // Positions that differ in their remainder by the stride meet different places of the kernel.
+    // Each remainder of a position by the stride uses different places of the kernel.
     for class in (0..spec.stride[0].min(h)).flat_map(|y| (0..spec.stride[1].min(w)).map(move |x| [y, x])) {
         let windows = Windows::backward(spec, [weight.shape[2], weight.shape[3]], [h, w], class);
         let offset = (class[0] * w + class[1]) * c;
@@ -154,7 +154,7 @@ pub(crate) fn weight_grad<T: Real + Stored>(
     Ok((cpu.wrap(weight_shape.clone(), out), bias))
 }
 
-/// `block`, which lies channels last, as a buffer.
+/// A channels-last `block` as a buffer of `shape`.
 pub(crate) fn wrap<T: Stored>(cpu: &CpuBackend, shape: Shape, block: Block<T>) -> Buffer {
     let strides = channels_last(sizes(&shape));
     cpu.wrap_strided(shape, strides, block)

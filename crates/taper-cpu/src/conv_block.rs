@@ -1,5 +1,5 @@
-//! Convolution, bias, activation and max pooling as one: only the pooled result is written, and one byte beside each
-//! that says where in its window it was.
+//! Fused convolution, bias, activation and max pooling. Only the pooled results are written, each with one byte for the
+//! place of the largest value in its window.
 
 use crate::CpuBackend;
 use crate::conv::finish::Pooled;
@@ -12,17 +12,19 @@ use crate::memory::Block;
 use crate::storage::{Stored, for_float};
 use taper_backend::{Activation, Buffer, Conv2dSpec, Error, ParamGrads, Pool2dSpec, Result, Rim, Saved};
 
-/// What the backward needs.
+/// What the forward saves: how the backward routes the gradient through pooling and activation.
 enum SavedRouting {
-    /// Nothing: the gradient passes as it is.
+    /// No activation and no pooling: the gradient passes unchanged.
     Identity,
-    /// The output of ReLU: where it is 0, nothing passes.
+    /// The output of ReLU: no gradient passes where it is 0.
     ReluOutput(Buffer),
-    /// Where in each window the largest was, dense, channels last; the windows; the size before pooling.
+    /// The place of the largest value in each window (dense, channels-last), the window's height and width, and the
+    /// height and width before pooling.
     PoolingWinners(Block<u8>, [usize; 2], [usize; 2]),
 }
 
-/// `pool(f(x ⋆ weight + bias))`, for ReLU or none and for max pooling over windows side by side or none.
+/// `pool(f(x ⋆ weight + bias))`. `f` is ReLU or the identity; `pool` is max pooling over windows that do not overlap,
+/// or absent. Anything else is declined with `None`.
 pub(crate) fn conv2d_block(
     cpu: &CpuBackend,
     x: &Buffer,
@@ -40,7 +42,8 @@ pub(crate) fn conv2d_block(
     for_float!(x.dtype(), T => block::<T>(cpu, x, weight, bias, spec, relu, pool), else Ok(None))
 }
 
-/// Whether windows over `size` lie side by side, inside it, and have few enough places for a byte.
+/// Whether the windows over `size` are adjacent, do not overlap and lie inside it, and have few enough places for a
+/// byte.
 fn side_by_side(pool: &Pool2dSpec, size: [usize; 2]) -> bool {
     pool.stride == pool.kernel_size
         && pool.padding == [0, 0]

@@ -1,4 +1,4 @@
-//! Depthwise convolution: one channel a group, so loops over channels side by side and no matrix product.
+//! Depthwise convolution: one channel per group, computed by vectorised loops over channels instead of matrix products.
 
 use super::finish::finish_positions;
 use super::gather::{Gather, Target};
@@ -10,18 +10,19 @@ use crate::long_sum::{add, flush};
 use crate::storage::Stored;
 use taper_backend::Result;
 
-/// Positions of a unit, about.
+/// The approximate number of output positions of a unit.
 const POSITIONS: usize = 256;
-/// Into how many parts the weight gradient's sum is cut, at most.
+/// The most parts into which the weight gradient's sum over positions is split.
 const PARTS: usize = 16;
-/// Positions that are summed in the elements' own type.
+/// The most positions whose products are added in the elements' own type.
 const PIECE: usize = 256;
-/// Taps that are.
+/// The most taps whose products are added in the elements' own type.
 const TAPS: usize = 64;
 /// Channels whose sums are kept in registers.
 const BLOCK: usize = 32;
 
-/// Each row of a unit: image and row counted in the unit, and in the batch.
+/// The rows of a unit, each as `[n, i, in_n, in_i]`: image and row relative to the unit, then image and row in the
+/// batch.
 fn lines(unit: &Unit) -> impl Iterator<Item = [usize; 4]> {
     let Unit { images, rows } = unit.clone();
     images.clone().flat_map(move |n| {
@@ -30,7 +31,7 @@ fn lines(unit: &Unit) -> impl Iterator<Item = [usize; 4]> {
     })
 }
 
-/// Gathers channel by channel into `target`.
+/// Computes the depthwise convolution of `gather` into `target`.
 pub(super) fn gather<T: Real + Stored>(gather: &Gather<T>, target: &Target<T>) -> Result<()> {
     let Gather { cpu, source, weight, windows, groups: channels, .. } = *gather;
     let [images, ..] = source.shape();
@@ -57,7 +58,7 @@ pub(super) fn gather<T: Real + Stored>(gather: &Gather<T>, target: &Target<T>) -
             Target::Positions { out, offset, pitch, finish } => {
                 for [n, i, in_n, in_i] in lines(&unit) {
                     let start = offset + in_n * pitch[0] + in_i * pitch[1];
-                    // SAFETY: this task's own row of positions; what lies between them is no other task's row.
+                    // SAFETY: this task's own row of positions; no other task writes between them.
                     let row = unsafe { out.slice(start..start + (grid[1] - 1) * pitch[2] + channels) };
                     weigh(cpu.isa(), row_of(n, i), across, &taps, &packed, channels, row, pitch[2]);
                     if !finish.is_nothing() {
@@ -124,7 +125,7 @@ multiversion! {
     }
 }
 
-/// The weight gradient `[C, 1, Kh, Kw]` to `out`, and that of a bias to `bias: [C]`.
+/// Writes the weight gradient `[C, 1, Kh, Kw]` to `out`, and the bias gradient to `bias: [C]`.
 pub(super) fn weight_grad<T: Real + Stored>(grad: &WeightGrad<T>, out: &mut [T], bias: &mut [T]) -> Result<()> {
     let WeightGrad { cpu, x, g, windows, groups: channels, .. } = *grad;
     let [images, ..] = x.shape();
@@ -132,7 +133,7 @@ pub(super) fn weight_grad<T: Real + Stored>(grad: &WeightGrad<T>, out: &mut [T],
     let taps = windows.offsets(channels);
     let units = Units::new(images, grid, POSITIONS, 1);
     let parts = PARTS.min(units.count());
-    // For each part the sums of each tap, then those of `g`.
+    // Of each part: the sums of each tap, then the sums of `g`.
     let size = (taps.len() + 1) * channels;
     let mut sums = cpu.pool().alloc_zeroed::<f64>(parts * size)?;
     let shared = Shared::new(&mut sums);
@@ -140,7 +141,7 @@ pub(super) fn weight_grad<T: Real + Stored>(grad: &WeightGrad<T>, out: &mut [T],
         // SAFETY: each task has its own part.
         let long = unsafe { shared.slice(part * size..(part + 1) * size) };
         let mut few = cpu.pool().alloc_zeroed::<T>(size)?;
-        // Positions that were added since the sums were last taken.
+        // Positions that were added since the last flush.
         let mut added = 0;
         for index in part * units.count() / parts..(part + 1) * units.count() / parts {
             let unit = units.get(index);

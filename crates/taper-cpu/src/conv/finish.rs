@@ -1,34 +1,35 @@
-//! Bias, activation and max pooling on results that are still in the cache.
+//! Epilogues of convolutions: bias, ReLU and max pooling on results that are still in the cache.
 
 use super::tile::Unit;
 use crate::gemm::{Finish, Real, Shared};
 use crate::{Isa, isa::multiversion};
 use std::ops::Range;
 
-/// What `which` holds where ReLU gave 0: no place of a window, so nothing flows back.
+/// The value of `which` where ReLU gave 0. It is no place of a window, so that no gradient passes.
 pub(crate) const NOWHERE: u8 = u8::MAX;
 
-/// The result of max pooling over windows side by side: the largest value, and its place in the window. Both dense,
-/// channels last.
+/// The result of max pooling over windows that do not overlap: the largest value of each window, and its place in the
+/// window. Both are dense and channels-last.
 pub(crate) struct Pooled<'a, T> {
     pub out: &'a Shared<T>,
     pub which: &'a Shared<u8>,
-    /// At most 255 places.
+    /// The window's height and width; at most 254 places.
     pub window: [usize; 2],
     /// The pooled height and width.
     pub size: [usize; 2],
     pub channels: usize,
-    /// For each channel; zeros if there is none.
+    /// The bias of each channel; zeros if the convolution has none.
     pub bias: &'a [T],
 }
 
 impl<T: Real> Pooled<'_, T> {
-    /// Pools `block: [images, rows, width, channels]` of `unit`, whose rows start at a window's.
+    /// Pools `block: [images, rows, width, channels]`, the results of `unit`, whose first row is the first row of a
+    /// window.
     pub fn store(&self, isa: Isa, unit: &Unit, width: usize, channels: Range<usize>, relu: bool, block: &[T]) {
         let [tall, wide] = self.window;
         let row = width * channels.len();
         let image = unit.rows.len() * row;
-        // Where a window's places are, relative to its first.
+        // The offset of each place of a window, relative to its first place.
         let places: Vec<usize> =
             (0..tall * wide).map(|place| place / wide * row + place % wide * channels.len()).collect();
         let pooled_rows = unit.rows.start / tall..(unit.rows.end / tall).min(self.size[0]);
@@ -49,7 +50,8 @@ impl<T: Real> Pooled<'_, T> {
     }
 }
 
-/// The larger of `best`, at `at`, and `x`, at `place`: the first of equals, and a NaN before any number.
+/// The larger of `best`, at place `at`, and `x`, at `place`. Of equal values the first wins, and a NaN wins over any
+/// number.
 #[inline(always)]
 fn larger<T: Real>(best: T, at: u32, x: T, place: u32) -> (T, u32) {
     // Not (x ≤ best), unless `best` is a NaN already: true for a NaN `x` too.
@@ -59,7 +61,8 @@ fn larger<T: Real>(best: T, at: u32, x: T, place: u32) -> (T, u32) {
 }
 
 multiversion! {
-    /// The largest of each channel over a window (the first of equals; a NaN counts as largest), and its place.
+    /// The largest value of each channel over a window and its place. Of equal values the first wins, and a NaN counts
+    /// as largest.
     fn largest<T: Real>(
         values: &[T],
         places: &[usize],
@@ -70,7 +73,7 @@ multiversion! {
     ) {
         let count = out.len();
         if let &[p, q, r, s] = places {
-            // The commonest window in one pass, which keeps the largest in registers.
+            // Windows of four places in one pass, with the largest value in a register.
             let (first, second, third, fourth) =
                 (&values[p..p + count], &values[q..q + count], &values[r..r + count], &values[s..s + count]);
             let (bias, which) = (&bias[..count], &mut which[..count]);
@@ -107,10 +110,10 @@ multiversion! {
     }
 }
 
-/// Applies `finish` to the channels `channels` at each of `count` positions, `pitch` apart.
+/// Applies the epilogue to `channels` at each of `count` positions, `pitch` elements apart.
 ///
 /// # Safety
-/// Nothing else uses them meanwhile.
+/// Nothing else uses these elements meanwhile.
 pub(crate) unsafe fn finish_positions<T: Real>(
     out: &Shared<T>,
     start: usize,

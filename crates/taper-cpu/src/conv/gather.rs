@@ -1,7 +1,8 @@
-//! `y[n, co, i, j] = Σ_taps Σ_ci x[n, ci, i·s + tap.y, j·s + tap.x] · weight[co, ci, tap]`, finished in the cache.
+//! `y[n, co, i, j] = Σ_taps Σ_ci x[n, ci, i·s + tap.y, j·s + tap.x] · weight[co, ci, tap]`, with its epilogue in the
+//! cache.
 //!
-//! This is the forward convolution; and with the gradient as `x` and the weight read the other way round it is the
-//! input gradient.
+//! This gather is the forward convolution. With the output's gradient as `x` and the weight with its channels swapped
+//! and its kernel rotated, it is the input gradient.
 
 use super::finish::{Pooled, finish_positions};
 use super::source::Source;
@@ -15,44 +16,47 @@ use crate::storage::Stored;
 use std::ops::Range;
 use taper_backend::Result;
 
-/// Positions of a unit, at most about.
+/// The approximate largest number of output positions of a unit.
 const POSITIONS: usize = 256;
-/// How many tasks there should be, at least, where the size allows.
+/// The least number of tasks, where the size allows.
 const TASKS: usize = 16;
 
-/// A convolution's weight for reading: element `(co, ci, place)`, channels counted inside their group.
+/// A read-only view of a convolution's weight. Its elements are `(co, ci, place)`, with channels counted inside their
+/// group.
 #[derive(Clone, Copy)]
 pub(crate) struct Weight<'a, T> {
     pub data: &'a [T],
     pub offset: usize,
-    /// From one output and one input channel to the next.
+    /// The strides of the output channel and the input channel, in elements.
     pub strides: [usize; 2],
-    /// From one group to the next.
+    /// The elements from one group to the next.
     pub group: usize,
-    /// From one row and one column of the kernel to the next.
+    /// The strides of the kernel's rows and columns, in elements.
     pub place: [usize; 2],
     /// The kernel's width.
     pub width: usize,
 }
 
 impl<T: Real> Weight<'_, T> {
-    /// Where the first output channel's element is.
+    /// The index of the element of the group's first output channel.
     pub fn at(&self, group: usize, ci: usize, tap: &Tap) -> usize {
         let place = tap.place / self.width * self.place[0] + tap.place % self.width * self.place[1];
         self.offset + group * self.group + ci * self.strides[1] + place
     }
 }
 
-/// Where results go.
+/// The destination of the results, and their epilogue.
 pub(crate) enum Target<'a, T> {
-    /// Position `(n, i, j)`, channel `c` to `offset + n·pitch[0] + i·pitch[1] + j·pitch[2] + c`, finished.
+    /// Position `(n, i, j)`, channel `c` is stored at `offset + n·pitch[0] + i·pitch[1] + j·pitch[2] + c`, after
+    /// `finish`.
     Positions { out: &'a Shared<T>, offset: usize, pitch: [usize; 3], finish: Finish<'a, T> },
-    /// To max pooling, with ReLU or without.
+    /// Only the results of max pooling are stored; `relu` says whether ReLU comes before it.
     Pooled { pooled: &'a Pooled<'a, T>, relu: bool },
 }
 
 impl<T: Real + Stored> Target<'_, T> {
-    /// How many rows of positions go together if a unit's should be a multiple of `side`.
+    /// The rows of positions that a unit's must be a multiple of: a multiple of `side`, and of the pooling window's
+    /// height.
     pub(super) fn rows_together(&self, side: usize) -> usize {
         match self {
             Self::Positions { .. } => side,
@@ -63,8 +67,8 @@ impl<T: Real + Stored> Target<'_, T> {
         }
     }
 
-    /// Has `compute(c, pitch)` write `channels` of a unit's positions, `width` a row, to `c`, where they are `pitch`
-    /// apart (images, rows, columns); and finishes them.
+    /// Calls `compute(c, pitch)`, which writes `channels` of a unit's positions, `width` per row, to `c`, where
+    /// positions are `pitch` elements apart (images, rows, columns). Then applies the epilogue.
     pub(super) fn fill(
         &self,
         cpu: &CpuBackend,
@@ -106,18 +110,18 @@ impl<T: Real + Stored> Target<'_, T> {
     }
 }
 
-/// One gather.
+/// The operands of one gather.
 pub(crate) struct Gather<'a, T> {
     pub cpu: &'a CpuBackend,
     pub source: Source<'a, T>,
     pub weight: Weight<'a, T>,
     pub windows: &'a Windows,
     pub groups: usize,
-    /// Input and output channels of a group.
+    /// The number of input and output channels of a group.
     pub channels: [usize; 2],
 }
 
-/// A stretch of a patch that is multiplied at once: segments of the tile, all of one length.
+/// A part of a patch that is multiplied at once: segments of the tile, all of the same length.
 struct Chunk {
     start: usize,
     segments: Vec<usize>,
@@ -130,7 +134,7 @@ impl Chunk {
     }
 }
 
-/// Cuts runs of `length` into chunks of at most `longest` elements.
+/// Splits runs of `length` elements each into chunks of at most `longest` elements.
 fn chunks(runs: &[usize], length: usize, longest: usize) -> Vec<Chunk> {
     let mut start = 0;
     let mut result = Vec::new();
@@ -155,19 +159,19 @@ fn chunks(runs: &[usize], length: usize, longest: usize) -> Vec<Chunk> {
     result
 }
 
-/// Everything that the tasks of a gather share.
+/// The division of a gather into tasks, and what the tasks share.
 pub(super) struct GatherTasks<'a, T: Stored> {
     gather: &'a Gather<'a, T>,
     kernel: Kernel<T>,
     panels: Panels,
     chunks: Vec<Chunk>,
     depth: usize,
-    /// The weight, packed: group by group, chunk by chunk, panel by panel.
+    /// The packed weight: group by group, chunk by chunk, panel by panel.
     packed: Block<T>,
 }
 
 impl<T: Real + Stored> Gather<'_, T> {
-    /// Gathers into `target`.
+    /// Computes the convolution into `target`.
     pub fn run(&self, target: &Target<T>) -> Result<()> {
         let [images, ..] = self.source.shape();
         let grid = self.windows.grid;
@@ -186,7 +190,7 @@ impl<T: Real + Stored> Gather<'_, T> {
         }
         let tasks = GatherTasks::new(self, true)?;
         let units = Units::new(images, grid, (positions / TASKS).clamp(64, POSITIONS), target.rows_together(1));
-        // Few positions: split the channels too.
+        // With few positions, split the output channels over tasks too.
         let panels = tasks.panels.count();
         let group = panels.div_ceil(TASKS.div_ceil(units.count() * self.groups).min(panels));
         let splits = panels.div_ceil(group);
@@ -200,7 +204,7 @@ impl<T: Real + Stored> Gather<'_, T> {
 }
 
 impl<'a, T: Real + Stored> GatherTasks<'a, T> {
-    /// Packs the weight, on all threads or on this one alone.
+    /// Packs the weight, on all threads if `in_parallel`, else on this one.
     pub fn new(gather: &'a Gather<'a, T>, in_parallel: bool) -> Result<Self> {
         let [inputs, outputs] = gather.channels;
         let kernel = T::kernel(gather.cpu.isa());
@@ -214,7 +218,7 @@ impl<'a, T: Real + Stored> GatherTasks<'a, T> {
         Ok(tasks)
     }
 
-    /// Packs the weight as `[depth][column]` panels, in the order in which patches lie in a tile.
+    /// Packs the weight as panels `[depth][column]`, where depth is in the order of a patch's elements in a tile.
     fn pack(&mut self, in_parallel: bool) -> Result<()> {
         let Self { gather, panels, chunks, depth, kernel, packed } = self;
         let Gather { weight, windows, channels: [inputs, _], .. } = gather;
@@ -241,12 +245,12 @@ impl<'a, T: Real + Stored> GatherTasks<'a, T> {
         })
     }
 
-    /// Column panels `panels` of one group at the positions of one unit.
+    /// Computes the column panels `panels` of one group at the positions of one unit.
     fn task(&self, unit: &Unit, group: usize, panels: Range<usize>, target: &Target<T>) -> Result<()> {
         let Gather { cpu, source, windows, channels: [inputs, outputs], .. } = self.gather;
         let width = windows.grid[1];
         let [tall, wide] = windows.tile_size(unit.rows.len());
-        // One cache line more than needed, lest all images fall into the same sets of the cache.
+        // One cache line more than needed, so that the images do not compete for the same sets of the cache.
         let tile_pitch = (tall * wide * inputs).next_multiple_of(16) + 16;
         let mut tile = cpu.pool().alloc::<T>(unit.images.len() * tile_pitch)?;
         windows.load(cpu.isa(), source, group * inputs..(group + 1) * inputs, unit, tile_pitch, &mut tile);
@@ -259,14 +263,14 @@ impl<'a, T: Real + Stored> GatherTasks<'a, T> {
         })
     }
 
-    /// What [`GatherTasks::sums`] needs for `count` channels at `sizes` positions.
+    /// The scratch memory that [`GatherTasks::sums`] needs for `count` channels at `sizes` positions.
     pub fn room(&self, sizes: [usize; 3], count: usize) -> Result<Block<T>> {
         let few = self.chunks.len() <= PRODUCTS;
         self.gather.cpu.pool().alloc(if few { 0 } else { sizes.iter().product::<usize>() * count })
     }
 
-    /// Multiplies the patches of `tile` at `sizes` positions (images, rows, columns) with column panels `panels`,
-    /// into `c`, whose positions are `pitch` apart.
+    /// Multiplies the patches of `tile` at `sizes` positions (images, rows, columns) by column panels `panels` of the
+    /// weight, into `c`, where positions are `pitch` elements apart.
     #[allow(clippy::too_many_arguments)]
     pub fn sums(
         &self,
@@ -302,7 +306,7 @@ impl<'a, T: Real + Stored> GatherTasks<'a, T> {
         }
     }
 
-    /// [`GatherTasks::sums`] over `chunks` of the patches alone.
+    /// [`GatherTasks::sums`] over only the given `chunks` of the patches.
     #[allow(clippy::too_many_arguments)]
     fn compute(
         &self,
@@ -318,8 +322,8 @@ impl<'a, T: Real + Stored> GatherTasks<'a, T> {
         let Gather { windows, channels: [inputs, _], .. } = self.gather;
         let tile_row = windows.tile_size(1)[1] * inputs;
         let steps = [tile_pitch, windows.step[0] * tile_row, windows.step[1] * inputs];
-        // The rows of a register tile are positions of one row of an image, or for narrow images the same position
-        // of several.
+        // The rows of a register tile are positions of one image row, or for narrow images the same position of several
+        // images.
         let (outer, inner) = if sizes[2] < 7 && sizes[0] > sizes[2] { ([1, 2], 0) } else { ([0, 1], 2) };
         let height = sizes[inner].div_ceil(sizes[inner].div_ceil(self.kernel.rows));
         let first_column = self.panels.range(panels.start).start;

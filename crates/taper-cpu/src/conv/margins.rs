@@ -1,7 +1,8 @@
-//! The margins of an input gradient for a weight that is not finite.
+//! Correction of the input gradient near the image's borders for weights that are not finite.
 //!
-//! A gather reads zeros outside its image, and zero times infinity is NaN. For the forward convolution that is what
-//! padding by zeros means. But outside an output's gradient there is nothing, and nothing is added.
+//! A gather reads zeros outside its image, and zero times an infinite weight is NaN. The forward convolution wants
+//! that: the padding is zeros. But the sum of an input gradient has no terms outside the output's gradient, so that NaN
+//! would be wrong there.
 
 use super::gather::Gather;
 use crate::gemm::{Real, Shared, run_tasks};
@@ -9,15 +10,15 @@ use crate::storage::Stored;
 use taper_backend::Result;
 
 impl<T: Real + Stored> Gather<'_, T> {
-    /// Where the weight is not finite, sums anew the positions whose windows lie partly outside the image, by what
-    /// lies inside. Results are at `offset + n·pitch[0] + i·pitch[1] + j·pitch[2] + c`.
+    /// If the weight is not finite, recomputes the positions whose windows lie partly outside the image, from the
+    /// places inside it alone. Results are at `offset + n·pitch[0] + i·pitch[1] + j·pitch[2] + c`.
     pub fn mend_margins(&self, out: &Shared<T>, offset: usize, pitch: [usize; 3]) -> Result<()> {
         let Self { cpu, windows, groups, channels: [inputs, outputs], .. } = *self;
         let [images, ..] = self.source.shape();
         let [rows, columns] = windows.grid;
         let is_finite = |x: &T| x.wide().is_finite();
-        // Such a weight leaves its mark at every position of its channel: one tells whether to look further.
-        // SAFETY: the gather is done; nothing else uses its results.
+        // A weight that is not finite makes every position of its channel not finite, so the first position tells
+        // whether to look at the weights. SAFETY: the gather is done; nothing else uses its results.
         let first = || unsafe { out.slice(offset..offset + groups * outputs) };
         if images * rows * columns == 0 || first().iter().all(is_finite) || self.weights().all(|w| is_finite(&w)) {
             return Ok(());
@@ -40,7 +41,7 @@ impl<T: Real + Stored> Gather<'_, T> {
         })
     }
 
-    /// Each weight that the windows meet.
+    /// The weights of all taps of the windows.
     fn weights(&self) -> impl Iterator<Item = T> {
         let Self { weight, windows, groups, channels: [inputs, outputs], .. } = *self;
         (0..groups).flat_map(move |group| (0..inputs).map(move |ci| (group, ci))).flat_map(move |(group, ci)| {
@@ -58,7 +59,8 @@ impl<T: Real + Stored> Gather<'_, T> {
         self.windows.taps.iter().all(|tap| within(i as isize + tap.y, height) && within(j as isize + tap.x, width))
     }
 
-    /// The sums of one group at one position over the places inside the image; `g` holds a place's channels.
+    /// The sums of one group at one position over the places inside the image. `g` is scratch for the channels of a
+    /// place.
     fn sum_inside(&self, [n, i, j]: [usize; 3], group: usize, g: &mut [T], sums: &mut [f64]) {
         let Self { cpu, source, weight, windows, channels: [inputs, _], .. } = *self;
         let [.., height, width] = source.shape();

@@ -1,10 +1,10 @@
 //! Convolution as matrix products that read patches of images in place.
 //!
-//! A task copies the rows of the image that it needs into a tile, channels last and padded with zeros. A patch is then
-//! a few contiguous runs of the tile, and the micro-kernel reads it there: no matrix of patches is ever written.
-//! Forward and input gradient are one gather ([`gather`]), the weight gradient the transposed product ([`weight`]). 3 ×
-//! 3 windows of stride 1 take Winograd's way where it is shorter ([`winograd`]). Channels that have no group to share
-//! ([`depthwise`]) are plain loops over channels.
+//! A task copies the image rows that it needs into a tile, channels-last and padded with zeros. A patch is then a few
+//! contiguous runs of the tile, which the micro-kernel reads in place: no im2col matrix is written. The forward
+//! convolution and the input gradient share one kernel ([`gather`]); the weight gradient is the transposed product
+//! ([`weight`]). 3 × 3 kernels of stride 1 use Winograd's algorithm where it takes fewer operations ([`winograd`]).
+//! Depthwise convolutions ([`depthwise`]) are plain loops over channels.
 
 pub(crate) mod depthwise;
 pub(crate) mod finish;

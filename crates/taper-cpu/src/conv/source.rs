@@ -1,4 +1,4 @@
-//! Images as convolutions read them: channels last, whatever they are stored as.
+//! Image batches as convolutions read them: loaded as channels-last tiles from any layout.
 
 use crate::activation::gate;
 use crate::gemm::Real;
@@ -9,12 +9,12 @@ use std::ops::Range;
 /// A batch of images `[N, C, H, W]`.
 #[derive(Clone, Copy)]
 pub(crate) enum Source<'a, T> {
-    /// As they are.
+    /// The elements of a view, unchanged.
     Plain(View<'a, T>),
-    /// `g` where the output `y` of a ReLU is above 0, else 0. Both dense, channels last.
+    /// The gradient of ReLU: `g` where its output `y` is above 0, else 0. Both are dense and channels-last.
     Masked { g: View<'a, T>, y: &'a [T] },
-    /// The gradient of max pooling over windows that lie side by side: `g` at the place in its window that `which`
-    /// says, 0 elsewhere. Both dense, channels last.
+    /// The gradient of max pooling over windows that do not overlap: `g` at the place in its window that `which` says,
+    /// 0 elsewhere. Both are dense and channels-last.
     Unpooled { g: View<'a, T>, which: &'a [u8], window: [usize; 2], size: [usize; 2] },
 }
 
@@ -49,7 +49,7 @@ impl<T: Real + Stored> Source<'_, T> {
         }
     }
 
-    /// A part of one row, all inside the image.
+    /// Copies a part of one row, all inside the image.
     fn load_row(&self, isa: Isa, n: usize, channels: Range<usize>, y: usize, x: Range<usize>, out: &mut [T]) {
         let count = channels.len();
         if count == 0 {
@@ -66,7 +66,7 @@ impl<T: Real + Stored> Source<'_, T> {
                 } else {
                     for c in 0..count {
                         let row = &view.data[start + c * sc..];
-                        // By index, since a row that repeats one element (a stride of 0) is no iterator's step.
+                        // By index, since `step_by` does not take the stride 0 of a broadcast row.
                         out[c..].iter_mut().step_by(count).enumerate().for_each(|(x, out)| *out = row[x * sw]);
                     }
                 }
@@ -79,7 +79,7 @@ impl<T: Real + Stored> Source<'_, T> {
             Self::Unpooled { g, which, window, .. } => {
                 let (all, height, width) = (g.shape[1], g.shape[2], g.shape[3]);
                 let cell = y / window[0];
-                // What no window reaches has no gradient.
+                // Places that no window covers have no gradient.
                 let reached = if cell < height { x.end.min(width * window[1]).max(x.start) } else { x.start };
                 let (out, rest) = out.split_at_mut((reached - x.start) * count);
                 rest.fill(T::default());
@@ -103,15 +103,15 @@ impl<T: Real + Stored> Source<'_, T> {
     }
 }
 
-/// Elements that are moved at once.
+/// The number of elements that are copied at once.
 const BLOCK: usize = 16;
 
 multiversion! {
-    /// Copies runs of `count`, which start `pitch` apart, to `out`, one after another.
+    /// Copies runs of `count` elements, which start `pitch` elements apart, to `out`, one after another.
     fn copy_runs<T: Real>(from: &[T], pitch: usize, count: usize, out: &mut [T]) {
         for (i, out) in out.chunks_mut(count).enumerate() {
             let from = &from[i * pitch..i * pitch + count];
-            // Whole vectors, written out: a call to copy so little would take longer than the copy.
+            // Whole vectors inline: a call to `memcpy` would take longer than so short a copy.
             let (blocks, rest) = out.as_chunks_mut::<BLOCK>();
             let (from_blocks, from_rest) = from.as_chunks::<BLOCK>();
             for (out, from) in blocks.iter_mut().zip(from_blocks) {
@@ -125,7 +125,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// Runs of `g`, as [`copy_runs`], where those of `y` are above 0, else 0.
+    /// Copies runs of `g` as [`copy_runs`] does, where `y` is above 0, and 0 elsewhere.
     fn mask_runs<T: Real>(g: &[T], y: &[T], pitch: usize, count: usize, out: &mut [T]) {
         for (i, out) in out.chunks_mut(count).enumerate() {
             let range = i * pitch..i * pitch + count;
@@ -137,8 +137,8 @@ multiversion! {
 }
 
 multiversion! {
-    /// For each place of a row from `first` on: `g` of the window it is in, where `which` says that place (`place` for
-    /// the windows' first column), else 0.
+    /// Fills the places of a row from `first` on: `g` of the window that contains the place, if `which` says that place
+    /// (`place` for the windows' first column), else 0.
     fn pick_runs<T: Real>(
         g: &[T],
         which: &[u8],

@@ -1,4 +1,4 @@
-//! Which places of an image a window touches, and how work over images is cut into units.
+//! The places that a convolution's windows read, and the division of a batch into units of work.
 
 use super::source::Source;
 use crate::Isa;
@@ -7,12 +7,12 @@ use crate::storage::Stored;
 use std::ops::Range;
 use taper_backend::Conv2dSpec;
 
-/// One place of a window: how far it is from the place where the window starts, and where its weight is.
+/// One place of a window: its offset from the place where the window starts, and the place of its weight in the kernel.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tap {
     pub y: isize,
     pub x: isize,
-    /// Which of the kernel's `Kh · Kw` places it is.
+    /// The index of the kernel's place, in `0..Kh · Kw`.
     pub place: usize,
 }
 
@@ -21,7 +21,7 @@ pub(crate) struct Tap {
 pub(crate) struct Windows {
     pub grid: [usize; 2],
     pub step: [usize; 2],
-    /// By rising y, then x.
+    /// The taps in order of y, then x.
     pub taps: Vec<Tap>,
 }
 
@@ -35,8 +35,8 @@ impl Windows {
         Self { grid, step: spec.stride, taps }
     }
 
-    /// The windows over the output's gradient that sum up to the input's gradient at the positions `class + i ·
-    /// stride`. With a stride over 1 each such class of positions meets only some places of the kernel.
+    /// The windows over the output's gradient whose sums are the input's gradient at the positions `class + i ·
+    /// stride`. With a stride above 1 each such class of positions uses only some places of the kernel.
     pub fn backward(spec: &Conv2dSpec, kernel: [usize; 2], input: [usize; 2], class: [usize; 2]) -> Self {
         let at = |i: usize, p: usize| {
             let numerator = (class[i] + spec.padding[i]) as isize - (p * spec.dilation[i]) as isize;
@@ -56,13 +56,13 @@ impl Windows {
         low..self.taps.iter().map(&of).max().unwrap_or(0) + 1
     }
 
-    /// The tile that `rows` rows of windows read: height and width.
+    /// The height and width of the tile that `rows` rows of windows read.
     pub fn tile_size(&self, rows: usize) -> [usize; 2] {
         let (y, x) = (self.reach(|tap| tap.y), self.reach(|tap| tap.x));
         [(rows - 1) * self.step[0] + y.len(), (self.grid[1] - 1) * self.step[1] + x.len()]
     }
 
-    /// Where each tap is in a tile of `channels`, relative to the window.
+    /// The offset of each tap in a tile of `channels`, relative to the window's start, in elements.
     pub fn offsets(&self, channels: usize) -> Vec<usize> {
         let (top, left) = (self.reach(|tap| tap.y).start, self.reach(|tap| tap.x).start);
         let width = self.tile_size(1)[1];
@@ -70,10 +70,10 @@ impl Windows {
         self.taps.iter().map(at).collect()
     }
 
-    /// The runs of a patch that are contiguous in a tile of `channels`: where each starts relative to the window, and
-    /// the length that they all have.
+    /// The contiguous runs of a patch in a tile of `channels`: the offset of each from the window's start, and their
+    /// common length, in elements.
     pub fn runs(&self, channels: usize) -> (Vec<usize>, usize) {
-        // Taps of one row side by side are one run, if all rows are alike.
+        // Adjacent taps of a row form one run, if all rows have the same taps.
         let row = self.taps.iter().take_while(|tap| tap.y == self.taps[0].y).count();
         let whole = |row: usize| {
             self.taps.chunks(row).all(|taps| {
@@ -84,7 +84,7 @@ impl Windows {
         (self.offsets(channels).into_iter().step_by(run).collect(), run * channels)
     }
 
-    /// Copies what the windows of a unit read to `out`, one image each `pitch` elements.
+    /// Copies the places that the windows of a unit read to `out`; images start `pitch` elements apart.
     pub fn load<T: Real + Stored>(
         &self,
         isa: Isa,
@@ -112,23 +112,23 @@ pub(crate) struct Unit {
     pub rows: Range<usize>,
 }
 
-/// How a batch of `images` with `grid` positions each is cut into units.
+/// The division of a batch of `images` images with `grid` positions each into units.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Units {
     images: usize,
     rows: usize,
-    /// Images of a unit.
+    /// The images of a unit.
     several: usize,
-    /// Rows of a unit.
+    /// The rows of a unit.
     band: usize,
 }
 
 impl Units {
-    /// Units of about `positions`, in rows that are a multiple of `align`.
+    /// Divides into units of about `positions` positions, whose number of rows is a multiple of `align`.
     pub fn new(images: usize, grid: [usize; 2], positions: usize, align: usize) -> Self {
         let band = (positions / grid[1].max(1)).next_multiple_of(align).max(align);
         if band < grid[0] {
-            // Bands of about the same height.
+            // Bands of rows of about the same height.
             let count = grid[0].div_ceil(band);
             let band = grid[0].div_ceil(count).next_multiple_of(align);
             return Self { images, rows: grid[0], several: 1, band };
@@ -141,7 +141,7 @@ impl Units {
         self.rows.div_ceil(self.band)
     }
 
-    /// How many there are.
+    /// The number of units.
     pub fn count(&self) -> usize {
         self.images.div_ceil(self.several) * self.bands()
     }
@@ -155,7 +155,7 @@ impl Units {
         }
     }
 
-    /// The most images and rows of a unit.
+    /// The largest number of images and of rows of a unit.
     pub fn largest(&self) -> [usize; 2] {
         [self.several, self.band]
     }

@@ -1,7 +1,8 @@
 //! `dw[co, ci, tap] = Σ_n Σ_i Σ_j x[n, ci, i·s + tap.y, j·s + tap.x] · g[n, co, i, j]`: the weight gradient.
 //!
-//! As a product its rows are the elements of a patch, read from the tile in place, and its columns the output channels.
-//! The sum over positions is cut into parts by size; each is summed on its own, and the parts are added in order.
+//! It is a matrix product whose rows are the elements of a patch, read from the tile in place, and whose columns are
+//! the output channels. The sum over positions is split into parts; each part is summed on its own, and the parts are
+//! added in order.
 
 use super::source::Source;
 use super::tile::{Unit, Units, Windows};
@@ -14,47 +15,48 @@ use crate::storage::Stored;
 use std::ops::Range;
 use taper_backend::Result;
 
-/// Positions of a unit, about: a column panel of so many lines stays in the first cache.
+/// The approximate number of positions of a unit: a column panel of so many lines stays in the L1 cache.
 const POSITIONS: usize = 128;
-/// How many tasks there should be, at least, where the size allows.
+/// The least number of tasks, where the size allows.
 const TASKS: usize = 16;
-/// The longest piece of a row that is multiplied at once.
+/// The most positions of a row that are multiplied at once.
 const PIECE: usize = 512;
-/// Elements of all parts' sums together, about.
+/// The approximate number of elements of all parts' sums together.
 const ROOM: usize = 1 << 21;
-/// Output channels that are added up and stored together.
+/// The number of output channels whose parts are added and stored together.
 const BLOCK: usize = 16;
 
-/// One weight gradient.
+/// The operands of one weight gradient.
 pub(crate) struct WeightGrad<'a, T> {
     pub cpu: &'a CpuBackend,
     pub x: Source<'a, T>,
     pub g: Source<'a, T>,
-    /// The forward windows.
+    /// The windows of the forward convolution.
     pub windows: &'a Windows,
     pub groups: usize,
-    /// Input and output channels of a group.
+    /// The number of input and output channels of a group.
     pub channels: [usize; 2],
 }
 
-/// Everything that the tasks share.
+/// The division of a weight gradient into tasks, and what the tasks share.
 struct WeightGradTasks<'a, T> {
     grad: &'a WeightGrad<'a, T>,
     kernel: Kernel<T>,
     panels: Panels,
     units: Units,
-    /// How many parts the units are dealt to.
+    /// The number of parts that the units are divided into.
     parts: usize,
     runs: Vec<usize>,
     run: usize,
-    /// Sums of each part: `[group, run, element, channel]`.
+    /// The sums of each part: `[group, run, element, channel]`.
     sums: Shared<T>,
-    /// Sums of `g` of each part: `[group, channel]`.
+    /// The sums of `g` (the bias gradient) of each part: `[group, channel]`.
     bias: Shared<T>,
 }
 
 impl<T: Real + Stored> WeightGrad<'_, T> {
-    /// Writes the gradient to `out: [C_out, C_in / groups, Kh, Kw]`, row-major, and that of a bias to `bias: [C_out]`.
+    /// Writes the weight gradient to `out: [C_out, C_in / groups, Kh, Kw]`, row-major, and the bias gradient to `bias:
+    /// [C_out]`.
     pub fn run(&self, out: &mut [T], bias: &mut [T]) -> Result<()> {
         let [images, ..] = self.x.shape();
         let [inputs, outputs] = self.channels;
@@ -95,7 +97,8 @@ impl<T: Real + Stored> WeightGrad<'_, T> {
         Ok(())
     }
 
-    /// Sums at most `most` parts, each on its own, into the memory that `room(parts)` makes, and returns their number.
+    /// Sums at most `most` parts, each on its own, into the memory that `room(parts)` allocates, and returns the number
+    /// of parts.
     fn direct(&self, most: usize, room: impl FnOnce(usize) -> Result<[Shared<T>; 2]>) -> Result<usize> {
         let [images, ..] = self.x.shape();
         let [inputs, outputs] = self.channels;
@@ -118,7 +121,7 @@ impl<T: Real + Stored> WeightGrad<'_, T> {
         Ok(parts)
     }
 
-    /// Adds up the parts, in order, and stores the sum in the weight's own order.
+    /// Adds the parts in order, and stores the sum in the weight's layout.
     fn add_up(&self, sums: &mut [T], parts: usize, out: &mut [T]) -> Result<()> {
         let [inputs, outputs] = self.channels;
         let taps = self.windows.taps.len();
@@ -149,27 +152,27 @@ impl<T: Real + Stored> WeightGrad<'_, T> {
     }
 }
 
-/// The sums of a task: some columns of the rows of one part and group.
+/// The sums that belong to a task: some columns of the rows of one part and group.
 pub(super) struct Region {
     /// The first row.
     pub first: usize,
     pub depth: usize,
-    /// From one row to the next.
+    /// The elements from one row to the next.
     pub pitch: usize,
     pub columns: Range<usize>,
 }
 
 impl Region {
-    /// Where row `i` starts.
+    /// The index at which row `i` starts.
     pub fn row(&self, i: usize) -> usize {
         (self.first + i) * self.pitch + self.columns.start
     }
 }
 
-/// What a task has summed but for the last few products, in f64; and the sums of `g`.
+/// The f64 sums of a task: of all products but the last few, which are in its region, and of `g`.
 struct Long<'a> {
     of: &'a Region,
-    /// Empty as long as there are few.
+    /// Empty as long as there are only few products.
     sums: Vec<f64>,
     bias: Vec<f64>,
 }
@@ -179,7 +182,7 @@ impl<'a> Long<'a> {
         Self { of, sums: Vec::new(), bias: vec![0.0; of.columns.len()] }
     }
 
-    /// Adds what the region holds.
+    /// Adds the values in the region.
     fn take<T: Real>(&mut self, isa: crate::Isa, region: &Shared<T>) {
         let width = self.of.columns.len();
         self.sums.resize(self.of.depth * width, 0.0);
@@ -190,7 +193,7 @@ impl<'a> Long<'a> {
         }
     }
 
-    /// Leaves all that was summed in the region; `more` says whether it holds what was not taken.
+    /// Writes the sums to the region. `more` says whether the region holds products that were not added yet.
     fn finish<T: Real>(&mut self, isa: crate::Isa, region: &Shared<T>, more: bool) {
         if self.sums.is_empty() {
             return;
@@ -208,7 +211,7 @@ impl<'a> Long<'a> {
 }
 
 impl<T: Real + Stored> WeightGradTasks<'_, T> {
-    /// Sums column panels `panels` of one group over the units of one part.
+    /// Computes the sums of column panels `panels` of one group over the units of one part.
     fn task(&self, part: usize, group: usize, panels: Range<usize>) -> Result<()> {
         let WeightGrad { cpu, x, windows, channels: [inputs, outputs], groups, .. } = *self.grad;
         let depth = self.runs.len() * self.run;
@@ -224,7 +227,7 @@ impl<T: Real + Stored> WeightGradTasks<'_, T> {
         let columns = self.panels.range(panels.start).start..self.panels.range(panels.end - 1).end;
         let own = Region { first: (part * groups + group) * depth, depth, pitch: outputs, columns };
         let mut long = Long::new(&own);
-        // Products that were added since the sums were last taken.
+        // Products that were added to the region since it was last added to the f64 sums.
         let mut added = 0;
         for index in units {
             let unit = self.units.get(index);
@@ -261,7 +264,7 @@ impl<T: Real + Stored> WeightGradTasks<'_, T> {
         Ok(())
     }
 
-    /// Adds the products of a piece of a unit's rows to a task's own sums, or starts them with it.
+    /// Adds the products of a piece of a unit's rows to the task's sums, or overwrites them unless `accumulate`.
     #[allow(clippy::too_many_arguments)]
     fn multiply(
         &self,
@@ -326,7 +329,7 @@ impl<T: Real + Stored> WeightGradTasks<'_, T> {
         let size = unit.rows.len() * across.len() * channels.len();
         let rows = unit.rows.start as isize..unit.rows.end as isize;
         let columns = across.start as isize..across.end as isize;
-        // Narrow panels are loaded side by side to the end of their room, and then spread from the front.
+        // Narrow panels are loaded without padding to the end of `out`, and then spread to `width` from the front.
         let start = out.len() - unit.images.len() * size;
         for (n, out) in unit.images.clone().zip(out[start..].chunks_mut(size)) {
             g.load(self.grad.cpu.isa(), n, channels.clone(), rows.clone(), columns.clone(), out);

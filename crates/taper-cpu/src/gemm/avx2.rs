@@ -35,13 +35,13 @@ macro_rules! kernels {
             }
 
             /// # Safety
-            /// AVX2 and FMA are there; the addresses of `tile` are valid for `M` rows and `V` vectors.
+            /// The machine has AVX2 and FMA; the addresses of `tile` are valid for `M` rows and `V` vectors.
             #[target_feature(enable = "avx2,fma")]
             unsafe fn compute<const M: usize, const V: usize>(tile: &Tile<$t>) {
                 let mut sums: [[$vector; V]; M] = [[$zero(); V]; M];
                 let (row, step, b_step) = (tile.a_row, tile.a_step, tile.b_step);
                 let mut b = tile.b;
-                // The result's lines are on their way while the sums are taken.
+                // Prefetch the lines of C while the sums are computed.
                 for_rows!(i < M of [0 1 2 3 4 5] => {
                     _mm_prefetch::<_MM_HINT_T0>(tile.c.wrapping_add(i * tile.c_row).cast());
                 });
@@ -104,7 +104,7 @@ macro_rules! kernels {
             /// The dot products of `M` rows with `R` lines from `first` on.
             ///
             /// # Safety
-            /// The instructions are there; the lines of `dots` are as long as it says.
+            /// The machine has AVX2 and FMA; every line of `dots` has `dots.length` elements.
             #[target_feature(enable = "avx2,fma")]
             unsafe fn some<const M: usize, const R: usize>(dots: &Dots<$t>, first: usize, out: &mut DotSums<$t>) {
                 let mut sums: [[$vector; R]; M] = [[$zero(); R]; M];

@@ -42,20 +42,20 @@ macro_rules! kernels {
             }
 
             /// # Safety
-            /// AVX-512F is there; the addresses of `tile` are valid for `M` rows and `V` vectors.
+            /// The machine has AVX-512F; the addresses of `tile` are valid for `M` rows and `V` vectors.
             #[target_feature(enable = "avx512f")]
             unsafe fn compute<const M: usize, const V: usize>(tile: &Tile<$t>) {
                 let mut sums: [[$vector; V]; M] = [[$zero(); V]; M];
                 let (row, step, b_step) = (tile.a_row, tile.a_step, tile.b_step);
                 let mut b = tile.b;
-                // The result's lines are on their way while the sums are taken.
+                // Prefetch the lines of C while the sums are computed.
                 for_rows!(i < M of [0 1 2 3 4 5 6 7 8 9 10 11 12 13] => {
                     for v in 0..V {
                         _mm_prefetch::<_MM_HINT_T0>(tile.c.wrapping_add(i * tile.c_row + v * $lanes).cast());
                     }
                 });
                 for &segment in tile.segments {
-                    // Every third row has a pointer of its own; the two after it are reached by an index register.
+                    // Every third row has its own pointer; the two rows after it are addressed with an index register.
                     let mut a: [*const $t; 5] =
                         std::array::from_fn(|i| tile.a.wrapping_add(segment + (3 * i).min(M - 1) * row));
                     for _ in 0..tile.length {
@@ -118,7 +118,7 @@ macro_rules! kernels {
             /// The dot products of `M` rows with `R` lines from `first` on.
             ///
             /// # Safety
-            /// The instructions are there; the lines of `dots` are as long as it says.
+            /// The machine has AVX-512F; every line of `dots` has `dots.length` elements.
             #[target_feature(enable = "avx512f")]
             unsafe fn some<const M: usize, const R: usize>(dots: &Dots<$t>, first: usize, out: &mut DotSums<$t>) {
                 let mut sums: [[$vector; R]; M] = [[$zero(); R]; M];

@@ -1,18 +1,20 @@
-//! The micro-kernel's interface: one register tile of `C (+)= A·B`, by whichever instruction set the machine has.
+//! The interface of the micro-kernels, which compute one register tile of `C = A·B` or `C += A·B`; each instruction set
+//! has one.
 
 use crate::conv::winograd::Transforms;
 use crate::isa::Isa;
 use crate::math::Float;
 
-/// The floats that products are computed in.
+/// The element types that matrix products are computed in: f32 and f64.
 pub(crate) trait Real: Float + Default {
     /// The micro-kernel for an instruction set.
     fn kernel(isa: Isa) -> Kernel<Self>;
 
-    /// Whether convolutions may go Winograd's way. A constant, so that the code is not compiled where they never do.
+    /// Whether convolutions of this type may use Winograd's algorithm. It is a constant, so that the code is not
+    /// compiled for types that never do.
     const WINOGRAD: bool = false;
 
-    /// Winograd's transforms for an instruction set, for the float that takes them.
+    /// Winograd's transforms for an instruction set; `None` for types that do not use the algorithm.
     fn transforms(_isa: Isa) -> Option<Transforms<Self>> {
         None
     }
@@ -55,47 +57,48 @@ pub(crate) struct Kernel<T> {
     pub rows: usize,
     /// Elements in a vector; a tile is one or two vectors wide.
     pub lanes: usize,
-    /// Computes a tile of `rows` × `vectors · lanes` of which the first `Tile::columns` columns are stored.
+    /// Computes a tile of `rows` rows and `vectors · lanes` columns, and stores the first `Tile::columns` columns.
     ///
     /// # Safety
-    /// The instruction set is there, `1 ≤ rows ≤ self.rows`, `vectors` is 1 or 2, and every address that [`Tile`]
-    /// describes is valid.
+    /// The machine has the instruction set, `1 ≤ rows ≤ self.rows`, `vectors` is 1 or 2, and every address that
+    /// [`Tile`] describes is valid.
     pub run: unsafe fn(tile: &Tile<T>, rows: usize, vectors: usize),
-    /// The dot products of `rows` rows (the first of [`Dots::a`]) with all lines; what belongs to other rows means
-    /// nothing.
+    /// The dot products of the first `rows` rows of [`Dots::a`] with all lines of [`Dots::b`]. The results for other
+    /// rows are unspecified.
     ///
     /// # Safety
-    /// The instruction set is there, `1 ≤ rows ≤ DOT_ROWS`, and every line of `dots` is as long as it says.
+    /// The machine has the instruction set, `1 ≤ rows ≤ DOT_ROWS`, and every line of `dots` has `dots.length` elements.
     pub dots: unsafe fn(dots: &Dots<T>, rows: usize) -> DotSums<T>,
 }
 
 impl<T> Kernel<T> {
-    /// The most `k` of a panel: two vectors of columns, so long, stay in the first cache.
+    /// The largest depth (number of `k`) of a panel: a panel of two vectors of columns of this depth stays in the L1
+    /// cache.
     pub const LONGEST: usize = 832 / size_of::<T>();
 }
 
-/// The most rows of [`Kernel::dots`].
+/// The largest number of rows of [`Kernel::dots`].
 pub(crate) const DOT_ROWS: usize = 8;
-/// The lines of [`Kernel::dots`].
+/// The number of lines of [`Kernel::dots`].
 pub(crate) const DOT_LINES: usize = 4;
-/// What [`Kernel::dots`] returns.
+/// The dot products that [`Kernel::dots`] returns, for each row and line.
 pub(crate) type DotSums<T> = [[T; DOT_LINES]; DOT_ROWS];
 
-/// Lines whose dot products are taken: `Σ_k a[i][k] · b[j][k]`.
+/// The operands of dot products `Σ_k a[i][k] · b[j][k]`, `k` in `0..length`.
 pub(crate) struct Dots<T> {
     /// The rows.
     pub a: [*const T; DOT_ROWS],
     /// The lines.
     pub b: [*const T; DOT_LINES],
-    /// Elements of each.
+    /// Elements of each row and line.
     pub length: usize,
 }
 
-/// The operands of one tile: with `a(i, s, k) = a[i·a_row + segments[s] + k·a_step]`,
+/// The operands of one tile. With `a(i, s, k) = a[i·a_row + segments[s] + k·a_step]`,
 /// `c[i·c_row + j] (+)= Σ_s Σ_k a(i, s, k) · b[(s·length + k)·b_step + j]`.
 ///
-/// A plain panel is one segment. A convolution reads its patches in place: one segment for each run of a patch that is
-/// contiguous in the image.
+/// A packed panel is one segment. A convolution reads its patches in place, with one segment for each run of a patch
+/// that is contiguous in the image.
 pub(crate) struct Tile<'a, T> {
     /// The row operand, read one element at a time.
     pub a: *const T,
@@ -121,7 +124,7 @@ pub(crate) struct Tile<'a, T> {
     pub accumulate: bool,
 }
 
-/// The sum of a vector's elements, a power of two of them: halves are added until one is left.
+/// The sum of `values`, whose length is a power of two: the two halves are added until one element is left.
 pub(super) fn total<T: Real>(values: &mut [T]) -> T {
     let mut count = values.len();
     while count > 1 {
@@ -134,8 +137,8 @@ pub(super) fn total<T: Real>(values: &mut [T]) -> T {
     values[0]
 }
 
-/// A loop over the first `M` of the rows listed that is written out: the compiler gives up unrolling the longest, and
-/// then keeps the sums in memory.
+/// An unrolled loop over the first `M` of the rows listed. (The compiler does not unroll the longest loops itself, and
+/// then keeps the sums in memory.)
 macro_rules! for_rows {
     ($i:ident < $m:ident of [$($row:literal)*] => $body:block) => {
         for_rows!(@ $i, $m, $body, $($row)*)

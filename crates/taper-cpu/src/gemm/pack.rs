@@ -1,10 +1,10 @@
-//! Copies of matrix blocks in the order in which the micro-kernel reads them.
+//! Packing: copies of matrix blocks in the order in which the micro-kernel reads them.
 
 use super::kernel::{Kernel, Real};
 use std::ops::Range;
 
-/// A matrix for reading: `lines` of `k`, element `(i, k)` at `offset + i · line + k · step`. The left operand's lines
-/// are its rows, the right operand's its columns.
+/// A read-only matrix as lines along `k`, the dimension that a product sums over: element `(i, k)` is at `offset + i ·
+/// line + k · step`. The lines of the left operand are its rows, those of the right operand its columns.
 #[derive(Clone, Copy)]
 pub(crate) struct Matrix<'a, T> {
     pub data: &'a [T],
@@ -14,19 +14,19 @@ pub(crate) struct Matrix<'a, T> {
 }
 
 impl<T: Real> Matrix<'_, T> {
-    /// Where element `(line, k)` is.
+    /// The index of element `(line, k)`.
     pub fn at(&self, line: usize, k: usize) -> usize {
         self.offset + line * self.line + k * self.step
     }
 
-    /// The address of `length` elements of a line that is contiguous.
+    /// The address of `length` elements of a contiguous line, from `k` on.
     pub fn part(&self, line: usize, k: usize, length: usize) -> *const T {
         let start = self.at(line, k);
         self.data[start..start + length].as_ptr()
     }
 }
 
-/// How a panel of the row operand lies: elements from one row to the next, and from one `k` to the next.
+/// The layout of a packed panel of the row operand: elements from one row to the next, and from one `k` to the next.
 #[derive(Clone, Copy)]
 pub(crate) struct RowLayout {
     pub row: usize,
@@ -36,11 +36,11 @@ pub(crate) struct RowLayout {
 }
 
 impl RowLayout {
-    /// The layout in which panels of `rows` × `depth` are cheapest to copy from `source`: lines stay lines where `k` is
-    /// contiguous.
+    /// The layout to which panels of `rows` × `depth` are cheapest to copy from `source`: each line stays contiguous if
+    /// `source` is contiguous along `k`.
     pub fn of<T: Real>(source: &Matrix<T>, rows: usize, depth: usize) -> Self {
         if source.step == 1 && source.line != 1 {
-            // An odd number of cache lines, lest the rows fall into few sets of the cache.
+            // An odd number of cache lines, so that the rows do not compete for a few sets of the cache.
             let row = (depth.div_ceil(16) | 1) * 16;
             Self { row, step: 1, size: rows * row }
         } else {
@@ -49,7 +49,7 @@ impl RowLayout {
     }
 }
 
-/// How many `k` of several panels are packed together, and how far ahead they are fetched.
+/// The number of `k` for which several panels are packed together, and which are prefetched ahead.
 pub(super) const TOGETHER: usize = 8;
 
 /// Copies a short slice without a call.
@@ -68,7 +68,7 @@ fn copy<T: Copy>(from: &[T], to: &mut [T]) {
     }
 }
 
-/// Has the cache line at `place` brought to the first cache, where the target has a way to ask for it.
+/// Prefetches the cache line at `place` to the L1 cache, on targets that have the instruction.
 #[inline(always)]
 fn fetch<T>(place: *const T) {
     #[cfg(target_arch = "x86_64")]
@@ -81,8 +81,8 @@ fn fetch<T>(place: *const T) {
     let _ = place;
 }
 
-/// Has `lines` × `depths` of `source`, which will be copied soon, brought to the second cache, if it lies line by line:
-/// the `i`th of `n` equal shares of each line.
+/// Prefetches a part of `lines` × `depths` of `source`, which will be copied soon, to the L2 cache, if lines are
+/// contiguous: the `i`th of `n` equal shares of each line.
 pub(crate) fn fetch_rows<T: Real>(
     source: &Matrix<T>,
     lines: Range<usize>,
@@ -154,7 +154,7 @@ fn pack_across<T: Real>(source: &Matrix<T>, lines: Range<usize>, depths: Range<u
             copy(line, &mut out[..count]);
         }
     } else if source.step == 1 {
-        // Four by four: what the compiler makes shuffles of, and four lines of the cache read whole.
+        // Blocks of 4 × 4: the compiler transposes them with shuffles, and each reads four cache lines.
         let depth = depths.len();
         let row = |i: usize| {
             let start = source.at(lines.start + i, depths.start);
@@ -182,7 +182,7 @@ fn pack_across<T: Real>(source: &Matrix<T>, lines: Range<usize>, depths: Range<u
     }
 }
 
-/// The columns of an operand in panels of two vectors; the last may be one vector wide.
+/// The columns of an operand, divided into panels that are two vectors wide; the last may be one vector wide.
 #[derive(Clone, Copy)]
 pub(crate) struct Panels {
     pub columns: usize,
@@ -194,7 +194,7 @@ impl Panels {
         Self { columns, lanes: kernel.lanes }
     }
 
-    /// How many there are.
+    /// The number of panels.
     pub fn count(&self) -> usize {
         self.columns.div_ceil(2 * self.lanes)
     }
@@ -205,12 +205,12 @@ impl Panels {
         start..(start + 2 * self.lanes).min(self.columns)
     }
 
-    /// How many vectors panel `i` is wide.
+    /// The width of panel `i` in vectors, 1 or 2.
     pub fn vectors(&self, i: usize) -> usize {
         self.range(i).len().div_ceil(self.lanes)
     }
 
-    /// Elements of one `k` of all panels together, and where panel `i` starts among them.
+    /// The padded width of all panels together: elements for each `k`.
     pub fn padded(&self) -> usize {
         self.columns.next_multiple_of(self.lanes)
     }

@@ -1,4 +1,4 @@
-//! Micro-kernels in plain Rust, which the compiler vectorises for whatever the target has: 4 rows by two short vectors.
+//! Micro-kernels in plain Rust, which the compiler vectorises for the target: 4 rows × 2 vectors of 128 bits.
 
 use super::kernel::{DOT_LINES, DOT_ROWS, DotSums, Dots, Kernel, Real, Tile, for_rows, total};
 
@@ -8,7 +8,7 @@ pub(super) const KERNEL_F32: Kernel<f32> = Kernel { rows: 4, lanes: 4, run: run:
 pub(super) const KERNEL_F64: Kernel<f64> = Kernel { rows: 4, lanes: 2, run: run::<f64, 2, 4>, dots: dots::<f64, 8> };
 
 /// # Safety
-/// As [`Kernel::run`]; `L` is the lanes and `W` twice as many.
+/// As [`Kernel::run`]; `L` is the number of lanes and `W` twice that.
 unsafe fn run<T: Real, const L: usize, const W: usize>(tile: &Tile<T>, rows: usize, vectors: usize) {
     // SAFETY: the caller vouches for the addresses.
     unsafe {
@@ -44,7 +44,7 @@ unsafe fn compute<T: Real, const M: usize, const W: usize>(tile: &Tile<T>) {
             b = b.wrapping_add(tile.b_step);
         }
     }
-    // Whole rows, always: from these stores the compiler sees that the sums are vectors.
+    // Always store whole rows, so that the compiler keeps the sums in vectors.
     let mut edge = [[T::default(); W]; M];
     let whole = tile.columns == W;
     let (to, row) = if whole { (tile.c, tile.c_row) } else { (edge.as_mut_ptr().cast(), W) };

@@ -1,4 +1,4 @@
-//! One matrix product: how it is cut into tasks, and what a task does.
+//! One matrix product: its division into tasks, and the work of a task.
 
 use super::kernel::{Kernel, Real, Tile};
 use super::pack::{Matrix, Panels, RowLayout, TOGETHER, fetch_rows, pack_columns, pack_rows};
@@ -11,17 +11,18 @@ use crate::storage::Stored;
 use std::ops::Range;
 use taper_backend::Result;
 
-/// Row panels of a task, at most: with [`Kernel::LONGEST`] they stay in the second cache.
+/// The most row panels of a task: as many panels of depth [`Kernel::LONGEST`] stay in the L2 cache.
 const GROUP: usize = 12;
-/// Column panels that are packed together, at most: as `GROUP`. Rows of B are then read in long pieces.
+/// The most column panels that are packed together: they stay in the L2 cache too. Rows of B are then read in long
+/// pieces.
 const WIDE: usize = 8;
-/// How many tasks there should be, at least, where the size allows.
+/// The least number of tasks, where the size allows.
 const TASKS: usize = 12;
-/// How many there should be where each task finds all of B in the second cache, up to these bytes: smaller tasks even
-/// out threads that wake late.
+/// The least number of tasks if B, of at most `FINE_BYTES`, stays in the L2 cache: smaller tasks balance threads that
+/// wake late.
 const FINE_TASKS: usize = 24;
 const FINE_BYTES: usize = 1 << 20;
-/// Below this many multiplications nothing is copied that can be read in place.
+/// Products of fewer multiplications read their operands in place where they can, instead of packing them.
 const TINY: usize = 32 * 32 * 32;
 
 /// `C = A · B` with `A: [rows, depth]` and `B: [depth, columns]`.
@@ -35,22 +36,22 @@ pub(crate) struct Product<'a, T> {
     pub b: Matrix<'a, T>,
 }
 
-/// What happens to a finished block of the result, while it is in the cache.
+/// The epilogue of a product: bias and ReLU, applied to each block of the result while it is in the cache.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Finish<'a, T> {
-    /// Added to each row.
+    /// The bias `[columns]`, added to each row.
     pub bias: Option<&'a [T]>,
-    /// Whether negative values become 0.
+    /// Whether ReLU is applied.
     pub relu: bool,
 }
 
 impl<T: Real> Finish<'_, T> {
-    /// Whether there is nothing to do.
+    /// Whether the epilogue does nothing.
     pub fn is_nothing(&self) -> bool {
         self.bias.is_none() && !self.relu
     }
 
-    /// Finishes `row`, which starts at column `start`.
+    /// Applies the epilogue to `row`, which starts at column `start`.
     pub fn apply(&self, row: &mut [T], start: usize) {
         if let Some(bias) = self.bias {
             for (x, &b) in row.iter_mut().zip(&bias[start..]) {
@@ -59,7 +60,7 @@ impl<T: Real> Finish<'_, T> {
         }
         if self.relu {
             for x in row {
-                // A NaN stays: it is not below 0.
+                // NaN stays NaN: it is not below 0.
                 *x = if *x < T::default() { T::default() } else { *x };
             }
         }
@@ -67,7 +68,8 @@ impl<T: Real> Finish<'_, T> {
 }
 
 impl<T: Real + Stored> Product<'_, T> {
-    /// Multiplies into `c: [rows, columns]`, dense, whatever it held.
+    /// Computes the product with its epilogue into `c: [rows, columns]`, row-major. Earlier contents of `c` are
+    /// overwritten.
     pub fn run(&self, cpu: &CpuBackend, c: &mut [T], finish: Finish<T>) -> Result<()> {
         if self.rows == 0 || self.columns == 0 {
             return Ok(());
@@ -84,8 +86,8 @@ impl<T: Real + Stored> Product<'_, T> {
                 }
             }
         }
-        // Lines of B that are contiguous in `k` would have to be transposed to become vectors. If they are the larger
-        // part, transpose the smaller one and the result instead.
+        // If the lines of B are contiguous along `k`, packing has to transpose B. If B is larger than A, transpose A
+        // and the result instead.
         if self.b.line != 1 && self.b.step == 1 && self.rows * 2 <= self.columns && self.cost() > TINY {
             let Self { rows, columns, depth, a, b } = *self;
             let swapped = Product { rows: columns, columns: rows, depth, a: b, b: a };
@@ -99,7 +101,7 @@ impl<T: Real + Stored> Product<'_, T> {
     }
 }
 
-/// How a product is cut.
+/// The division of a product into tasks, and what the tasks share.
 struct ProductTasks<'a, 'b, T> {
     cpu: &'a CpuBackend,
     product: &'a Product<'b, T>,
@@ -107,16 +109,17 @@ struct ProductTasks<'a, 'b, T> {
     /// Whether the result is stored as `[columns, rows]`.
     transposed: bool,
     kernel: Kernel<T>,
-    /// Rows of a row panel.
+    /// The rows of a row panel.
     height: usize,
-    /// Column panels.
+    /// The column panels.
     panels: Panels,
-    /// How many `k` are packed at once.
+    /// The depth of a chunk: the number of `k` that are packed at once.
     chunk: usize,
     layout: RowLayout,
 }
 
-/// Operands that were packed as a whole, chunk by chunk, in each chunk panel by panel. What is `None`, a task packs.
+/// Operands that are packed as a whole before the tasks run: chunk by chunk, each chunk panel by panel. If an operand
+/// is `None`, each task packs its own part.
 #[derive(Clone, Copy, Default)]
 struct Packed<'a, T> {
     a: Option<&'a [T]>,
@@ -134,7 +137,7 @@ struct Part {
 impl<'a, 'b, T: Real + Stored> ProductTasks<'a, 'b, T> {
     fn new(cpu: &'a CpuBackend, product: &'a Product<'b, T>, finish: Finish<'a, T>, transposed: bool) -> Self {
         let kernel = T::kernel(cpu.isa());
-        // Panels of even height: one of two rows would keep the multipliers half idle.
+        // Row panels of nearly equal height: a last panel of, say, two rows would use the multipliers poorly.
         let height = product.rows.div_ceil(product.rows.div_ceil(kernel.rows));
         let chunk = product.depth.div_ceil(product.depth.div_ceil(Kernel::<T>::LONGEST).max(1)).max(1);
         let layout = RowLayout::of(&product.a, height, chunk);
@@ -178,7 +181,8 @@ impl<'a, 'b, T: Real + Stored> ProductTasks<'a, 'b, T> {
         })
     }
 
-    /// For a small result of long sums: each task sums a range of `k`, and the ranges are added up in order.
+    /// For a small result of long sums (split-k): each task sums a range of `k`, and the ranges are then added in
+    /// order.
     fn split_depth(&self, whole: &Part, c: &Shared<T>) -> Result<()> {
         let Product { rows, columns, depth, .. } = *self.product;
         let range = (depth.div_ceil(2 * TASKS)).next_multiple_of(self.chunk);
@@ -218,7 +222,7 @@ impl<'a, 'b, T: Real + Stored> ProductTasks<'a, 'b, T> {
         })
     }
 
-    /// Computes and stores all sums of a part.
+    /// Computes a part of the result and stores it, with the epilogue.
     fn task(&self, part: &Part, packed: Packed<T>, c: &Shared<T>) -> Result<()> {
         let rows = part.rows.start * self.height..(part.rows.end * self.height).min(self.product.rows);
         let columns = self.panels.range(part.columns.start).start..self.panels.range(part.columns.end - 1).end;
@@ -240,7 +244,7 @@ impl<'a, 'b, T: Real + Stored> ProductTasks<'a, 'b, T> {
         Ok(())
     }
 
-    /// Moves a finished block into the result, the other way round if that is how it is stored.
+    /// Stores a block in the result, transposed if the result is stored transposed.
     fn store(&self, rows: Range<usize>, columns: Range<usize>, block: &mut [T], c: &Shared<T>) {
         let width = columns.len();
         if !self.transposed {
@@ -263,7 +267,8 @@ impl<'a, 'b, T: Real + Stored> ProductTasks<'a, 'b, T> {
         }
     }
 
-    /// Sums a part into `c`, whose first element is the part's first and whose rows are `pitch` apart.
+    /// Computes a part of the product into `c`, the address of the part's first element; rows are `pitch` elements
+    /// apart.
     fn compute(&self, part: &Part, packed: Packed<T>, c: *mut T, pitch: usize) -> Result<()> {
         let Product { rows, depth, a, .. } = *self.product;
         let direct = self.product.cost() <= TINY;
@@ -354,8 +359,8 @@ impl<'a, 'b, T: Real + Stored> ProductTasks<'a, 'b, T> {
         Ok(())
     }
 
-    /// Packs several column panels, `2 · lanes · chunk` elements apart; where rows of B are contiguous, a few rows of
-    /// all of them at a time.
+    /// Packs several column panels, `2 · lanes · chunk` elements apart in `out`. If rows of B are contiguous,
+    /// [`TOGETHER`] rows of all panels are packed at a time.
     fn pack_group(&self, panels: Range<usize>, depths: Range<usize>, out: &mut [T]) {
         let b = &self.product.b;
         let some = if b.line == 1 { TOGETHER } else { depths.len() };
@@ -369,7 +374,7 @@ impl<'a, 'b, T: Real + Stored> ProductTasks<'a, 'b, T> {
         }
     }
 
-    /// All of B, packed.
+    /// Packs all of B.
     fn pack_all_columns(&self) -> Result<Block<T>> {
         let Product { depth, b, .. } = *self.product;
         let mut all = self.cpu.pool().alloc::<T>(depth * self.panels.padded())?;
@@ -389,7 +394,7 @@ impl<'a, 'b, T: Real + Stored> ProductTasks<'a, 'b, T> {
         Ok(all)
     }
 
-    /// All of A, packed.
+    /// Packs all of A.
     fn pack_all_rows(&self) -> Result<Block<T>> {
         let Product { depth, rows, a, .. } = *self.product;
         let (chunks, count) = (depth.div_ceil(self.chunk), rows.div_ceil(self.height));

@@ -1,14 +1,14 @@
-//! Tasks of a product.
+//! Running the tasks of matrix products and convolutions.
 
 use crate::CpuBackend;
 pub(crate) use crate::parallel::Shared;
 use taper_backend::Result;
 
-/// Work of fewer multiplications than this stays on the calling thread: waking the others would take longer.
+/// Work of fewer multiplications than this runs on the calling thread: waking other threads would take longer.
 const SMALL: usize = 500_000;
 
-/// Runs `task(i)` for `i` in `0..count`, on all threads if the whole is worth it: `cost` is its number of
-/// multiplications.
+/// Runs `task(i)` for `i` in `0..count`, on all threads if `cost`, the number of multiplications of all tasks together,
+/// is at least [`SMALL`].
 pub(crate) fn run_tasks(
     cpu: &CpuBackend,
     count: usize,
@@ -18,8 +18,8 @@ pub(crate) fn run_tasks(
     cpu.try_run(count, cost >= SMALL, &task)
 }
 
-/// Runs `work` on one of the threads if it is worth all of them (`cost` as for [`run_tasks`]), so that what it then
-/// splits does not wait, each time anew, for a thread of the pool to wake.
+/// Runs `work` on a thread of the pool if its `cost` (as for [`run_tasks`]) is worth several threads. The tasks that
+/// `work` then spawns do not each wait for a thread of the pool to wake.
 pub(crate) fn on_threads(cpu: &CpuBackend, cost: usize, work: &mut (dyn FnMut() + Send)) {
     if cost >= SMALL && cpu.threads() > 1 {
         cpu.install(work);

@@ -1,5 +1,5 @@
-//! Products of a few rows: `C = A · B` with so few rows that reading `B` is all that takes time. It is read once, where
-//! it lies: nothing is copied.
+//! Products of few rows: `C = A · B` where `A` has so few rows that the time is that of reading `B`. `B` is read once,
+//! in place, without packing.
 
 use super::kernel::{DOT_LINES, DOT_ROWS, Dots, Kernel, Real, Tile};
 use super::pack::{Matrix, pack_columns};
@@ -12,19 +12,19 @@ use crate::storage::Stored;
 use std::ops::Range;
 use taper_backend::Result;
 
-/// Elements of `B` that a task reads, about.
+/// The approximate number of elements of `B` that a task reads.
 const TASK: usize = 128 * 1024;
-/// Columns of a task, at most, where `B` is contiguous along them.
+/// The most columns of a task, where the rows of `B` are contiguous.
 const WIDTH: usize = 1024;
-/// Rows of `B` that are read side by side, each from one end to the other.
+/// A run: rows of `B` that are read together, from left to right.
 const RUN: usize = 8;
-/// Runs that are added in the elements' own type.
+/// The most runs whose sums are added in the elements' own type.
 const RUNS: usize = 192;
-/// The longest lines whose dot products are taken in one go, in bytes: longer sums are sums of such, which keeps their
-/// error small.
+/// The longest dot products that are computed in the elements' own type, in bytes of a line. Longer ones are sums of
+/// such in f64, which keeps their error small.
 const LONGEST_BYTES: usize = 16 * 1024;
 
-/// A product of few rows, stored as `[rows, columns]` or the other way round.
+/// A product of few rows, whose result is stored as `[rows, columns]`, or transposed.
 pub(super) struct Thin<'a, 'b, T> {
     pub cpu: &'a CpuBackend,
     pub product: &'a Product<'b, T>,
@@ -34,18 +34,19 @@ pub(super) struct Thin<'a, 'b, T> {
 }
 
 impl<T: Real + Stored> Thin<'_, '_, T> {
-    /// Whether such a product can be computed here.
+    /// Whether this module can compute the product.
     pub fn fits(&self) -> bool {
         let Product { rows, b, .. } = *self.product;
         rows <= DOT_ROWS && (b.step == 1 || (b.line == 1 && !self.transposed))
     }
 
-    /// Multiplies into `c`, whatever it held.
+    /// Computes the product with its epilogue into `c`. Earlier contents of `c` are overwritten.
     pub fn run(&self, c: &mut [T]) -> Result<()> {
         if self.product.b.step == 1 { self.dots(c) } else { self.sums(c) }
     }
 
-    /// For lines of `B` that are contiguous in `k`: each element of the result is a dot product of two such lines.
+    /// For lines of `B` that are contiguous along `k`: each element of the result is a dot product of two contiguous
+    /// lines.
     fn dots(&self, c: &mut [T]) -> Result<()> {
         let Product { rows, columns, depth, a, b } = *self.product;
         let gathered = self.gathered()?;
@@ -60,7 +61,7 @@ impl<T: Real + Stored> Thin<'_, '_, T> {
             for (first, totals) in here.clone().step_by(DOT_LINES).zip(all.chunks_mut(DOT_ROWS * DOT_LINES)) {
                 for start in (0..depth).step_by(longest) {
                     let length = longest.min(depth - start);
-                    // Lines that are not there are stood in for by the last that is.
+                    // Rows and lines past the end repeat the last one.
                     let dots = Dots {
                         a: std::array::from_fn(|i| a.part(i.min(rows - 1), start, length)),
                         b: std::array::from_fn(|j| b.part((first + j).min(columns - 1), start, length)),
@@ -68,7 +69,7 @@ impl<T: Real + Stored> Thin<'_, '_, T> {
                     };
                     // SAFETY: the backend has the instruction set; all lines are `length` long.
                     let sums = unsafe { (kernel.dots)(&dots, rows) };
-                    // What belongs to other rows is left alone: if it is subnormal, it is slow to convert.
+                    // The results for other rows are not converted: if they are subnormal, that is slow.
                     for (total, sum) in totals.iter_mut().zip(sums.as_flattened()).take(rows * DOT_LINES) {
                         *total += sum.wide();
                     }
@@ -94,7 +95,7 @@ impl<T: Real + Stored> Thin<'_, '_, T> {
         })
     }
 
-    /// The rows of `A`, each contiguous, if they are not so already.
+    /// A copy of `A` with contiguous rows; `None` if its rows are contiguous already.
     fn gathered(&self) -> Result<Option<Block<T>>> {
         let Product { rows, depth, a, .. } = *self.product;
         if a.step == 1 || depth == 0 {
@@ -109,8 +110,8 @@ impl<T: Real + Stored> Thin<'_, '_, T> {
         Ok(Some(all))
     }
 
-    /// For rows of `B` that are contiguous: tasks sum a range of `k` for a range of columns, and the ranges of `k` are
-    /// added up in order.
+    /// For contiguous rows of `B`: each task sums a range of `k` for a range of columns, and the ranges of `k` are then
+    /// added in order.
     fn sums(&self, c: &mut [T]) -> Result<()> {
         let Product { rows, columns, depth, .. } = *self.product;
         let kernel = T::kernel(self.cpu.isa());
@@ -145,7 +146,7 @@ impl<T: Real + Stored> Thin<'_, '_, T> {
         })
     }
 
-    /// Sums a range of `k` for a range of columns into `sums`, whose rows are as far apart as those of the result.
+    /// Sums a range of `k` for a range of columns into `sums`, whose rows are `product.columns` elements apart.
     fn part(&self, kernel: &Kernel<T>, columns: Range<usize>, depths: Range<usize>, sums: *mut T) -> Result<()> {
         let Product { rows, columns: pitch, a, b, .. } = *self.product;
         let width = 2 * kernel.lanes;

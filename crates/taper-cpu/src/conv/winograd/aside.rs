@@ -1,4 +1,4 @@
-//! Tiles that Winograd's bound does not cover, evaluated as the definition has it.
+//! Direct evaluation of the tiles that Winograd's error bound does not cover.
 
 use super::{REACH, SIDE};
 use crate::conv::gather::{Gather, GatherTasks};
@@ -10,36 +10,36 @@ use std::ops::Range;
 use std::sync::OnceLock;
 use taper_backend::Result;
 
-/// The windows of one tile.
+/// The windows of one tile of [`SIDE`] × [`SIDE`] positions.
 pub(super) fn windows(of: &Windows) -> Windows {
     Windows { grid: [SIDE; 2], ..of.clone() }
 }
 
-/// One tile: its image, and its first position.
+/// The place of a tile: its image, and its first position.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TilePlace {
     pub image: usize,
     pub at: [usize; 2],
 }
 
-/// Direct evaluation, tile by tile: the bits are those that direct evaluation of all tiles gives.
+/// Direct evaluation, tile by tile. The results are bitwise those of direct evaluation of the whole batch.
 pub(super) struct Aside<'a, T: Stored> {
     gather: &'a Gather<'a, T>,
     tasks: OnceLock<Result<GatherTasks<'a, T>>>,
 }
 
 impl<'a, T: Real + Stored> Aside<'a, T> {
-    /// For a gather over [`windows`].
+    /// Takes a gather over the windows that [`windows`] returns.
     pub fn new(gather: &'a Gather<'a, T>) -> Self {
         Self { gather, tasks: OnceLock::new() }
     }
 
-    /// Loads what the windows of `places` read, one tile after another; results are of at most `widest` channels at a
-    /// time.
+    /// Loads the elements that the windows of the tiles at `places` read. `widest` is the largest number of channels
+    /// that are evaluated at a time.
     pub fn prepare(&self, group: usize, places: Vec<TilePlace>, widest: usize) -> Result<Tiles<'_, T>> {
         let Gather { cpu, source, windows, channels: [inputs, _], .. } = self.gather;
-        // Packed when it is first asked for, on this thread: while it waited for others it might take up a task that
-        // waits for this very tasks.
+        // The weight is packed at the first use, on this thread alone: a thread that waited for others could start
+        // another task, which would wait for this very initialisation.
         let tasks = self.tasks.get_or_init(|| GatherTasks::new(self.gather, false)).as_ref().map_err(Clone::clone)?;
         let size = REACH * REACH * inputs;
         let mut patches = cpu.pool().alloc::<T>(places.len() * size)?;
@@ -53,19 +53,19 @@ impl<'a, T: Real + Stored> Aside<'a, T> {
     }
 }
 
-/// Some tiles, loaded.
+/// Loaded tiles.
 pub(super) struct Tiles<'a, T: Stored> {
     tasks: &'a GatherTasks<'a, T>,
     places: Vec<TilePlace>,
     patches: Block<T>,
-    /// Elements of a patch.
+    /// The elements of a patch.
     size: usize,
     room: Block<T>,
 }
 
 impl<T: Real + Stored> Tiles<'_, T> {
-    /// Writes column panels `panels` of the tiles' positions, which are `unit`'s in rows of `width`, to `c`, where
-    /// positions are `pitch` apart.
+    /// Evaluates column panels `panels` at the tiles' positions, and writes them to `c`, which holds the positions of
+    /// `unit` in rows of `width`, `pitch` elements apart.
     pub fn evaluate(
         &mut self,
         unit: &Unit,

@@ -1,4 +1,4 @@
-//! The forward convolution and the input gradient.
+//! Winograd's algorithm for the forward convolution and the input gradient.
 
 use super::aside::{self, Aside, TilePlace};
 use super::range::{Cover, Measure};
@@ -12,36 +12,38 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 use taper_backend::Result;
 
-/// Tiles of a unit, about: with these the transformed kernels, which each unit reads, are not waited for.
+/// The approximate number of tiles of a unit: with so many, reading the transformed kernels, which each unit does, is
+/// not the bottleneck.
 const TILES: usize = 32;
-/// The least: about the rows of the largest register tile.
+/// The least number of tiles of a unit: about the rows of the largest register tile.
 const FEW: usize = 14;
-/// Column panels whose products are in the cache at a time.
+/// The number of column panels whose products are in the cache at a time.
 const GROUP: usize = 2;
-/// How many tasks there should be, at least, where the size allows.
+/// The least number of tasks, where the size allows.
 const TASKS: usize = 16;
-/// Input channels whose kernels a task transforms.
+/// The number of input channels whose kernels a task transforms.
 const BAND: usize = 16;
 
-/// Everything that the tasks share.
+/// The division of a convolution into tasks, and what the tasks share.
 struct WinogradTasks<'a, T: Stored> {
     gather: &'a Gather<'a, T>,
     transforms: Transforms<T>,
     kernel: Kernel<T>,
     panels: Panels,
-    /// Input channels that are multiplied at once.
+    /// The number of input channels that are multiplied at once.
     chunk: usize,
-    /// Elements from one point's transformed kernels to the next's.
+    /// The elements from one point's transformed kernels to the next point's.
     plane: usize,
     /// The transformed kernels: group by group, point by point, chunk by chunk, panel by panel.
     kernels: Block<T>,
-    /// The tiles that may be taken so.
+    /// The magnitudes for which Winograd's algorithm may evaluate a tile.
     cover: Cover,
-    /// For the others.
+    /// Direct evaluation of all other tiles.
     aside: Aside<'a, T>,
 }
 
-/// Computes a gather over 3 × 3 windows, unless (`false`) the weight's range does not allow it.
+/// Computes a gather over 3 × 3 windows into `target`. Returns `false`, with nothing computed, if the weight's
+/// magnitudes do not allow Winograd's algorithm.
 pub(in super::super) fn gather<T: Real + Stored>(
     gather: &Gather<T>,
     transforms: Transforms<T>,
@@ -66,7 +68,7 @@ pub(in super::super) fn gather<T: Real + Stored>(
     let area = SIDE * SIDE;
     let size = (positions / TASKS).clamp(FEW * area, TILES * area);
     let units = Units::new(images, windows.grid, size, target.rows_together(SIDE));
-    // Few positions: split the channels too.
+    // With few positions, split the output channels over tasks too.
     let count = tasks.panels.count();
     let group = count.div_ceil(TASKS.div_ceil(units.count() * groups).min(count));
     let splits = count.div_ceil(group);
@@ -80,7 +82,7 @@ pub(in super::super) fn gather<T: Real + Stored>(
 }
 
 impl<T: Real + Stored> WinogradTasks<'_, T> {
-    /// Where the chunk from input channel `start` on and panel `panel` of a point's kernels begin.
+    /// The index, in a point's kernels, of panel `panel` of the chunk that starts at input channel `start`.
     fn panel_start(&self, start: usize, panel: usize) -> usize {
         let depth = self.chunk.min(self.gather.channels[0] - start);
         start * self.panels.padded() + self.panels.range(panel).start * depth
@@ -98,7 +100,7 @@ impl<T: Real + Stored> WinogradTasks<'_, T> {
             let columns = tasks.panels.range(panel);
             let width = tasks.panels.vectors(panel) * tasks.kernel.lanes;
             let channels = band * BAND..((band + 1) * BAND).min(inputs);
-            // Of each input channel nine rows, a place of the kernel each; zeros beyond the last column.
+            // Nine rows for each input channel, one for each place of the kernel; zeros beyond the last column.
             let mut rows = tasks.gather.cpu.pool().alloc_zeroed::<T>(channels.len() * 9 * width)?;
             let places: [usize; 9] = std::array::from_fn(|i| weight.at(group, channels.start, &windows.taps[i]));
             let mut copy = |i: usize, column: usize| {
@@ -108,7 +110,7 @@ impl<T: Real + Stored> WinogradTasks<'_, T> {
                     to[row * width] = from[place];
                 }
             };
-            // As the weight lies in memory.
+            // In the order in which the weight lies in memory.
             if weight.strides[0] > weight.strides[1] {
                 (0..columns.len()).for_each(|column| (0..channels.len()).for_each(|i| copy(i, column)));
             } else {
@@ -133,7 +135,7 @@ impl<T: Real + Stored> WinogradTasks<'_, T> {
         Ok(largest.into_inner())
     }
 
-    /// Column panels `panels` of one group at the positions of one unit.
+    /// Computes column panels `panels` of one group at the positions of one unit.
     fn task(&self, unit: &Unit, group: usize, panels: Range<usize>, target: &Target<T>) -> Result<()> {
         let Gather { cpu, windows, channels: [_, outputs], .. } = *self.gather;
         let width = windows.grid[1];
@@ -168,8 +170,8 @@ impl<T: Real + Stored> WinogradTasks<'_, T> {
         Ok(())
     }
 
-    /// Bᵀ·d·B for each tile of a unit: point by point, tile by tile, a line of channels each; and the tiles that are
-    /// not covered.
+    /// Bᵀ·d·B for each tile of a unit, as `[point, tile, channel]`, and the places of the tiles that the error bound
+    /// does not cover.
     fn transform_input(&self, unit: &Unit, group: usize, sizes: [usize; 3]) -> Result<(Block<T>, Vec<TilePlace>)> {
         let Gather { cpu, source, windows, channels: [inputs, _], .. } = self.gather;
         let [_, rows, across] = sizes;
@@ -208,7 +210,7 @@ impl<T: Real + Stored> WinogradTasks<'_, T> {
         Ok((values, aside))
     }
 
-    /// For each point the product of the tiles' values with column panels `panels` of the kernels.
+    /// For each point, multiplies the tiles' values by column panels `panels` of the transformed kernels.
     fn multiply(
         &self,
         group: usize,

@@ -1,15 +1,15 @@
-//! Winograd's convolution for 3 × 3 kernels of stride 1: a quarter of the multiplications.
+//! Winograd's algorithm for convolutions with 3 × 3 kernels of stride 1. It takes a quarter of the multiplications.
 //!
-//! A tile of 4 × 4 outputs takes 6 × 6 inputs. With the transforms Bᵀ, G and Aᵀ of F(4×4, 3×3) it is Aᵀ·[ (G·w·Gᵀ) ⊙
-//! (Bᵀ·d·B) ]·A, and summed over channels ⊙ becomes 36 products of matrices `[tiles, C_in]·[C_in, C_out]` (Lavin and
-//! Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016). The input gradient is a convolution of that
-//! kind with the kernel turned round. The weight gradient is F(3×3, 4×4) at the same points: Gᵀ·[ (Bᵀ·d·B) ⊙ (A·g·Aᵀ)
-//! ]·G, summed over tiles.
+//! A tile of 4 × 4 outputs depends on 6 × 6 inputs. With the transforms Bᵀ, G and Aᵀ of F(4×4, 3×3) the tile is Aᵀ·[
+//! (G·w·Gᵀ) ⊙ (Bᵀ·d·B) ]·A, and with the sum over channels ⊙ becomes 36 products of matrices `[tiles, C_in]·[C_in,
+//! C_out]` (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016). The input gradient is such
+//! a convolution with the kernel rotated by 180°. The weight gradient is F(3×3, 4×4) at the same points: Gᵀ·[ (Bᵀ·d·B)
+//! ⊙ (A·g·Aᵀ) ]·G, summed over tiles.
 //!
 //! A task transforms the tiles of some rows or some images, multiplies, and transforms the products back while they are
-//! in the cache. What it rounds away is 3 to 5 times what direct evaluation does (`examples/winograd.rs` prints it);
-//! [`Convolution::Direct`] turns it off. f64 is always evaluated directly: it checks the rest. So are tiles whose
-//! elements are out of the range that the error bound covers (`range.rs`).
+//! in the cache. The rounding error is 3 to 5 times that of direct evaluation (`examples/winograd.rs` prints it);
+//! [`Convolution::Direct`] turns the algorithm off. f64 is always evaluated directly, as the reference for the other
+//! types. Tiles with elements outside the range that the error bound covers (`range.rs`) are evaluated directly too.
 
 mod aside;
 mod gather;
@@ -26,20 +26,22 @@ use super::tile::Windows;
 use crate::gemm::Real;
 use crate::{Convolution, CpuBackend};
 
-/// Outputs of a tile, in each direction.
+/// The height and width of a tile's outputs.
 const SIDE: usize = 4;
-/// Inputs of a tile, in each direction.
+/// The height and width of a tile's inputs.
 const REACH: usize = 6;
-/// Products of a tile.
+/// The number of points, and of elementwise products of a tile and channel.
 const POINTS: usize = REACH * REACH;
-/// The widest rows of which a weight gradient is taken so: a unit's are summed in one go.
+/// The widest rows of positions for which the weight gradient uses the algorithm: all tiles of a unit are summed in
+/// f32.
 pub(super) const WIDEST: usize = 2048;
-/// Elements between lines and planes, lest all fall into the same sets of the cache.
+/// Unused elements between lines and between planes, so that they do not compete for the same sets of the cache.
 const GAP: usize = 16;
-/// What it costs to transform a channel of a tile, or a kernel, in products.
+/// The cost of transforming one channel of a tile, or one kernel, relative to an elementwise product, for each point.
 const TRANSFORM: usize = 8;
 
-/// The transforms, where the windows are 3 × 3 of stride 1 and fewer operations are taken so than directly.
+/// The transforms, if the windows are 3 × 3 of stride 1 and the algorithm is estimated to take less than 0.8 of the
+/// operations of direct evaluation; otherwise `None`.
 pub(super) fn transforms<T: Real>(
     cpu: &CpuBackend,
     windows: &Windows,
@@ -58,7 +60,7 @@ pub(super) fn transforms<T: Real>(
     (ours < 0.8 * direct).then(|| T::transforms(cpu.isa())).flatten()
 }
 
-/// Whether the windows are 3 × 3 places side by side, one step apart.
+/// Whether the windows are 3 × 3 adjacent places with stride 1.
 fn is_square(windows: &Windows) -> bool {
     let taps = &windows.taps;
     windows.step == [1, 1]

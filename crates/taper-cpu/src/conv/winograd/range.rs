@@ -1,57 +1,58 @@
-//! Which tiles Winograd's algorithm may take: those that its error bound covers.
+//! The range of magnitudes for which Winograd's error bound holds. Tiles outside it are evaluated directly.
 //!
-//! Let T be the largest |x| of a tile, all channels. In exact arithmetic no value on the way from T to an output is
-//! larger than [`GROWTH`]·C_in·T·max|w|, and to first order an output of channel co is off by at most 3540·(C_in +
+//! Let T be the largest |x| of a tile over all channels. In exact arithmetic no intermediate value is larger than
+//! [`GROWTH`]·C_in·T·max|w|, and to first order the error of an output of channel co is at most 3540·(C_in +
 //! 40)·u·T·Σ_ci max|w[co, ci]| (u = 2⁻²⁴; the factor is ‖Bᵀ‖²·‖G‖²·‖Aᵀ‖², row sums of absolute values; C_in + 40
-//! roundings). Direct evaluation's bound has in T's place the elements that the output's own window sees. So a tile is
+//! roundings). The bound of direct evaluation has, instead of T, the elements of the output's own window. So a tile is
 //! evaluated directly where
 //! - an element is infinite or not a number, or an intermediate value might overflow;
-//! - T is so small that values on the way lose digits to underflow: under [`TINY`], or T·max|w| is;
-//! - T is more than 2^[`SPREAD`] times the largest element of some window: that output would drown in its
-//!   neighbours' error.
+//! - T or T·max|w| is below [`TINY`], so small that intermediate values lose digits to underflow;
+//! - T is more than 2^[`SPREAD`] times the largest element of some window: that output would be lost in the error of its neighbours.
 //!
-//! A weight gradient sums over tiles: the bound is 12030·(tiles + 60)·u·T·max|g| for each tile, and the last rule, for
-//! `x` alone, bounds what is lost beside the largest of the nine places of a kernel.
+//! A weight gradient sums over tiles: the bound is 12030·(tiles + 60)·u·T·max|g| for each tile. The last rule, for `x`
+//! alone, bounds the error relative to the largest of the nine places of a kernel.
 
 use super::transform::Seen;
 use super::{REACH, SIDE, Transforms};
 
-/// How much larger than the largest element of a window the tile's may be, as a power of two.
+/// The largest ratio of a tile's largest element to that of a window, as a power of two.
 const SPREAD: u32 = 10;
-/// Bits of a float's fraction.
+/// The number of bits of an f32's fraction.
 const FRACTION: u32 = 23;
-/// Below this a magnitude is so near to the least normal number that what is rounded away is not small beside it.
+/// Magnitudes below this are so near to the smallest normal number that rounding errors are not small relative to them.
 const TINY: f32 = f32::from_bits((127 - 90) << FRACTION);
-/// By how much values may grow from inputs times weights to outputs: over ‖Bᵀ‖²·‖G‖²·‖Aᵀ‖² = 3534.
+/// A bound on the growth from inputs times weights to outputs; above ‖Bᵀ‖²·‖G‖²·‖Aᵀ‖² = 3534.
 const GROWTH: f64 = 4096.0;
-/// The same for the weight gradient: over ‖Bᵀ‖²·‖A‖²·‖Gᵀ‖² = 12029.
+/// The same bound for the weight gradient; above ‖Bᵀ‖²·‖A‖²·‖Gᵀ‖² = 12029.
 const GRADIENT_GROWTH: f64 = 16384.0;
-/// By how much a transform alone may let values grow: over ‖Bᵀ‖² = 29.4 and ‖A‖² = 66.1.
+/// A bound on the growth by a single transform; above ‖Bᵀ‖² = 29.4 and ‖A‖² = 66.1.
 const STEP: f32 = 128.0;
 
-/// The magnitudes, as bits, that the largest of a tile may have.
+/// The range, as bits, that the largest magnitude of a tile may have.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Cover {
     floor: u32,
     ceiling: u32,
 }
 
-/// How large a tile's elements are.
+/// The magnitudes of a tile's elements.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Extent {
-    /// The largest magnitude, as bits; or, where that is covered anyhow, one of up to 2^[`SPREAD`] times it.
+    /// The largest magnitude, as bits. If the tile is covered in any case, it may be an upper bound, up to 2^[`SPREAD`]
+    /// times as large.
     pub largest: u32,
-    /// Whether the largest element of each window is within 2^[`SPREAD`] of it.
+    /// Whether the largest element of each window is within a factor of 2^[`SPREAD`] of `largest`.
     pub even: bool,
 }
 
-/// Whether an element of such a magnitude is 0 or in the range of a single transform.
+/// Whether a magnitude, as bits, is 0 or in the range that a single transform may take.
 fn is_moderate(bits: u32) -> bool {
     Cover::moderate().covers(Extent { largest: bits, even: true })
 }
 
 impl Cover {
-    /// The inputs' for kernels whose largest magnitude is `kernels`; none where no input will do.
+    /// The range of the inputs for kernels whose largest magnitude, as bits, is `kernels`; `None` if no input is in
+    /// range.
     pub fn of_inputs(kernels: u32, inputs: usize) -> Option<Self> {
         if !is_moderate(kernels) {
             return None;
@@ -65,39 +66,39 @@ impl Cover {
         Some(Self { floor: (TINY / kernels).max(TINY).to_bits(), ceiling: ceiling.min(most).to_bits() })
     }
 
-    /// The widest there is.
+    /// The widest range.
     pub fn moderate() -> Self {
         Self { floor: TINY.to_bits(), ceiling: (f32::MAX / STEP).to_bits() }
     }
 
-    /// Whether Winograd's algorithm may take a tile.
+    /// Whether Winograd's algorithm may evaluate a tile of these magnitudes.
     pub fn covers(&self, extent: Extent) -> bool {
         extent.even && (extent.largest == 0 || (self.floor..=self.ceiling).contains(&extent.largest))
     }
 }
 
-/// The least magnitude that is within 2^[`SPREAD`] of `largest`; both as bits.
+/// The smallest magnitude that is within a factor of 2^[`SPREAD`] of `largest`; both as bits.
 #[inline(always)]
 pub(super) fn within_spread(largest: u32) -> u32 {
     largest.saturating_sub(SPREAD << FRACTION)
 }
 
-/// What becomes of a tile in the weight gradient.
+/// How a tile's contribution to the weight gradient is evaluated.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Verdict {
-    /// Winograd's algorithm takes it.
+    /// By Winograd's algorithm.
     Taken,
-    /// Its products are to be added directly.
+    /// Directly, added to the sums.
     Aside,
-    /// The whole sum is to be taken directly, since it might overflow.
+    /// The whole gradient has to be evaluated directly, since a sum might overflow.
     Beyond,
 }
 
-/// The verdict on a tile of `x` and one of the output's gradient, of `tiles` altogether.
+/// The verdict on a tile of `x` and the same tile of the output's gradient; `tiles` is the number of tiles in the sum.
 pub(super) fn verdict(x: Extent, g: Extent, tiles: usize) -> Verdict {
     let [a, b] = [x, g].map(|extent| f64::from(f32::from_bits(extent.largest)));
     let most = f64::from(f32::MAX);
-    // Written so that a NaN is beyond; so is an infinity, even beside zeros.
+    // The comparison is false for a NaN, which so is `Beyond`, as is an infinity, even if the other operand is 0.
     if !(a.max(b) <= most / f64::from(STEP) && a * b <= most / (GRADIENT_GROWTH * tiles as f64)) {
         return Verdict::Beyond;
     }
@@ -113,9 +114,9 @@ pub(super) struct Measure<'a, T> {
     image: &'a [T],
     wide: usize,
     channels: usize,
-    /// Blocks of 4 × 4 places across; the last are only of two columns.
+    /// The number of blocks of 4 × 4 places per row; the last has only two columns.
     across: usize,
-    /// What was seen of each block, row by row, and of the tile that starts there.
+    /// The magnitudes measured for each block, row by row, and for the tile that starts there.
     blocks: Vec<Seen>,
 }
 
@@ -126,17 +127,17 @@ impl<'a, T> Measure<'a, T> {
         Self { transforms, image, wide, channels, across, blocks }
     }
 
-    /// Places of a tile of which each window of the first `size` outputs holds one.
+    /// Places of a tile such that each window of the first `size` outputs contains one.
     pub fn keys(&self, size: [usize; 2]) -> [usize; 4] {
         keys(size, [self.wide * self.channels, self.channels])
     }
 
-    /// Puts down what was seen of tile `(i, j)`.
+    /// Records the magnitudes of tile `(i, j)`.
     pub fn put(&mut self, [i, j]: [usize; 2], seen: Seen) {
         self.blocks[i * self.across + j] = seen;
     }
 
-    /// Looks at the blocks that no tile starts with, once all others were put down.
+    /// Measures the blocks at which no tile starts, after all others were recorded.
     pub fn complete(&mut self) {
         let down = self.blocks.len() / self.across;
         let last = |i: usize, j: usize| i + 1 == down || j + 1 == self.across;
@@ -145,7 +146,7 @@ impl<'a, T> Measure<'a, T> {
         }
     }
 
-    /// The largest magnitude, as bits, among `rows` × `columns` places from `at` on, or as many of them as there are.
+    /// The largest magnitude, as bits, of the `rows` × `columns` places from `at` on that lie in the image.
     pub fn largest(&self, at: [usize; 2], [rows, columns]: [usize; 2]) -> u32 {
         let (line, start) = (self.wide * self.channels, (at[0] * self.wide + at[1]) * self.channels);
         let rows = rows.min(self.image.len() / line - at[0]);
@@ -155,10 +156,10 @@ impl<'a, T> Measure<'a, T> {
         unsafe { (self.transforms.largest)(places.as_ptr(), line, rows, count) }
     }
 
-    /// The extent of tile `(i, j)`, of which the first `size` outputs count. One that `cover` does not seem to cover is
-    /// looked at more closely.
+    /// The extent of tile `(i, j)`, of which the first `size` outputs count. If the quick bound is not in `cover`, the
+    /// tile is measured exactly.
     pub fn extent(&self, [i, j]: [usize; 2], size: [usize; 2], cover: Cover) -> Extent {
-        // Four blocks are more than a tile, and their maximum a bound of its own.
+        // Four blocks contain the tile, so their maximum is an upper bound of the tile's.
         let first = i * self.across + j;
         let of = |k: usize| self.blocks[k].largest.max(self.blocks[k + 1].largest);
         let most = of(first).max(of(first + self.across));
@@ -177,8 +178,8 @@ impl<'a, T> Measure<'a, T> {
     }
 }
 
-/// Places of a tile, `step` apart, of which each window of the first `size` outputs holds one: for the padding of one
-/// that is usual, each is the middle of a window, and so inside the image.
+/// Places of a tile, `step` apart, such that each window of the first `size` outputs contains one. With the usual
+/// padding of 1, each is the middle of a window and so lies inside the image.
 fn keys(size: [usize; 2], step: [usize; 2]) -> [usize; 4] {
     let [rows, columns] = size.map(|size| match size {
         0..=2 => [1, 1],

@@ -1,11 +1,12 @@
-//! The five maps of F(4×4, 3×3) and of F(3×3, 4×4), which share their points.
+//! The five transforms of F(4×4, 3×3) and of F(3×3, 4×4), which use the same points.
 //!
 //! With the points 0, ±a, ±b, ∞ (a = 2/3, b = 3/2, so that a²·b² = 1) the rows of Aᵀ and Gᵀ are the powers of the
 //! points, G's divided by N'(p) for N(x) = x·(x² − a²)·(x² − b²), and row p of Bᵀ holds the coefficients of N(x) / (x −
-//! p). These points are near 1 and near each other's inverse: of the sets tried they round least (see Barabasz et al.,
-//! "Error Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural Networks", 2020).
+//! p). These points are near 1 and near each other's inverse: of the sets tried they have the smallest rounding error
+//! (see Barabasz et al., "Error Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural Networks",
+//! 2020).
 //!
-//! Each is a map of lines; an image's tile is mapped along its columns and then along its rows.
+//! Each is a linear map of lines; a tile is mapped along its rows and then along its columns.
 
 use super::SIDE;
 use super::vector::{Plain, Vector};
@@ -24,22 +25,22 @@ const NA: f32 = (1.0 / (2.0 * (4.0 / 9.0) * (4.0 / 9.0 - 9.0 / 4.0))) as f32;
 /// 1 / N'(±b).
 const NB: f32 = (1.0 / (2.0 * (9.0 / 4.0) * (9.0 / 4.0 - 4.0 / 9.0))) as f32;
 
-/// A linear map of `I` values to `O`.
+/// A linear map of `I` values to `O` values.
 trait LinearMap<const I: usize, const O: usize> {
     /// # Safety
-    /// The instruction set of `V` is there.
+    /// The machine has the instruction set of `V`.
     unsafe fn line<V: Vector>(x: [V; I]) -> [V; O];
 }
 
-/// Bᵀ: a piece of an image to its values at the points.
+/// Bᵀ: maps a piece of an image to its values at the points.
 struct Input;
-/// A: a piece of an output's gradient to its values at the points.
+/// A: maps a piece of an output's gradient to its values at the points.
 struct Gradient;
-/// G: a kernel to its values at the points.
+/// G: maps a kernel to its values at the points.
 struct Weight;
-/// Aᵀ: products at the points to outputs.
+/// Aᵀ: maps products at the points to outputs.
 struct Output;
-/// Gᵀ: products at the points to a kernel's gradient.
+/// Gᵀ: maps products at the points to a kernel's gradient.
 struct WeightGradient;
 
 impl LinearMap<6, 6> for Input {
@@ -132,10 +133,10 @@ impl LinearMap<6, 3> for WeightGradient {
 }
 
 /// Maps `from[i · from_step[0] + j · from_step[1] + c]` along `j` and `i` to `to[i · to_step[0] + j · to_step[1] + c]`,
-/// for `c` in `0..channels`; of the result only the first `size` rows and columns.
+/// for `c` in `0..channels`. Only the first `size` rows and columns of the result are stored.
 ///
 /// # Safety
-/// The instruction set is there, and every element so described may be read or written.
+/// The machine has the instruction set, and every element so described may be read or written.
 type Transform<T> = unsafe fn(
     from: *const T,
     from_step: [usize; 2],
@@ -145,11 +146,11 @@ type Transform<T> = unsafe fn(
     channels: usize,
 );
 
-/// As [`Transform`], all of the result; and says how large the elements are that it reads: `keys` are four places from
-/// `from` on.
+/// As [`Transform`], but stores the whole result, and returns the magnitudes of the elements that it reads. `keys` are
+/// four places, as offsets from `from`.
 ///
 /// # Safety
-/// As there; the key places may be read.
+/// As for [`Transform`]; the key places may be read.
 type Measured<T> = unsafe fn(
     from: *const T,
     from_step: [usize; 2],
@@ -159,27 +160,27 @@ type Measured<T> = unsafe fn(
     channels: usize,
 ) -> Seen;
 
-/// How large elements are; magnitudes as bits, which order as numbers do, a NaN above infinity.
+/// Measured magnitudes, as the bits of |x|, whose order is that of the numbers, with NaN above infinity.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Seen {
     /// The largest of the first 4 × 4 places.
     pub largest: u32,
-    /// One that each key place has in some channel; near the largest such.
+    /// A magnitude that every key place reaches in some channel; near the largest such magnitude.
     pub common: u32,
 }
 
-/// The five maps for one instruction set.
+/// The five transforms for one instruction set.
 #[derive(Clone, Copy)]
 pub(crate) struct Transforms<T> {
-    /// 6 × 6 of an image to 6 × 6 values.
+    /// Bᵀ·d·B: 6 × 6 places of an image to 6 × 6 values.
     pub input: Measured<T>,
-    /// 4 × 4 of an output's gradient to 6 × 6 values.
+    /// A·g·Aᵀ: 4 × 4 places of an output's gradient to 6 × 6 values.
     pub gradient: Measured<T>,
-    /// A kernel of 3 × 3 to 6 × 6 values.
+    /// G·w·Gᵀ: a kernel of 3 × 3 to 6 × 6 values.
     pub weight: Transform<T>,
-    /// 6 × 6 products to 4 × 4 of the output.
+    /// Aᵀ·m·A: 6 × 6 products to 4 × 4 outputs.
     pub output: Transform<T>,
-    /// 6 × 6 products to a kernel's gradient, 3 × 3.
+    /// Gᵀ·m·G: 6 × 6 products to a kernel's gradient of 3 × 3.
     pub weight_gradient: Transform<T>,
     /// The largest magnitude, as bits, of `rows` rows of `count` elements, `step` apart.
     pub largest: unsafe fn(from: *const T, step: usize, rows: usize, count: usize) -> u32,
@@ -212,7 +213,7 @@ unsafe fn map<V: Vector, L: LinearMap<I, O>, const I: usize, const O: usize>(
     unsafe {
         for start in (0..whole).step_by(V::LANES) {
             let (from, to) = (from.wrapping_add(start), to.wrapping_add(start));
-            // A number that the compiler sees, so that whole vectors need no masks.
+            // The count is a constant here, so that whole vectors need no masks.
             let lines = map_rows::<V, L, I, O>(from, from_step, V::LANES, None);
             map_columns::<V, L, I, O>(&lines, to, to_step, size, V::LANES);
         }
@@ -255,15 +256,15 @@ unsafe fn map_measured<V: Vector, L: LinearMap<I, O>, const I: usize, const O: u
             }
             map_columns::<V, L, I, O>(&lines, to, to_step, [O; 2], count);
         }
-        // In each lane the smallest of the places' largest.
+        // In each lane the smallest of the key places' largest magnitudes.
         let [p, q, r, s] = places;
         let common = p.or_smaller(q).or_smaller(r.or_smaller(s));
         Seen { largest: most.largest(), common: common.largest() }
     }
 }
 
-/// Maps `I` rows of `I` places of `count` channels, at most a vector, along the rows; `most` becomes the largest
-/// magnitude in each lane of the first 4 × 4 places and what it was.
+/// Maps `I` rows of `I` places of `count` channels, at most a vector, along the rows. `most` is raised to the largest
+/// magnitude, in each lane, of the first 4 × 4 places.
 #[inline(always)]
 unsafe fn map_rows<V: Vector, L: LinearMap<I, O>, const I: usize, const O: usize>(
     from: *const f32,

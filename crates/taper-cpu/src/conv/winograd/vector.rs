@@ -1,25 +1,25 @@
 //! Vectors of f32 as the transforms use them, for each instruction set.
 
-/// One vector register (or, without such, an array) of `LANES` elements.
+/// A vector register (for the portable code an array) of `LANES` elements.
 pub(super) trait Vector: Copy {
     const LANES: usize;
 
-    /// The first `count` (1 to `LANES`) elements from `from` on; what the others are is of no account.
+    /// Loads the first `count` (1 to `LANES`) elements from `from` on. The other lanes are unspecified.
     ///
     /// # Safety
-    /// The instruction set is there, and `count` elements may be read.
+    /// The machine has the instruction set, and `count` elements may be read.
     unsafe fn load(from: *const f32, count: usize) -> Self;
 
     /// Writes the first `count` (1 to `LANES`) elements.
     ///
     /// # Safety
-    /// The instruction set is there, and `count` elements may be written.
+    /// The machine has the instruction set, and `count` elements may be written.
     unsafe fn store(self, to: *mut f32, count: usize);
 
     /// `x` in each lane.
     ///
     /// # Safety
-    /// The instruction set is there, here and below.
+    /// The machine has the instruction set, here and below.
     unsafe fn splat(x: f32) -> Self;
     /// `self + y`.
     unsafe fn plus(self, y: Self) -> Self;
@@ -27,10 +27,10 @@ pub(super) trait Vector: Copy {
     unsafe fn minus(self, y: Self) -> Self;
     /// `self · x`.
     unsafe fn times(self, x: f32) -> Self;
-    /// `self · x + y`, rounded once where the machine can.
+    /// `self · x + y`, rounded once where the machine has fused multiply-add.
     unsafe fn times_plus(self, x: f32, y: Self) -> Self;
-    /// The larger of `self`, which holds magnitudes, and |x|. Compared as integers, which order magnitudes as numbers
-    /// do and hold a NaN to be larger than infinity.
+    /// The larger of `self`, which holds magnitudes, and |x|, in each lane. They are compared as integers, whose order
+    /// is that of the magnitudes, with NaN above infinity.
     unsafe fn or_larger(self, x: Self) -> Self;
     /// The largest lane of `self`, which holds magnitudes, as its bits.
     unsafe fn largest(self) -> u32;
@@ -38,7 +38,7 @@ pub(super) trait Vector: Copy {
     unsafe fn or_smaller(self, y: Self) -> Self;
 }
 
-/// For machines whose instructions are not known: the compiler makes of it what the target has.
+/// The portable vector, which the compiler turns into the target's instructions.
 #[derive(Clone, Copy)]
 pub(super) struct Plain([f32; 8]);
 

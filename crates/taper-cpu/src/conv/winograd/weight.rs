@@ -1,4 +1,4 @@
-//! The weight gradient.
+//! Winograd's algorithm for the weight gradient.
 
 use super::range::{Cover, Extent, Measure, Verdict, verdict};
 use super::{GAP, POINTS, REACH, SIDE, Transforms};
@@ -12,18 +12,18 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use taper_backend::Result;
 
-/// Tiles of a unit, about: as many lines of a column panel stay in the first cache.
+/// The approximate number of tiles of a unit: so many lines of a column panel stay in the L1 cache.
 const TILES: usize = 96;
-/// The least.
+/// The least number of tiles of a unit.
 const FEW: usize = 32;
-/// Column panels of a task.
+/// The number of column panels of a task.
 const GROUP: usize = 4;
-/// Input channels of a task, at most.
+/// The most input channels of a task.
 const ROWS: usize = 128;
-/// The most parts into which the sum over tiles is cut.
+/// The most parts into which the sum over tiles is split.
 const PARTS: usize = 8;
 
-/// Everything that the tasks share.
+/// The division of a weight gradient into tasks, and what the tasks share.
 struct WinogradWeightTasks<'a, T> {
     grad: &'a WeightGrad<'a, T>,
     transforms: Transforms<T>,
@@ -31,13 +31,13 @@ struct WinogradWeightTasks<'a, T> {
     panels: Panels,
     units: Units,
     parts: usize,
-    /// Sums of each part: `[group, place, input channel, output channel]`.
+    /// The sums of each part: `[group, place, input channel, output channel]`.
     sums: Shared<T>,
-    /// Sums of `g` of each part: `[group, channel]`.
+    /// The sums of `g` (the bias gradient) of each part: `[group, channel]`.
     bias: Shared<T>,
-    /// Tiles of all images.
+    /// The number of tiles of all images.
     tiles: usize,
-    /// Whether there is a tile with which the sum is not to be taken so.
+    /// Whether some tile requires that the whole gradient be evaluated directly.
     beyond: AtomicBool,
 }
 
@@ -59,17 +59,17 @@ struct DirectTile {
     size: [usize; 2],
 }
 
-/// The values of a unit's tiles at the points: point by point, tile by tile, a line of channels each.
+/// The values of a unit's tiles at the points, as `[point, tile, channel]`.
 struct Values<'a, T> {
     data: &'a mut [T],
     line: usize,
     tiles: usize,
-    /// How large each tile's elements are.
+    /// The magnitudes of each tile's elements.
     extents: Vec<Extent>,
 }
 
 impl<T: Real> Values<'_, T> {
-    /// Has `tile` add nothing.
+    /// Sets the values of `tile` to 0, so that it adds nothing to the sums.
     fn leave_out(&mut self, tile: usize, channels: usize) {
         for point in 0..POINTS {
             self.data[(point * self.tiles + tile) * self.line..][..channels].fill(T::default());
@@ -77,8 +77,8 @@ impl<T: Real> Values<'_, T> {
     }
 }
 
-/// Cuts the sum over positions into at most `most` parts, sums each on its own into the memory that `room(parts)`
-/// makes, and returns their number; none if the operands' range does not allow it.
+/// Splits the sum over positions into at most `most` parts, sums each on its own into the memory that `room(parts)`
+/// allocates, and returns the number of parts; `None` if the operands' magnitudes do not allow Winograd's algorithm.
 pub(in super::super) fn weight_grad<T: Real + Stored>(
     grad: &WeightGrad<T>,
     transforms: Transforms<T>,
@@ -126,7 +126,7 @@ impl<T: Real + Stored> WinogradWeightTasks<'_, T> {
         let units = part * count / self.parts..(part + 1) * count / self.parts;
         let start = (part * groups + group) * outputs;
         let mut bias = (rows.start == 0).then(|| vec![0.0; columns.len()]);
-        // All products but the last few, where there are many.
+        // The f64 sums of all products but the last few, if there are many.
         let mut long = Vec::new();
         let mut aside = Vec::new();
         for index in units.clone() {
@@ -179,7 +179,7 @@ impl<T: Real + Stored> WinogradWeightTasks<'_, T> {
         self.add_directly(task, &aside)
     }
 
-    /// Leaves out the tiles of a unit that are not covered, and puts them down in `aside`.
+    /// Sets the tiles of a unit that the error bound does not cover to 0, and appends them to `aside`.
     fn judge(&self, task: &TaskRegion, unit: &Unit, x: &mut Values<T>, g: &mut Values<T>, aside: &mut Vec<DirectTile>) {
         let width = self.grad.windows.grid[1];
         let across = width.div_ceil(SIDE);
@@ -197,13 +197,13 @@ impl<T: Real + Stored> WinogradWeightTasks<'_, T> {
                 }
             }
         }
-        // So many that their sum would be long, and slow.
+        // With so many tiles, adding them one by one would lose precision and be slow.
         if aside.len() > PRODUCTS {
             self.beyond.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Adds the products of the tiles at `places` to the sums, one after another, as direct evaluation does.
+    /// Adds the products of the tiles at `places` to the sums by direct evaluation, one tile after another.
     fn add_directly(&self, task: &TaskRegion, places: &[DirectTile]) -> Result<()> {
         if places.is_empty() {
             return Ok(());
@@ -212,7 +212,7 @@ impl<T: Real + Stored> WinogradWeightTasks<'_, T> {
         let TaskRegion { part, group, rows, panels, columns } = task.clone();
         let count = rows.len();
         let mut x = cpu.pool().alloc::<T>(REACH * REACH * count)?;
-        // What a panel's last vector reads beyond the last column is stored nowhere.
+        // The last vector of a panel may read beyond the last column; those results are not stored.
         let mut g = cpu.pool().alloc_zeroed::<T>(SIDE * SIDE * columns.len() + 2 * self.kernel.lanes)?;
         let segments: [usize; SIDE] = std::array::from_fn(|i| i * REACH * count);
         let height = count.div_ceil(count.div_ceil(self.kernel.rows));
@@ -261,8 +261,8 @@ impl<T: Real + Stored> WinogradWeightTasks<'_, T> {
         Ok(())
     }
 
-    /// The values at the points of the tiles of a unit: of `x`, or with `Some(sums)` those of the output's gradient,
-    /// which is added up to `sums` if there are any.
+    /// Transforms the tiles of a unit to their values at the points. With `gradient: None` the source is `x`; with
+    /// `Some(sums)` it is the output's gradient, which is also added to `sums` if they are given.
     fn transform<'v>(
         &self,
         source: &Source<T>,
@@ -318,7 +318,7 @@ impl<T: Real + Stored> WinogradWeightTasks<'_, T> {
         Ok(Values { data: values, line, tiles, extents })
     }
 
-    /// For each point adds up `x`'s values times `g`'s over the tiles.
+    /// For each point, sums the products of `x`'s values and `g`'s over the tiles, for each pair of channels.
     #[allow(clippy::too_many_arguments)]
     fn multiply(
         &self,
