@@ -1,4 +1,4 @@
-//! Trains the digits' model and draws the validation accuracy of each epoch, through a reporter of its own.
+//! Trains the digits' model and draws the validation accuracy of each epoch as text, through a custom `Reporter`.
 
 use taper_data::digits;
 use taper_models::{InputSpec, build};

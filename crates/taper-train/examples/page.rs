@@ -1,5 +1,5 @@
-//! A page such as a run leaves, from made-up numbers: `cargo run --example page -- FILE.html [CLASSES]`; and beside it a chart
-//! as a file of its own, as the learning-rate finder draws.
+//! Writes a report page like that of a run, from made-up numbers: `cargo run --example page -- FILE.html [CLASSES]`. A
+//! chart like that of the learning-rate finder is written beside it, as an SVG file.
 
 use std::f64::consts::PI;
 use taper_data::digits;
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// A number between 0 and 1 that looks like chance.
+/// A pseudo-random number from 0 to 1.
 fn noise(i: usize) -> f64 {
     (f64::sin(i as f64 * 12.9898) * 43_758.545_3).rem_euclid(1.0)
 }
@@ -45,7 +45,7 @@ fn finder() -> Chart {
     }
 }
 
-/// As `tune` draws.
+/// A scatter chart like those of `tune`.
 fn trials() -> Chart {
     let trial = |i: usize| {
         let power = -4.5 + 3.0 * noise(i);

@@ -25,7 +25,7 @@ pub(crate) const VERSION: u32 = 2;
 
 /// Everything in a checkpoint that is not a tensor.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Record {
+pub(crate) struct Metadata {
     pub(crate) version: u32,
     /// The configuration as TOML, which keeps every number to its last bit; empty in files older than this field.
     #[serde(default)]
@@ -49,13 +49,13 @@ pub(crate) struct Record {
 
 /// A checkpoint in memory.
 pub(crate) struct Checkpoint {
-    pub(crate) record: Record,
+    pub(crate) metadata: Metadata,
     pub(crate) model: Vec<(String, Tensor)>,
     pub(crate) optimizer: Vec<(String, Tensor)>,
     pub(crate) ema: Vec<(String, Tensor)>,
 }
 
-impl Record {
+impl Metadata {
     /// The configuration, or `None` if the file holds none.
     pub(crate) fn config(&self) -> Result<Option<Config>, String> {
         let read = || toml::from_str(&self.settings).map_err(|e| format!("its configuration is damaged: {e}"));
@@ -95,17 +95,17 @@ pub struct CheckpointInfo {
 /// A file that cannot be read, is not a checkpoint, is of an unknown version, or is damaged.
 pub fn read_checkpoint(path: impl AsRef<Path>, device: &Device) -> Result<CheckpointInfo> {
     let path = path.as_ref();
-    let Checkpoint { record, model, .. } = Checkpoint::read(path, device)?;
-    let config = record.config().map_err(|detail| broken(path, &detail))?;
+    let Checkpoint { metadata, model, .. } = Checkpoint::read(path, device)?;
+    let config = metadata.config().map_err(|detail| broken(path, &detail))?;
     let weights = model.into_iter().map(|(name, tensor)| (name, tensor.shape().to_vec())).collect();
-    Ok(CheckpointInfo { step: record.progress.step, steps: record.steps[0], config, weights })
+    Ok(CheckpointInfo { step: metadata.progress.step, steps: metadata.steps[0], config, weights })
 }
 
 impl Checkpoint {
     /// Writes the checkpoint to `path`, replacing an older one: to a temporary file, which is synced and then renamed.
     pub(crate) fn write(self, path: &Path) -> Result<()> {
         let _span = tracing::info_span!("checkpoint").entered();
-        let note = serde_json::to_string(&self.record).map_err(|e| broken(path, &e.to_string()))?;
+        let note = serde_json::to_string(&self.metadata).map_err(|e| broken(path, &e.to_string()))?;
         let named = |part: &'static str, tensors: Vec<(String, Tensor)>| {
             tensors.into_iter().map(move |(name, tensor)| (format!("{part}.{name}"), tensor))
         };
@@ -126,13 +126,13 @@ impl Checkpoint {
             other => broken(path, &other.to_string()),
         })?;
         let note = note.ok_or_else(|| broken(path, "it is no checkpoint"))?;
-        let record: Record = serde_json::from_str(&note).map_err(|e| broken(path, &e.to_string()))?;
-        if !(1..=VERSION).contains(&record.version) {
-            let detail = format!("it is of version {}, this program reads 1 to {VERSION}", record.version);
+        let metadata: Metadata = serde_json::from_str(&note).map_err(|e| broken(path, &e.to_string()))?;
+        if !(1..=VERSION).contains(&metadata.version) {
+            let detail = format!("it is of version {}, this program reads 1 to {VERSION}", metadata.version);
             return Err(broken(path, &detail));
         }
-        record.check().map_err(|detail| broken(path, &detail))?;
-        let mut checkpoint = Self { record, model: Vec::new(), optimizer: Vec::new(), ema: Vec::new() };
+        metadata.check().map_err(|detail| broken(path, &detail))?;
+        let mut checkpoint = Self { metadata, model: Vec::new(), optimizer: Vec::new(), ema: Vec::new() };
         for (name, tensor) in tensors {
             let part = match name.split_once('.') {
                 Some(("model", rest)) => Some((&mut checkpoint.model, rest)),
@@ -152,7 +152,7 @@ impl Checkpoint {
     /// Errs when the optimiser or the average counts more steps than were made: each step updates a parameter once at
     /// most.
     fn check_counts(&self) -> Result<(), String> {
-        let made = self.record.progress.step;
+        let made = self.metadata.progress.step;
         for (name, tensor) in self.optimizer.iter().chain(&self.ema).filter(|(_, t)| t.dtype() == DType::I64) {
             let counts = tensor.to_vec::<i64>().map_err(|error| error.to_string())?;
             if let Some(count) = counts.iter().find(|count| !u64::try_from(**count).is_ok_and(|count| count <= made)) {

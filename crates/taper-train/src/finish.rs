@@ -18,7 +18,7 @@ const MISTAKES: usize = 48;
 
 /// The contents of `result.json`: the results of a finished run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Finished {
+pub(crate) struct TestResult {
     steps: u64,
     last: Option<EpochReport>,
     best: Option<EpochReport>,
@@ -27,7 +27,7 @@ pub(crate) struct Finished {
     warnings: Vec<String>,
 }
 
-impl Finished {
+impl TestResult {
     /// The results in `outcome`, if it has those of a test.
     pub(crate) fn of(outcome: &Outcome) -> Option<Self> {
         let Outcome { steps, last, best, times, warnings, .. } = outcome.clone();
@@ -57,7 +57,7 @@ impl Finished {
 }
 
 /// What the report is made from.
-pub(crate) struct Finish<'a> {
+pub(crate) struct FinalOutputs<'a> {
     pub(crate) folder: &'a RunFolder,
     pub(crate) config: &'a Config,
     pub(crate) record: &'a Record,
@@ -66,10 +66,10 @@ pub(crate) struct Finish<'a> {
     pub(crate) outcome: &'a Outcome,
 }
 
-impl Finish<'_> {
+impl FinalOutputs<'_> {
     /// Writes the report and the events of the test.
     pub(crate) fn write(&self) -> Result<()> {
-        let (Some(found), Some(finished)) = (&self.outcome.test, Finished::of(self.outcome)) else { return Ok(()) };
+        let (Some(found), Some(finished)) = (&self.outcome.test, TestResult::of(self.outcome)) else { return Ok(()) };
         let Predictions { predicted, truth, .. } = &self.outcome.predictions;
         let classes = self.test.classes();
         let matrix = metrics::Confusion::new(truth, predicted, classes.len())?;

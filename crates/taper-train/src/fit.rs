@@ -317,7 +317,7 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
         let path = folder.last();
         let checkpoint = Checkpoint::read(&path, self.params().device())?;
         // The configuration file may have been edited: the checkpoint holds the settings that were used.
-        let settings = checkpoint.record.config().map_err(|detail| broken(&path, &detail))?;
+        let settings = checkpoint.metadata.config().map_err(|detail| broken(&path, &detail))?;
         settings.map_or(Ok(()), |settings| resumed::check(&settings, self.config(), "this run's checkpoint"))?;
         Ok(Some(checkpoint))
     }
@@ -341,7 +341,7 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
             folder: self.folder,
             step: state.progress.step,
             steps: state.steps,
-            lr: state.optimize.lr(),
+            lr: state.optimizer.lr(),
         }
     }
 }

@@ -16,7 +16,7 @@ struct Snapshot {
 }
 
 /// The last good weights, and a candidate that may replace them.
-pub(crate) struct Kept {
+pub(crate) struct LastGoodWeights {
     good: Snapshot,
     /// Whether `good` is known to be good. The weights of a checkpoint may not be: it is saved before their loss is
     /// computed.
@@ -33,7 +33,7 @@ impl Snapshot {
     }
 }
 
-impl Kept {
+impl LastGoodWeights {
     /// Begins with the weights after `steps` steps. The initial weights (0 steps) count as good: if no loss is ever
     /// finite there are no better ones. Those of a checkpoint count as good once their loss was finite.
     pub(crate) fn new(steps: u64, params: &Params) -> Result<Self> {

@@ -5,7 +5,7 @@
 use crate::config::is_ordinary;
 use crate::evaluate::{check_labels, unsupported};
 use crate::learner::Learner;
-use crate::optimize::{self, Optimize};
+use crate::optimize::{self, RunOptimizer};
 use crate::plot::{Axis, Chart, Mark, Series};
 use crate::{Config, Error, Reporter, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -133,7 +133,7 @@ impl LrRange {
         settings.schedule = crate::ScheduleConfig::default();
         // Groups that are trained for some epochs only are trained throughout: the steps here are not those of a run.
         settings.groups.iter_mut().for_each(|group| group.epochs = 0.0);
-        let mut optimize = Optimize::new(&settings, params, self.steps, self.steps)?;
+        let mut optimizer = RunOptimizer::new(&settings, params, self.steps, self.steps)?;
         let learner = Learner { config, model, params, objective: None, classes: train.num_classes() };
         let loader = LoaderOptions {
             batch_size: config.train.batch_size,
@@ -146,7 +146,7 @@ impl LrRange {
             let mut pipeline = Pipeline::<T>::start(scope, train, options)?;
             let mut batch = Batch::default();
             let (mut losses, mut epoch, mut number) = (Vec::new(), 0, 0);
-            let mut smooth = Smooth::default();
+            let mut smooth = MovingAverage::default();
             let mut seen: Vec<f64> = Vec::new();
             for step in 0..self.steps {
                 if stop.load(Ordering::Relaxed) {
@@ -156,10 +156,10 @@ impl LrRange {
                     (epoch, number) = (epoch + 1, 0);
                     pipeline.start_epoch(epoch, 0)?;
                 }
-                optimize.prepare(step)?;
+                optimizer.prepare(step)?;
                 let lr = self.rate(step);
-                let now = optimize.lr();
-                optimize.scale_lr(lr / now)?;
+                let now = optimizer.lr();
+                optimizer.scale_lr(lr / now)?;
                 let batches = config.train.accumulate;
                 let mut learned =
                     learner.learn([epoch, number, batches], &mut batch, |batch| pipeline.next_into(batch))?;
@@ -176,7 +176,7 @@ impl LrRange {
                     break;
                 }
                 learner.clip(&mut learned.gradients)?;
-                let _ = optimize.step(&learned.gradients)?;
+                let _ = optimizer.step(&learned.gradients)?;
             }
             Ok(losses)
         })
@@ -198,12 +198,12 @@ fn diverged(losses: &[(f64, f64)], smoothed: &[f64]) -> bool {
 
 /// An exponential moving average, corrected for its bias at the start.
 #[derive(Default)]
-struct Smooth {
+struct MovingAverage {
     average: f64,
     weight: f64,
 }
 
-impl Smooth {
+impl MovingAverage {
     fn next(&mut self, value: f64) -> f64 {
         self.average = SMOOTHING * self.average + (1.0 - SMOOTHING) * value;
         self.weight = SMOOTHING * self.weight + (1.0 - SMOOTHING);
@@ -214,7 +214,7 @@ impl Smooth {
 impl LrCurve {
     /// The curve of (rate, loss) pairs, whose rates rise by a constant factor.
     fn new(losses: &[(f64, f64)]) -> Self {
-        let mut smooth = Smooth::default();
+        let mut smooth = MovingAverage::default();
         let finite = losses.iter().take_while(|(_, loss)| loss.is_finite());
         let points: Vec<LrPoint> =
             finite.map(|&(lr, loss)| LrPoint { lr, loss, smoothed: smooth.next(loss) }).collect();
@@ -279,7 +279,7 @@ mod tests {
             .map(|shift| {
                 let rates = (0..range.steps).map(|step| range.rate(step));
                 let losses: Vec<_> = rates.map(|lr| (lr, shift + loss(lr))).collect();
-                let mut smooth = Smooth::default();
+                let mut smooth = MovingAverage::default();
                 let smoothed: Vec<f64> = losses.iter().map(|(_, loss)| smooth.next(*loss)).collect();
                 let ends = (1..=losses.len()).find(|&n| diverged(&losses[..n], &smoothed[..n]));
                 assert!(ends.is_some_and(|n| losses[n - 1].0 > 0.3), "{shift}: {ends:?}");

@@ -1,15 +1,16 @@
-//! The norms of each layer's gradients, and which of them vanish or explode.
+//! The gradient monitor: the gradient norm of each parameter, with warnings of those that vanish or explode.
 
 use serde::{Deserialize, Serialize};
 
-/// So many readings in a row make a warning: a first step may be odd.
+/// A warning needs so many readings: in a row for a vanished gradient, before it for an exploded one. First steps may
+/// be unusual.
 const READINGS: usize = 5;
-/// A gradient this much smaller than the largest layer's has vanished.
+/// A gradient has vanished if its norm is below this fraction of the largest norm of all parameters.
 const VANISHED: f64 = 1e-7;
-/// One this much larger than what it was before has exploded.
+/// A gradient has exploded if its norm is above this multiple of its geometric mean so far.
 const EXPLODED: f64 = 1e3;
 
-/// Watches the norm of each parameter's gradient, before any clipping.
+/// Monitors the norm of each parameter's gradient, before clipping.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Monitor {
     names: Vec<String>,
@@ -20,12 +21,13 @@ pub(crate) struct Monitor {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Layer {
     readings: usize,
-    /// Readings in a row in which it was next to nothing.
+    /// Readings in a row in which the gradient was vanishing.
     vanished: usize,
-    /// The mean of the logarithms of its norms so far.
+    /// The mean of the logarithms of the norms so far.
     log_mean: f64,
     warned: bool,
-    /// `None` before the first reading, and where the last one found no gradient, as of a parameter that was frozen.
+    /// The last norm. `None` before the first reading, and if the parameter had no (finite) gradient, as when it is
+    /// frozen.
     last: Option<f64>,
 }
 
@@ -35,7 +37,7 @@ impl Monitor {
         Self { names, layers, warnings: Vec::new() }
     }
 
-    /// Errs when these are no readings of a run of `steps` steps so far.
+    /// Errs when these cannot be the readings of a run that has made `steps` steps.
     pub(crate) fn check(&self, steps: u64) -> Result<(), String> {
         let most = usize::try_from(steps).unwrap_or(usize::MAX);
         let sound = |layer: &Layer| {
@@ -50,8 +52,8 @@ impl Monitor {
         }
     }
 
-    /// Takes note of the norms at `step`, one a parameter, and tells what is new to worry about. NaN for a
-    /// parameter that had no gradient.
+    /// Records the gradient norms of `step`, one per parameter (NaN for a parameter without a gradient), and returns
+    /// the new warnings.
     pub(crate) fn observe(&mut self, step: u64, norms: &[f64]) -> Vec<String> {
         let largest = norms.iter().copied().filter(|norm| norm.is_finite()).fold(0.0, f64::max);
         let mut new = Vec::new();
@@ -86,17 +88,17 @@ impl Monitor {
         new
     }
 
-    /// The parameters that are watched.
+    /// The names of the monitored parameters.
     pub(crate) fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// What there was to worry about so far.
+    /// All warnings so far.
     pub(crate) fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// Each parameter that had a gradient at the last reading, with its norm.
+    /// The name and norm of each parameter that had a gradient at the last reading.
     pub(crate) fn last(&self) -> impl Iterator<Item = (&str, f64)> {
         let named = self.names.iter().zip(&self.layers);
         named.filter_map(|(name, layer)| Some((name.as_str(), layer.last?)))
@@ -135,7 +137,7 @@ mod tests {
         let mut monitor = monitor();
         assert_eq!(monitor.last().count(), 0);
         monitor.observe(1, &[f64::NAN, 2.0]);
-        // As a checkpoint keeps it: JSON has no NaN.
+        // As a checkpoint stores it: JSON has no NaN.
         let kept: Monitor = serde_json::from_str(&serde_json::to_string(&monitor).unwrap()).unwrap();
         assert_eq!(kept.last().collect::<Vec<_>>(), [("last", 2.0)]);
     }

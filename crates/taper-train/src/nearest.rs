@@ -1,13 +1,14 @@
-//! The known names nearest to an unknown one.
+//! Suggestions for a misspelt name.
 
-/// The names of `known` most like `name`, best first: at most three, and only such as a slip could have made.
+/// The names in `known` that are most similar to `name`, best first: at most three, and only those that a typing error
+/// explains.
 ///
 /// ```
 /// assert_eq!(taper_train::nearest("sed-cnn", ["mlp", "seed-cnn"]), ["seed-cnn"]);
 /// assert!(taper_train::nearest("transformer", ["mlp", "seed-cnn"]).is_empty());
 /// ```
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    // `lr` should find `optimizer.lr`; and a table's name, shared by its keys, says nothing about which was meant.
+    // `lr` should find `optimizer.lr`. A table's name is shared by all its keys, and does not tell which was meant.
     let last = |name: &'_ str| name.rfind('.').map_or(0, |dot| dot + 1);
     let mut scored: Vec<(f64, &str)> = known
         .into_iter()
@@ -15,21 +16,21 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<
         .filter(|(score, _)| *score > 0.0)
         .collect();
     scored.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    // The very name, in some table: nothing else was meant.
+    // The same name in some table: leave out names that are only similar.
     if scored.first().is_some_and(|(score, _)| *score == 1.0) {
         scored.retain(|(score, _)| *score == 1.0);
     }
     scored.into_iter().take(3).map(|(_, candidate)| candidate).collect()
 }
 
-/// How alike two names are, 0 to 1; 0 when no slip makes one of the other. Jaro and Winkler's measure finds a shared
-/// beginning, an edit distance of one (two neighbours exchanged count as one) the slip in a short name.
+/// The similarity of two names, from 0 to 1; 0 if no typing error explains it. The Jaro–Winkler similarity finds shared
+/// beginnings; an edit distance of one (swapped neighbours count as one) finds errors in short names.
 fn likeness(a: &str, b: &str) -> f64 {
     let similar = strsim::jaro_winkler(a, b);
     if similar > 0.75 || strsim::osa_distance(a, b) <= 1 { similar.max(0.01) } else { 0.0 }
 }
 
-/// `unknown KIND NAME`, with the nearest known names, or with all of them when none is near.
+/// `unknown KIND NAME`, with the nearest known names, or with all of them if none is near.
 pub(crate) fn unknown(kind: &str, name: &str, known: &[&str]) -> String {
     let near = nearest(name, known.iter().copied());
     let name = taper_nn::taper_tensor::printable(name);

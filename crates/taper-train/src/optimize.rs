@@ -1,4 +1,4 @@
-//! The optimiser of a run: its groups, each with a schedule of its own, as the configuration says.
+//! The optimiser of a run: one per parameter group, each with its own schedule, as configured.
 
 use crate::config::{Config, OptimizerConfig};
 use crate::nearest::unknown;
@@ -10,15 +10,15 @@ use taper_nn::{
     SgdConfig, StepOutcome, matches,
 };
 
-/// The optimiser of a run.
-pub(crate) struct Optimize {
+/// The optimiser of a run: one per parameter group, each with its own schedule.
+pub(crate) struct RunOptimizer {
     groups: Groups,
     parts: Vec<Part>,
-    /// What is frozen as long as this is there, and was not before.
+    /// The parameters and buffers that this optimiser has frozen.
     frozen: Frozen,
 }
 
-/// Parameters and buffers that are as free as before once this is gone: another run may want them.
+/// Parameters and buffers that are unfrozen when this is dropped: another run may train them.
 #[derive(Default)]
 struct Frozen(Vec<Param>);
 
@@ -37,22 +37,23 @@ impl Drop for Frozen {
     }
 }
 
-/// What is known of a group beside its optimiser.
+/// A parameter group, without its optimiser.
 struct Part {
-    /// With the buffers that its pattern matches.
+    /// The group's parameters, and the buffers that its pattern matches.
     params: Vec<Param>,
     schedule: Box<dyn Schedule>,
-    /// Its parameters stay as they are from this step on, counted from 0.
+    /// The step, counted from 0, from which on the parameters are frozen.
     until: u64,
-    /// The factor on its rate that was set last.
+    /// The schedule's factor on the rate at the last step that was prepared.
     factor: f64,
 }
 
-impl Optimize {
-    /// For a run of `steps` steps, `per_epoch` of them an epoch.
+impl RunOptimizer {
+    /// The optimiser of a run of `steps` steps, `per_epoch` per epoch.
     ///
     /// # Errors
-    /// An unknown optimiser, a key that it has not, a value out of range, a pattern that no parameter matches.
+    /// An unknown optimiser, a key that the optimiser does not have, a value out of range, a pattern that matches no
+    /// parameter.
     pub(crate) fn new(config: &Config, params: &Params, steps: u64, per_epoch: u64) -> Result<Self> {
         let (mut rest, mut buffers): (Vec<_>, Vec<_>) = params.all().into_iter().partition(Param::trainable);
         let (mut optimizers, mut parts, mut frozen) = (Vec::new(), Vec::new(), Frozen::default());
@@ -60,7 +61,7 @@ impl Optimize {
             let (own, others): (Vec<_>, Vec<_>) =
                 rest.into_iter().partition(|param| matches(&group.pattern, param.name()));
             rest = others;
-            // Running statistics: nothing but freezing changes what becomes of them.
+            // Buffers (running statistics): a group only decides whether they are frozen.
             let (own_buffers, others): (Vec<_>, Vec<_>) =
                 buffers.into_iter().partition(|buffer| matches(&group.pattern, buffer.name()));
             buffers = others;
@@ -93,7 +94,7 @@ impl Optimize {
         Ok(Self { groups: Groups::new(optimizers)?, parts, frozen })
     }
 
-    /// Sets the rates of step `step`, counted from 0, and freezes what is to stay from here on.
+    /// Sets the learning rates for step `step`, counted from 0, and freezes the groups whose training ends there.
     pub(crate) fn prepare(&mut self, step: u64) -> Result<()> {
         for (optimizer, part) in self.groups.parts_mut().iter_mut().zip(&mut self.parts) {
             if step >= part.until {
@@ -107,24 +108,24 @@ impl Optimize {
         Ok(())
     }
 
-    /// One step.
+    /// Makes one step with `gradients`.
     pub(crate) fn step(&mut self, gradients: &Gradients) -> Result<StepOutcome> {
         Ok(self.groups.step(gradients)?)
     }
 
-    /// The rate of the last group, which is that of `[optimizer]` where any weights are left to it, in the step that was
-    /// prepared last.
+    /// The learning rate at the step that was prepared last: of the last group, which is that of `[optimizer]` unless
+    /// all parameters are in groups.
     pub(crate) fn lr(&mut self) -> f64 {
         let factor = self.parts.last().map_or(1.0, |part| part.factor);
         self.groups.parts_mut().last().map_or(0.0, |optimizer| optimizer.lr() * factor)
     }
 
-    /// The same without its schedule.
+    /// The same learning rate without the schedule's factor.
     pub(crate) fn base_lr(&mut self) -> f64 {
         self.groups.parts_mut().last().map_or(0.0, |optimizer| optimizer.lr())
     }
 
-    /// Multiplies the base rate of every group.
+    /// Multiplies the base learning rate of every group by `factor`.
     pub(crate) fn scale_lr(&mut self, factor: f64) -> Result<()> {
         for optimizer in self.groups.parts_mut() {
             let lr = optimizer.lr() * factor;
@@ -133,17 +134,17 @@ impl Optimize {
         Ok(())
     }
 
-    /// Tells the schedules a validation loss.
+    /// Passes a validation loss to the schedules.
     pub(crate) fn observe(&mut self, loss: f64) {
         self.parts.iter_mut().for_each(|part| part.schedule.observe(loss));
     }
 
-    /// What the optimisers and the schedules remember.
+    /// The state of the optimisers and of the schedules.
     pub(crate) fn state(&self) -> (OptimizerState, Vec<Vec<f64>>) {
         (self.groups.state(), self.parts.iter().map(|part| part.schedule.state()).collect())
     }
 
-    /// Goes on from what [`Optimize::state`] told.
+    /// Restores what [`RunOptimizer::state`] returned.
     pub(crate) fn load_state(&mut self, state: &OptimizerState, schedules: &[Vec<f64>]) -> Result<()> {
         if schedules.len() != self.parts.len() {
             let detail =
@@ -158,7 +159,7 @@ impl Optimize {
     }
 }
 
-/// Sets the fields of an optimiser's configuration that were said.
+/// Sets the fields of an optimiser's configuration whose keys are explicitly set.
 macro_rules! set {
     ($said:ident => $config:ident: $($field:ident),*) => {$(
         if let Some(value) = $said.$field {
@@ -167,17 +168,17 @@ macro_rules! set {
     )*};
 }
 
-/// An optimiser that can be named, with the keys that it has.
+/// An entry of the list of optimisers: its name, its keys and its constructor.
 struct Named {
     name: &'static str,
     keys: &'static [&'static str],
-    make: Make,
+    make: Constructor,
 }
 
-/// Makes an optimiser of some parameters.
-type Make = fn(&OptimizerConfig, Vec<Param>) -> taper_nn::Result<Box<dyn Optimizer>>;
+/// Creates an optimiser for some parameters.
+type Constructor = fn(&OptimizerConfig, Vec<Param>) -> taper_nn::Result<Box<dyn Optimizer>>;
 
-/// The optimisers by name. A new one is a file in `taper-nn` and an entry here.
+/// The optimisers by name. To add one, add a file in `taper-nn` and an entry here.
 const ALL: &[Named] = &[
     Named { name: "adam", keys: &["betas", "eps", "decoupled"], make: |said, p| adam(said, p, AdamConfig::default()) },
     Named { name: "adamw", keys: &["betas", "eps", "decoupled"], make: |said, p| adam(said, p, AdamConfig::adamw()) },
@@ -246,8 +247,8 @@ fn adam(said: &OptimizerConfig, params: Vec<Param>, mut config: AdamConfig) -> t
 /// The keys that every optimiser has.
 const COMMON: &[&str] = &["name", "lr", "weight_decay", "l1", "lookahead"];
 
-/// Errs when an optimiser of `config` is unknown, was said to have a key that it lacks or a value that it does not take,
-/// and when the schedule cannot be: before there are a model and data.
+/// Errs when `config` names an unknown optimiser, sets a key that the optimiser does not have or a value out of its
+/// range, or has an invalid schedule. Needs neither model nor data.
 pub(crate) fn check(config: &Config) -> Result<()> {
     let optimizer = |said: &OptimizerConfig| build(said, Vec::new()).map_err(|error| asked("optimizer", error));
     optimizer(&config.optimizer)?;
@@ -255,16 +256,16 @@ pub(crate) fn check(config: &Config) -> Result<()> {
         optimizer(&config.optimizer.of_group(group))
             .map_err(|error| Error::Usage(format!("groups: \"{}\": {error}", group.pattern)))?;
     }
-    // How long the run will be is not known: no range of a key depends on it.
+    // The length of the run is not known yet; no range of a key depends on it.
     config.schedule.build(1, 1).map(|_| ()).map_err(|error| asked("schedule", error))
 }
 
-/// An error of what was said in `table`.
+/// Names the configuration table `table` in an error.
 fn asked(table: &str, error: Error) -> Error {
     if error.is_usage() { error } else { Error::Usage(format!("{table}: {error}")) }
 }
 
-/// The optimiser of that name, which has each key that was said.
+/// The optimiser that `config` names. Errs when a key is set that it does not have.
 fn named(config: &OptimizerConfig) -> Result<&'static Named> {
     let names = ALL.iter().map(|named| named.name).collect::<Vec<_>>();
     let name = config.name();
@@ -331,7 +332,7 @@ mod tests {
         }
     }
 
-    /// What its name is: in `config`, and in what a user reads of the range.
+    /// Errors of Muon's Newton–Schulz iterations name the key of the configuration, and its range.
     #[test]
     fn muons_steps_have_the_range_that_is_told() {
         let muon = |steps: usize| {
@@ -365,6 +366,6 @@ mod tests {
             let decays = optimizer.weight_decay.is_some_and(|decay| decay > 0.0);
             assert_eq!(decays, param.tensor().shape().rank() >= 2, "{}", param.name());
         }
-        Optimize::new(&config, &params, 10, 10).unwrap();
+        RunOptimizer::new(&config, &params, 10, 10).unwrap();
     }
 }

@@ -1,11 +1,11 @@
-//! What a run records about itself beside its settings.
+//! The record of a run: what it ran on, beside its configuration.
 
 use crate::timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::SystemTime;
 use taper_data::{Located, Origin, Splits};
 
-/// The origin of data that are generated.
+/// The origin of generated data.
 const STAND_IN: &str = "stand-in";
 
 /// What a run ran on: the table `record` of its `config.toml`.
@@ -15,35 +15,35 @@ pub struct Record {
     pub experiment: String,
     /// The version of this crate.
     pub taper: String,
-    /// The commit of the source, where known.
+    /// The commit of the source, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
-    /// When it started, in UTC.
+    /// The time at which the run started, in UTC.
     pub started: String,
     /// The number of trainable parameters.
     pub parameters: usize,
-    /// What it learned from.
+    /// The dataset.
     pub dataset: DatasetRecord,
 }
 
-/// What a run learned from.
+/// The dataset of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatasetRecord {
-    /// What to call the data: `CIFAR-10`, or `generated stand-in, not CIFAR-10`.
+    /// A description of the data: `CIFAR-10`, or `generated stand-in, not CIFAR-10`.
     pub description: String,
-    /// Where they came from: `data-dir`, `env`, `downloads`, `network`, `embedded`, `stand-in`.
+    /// Where the data came from: `data-dir`, `env`, `downloads`, `network`, `embedded`, `stand-in`.
     pub origin: String,
-    /// The folder, for data in one.
+    /// The folder of the data, if they were in one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// The SHA-256 of both splits as they were used.
+    /// The SHA-256 of the training and test splits as they were used.
     pub checksum: String,
-    /// Samples to learn from.
+    /// The number of training samples.
     pub train: usize,
-    /// Samples held out of them, to measure on after each epoch.
+    /// The number of validation samples, held out of the training split.
     #[serde(default)]
     pub validation: usize,
-    /// Samples to measure on.
+    /// The number of test samples.
     pub test: usize,
 }
 
@@ -61,7 +61,7 @@ impl Record {
 }
 
 impl DatasetRecord {
-    /// Whether the data are generated, and so not the dataset at all.
+    /// Whether the data are a generated stand-in, and not the dataset itself.
     pub fn is_stand_in(&self) -> bool {
         self.origin == STAND_IN
     }

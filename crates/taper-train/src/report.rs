@@ -1,4 +1,4 @@
-//! What a run tells while it runs. The library itself prints nothing.
+//! Reporters: how a run reports its progress. The library itself prints nothing.
 
 use crate::Evaluation;
 use crate::lr_finder::LrPoint;
@@ -6,94 +6,95 @@ use serde::{Deserialize, Deserializer, Serialize};
 use std::path::Path;
 use taper_data::{Event, Located};
 
-/// Is told how a run goes: to draw a bar, to print lines, to plot.
+/// Receives the progress of a run, to draw a progress bar, print or plot it. Every method has a default that does
+/// nothing.
 pub trait Reporter {
-    /// Data are being fetched.
+    /// Called while data are being fetched.
     fn fetching(&mut self, _event: Event<'_>) {}
 
-    /// Data were found, or a stand-in taken.
+    /// Called when the data were found, or a stand-in was generated.
     fn found(&mut self, _located: &Located) {}
 
-    /// Something the user should read.
+    /// Called with a text that the user should read.
     fn note(&mut self, _text: &str) {}
 
-    /// The first step is about to begin.
+    /// Called before the first step.
     fn start(&mut self, _start: &Start<'_>) {}
 
-    /// A step of training was made. Steps are told of in order, some at a time: when their losses are read from the
-    /// device, every `train.log_every` steps and at the end of an epoch.
+    /// Called for each training step, in order. Steps are reported in groups, when their losses are read from the
+    /// device: every `train.log_every` steps and at the end of an epoch.
     fn step(&mut self, _step: &StepReport) {}
 
-    /// The learning-rate finder made `done` of its `total` steps, the last of them `point`.
+    /// Called after a step of the learning-rate finder: `done` of its `total` steps are made, the last of them `point`.
     fn rate(&mut self, _point: &LrPoint, _done: u64, _total: u64) {}
 
-    /// `done` of `total` samples of `split` were measured: told every ten batches.
+    /// Called every ten batches of an evaluation: `done` of the `total` samples of `split` are evaluated.
     fn evaluating(&mut self, _split: Split, _done: usize, _total: usize) {}
 
-    /// An epoch has ended, and was measured if there is a validation split.
+    /// Called after each epoch, when it was evaluated on the validation split, if there is one.
     fn epoch(&mut self, _epoch: &EpochReport) {}
 }
 
-/// Tells nobody.
+/// A reporter that does nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 
 impl Reporter for Silent {}
 
-/// What is about to be trained.
+/// The run that is about to start.
 #[derive(Debug, Clone, Copy)]
 pub struct Start<'a> {
-    /// The run's folder.
+    /// The run's folder, if it has one.
     pub folder: Option<&'a Path>,
-    /// Trainable parameters.
+    /// The number of trainable parameters.
     pub parameters: usize,
-    /// Samples to learn from.
+    /// The number of training samples.
     pub train: usize,
-    /// Samples to measure on after each epoch.
+    /// The number of validation samples.
     pub validation: usize,
-    /// Samples to measure on at the end.
+    /// The number of test samples.
     pub test: usize,
-    /// Steps made before, by the run that is resumed.
+    /// Steps made before, if the run is resumed.
     pub resumed: u64,
-    /// Epochs, the last of which may be cut.
+    /// Epochs of the run, the last of which `train.max_steps` may cut short.
     pub epochs: u64,
-    /// Steps in all.
+    /// Steps of the whole run.
     pub steps: u64,
 }
 
-/// How training stands after a step.
+/// The state of training after a step.
 #[derive(Debug, Clone, Copy)]
 pub struct StepReport {
     /// The epoch, from 1.
     pub epoch: u64,
-    /// Epochs in all.
+    /// Epochs of the whole run.
     pub epochs: u64,
-    /// The step, from 1, of the whole run.
+    /// The step, from 1 over the whole run.
     pub step: u64,
     /// Steps of the whole run.
     pub steps: u64,
-    /// Steps made by now: up to here they are told of at once.
+    /// Steps made by now: the steps up to this one are reported as one group.
     pub made: u64,
-    /// The step, from 1, of this epoch.
+    /// The step of this epoch, from 1.
     pub step_in_epoch: u64,
     /// Steps of this epoch.
     pub steps_in_epoch: u64,
-    /// The loss of this step's batch, before the step; NaN where none of its samples has a label, and no step was made.
+    /// The mean loss of this step's samples, before its update; NaN if none of them has a label.
     pub loss: f64,
     /// The mean loss over this epoch's samples with a label so far; NaN before the first.
     pub mean_loss: f64,
-    /// The fraction of them that were classified rightly, each before it was learned from.
+    /// The fraction of them that were classified correctly, each before the step that trained on it.
     pub accuracy: f64,
-    /// Samples a second over this epoch so far, training steps alone.
+    /// Training samples per second in this epoch so far, without evaluation.
     pub images_per_s: f64,
 }
 
-/// What is measured on.
+/// A split that is evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Split {
-    /// What is held out of the training samples, for decisions.
+    /// The validation split, held out of the training samples.
     Validation,
-    /// What is looked at once, at the end.
+    /// The test split, evaluated once at the end.
     Test,
 }
 
@@ -107,34 +108,36 @@ impl Split {
     }
 }
 
-/// JSON has no NaN: it is written as `null`.
+/// Reads `null` as NaN: JSON has no NaN.
 fn or_nan<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or(f64::NAN))
 }
 
-/// An epoch's result.
+/// The results of an epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct EpochReport {
     /// The epoch, from 1.
     pub epoch: u64,
-    /// Epochs in all.
+    /// Epochs of the whole run.
     pub epochs: u64,
-    /// Steps made since the run began.
+    /// Steps made since the start of the run.
     pub steps: u64,
-    /// The mean loss over the epoch's samples with a label, each before it was learned from; NaN if it had none.
+    /// The mean loss over the epoch's samples with a label, each before the step that trained on it; NaN if there are
+    /// none.
     #[serde(deserialize_with = "or_nan")]
     pub train_loss: f64,
-    /// The fraction of them that were classified rightly, each before it was learned from; NaN if it had none.
+    /// The fraction of them that were classified correctly, each before the step that trained on it; NaN if there are
+    /// none.
     #[serde(deserialize_with = "or_nan")]
     pub train_accuracy: f64,
-    /// On the validation split, if there is one.
+    /// The evaluation on the validation split, if there is one.
     pub validation: Option<Evaluation>,
-    /// The learning rate of its last step.
+    /// The learning rate of the epoch's last step.
     pub lr: f64,
-    /// Samples a second, training steps alone.
+    /// Training samples per second, without evaluation.
     pub images_per_s: f64,
     /// Seconds in which steps waited for their batches.
     pub idle: f64,
-    /// Wall time of the epoch, measuring included.
+    /// Wall time of the epoch in seconds, evaluation included.
     pub seconds: f64,
 }

@@ -1,17 +1,17 @@
-//! What a run that is resumed may be set to.
+//! Which keys of the configuration may change when a run is resumed.
 
 use crate::{Config, Error, KEYS, Key, Result};
 
-/// Whether a key changes no number: where it is computed, and how batches are made ahead.
+/// Whether the results do not depend on the key: those of the device, and of the preparation of batches.
 fn is_free(name: &str) -> bool {
     name.starts_with("device.") || ["data.workers", "data.ahead"].contains(&name)
 }
 
-/// Errs unless a run that was set to `was`, as `told` says, can go on with `is`: what changes no number may be another,
-/// and `train.epochs` may grow.
+/// Errs unless a run with the configuration `was` can be resumed with `is`: keys on which the results do not depend may
+/// change, and `train.epochs` may grow. `told` says in errors where `was` comes from.
 ///
 /// # Errors
-/// The first key that cannot be what it is.
+/// The first key that may not change.
 pub(crate) fn check(was: &Config, is: &Config, told: &str) -> Result<()> {
     let grows = is.train.epochs > was.train.epochs;
     let may = |key: &Key| is_free(key.name) || (key.name == "train.epochs" && grows);
@@ -25,7 +25,8 @@ pub(crate) fn check(was: &Config, is: &Config, told: &str) -> Result<()> {
     )))
 }
 
-/// What to tell when a run of `was` steps goes on to `is`: a schedule may be stretched over all of them.
+/// A note for a run of `was` steps that is resumed as one of `is`, if its schedule depends on the number of steps and
+/// is stretched.
 pub(crate) fn stretched(config: &Config, [was, is]: [u64; 2], [rate_was, rate_is]: [f64; 2]) -> Option<String> {
     let name = config.schedule.name.as_str();
     (was != is && ["cosine", "linear", "polynomial", "one-cycle"].contains(&name)).then(|| {

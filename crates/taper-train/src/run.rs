@@ -1,6 +1,6 @@
-//! An experiment from its configuration to its result, and a saved run measured again.
+//! Running an experiment from its configuration to its results, and evaluating a saved run.
 
-use crate::finish::{Finish, Finished};
+use crate::finish::{FinalOutputs, TestResult};
 use crate::folder::Taken;
 use crate::lr_finder::{LrCurve, LrRange};
 use crate::nearest::unknown;
@@ -15,46 +15,46 @@ use taper_data::{Batch, ImageDataset, LoaderOptions, LocateOptions, Pipeline, Pi
 use taper_models::{InputSpec, model, models};
 use taper_nn::{Device, Module, Params, RandomKey, Tensor, weights};
 
-/// A model that computes some of its weights from pictures is shown so many.
+/// The number of training images from which a model computes some of its initial weights.
 const PREPARE_FROM: usize = 5000;
 
-/// What a run needs beside its configuration.
+/// Options of [`train`], beside the configuration.
 #[derive(Debug)]
 pub struct TrainOptions<'a> {
-    /// The run's folder, which must be empty or not exist, unless `resume` is set; `None` for a new one below `runs`.
+    /// The run's folder, which must be empty or not exist, unless `resume` is set; `None` for a new one in `runs`.
     pub run_dir: Option<PathBuf>,
-    /// Whether to go on from the last checkpoint in `run_dir`, with the settings that the run began with, but for
-    /// `[device]`, `data.workers` and `data.ahead`, and `train.epochs`, which may grow. Before there is one the run
-    /// starts over; one that was finished is told of again.
+    /// Whether to resume from the last checkpoint in `run_dir`. The configuration must be that of the run, except for
+    /// `[device]`, `data.workers` and `data.ahead`, and `train.epochs`, which may grow. Without a checkpoint the run
+    /// starts over; for a finished run its results are returned.
     pub resume: bool,
-    /// End the run, to be resumed, when so many epochs are done.
+    /// Pause the run, to be resumed later, when so many epochs are done.
     pub pause_after: Option<u64>,
-    /// Whether the test split is read at the end. Without, there is no report and no result either.
+    /// Whether to evaluate on the test split at the end. Without it, `report.html` and `result.json` are not written.
     pub test: bool,
-    /// Where new run folders are made.
+    /// The folder in which new run folders are created.
     pub runs: PathBuf,
-    /// Where data are looked for.
+    /// Where to look for the data.
     pub locate: LocateOptions,
-    /// The commit of the source, to be recorded.
+    /// The commit of the source, for the record.
     pub commit: Option<String>,
-    /// Raised to end the run after the step at hand.
+    /// A flag that ends the run after the current step.
     pub stop: &'a AtomicBool,
 }
 
-/// What measuring a saved run needs beside its folder.
+/// Options of [`evaluate_run`].
 #[derive(Debug)]
 pub struct EvalOptions<'a> {
-    /// Where data are looked for.
+    /// Where to look for the data.
     pub locate: LocateOptions,
-    /// Raised to give up.
+    /// A flag that stops the evaluation.
     pub stop: &'a AtomicBool,
 }
 
-/// Trains `experiment` as `config` says, on `device`, and fills a run folder.
+/// Trains `experiment` with the configuration `config` on `device`, and fills a run folder.
 ///
 /// # Errors
-/// An unknown model or dataset, a run folder that holds something, data or first weights that cannot be read, and those
-/// of [`Fit::run`].
+/// An unknown model or dataset, a run folder that is not empty, data or initial weights that cannot be read, and the
+/// errors of [`Fit::run`].
 pub fn train(
     experiment: &Experiment,
     config: &Config,
@@ -72,13 +72,14 @@ pub fn train(
         None => Taken::fresh(&options.runs, experiment.name())?,
     };
     let folder = taken.folder.clone();
-    // Before anything that takes time: a run that is killed at any moment can be resumed with what it was set to.
+    // Written before anything that takes time: a run that is killed at any moment can be resumed with its
+    // configuration.
     let written = if taken.new { folder.write_begun(config, experiment.name()) } else { Ok(()) };
     let trained = written.and_then(|()| train_in(&folder, experiment, &source, config, device, &options, reporter));
     if trained.is_err() {
         taken.failed();
         if first {
-            // Only if it is empty: another run may have begun in it meanwhile.
+            // Removed only if it is empty: another run may have started in it meanwhile.
             let _ = std::fs::remove_dir(&options.runs);
         }
     }
@@ -100,7 +101,7 @@ fn train_in(
     if options.resume {
         folder.check_settings(config)?;
     }
-    if let (Some(record), Some(outcome)) = (&before, Finished::read(folder)?) {
+    if let (Some(record), Some(outcome)) = (&before, TestResult::read(folder)?) {
         if config.train.epochs == own.train.epochs {
             return Ok((record.clone(), outcome));
         }
@@ -113,12 +114,13 @@ fn train_in(
             let detail = "has ended the run, whatever train.epochs is: start a new one";
             return Err(Error::Usage(format!("train.max_steps: {} {detail}", own.train.max_steps)));
         }
-        // Before the configuration says more: a run that is killed in between has its old end again.
+        // Removed before the configuration says more epochs: a run that is killed in between still has its old number
+        // of epochs.
         std::fs::remove_file(folder.result()).map_err(Error::io("remove", &folder.result()))?;
     }
     let loaded = load(source, config, &options.locate, reporter)?;
     let (model, params) = loaded.model(config, device)?;
-    // A checkpoint replaces them: the file need not be there any more.
+    // With a checkpoint the initial weights are not needed: their file may be gone.
     if !config.train.init.is_empty() && !begun {
         let (init, all) = (&config.train.init, params.all());
         let read = if config.train.init_partial { weights::load_partial } else { weights::load_cast };
@@ -154,14 +156,14 @@ fn train_in(
     }
     let outcome = fit.run(reporter)?;
     let test = &loaded.splits.test;
-    Finish { folder, config, record: &record, params: &params, test, outcome: &outcome }.write()?;
+    FinalOutputs { folder, config, record: &record, params: &params, test, outcome: &outcome }.write()?;
     Ok((record, outcome))
 }
 
-/// Looks for a good learning rate: see [`lr_finder`](crate::lr_finder).
+/// Runs the learning-rate range test: see [`lr_finder`](crate::lr_finder).
 ///
 /// # Errors
-/// Those of [`train`], but for the folder's.
+/// Those of [`train`], without those of the folder.
 pub fn find_lr(
     config: &Config,
     device: &Device,
@@ -178,11 +180,11 @@ pub fn find_lr(
     range.find(config, &*model, &params, &loaded.splits.train, stop, reporter)
 }
 
-/// Measures the run in `folder` on its test split again. `config` is the run's own, with whatever is to be another.
-/// `None` when stopped.
+/// Evaluates the saved weights of the run in `folder` on the test split. `config` is the run's configuration, with any
+/// changes. `None` when stopped.
 ///
 /// # Errors
-/// Data or weights that cannot be read or do not fit.
+/// Data or weights that cannot be read or do not fit the model.
 pub fn evaluate_run(
     folder: &RunFolder,
     config: &Config,
@@ -209,10 +211,10 @@ pub fn evaluate_run(
     Ok(found.map(|(found, _)| (dataset, found)))
 }
 
-/// The data of a run.
+/// The data of a run, by split.
 struct Loaded {
     dataset: DatasetRecord,
-    /// The training split without what is held out.
+    /// The training split, without the validation samples, and the test split.
     splits: Splits,
     validation: Option<ImageDataset>,
 }
@@ -245,7 +247,7 @@ fn known_model(name: &str) -> Result<()> {
 }
 
 impl Loaded {
-    /// The model with its first weights, those computed from the data among them.
+    /// The model with its initial weights, including those that are computed from the data.
     fn model(&self, config: &Config, device: &Device) -> Result<(Box<dyn Module>, Params)> {
         let params = Params::new(device, config.dtype()?, RandomKey::new(config.train.seed));
         let train = &self.splits.train;
@@ -260,7 +262,7 @@ impl Loaded {
     }
 }
 
-/// The first training pictures `[N, C, H, W]`, normalised as training sees them.
+/// The first training images `[N, C, H, W]`, normalised as in training.
 fn first_pictures(train: &ImageDataset, config: &Config, params: &Params) -> Result<Tensor> {
     let loader = LoaderOptions { batch_size: PREPARE_FROM.min(train.len()), shuffle: None, drop_last: false };
     let options = PipelineOptions { loader, augment: config.normalization(), seed: 0, workers: 0, ahead: 1 };

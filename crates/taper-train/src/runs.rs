@@ -1,7 +1,7 @@
-//! The runs below a folder: how each stands, and in which settings they differ.
+//! Listing the runs in a folder: the state of each, its results, and the settings in which they differ.
 //!
-//! Files are read as they are, whatever version wrote them: `config.toml` as a table of any keys, `metrics.jsonl`
-//! line by line, unknown fields ignored. What cannot be read is told of its run alone.
+//! Files are read leniently, whatever version wrote them: `config.toml` as a table of any keys, `metrics.jsonl` line by
+//! line with unknown fields ignored. A run that cannot be read is listed with its problem, and affects no other.
 
 use crate::error::shown;
 use crate::tune::LEDGER;
@@ -15,31 +15,31 @@ use std::time::{Duration, SystemTime};
 use taper_nn::taper_tensor::{files, printable};
 use toml::{Table, Value};
 
-/// Where no lock tells, a run that was written to so lately is taken to be running.
+/// On a file system without locks, a run whose files changed within this time counts as running.
 const LATELY: Duration = Duration::from_secs(120);
 
-/// A run's folder, read.
+/// A run, as read from its folder.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Run {
     /// The folder's name.
     pub name: String,
     /// The folder.
     pub path: PathBuf,
-    /// How it stands.
+    /// The state of the run.
     pub state: State,
-    /// What is wrong with the folder; what is known all the same is in the other fields.
+    /// What is wrong with the folder, if anything. The other fields hold what could be read.
     pub problem: Option<String>,
     /// The experiment's name.
     pub experiment: Option<String>,
     /// The model's name.
     pub model: Option<String>,
-    /// When it started, in UTC.
+    /// The time at which the run started, in UTC.
     pub started: Option<String>,
-    /// Epochs made.
+    /// Epochs done.
     pub epochs: u64,
-    /// Epochs that it was set to make.
+    /// `train.epochs` of its configuration.
     pub epochs_set: Option<u64>,
-    /// The last step that was written down.
+    /// The last step in `metrics.jsonl`.
     pub steps: u64,
     /// The mean training loss of the last epoch.
     pub train_loss: Option<f64>,
@@ -47,36 +47,36 @@ pub struct Run {
     pub best_validation_loss: Option<f64>,
     /// The highest validation accuracy of all epochs.
     pub best_validation_accuracy: Option<f64>,
-    /// At the end.
+    /// The loss on the test split, at the end.
     pub test_loss: Option<f64>,
-    /// At the end.
+    /// The accuracy on the test split, at the end.
     pub test_accuracy: Option<f64>,
-    /// Samples a second in the last epoch, training steps alone.
+    /// Training samples per second in the last epoch, without evaluation.
     pub images_per_s: Option<f64>,
-    /// Wall time of all epochs, and of the measurement at the end.
+    /// Wall time in seconds of all epochs and of the test.
     pub seconds: f64,
-    /// Each key of the configuration with its value.
+    /// The configuration: each key with its value.
     pub settings: BTreeMap<String, String>,
-    /// The keys, with their values, in which it differs from another listed run of the same experiment.
+    /// The keys, with their values, in which this run differs from another listed run of the same experiment.
     pub differs: BTreeMap<String, String>,
 }
 
-/// How a run stands, as far as its files tell.
+/// The state of a run, as far as its files tell.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// Trained to the end, and measured there; the trial of a search, without the test.
+    /// Trained to the end and tested; for a trial of a search, trained to the end.
     Finished,
-    /// A process trains it. Before that has begun, or where the file system has no locks: written to within two
-    /// minutes.
+    /// A process is training it. On a file system without locks, or before training begins: its files changed within
+    /// the last two minutes.
     Running,
-    /// A trial whose search has not asked for more epochs so far.
+    /// A trial whose search has not asked for more epochs yet.
     Paused,
-    /// Ended by its user, which it wrote down.
+    /// Stopped by the user; it can be resumed.
     Stopped,
-    /// Neither finished nor being trained: killed, or it failed.
+    /// Neither finished nor running: it was killed, or it failed.
     Unfinished,
-    /// The folder of no run, or a damaged one.
+    /// Not a run folder, or a damaged one.
     #[default]
     Broken,
 }
@@ -94,16 +94,16 @@ impl fmt::Display for State {
     }
 }
 
-/// A key that is not the same in all of some runs.
+/// A key of the configuration in which some runs differ.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
     /// The dotted key.
     pub key: String,
-    /// The value in each run; `None` where the key is not there.
+    /// The value in each run; `None` for a run without the key.
     pub values: Vec<Option<String>>,
 }
 
-/// A line of `metrics.jsonl`: of a step, of an epoch, or of the end.
+/// A line of `metrics.jsonl`: of a step, an epoch, or the end.
 #[derive(Deserialize)]
 struct Line {
     step: Option<u64>,
@@ -119,11 +119,11 @@ struct Line {
     stopped: bool,
 }
 
-/// All runs below `root`, by name; `root` alone if it is a run's folder itself. Hidden folders, files, and the folders
-/// of searches, whose trials are runs of their own, are passed over.
+/// All runs in the folder `root`, by name; only `root` if it is a run folder itself. Files, hidden folders and the
+/// folders of searches are left out; the trials of a search can be listed by its folder.
 ///
 /// # Errors
-/// Where `root` cannot be read. A run that cannot is listed with its problem.
+/// A `root` that cannot be read. A run that cannot be read is listed with its problem.
 pub fn list(root: &Path) -> Result<Vec<Run>> {
     let mut runs = Vec::new();
     if root.join("config.toml").is_file() {
@@ -145,11 +145,11 @@ pub fn list(root: &Path) -> Result<Vec<Run>> {
     Ok(runs)
 }
 
-/// The runs called `names`, in that order: each a folder's name below `root`, or a path. Here [`Run::differs`] is
-/// from all of the others, whatever their experiments.
+/// The runs `names`, in that order: each is the name of a folder in `root`, or a path. [`Run::differs`] compares all of
+/// them, whatever their experiments.
 ///
 /// # Errors
-/// Where there is no such folder, with the nearest names.
+/// A folder that does not exist; the error lists the nearest names.
 pub fn named(root: &Path, names: &[String]) -> Result<Vec<Run>> {
     let find = |name: &String| {
         let below = root.join(name);
@@ -171,8 +171,7 @@ pub fn named(root: &Path, names: &[String]) -> Result<Vec<Run>> {
     Ok(runs)
 }
 
-/// The keys whose values are not the same in all of `runs`, by name. A run without readable configuration does not
-/// count.
+/// The keys whose values differ between `runs`, by name. Runs without a readable configuration are left out.
 pub fn differences(runs: &[Run]) -> Vec<Difference> {
     let keys = differing(&runs.iter().map(|run| &run.settings).collect::<Vec<_>>());
     let values = |key: &String| runs.iter().map(|run| run.settings.get(key).cloned()).collect();
@@ -181,9 +180,10 @@ pub fn differences(runs: &[Run]) -> Vec<Difference> {
 
 /// `runs` as a JSON array, each an object with the fields of [`Run`].
 pub fn to_json(runs: &[Run]) -> String {
-    // Strings, numbers and maps with strings for keys: nothing in it can fail.
+    // Strings, numbers and maps with string keys: serialising them cannot fail.
     let text = serde_json::to_string_pretty(runs).unwrap_or_default();
-    // JSON leaves some of what a terminal obeys as it is: in strings, the only place for it, it may be escaped too.
+    // JSON does not escape all control characters that a terminal interprets. They can only stand in strings, where
+    // escapes are allowed.
     let mut escaped = String::with_capacity(text.len());
     for char in text.chars() {
         if char != '\n' && printable(char.encode_utf8(&mut [0; 4])) != *char.to_string() {
@@ -195,7 +195,7 @@ pub fn to_json(runs: &[Run]) -> String {
     escaped
 }
 
-/// Fills [`Run::differs`] with the keys that are not the same in all of `runs`.
+/// Fills [`Run::differs`] with the keys whose values differ between `runs`.
 fn mark_differences(runs: &mut [&mut Run]) {
     let keys = differing(&runs.iter().map(|run| &run.settings).collect::<Vec<_>>());
     for run in runs {
@@ -204,8 +204,8 @@ fn mark_differences(runs: &mut [&mut Run]) {
     }
 }
 
-/// The keys that are not the same in all of `settings`, by name; empty ones, of folders that could not be read, do
-/// not count.
+/// The keys whose values differ between `settings`, by name. Empty ones, of folders that could not be read, are left
+/// out.
 fn differing(settings: &[&BTreeMap<String, String>]) -> Vec<String> {
     let read = || settings.iter().filter(|settings| !settings.is_empty());
     let keys: BTreeSet<&String> = read().flat_map(|settings| settings.keys()).collect();
@@ -213,7 +213,7 @@ fn differing(settings: &[&BTreeMap<String, String>]) -> Vec<String> {
     keys.into_iter().filter(differ).cloned().collect()
 }
 
-/// Reads one folder. What goes wrong is in [`Run::problem`].
+/// Reads one run folder. Errors go to [`Run::problem`].
 fn read(path: &Path) -> Run {
     let mut run = Run { name: name(path), path: path.to_path_buf(), ..Run::default() };
     if let Err(problem) = read_config(&mut run).and_then(|()| read_metrics(&mut run)) {
@@ -222,7 +222,7 @@ fn read(path: &Path) -> Run {
     run
 }
 
-/// A folder's own name, also of `.` and `..`.
+/// The name of a folder, also of `.` and `..`.
 fn name(path: &Path) -> String {
     let whole =
         if path.file_name().is_some() { path.to_path_buf() } else { fs::canonicalize(path).unwrap_or_default() };
@@ -248,7 +248,7 @@ fn read_config(run: &mut Run) -> Result<(), String> {
     Ok(())
 }
 
-/// The leaves of a table with their dotted keys.
+/// Collects the leaves of a table with their dotted keys.
 fn flatten(prefix: &str, table: &Table, found: &mut BTreeMap<String, String>) {
     for (name, value) in table {
         let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
@@ -263,7 +263,7 @@ fn flatten(prefix: &str, table: &Table, found: &mut BTreeMap<String, String>) {
 fn read_metrics(run: &mut Run) -> Result<(), String> {
     let path = run.path.join("metrics.jsonl");
     if !path.exists() {
-        // Nothing was measured yet.
+        // There are no metrics yet.
         run.state = if is_trained(run, &run.path.join("config.toml")) { State::Running } else { State::Unfinished };
         return Ok(());
     }
@@ -271,14 +271,14 @@ fn read_metrics(run: &mut Run) -> Result<(), String> {
     let whole = bytes.ends_with(b"\n");
     let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
     run.state = State::Unfinished;
-    // What follows the last end of line: nothing, or a line cut by a kill.
+    // After the last line end there is nothing, or a line that a kill has cut.
     for (i, bytes) in lines[..lines.len() - 1].iter().enumerate() {
         let line: Line =
             serde_json::from_slice(bytes).map_err(|error| format!("metrics.jsonl: line {}: {error}", i + 1))?;
         run.add(&line);
     }
     let ended = run.state != State::Unfinished && whole;
-    // A trial's last line, where it was to pause or to end, is that of an epoch.
+    // The last line of a trial that was paused or has ended is that of an epoch.
     let trial = run.path.join("..").join(LEDGER).is_file();
     run.state = match run.state {
         State::Finished | State::Stopped if ended => run.state,
@@ -291,16 +291,16 @@ fn read_metrics(run: &mut Run) -> Result<(), String> {
 }
 
 impl Run {
-    /// Adds what `line` tells.
+    /// Adds the contents of `line`.
     fn add(&mut self, line: &Line) {
         let least = |a: Option<f64>, b: Option<f64>| a.into_iter().chain(b).reduce(f64::min);
         let most = |a: Option<f64>, b: Option<f64>| a.into_iter().chain(b).reduce(f64::max);
         self.steps = line.step.unwrap_or(self.steps);
         self.seconds += line.seconds.unwrap_or(0.0);
-        // A run that goes on after its end, resumed, is at its end no more.
+        // A finished run that was resumed with more epochs is not finished any more.
         self.state = if line.stopped { State::Stopped } else { State::Unfinished };
         if let Some(epoch) = line.epoch {
-            // What that is worth is said when all lines are read.
+            // [`State::Paused`] is only provisional: it is decided when all lines are read.
             self.state = State::Paused;
             self.epochs = epoch;
             self.train_loss = line.train_loss.or(self.train_loss);
@@ -314,8 +314,8 @@ impl Run {
     }
 }
 
-/// Whether a process trains the run: it holds the lock beside the checkpoints. Where that says nothing, whether `path`
-/// was written to lately.
+/// Whether a process is training the run: it holds the lock beside the checkpoints. If there is no lock to ask, whether
+/// the file `path` was written to lately.
 fn is_trained(run: &Run, path: &Path) -> bool {
     let lock = files::open(run.path.join("checkpoints/lock")).ok().map(|lock| lock.try_lock_shared());
     match lock {
@@ -325,7 +325,7 @@ fn is_trained(run: &Run, path: &Path) -> bool {
     }
 }
 
-/// Whether `path` was written to lately. A clock that was set back makes a file of the future, which is new too.
+/// Whether the file `path` was written to lately. A time in the future, from a clock that was set back, counts as late.
 fn is_recent(path: &Path) -> bool {
     let changed = fs::metadata(path).and_then(|metadata| metadata.modified());
     changed.is_ok_and(|changed| SystemTime::now().duration_since(changed).map_or(true, |age| age < LATELY))

@@ -1,12 +1,12 @@
-//! Numbers that stay on the device until they are shown.
+//! Scalars that stay on the device until they are read together.
 
 use taper_nn::{DType, Result, Tensor, no_grad};
 
-/// Numbers on the device, in f64, which holds each as it is.
+/// Scalars on the device, in f64, which holds f32 values, counts and flags exactly.
 pub(crate) struct Scalars;
 
 impl Scalars {
-    /// One row of tensors with one element each.
+    /// A row of scalars, from tensors with one element each.
     pub(crate) fn row<'a>(parts: impl IntoIterator<Item = &'a Tensor>) -> Result<Tensor> {
         no_grad(|| {
             let parts = parts.into_iter().map(|part| part.detach().cast(DType::F64)?.reshape([1]));
@@ -15,7 +15,7 @@ impl Scalars {
         })
     }
 
-    /// Moves all of them to the host at once, each as a row of its own. This waits for the device.
+    /// Reads all rows to the host at once. This waits for the device.
     pub(crate) fn read(all: &[&Tensor]) -> Result<Vec<Vec<f64>>> {
         if all.is_empty() {
             return Ok(Vec::new());

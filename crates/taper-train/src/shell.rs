@@ -1,10 +1,11 @@
-//! Words of a command line, for commands that are told.
+//! Quoting words for a shell, for commands that messages show.
 
 use std::fmt::Write;
 use taper_nn::taper_tensor::printable;
 
-/// `word` as a shell reads it back: as it is where that is plain, else in quotes; with what a terminal would obey (line
-/// ends, escapes) in the quotes `$'…'` of bash, zsh and ksh, so that it is one line in any case.
+/// `word` as a shell reads it back: unquoted if it is plain, else in quotes. With control characters (line ends,
+/// escapes), which a terminal would interpret, it is in the quotes `$'…'` of bash, zsh and ksh, so that it is always
+/// one line.
 ///
 /// ```
 /// use taper_train::shell_quoted;
@@ -26,7 +27,7 @@ pub fn shell_quoted(word: &str) -> String {
             '\n' => quoted.push_str("\\n"),
             '\'' | '\\' => quoted.extend(['\\', char]),
             _ if is_printable(char) => quoted.push(char),
-            // Byte by byte: shells differ in how they read escapes of characters.
+            // Byte by byte: shells differ in how they read the escapes of characters.
             _ => char.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| {
                 let _ = write!(quoted, "\\x{byte:02x}"); // a String takes all
             }),
@@ -53,7 +54,7 @@ mod tests {
         assert_eq!(shell_quoted("é\u{9b}\\'\r"), r"$'é\xc2\x9b\\\'\x0d'");
     }
 
-    /// As bash has it.
+    /// Tested with bash.
     #[test]
     #[cfg(unix)]
     fn a_shell_reads_them_back() {

@@ -1,14 +1,14 @@
-//! The time as text, in UTC.
+//! Times as text, in UTC.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// `2026-11-23T15:30:12Z`.
+/// ISO 8601: `2026-11-23T15:30:12Z`.
 pub(crate) fn iso(time: SystemTime) -> String {
     let [year, month, day, hour, minute, second] = parts(time);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
-/// `20261123-153012`: sorts by time, and is a file name everywhere.
+/// Compact, for file names: `20261123-153012`. Sorts by time.
 pub(crate) fn compact(time: SystemTime) -> String {
     let [year, month, day, hour, minute, second] = parts(time);
     format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}")

@@ -1,27 +1,28 @@
-//! Test-time augmentation: logits as a weighted mean over views of each picture (airbench's "TTA level 2": Jordan, "94% on
+//! Test-time augmentation: logits averaged over several views of each image (airbench's "TTA level 2": Jordan, "94% on
 //! CIFAR-10 in 3.29 seconds on a single GPU", 2024, section 3).
 
 use serde::{Deserialize, Serialize};
 use taper_nn::{Context, Error, Module, Result, Tensor};
 
-/// As what a picture is shown to the model in evaluation.
+/// The views of each image in test-time augmentation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Views {
-    /// As it is.
+    /// No test-time augmentation: the image as it is.
     #[default]
     One,
-    /// As it is and mirrored left to right, half each.
+    /// The image and its horizontal mirror image, with the weights 1/2 and 1/2.
     Mirror,
-    /// As it is, and shifted by one pixel up and left, and down and right, with reflected edges: the mean over the mirror
-    /// of each, by 1/2, 1/4 and 1/4.
+    /// The image, and the image shifted by one pixel up and left, and down and right, with reflected edges, with the
+    /// weights 1/2, 1/4 and 1/4; each is averaged with its horizontal mirror image.
     Six,
 }
 
-/// The logits of `model` for `x: [N, C, H, W]`, a mean over `views`: `[N, classes]`. Pictures stay on the device.
+/// The logits `[N, classes]` of `model` for `x: [N, C, H, W]`, averaged over `views`. The images stay on the device.
 ///
 /// # Errors
-/// When the views need an `x` of four dimensions, or the shifts one of at least 2 × 2, and it is another; what the model errs.
+/// `x` does not have four dimensions although the views need them, or is smaller than 2 × 2 although the views are
+/// shifted; the errors of the model.
 pub fn logits(model: &dyn Module, x: &Tensor, context: &Context, views: Views) -> Result<Tensor> {
     if views != Views::One {
         check(x, views)?;
@@ -49,7 +50,7 @@ fn check(x: &Tensor, views: Views) -> Result<()> {
     }
 }
 
-/// Left to right.
+/// Mirrors horizontally.
 fn mirrored(x: &Tensor) -> Result<Tensor> {
     let width = x.shape()[3];
     let index = Tensor::from_vec((0..width as i64).rev().collect(), [1, 1, 1, width], x.device())?;
@@ -58,13 +59,13 @@ fn mirrored(x: &Tensor) -> Result<Tensor> {
 
 #[derive(Clone, Copy)]
 enum Shift {
-    /// Element i comes from i − 1; in front is the mirror image: 1, 0, 1, …, n − 2.
+    /// Element i comes from i − 1, the first from the reflected edge: 1, 0, 1, …, n − 2.
     Back,
-    /// Element i comes from i + 1: 1, …, n − 1, n − 2.
+    /// Element i comes from i + 1, the last from the reflected edge: 1, …, n − 1, n − 2.
     Forth,
 }
 
-/// By one element along `axis`, of at least two, with the edge reflected.
+/// Shifts by one element along `axis`, of at least two elements, with the edge reflected.
 fn shifted(x: &Tensor, axis: isize, by: Shift) -> Result<Tensor> {
     let size = x.shape()[axis as usize];
     match by {
@@ -78,10 +79,11 @@ mod tests {
     use super::*;
     use taper_nn::{Device, RandomKey, no_grad};
 
-    /// Two sums over the picture that no view leaves as they are: with fixed weights of the values, of their squares.
+    /// A test model: two sums over the image with fixed weights, of the values and of their squares, which every view
+    /// changes.
     struct Sums;
 
-    /// Of element `at` of a picture.
+    /// The weight of element `at` of an image.
     fn weight(class: usize, at: usize) -> f64 {
         RandomKey::new(7).index(class as u64).normal(at as u64)
     }
@@ -98,7 +100,7 @@ mod tests {
         }
     }
 
-    /// The slow twin: each view made element by element on the host, in the words of [`Views`].
+    /// A slow reference: each view made element by element on the host, by the definition in [`Views`].
     fn twin(x: &[f64], [n, c, h, w]: [usize; 4], views: Views) -> Vec<f64> {
         let shown: &[(i64, bool, f64)] = match views {
             Views::One => &[(0, false, 1.0)],
@@ -154,7 +156,7 @@ mod tests {
                 let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>().sqrt();
                 let error =
                     norm(&mut y.iter().zip(&expected).map(|(a, b)| a - b)) / norm(&mut expected.iter().copied());
-                // f64, sums of at most 6 · 3072 products.
+                // f64, with sums of at most 6 · 3072 products.
                 assert!(error <= 1e-13, "{views:?} of {shape:?}: {error:e}");
             }
         }

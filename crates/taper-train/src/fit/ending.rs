@@ -43,7 +43,7 @@ impl<D: Dataset + Sync> Fit<'_, D> {
                 None => self.params().all().iter().zip(&state.best).try_for_each(|(param, best)| param.set(best))?,
             }
         }
-        let sure = state.kept.sure();
+        let sure = state.last_good.sure();
         match self.test {
             Some(_) => self.save_model(state)?,
             // Without a test split no later loss can show whether the weights are good.
@@ -108,7 +108,7 @@ impl<D: Dataset + Sync> Fit<'_, D> {
     /// loss: if the earlier run diverged, the saved weights are the better ones.
     pub(super) fn save_model<T>(&self, state: &mut State<T>) -> Result<()> {
         match self.folder {
-            Some(folder) if !state.kept.sure() && folder.model().is_file() => Ok(()),
+            Some(folder) if !state.last_good.sure() && folder.model().is_file() => Ok(()),
             _ => self.save_weights(state),
         }
     }

@@ -24,7 +24,7 @@ impl<D: Dataset + Sync> Fit<'_, D> {
             }
             step.span.in_scope(|| tracing::debug!(loss));
             if loss.is_finite() {
-                state.kept.confirm(step.step - 1);
+                state.last_good.confirm(step.step - 1);
             }
             let what = match (loss.is_finite(), taken != 0.0) {
                 (true, true) => continue,
@@ -33,7 +33,7 @@ impl<D: Dataset + Sync> Fit<'_, D> {
             };
             if loss.is_finite() && found[i..].iter().all(|found| found[2] == 0.0) {
                 // The weights are those from before this step, and their loss was finite.
-                state.kept.confirm_now(step.step - 1, self.params());
+                state.last_good.confirm_now(step.step - 1, self.params());
             }
             failure = Some((i, self.not_finite(what, step.step, state)));
             break;
@@ -63,8 +63,8 @@ impl<D: Dataset + Sync> Fit<'_, D> {
     /// Restores the last good weights, saves them, and returns the error for `step`. A resumed run that has not seen a
     /// finite loss yet has no good weights, and leaves the saved ones as they are.
     pub(super) fn not_finite<T>(&self, what: &'static str, step: u64, state: &State<T>) -> Error {
-        let saved = self.folder.filter(|_| state.kept.sure()).map(RunFolder::model);
-        let kept = state.kept.restore(self.params()).and_then(|kept| {
+        let saved = self.folder.filter(|_| state.last_good.sure()).map(RunFolder::model);
+        let kept = state.last_good.restore(self.params()).and_then(|kept| {
             saved.as_ref().map_or(Ok(()), |path| weights::save(&self.params().all(), path)).map(|()| kept)
         });
         kept.map_or_else(Error::from, |kept| Error::NotFinite { what, step, kept, saved })

@@ -1,13 +1,13 @@
 //! The state of a run in memory.
 
 use super::{Epoch, Progress};
-use crate::checkpoint::{Checkpoint, Record, VERSION, named};
+use crate::checkpoint::{Checkpoint, Metadata, VERSION, named};
 use crate::hook::Hook;
-use crate::kept::Kept;
+use crate::kept::LastGoodWeights;
 use crate::learner::Learner;
 use crate::logs::Logs;
 use crate::monitor::Monitor;
-use crate::optimize::Optimize;
+use crate::optimize::RunOptimizer;
 use crate::{Error, Result, RunFolder, resumed};
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -17,11 +17,11 @@ use taper_nn::{DType, Ema, Gradients, OptimizerState, Params, StepOutcome, Tenso
 /// The state of a run in memory.
 pub(super) struct State<T> {
     pub(super) progress: Progress,
-    pub(super) optimize: Optimize,
+    pub(super) optimizer: RunOptimizer,
     pub(super) ema: Option<Ema>,
     pub(super) monitor: Monitor,
     pub(super) logs: Logs,
-    pub(super) kept: Kept,
+    pub(super) last_good: LastGoodWeights,
     pub(super) batch: Batch<T>,
     /// Steps made before this process began or resumed the run.
     pub(super) begun: u64,
@@ -72,7 +72,7 @@ impl<T> State<T> {
         told: &mut dyn FnMut(&str),
     ) -> Result<Self> {
         let Learner { config, params, .. } = *learner;
-        let mut optimize = Optimize::new(config, params, steps, per_epoch)?;
+        let mut run_optimizer = RunOptimizer::new(config, params, steps, per_epoch)?;
         let trainable = params.trainable();
         let mut monitor = Monitor::new(trainable.iter().map(|param| param.name().to_owned()).collect());
         let mut progress = Progress::default();
@@ -81,8 +81,8 @@ impl<T> State<T> {
         let mut ema = None;
         if let Some(from) = from {
             from.restore_model(&params.all())?;
-            let Checkpoint { mut record, optimizer, ema: average, .. } = from;
-            let [all, each] = record.steps;
+            let Checkpoint { mut metadata, optimizer, ema: average, .. } = from;
+            let [all, each] = metadata.steps;
             // A run resumed with more epochs has more steps.
             if each != per_epoch || all > steps {
                 return Err(Error::Usage(format!(
@@ -90,27 +90,27 @@ impl<T> State<T> {
                      an epoch: resume with the configuration and the data that it began with"
                 )));
             }
-            let counts = counts(std::mem::take(&mut record.counts), params)?;
+            let counts = counts(std::mem::take(&mut metadata.counts), params)?;
             let state = OptimizerState { tensors: optimizer.into_iter().chain(counts).collect() };
-            optimize.load_state(&state, &record.schedules)?;
-            if let Some(last) = record.progress.step.checked_sub(1) {
+            run_optimizer.load_state(&state, &metadata.schedules)?;
+            if let Some(last) = metadata.progress.step.checked_sub(1) {
                 // An epoch that still has to be evaluated reports the rate of its last step.
-                optimize.prepare(last)?;
+                run_optimizer.prepare(last)?;
             }
             if averaged {
                 let mut restored = Ema::new(trainable, config.train.ema)?;
                 restored.load_state(&OptimizerState { tensors: average })?;
                 ema = Some(restored);
             }
-            if record.hooks.len() != hooks.len() {
-                let (was, is) = (record.hooks.len(), hooks.len());
+            if metadata.hooks.len() != hooks.len() {
+                let (was, is) = (metadata.hooks.len(), hooks.len());
                 return Err(Error::Usage(format!("the checkpoint was saved with {was} hooks, the run now has {is}")));
             }
-            hooks.iter_mut().zip(&record.hooks).try_for_each(|(hook, state)| hook.load_state(state))?;
-            (progress, monitor, lengths) = (record.progress, record.monitor, record.lengths);
+            hooks.iter_mut().zip(&metadata.hooks).try_for_each(|(hook, state)| hook.load_state(state))?;
+            (progress, monitor, lengths) = (metadata.progress, metadata.monitor, metadata.lengths);
             if all < steps {
                 if progress.step > 0 {
-                    let base = optimize.base_lr();
+                    let base = run_optimizer.base_lr();
                     let rate = |steps| -> Result<f64> {
                         Ok(config.schedule.build(steps, per_epoch)?.factor(progress.step) * base)
                     };
@@ -129,11 +129,11 @@ impl<T> State<T> {
         Ok(Self {
             begun: progress.step,
             progress,
-            optimize,
+            optimizer: run_optimizer,
             ema,
             monitor,
             logs: Logs::open(folder, config, &lengths, step, told)?,
-            kept: Kept::new(step, params)?,
+            last_good: LastGoodWeights::new(step, params)?,
             batch: Batch::default(),
             steps,
             per_epoch,
@@ -184,10 +184,10 @@ impl<T> State<T> {
 
     /// The checkpoint of this state.
     pub(super) fn checkpoint(&mut self, params: &Params, hooks: &[&mut dyn Hook]) -> Result<Checkpoint> {
-        let (optimizer, schedules) = self.optimize.state();
+        let (optimizer, schedules) = self.optimizer.state();
         let average = self.ema.as_ref().map(Ema::state).unwrap_or_default();
         Ok(Checkpoint {
-            record: Record {
+            metadata: Metadata {
                 version: VERSION,
                 settings: self.settings.clone(),
                 steps: [self.steps, self.per_epoch],

@@ -105,7 +105,7 @@ impl<D: Dataset + Sync> Fit<'_, D> {
             train_loss: epoch.mean_loss(),
             train_accuracy: epoch.accuracy(),
             validation,
-            lr: state.optimize.lr(),
+            lr: state.optimizer.lr(),
             images_per_s: epoch.images_per_s(),
             idle: epoch.idle,
             seconds: epoch.before + state.clock.elapsed().as_secs_f64(),
@@ -125,7 +125,7 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         let (validation, regularization) = (report.validation, &self.config().regularization);
         if let Some(found) = validation {
             tracing::info!(train_loss = report.train_loss, loss = found.loss, accuracy = found.accuracy());
-            state.optimize.observe(found.loss);
+            state.optimizer.observe(found.loss);
         } else {
             tracing::info!(train_loss = report.train_loss);
         }
@@ -163,7 +163,7 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         let span = tracing::info_span!("step", step);
         let entered = span.enter();
         let epoch = state.progress.epoch.number;
-        state.optimize.prepare(step - 1)?;
+        state.optimizer.prepare(step - 1)?;
         let view = self.view(state);
         self.hooks.iter_mut().try_for_each(|hook| hook.before_step(&view, step))?;
         let batches = self.config().train.accumulate;
@@ -179,9 +179,9 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         // The norms before clipping: exploding gradients could not be seen after it.
         let unclipped = if watched { state.watched(&gradients, self.params()) } else { Vec::new() };
         self.learner.clip(&mut gradients)?;
-        state.kept.offer(state.progress.step, self.params());
+        state.last_good.offer(state.progress.step, self.params());
         let flag = if counted > 0 {
-            let outcome = state.optimize.step(&gradients)?;
+            let outcome = state.optimizer.step(&gradients)?;
             state.ema_step(&outcome)?;
             outcome.flag().cloned()
         } else {
@@ -192,7 +192,7 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         // step.
         let norms = norms(unclipped, self.params())?;
         let found = Scalars::row([&loss, &correct, &taken].into_iter().chain(&norms))?;
-        let lr = state.optimize.lr();
+        let lr = state.optimizer.lr();
         state.progress.step = step;
         state.progress.epoch.made += 1;
         let view = self.view(state);

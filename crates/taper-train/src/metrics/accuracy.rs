@@ -1,4 +1,4 @@
-//! The share of samples whose class was predicted, or is among the k likeliest.
+//! Accuracy and top-k accuracy.
 
 use super::input::{Scored, argmax, lengths, some_class, some_label, wrong};
 use crate::evaluate::labelled;
@@ -13,8 +13,8 @@ pub fn accuracy(classes: &[i64], predicted: &[i64]) -> Result<f64> {
     Ok(classes.iter().zip(predicted).filter(right).count() as f64 / samples as f64)
 }
 
-/// `argmax_c scores[i, c]` for each sample, the first of the largest: what [`accuracy`] and
-/// [`Confusion`](super::Confusion) count.
+/// The predicted class of each sample: `argmax_c scores[i, c]`, the first of equal scores. [`accuracy`] and
+/// [`Confusion`](super::Confusion) take these.
 pub fn predictions<T: Copy + Into<f64>>(scores: &[T], num_classes: usize) -> Result<Vec<i64>> {
     some_class("predictions", num_classes)?;
     let classes = vec![0; scores.len() / num_classes];

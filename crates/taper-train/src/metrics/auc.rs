@@ -1,11 +1,11 @@
-//! The area under the receiver operating characteristic, by ranks: the probability that a sample of the class scores
-//! higher than one of the rest, ties counting half (Mann and Whitney's U over `n₊ n₋`).
+//! ROC AUC, the area under the receiver operating characteristic, by ranks: the probability that a sample of the class
+//! has a higher score than a sample of the rest, ties counting half (Mann and Whitney's U over `n₊ n₋`).
 
 use super::input::{Scored, index, lengths, some_label, wrong};
 use crate::{IGNORED_LABEL, Result};
 
-/// The area for two classes, `classes` 0 and 1, with the scores of class 1. `None` where only one class occurs: there
-/// is no such area then.
+/// ROC AUC of two classes: `classes: [N]` of 0 and 1, and the scores `[N]` of class 1. `None` if only one of the
+/// classes occurs, since the area is undefined then.
 pub fn auc<T: Copy + Into<f64>>(classes: &[i64], scores: &[T]) -> Result<Option<f64>> {
     lengths("auc", "scores", scores.len(), classes.len())?;
     let scores: Vec<f64> = scores.iter().map(|&score| score.into()).collect();
@@ -20,7 +20,7 @@ pub fn auc<T: Copy + Into<f64>>(classes: &[i64], scores: &[T]) -> Result<Option<
     Ok(area(&positive, &scores))
 }
 
-/// The areas of each class against the rest; `None` for a class that no sample has, or that all have.
+/// ROC AUC of each class against the rest; `None` for a class that no sample has, or that all samples have.
 pub fn auc_per_class<T: Copy + Into<f64>>(
     classes: &[i64],
     scores: &[T],
@@ -34,14 +34,14 @@ pub fn auc_per_class<T: Copy + Into<f64>>(
     Ok((0..num_classes).map(one).collect())
 }
 
-/// The mean of [`auc_per_class`] over the classes that have one; `None` where no class has. (scikit-learn's
-/// `multi_class="ovr"` gives NaN as soon as a class is absent.)
+/// Macro-averaged ROC AUC: the mean of [`auc_per_class`] over the classes for which it is defined; `None` if there is
+/// none. (scikit-learn's `multi_class="ovr"` gives NaN as soon as a class is absent.)
 pub fn auc_macro<T: Copy + Into<f64>>(classes: &[i64], scores: &[T], num_classes: usize) -> Result<Option<f64>> {
     let areas: Vec<f64> = auc_per_class(classes, scores, num_classes)?.into_iter().flatten().collect();
     Ok((!areas.is_empty()).then(|| areas.iter().sum::<f64>() / areas.len() as f64))
 }
 
-/// `(R₊ − n₊ (n₊ + 1) / 2) / (n₊ n₋)` with the sum `R₊` of the positive samples' ranks, equal scores sharing their mean
+/// `(R₊ − n₊ (n₊ + 1) / 2) / (n₊ n₋)` with the sum `R₊` of the positive samples' ranks; equal scores share their mean
 /// rank.
 fn area(positive: &[bool], scores: &[f64]) -> Option<f64> {
     let mut order: Vec<usize> = (0..scores.len()).collect();

@@ -1,22 +1,23 @@
-//! Whether a model is right as often as it says: confidence against accuracy, in bins (Guo et al. 2017, "On Calibration
-//! of Modern Neural Networks", section 2).
+//! Calibration: confidence compared with accuracy, in bins (Guo et al. 2017, "On Calibration of Modern Neural
+//! Networks", section 2).
 
 use super::input::{Scored, argmax, wrong};
 use crate::Result;
 use crate::evaluate::labelled;
 
-/// The samples whose confidence is in `(low, high]`; in the first bin, 0 is too.
+/// A bin of the reliability diagram: the samples whose confidence is in `(low, high]`, or `[0, high]` for the first
+/// bin.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bin {
-    /// The lower limit, which belongs to the bin before.
+    /// The lower limit, exclusive (inclusive in the first bin).
     pub low: f64,
-    /// The upper limit, which belongs to this bin.
+    /// The upper limit, inclusive.
     pub high: f64,
-    /// How many samples.
+    /// The number of samples.
     pub count: u64,
     /// Their mean confidence; 0 without samples.
     pub confidence: f64,
-    /// The share of them that is right; 0 without samples.
+    /// The fraction of them that is classified correctly; 0 without samples.
     pub accuracy: f64,
 }
 

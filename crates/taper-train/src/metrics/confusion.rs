@@ -1,4 +1,4 @@
-//! Which class is taken for which.
+//! The confusion matrix.
 
 use super::input::{index, lengths, some_class, some_label};
 use crate::{IGNORED_LABEL, Result};
@@ -21,7 +21,8 @@ pub struct Confusion {
 }
 
 impl Confusion {
-    /// Counts samples by `classes: [N]` and `predicted: [N]`, all below `num_classes`.
+    /// The matrix of samples with the true classes `classes: [N]` and the predictions `predicted: [N]`, all below
+    /// `num_classes`. Samples without a label are left out.
     pub fn new(classes: &[i64], predicted: &[i64], num_classes: usize) -> Result<Self> {
         some_class("confusion matrix", num_classes)?;
         let mut matrix = Self { counts: vec![0; num_classes * num_classes], num_classes };
@@ -30,7 +31,7 @@ impl Confusion {
         Ok(matrix)
     }
 
-    /// Counts more samples; on an error, none of them.
+    /// Adds more samples. On an error none of them is added.
     pub fn add(&mut self, classes: &[i64], predicted: &[i64]) -> Result<()> {
         lengths("confusion matrix", "predictions", predicted.len(), classes.len())?;
         let cell = |(sample, (&class, &predicted))| -> Result<usize> {
@@ -43,54 +44,54 @@ impl Confusion {
         Ok(())
     }
 
-    /// How many classes there are.
+    /// The number of classes.
     pub fn num_classes(&self) -> usize {
         self.num_classes
     }
 
-    /// All counts, row-major: a row for each true class.
+    /// All counts, row-major: one row per true class.
     pub fn counts(&self) -> &[u64] {
         &self.counts
     }
 
-    /// How many samples of `class` were predicted to be of `predicted`; 0 for classes that there are not.
+    /// The number of samples of `class` that were predicted as class `predicted`; 0 for classes out of range.
     pub fn count(&self, class: usize, predicted: usize) -> u64 {
         if class.max(predicted) < self.num_classes { self.counts[class * self.num_classes + predicted] } else { 0 }
     }
 
-    /// How many samples are of `class`.
+    /// The number of samples of `class`.
     pub fn support(&self, class: usize) -> u64 {
         (0..self.num_classes).map(|predicted| self.count(class, predicted)).sum()
     }
 
-    /// How many samples were predicted to be of `class`.
+    /// The number of samples that were predicted as `class`.
     pub fn predicted(&self, class: usize) -> u64 {
         (0..self.num_classes).map(|of| self.count(of, class)).sum()
     }
 
-    /// How many samples there are.
+    /// The number of samples.
     pub fn total(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// How many samples were predicted right.
+    /// The number of samples that were classified correctly.
     pub fn correct(&self) -> u64 {
         (0..self.num_classes).map(|class| self.count(class, class)).sum()
     }
 
-    /// The share of samples predicted right.
+    /// The fraction of samples that were classified correctly.
     pub fn accuracy(&self) -> f64 {
         self.correct() as f64 / self.total() as f64
     }
 
-    /// The matrix as a table with the names of its classes; a class without a name shows its number.
+    /// The matrix as a text table with the class names; a class without a name shows its number.
     pub fn table<'a, S: AsRef<str>>(&'a self, names: &'a [S]) -> impl fmt::Display + 'a {
         let name = |class: usize| names.get(class).map_or_else(|| class.to_string(), |name| name.as_ref().to_string());
         Table { matrix: self, names: (0..self.num_classes).map(name).collect() }
     }
 }
 
-/// Rows are true classes, columns predicted ones, both by number.
+/// A text table: rows are true classes, columns are predicted classes, both by number.
 impl fmt::Display for Confusion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.table::<&str>(&[]).fmt(f)

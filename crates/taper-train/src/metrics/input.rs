@@ -1,13 +1,13 @@
-//! The checks that metrics share: lengths, classes, scores.
+//! Checks of the arguments that metrics share: lengths, classes, scores.
 
 use crate::{Error, IGNORED_LABEL, Result};
 
-/// `top-k: expected …, found …`.
+/// The usage error `METRIC: DETAIL`, such as `top-k: expected …, found …`.
 pub(super) fn wrong(metric: &str, detail: impl std::fmt::Display) -> Error {
     Error::Usage(format!("{metric}: {detail}"))
 }
 
-/// That there is a sample, and one of `what` for each.
+/// Errs unless there is a sample, and `found`, the number of `what`, equals the number of samples.
 pub(super) fn lengths(metric: &str, what: &str, found: usize, samples: usize) -> Result<()> {
     if samples == 0 {
         return Err(wrong(metric, "expected a sample at least, found none"));
@@ -18,7 +18,7 @@ pub(super) fn lengths(metric: &str, what: &str, found: usize, samples: usize) ->
     Ok(())
 }
 
-/// That there is a sample with a label.
+/// Errs unless there is a sample with a label.
 pub(super) fn some_label(metric: &str, labelled: usize, samples: usize) -> Result<()> {
     if labelled == 0 {
         let detail = format_args!("expected a sample with a label at least, found {samples} of class {IGNORED_LABEL}");
@@ -27,14 +27,14 @@ pub(super) fn some_label(metric: &str, labelled: usize, samples: usize) -> Resul
     Ok(())
 }
 
-/// `class` as an index below `num_classes`.
+/// `class` as an index; errs unless it is below `num_classes`.
 pub(super) fn index(metric: &str, what: &str, sample: usize, class: i64, num_classes: usize) -> Result<usize> {
     usize::try_from(class).ok().filter(|&index| index < num_classes).ok_or_else(|| {
         wrong(metric, format_args!("{what} of sample {sample}: expected 0 to {}, found {class}", num_classes - 1))
     })
 }
 
-/// That there is a class.
+/// Errs unless there is a class.
 pub(super) fn some_class(metric: &str, num_classes: usize) -> Result<()> {
     if num_classes == 0 {
         return Err(wrong(metric, "expected a class at least, found num_classes = 0"));
@@ -42,7 +42,7 @@ pub(super) fn some_class(metric: &str, num_classes: usize) -> Result<()> {
     Ok(())
 }
 
-/// Finite numbers as `f64`.
+/// `values` as `f64`; errs unless all are finite.
 pub(super) fn finite<T: Copy + Into<f64>>(metric: &str, what: &str, values: &[T]) -> Result<Vec<f64>> {
     let values: Vec<f64> = values.iter().map(|&value| value.into()).collect();
     match values.iter().position(|value| !value.is_finite()) {
@@ -54,7 +54,7 @@ pub(super) fn finite<T: Copy + Into<f64>>(metric: &str, what: &str, values: &[T]
     }
 }
 
-/// Checked classes beside their rows of scores, of the samples that have a label.
+/// The classes and rows of scores of the samples that have a label, checked.
 pub(super) struct Scored {
     classes: Vec<usize>,
     scores: Vec<f64>,
@@ -62,7 +62,7 @@ pub(super) struct Scored {
 }
 
 impl Scored {
-    /// `scores: [N, C]`, any numbers but NaN.
+    /// Takes `scores: [N, C]`, any numbers but NaN.
     pub fn new<T: Copy + Into<f64>>(metric: &str, classes: &[i64], scores: &[T], num_classes: usize) -> Result<Self> {
         some_class(metric, num_classes)?;
         lengths(metric, &format!("rows of {num_classes} scores"), scores.len() / num_classes, classes.len())?;
@@ -84,7 +84,8 @@ impl Scored {
         Ok(Self { classes: found, scores: rows.copied().collect(), num_classes })
     }
 
-    /// `probabilities: [N, C]` between 0 and 1; a row's sum may be off by a hundredth, as softmax in halves is.
+    /// Takes `probabilities: [N, C]` between 0 and 1. The sum of a row may differ from 1 by 0.01, as that of a softmax
+    /// in half precision does.
     pub fn probabilities<T: Copy + Into<f64>>(
         metric: &str,
         classes: &[i64],
@@ -105,23 +106,23 @@ impl Scored {
         Ok(scored)
     }
 
-    /// How many samples.
+    /// The number of samples with a label.
     pub fn len(&self) -> usize {
         self.classes.len()
     }
 
-    /// Each sample's class and scores.
+    /// The class and the scores of each sample.
     pub fn rows(&self) -> impl Iterator<Item = (usize, &[f64])> {
         self.classes.iter().copied().zip(self.scores.chunks_exact(self.num_classes))
     }
 
-    /// The mean of `f` over the samples.
+    /// The mean of `f(class, scores)` over the samples.
     pub fn mean(&self, f: impl Fn(usize, &[f64]) -> f64) -> f64 {
         self.rows().map(|(class, row)| f(class, row)).sum::<f64>() / self.len() as f64
     }
 }
 
-/// The first of the largest.
+/// The index of the largest value, the first of equal ones.
 pub(super) fn argmax(row: &[f64]) -> usize {
     let first = |best, at: usize| if row[at] > row[best] { at } else { best };
     (1..row.len()).fold(0, first)

@@ -1,4 +1,4 @@
-//! How probable the truth was to the model: log loss, Brier score, perplexity.
+//! Metrics of predicted probabilities: log loss, Brier score, perplexity.
 
 use super::input::{Scored, finite, lengths};
 use crate::Result;
@@ -20,7 +20,7 @@ pub fn brier<T: Copy + Into<f64>>(classes: &[i64], probabilities: &[T], num_clas
     Ok(scored.mean(squares))
 }
 
-/// Perplexity: `exp` of the mean negative log-likelihood, one for each token or sample, in nats.
+/// Perplexity: `exp` of the mean of the negative log-likelihoods (in nats), one per token or sample.
 pub fn perplexity<T: Copy + Into<f64>>(negative_log_likelihoods: &[T]) -> Result<f64> {
     let nll = finite("perplexity", "negative log-likelihood", negative_log_likelihoods)?;
     lengths("perplexity", "negative log-likelihoods", nll.len(), nll.len())?;

@@ -1,9 +1,9 @@
-//! What a model's answers are worth: pure functions over slices on the host, in `f64`.
+//! Metrics of classifiers and regressors: pure functions over slices on the host, in `f64`.
 //!
 //! Throughout, `classes: [N]` holds the true classes, from 0, `predicted: [N]` the predicted ones, and scores or
 //! probabilities are `[N, C]`, row-major, with `C = num_classes`. Scores are `f32` or `f64`; NaN among them is an
-//! error, and so is no sample at all. Samples of class [`IGNORED_LABEL`](crate::IGNORED_LABEL) are passed over. Where
-//! nothing else is said, the numbers are those of scikit-learn's function of that name.
+//! error, and so is an empty input. Samples of class [`IGNORED_LABEL`](crate::IGNORED_LABEL) are left out. Unless a
+//! function says otherwise, the results are those of scikit-learn's function of that name.
 
 mod accuracy;
 mod auc;

@@ -1,4 +1,4 @@
-//! Precision, recall and F1, of each class and averaged, from a confusion matrix.
+//! Precision, recall and F1, per class and averaged, from a confusion matrix.
 //!
 //! With `TP`, `FP`, `FN` the true positives, false positives and false negatives of a class: precision `TP / (TP +
 //! FP)`, recall `TP / (TP + FN)`, `F1 = 2 TP / (2 TP + FP + FN)`. `0 / 0` counts as 0, as with scikit-learn's
@@ -6,25 +6,25 @@
 
 use super::Confusion;
 
-/// Precision, recall and F1 of a class, or an average over classes.
+/// Precision, recall and F1 of a class, or their average over classes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ClassScores {
-    /// Of those predicted to be of the class, the share that is.
+    /// The fraction of the samples predicted as the class that are of it: `TP / (TP + FP)`.
     pub precision: f64,
-    /// Of those that are of the class, the share predicted to be.
+    /// The fraction of the samples of the class that were predicted as it: `TP / (TP + FN)`.
     pub recall: f64,
-    /// The harmonic mean of the two.
+    /// The harmonic mean of precision and recall.
     pub f1: f64,
-    /// How many samples are of the class, or in all.
+    /// The number of samples of the class, or of all classes for an average.
     pub support: u64,
 }
 
-/// How scores of classes become one.
+/// How the scores of the classes are averaged, as scikit-learn's `average`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Average {
-    /// The mean over all classes, also those that do not occur.
+    /// The mean over all classes, including those that do not occur.
     Macro,
-    /// The scores of all decisions counted together; with one prediction for each sample, all three are the accuracy.
+    /// The scores of the counts of all classes together. With one prediction per sample, all three equal the accuracy.
     Micro,
     /// The mean over classes, weighted by their support.
     Weighted,
@@ -49,7 +49,7 @@ impl Confusion {
         (0..self.num_classes()).map(scores).collect()
     }
 
-    /// The scores of all classes as one.
+    /// The average of the scores over all classes.
     pub fn average(&self, average: Average) -> ClassScores {
         let mean = |weight: &dyn Fn(&ClassScores) -> f64| {
             let classes = self.per_class();

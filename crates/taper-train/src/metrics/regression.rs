@@ -1,4 +1,4 @@
-//! How far predicted numbers are from the true ones: `targets: [N]`, `predicted: [N]`.
+//! Metrics of regression: `targets: [N]` against `predicted: [N]`.
 
 use super::input::{finite, lengths, wrong};
 use crate::Result;
@@ -15,8 +15,8 @@ pub fn rmse<T: Copy + Into<f64>>(targets: &[T], predicted: &[T]) -> Result<f64> 
     Ok((squares(&pairs) / pairs.len() as f64).sqrt())
 }
 
-/// Coefficient of determination: `R² = 1 − Σ (y − ŷ)² / Σ (y − ȳ)²`. With targets that are all equal: 1 if all
-/// predictions are right, else 0. It takes two samples.
+/// Coefficient of determination: `R² = 1 − Σ (y − ŷ)² / Σ (y − ȳ)²`. If all targets are equal it is 1 if all
+/// predictions are right, else 0. It needs at least two samples.
 pub fn r2<T: Copy + Into<f64>>(targets: &[T], predicted: &[T]) -> Result<f64> {
     let pairs = pairs("r2", targets, predicted)?;
     if pairs.len() < 2 {

@@ -1,7 +1,8 @@
-//! Charts as SVG: lines and dots over linear or logarithmic axes, with ticks and a legend.
+//! SVG charts: lines and dots over linear or logarithmic axes, with ticks and a legend.
 //!
-//! [`Chart::svg`] is for a page that holds [`STYLE`], [`Chart::file`] for a file of its own. Both follow the reader's
-//! light or dark theme. Written out here, since a plotting crate costs every build seconds and fixes its colours.
+//! [`Chart::svg`] is for a page that contains [`STYLE`], [`Chart::file`] for a file of its own. Both follow the
+//! viewer's light or dark theme. This module uses no plotting crate, since that would take seconds of every build and
+//! fix the colours.
 
 mod scale;
 mod thin;
@@ -11,50 +12,50 @@ pub(crate) use scale::number;
 use scale::Scale;
 use std::fmt::Write as _;
 
-/// What a page needs in a `<style>` once for all of its charts.
+/// The CSS that a page needs once for all of its charts, in a `<style>`.
 pub const STYLE: &str = include_str!("style.css");
 
-/// Lines and dots over two axes.
+/// A chart: lines and dots over two axes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Chart {
-    /// What is shown.
+    /// The title.
     pub title: String,
-    /// Across.
+    /// The horizontal axis.
     pub x: Axis,
-    /// Up.
+    /// The vertical axis.
     pub y: Axis,
-    /// What is drawn, the first below the others.
+    /// The series; later ones are drawn over earlier ones.
     pub series: Vec<Series>,
-    /// Places along x that are pointed at.
+    /// Vertical lines at values of x, with labels.
     pub marks: Vec<Mark>,
 }
 
-/// What an axis measures.
+/// An axis of a chart.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Axis {
     /// The quantity and its unit.
     pub label: String,
-    /// Whether it is logarithmic: then values of 0 and below are not drawn.
+    /// Whether the axis is logarithmic: then values of 0 and below are not drawn.
     pub log: bool,
 }
 
-/// Points that belong together.
+/// A line, or dots, with a name.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Series {
-    /// What the legend calls it.
+    /// The name in the legend.
     pub name: String,
-    /// In the order in which they are joined. A point that is not finite interrupts the line.
+    /// The points (x, y), in the order in which they are joined. A point that is not finite interrupts the line.
     pub points: Vec<(f64, f64)>,
-    /// Dots alone, without a line.
+    /// Whether the points are dots only, without a line.
     pub dots: bool,
 }
 
-/// A vertical line with a text.
+/// A vertical line with a label.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Mark {
-    /// Where.
+    /// The value of x.
     pub x: f64,
-    /// What is there.
+    /// The label.
     pub label: String,
 }
 
@@ -82,13 +83,13 @@ impl Series {
     }
 }
 
-/// The width of every chart; its height follows from its legend.
+/// The width of every chart; the height depends on its legend.
 const WIDTH: f64 = 400.0;
-/// Between the axes' ends.
+/// The ends of the axes: the plot area lies between them.
 const TOP: f64 = 46.0;
 const BOTTOM: f64 = 226.0;
 const RIGHT: f64 = WIDTH - 14.0;
-/// Up to so many points of a line have a dot each.
+/// Lines of at most so many points have a dot at each.
 const DOTTED: usize = 40;
 
 impl Chart {
@@ -97,7 +98,7 @@ impl Chart {
         self.draw("", "")
     }
 
-    /// A whole `.svg` file.
+    /// A complete `.svg` file.
     pub fn file(&self) -> String {
         let paper = format!("<style>{STYLE}</style><rect class=\"paper\" width=\"100%\" height=\"100%\"/>");
         self.draw(" xmlns=\"http://www.w3.org/2000/svg\"", &paper)
@@ -105,7 +106,7 @@ impl Chart {
 
     fn draw(&self, attributes: &str, before: &str) -> String {
         let points = || self.series.iter().flat_map(|series| &series.points);
-        // A value that the other axis cannot show takes no room on this one.
+        // A value that the other axis cannot show does not widen this axis.
         let shown = |axis: &Axis, value: f64| value.is_finite() && (!axis.log || value > 0.0);
         let both = |point: &&(f64, f64)| shown(&self.x, point.0) && shown(&self.y, point.1);
         let pad = if self.series.iter().any(|series| series.dots) { 0.04 } else { 0.0 };
@@ -131,7 +132,7 @@ impl Chart {
         )
     }
 
-    /// Grid, axes, series and marks.
+    /// Draws the grid, axes, series and marks.
     fn plot(&self, x: &Scale, y: &Scale, body: &mut String) {
         let ups = y.ticks(5);
         let widest = ups.iter().map(|(_, text)| text.len()).max().unwrap_or(0);
@@ -187,7 +188,7 @@ impl Chart {
         }
     }
 
-    /// A name a series, each with its last value, in rows; returns the height of the whole.
+    /// Draws the legend in rows, each series with its last value; returns the height of the whole chart.
     fn legend(&self, body: &mut String) -> f64 {
         let (mut left, mut base) = (8.0, BOTTOM + 56.0);
         for (i, series) in self.series.iter().enumerate() {
@@ -212,7 +213,7 @@ impl Chart {
         if self.series.is_empty() { BOTTOM + 44.0 } else { base + 10.0 }
     }
 
-    /// What is to be seen, in a sentence, for those who cannot see it.
+    /// A description of the chart in a sentence, for screen readers.
     fn description(&self) -> String {
         let mut text = format!("{}: {} by {}.", self.title, self.y.label, self.x.label);
         for series in self.series.iter().take(12) {
@@ -231,7 +232,7 @@ impl Chart {
     }
 }
 
-/// Colour and dashes of the series with this number.
+/// The colour and dashes of series `i`.
 fn look(i: usize) -> String {
     match i / 8 % 4 {
         0 => format!("c{}", i % 8),
@@ -239,7 +240,7 @@ fn look(i: usize) -> String {
     }
 }
 
-/// `text` as it is written in HTML and XML, in elements and in attributes. Characters that XML has not become `�`.
+/// `text` escaped for HTML and XML, in elements and attributes. Characters that XML does not allow become `�`.
 pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for char in text.chars() {

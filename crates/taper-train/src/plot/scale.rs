@@ -1,20 +1,20 @@
-//! Where a value lies along an axis, and which values are written beside it.
+//! The scale of an axis: the position of each value, and the ticks.
 
-/// Numbers beyond are not drawn: differences of larger ones need not be numbers.
+/// Larger magnitudes are not drawn: differences between them could overflow.
 const LARGEST: f64 = 1e150;
 
-/// An axis from its smallest to its largest value.
+/// The scale of an axis, from its smallest to its largest value.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scale {
-    /// In the axis's own measure: log₁₀ where it is logarithmic.
+    /// The lower end, as log₁₀ if the axis is logarithmic.
     low: f64,
     high: f64,
     log: bool,
 }
 
 impl Scale {
-    /// The axis that holds all of `values`, with `pad` of its length free at both ends. Values that it cannot show are
-    /// left out; `None` where none remains.
+    /// A scale that holds all of `values`, with the fraction `pad` of its length free at both ends. Values that it
+    /// cannot show are left out; `None` if no value remains.
     pub fn over(values: impl Iterator<Item = f64>, log: bool, pad: f64) -> Option<Self> {
         let blank = Self { low: f64::INFINITY, high: f64::NEG_INFINITY, log };
         let of = |scale: Self, x: f64| Self { low: scale.low.min(x), high: scale.high.max(x), log };
@@ -22,20 +22,20 @@ impl Scale {
         if low > high {
             return None;
         }
-        // One value only, or a few that differ by rounding.
+        // A single value, or values that differ by rounding only.
         let least = if log { 0.1 } else { (low.abs().max(high.abs()) * 1e-9).max(1e-300) };
         let half = match high - low > least {
             true => (high - low) * pad,
-            // Half as much again on either side, or half a decade.
+            // Half of the value on either side, or half a decade.
             false if log || low == 0.0 => 0.5,
             false => low.abs() * 0.5,
         };
-        // What cannot be negative is not shown to be.
+        // If no value is negative, the axis does not begin below 0.
         let low_end = if !log && low >= 0.0 { (low - half).max(0.0) } else { low - half };
         Some(Self { low: low_end, high: high + half, log })
     }
 
-    /// How far along the axis `value` lies, from 0 to 1, if it can be shown at all.
+    /// The position of `value` along the axis, from 0 to 1; `None` if it cannot be shown.
     pub fn place(&self, value: f64) -> Option<f64> {
         self.measure(value).map(|x| (x - self.low) / (self.high - self.low))
     }
@@ -45,7 +45,7 @@ impl Scale {
         (x.abs() < LARGEST).then_some(x)
     }
 
-    /// The values to be written beside the axis, about `count` of them, with their texts.
+    /// About `count` values for ticks, with their labels.
     pub fn ticks(&self, count: usize) -> Vec<(f64, String)> {
         let decades = self.high - self.low;
         if !self.log || decades < 1.0 {
@@ -53,7 +53,7 @@ impl Scale {
                 if self.log { (10_f64.powf(self.low), 10_f64.powf(self.high)) } else { (self.low, self.high) };
             return even(low, high, count);
         }
-        // Each decade, or each second, …; parts of decades where there are few.
+        // A tick at each decade, or each second, …; at parts of decades if there are few.
         let every = (decades / count as f64).ceil().max(1.0) as i32;
         let parts: &[f64] = if decades < 2.5 { &[1.0, 2.0, 5.0] } else { &[1.0] };
         let within = |value: &f64| (self.low..=self.high).contains(&value.log10());
@@ -80,7 +80,7 @@ fn even(low: f64, high: f64, count: usize) -> Vec<(f64, String)> {
     places.take_while(|value| *value <= high + step * 1e-6).map(|value| (value, text(value))).collect()
 }
 
-/// A number in four digits, or as many as tell a value: `0.6931`, `39100`, `2.5e-7`.
+/// A number in four significant digits at most, or all digits of a large integer: `0.6931`, `39100`, `2.5e-7`.
 pub(crate) fn number(value: f64) -> String {
     let size = value.abs();
     if !value.is_finite() {
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(scale(1e-4, 1.0, true).place(0.0), None);
         assert_eq!(scale(3.0, 3.0, false).place(3.0), Some(0.5));
         assert_eq!(scale(3.0, 3.0, true).place(3.0), Some(0.5));
-        // A rate that never changes is not drawn at the bottom.
+        // A constant value is drawn in the middle, not at the bottom.
         assert!((scale(1e-3, 1e-3, false).place(1e-3).unwrap() - 0.5).abs() < 1e-9);
         for nothing in [f64::NAN, f64::INFINITY, 1e200] {
             assert!(Scale::over([nothing].into_iter(), false, 0.1).is_none());

@@ -1,9 +1,9 @@
-//! A line of any number of points in as few strokes as can be seen.
+//! SVG paths of lines with any number of points, thinned to what is visible.
 
 use std::fmt::Write as _;
 
-/// The `d` of a `<path>` through `points`, interrupted where there is none. Of all points in one column of the
-/// picture only the first, the lowest, the highest and the last are drawn, which looks the same.
+/// The `d` attribute of a `<path>` through `points`, interrupted at `None`. Of all points in one pixel column only the
+/// first, the lowest, the highest and the last are drawn, which looks the same.
 pub(super) fn path(points: &[Option<(f64, f64)>]) -> String {
     let mut path = String::new();
     for run in points.split(Option::is_none) {
@@ -15,7 +15,7 @@ pub(super) fn path(points: &[Option<(f64, f64)>]) -> String {
                 command = 'L';
             }
         }
-        // A stroke of no length is a dot, since its ends are round.
+        // A line of no length is drawn as a dot, since its ends are round.
         if run.len() == 1 {
             path.push_str("h0");
         }
@@ -23,7 +23,7 @@ pub(super) fn path(points: &[Option<(f64, f64)>]) -> String {
     path
 }
 
-/// First, lowest, highest and last of a column, in their order.
+/// The first, lowest, highest and last points of a column, in their order.
 fn extremes(column: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let by_height = |a: &usize, b: &usize| column[*a].1.total_cmp(&column[*b].1);
     let (low, high) = ((0..column.len()).min_by(by_height), (0..column.len()).max_by(by_height));

@@ -1,24 +1,24 @@
-//! Rectangles and text on pixels.
+//! Drawing rectangles and text on an image.
 
 use super::{Picture, font};
 
-/// Red, green, blue.
+/// RGB: red, green, blue.
 pub(super) type Colour = [u8; 3];
 
-/// Pixels being drawn on; what lies outside is not drawn.
+/// An image to draw on; what lies outside is not drawn.
 pub(super) struct Canvas {
     height: usize,
     width: usize,
     pixels: Vec<Colour>,
 }
 
-/// The width of `text` at `scale`, without the gap after its last character.
+/// The width in pixels of `text` at `scale`, without the gap after its last character.
 pub(super) fn text_width(text: &str, scale: usize) -> usize {
     (text.chars().count() * font::ADVANCE).saturating_sub(1) * scale
 }
 
 impl Canvas {
-    /// A white canvas, a pixel at least.
+    /// A white canvas of at least one pixel.
     pub fn new(height: usize, width: usize) -> Self {
         let (height, width) = (height.max(1), width.max(1));
         Self { height, width, pixels: vec![[255; 3]; height * width] }
@@ -31,14 +31,14 @@ impl Canvas {
         }
     }
 
-    /// Text to the right from (`top`, `left`), `scale` pixels for each of a glyph's.
+    /// Draws text to the right from (`top`, `left`), with `scale` pixels per dot of a glyph.
     pub fn text(&mut self, top: usize, left: usize, scale: usize, text: &str, colour: Colour) {
         for (x, y) in dots(text) {
             self.fill(top + y * scale, left + x * scale, scale, scale, colour);
         }
     }
 
-    /// Text upwards, as turned to the left, from (`bottom`, `left`).
+    /// Draws text upwards from (`bottom`, `left`), turned to the left by 90°.
     pub fn text_up(&mut self, bottom: usize, left: usize, scale: usize, text: &str, colour: Colour) {
         for (x, y) in dots(text) {
             if let Some(top) = bottom.checked_sub((x + 1) * scale) {
@@ -54,7 +54,7 @@ impl Canvas {
     }
 }
 
-/// The dots (x, y) that make `text`.
+/// The dots (x, y) of the glyphs of `text`.
 fn dots(text: &str) -> impl Iterator<Item = (usize, usize)> {
     text.chars().enumerate().flat_map(|(place, character)| {
         let column = move |(x, bits): (usize, u8)| {

@@ -1,4 +1,4 @@
-//! A confusion matrix as a heat map.
+//! A confusion matrix as a heat-map image.
 
 use super::canvas::{Canvas, Colour, text_width};
 use super::{Picture, font};
@@ -8,16 +8,17 @@ const BLACK: Colour = [20, 20, 20];
 const GREY: Colour = [175, 175, 175];
 const WHITE: Colour = [255, 255, 255];
 const LINE: Colour = [222, 222, 222];
-/// Of all samples of a class, predicted right; predicted to be of another class.
+/// The colours of correct predictions (on the diagonal) and of wrong ones.
 const RIGHT: Colour = [8, 81, 156];
 const WRONG: Colour = [203, 67, 20];
-/// With more classes cells are too many to be read, and show their colour only.
+/// With more classes the cells are too small for counts, and only have a colour.
 const MOST_NUMBERS: usize = 40;
 const LONGEST_NAME: usize = 20;
 
-/// Draws `matrix` with a row for each true class and a column for each predicted one. A cell's colour tells its share
-/// of its row, by the share's root, so that the few errors of a good model show; its number is the count. Classes
-/// beyond `names` show their number; names are cut at 20 characters, and `?` stands for all but ASCII.
+/// Draws `matrix`, with a row per true class and a column per predicted class. The colour of a cell shows the square
+/// root of its share of the row, so that the few errors of a good model are visible; its number is the count. Classes
+/// beyond `names` show their number. Names are cut at 20 characters, and characters that are not ASCII are drawn as
+/// `?`.
 pub fn confusion_picture<S: AsRef<str>>(matrix: &Confusion, names: &[S]) -> Picture {
     let classes = matrix.num_classes();
     let name = |class: usize| names.get(class).map_or_else(|| class.to_string(), |name| name.as_ref().to_string());
@@ -28,13 +29,13 @@ pub fn confusion_picture<S: AsRef<str>>(matrix: &Confusion, names: &[S]) -> Pict
     let margin = 4 * scale;
     let numbers = classes <= MOST_NUMBERS;
     let widest = matrix.counts().iter().map(|count| text_width(&count.to_string(), scale)).max().unwrap_or(0);
-    // A line between cells belongs to the cell after it.
+    // The line between two cells belongs to the second.
     let cell = if numbers { widest.max(2 * line_height) + 2 * margin } else { line_height + 2 } + 1;
     let longest = names.iter().map(|name| text_width(name, scale)).max().unwrap_or(0);
-    // Title, names, cells, in either direction.
+    // The positions along each direction: title, names, cells.
     let start = 3 * margin + line_height + longest;
     let end = start + classes * cell + 1;
-    // The titles may be longer than few cells.
+    // The titles may be longer than a few cells.
     let (down, across) = (end.max(start + text_width("true", scale)), end.max(start + text_width("predicted", scale)));
     let mut canvas = Canvas::new(down + margin, across + margin);
 
@@ -67,12 +68,12 @@ pub fn confusion_picture<S: AsRef<str>>(matrix: &Confusion, names: &[S]) -> Pict
     canvas.into_picture()
 }
 
-/// White with `share` of `colour`.
+/// White mixed with `share` of `colour`.
 fn blend(colour: Colour, share: f64) -> Colour {
     colour.map(|value| (255.0 + (f64::from(value) - 255.0) * share).round() as u8)
 }
 
-/// Black or white, by luminance (ITU-R BT.601).
+/// The text colour that is readable on this one: black or white, by luminance (ITU-R BT.601).
 fn readable_on([red, green, blue]: Colour) -> Colour {
     let luminance = (299 * u32::from(red) + 587 * u32::from(green) + 114 * u32::from(blue)) / 1000;
     if luminance > 140 { BLACK } else { WHITE }
@@ -89,7 +90,8 @@ mod tests {
         let [_, height, width] = picture.shape();
         let plane = height * width;
         let pixel = |y: usize, x: usize| [0, 1, 2].map(|channel| picture.values()[channel * plane + y * width + x]);
-        // Name of 10, title of 14, three margins of 8; cells of 45, whose corners no number reaches.
+        // Names of 10 pixels, a title of 14, three margins of 8; cells of 45 pixels, whose corners the numbers do not
+        // reach.
         let (start, cell) = (48, 45);
         let corner = |row: usize, column: usize| pixel(start + row * cell + 2, start + column * cell + 2);
         assert_eq!(corner(0, 0), blend(RIGHT, 0.75_f64.sqrt()));

@@ -1,15 +1,15 @@
-//! TensorFlow's messages: `Event`, `Summary`, and what a summary's value may hold. The numbers are the fields' in
-//! `event.proto`, `summary.proto` and `tensor.proto`.
+//! TensorFlow's protobuf messages: `Event`, `Summary`, and the values of a summary. The numbers are those of the fields
+//! in `event.proto`, `summary.proto` and `tensor.proto`.
 
 use super::wire::Message;
 use super::{Histogram, Picture};
 
-/// What the first event of a file says.
+/// The first event of a file, which holds its version.
 pub(super) fn version(wall_time: f64) -> Message {
     Message::default().double(1, wall_time).bytes(3, "brain.Event:2")
 }
 
-/// An event with one value of a summary.
+/// An event with one summary value.
 pub(super) fn summary(wall_time: f64, step: u64, value: Message) -> Message {
     Message::default().double(1, wall_time).int(2, step as i64).message(5, Message::default().message(1, value))
 }
@@ -18,7 +18,7 @@ fn value(tag: &str) -> Message {
     Message::default().bytes(1, tag)
 }
 
-/// `simple_value`: TensorBoard keeps scalars as f32.
+/// A scalar: `simple_value`, an f32.
 pub(super) fn scalar(tag: &str, number: f64) -> Message {
     value(tag).float(2, number as f32)
 }
@@ -36,7 +36,7 @@ pub(super) fn histogram(tag: &str, histogram: &Histogram) -> Message {
     value(tag).message(5, message.doubles(6, &histogram.limits).doubles(7, &counts))
 }
 
-/// A tensor of one string, for the plug-in `text`, which renders Markdown.
+/// A text: a string tensor for the plug-in `text`, which renders Markdown.
 pub(super) fn text(tag: &str, text: &str) -> Message {
     const DT_STRING: i64 = 7;
     let shape = Message::default().message(2, Message::default().int(1, 1));

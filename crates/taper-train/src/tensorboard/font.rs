@@ -1,19 +1,20 @@
-//! A font of 5 × 7 dots for the printable characters of ASCII; g, j, p, q and y reach a dot below.
+//! A bitmap font of 5 × 7 dots for printable ASCII; g, j, p, q and y reach one dot below.
 
-/// From one character to the next, in dots.
+/// The distance from one character to the next, in dots.
 pub(super) const ADVANCE: usize = 6;
-/// Of a capital, in dots.
+/// The height of a capital letter, in dots.
 pub(super) const HEIGHT: usize = 7;
-/// With what reaches below the line.
+/// The height including descenders, in dots.
 pub(super) const ROWS: usize = 8;
 
-/// The five columns of a character, the lowest bit at the top; `?` for what the font lacks.
+/// The five columns of a character, with the top dot in the lowest bit; those of `?` for a character that the font
+/// lacks.
 pub(super) fn columns(character: char) -> [u8; 5] {
     let place = (character as usize).checked_sub(usize::from(b' ')).filter(|&place| place < GLYPHS.len());
     GLYPHS[place.unwrap_or(usize::from(b'?' - b' '))]
 }
 
-/// From the space to the tilde.
+/// The glyphs from space to tilde.
 #[rustfmt::skip]
 const GLYPHS: [[u8; 5]; 95] = [
     [0x00, 0x00, 0x00, 0x00, 0x00], [0x00, 0x00, 0x5f, 0x00, 0x00], [0x00, 0x07, 0x00, 0x07, 0x00], // space ! "

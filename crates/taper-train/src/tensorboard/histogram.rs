@@ -1,31 +1,31 @@
-//! How numbers are distributed, in the buckets of TensorFlow's `histogram.cc`, which PyTorch's `SummaryWriter` has too.
+//! Histograms, in the buckets of TensorFlow's `histogram.cc`, which PyTorch's `SummaryWriter` uses too.
 
 use std::sync::OnceLock;
 
-/// Counts of numbers between limits `0, ±10⁻¹² · 1.1ᵏ < 10²⁰`.
+/// A histogram, with the bucket limits `0, ±10⁻¹² · 1.1ᵏ < 10²⁰`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Histogram {
-    /// The smallest number.
+    /// The smallest value.
     pub min: f64,
-    /// The largest number.
+    /// The largest value.
     pub max: f64,
-    /// How many numbers.
+    /// The number of values.
     pub num: u64,
-    /// Their sum.
+    /// The sum of the values.
     pub sum: f64,
     /// The sum of their squares.
     pub sum_squares: f64,
-    /// The upper limit of each bucket, which is the lower one of the next. The first is empty, so that the lower limit
-    /// of the second is told; empty ones beside each other are one, as in `histogram.cc` (PyTorch keeps the thousand
+    /// The upper limit of each bucket, which is the lower limit of the next. The first bucket is empty, and gives the
+    /// lower limit of the second; adjacent empty buckets are merged, as in `histogram.cc` (PyTorch keeps the thousand
     /// around 0).
     pub limits: Vec<f64>,
-    /// How many numbers are in each bucket, its lower limit included and its upper one not.
+    /// The number of values in each bucket, which includes its lower limit and excludes its upper.
     pub counts: Vec<u64>,
 }
 
 impl Histogram {
-    /// The histogram of the finite ones among `values`; `None` where there are none. What lies beyond the outermost
-    /// limits counts in the outermost buckets.
+    /// The histogram of the finite numbers in `values`; `None` if there are none. Values beyond the outermost limits
+    /// count in the outermost buckets.
     pub fn new<T: Copy + Into<f64>>(values: &[T]) -> Option<Self> {
         let Edges { edges, first_above } = edges();
         let mut counts = vec![0_u64; edges.len() - 1];
@@ -56,18 +56,19 @@ impl Histogram {
     }
 }
 
-/// The limits of all buckets, and where to look for a value among them.
+/// The limits of all buckets, with a table to look up the bucket of a value.
 struct Edges {
-    /// `1e-12` times 1.1, again and again, their negatives and 0.
+    /// 0, `1e-12` times the powers of 1.1, and their negatives, in rising order.
     edges: Vec<f64>,
-    /// For each [`place`] of numbers the first edge above the smallest of them; the others have a few more to pass.
+    /// For each [`place`], the first edge above its smallest number. The search for a larger number goes on from there.
     first_above: Vec<usize>,
 }
 
-/// Bits of a mantissa that make a place: eight places from one power of two to the next, which are seven edges.
+/// The leading bits of the mantissa that a place includes: eight places per power of two, in which there are about
+/// seven edges.
 const MANTISSA: u32 = 3;
 
-/// Where a number is, in the order of numbers: the first bits of it.
+/// A coarse position of a number in numeric order: its leading bits.
 fn place(value: f64) -> usize {
     let bits = value.to_bits();
     let ordered = if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
@@ -96,7 +97,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// What is looked up is what a search through all edges finds.
+        /// The table finds the same bucket as a search through all edges.
         #[test]
         fn every_number_is_in_its_bucket(bits in any::<u64>(), exponent in -45..70_i32) {
             let near = f64::from_bits(bits & !(0x7ff << 52) | (1023_u64.wrapping_add_signed(exponent.into())) << 52);

@@ -1,7 +1,7 @@
-//! What TensorBoard shows of a run: scalars, histograms, pictures and text, written as its event files.
+//! TensorBoard event files: scalars, histograms, images and text.
 //!
-//! A file is a sequence of records (`record.rs`), each a message of Protocol Buffers (`wire.rs`): TensorFlow's `Event`
-//! (`event.proto`, `summary.proto`). Nothing but TensorBoard itself is needed to look at them:
+//! A file is a sequence of TFRecords (`record.rs`), each a Protocol Buffers message (`wire.rs`): TensorFlow's `Event`
+//! (`event.proto`, `summary.proto`). TensorBoard itself is enough to view them:
 //!
 //! ```no_run
 //! use taper_train::tensorboard::{EventWriter, wall_clock};

@@ -1,10 +1,10 @@
-//! Pictures as TensorBoard and browsers take them: PNG.
+//! Images as PNG, for TensorBoard and browsers.
 
 use crate::{Error, Result};
 use flate2::{Compression, Crc, write::ZlibEncoder};
 use std::io::Write;
 
-/// A picture of 8 bits a value, `[C, H, W]`, grey (`C` = 1) or red, green, blue (`C` = 3).
+/// An image `[C, H, W]` with 8 bits per value: grey (`C` = 1) or RGB (`C` = 3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
     pub(super) shape: [usize; 3],
@@ -12,7 +12,8 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// The picture of `values: [C, H, W]`, row-major.
+    /// The image of `values: [C, H, W]`, row-major. Errs if the shape is not that of an image or does not match
+    /// `values`.
     pub fn new(shape: [usize; 3], values: Vec<u8>) -> Result<Self> {
         let [channels, height, width] = shape;
         if !matches!(channels, 1 | 3) || height == 0 || width == 0 {
@@ -26,12 +27,12 @@ impl Picture {
         Ok(Self { shape, values })
     }
 
-    /// The picture of numbers from 0 (black) to 1; what lies beyond is cut off, NaN is black.
+    /// The image of values from 0 (black) to 1; values outside are clipped, NaN is black.
     pub fn from_unit(shape: [usize; 3], values: &[f32]) -> Result<Self> {
         Self::new(shape, values.iter().map(|value| (value * 255.0).round() as u8).collect())
     }
 
-    /// Pictures of one shape beside each other, `columns` in a row, with a white line of a pixel between.
+    /// Images of the same shape in a grid with `columns` per row, separated by white lines of one pixel.
     pub fn grid(pictures: &[Self], columns: usize) -> Result<Self> {
         let Some([channels, height, width]) = pictures.first().map(|first| first.shape) else {
             return Err(Error::Usage("picture grid: expected a picture at least, found none".into()));
@@ -54,7 +55,7 @@ impl Picture {
         Ok(grid)
     }
 
-    /// `[C, H, W]`.
+    /// The shape `[C, H, W]`.
     pub fn shape(&self) -> [usize; 3] {
         self.shape
     }
@@ -64,7 +65,7 @@ impl Picture {
         &self.values
     }
 
-    /// The picture as a PNG file (w3.org/TR/png): header, one block of compressed rows, end.
+    /// The image as a PNG file (w3.org/TR/png): header, one block of compressed rows, end.
     pub fn png(&self) -> Vec<u8> {
         let [channels, height, width] = self.shape;
         let mut rows = Vec::with_capacity(height * (1 + width * channels));
@@ -74,7 +75,7 @@ impl Picture {
             rows.extend(pixels.flat_map(|at| (0..channels).map(move |c| self.values[c * height * width + at])));
         }
         let mut encoder = ZlibEncoder::new(Vec::new(), Compression::new(6));
-        // Into memory: there is nothing that could fail.
+        // Writing to memory cannot fail.
         let compressed = encoder.write_all(&rows).and_then(|()| encoder.finish()).unwrap_or_default();
 
         let mut header = [(width as u32).to_be_bytes(), (height as u32).to_be_bytes()].concat();

@@ -3,13 +3,13 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-/// `data` as a record.
+/// `data` framed as a record.
 pub(super) fn frame(data: &[u8]) -> Vec<u8> {
     let length = (data.len() as u64).to_le_bytes();
     [&length[..], &masked(&length).to_le_bytes(), data, &masked(data).to_le_bytes()].concat()
 }
 
-/// Whether a record of `file` ends `end` bytes from its start, by the lengths that the records tell.
+/// Whether a record ends at byte `end` of `file`, by the lengths in the records' headers.
 pub(super) fn ends_at(file: &mut (impl Read + Seek), end: u64) -> io::Result<bool> {
     let mut position = 0;
     while position < end {
@@ -29,7 +29,7 @@ pub(super) fn ends_at(file: &mut (impl Read + Seek), end: u64) -> io::Result<boo
     Ok(position == end)
 }
 
-/// A CRC of data that holds CRCs itself is weak, so that they are turned and shifted.
+/// TensorFlow's masking: the CRC of data that contain CRCs is weak, so the CRC is rotated and offset.
 fn masked(data: &[u8]) -> u32 {
     crc32c(data).rotate_right(15).wrapping_add(0xa282_ead8)
 }
@@ -40,7 +40,7 @@ fn crc32c(data: &[u8]) -> u32 {
     !data.iter().fold(!0, |crc, &byte| TABLE[usize::from(crc as u8 ^ byte)] ^ crc >> 8)
 }
 
-/// The remainders of each byte by the reflected `polynomial`.
+/// The CRC table: the remainder of each byte by the reflected `polynomial`.
 const fn table(polynomial: u32) -> [u32; 256] {
     let mut table = [0; 256];
     let mut byte = 0;
@@ -60,7 +60,7 @@ const fn table(polynomial: u32) -> [u32; 256] {
 mod tests {
     use super::*;
 
-    /// The examples of RFC 3720 and the usual check value.
+    /// The examples of RFC 3720 and the usual check value (of "123456789").
     #[test]
     fn crcs_are_castagnolis() {
         assert_eq!(crc32c(&[0; 32]), 0x8a91_36aa);

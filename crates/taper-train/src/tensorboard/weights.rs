@@ -9,8 +9,8 @@ pub fn weight_histograms(events: &mut EventWriter, step: u64, params: &[Param]) 
     params.iter().try_for_each(|param| tensor(events, &format!("weights/{}", param.name()), step, &param.tensor()))
 }
 
-/// Writes the histogram of each parameter's gradient under `gradients/NAME`, where it has one. Reads them from the
-/// device.
+/// Writes the histogram of each parameter's gradient, if it has one, under `gradients/NAME`. Reads the gradients from
+/// the device.
 pub fn gradient_histograms(events: &mut EventWriter, step: u64, params: &[Param], gradients: &Gradients) -> Result<()> {
     let found = params.iter().filter_map(|param| Some((param.name(), gradients.of_param(param)?)));
     found.into_iter().try_for_each(|(name, gradient)| tensor(events, &format!("gradients/{name}"), step, gradient))
@@ -21,6 +21,6 @@ fn tensor(events: &mut EventWriter, tag: &str, step: u64, tensor: &Tensor) -> Re
         HostData::F32(values) => Histogram::new(&values),
         other => Histogram::new(&other.to_f64()),
     };
-    // Nothing finite to show: the loop itself tells of it.
+    // Without a finite value there is no histogram; the training loop reports NaN itself.
     histogram.map_or(Ok(()), |histogram| events.histogram(tag, step, &histogram))
 }

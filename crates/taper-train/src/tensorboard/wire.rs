@@ -6,33 +6,33 @@ const EIGHT_BYTES: u32 = 1;
 const LENGTH_FIRST: u32 = 2;
 const FOUR_BYTES: u32 = 5;
 
-/// A message being written, field by field.
+/// A message that is being encoded, field by field.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Message(Vec<u8>);
 
 impl Message {
-    /// `int32`, `int64`, an enum or a `bool`; negative numbers take ten bytes.
+    /// A field of type `int32`, `int64`, `bool` or an enum; negative numbers take ten bytes.
     pub fn int(mut self, field: u32, value: i64) -> Self {
         self.tag(field, VARINT);
         self.varint(value as u64);
         self
     }
 
-    /// `double`.
+    /// A field of type `double`.
     pub fn double(mut self, field: u32, value: f64) -> Self {
         self.tag(field, EIGHT_BYTES);
         self.0.extend(value.to_le_bytes());
         self
     }
 
-    /// `float`.
+    /// A field of type `float`.
     pub fn float(mut self, field: u32, value: f32) -> Self {
         self.tag(field, FOUR_BYTES);
         self.0.extend(value.to_le_bytes());
         self
     }
 
-    /// `bytes`, or a `string`.
+    /// A field of type `bytes` or `string`.
     pub fn bytes(mut self, field: u32, value: impl AsRef<[u8]>) -> Self {
         self.tag(field, LENGTH_FIRST);
         self.varint(value.as_ref().len() as u64);
@@ -40,12 +40,12 @@ impl Message {
         self
     }
 
-    /// A message within this one.
+    /// A nested message.
     pub fn message(self, field: u32, value: Self) -> Self {
         self.bytes(field, value.0)
     }
 
-    /// `repeated double`, packed.
+    /// A field of type `repeated double`, packed.
     pub fn doubles(self, field: u32, values: &[f64]) -> Self {
         self.bytes(field, values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>())
     }
@@ -59,7 +59,7 @@ impl Message {
         self.varint(u64::from(field << 3 | kind));
     }
 
-    /// Seven bits a byte, the lowest first; the top bit says that more follow.
+    /// Seven bits per byte, lowest first; the top bit is set if more bytes follow.
     fn varint(&mut self, mut value: u64) {
         while value >= 0x80 {
             self.0.push(value as u8 | 0x80);

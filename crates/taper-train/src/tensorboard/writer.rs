@@ -1,4 +1,4 @@
-//! An event file, written event by event.
+//! Writing an event file.
 
 use super::{Histogram, Picture, event, record, wire::Message};
 use crate::{Error, Result};
@@ -12,7 +12,7 @@ use taper_nn::taper_tensor::files;
 /// The name of the file in its folder: TensorBoard reads all files with `tfevents` in their names.
 pub const FILE_NAME: &str = "events.out.tfevents.taper";
 
-/// Tells the time of an event, in seconds since 1970.
+/// The source of an event's time, in seconds since 1970.
 pub type Clock = Box<dyn FnMut() -> f64 + Send>;
 
 /// The system's clock.
@@ -20,8 +20,9 @@ pub fn wall_clock() -> Clock {
     Box::new(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |elapsed| elapsed.as_secs_f64()))
 }
 
-/// Writes events, each at once, so that TensorBoard follows and a kill loses nothing. Steps count from 1 or 0, as the
-/// caller likes; tags with a common part before a slash (`loss/train`, `loss/validation`) are shown together.
+/// Writes events. Each event is written at once, so that TensorBoard can follow and nothing is lost when the run is
+/// killed. Tags with a common prefix before a slash (`loss/train`, `loss/validation`) are shown together. TensorBoard
+/// accepts steps from 0 as well as from 1.
 pub struct EventWriter {
     path: PathBuf,
     file: File,
@@ -30,7 +31,7 @@ pub struct EventWriter {
 }
 
 impl EventWriter {
-    /// Makes `folder` if need be, and in it a file called [`FILE_NAME`], emptied if it exists.
+    /// Creates the file [`FILE_NAME`] in `folder`, which is created if needed. An existing file is emptied.
     pub fn create(folder: impl AsRef<Path>, clock: Clock) -> Result<Self> {
         let folder = folder.as_ref();
         fs::create_dir_all(folder).map_err(Error::io("create the folder", folder))?;
@@ -43,8 +44,8 @@ impl EventWriter {
         Ok(writer)
     }
 
-    /// Goes on with the file in `folder` after its first `length` bytes, a [`position`](Self::position) of the writer
-    /// before; what follows them, of a run that was killed after its last checkpoint, is cut off.
+    /// Opens the file in `folder` to append after its first `length` bytes, the [`position`](Self::position) of an
+    /// earlier writer. What follows these is cut off: a run that was killed wrote it after its last checkpoint.
     pub fn open_at(folder: impl AsRef<Path>, length: u64, clock: Clock) -> Result<Self> {
         let path = folder.as_ref().join(FILE_NAME);
         files::plain_or_missing(&path).map_err(Error::io("open", &path))?;
@@ -64,37 +65,37 @@ impl EventWriter {
         Ok(Self { path, file, position: length, clock })
     }
 
-    /// The file.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// How many bytes have been written: what a checkpoint keeps for [`open_at`](Self::open_at).
+    /// The number of bytes written, which a checkpoint stores for [`open_at`](Self::open_at).
     pub fn position(&self) -> u64 {
         self.position
     }
 
-    /// Waits until all is on the disk: before a checkpoint that holds the position.
+    /// Waits until everything is on the disk; call it before saving a checkpoint that stores the position.
     pub fn sync(&self) -> Result<()> {
         self.file.sync_data().map_err(Error::io("write", &self.path))
     }
 
-    /// A number, shown over the steps; TensorBoard keeps it as f32.
+    /// Writes a scalar; TensorBoard stores it as f32.
     pub fn scalar(&mut self, tag: &str, step: u64, number: f64) -> Result<()> {
         self.summary(step, event::scalar(tag, number))
     }
 
-    /// A histogram, shown over the steps.
+    /// Writes a histogram.
     pub fn histogram(&mut self, tag: &str, step: u64, histogram: &Histogram) -> Result<()> {
         self.summary(step, event::histogram(tag, histogram))
     }
 
-    /// A picture.
+    /// Writes an image.
     pub fn image(&mut self, tag: &str, step: u64, picture: &Picture) -> Result<()> {
         self.summary(step, event::image(tag, picture))
     }
 
-    /// A text in Markdown.
+    /// Writes a text in Markdown.
     pub fn text(&mut self, tag: &str, step: u64, text: &str) -> Result<()> {
         self.summary(step, event::text(tag, text))
     }

@@ -1,6 +1,7 @@
-//! `ledger.toml`: what a search was set to and what came of each job, so that it can be continued after any end.
+//! `ledger.toml`: the settings of a search and the result of each job, so that the search can be continued after any
+//! end.
 //!
-//! TOML and not JSON: our reader of JSON may be one unit in the last place off a number that it wrote itself.
+//! It is TOML and not JSON, since our reader of JSON may differ in the last bit from a number that it wrote.
 
 use super::{Measured, Settings, Space};
 use crate::claim::Claim;
@@ -15,29 +16,29 @@ use taper_nn::taper_tensor::files;
 use toml::{Table, Value};
 
 pub(crate) const LEDGER: &str = "ledger.toml";
-/// Who works on the search. Hidden, so that no run is looked for in it.
+/// The lock file of the process that runs the search. It is hidden, so that it is not taken for a run.
 const LOCK: &str = ".lock";
 
-/// The name of a trial's folder.
+/// The name of the folder of trial `number`.
 pub(super) fn trial_name(number: u64) -> String {
     format!("trial-{number:03}")
 }
 
-/// What came of training a trial up to a rung.
+/// The result of training a trial up to a rung.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// The trial, from 1.
+    /// The trial, counted from 1.
     pub trial: u64,
-    /// The epochs it had been trained for, in all.
+    /// The epochs that the trial had been trained for in all.
     pub epochs: u64,
-    /// The validation loss, finite; `None` when it failed.
+    /// The validation loss, finite; `None` if the trial failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loss: Option<f64>,
-    /// The validation accuracy, from 0 to 1; `None` when it failed.
+    /// The validation accuracy, from 0 to 1; `None` if the trial failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accuracy: Option<f64>,
-    /// Why it failed.
+    /// Why the trial failed, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
 }
@@ -52,17 +53,17 @@ impl Entry {
     }
 }
 
-/// The file: what the search is, as far as its results depend on it, and what came of its jobs.
+/// The contents of the file: the settings that the results depend on, and the results.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Content {
     settings: Settings,
-    /// Each key's range, as text.
+    /// The range of each key that is searched over, as text.
     space: BTreeMap<String, String>,
-    /// Each other key of the configuration with its value. Where it is computed (`device.*`) may be another when a
-    /// search is continued.
+    /// The values of all other keys of the configuration, except `device.*`, which may change when a search is
+    /// continued.
     config: BTreeMap<String, String>,
-    /// In the order in which they were done.
+    /// The results, in the order of the jobs.
     #[serde(default)]
     result: Vec<Entry>,
 }
@@ -72,12 +73,12 @@ struct Content {
 pub(super) struct Ledger {
     path: PathBuf,
     content: Content,
-    /// One process works on a search.
+    /// The lock: only one process runs a search at a time.
     _claim: Claim,
 }
 
 impl Content {
-    /// A search that has nothing yet.
+    /// The ledger of a new search.
     fn new(settings: &Settings, space: &Space, config: &Config) -> Self {
         let searched = |name: &str| space.keys().any(|(key, _)| key == name);
         let keys = KEYS.iter().map(|key| key.name).filter(|name| !name.starts_with("device.") && !searched(name));
@@ -89,7 +90,7 @@ impl Content {
         }
     }
 
-    /// Errs when the results are none of such a search: a file may be damaged, or made by hand.
+    /// Errs when these cannot be the results of such a search: the file may be damaged, or made by hand.
     fn check(&self) -> Result<(), String> {
         let (rungs, mut seen) = (self.settings.rungs(), BTreeSet::new());
         let sound = |entry: &&Entry| {
@@ -108,19 +109,19 @@ impl Content {
         Ok(())
     }
 
-    /// Every part of what the search is, by its name.
+    /// The settings of the search by name.
     fn parts(&self) -> BTreeMap<String, String> {
         let settings = Table::try_from(&self.settings).unwrap_or_default();
         let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_string);
         let settings = settings.into_iter().map(|(name, value)| (format!("--{}", name.replace('_', "-")), text(value)));
         let space = self.space.iter().map(|(key, range)| (format!("the range of {key}"), range.clone()));
-        // `--max-epochs` is told already.
+        // `train.epochs` is that of `--max-epochs`, which is listed already.
         let config = self.config.iter().filter(|(key, _)| *key != "train.epochs");
         settings.chain(space).chain(config.map(|(key, value)| (key.clone(), value.clone()))).collect()
     }
 }
 
-/// `LEDGER is THERE there and HERE here`, for each part in which two searches differ.
+/// `LEDGER is THERE there and HERE here`, for each setting in which two searches differ.
 fn differences(there: &Content, here: &Content) -> Vec<String> {
     let (there, here) = (there.parts(), here.parts());
     let names: BTreeSet<&String> = there.keys().chain(here.keys()).collect();
@@ -130,10 +131,10 @@ fn differences(there: &Content, here: &Content) -> Vec<String> {
 }
 
 impl Ledger {
-    /// The ledger in `dir`, or a new one in a folder that is empty or does not exist.
+    /// Opens the ledger in `dir`, or begins a new one in a folder that is empty or does not exist.
     ///
     /// # Errors
-    /// When the folder holds another search, or other things, or cannot be written.
+    /// A folder that holds another search or other files, or that cannot be written to.
     pub fn open(dir: &Path, settings: &Settings, space: &Space, config: &Config) -> Result<Self> {
         let path = dir.join(LEDGER);
         let new = Content::new(settings, space, config);
@@ -142,7 +143,7 @@ impl Ledger {
             Err(error) if error.kind() == ErrorKind::NotFound => refuse_files(dir).map(|()| None),
             Err(error) => Err(Error::io("read", &path)(error)),
         };
-        // Looked at before anything is put into the folder, and once more when it is taken.
+        // Checked before anything is written to the folder, and again once it is locked.
         read()?;
         let Some(claim) = Claim::take(&dir.join(LOCK))? else {
             let detail = "this search is under way already: wait for that to end, or stop it first";
@@ -170,7 +171,7 @@ impl Ledger {
         }
         let begun = |number| path.with_file_name(trial_name(number)).exists();
         if !begun(1) && !content.result.iter().any(|entry| begun(entry.trial)) {
-            // Nothing was trained: all trials were refused, say, and what they were refused for is another now.
+            // No trial was trained, perhaps because all were refused: the new settings replace the old ones.
             let ledger = Self { path, content: new, _claim: claim };
             ledger.write()?;
             return Ok(ledger);
@@ -190,7 +191,7 @@ impl Ledger {
         &self.content.settings
     }
 
-    /// Adds a result, on the disk too when this returns.
+    /// Adds a result; it is on the disk when this returns.
     pub fn add(&mut self, entry: Entry) -> Result<()> {
         self.content.result.push(entry);
         self.write()
@@ -204,7 +205,7 @@ impl Ledger {
     }
 }
 
-/// Errs when `dir` holds anything but what a kill in the middle of a first write leaves. It need not be there.
+/// Errs when `dir` holds anything but what a kill during the first write leaves. The folder need not exist.
 fn refuse_files(dir: &Path) -> Result<()> {
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),

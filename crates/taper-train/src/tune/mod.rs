@@ -1,14 +1,14 @@
 //! Hyperparameter search: random search and asynchronous successive halving over keys of the configuration.
 //!
-//! A [`Search`] says which trial to train next and how far; how it is trained is left to [`Trials`]. What was found is
-//! in `ledger.toml` after every job, so that a search ended at any moment continues to the same end; `results.csv` and
-//! `results.svg` beside it are for reading.
+//! A [`Search`] decides which trial to train next and for how long; [`Trials`] trains it. The results are written to
+//! `ledger.toml` after every job, so that a search that was ended at any moment can be continued with the same results.
+//! `results.csv` and `results.svg` beside it are for reading.
 //!
 //! ```
 //! use taper_train::tune::{Measured, Method, Search, Settings, Space, Trial, Trials};
 //! use taper_train::{Config, Result, experiment};
 //!
-//! /// Stands for a training that does best at a rate of 0.01.
+//! Stands for training with the lowest loss at a learning rate of 0.01.
 //! struct Pretend(Config);
 //!
 //! impl Trials for Pretend {
@@ -61,41 +61,41 @@ use self::ledger::{Ledger, trial_name};
 use crate::{Config, Error, Override, Result, optimize};
 use std::path::{Path, PathBuf};
 
-/// How many trials are looked at before the first is trained.
+/// The number of trials whose configuration is checked before the first is trained.
 const CHECKED: u64 = 100;
 
-/// One set of values, to be trained.
+/// A trial: one set of values for the keys that are searched over.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trial {
-    /// From 1.
+    /// The number of the trial, from 1.
     pub number: u64,
-    /// Its run's folder, `trial-001` and so on in the search's: not there yet when it is trained for the first time.
+    /// The folder of its run: `trial-001` and so on in the search's folder. It does not exist before the trial is first
+    /// trained.
     pub folder: PathBuf,
-    /// What it differs in from [`Search::config`].
+    /// The values, as overrides of [`Search::config`].
     pub overrides: Vec<Override>,
 }
 
-/// What a trial reached.
+/// The evaluation of a trial on the validation split.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Measured {
-    /// The loss on the validation split.
+    /// The validation loss.
     pub loss: f64,
-    /// The fraction of the validation split classified rightly.
+    /// The validation accuracy, from 0 to 1.
     pub accuracy: f64,
 }
 
-/// Trains trials.
+/// Trains the trials of a search.
 pub trait Trials {
-    /// Trains the trial's run (made new, or continued from its checkpoint) until `epochs` epochs are done, under the
-    /// schedule of the maximum, and measures it there on the validation split. `None` when stopped from outside.
+    /// Trains the trial's run (new, or resumed from its checkpoint) until `epochs` epochs are done, with the schedule
+    /// of a run of the maximum, and evaluates it on the validation split. `None` when stopped from outside.
     ///
-    /// # Errors
-    /// [`Error::NotFinite`], memory that does not suffice, and values that do not go together ([`Error::Usage`],
-    /// shapes) are this trial's failure, and the search goes on; any other error ends it.
+    /// [`Error::NotFinite`], too little memory, and values that do not go together ([`Error::Usage`], shapes) count as
+    /// a failure of this trial, and the search goes on. Any other error ends the search.
     fn run(&mut self, trial: &Trial, epochs: u64) -> Result<Option<Measured>>;
 }
 
-/// A search, new or under way.
+/// A search, new or continued.
 #[derive(Debug)]
 pub struct Search {
     dir: PathBuf,
@@ -106,11 +106,11 @@ pub struct Search {
 }
 
 impl Search {
-    /// The search in the folder `dir`: a new one if that is empty or does not exist, else the one that is there.
+    /// Opens the search in the folder `dir`: a new one if the folder is empty or does not exist, else the one in it.
     ///
     /// # Errors
-    /// A setting out of range, values that do not go together, a folder that holds a search with other settings (the
-    /// text says which differ) or other things.
+    /// A setting out of range, values that do not go together, a folder that holds other files or a search with other
+    /// settings (the error says which differ).
     pub fn open(dir: impl Into<PathBuf>, settings: &Settings, space: Space, config: &Config) -> Result<Self> {
         let dir = dir.into();
         settings.check()?;
@@ -118,7 +118,7 @@ impl Search {
             let detail = "a search counts in epochs; leave it at 0, and give --max-epochs";
             return Err(Error::Usage(format!("train.max_steps: {detail}")));
         }
-        // Checked to be below 2^63.
+        // `check` ensures that it is below 2^63.
         let config = config.with(&[Override::new("train.epochs", settings.max_epochs as i64)])?;
         check_trials(settings, &space, &config)?;
         let ledger = Ledger::open(&dir, settings, &space, &config)?;
@@ -130,25 +130,25 @@ impl Search {
         &self.dir
     }
 
-    /// What all trials have in common; `train.epochs` is the search's maximum.
+    /// The configuration that all trials share; `train.epochs` is the maximum of the search.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// What was found so far, in the order in which it was.
+    /// The results so far, in the order of the jobs.
     pub fn results(&self) -> &[Entry] {
         self.ledger.results()
     }
 
-    /// The epochs at which trials are measured, in rising order.
+    /// The numbers of epochs at which trials are evaluated, in rising order.
     pub fn rungs(&self) -> &[u64] {
         &self.rungs
     }
 
-    /// Works off the jobs that are left, and tells `told` of each when it is in the ledger. False when stopped.
+    /// Runs the remaining jobs, and calls `told` for each once its result is in the ledger. False when stopped.
     ///
     /// # Errors
-    /// Those of the trials that are not a trial's failure, and of writing. What was found before stays.
+    /// Errors of the trials that are not failures of a trial, and of writing. Earlier results are kept.
     pub fn run(&mut self, trials: &mut dyn Trials, told: &mut dyn FnMut(&Self, &Entry)) -> Result<bool> {
         self.write_results()?;
         while let Some(Job { trial: number, rung }) = self.next() {
@@ -179,7 +179,7 @@ impl Search {
     }
 
     fn next(&self) -> Option<Job> {
-        // A ledger holds the epochs of rungs only: they follow from its settings.
+        // Every result in a ledger is at a rung: the epochs were checked against the settings.
         let rung = |entry: &Entry| self.rungs.iter().position(|&epochs| epochs == entry.epochs);
         let done = |entry: &Entry| Some(Done { job: Job { trial: entry.trial, rung: rung(entry)? }, loss: entry.loss });
         let done: Vec<Done> = self.results().iter().filter_map(done).collect();
@@ -188,8 +188,8 @@ impl Search {
     }
 }
 
-/// Errs when a trial cannot be trained at all, such as one whose optimiser lacks a key that is set: before any is.
-/// Looks at the first [`CHECKED`].
+/// Errs when a trial cannot be trained at all, such as one whose optimiser lacks a key that is set, before any is
+/// trained. Checks the first [`CHECKED`] trials.
 fn check_trials(settings: &Settings, space: &Space, config: &Config) -> Result<()> {
     (1..=settings.trials.min(CHECKED)).try_for_each(|number| {
         let values = space.overrides(settings.seed, number);
@@ -200,9 +200,9 @@ fn check_trials(settings: &Settings, space: &Space, config: &Config) -> Result<(
     })
 }
 
-/// Why a trial failed, if `error` is its own failure: in words that do not depend on where it ran or was interrupted.
-/// What its values make of a model shows only when that is built: such an error would come again each time the search
-/// is continued.
+/// The reason, if `error` is a failure of this trial. Its text does not depend on where the trial ran or was
+/// interrupted. Values that do not fit the model show only when it is built: such an error would recur each time the
+/// search is continued.
 fn failure(error: &Error) -> Option<String> {
     match error {
         Error::NotFinite { what, step, .. } => Some(format!("{what} became NaN or infinite at step {step}")),

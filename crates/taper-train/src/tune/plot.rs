@@ -1,19 +1,19 @@
-//! The charts of a search: the best loss against the epochs spent, and the losses against each key.
+//! Charts of a search: the best loss over the epochs spent, and the losses over each key.
 
 use super::{Range, Search, Standing};
 use crate::plot::{Axis, Chart, STYLE, Series};
 use std::fmt::Write as _;
 use toml::Value;
 
-/// The room of a chart on the sheet.
+/// The width of a chart on the sheet, in pixels.
 const WIDTH: usize = 400;
 const HEIGHT: usize = 300;
 const LOSS: &str = "validation loss";
 
 impl Search {
-    /// The lowest validation loss so far against the epochs spent, then, for each key, the trials' last losses against
-    /// its values: those measured after as many epochs in one colour, since only these compare. Failed trials have no
-    /// place.
+    /// The charts: the lowest validation loss so far over the epochs spent, and for each key the trials' last losses
+    /// over its values. Losses after the same number of epochs have the same colour, since only these compare. Failed
+    /// trials are left out.
     pub fn charts(&self) -> Vec<Chart> {
         let points = self.best_so_far().into_iter().map(|(spent, loss)| (spent as f64, loss)).collect();
         let best = Chart {
@@ -28,7 +28,7 @@ impl Search {
         [best].into_iter().chain(keys).collect()
     }
 
-    /// The charts as one `.svg` file, two beside each other.
+    /// The charts as one `.svg` file, two per row.
     pub fn svg(&self) -> String {
         let charts = self.charts();
         let (width, height) = (2 * WIDTH, charts.len().div_ceil(2) * HEIGHT);
@@ -56,7 +56,7 @@ impl Search {
     }
 }
 
-/// The axis of a key's values. Choices that are not all numbers stand at 1, 2, …, told in the label.
+/// The axis of a key's values. Choices that are not all numbers are drawn at 1, 2, …, as the label says.
 fn axis(key: &str, range: &Range) -> Axis {
     match range {
         Range::Log(_) | Range::LogInteger(_) => Axis::log(key),
@@ -68,7 +68,7 @@ fn axis(key: &str, range: &Range) -> Axis {
     }
 }
 
-/// Where `value` stands on that axis.
+/// The position of `value` on that axis.
 fn place(range: &Range, value: &Value) -> Option<f64> {
     match range {
         Range::Choice(choices) if !choices.iter().all(|choice| number(choice).is_some()) => {

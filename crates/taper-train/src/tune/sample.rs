@@ -1,7 +1,7 @@
-//! Drawing a trial's values.
+//! Drawing the values of a trial.
 //!
-//! A value depends on the search's seed, the trial's number and the key's name alone (counter-based random numbers), so
-//! that trial 7 is the same whatever was run before it, and a key added to a space moves no other.
+//! A value depends only on the search's seed, the trial's number and the key's name (counter-based random numbers). So
+//! trial 7 is the same whatever ran before it, and a key added to the space changes no other key's values.
 
 use super::space::{Range, Space};
 use crate::Override;
@@ -9,20 +9,20 @@ use taper_nn::RandomKey;
 use toml::Value;
 
 impl Space {
-    /// The values of trial `trial` of the search with `seed`, key by key.
+    /// The values of trial `trial` of the search with seed `seed`, by key.
     pub fn draw(&self, seed: u64, trial: u64) -> Vec<(&str, Value)> {
         let random = RandomKey::new(seed).child("tune").index(trial);
         self.keys().map(|(key, range)| (key, range.draw(random.child(key).uniform(0)))).collect()
     }
 
-    /// The same as changes of a configuration.
+    /// The same values as overrides of the configuration.
     pub fn overrides(&self, seed: u64, trial: u64) -> Vec<Override> {
         self.draw(seed, trial).into_iter().map(|(key, value)| Override::new(key, value)).collect()
     }
 }
 
 impl Range {
-    /// The value at `u`, in [0, 1), of the inverse of the distribution function.
+    /// The value at which the distribution function is `u`, in [0, 1).
     fn draw(&self, u: f64) -> Value {
         match self {
             Self::Uniform([low, high]) => between(*low, *high, u).clamp(*low, *high).into(),
@@ -37,13 +37,13 @@ impl Range {
     }
 }
 
-/// `low` at 0, `high` at 1; no difference of the two that could overflow.
+/// Interpolates from `low` at `u` = 0 to `high` at 1, without a difference of the two, which could overflow.
 fn between(low: f64, high: f64, u: f64) -> f64 {
     low * (1.0 - u) + high * u
 }
 
 fn floor(x: f64, low: i64, high: i64) -> i64 {
-    // The rounding of a logarithm may lead past an end.
+    // The rounding of a logarithm may lead beyond an end.
     (x.floor() as i64).clamp(low, high)
 }
 
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
     use crate::tune::space::space;
 
-    /// The share of 20 000 draws for which `holds`.
+    /// The fraction of 20 000 draws for which `holds`.
     fn share(range: &Range, holds: impl Fn(&Value) -> bool) -> f64 {
         let key = RandomKey::new(1);
         (0..20_000).filter(|&i| holds(&range.draw(key.uniform(i)))).count() as f64 / 20_000.0
@@ -60,7 +60,8 @@ mod tests {
 
     #[test]
     fn draws_follow_their_distribution() {
-        // A share p of n draws has the standard deviation √(p(1−p)/n), here at most 0.0036; five of them.
+        // The fraction p of n draws has the standard deviation √(p(1−p)/n), here at most 0.0036; the tolerance is five
+        // of them.
         let close = |found: f64, due: f64| assert!((found - due).abs() < 0.018, "{found} is not {due}");
         let below = |x: f64| move |value: &Value| value.as_float().unwrap() < x;
         let is = |n: i64| move |value: &Value| value.as_integer().unwrap() == n;

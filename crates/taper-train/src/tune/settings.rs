@@ -1,41 +1,42 @@
-//! What a search is: its method, its length, its seed.
+//! The settings of a search: its method, length and seed.
 
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// How a search spends its epochs.
+/// The method of a search: how it spends its epochs on trials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Method {
-    /// Asynchronous successive halving (Li et al., MLSys 2020): many trials begun, one in η continued from rung to
-    /// rung.
+    /// Asynchronous successive halving (Li et al., MLSys 2020): many trials are started, and one in η is continued at
+    /// each rung.
     Asha,
-    /// Every trial trained to the end.
+    /// Random search: every trial is trained to the end.
     Random,
 }
 
-/// What decides, with the space and the configuration, every trial of a search and its order.
+/// The settings of a search. With the space and the configuration they decide every trial and the order of jobs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// The experiment's name.
     pub experiment: String,
-    /// How epochs are spent.
+    /// The method.
     pub method: Method,
-    /// Configurations to try, 1 or more.
+    /// The number of trials, 1 or more.
     pub trials: u64,
-    /// Epochs of the lowest rung, from 1 to `max_epochs`; of no meaning to random search.
+    /// Epochs of the lowest rung, from 1 to `max_epochs`; random search ignores it.
     pub min_epochs: u64,
-    /// Epochs of a trial that is trained to the end: `train.epochs` of every trial, which its schedule is made for.
+    /// Epochs of a trial that is trained to the end: `train.epochs` of every trial, and so the length of its schedule.
     pub max_epochs: u64,
-    /// η, 2 or more: a rung has η times the epochs of the one below, and takes one in η of its trials.
+    /// η, the reduction factor, 2 or more: each rung has η times the epochs of the one below, and one in η of its
+    /// trials.
     pub eta: u64,
-    /// What the trials' values are drawn from, below 2⁶³.
+    /// The seed of the trials' values, below 2⁶³.
     pub seed: u64,
 }
 
 impl Settings {
-    /// The epochs at which a trial is measured.
+    /// The numbers of epochs at which a trial is evaluated.
     pub(super) fn rungs(&self) -> Vec<u64> {
         match self.method {
             Method::Asha => super::asha::rungs(self.min_epochs, self.max_epochs, self.eta),
@@ -43,10 +44,10 @@ impl Settings {
         }
     }
 
-    /// Errs when a value is out of range, saying which and the range.
+    /// Errs when a value is out of range; the error names the setting and the range.
     pub(super) fn check(&self) -> Result<()> {
         let Self { trials, min_epochs, max_epochs, eta, seed, .. } = *self;
-        // The ledger is TOML, whose integers are signed.
+        // The ledger is TOML, which has signed integers only.
         let largest = i64::MAX as u64;
         within("trials", trials, (1, largest), "from 1 to 2^63 - 1")?;
         within("max-epochs", max_epochs, (1, largest), "from 1 to 2^63 - 1")?;

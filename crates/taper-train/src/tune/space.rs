@@ -1,4 +1,4 @@
-//! What a search draws from: keys of the configuration, each with the values that it may take.
+//! The search space: keys of the configuration, each with the range of its values.
 
 use crate::error::shown;
 use crate::nearest::unknown;
@@ -10,27 +10,27 @@ use taper_data::Source;
 use taper_nn::taper_tensor::files;
 use toml::{Table, Value};
 
-/// Whole numbers beyond these are not all told apart by an f64, through which they are drawn.
+/// Integers are drawn through f64, which cannot represent all integers beyond these.
 const WHOLE: std::ops::RangeInclusive<i64> = -(1 << 53)..=1 << 53;
 const FORMS: &str = "{ uniform = [low, high] }, { log = [low, high] }, { integer = [low, high] }, \
                      { log_integer = [low, high] } or { choice = [value, …] }";
 
-/// The values that a key may take. Both ends belong to a range.
+/// The values that a key may take. Ranges include both ends.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Range {
-    /// Numbers, each as likely as another.
+    /// Numbers, uniformly distributed.
     Uniform([f64; 2]),
-    /// Numbers above 0 whose logarithm is uniform.
+    /// Numbers above 0, log-uniformly distributed.
     Log([f64; 2]),
-    /// Whole numbers, each as likely as another.
+    /// Integers, uniformly distributed.
     Integer([i64; 2]),
-    /// Whole numbers, 1 or more, of which each octave is as likely as another.
+    /// Integers, 1 or more, log-uniformly distributed.
     LogInteger([i64; 2]),
-    /// These values, each as likely as another.
+    /// A list of values, each with the same probability.
     Choice(Vec<Value>),
 }
 
-/// Keys of the configuration with their ranges, in the order of their names.
+/// The search space: keys of the configuration with their ranges, ordered by name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Space(Vec<(String, Range)>);
 
@@ -44,11 +44,11 @@ impl Space {
     /// weight_decay = { uniform = [0, 0.1] }
     /// ```
     ///
-    /// and tries each end of each range, and each choice, on `config`.
+    /// and checks that `config` accepts both ends of each range, and each choice.
     ///
     /// # Errors
-    /// A file that cannot be read, a key that is unknown or that the search itself sets, a range that is empty,
-    /// reversed or holds what the key may not be. The text names the file and the key.
+    /// A file that cannot be read, an unknown key or one that the search itself sets, a range that is empty, reversed
+    /// or contains a value that the key does not take. The error names the file and the key.
     pub fn read(path: &Path, config: &Config) -> Result<Self> {
         let text = files::read_to_string(path).map_err(Error::io("read", path))?;
         let named = |detail: String| Error::Usage(format!("{}: {detail}", shown(path)));
@@ -74,7 +74,7 @@ impl Space {
     }
 }
 
-/// Puts the ranges of `table`, whose keys stand below `prefix`, into `found`.
+/// Collects the ranges in `table`, whose keys have the prefix `prefix`, into `found`.
 fn collect(prefix: &str, table: Table, config: &Config, found: &mut BTreeMap<String, Range>) -> Result<()> {
     for (name, value) in table {
         let key = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
@@ -84,7 +84,7 @@ fn collect(prefix: &str, table: Table, config: &Config, found: &mut BTreeMap<Str
             Value::Table(inner) if is_table(&key) => collect(&key, inner, config, found)?,
             value => {
                 if !KEYS.iter().any(|known| known.name == key) {
-                    // The configuration knows how to tell it.
+                    // The configuration's own error describes the key.
                     config.with(&[Override::new(key.as_str(), 0)])?;
                 }
                 if ["train.epochs", "train.max_steps"].contains(&&*key) {
@@ -141,7 +141,7 @@ impl Range {
         }
     }
 
-    /// Errs unless `key` may be each end of the range, or each choice.
+    /// Errs unless `key` may have each end of the range, or each choice.
     fn check(&self, key: &str, config: &Config) -> Result<()> {
         let tried: Vec<Value> = match self {
             Self::Uniform(ends) | Self::Log(ends) => ends.iter().map(|&x| x.into()).collect(),
@@ -168,7 +168,7 @@ impl Range {
 }
 
 impl fmt::Display for Range {
-    /// As in the file, without braces: `log = [0.0001, 0.1]`.
+    /// The range as in the file, without braces: `log = [0.0001, 0.1]`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Uniform(ends) => write!(f, "uniform = {ends:?}"),
@@ -180,7 +180,7 @@ impl fmt::Display for Range {
     }
 }
 
-/// The two elements of the array `value`, if it is one of two, and both are right.
+/// Both elements of the array `value`, if it has two and `element` takes both.
 fn pair<T>(value: &Value, element: impl Fn(&Value) -> Option<T>) -> Option<[T; 2]> {
     match value.as_array()?.as_slice() {
         [low, high] => Some([element(low)?, element(high)?]),

@@ -1,20 +1,20 @@
-//! How a search's trials stand, and what its plots show.
+//! The ranking of a search's trials, and the data of its charts.
 
 use super::{Entry, Search};
 use crate::{Config, KEYS, shell_quoted};
 use std::collections::BTreeMap;
 use toml::Value;
 
-/// A trial and what became of it.
+/// A trial in the ranking.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Standing {
-    /// From 1.
+    /// The trial, counted from 1.
     pub trial: u64,
-    /// The epochs after which it was last measured; 0 if it failed before that.
+    /// The epochs after which it was last evaluated; 0 if it failed before that.
     pub epochs: u64,
-    /// The validation loss there.
+    /// The validation loss after these epochs.
     pub loss: Option<f64>,
-    /// The validation accuracy there, from 0 to 1.
+    /// The validation accuracy after these epochs, from 0 to 1.
     pub accuracy: Option<f64>,
     /// Why it failed, if it did.
     pub failed: Option<String>,
@@ -28,8 +28,8 @@ impl Search {
         self.space.keys().map(|(key, _)| key).collect()
     }
 
-    /// The trials, best first: those trained further before others, so that like is compared with like, then by
-    /// validation loss, then by number. Failed ones come last.
+    /// The trials, best first: those trained for more epochs first, so that comparable losses are compared, then by
+    /// validation loss, then by number. Failed trials come last.
     pub fn standings(&self) -> Vec<Standing> {
         let mut found: BTreeMap<u64, Standing> = BTreeMap::new();
         for entry in self.results() {
@@ -50,17 +50,18 @@ impl Search {
         standings
     }
 
-    /// The best trial, if one did not fail.
+    /// The best trial; `None` if all failed.
     pub fn best(&self) -> Option<Standing> {
         self.standings().into_iter().next().filter(|best| best.failed.is_none())
     }
 
-    /// Epochs spent by the end of each job that did not fail, in all, and the lowest validation loss seen by then.
+    /// The epochs spent in all by the end of each successful job, and the lowest validation loss until then.
     pub fn best_so_far(&self) -> Vec<(u64, f64)> {
         let (mut spent, mut best, mut reached) = (0, f64::INFINITY, BTreeMap::<u64, u64>::new());
         let mut points = Vec::new();
         for Entry { trial, epochs, loss, .. } in self.results() {
-            // A trial goes on where it was left; one that fails counts as if it had gone all the way.
+            // A trial is resumed where it was paused; one that fails counts as if it had been trained for all the job's
+            // epochs.
             spent += epochs.saturating_sub(reached.insert(*trial, *epochs).unwrap_or(0));
             if let Some(loss) = *loss {
                 best = best.min(loss);
@@ -70,8 +71,8 @@ impl Search {
         points
     }
 
-    /// The command that trains a run as the trial `number` was: each key that differs from the experiment's own
-    /// configuration, `default`, but for where it is computed; then `flags`, which set no key.
+    /// The command that trains a run like trial `number`: it sets each key that differs from the experiment's
+    /// configuration `default`, except those of the device; `flags`, which set no key, follow.
     pub fn command(&self, number: u64, default: &Config, flags: &[String]) -> String {
         let config = self.config.with(&self.trial(number).overrides).unwrap_or_else(|_| self.config.clone());
         let mut command = format!("taper train {}", self.ledger.settings().experiment);

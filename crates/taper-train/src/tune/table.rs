@@ -1,10 +1,10 @@
-//! The standings as text: a table to read, and CSV to work with.
+//! The ranking as text: a table for reading, and CSV for processing.
 
 use super::{Search, Standing};
 use toml::Value;
 
 impl Search {
-    /// The standings in aligned columns, a trial a line, numbers to four digits.
+    /// The ranking in aligned columns, one trial per line, numbers in four significant digits.
     pub fn table(&self) -> String {
         let head = ["rank", "trial", "epochs", "loss", "accuracy"].into_iter().chain(self.keys());
         let mut rows = vec![head.map(str::to_string).collect::<Vec<_>>()];
@@ -26,7 +26,7 @@ impl Search {
         rows.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
-    /// The standings as comma-separated values (RFC 4180), numbers in full:
+    /// The ranking as comma-separated values (RFC 4180), with all digits of numbers:
     /// `rank,trial,epochs,loss,accuracy,failed,KEY…`.
     pub fn csv(&self) -> String {
         let head = ["rank", "trial", "epochs", "loss", "accuracy", "failed"].into_iter().chain(self.keys());
@@ -42,7 +42,7 @@ impl Search {
     }
 }
 
-/// Four digits: `0.003162`, `3.162e-6`.
+/// Four significant digits: `0.003162`, `3.162e-6`.
 fn short(x: f64) -> String {
     let rounded = format!("{x:.3e}").parse().unwrap_or(x);
     format!("{rounded:?}")
@@ -56,7 +56,7 @@ fn shown(value: &Value) -> String {
     value.as_float().map_or_else(|| plain(value), short)
 }
 
-/// As after `--set`.
+/// The value as after `--set`.
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_string)
 }
