@@ -1,11 +1,11 @@
-//! A device that hands everything on to another and counts what crosses between host and device.
+//! A device that passes every call on to another one and counts the transfers between host and device.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use taper_backend::Device;
 use taper_backend::observed::{Call, Observed, Observer};
 
-/// How often something was moved.
+/// The number of uploads and downloads.
 #[derive(Debug, Default)]
 pub struct Transfers {
     uploads: AtomicUsize,
@@ -13,13 +13,13 @@ pub struct Transfers {
 }
 
 impl Transfers {
-    /// `inner`, counted.
+    /// A device that counts the transfers of `inner`, and the counts.
     pub fn of(inner: Device) -> (Device, Arc<Self>) {
         let transfers = Arc::new(Self::default());
         (Observed::device(inner, transfers.clone()), transfers)
     }
 
-    /// Uploads and downloads since the last call.
+    /// The numbers of uploads and downloads since the last call.
     pub fn take(&self) -> [usize; 2] {
         [&self.uploads, &self.downloads].map(|count| count.swap(0, Ordering::Relaxed))
     }

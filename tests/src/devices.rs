@@ -1,13 +1,13 @@
-//! Devices by name, the slow twin among them.
+//! Devices by name, including the slow reference backend `toy`.
 
 use crate::toy::ToyBackend;
 use taper::{Device, DeviceOptions, Result, device_list, device_with};
 
-/// The devices in `list`, separated by commas: the names of [`taper::device`], `toy`, and `all` for all of them that this
-/// build and this machine have. The CPU has `threads` threads, 0 for one a core.
+/// The devices in `list`, separated by commas: names of [`taper::device`], `toy`, and `all` for all of them that this
+/// build and machine have. The CPU device gets `threads` threads, 0 for one per core.
 ///
 /// # Errors
-/// A device that this build or this machine lacks.
+/// A device that this build or machine lacks.
 pub fn devices(list: &str, threads: usize) -> Result<Vec<Device>> {
     let with_toy: Vec<&str> = list.split(',').map(|name| if name.trim() == "all" { "all,toy" } else { name }).collect();
     let names = device_list(&with_toy.join(","));

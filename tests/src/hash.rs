@@ -1,8 +1,8 @@
-//! Weights and pictures from a counter, the same as in `xtask/peers/counter_hash.py`, so that a peer's recorded losses
-//! can be compared without a file of weights or pictures beside the clone.
+//! Synthetic weights, samples and labels from a hash of a counter, the same as in `xtask/peers/counter_hash.py`, so
+//! that the losses recorded from a peer can be compared without files of weights or data.
 //!
-//! `word(s, i) = mix(mix(s) + (i + 1) · 0x9E3779B97F4A7C15)` modulo 2⁶⁴, with the finaliser of SplitMix64 (Steele, Lea and
-//! Flood, OOPSLA 2014) as `mix`.
+//! `word(s, i) = mix(mix(s) + (i + 1) · 0x9E3779B97F4A7C15)` modulo 2⁶⁴, with the finaliser of SplitMix64 (Steele, Lea
+//! and Flood, OOPSLA 2014) as `mix`.
 
 const GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
 const PICTURES: u64 = 100;
@@ -14,7 +14,7 @@ fn mix(z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Number `i` of stream `stream`.
+/// The 64-bit number `i` of random stream `stream`.
 pub fn word(stream: u64, i: u64) -> u64 {
     mix(mix(stream).wrapping_add((i + 1).wrapping_mul(GAMMA)))
 }
@@ -27,12 +27,12 @@ pub fn weights(parameter: u64, count: usize, fan_in: usize) -> Vec<f64> {
     (0..count as u64).map(|i| (2.0 * unit(i) - 1.0) * a).collect()
 }
 
-/// The bytes of `count` pictures, `[count, 3, 32, 32]` in row-major order.
+/// The bytes of `count` synthetic samples, `[count, 3, 32, 32]` in row-major order.
 pub fn pictures(count: usize) -> Vec<u8> {
     (0..count as u64 * 3072).map(|i| (word(PICTURES, i) >> 56) as u8).collect()
 }
 
-/// The labels, 0 to 9, of `count` pictures.
+/// The labels, 0 to 9, of `count` synthetic samples.
 pub fn labels(count: usize) -> Vec<i64> {
     (0..count as u64).map(|n| (word(LABELS, n) % 10) as i64).collect()
 }
@@ -41,7 +41,8 @@ pub fn labels(count: usize) -> Vec<i64> {
 mod tests {
     use super::*;
 
-    /// What `counter_hash.py` prints. Stream 0 is SplitMix64 itself from seed 0, whose first numbers are published.
+    /// The numbers that `counter_hash.py` prints. Stream 0 is SplitMix64 from seed 0, whose first numbers are
+    /// published.
     #[test]
     fn the_peer_draws_the_same() {
         let first = |stream| [0, 1, 2].map(|i| word(stream, i));

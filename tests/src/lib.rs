@@ -1,6 +1,6 @@
-//! What crosses crates: a slow and obvious backend, the conformance suite that holds every backend to it, the program
-//! that runs it on any device, a wrapper that counts transfers, and the pictures and weights that a peer's script draws
-//! from the same hash.
+//! Tests across crates: a slow and obvious reference backend ([`toy`]), the conformance suite that compares every
+//! backend with it, a device wrapper that counts transfers, and synthetic samples and weights that a peer's script
+//! draws from the same hash.
 
 pub mod conformance;
 pub mod counting;

@@ -1,5 +1,5 @@
-//! `taper-tests`: gradient checks and the conformance suite on any devices, the slow twin among them. `cargo xtask` starts
-//! it.
+//! `taper-tests`: gradient checks and the conformance suite on any devices, including the slow reference backend `toy`.
+//! `cargo xtask` builds and starts it.
 
 use clap::{Args, Parser};
 use std::process::ExitCode;
@@ -8,12 +8,12 @@ use taper::gradcheck::{Subject, Table, subjects};
 use taper_tests::conformance::run_all;
 use taper_tests::devices::devices;
 
-/// Hold devices to what is due
+/// Check devices: gradients, and conformance to the backend contract
 #[derive(Parser)]
 enum Command {
-    /// Check the gradients of operations, layers and losses against differences, in f64
+    /// Check the gradients of operations, layers and losses against finite differences, in f64
     Gradcheck(Gradcheck),
-    /// Run the conformance suite: every method of the contract beside a slow twin
+    /// Run the conformance suite: every method of the contract against a slow reference backend
     Conformance(Conformance),
 }
 
@@ -22,10 +22,10 @@ struct Gradcheck {
     /// Devices, separated by commas: cpu, candle, cuda, cuda:N, toy, all
     #[arg(long, value_name = "NAMES", default_value = "all")]
     device: String,
-    /// Only what is called so: conv2d, "layer conv2d", "loss mse" [default: all]
+    /// Check only what has this name: conv2d, "layer conv2d", "loss mse" [default: all]
     #[arg(long, value_name = "NAME")]
     op: Option<String>,
-    /// Check gradients of gradients, and list what refuses
+    /// Check second derivatives too, and list what does not support them
     #[arg(long)]
     second: bool,
 }
@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {}", error.to_string().trim_start_matches("device: "));
-            // As the `taper` program: a wrong request is 2.
+            // As in the `taper` program, usage errors have exit code 2.
             ExitCode::from(if matches!(error, Error::Argument { .. }) { 2 } else { 1 })
         }
     }
@@ -61,7 +61,7 @@ fn gradcheck(args: &Gradcheck) -> taper::Result<bool> {
         Some(name) => Subject::choose(subjects(), name)?,
         None => subjects(),
     };
-    // The cases are small: the CPU's threads would only wait for each other.
+    // The cases are so small that more CPU threads would only wait for each other.
     let table = Table::check(&chosen, &devices(&args.device, 1)?, args.second, |line| println!("{line}"));
     Ok(table.passed())
 }

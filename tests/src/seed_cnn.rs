@@ -1,5 +1,5 @@
-//! The seed CNN trained from weights and pictures that are drawn from a counter ([`crate::hash`]), so that any device and any
-//! peer's program can make the same steps.
+//! Trains the seed CNN from synthetic weights and samples ([`crate::hash`]), so that any device and any peer's program
+//! can make the same steps.
 
 use crate::hash;
 use taper_models::{InputSpec, SeedCnn};
@@ -8,21 +8,21 @@ use taper_nn::{
     Tensor,
 };
 
-/// What is trained on.
+/// The data and length of a training.
 #[derive(Debug, Clone, Copy)]
 pub struct Work {
-    /// Pictures a step.
+    /// Samples per step.
     pub batch: usize,
-    /// Pictures in all, gone through again and again, in order.
+    /// Samples in all, a multiple of `batch`; steps go through them in order, again and again.
     pub pictures: usize,
-    /// Steps of Adam.
+    /// The number of steps, with Adam.
     pub steps: usize,
 }
 
-/// The loss of each step on `device` in `dtype`, f32 or f64.
+/// Trains on `device` in `dtype`, f32 or f64, and returns the loss of each step.
 ///
 /// # Errors
-/// What the device says.
+/// Any error of the device.
 pub fn losses(device: &Device, dtype: DType, work: Work) -> Result<Vec<f64>> {
     let Work { batch, pictures, steps } = work;
     let params = Params::new(device, dtype, RandomKey::new(0));
@@ -54,7 +54,7 @@ pub fn losses(device: &Device, dtype: DType, work: Work) -> Result<Vec<f64>> {
     (0..steps).map(&mut step).collect()
 }
 
-/// The largest relative difference of `found` from `due`; infinite where there is none, or one is NaN.
+/// The largest relative difference of `found` from `due`; infinite if they are empty, differ in length or contain NaN.
 pub fn largest_difference(found: &[f64], due: &[f64]) -> f64 {
     if found.len() != due.len() || due.is_empty() {
         return f64::INFINITY;

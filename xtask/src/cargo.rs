@@ -1,15 +1,16 @@
-//! Starting programs.
+//! The workspace's root, and starting cargo and other programs.
 
 use std::ffi::OsString;
 use std::io::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
-/// The root of the workspace that this program was started for: where cargo found it, else the folder that one is in, or one
-/// above. What it was compiled in says nothing: target folders are shared, and checkouts move.
+/// The root of the Taper workspace that this program was started for: looked for upwards from `$CARGO_MANIFEST_DIR`,
+/// then from the current folder. The folder that the program was compiled in does not matter: target folders are
+/// shared, and clones move.
 ///
 /// # Errors
-/// When there is no workspace of ours around.
+/// If neither is in a Taper workspace.
 pub fn root() -> Result<PathBuf> {
     let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
     find_root(manifest.as_deref(), &std::env::current_dir()?)
@@ -22,12 +23,15 @@ fn find_root(manifest: Option<&Path>, here: &Path) -> Result<PathBuf> {
     })
 }
 
-/// The cargo that started this program.
+/// The cargo that started this program, else `cargo`.
 pub fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))
 }
 
 /// Prints `command`, runs it, and returns its exit code.
+///
+/// # Errors
+/// If it cannot be started.
 pub fn run(command: &mut Command) -> Result<u8> {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     let words: Vec<_> = words.map(|word| word.to_string_lossy().into_owned()).collect();
@@ -65,7 +69,7 @@ mod tests {
         let found = [
             find_root(Some(&one.join("xtask")), two),
             find_root(None, &two.join("crates/deep")),
-            // A program of another project's started us: where we are counts.
+            // Started by a program of another project: the current folder decides.
             find_root(Some(&folder), two),
             find_root(None, &folder),
         ];

@@ -1,10 +1,10 @@
-//! `ci`: format, clippy and docs with warnings as errors, then the tests.
+//! `ci`: checks the format, clippy and the docs, with warnings as errors, then runs the tests.
 
 use crate::cargo::{cargo, root, run as start};
 use crate::{fmt, test};
 use std::io::Result;
 
-/// Runs each check in turn and stops at the first that fails.
+/// Runs the checks in order and stops at the first that fails, with its exit code.
 pub fn run() -> Result<u8> {
     let code = fmt::run(&["--check".into()])?;
     if code != 0 {

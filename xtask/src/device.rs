@@ -1,4 +1,4 @@
-//! Which features a command's devices need, so that a build holds them and no more.
+//! The cargo features that a command's devices need, so that a build has these and no others.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -6,17 +6,19 @@ use std::io::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The variable that names the folder of CUDA's toolkit: the one in which the build of candle's kernels finds nvcc.
+/// The environment variable that names the CUDA toolkit's folder, in which the build of candle's kernels looks for
+/// nvcc.
 const TOOLKIT_VARIABLE: &str = if cfg!(windows) { "CUDA_PATH" } else { "CUDA_HOME" };
-/// Told before ten minutes of building: without a driver's library the program would not even start.
+/// The error if there is no card. It is reported before the build, which takes minutes: without the driver's library
+/// the program would not even start.
 const NO_CARD: &str = "no NVIDIA card was found: there is no /dev/nvidia0, and `nvidia-smi -L` lists none; choose another \
                        device (to build for a card elsewhere: cargo build --release -p taper-cli --features cuda)";
-/// Where that build looks besides.
+/// The other folders in which the build of candle's kernels looks for the toolkit.
 const TOOLKIT_FOLDERS: [&str; 3] = ["/usr/local/cuda", "/opt/cuda", "/usr/lib/cuda"];
 
-/// The devices that `command` with the arguments `rest` names, or none where it names none: those of `--device`; else
-/// for `train`, `find-lr` and `tune` that of `--set device.name=…`, then of `--resume RUN`, whose settings are its own,
-/// then of `--config FILE`; for `eval RUN` that of `RUN/config.toml`.
+/// The devices that `command` with the arguments `rest` names; none if it names none. `train`, `find-lr` and `tune`
+/// take the first of: `--set device.name=…`, `--device`, the settings of the run in `--resume RUN`, `--config FILE`.
+/// `eval RUN` takes `--device`, else the settings in `RUN/config.toml`. Other commands take `--device`.
 ///
 /// Files are read line by line: `name = "…"` below `[device]`, or `device.name = "…"`. An inline table
 /// (`device = { … }`), an escape in the name or an abbreviated flag is not seen; then the build lacks the device, and
@@ -26,12 +28,12 @@ pub fn named(command: &str, rest: &[OsString]) -> Vec<String> {
     let set =
         || values(&words, "--set").iter().rev().find_map(|value| Some(unquoted(value.strip_prefix("device.name=")?)));
     let flag = || values(&words, "--device").last().map(|value| value.to_string());
-    // What is no plain file, such as a pipe, is left to the program to tell of.
+    // Only plain files are read: a pipe can be read once, by the program itself.
     let text = |path: &Path| path.is_file().then(|| std::fs::read_to_string(path).ok()).flatten();
     let in_file = |path: &Path| text(path).and_then(|text| in_config(&text));
     let of_run = |run: &str| in_file(&Path::new(run).join("config.toml"));
     let found = match command {
-        // What `--set` says comes last.
+        // `--set` overrides the flags.
         "train" | "find-lr" | "tune" => set()
             .or_else(flag)
             .or_else(|| of_run(values(&words, "--resume").last()?))
@@ -42,15 +44,15 @@ pub fn named(command: &str, rest: &[OsString]) -> Vec<String> {
     found.iter().flat_map(|list| list.split(',')).map(|name| name.trim().to_string()).collect()
 }
 
-/// Whether `devices` hold one that only the tests' program has: the slow twin.
+/// Whether `devices` include the slow reference backend `toy`, which only the program `taper-tests` has.
 pub fn holds_toy(devices: &[String]) -> bool {
     devices.iter().any(|name| name == "toy" || name == "all")
 }
 
-/// The features that `devices` need. `all` is every device that can be built here.
+/// The cargo features that `devices` need. `all` stands for every device that can be built here.
 ///
 /// # Errors
-/// When CUDA is asked for and there is no card, or its toolkit is not found.
+/// If CUDA is asked for and there is no card, or its toolkit is not found.
 pub fn features(devices: &[String]) -> Result<Vec<&'static str>> {
     let mut features = BTreeSet::new();
     for name in devices {
@@ -86,7 +88,7 @@ fn values<'a>(words: &[&'a str], flag: &str) -> Vec<&'a str> {
     words.iter().enumerate().filter_map(value).collect()
 }
 
-/// `device.name` in the text of a TOML file.
+/// The value of `device.name` in the text of a TOML file, if it is written as [`named`] expects.
 fn in_config(text: &str) -> Option<String> {
     let mut table = "";
     let mut found = None;
@@ -106,8 +108,11 @@ fn unquoted(value: &str) -> String {
     value.trim_matches(['"', '\'']).to_string()
 }
 
-/// The `nvcc` of CUDA's toolkit, looked for where the build of candle's kernels does: `$NVCC`, on `PATH`, in `bin` of a
-/// toolkit's folder.
+/// The path of `nvcc`, looked for where the build of candle's kernels looks: `$NVCC`, `PATH`, `bin` of a toolkit's
+/// folder.
+///
+/// # Errors
+/// If there is none; the text says where it was looked for.
 fn toolkit(variable: impl Fn(&str) -> Option<OsString>, is_file: impl Fn(&Path) -> bool) -> Result<PathBuf> {
     let nvcc = format!("nvcc{}", std::env::consts::EXE_SUFFIX);
     let named = variable("NVCC").map(PathBuf::from);
@@ -125,7 +130,7 @@ fn toolkit(variable: impl Fn(&str) -> Option<OsString>, is_file: impl Fn(&Path) 
     })
 }
 
-/// Whether this machine shows an NVIDIA card: by its device file, or by the driver's own program.
+/// Whether this machine has an NVIDIA card, by its device file or `nvidia-smi -L`.
 fn has_card() -> bool {
     let listed = || Command::new("nvidia-smi").arg("-L").output().is_ok_and(|found| found.stdout.starts_with(b"GPU "));
     Path::new("/dev/nvidia0").exists() || listed()

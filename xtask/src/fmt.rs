@@ -1,5 +1,5 @@
-//! `fmt`: every Rust file in rustfmt's form. `cargo fmt` follows `mod` declarations and so does not see the modules that a
-//! macro declares (an operation, a layer, a metric: one file and one line).
+//! `fmt`: formats every Rust file with rustfmt. `cargo fmt` follows `mod` declarations and so misses the modules that a
+//! macro declares, as those of operations, layers and metrics.
 
 use crate::cargo::{root, run as start};
 use std::ffi::OsString;
@@ -9,10 +9,10 @@ use std::process::Command;
 
 /// The folders with Rust files.
 const FOLDERS: [&str; 4] = ["crates", "fuzz", "tests", "xtask"];
-/// Files that one call takes: command lines have an end.
+/// The most files per call of rustfmt, since the length of a command line is limited.
 const FILES: usize = 200;
 
-/// Formats every file; with `--check` among `rest` says what would change, and fails if anything would.
+/// Formats every file. With `--check` in `rest` it prints what would change instead, and fails if anything would.
 pub fn run(rest: &[OsString]) -> Result<u8> {
     let root = root()?;
     let mut files = Vec::new();
@@ -22,7 +22,8 @@ pub fn run(rest: &[OsString]) -> Result<u8> {
     format(&root, &files, rest)
 }
 
-/// Calls rustfmt with `arguments` on `files`, which lie below `root`, whose `rustfmt.toml` counts.
+/// Calls rustfmt with `arguments` on `files` in `root`, whose `rustfmt.toml` applies, and returns the highest exit
+/// code.
 fn format(root: &Path, files: &[PathBuf], arguments: &[OsString]) -> Result<u8> {
     let mut worst = 0;
     for files in files.chunks(FILES) {
@@ -33,7 +34,7 @@ fn format(root: &Path, files: &[PathBuf], arguments: &[OsString]) -> Result<u8> 
     Ok(worst)
 }
 
-/// The `.rs` files in and below `folder`, in order; not those of target folders.
+/// Adds the `.rs` files in and below `folder` to `found`, sorted by name; folders called `target` are skipped.
 fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     let mut entries = std::fs::read_dir(folder)?.collect::<Result<Vec<_>>>()?;
     entries.sort_by_key(std::fs::DirEntry::file_name);

@@ -1,5 +1,5 @@
-//! `cargo xtask COMMAND`: what one does in a clone of this repository. One match, one file a command; no dependency, so
-//! that it is there in a second.
+//! `cargo xtask COMMAND`: building, running, testing and checking in a clone of this repository. It has no
+//! dependencies, so that it compiles in a second.
 
 mod cargo;
 mod ci;
@@ -17,8 +17,8 @@ Run, each built first (`cargo xtask train cifar --help` explains the arguments):
   train EXPERIMENT   train `cifar` or `digits`, print the test accuracy
   find-lr EXPERIMENT look for a good learning rate, and draw the curve to lr.svg
   tune EXPERIMENT    search for good values of configuration keys: `--space SPACE.toml`
-  eval RUN           measure a saved run again
-  runs [DIR]         list runs; `--compare A B` puts some beside each other
+  eval RUN           evaluate a saved run on its test split again
+  runs [DIR]         list runs; `--compare A B` compares some side by side
   download cifar     fetch CIFAR-10 into datasets/downloads
   gradcheck          check the gradient of every operation, layer, loss; `--device cpu,candle,toy`, or `all`
 
@@ -27,9 +27,9 @@ Run, each built first (`cargo xtask train cifar --help` explains the arguments):
 Develop:
   test [ARGUMENTS]   every test of the workspace; the arguments go to `cargo test`
   conformance [--device LIST] [FILTER]
-                     hold devices to the contract, beside a slow twin: `cpu,candle,cuda,toy`; all without a list
-  bench [NAME…]      our speed on the CPU beside PyTorch's, where that is installed, measured in turn
-  fmt [--check]      every Rust file in rustfmt's form, modules that a macro declares included
+                     test devices against the slow reference backend: `cpu,candle,cuda,toy`; all without a list
+  bench [NAME…]      Taper's speed on the CPU beside PyTorch's, if that is installed, measured alternately
+  fmt [--check]      format every Rust file, modules that a macro declares included
   ci                 format, clippy, docs, then `test`: all that .ci/run runs
 ";
 

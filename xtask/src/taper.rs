@@ -1,5 +1,6 @@
-//! `train`, `eval`, `runs`, `download`, `gradcheck`, `conformance`, `bench`: builds the `taper` program, that of the
-//! tests where a device is asked for that it alone has, or that of the benchmarks, and becomes it.
+//! `train`, `find-lr`, `tune`, `eval`, `runs`, `download`, `gradcheck`, `conformance`, `bench`: builds the program that
+//! has the command, and runs it in place of this process. The program is `taper`; `taper-tests` for `conformance`, and
+//! for `gradcheck` on the reference backend `toy`; or `taper-bench`.
 
 use crate::cargo::{cannot_start, cargo, code, root};
 use crate::device::{features, holds_toy, named};
@@ -8,10 +9,10 @@ use std::io::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The profile of a quick first build, for all but what is measured.
+/// The cargo profile of all programs but the benchmarks: it compiles faster than `release`.
 const FIRST: &str = "first";
 
-/// Builds the program with the features that its devices need, and runs it with `command` and `rest` as they are.
+/// Builds the program with the features that its devices need, and runs it with the arguments `command` and `rest`.
 pub fn run(command: &str, rest: &[OsString]) -> Result<u8> {
     let mut devices = named(command, rest);
     if command == "conformance" && devices.is_empty() {
@@ -49,7 +50,7 @@ pub fn run(command: &str, rest: &[OsString]) -> Result<u8> {
     become_it(taper)
 }
 
-/// The package and the program that know `command` and `devices`.
+/// The package and the program that have `command` and `devices`.
 fn program(command: &str, devices: &[String]) -> (&'static str, &'static str) {
     if command == "bench" {
         return ("taper-bench", "taper-bench");
@@ -58,31 +59,33 @@ fn program(command: &str, devices: &[String]) -> (&'static str, &'static str) {
     if tests { ("taper-tests", "taper-tests") } else { ("taper-cli", "taper") }
 }
 
-/// The profile that `command`'s program is built in: what is measured is what is shipped.
+/// The cargo profile that `command`'s program is built with: `release` for benchmarks, as shipped.
 fn profile(command: &str) -> &'static str {
     if command == "bench" { "release" } else { FIRST }
 }
 
-/// Where `program` lies: beside this one's folder, wherever the target folder is, in that of its profile.
+/// The path of the built `program`: `here`, this program, is in a profile's folder of the target folder, and `program`
+/// is in that of `profile` beside it.
 fn program_file(here: &Path, profile: &str, program: &str) -> PathBuf {
     let target = here.parent().and_then(Path::parent).unwrap_or(here);
     target.join(profile).join(format!("{program}{}", std::env::consts::EXE_SUFFIX))
 }
 
-/// The features that this command needs, beside those of its devices: what each brings takes a good part of a first build.
+/// The features that the command needs besides those of its devices. Features that it does not need are left out, since
+/// each adds much to the time of the first build.
 fn needs(command: &str, rest: &[OsString]) -> impl Iterator<Item = &'static str> {
     let network = may_use_network(command, rest).then_some("download");
     network.into_iter().chain((command == "gradcheck").then_some("gradcheck"))
 }
 
-/// Whether this command may download anything. If it may not, HTTP and TLS are not compiled.
+/// Whether this command may download data. If not, HTTP and TLS are not compiled.
 fn may_use_network(command: &str, rest: &[OsString]) -> bool {
     let is = |arg: &OsString, flags: &[&str]| {
         let arg = arg.to_string_lossy();
         flags.contains(&arg.split('=').next().unwrap_or_default())
     };
     let stays_local = rest.iter().any(|arg| is(arg, &["--offline", "--data-dir", "--help", "-h"]));
-    // The digits are part of the program, unless other data are set.
+    // The digits data are embedded in the program; `--set` or `--config` may name other data.
     let embedded =
         rest.first().is_some_and(|name| name == "digits") && !rest.iter().any(|arg| is(arg, &["--set", "--config"]));
     match command {
@@ -92,7 +95,7 @@ fn may_use_network(command: &str, rest: &[OsString]) -> bool {
     }
 }
 
-/// The commit of the clone, marked when files differ from it; `None` without git.
+/// The commit of the clone, with a note if tracked files differ from it; `None` without git.
 fn commit(root: &Path) -> Option<String> {
     let git = |args: &[&str]| {
         let output = Command::new("git").arg("-C").arg(root).args(args).output().ok()?;
@@ -103,7 +106,8 @@ fn commit(root: &Path) -> Option<String> {
     Some(if changed { format!("{commit} with changes") } else { commit })
 }
 
-/// Replaces this process, so that signals reach the program, and its exit code the caller, with nothing between.
+/// Replaces this process by `command`, so that signals reach the program and its exit code reaches the caller directly.
+/// Elsewhere than on Unix it waits for the program.
 #[cfg(unix)]
 fn become_it(mut command: Command) -> Result<u8> {
     use std::os::unix::process::CommandExt;
@@ -138,7 +142,7 @@ mod tests {
         assert_eq!(program_file(&here, "release", "taper-bench"), Path::new("/t/release").join(name("taper-bench")));
     }
 
-    /// MNIST lies in the downloads' folder as it was fetched, and is read from there with `--offline` too.
+    /// MNIST's files in the downloads' folder are compressed, and are read from there with `--offline` too.
     #[test]
     fn a_build_without_the_network_reads_compressed_files() {
         let mut tree = cargo();

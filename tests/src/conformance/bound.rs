@@ -1,4 +1,4 @@
-//! How far a result may be from the reference.
+//! Error bounds: how far a result may be from the reference.
 
 use taper_backend::{DType, HostData};
 
@@ -14,26 +14,27 @@ pub fn unit_roundoff(dtype: DType) -> f64 {
     0.5f64.powi(bits)
 }
 
-/// What ‖a − b‖ / ‖b‖ may be, in units of u, the unit roundoff.
+/// The bound on the relative error ‖a − b‖ / ‖b‖ of a result, in units of u, the unit roundoff of its dtype.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Bound {
-    /// The same values: what only moves, compares or chooses.
+    /// Equal values: for operations that only move, compare or select elements.
     Exact,
-    /// 2u: one IEEE operation, correctly rounded, and the reference's own rounding.
+    /// 2u: for one correctly rounded IEEE operation, and the reference's own rounding.
     Rounded,
-    /// 8u: an elementary function good to 4 units in the last place (2u each).
+    /// 8u: for an elementary function with an error of up to 4 units in the last place (2u each).
     Function,
-    /// Sums of this many products. Rounding errors of k additions in any order add up like a random walk over partial
-    /// sums that themselves grow, to √k·u (Higham 2002, section 2.8); four times that, and 8u for what is done to a
-    /// sum afterwards. Halves sum in f32 and round at the end and, where stages are composed, between them.
+    /// 8u + 4·√k·u for sums of this many (k) products. The rounding errors of k additions in any order add up like a
+    /// random walk over growing partial sums, to √k·u (Higham 2002, section 2.8); the bound is four times that, and 8u
+    /// for operations on a sum afterwards. Halves are summed in f32, and rounded at the end and between composed
+    /// stages.
     Sum(usize),
-    /// The same for convolutions, with 32u more for kernels of the Winograd family, whose transforms for tiles of 4×4
-    /// cost about a decimal digit (Lavin and Gray 2016, section 5).
+    /// As [`Sum`](Self::Sum), for convolutions: 32u more for Winograd's algorithm, whose transforms for 4×4 tiles cost
+    /// about a decimal digit (Lavin and Gray 2016, section 5).
     Convolution(usize),
 }
 
 impl Bound {
-    /// The allowed error for results of `dtype`.
+    /// The allowed relative error of results of `dtype`.
     pub fn of(self, dtype: DType) -> f64 {
         let u = unit_roundoff(dtype);
         let in_sums = if matches!(dtype, DType::F16 | DType::BF16) { unit_roundoff(DType::F32) } else { u };
@@ -47,8 +48,8 @@ impl Bound {
     }
 }
 
-/// Says what is wrong with `found`, or nothing. The error is measured against the norm of `expected` or `scale`, whichever
-/// is larger; infinities must be the same; a NaN passes only where one is expected.
+/// How `found` differs from `expected` by more than `bound`, or `None`. The error is measured relative to the norm of
+/// `expected` or `scale`, whichever is larger. Infinities must be equal, and NaN must be exactly where it is expected.
 pub fn compare(found: &HostData, expected: &HostData, scale: f64, bound: f64) -> Option<String> {
     if found.dtype() != expected.dtype() {
         return Some(format!("expected {} but found {}", expected.dtype(), found.dtype()));

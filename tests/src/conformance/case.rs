@@ -1,4 +1,4 @@
-//! One case: draws its operands, runs the device and the reference, compares.
+//! One test case: draws its operands, runs the devices and the reference, and compares the results.
 
 use super::bound::compare;
 use super::{Bound, Value};
@@ -6,48 +6,49 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 use taper_backend::{Buffer, DType, Device, Error, HostData, RandomKey, Result, Rim, Shape, UnaryOp};
 
-/// What a result should be, by definition, in f64.
+/// The expected result by definition, computed in f64.
 #[derive(Debug, Clone)]
 pub struct Expected {
     /// The logical shape.
     pub shape: Shape,
     /// The elements, row-major, before they are rounded to the dtype.
     pub values: Vec<f64>,
-    /// The dtype; floats that follow the operands' dtype say `None`.
+    /// The dtype of the result; `None` for that of the operands.
     pub dtype: Option<DType>,
-    /// Where terms cancel, the norm of the terms: the error is measured against it when it is the larger.
+    /// The norm of the terms of which the result is a sum, if these cancel: the error is measured relative to it if it
+    /// is larger than the norm of the result. 0 otherwise.
     pub scale: f64,
 }
 
 impl Expected {
-    /// Floats of the operands' dtype.
+    /// An expected result of the operands' dtype.
     pub fn new(shape: impl Into<Shape>, values: Vec<f64>) -> Self {
         Self { shape: shape.into(), values, dtype: None, scale: 0.0 }
     }
 
-    /// With the norm of the terms whose sum it is.
+    /// Sets the scale to the norm of `terms`, of which the result is a sum.
     pub fn against(mut self, terms: impl IntoIterator<Item = f64>) -> Self {
         self.scale = terms.into_iter().map(|t| t * t).sum::<f64>().sqrt();
         self
     }
 }
 
-/// What one device made of a case.
+/// The outcome of a case on one device.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// Whether it left the method to the composed version.
+    /// Whether the device declined the method, which is then composed of other methods.
     pub composed: bool,
-    /// Whether it does not offer the method for the dtype, one of the halves.
+    /// Whether the device does not support the method for the dtype, f16 or bf16.
     pub unsupported: bool,
-    /// A hash of every bit of its results.
+    /// A hash of all bits of the device's results.
     pub digest: u64,
-    /// How long it took.
+    /// The time that the device took.
     pub time: Duration,
-    /// What is not as the contract says.
+    /// The violations of the contract.
     pub failures: Vec<String>,
 }
 
-/// A case under way, on several devices at once, so that the slow reference runs once.
+/// A running case. It runs on several devices at once, so that the slow reference runs once.
 pub struct Case<'a> {
     devices: &'a [Device],
     toy: &'a Device,
@@ -65,41 +66,41 @@ impl<'a> Case<'a> {
         Self { devices, toy, dtype, key, drawn: 0, special: false, outcomes }
     }
 
-    /// Says what is wrong with the case itself.
+    /// Fails the case on all devices, because something is wrong with the case itself.
     pub fn fail(&mut self, message: impl Into<String>) {
         let message = message.into();
         self.outcomes.iter_mut().for_each(|outcome| outcome.failures.push(message.clone()));
     }
 
-    /// Lets NaN be expected.
+    /// Allows NaN in the expected results; otherwise a NaN in the reference fails the case.
     pub fn special(&mut self) {
         self.special = true;
     }
 
-    /// The slow twin.
+    /// The slow reference device.
     pub fn toy(&self) -> &Device {
         self.toy
     }
 
-    /// A stream of its own for the next thing drawn.
+    /// The next random stream of the case.
     pub fn key(&mut self) -> RandomKey {
         self.drawn += 1;
         self.key.index(self.drawn)
     }
 
-    /// Uniform numbers in `low..high` of the case's dtype.
+    /// Uniform random numbers in `low..high` of the case's dtype.
     pub fn uniform(&mut self, shape: impl Into<Shape>, low: f64, high: f64) -> Value {
         let (key, shape) = (self.key(), shape.into());
         let values: Vec<f64> = (0..shape.count() as u64).map(|i| low + (high - low) * key.uniform(i)).collect();
         Value::new(shape, &values, self.dtype)
     }
 
-    /// Numbers whose sums do not cancel: uniform in −¼..1.
+    /// Uniform random numbers in −¼..1, whose sums do not cancel.
     pub fn biased(&mut self, shape: impl Into<Shape>) -> Value {
         self.uniform(shape, -0.25, 1.0)
     }
 
-    /// i64 numbers in `low..high`.
+    /// Random i64 numbers in `low..high`.
     pub fn integers(&mut self, shape: impl Into<Shape>, low: i64, high: i64) -> Value {
         let (key, shape) = (self.key(), shape.into());
         let draw = |i| low + key.below(i, (high - low) as usize) as i64;
@@ -107,10 +108,10 @@ impl<'a> Case<'a> {
         Value::integers(shape, values)
     }
 
-    /// Compares `f` on the device with `f` on the slow twin.
+    /// Compares `f` on the devices with `f` on the reference device.
     pub fn check(&mut self, bound: Bound, args: &[Value], f: impl Fn(&Device, &[Buffer]) -> Result<Vec<Buffer>>) {
         let exact = bound == Bound::Exact;
-        // The reference computes in f64 what follows the operands' dtype.
+        // The reference computes in f64; results of the operands' dtype are rounded to it here.
         let round = |due: HostData| {
             let in_f64 = !exact && due.dtype() == DType::F64;
             if in_f64 { HostData::from_f64(&due.to_f64(), self.dtype) } else { due }
@@ -127,7 +128,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Compares `f` on the device, which may decline, with what it should be by definition.
+    /// Compares `f`, an optional method that a device may decline, with the expected results by definition.
     pub fn check_rim(
         &mut self,
         bound: Bound,
@@ -142,7 +143,7 @@ impl<'a> Case<'a> {
         self.compare(bound, args, expected, f);
     }
 
-    /// Checks what `f` finds out about the device alone: a property, of which its error says how it does not hold.
+    /// Checks a property of each device, without a reference; the error of `f` says how it is violated.
     pub fn check_values(&mut self, f: impl Fn(&Device) -> Result<()>) {
         for (device, outcome) in self.devices.iter().zip(&mut self.outcomes) {
             let begun = Instant::now();
@@ -153,7 +154,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Checks that `f` on the device gives an error.
+    /// Checks that `f` returns an error, neither a result nor a panic, on every device.
     pub fn check_error(&mut self, args: &[Value], f: impl Fn(&Device, &[Buffer]) -> Rim<Vec<Buffer>>) {
         for (device, outcome) in self.devices.iter().zip(&mut self.outcomes) {
             let begun = Instant::now();
@@ -207,7 +208,7 @@ impl Outcome {
                 self.composed = true;
                 return;
             }
-            // A backend may hold halves and yet not offer every method for them; f32 and the rest it must.
+            // A backend may support halves without supporting every method for them. For other dtypes it must.
             Err(Trouble::Error(Error::Unsupported { .. })) if matches!(dtype, DType::F16 | DType::BF16) => {
                 self.unsupported = true;
                 return;
@@ -236,21 +237,21 @@ impl Outcome {
     }
 }
 
-/// What a device gave.
+/// The results of a method on a device.
 struct Ran {
-    /// The results, or nothing where it declined.
+    /// The results; `None` if the device declined.
     results: Option<Vec<(Shape, HostData)>>,
-    /// The operands afterwards.
+    /// The operands' values afterwards.
     after: Vec<HostData>,
 }
 
-/// Why a device gave nothing.
+/// Why there are no results.
 enum Trouble {
     Error(Error),
     Panic(String),
 }
 
-/// Runs `f` on `device`, or says what went wrong.
+/// Runs `f` on `device`, and downloads the results and the operands.
 fn run(device: &Device, args: &[Value], f: impl Fn(&Device, &[Buffer]) -> Rim<Vec<Buffer>>) -> Result<Ran, Trouble> {
     let work = || -> Result<_> {
         let args = args.iter().map(|arg| arg.place(device)).collect::<Result<Vec<_>>>()?;
@@ -273,7 +274,7 @@ fn run(device: &Device, args: &[Value], f: impl Fn(&Device, &[Buffer]) -> Rim<Ve
     }
 }
 
-/// Leaves NaN in freed memory of these sizes, held by uploads and by results.
+/// Fills memory of these sizes with NaN and frees it, so that a kernel that reads what it has not written gives NaN.
 fn poison(device: &Device, dtype: DType, sizes: &[usize]) {
     let mut held = Vec::new();
     let dtype = if dtype.is_float() { dtype } else { DType::F32 };

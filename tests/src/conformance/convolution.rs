@@ -3,25 +3,25 @@
 use super::{Bound, DType, FLOATS, Form, Run, WIDE};
 use taper_backend::{Conv2dSpec, RandomKey, Shape};
 
-/// One convolution's shapes and parameters.
+/// The shapes and parameters of one convolution.
 #[derive(Debug, Clone, Copy)]
 pub struct Config {
-    /// `[N, C_in, H, W]`.
+    /// The input's shape, `[N, C_in, H, W]`.
     pub x: [usize; 4],
-    /// `[C_out, C_in / groups, Kh, Kw]`.
+    /// The weight's shape, `[C_out, C_in / groups, Kh, Kw]`.
     pub weight: [usize; 4],
-    /// The rest.
+    /// Stride, padding, dilation and groups.
     pub spec: Conv2dSpec,
 }
 
 impl Config {
-    /// Square kernels with the same parameters in both directions.
+    /// A square kernel without dilation, with the same parameters in both directions.
     pub fn square(x: [usize; 4], out: usize, kernel: usize, stride: usize, padding: usize, groups: usize) -> Self {
         let spec = Conv2dSpec { stride: [stride; 2], padding: [padding; 2], dilation: [1; 2], groups };
         Self { x, weight: [out, x[1] / groups, kernel, kernel], spec }
     }
 
-    /// The number of random configuration `i`, if it describes a convolution.
+    /// Random configuration number `i`; `None` if the kernel does not fit the input.
     pub fn random(i: u64) -> Option<Self> {
         let key = RandomKey::new(9).child("conv2d").index(i);
         let pick = |j: u64, from: &[usize]| from[key.below(j, from.len())];
@@ -44,12 +44,12 @@ impl Config {
         spec.output_shape(&x.into(), &weight.into()).ok().map(|_| Self { x, weight, spec })
     }
 
-    /// The output's shape.
+    /// The output's shape, `[N, C_out, Ho, Wo]`.
     pub fn output(&self) -> Shape {
         self.spec.output_shape(&self.x.into(), &self.weight.into()).expect("a configuration that fits")
     }
 
-    /// For messages.
+    /// The configuration as text, for the name of a case.
     pub fn label(&self) -> String {
         let Conv2dSpec { stride, padding, dilation, groups } = self.spec;
         format!(
@@ -82,10 +82,10 @@ pub fn cases(run: &mut Run) {
     }
 }
 
-/// Corners that random draws may miss.
+/// Edge cases that random draws may miss.
 fn named() -> Vec<Config> {
     vec![
-        Config::square([0, 3, 5, 5], 4, 3, 1, 1, 1),   // no picture
+        Config::square([0, 3, 5, 5], 4, 3, 1, 1, 1),   // no sample
         Config::square([2, 0, 5, 5], 4, 3, 1, 1, 1),   // no channel: all zeros
         Config::square([1, 1, 1, 1], 1, 1, 1, 0, 1),   // one of everything
         Config::square([2, 3, 2, 2], 4, 3, 1, 1, 1),   // every window reaches outside
@@ -93,15 +93,15 @@ fn named() -> Vec<Config> {
         Config::square([2, 4, 5, 5], 4, 3, 1, 1, 4),   // depthwise
         Config::square([1, 3, 6, 6], 9, 3, 2, 1, 3),   // depthwise with a multiplier
         Config::square([2, 5, 7, 7], 3, 1, 1, 0, 1),   // 1×1
-        Config::square([2, 5, 7, 7], 3, 1, 2, 0, 1),   // 1×1 with a stride: pixels that nothing reads
-        Config::square([1, 3, 15, 15], 5, 7, 2, 3, 1), // a residual network's first
+        Config::square([2, 5, 7, 7], 3, 1, 2, 0, 1),   // 1×1 with a stride: pixels that no window covers
+        Config::square([1, 3, 15, 15], 5, 7, 2, 3, 1), // a residual network's first layer
         Config::square([1, 2, 4, 4], 2, 2, 1, 2, 1),   // more padding than half the kernel
-        Config::square([1, 2, 3, 3], 2, 1, 1, 2, 1),   // windows wholly in the padding
-        Config::square([1, 3, 8, 8], 2, 3, 3, 0, 1),   // a last row and column that nothing reads
+        Config::square([1, 2, 3, 3], 2, 1, 1, 2, 1),   // windows that cover padding alone
+        Config::square([1, 3, 8, 8], 2, 3, 3, 0, 1),   // a last row and column that no window covers
     ]
 }
 
-/// Channels and pictures beyond one block of any kernel, with remainders in each direction.
+/// Channels and planes larger than one block of any kernel, with remainders in each direction.
 fn large() -> Vec<Config> {
     vec![
         Config::square([2, 3, 33, 33], 17, 3, 1, 1, 1),

@@ -1,5 +1,5 @@
-//! What the rim's methods compute, from the textbook formulas, in f64, one plain loop each. The tests hold these to
-//! numbers recorded from PyTorch.
+//! The definitions of the rim's methods (those that a backend may decline): the textbook formulas in f64, one plain
+//! loop each. The tests compare them with numbers recorded from PyTorch.
 
 use crate::toy::normal_cdf;
 use std::f64::consts::PI;
@@ -9,7 +9,7 @@ fn sigmoid(x: f64) -> f64 {
     if x >= 0.0 { 1.0 / (1.0 + (-x).exp()) } else { x.exp() / (1.0 + x.exp()) }
 }
 
-/// f(x).
+/// The activation f(x).
 pub fn activation(f: Activation, x: f64) -> f64 {
     match f {
         Activation::Identity => x,
@@ -34,7 +34,7 @@ pub fn activation(f: Activation, x: f64) -> f64 {
                 alpha * x.exp_m1()
             }
         }
-        // The limits far below are −0.
+        // The limits at −∞ are −0.
         Activation::Gelu | Activation::GeluTanh | Activation::Silu if x == f64::NEG_INFINITY => -0.0,
         Activation::Gelu => x * normal_cdf(x),
         Activation::GeluTanh => 0.5 * x * (1.0 + gelu_inner(x).tanh()),
@@ -64,7 +64,7 @@ fn gelu_inner(x: f64) -> f64 {
     (2.0 / PI).sqrt() * (x + 0.044715 * x.powi(3))
 }
 
-/// f′(x).
+/// The derivative f′(x).
 pub fn derivative(f: Activation, x: f64) -> f64 {
     match f {
         Activation::Identity => 1.0,
@@ -119,7 +119,7 @@ pub fn derivative(f: Activation, x: f64) -> f64 {
     }
 }
 
-/// Where f′ jumps, or may for some parameters.
+/// The points at which f′ jumps, or may jump for some parameters.
 pub fn jumps(f: Activation) -> Vec<f64> {
     match f {
         Activation::Relu | Activation::LeakyRelu { .. } | Activation::Elu { .. } => vec![0.0],
@@ -129,14 +129,14 @@ pub fn jumps(f: Activation) -> Vec<f64> {
     }
 }
 
-/// Softmax, or its logarithm, of one row.
+/// The softmax of one row, or log-softmax if `log`.
 pub fn softmax(row: &[f64], log: bool) -> Vec<f64> {
     let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let sum: f64 = row.iter().map(|x| (x - largest).exp()).sum();
     row.iter().map(|x| if log { x - largest - sum.ln() } else { (x - largest).exp() / sum }).collect()
 }
 
-/// The gradient with respect to the row that gave `y`.
+/// The gradient of [`softmax`] with respect to the row, from its output `y` and the cotangent `g`.
 pub fn softmax_grad(g: &[f64], y: &[f64], log: bool) -> Vec<f64> {
     let sum: f64 = g.iter().zip(y).map(|(g, y)| if log { *g } else { g * y }).sum();
     g.iter().zip(y).map(|(g, y)| if log { g - y.exp() * sum } else { y * (g - sum) }).collect()
@@ -146,7 +146,7 @@ pub fn softmax_grad(g: &[f64], y: &[f64], log: bool) -> Vec<f64> {
 /// −(1 − ε) log p(target) − ε/C · Σ log p; and its gradient with respect to the logits.
 pub fn cross_entropy(logits: &[f64], classes: usize, target: &[i64], spec: &CrossEntropySpec) -> (f64, Vec<f64>) {
     let counted = target.iter().filter(|&&t| t != spec.ignore_index).count() as f64;
-    // Equal rows round alike, so that one long sum would drift: the lost low parts are kept (Neumaier 1974).
+    // Equal rows round alike, so that the errors of one long sum would add up: compensated summation (Neumaier 1974).
     let (mut loss, mut lost, mut gradient) = (0.0f64, 0.0, Vec::new());
     for (row, &t) in logits.chunks(classes).zip(target) {
         let log_p = softmax(row, true);
@@ -154,7 +154,7 @@ pub fn cross_entropy(logits: &[f64], classes: usize, target: &[i64], spec: &Cros
             let wanted = if class as i64 == t { 1.0 - spec.label_smoothing } else { 0.0 };
             let wanted = wanted + spec.label_smoothing / classes as f64;
             let counts = if t == spec.ignore_index { 0.0 } else { 1.0 };
-            // 0 · ln 0 = 0, and a row that does not count may hold anything.
+            // 0 · ln 0 = 0, and an ignored row may hold NaN.
             let term = if counts * wanted == 0.0 { 0.0 } else { -wanted * log_p / counted };
             let sum = loss + term;
             lost += if loss.abs() >= term.abs() { (loss - sum) + term } else { (term - sum) + loss };
@@ -165,24 +165,24 @@ pub fn cross_entropy(logits: &[f64], classes: usize, target: &[i64], spec: &Cros
     (loss + lost, gradient)
 }
 
-/// Layer norm and batch norm: each of `groups` (positions in x) is brought to mean 0 and variance 1, then scaled by
-/// `weight` and shifted by `bias`, of which position i takes number `parameter[i]`.
+/// Layer norm and batch norm: each group of positions of x is normalised to mean 0 and variance 1, then scaled by
+/// `weight` and shifted by `bias`; position i uses element `parameter[i]` of them.
 pub struct Norm<'a> {
     /// The input.
     pub x: &'a [f64],
-    /// Sets of positions that share a mean and a variance.
+    /// The groups: positions of x that share a mean and a variance.
     pub groups: Vec<Vec<usize>>,
-    /// The number of each position's weight and bias.
+    /// For each position, the index of its weight and bias.
     pub parameter: Vec<usize>,
-    /// Scales; ones where there is none.
+    /// The scales; ones if there is no weight.
     pub weight: Vec<f64>,
-    /// Shifts; zeros where there is none.
+    /// The shifts; zeros if there is no bias.
     pub bias: Vec<f64>,
     /// Added to the variance.
     pub eps: f64,
 }
 
-/// What [`Norm`] computes.
+/// The results of [`Norm::forward`].
 pub struct Normed {
     /// The output.
     pub y: Vec<f64>,
@@ -203,7 +203,7 @@ impl<'a> Norm<'a> {
         Self { x, groups, parameter, weight, bias, eps }
     }
 
-    /// Batch norm of `[N, channels, …]` with `plane` elements behind each channel.
+    /// Batch norm of `[N, channels, …]`, where `plane` is the product of the dimensions after the channels.
     pub fn batch(
         x: &'a [f64],
         channels: usize,
@@ -235,7 +235,7 @@ impl<'a> Norm<'a> {
         normed
     }
 
-    /// The gradients with respect to x, weight and bias (Ioffe and Szegedy 2015, section 3, with the sums gathered):
+    /// The gradients with respect to x, weight and bias (Ioffe and Szegedy 2015, section 3, with terms collected):
     /// with h = g · weight, dx = (h − mean(h) − x̂ · mean(h · x̂)) / √(variance + eps).
     pub fn backward(&self, g: &[f64]) -> [Vec<f64>; 3] {
         let normed = self.forward();
@@ -255,12 +255,12 @@ impl<'a> Norm<'a> {
     }
 }
 
-/// Dropout of element `i`.
+/// Dropout of `x`, element `i` in row-major order, with probability `p`.
 pub fn dropout(x: f64, i: u64, p: f64, key: RandomKey) -> f64 {
     if f64::from(key.word(i)) >= p * 4_294_967_296.0 { x / (1.0 - p) } else { 0.0 }
 }
 
-/// Step `step` (from 1) of Adam or AdamW on one element: the new parameter and moments.
+/// Step number `step`, from 1, of Adam or AdamW on one element: the new parameter, first and second moment.
 pub fn adam(p: f64, m: f64, v: f64, g: f64, step: u64, spec: &AdamSpec) -> [f64; 3] {
     let (p, g) =
         if spec.decoupled { (p * (1.0 - spec.lr * spec.weight_decay), g) } else { (p, g + spec.weight_decay * p) };
@@ -271,7 +271,7 @@ pub fn adam(p: f64, m: f64, v: f64, g: f64, step: u64, spec: &AdamSpec) -> [f64;
     [p - spec.lr * m_hat / (v_hat.sqrt() + spec.eps), m, v]
 }
 
-/// One step of SGD, the first or a later one, on one element: the new parameter and velocity.
+/// One step of SGD on one element: the new parameter and velocity. `first` says that it is the first step.
 pub fn sgd(p: f64, velocity: f64, g: f64, first: bool, spec: &SgdSpec) -> [f64; 2] {
     let g = g + spec.weight_decay * p;
     if spec.momentum == 0.0 {

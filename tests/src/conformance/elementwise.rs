@@ -1,4 +1,4 @@
-//! Unary, binary, comparison, selection.
+//! Cases of unary and binary operations, comparisons and selection.
 
 use super::memory::SHAPES;
 use super::{ALL, Bound, FLOATS, Form, NUMBERS, Run, Value, WIDE};
@@ -29,7 +29,7 @@ const BINARY: [BinaryOp; 7] =
 const COMPARE: [CompareOp; 6] =
     [CompareOp::Eq, CompareOp::Ne, CompareOp::Lt, CompareOp::Le, CompareOp::Gt, CompareOp::Ge];
 
-/// Shapes that broadcast with each other; the last are large enough to be split over threads.
+/// Pairs of shapes that broadcast with each other; the last four are large enough to be split over threads.
 const PAIRS: &[(&[usize], &[usize])] = &[
     (&[], &[]),
     (&[3], &[]),
@@ -88,11 +88,11 @@ fn unary(run: &mut Run, op: UnaryOp) {
     for dtype in FLOATS {
         for (i, &(low, high)) in ranges.iter().enumerate() {
             if !matches!(dtype, DType::F32 | DType::F64) && (low < -50.0 || (high > 100.0)) {
-                continue; // beyond what a half holds apart
+                continue; // beyond the precision or range of a half
             }
             let tail = matches!(op, UnaryOp::ExpNegSquare | UnaryOp::NormalCdf | UnaryOp::NormalPdf) && i > 0;
             if dtype == DType::F16 && tail {
-                continue; // below the smallest of f16
+                continue; // below the smallest number of f16
             }
             for (j, shape) in SHAPES.iter().copied().chain([&[300, 257][..]]).enumerate() {
                 let form = Form::nth(i + j);
@@ -117,7 +117,7 @@ fn unary(run: &mut Run, op: UnaryOp) {
     }
 }
 
-/// The pairs with their numbers; the large ones only for f32 and where asked for, since they are slow.
+/// The pairs with their indices. The large ones are slow: they are included only for f32 and if `large`.
 fn pairs(dtype: DType, large: bool) -> impl Iterator<Item = (usize, &'static (&'static [usize], &'static [usize]))> {
     let small = PAIRS.len() - 4;
     PAIRS.iter().enumerate().take(if large && dtype == DType::F32 { PAIRS.len() } else { small })
@@ -178,7 +178,7 @@ fn binary_scalar(run: &mut Run, op: BinaryOp) {
         _ => Bound::Rounded,
     };
     let shapes: [&[usize]; 6] = [&[], &[5], &[0, 3], &[17, 33], &[2, 3, 4, 5], &[300, 257]];
-    // Each what f32 holds, so that the twin, which computes in f64, means the same number.
+    // Every number is exact in f32, so that it is the same for the reference, which computes in f64.
     for dtype in NUMBERS {
         let bound = if dtype == DType::I64 { Bound::Exact } else { bound };
         for (i, number) in [2.0f64, -3.0, 0.75, -1.0, 3.0, 0.5, -0.625, 1.0, 0.0].into_iter().enumerate() {
@@ -188,7 +188,7 @@ fn binary_scalar(run: &mut Run, op: BinaryOp) {
             for (j, shape) in shapes.iter().enumerate().filter(|(j, _)| *j < 5 || i < 2 && dtype == DType::F32) {
                 let (form, first) = (Form::nth(i + j), (i + j).is_multiple_of(2));
                 if first && number <= 0.0 && op == BinaryOp::Pow {
-                    continue; // no power of it is a number
+                    continue; // powers of a negative number are NaN
                 }
                 let order = if first { "first" } else { "second" };
                 run.case("binary_scalar", dtype, format!("{op:?} {shape:?} {form:?}, {number} {order}"), |case| {

@@ -1,10 +1,10 @@
-//! Gather, scatter, and the rim's embedding.
+//! Cases of gather, scatter-add, and the rim's embedding.
 
 use super::case::Expected;
 use super::{ALL, Bound, DType, FLOATS, Form, NUMBERS, Run, Value, WIDE};
 use taper_backend::Shape;
 
-/// Shape of x, axis, indices along it.
+/// The shape of x, the axis, and the number of indices along it.
 const SHAPES: &[(&[usize], usize, usize)] = &[
     (&[5], 0, 8),
     (&[1], 0, 3),

@@ -1,4 +1,4 @@
-//! Products of matrices: odd sizes, empty ones, every transpose, batches, and operands of every form.
+//! Cases of matrix products: odd and empty sizes, every transpose, batches, and operands of every form.
 
 use super::{Bound, DType, FLOATS, Form, Run};
 
@@ -37,7 +37,7 @@ pub fn cases(run: &mut Run) {
     }
 }
 
-/// All four transposes of one size.
+/// The cases of one size: all four combinations of transposed operands.
 fn product(run: &mut Run, dtype: DType, batch: &[usize], [m, k, n]: [usize; 3], i: usize) {
     for (transpose_a, transpose_b) in [(false, false), (false, true), (true, false), (true, true)] {
         let shuffled = i + 2 * usize::from(transpose_a) + 3 * usize::from(transpose_b);

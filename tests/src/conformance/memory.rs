@@ -1,9 +1,9 @@
-//! Moving to and from the host, filling, drawing, assigning, casting.
+//! Cases of upload and download, fill, random numbers, assignment and casts.
 
 use super::{ALL, Bound, FLOATS, Form, NUMBERS, Run, Value, WIDE};
 use taper_backend::{BinaryOp, DType, Distribution, Error, HostData, RandomKey, Result, Shape};
 
-/// Shapes with and without dimensions, of no element, one, and odd numbers.
+/// Shapes of rank 0 to 5, with no element, one element and odd sizes.
 pub const SHAPES: &[&[usize]] =
     &[&[], &[0], &[3, 0, 2], &[1], &[5], &[2, 3], &[17, 33], &[2, 3, 5, 7], &[1, 1, 4], &[24, 1, 3], &[7, 2, 1, 3, 2]];
 
@@ -74,10 +74,11 @@ fn fills(run: &mut Run) {
     }
 }
 
-/// Keys of streams with a number so near to 1, among the first 16, that rounding to f32 makes it 1.
+/// Seeds whose random streams have, among their first 16 numbers, one so close to 1 that rounding to f32 gives 1.
 const NEAR_ONE: [u64; 3] = [1_142_540, 5_427_667, 6_207_095];
 
-/// What uniform numbers are, whatever the formula: in their range in every dtype, spread evenly over it.
+/// Properties of uniform random numbers that hold for any formula: they are in their range in every dtype, and spread
+/// evenly.
 fn uniform(run: &mut Run) {
     let ranges = [(0.0, 1.0), (-0.1, 0.3), (0.7, 1.3), (-3.0, 0.0)];
     for (low, high) in ranges {
@@ -115,7 +116,8 @@ fn uniform(run: &mut Run) {
                         let start = low + (high - low) * f64::from(part) / 8.0;
                         let end = start + (high - low) / 8.0;
                         let share = many.iter().filter(|x| (start..end).contains(*x)).count() as f64 / n;
-                        // Five standard deviations, and a value of bf16 more or less: one of 64 in an eighth of 0.7..1.3.
+                        // Five standard deviations, and a value of bf16 more or less: one of 64 in an eighth of
+                        // 0.7..1.3.
                         if (share - 0.125).abs() > 0.0053 + 0.016 {
                             let detail = format!("{share} of {dtype} in {low}..{high} are in {start}..{end}, not 1/8");
                             return Err(Error::argument("random", detail));

@@ -1,10 +1,12 @@
-//! The conformance suite: written once, run for any [`Device`]. Every required method over many shapes, dtypes and
-//! kinds of operand against the slow twin in f64 ([`crate::toy`]), every method of the rim against its definition
-//! ([`definition`]).
+//! The conformance suite, which tests any [`Device`] against the backend contract.
 //!
-//! An error is ‖a − b‖ / ‖b‖ over a whole result; [`Bound`] says what is allowed and where it comes from. Before each
-//! case, memory of the sizes that the case will want is filled with NaN and given back, so that a kernel that reads
-//! what it has not written is seen.
+//! Every required method is compared, over many shapes, dtypes and forms of operands, with the slow reference backend
+//! in f64 ([`crate::toy`]). Every method of the rim, the methods that a backend may decline, is compared with its
+//! definition ([`definition`]).
+//!
+//! The error of a result is ‖a − b‖ / ‖b‖ over all its elements; [`Bound`] says how large it may be and why. Before
+//! each case, memory of the sizes that the case needs is filled with NaN and freed, so that a kernel that reads memory
+//! it has not written is noticed.
 
 mod bound;
 mod case;
@@ -33,7 +35,7 @@ pub use value::{Form, Value};
 use crate::toy::ToyBackend;
 use taper_backend::{DType, Device, RandomKey};
 
-/// A run in progress: what the files of cases are handed.
+/// A run of the suite, passed to the functions that define cases.
 pub struct Run<'a> {
     devices: &'a [Device],
     toy: Device,
@@ -41,12 +43,12 @@ pub struct Run<'a> {
     reports: Vec<Report>,
 }
 
-/// Runs every case whose name (`op dtype label`) contains `filter`.
+/// Runs every case whose name (`op dtype label`) contains `filter` on `device`.
 pub fn run(device: &Device, filter: &str) -> Report {
     run_all(std::slice::from_ref(device), filter).pop().unwrap_or_default()
 }
 
-/// The same for several devices, a report for each; the slow reference is computed once for all.
+/// As [`run`] for several devices, with a report for each. The slow reference is computed once for all.
 pub fn run_all(devices: &[Device], filter: &str) -> Vec<Report> {
     let reports = devices.iter().map(|device| Report { device: device.to_string(), ..Report::default() }).collect();
     let mut run = Run { devices, toy: ToyBackend::device(), filter, reports };
@@ -67,8 +69,8 @@ pub fn run_all(devices: &[Device], filter: &str) -> Vec<Report> {
 }
 
 impl Run<'_> {
-    /// Runs `body` as a case, unless the filter leaves it out or no device offers `dtype`. What the case draws depends
-    /// on its name alone.
+    /// Runs `body` as a case, unless its name does not contain the filter or no device supports `dtype`. The random
+    /// numbers of a case depend on its name alone.
     pub fn case(
         &mut self,
         op: &'static str,
@@ -81,7 +83,7 @@ impl Run<'_> {
             return;
         }
         let key = RandomKey::new(11).child(&name);
-        // A third of the cases is enough for halves, which differ from f32 in how they are read and written alone.
+        // For halves a third of the cases is enough: they differ from f32 only in how they are loaded and stored.
         if matches!(dtype, DType::F16 | DType::BF16) && !key.word(0).is_multiple_of(3) {
             return;
         }
@@ -106,7 +108,7 @@ impl Run<'_> {
 const WIDE: [DType; 2] = [DType::F32, DType::F64];
 /// Every float.
 const FLOATS: [DType; 4] = [DType::F32, DType::F64, DType::F16, DType::BF16];
-/// What arithmetic is defined for.
+/// Every dtype that arithmetic is defined for.
 const NUMBERS: [DType; 5] = [DType::F32, DType::F64, DType::F16, DType::BF16, DType::I64];
 /// Every dtype.
 const ALL: [DType; 6] = [DType::F32, DType::F64, DType::F16, DType::BF16, DType::U8, DType::I64];

@@ -1,5 +1,5 @@
-//! The rim's steps of Adam and SGD, and its assignment by a flag: the values, that a flag of 0 lets nothing change, and that what shares memory with a
-//! parameter keeps the old ones.
+//! Cases of the rim's steps of Adam and SGD, and of its conditional assignment: the new values, that nothing changes if
+//! the flag is 0, and that tensors that share memory with a parameter keep the old values.
 
 use super::case::Expected;
 use super::definition::{adam, sgd};
@@ -7,7 +7,7 @@ use super::memory::SHAPES;
 use super::{Bound, Case, DType, FLOATS, Form, Run, Value};
 use taper_backend::{AdamSpec, BinaryOp, Buffer, Device, Result, SgdSpec, Shape, SliceRange};
 
-/// No flag, and flags of either kind.
+/// No flag, a flag of 1 and a flag of 0.
 const FLAGS: [Option<bool>; 3] = [None, Some(true), Some(false)];
 
 pub fn cases(run: &mut Run) {
@@ -22,7 +22,7 @@ pub fn cases(run: &mut Run) {
     }
 }
 
-/// The operand, or a copy of it that nothing shares.
+/// The operand itself if `shared`, else a copy whose memory nothing shares.
 fn own(d: &Device, x: &Buffer, shared: bool) -> Result<Buffer> {
     if shared {
         return Ok(x.clone());
@@ -31,7 +31,7 @@ fn own(d: &Device, x: &Buffer, shared: bool) -> Result<Buffer> {
     d.binary(BinaryOp::Add, x, &zero)
 }
 
-/// The flag as the device holds it: a scalar that is a view into others, which say the opposite.
+/// The flag on the device: a u8 scalar that is a view into a tensor whose other elements are the opposite.
 fn flag(d: &Device, apply: Option<bool>) -> Result<Option<Buffer>> {
     let scalar = |apply: bool| {
         let around = [!apply, apply, !apply].map(|flag| f64::from(u8::from(flag)));
@@ -41,7 +41,7 @@ fn flag(d: &Device, apply: Option<bool>) -> Result<Option<Buffer>> {
     apply.map(scalar).transpose()
 }
 
-/// The steps made before, as the device holds them: a scalar that is a view into others.
+/// The number of steps made before, on the device: an i64 scalar that is a view into a tensor of other numbers.
 fn taken(d: &Device, steps: u64) -> Result<Buffer> {
     let around = Value::new([3], &[-1.0, steps as f64, -1.0], DType::I64).place(d)?;
     d.reshape(&d.slice(&around, &[SliceRange::new(1, 2)])?, &Shape::scalar())
@@ -63,7 +63,7 @@ fn assignments(run: &mut Run, dtype: DType, shape: &[usize], shared: bool, form:
     }
 }
 
-/// A gradient as the flag promises it: with a flag of 0, not finite.
+/// A random gradient; its last element is NaN if the flag is 0.
 fn gradient(case: &mut Case, shape: &[usize], low: f64, apply: Option<bool>) -> Value {
     let mut g = case.uniform(shape, low, 1.0).f64();
     if let (Some(false), Some(last)) = (apply, g.last_mut()) {
@@ -72,7 +72,7 @@ fn gradient(case: &mut Case, shape: &[usize], low: f64, apply: Option<bool>) -> 
     Value::new(shape, &g, case.dtype)
 }
 
-/// What a step is allowed to be off by; one that is not to be made, by nothing.
+/// The error bound of a step; exact if the flag is 0 and nothing may change.
 fn bound(apply: Option<bool>) -> Bound {
     if apply == Some(false) { Bound::Exact } else { Bound::Sum(1) }
 }

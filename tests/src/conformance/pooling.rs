@@ -1,4 +1,4 @@
-//! Max and average pooling, their gradients, and the rim's max pooling.
+//! Cases of max and average pooling, their gradients, and the rim's max pooling.
 
 use super::case::Expected;
 use super::{Bound, Case, DType, FLOATS, Form, Run, Value};
@@ -6,7 +6,7 @@ use taper_backend::{HostData, Pool2dSpec, RandomKey, Result};
 
 const SIZES: [usize; 9] = [1, 2, 3, 5, 6, 7, 8, 17, 24];
 
-/// Random shapes and parameters, number `i`, if they describe a pooling.
+/// Random shape and parameters number `i`; `None` if the windows do not fit the input.
 fn random(i: u64) -> Option<([usize; 4], Pool2dSpec)> {
     let key = RandomKey::new(9).child("pool2d").index(i);
     let pick = |j: u64, from: &[usize]| from[key.below(j, from.len())];
@@ -48,7 +48,7 @@ fn pooling(run: &mut Run, dtype: DType, x: [usize; 4], spec: Pool2dSpec, form: F
         "{x:?} kernel {kernel_size:?} stride {stride:?} padding {padding:?} ceil {ceil_mode} include {count_include_pad} {form:?}"
     );
     let window = kernel_size[0] * kernel_size[1];
-    // A gradient may come in the layout of the pictures or in any other.
+    // The cotangent may have the layout of the input or any other.
     let g_form = if form == Form::ChannelsLast && window % 2 == 0 { form } else { Form::nth(window) };
     let y = spec.output_shape("pool", &x.into()).expect("a configuration that fits");
     run.case("avg_pool2d", dtype, &label, |case| {
@@ -75,7 +75,7 @@ fn pooling(run: &mut Run, dtype: DType, x: [usize; 4], spec: Pool2dSpec, form: F
     }
 }
 
-/// Pictures whose largest elements are one or many, finite or not.
+/// Random inputs: with distinct elements, with ties, or with ties, NaN and infinities.
 fn draw(case: &mut Case, x: [usize; 4], kind: &str) -> Value {
     let value = case.uniform(x, -4.0, -1.0);
     if kind == "distinct" {
@@ -96,7 +96,7 @@ fn draw(case: &mut Case, x: [usize; 4], kind: &str) -> Value {
     Value::new(x, &v, case.dtype)
 }
 
-/// The maxima, and the gradient that goes to where each came from.
+/// The expected maxima, and the expected gradient: each element of `g` goes to the position of its window's maximum.
 fn maxima(case: &Case, x: &Value, g: &Value, spec: &Pool2dSpec) -> Result<Vec<Expected>> {
     let toy = case.toy();
     let (y, index) = toy.max_pool2d(&x.reference(toy, false)?, spec)?;

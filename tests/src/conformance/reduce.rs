@@ -1,4 +1,4 @@
-//! Reductions over every set of axes, and the place of the largest.
+//! Cases of reductions over every set of axes, and of argmax.
 
 use super::{ALL, Bound, DType, FLOATS, Form, NUMBERS, Run, Value};
 use taper_backend::ReduceOp;
@@ -64,7 +64,8 @@ fn reduce(run: &mut Run, dtype: DType, op: ReduceOp) {
     }
 }
 
-/// NaN first, last and in between, infinities, all −∞, in rows long enough for vectors and their tails.
+/// Rows with NaN first, last and in between, with infinities, and of −∞ alone, in lengths for vector code and its
+/// remainders.
 fn special(run: &mut Run, dtype: DType, op: ReduceOp) {
     for width in [1, 3, 8, 17, 33, 70] {
         run.case("reduce", dtype, format!("{op:?} special values, rows of {width}"), |case| {
@@ -79,7 +80,7 @@ fn special(run: &mut Run, dtype: DType, op: ReduceOp) {
     }
 }
 
-/// Seven rows of `x` with special values in them.
+/// `x`, of seven rows, with special values put into six of them.
 fn with_specials(x: Value, width: usize) -> Value {
     let (mut v, last) = (x.f64(), width - 1);
     let mut set = |row: usize, column: usize, value: f64| v[row * width + column] = value;

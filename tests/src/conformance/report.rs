@@ -1,29 +1,30 @@
-//! What a run of the suite found, and how it is told.
+//! The report of a run of the suite, and its text.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-/// What a run found.
+/// The results of a run on one device.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// The device.
+    /// The device's name.
     pub device: String,
-    /// How many cases ran.
+    /// The number of cases that ran.
     pub cases: usize,
-    /// For every method of the rim that the backend leaves to the composed version, in how many cases it did.
+    /// For every method of the rim that the backend declined, which is then composed of other methods: in how many
+    /// cases.
     pub composed: BTreeMap<&'static str, usize>,
-    /// For every method that the backend does not offer for halves, in how many cases.
+    /// For every method that the backend does not support for halves: in how many cases.
     pub unsupported: BTreeMap<&'static str, usize>,
-    /// One line for each thing that is not as the contract says.
+    /// One line for each violation of the contract.
     pub failures: Vec<String>,
-    /// A hash of every bit of every result: two runs that should agree bit by bit have the same.
+    /// A hash of all bits of all results: equal for two runs whose results are equal bit by bit.
     pub digest: u64,
-    /// How long the device took, the slow reference not counted.
+    /// The time that the device took, without the slow reference.
     pub time: Duration,
 }
 
-/// How many failures of a kind are shown: one wrong kernel fails hundreds of cases.
+/// The most failures shown per method and dtype, since one wrong kernel fails hundreds of cases.
 const SHOWN: usize = 4;
 
 impl fmt::Display for Report {
@@ -48,7 +49,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// `matmul (3), pad (1)`.
+/// Counts as text: `matmul (3), pad (1)`.
 fn counts<K: fmt::Display>(of: &BTreeMap<K, usize>) -> String {
     let all: Vec<String> = of.iter().map(|(name, count)| format!("{name} ({count})")).collect();
     if all.is_empty() { "none".into() } else { all.join(", ") }

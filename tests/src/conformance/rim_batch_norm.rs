@@ -1,4 +1,4 @@
-//! The rim's batch norm in two halves, with a residual and an activation behind it.
+//! Cases of the rim's batch norm block: statistics, then normalisation fused with a residual and an activation.
 
 use super::case::Expected;
 use super::definition::{Norm, activation, derivative, jumps};
@@ -8,29 +8,31 @@ use super::rim_pointwise::ACTIVATIONS;
 use super::{Bound, DType, FLOATS, Form, Run, Value};
 use taper_backend::{Activation, Error};
 
+/// Whether there is a residual, a tensor added before the activation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Residual {
     Absent,
+    /// Present, and its gradient is needed.
     Wanted,
-    /// There, but its gradient is not asked for.
+    /// Present, but its gradient is not needed.
     Constant,
 }
 
 pub fn cases(run: &mut Run) {
-    // Several tasks, and more channels than a kernel may take at a time, with a rest.
+    // Sizes for several tasks, and more channels than a kernel may process at a time, with a remainder.
     let shapes: &[&[usize]] = &[&[7, 3], &[2, 3, 5], &[5, 33, 3, 3], &[3, 64, 2, 4], &[8, 17, 16, 16]];
     for dtype in FLOATS {
         for (i, shape) in shapes.iter().enumerate() {
             for (j, f) in ACTIVATIONS.into_iter().enumerate() {
                 for (k, residual) in [Residual::Absent, Residual::Wanted, Residual::Constant].into_iter().enumerate() {
-                    // A third for all but the ReLU, which backends may treat apart.
+                    // ReLU, for which backends may have special code, gets all cases, the others a third.
                     if f == Activation::Relu || (i + j) % 3 == k {
                         block(run, dtype, shape, f, residual, i + j + k);
                     }
                 }
             }
         }
-        // The ReLU's gate, whichever gradients it is for.
+        // ReLU with every combination of needed gradients.
         for number in 0..PARAMETERS.len() {
             block(run, dtype, &[4, 35, 3, 2], Activation::Relu, Residual::Absent, number);
             block(run, dtype, &[4, 35, 3, 2], Activation::Relu, Residual::Wanted, number);
@@ -48,7 +50,7 @@ fn block(run: &mut Run, dtype: DType, shape: &[usize], f: Activation, residual: 
         let (channels, plane) = (shape[1], shape[2..].iter().product());
         // Views that repeat elements have no variance along them.
         let form = if form == Form::Broadcast { Form::Sliced } else { form };
-        // Drawn again until no slope hangs on rounding.
+        // Redrawn until no element is so close to a jump of the derivative that rounding could cross it.
         for _ in 0..60 {
             let x = case.uniform(shape, -1.0, 3.0).form(form);
             let (weight, bias) = (case.uniform([channels], 0.5, 2.0), case.biased([channels]));

@@ -1,4 +1,4 @@
-//! The rim's linear layer and convolution block.
+//! Cases of the rim's linear layer and convolution block.
 
 use super::case::Expected;
 use super::convolution::Config;
@@ -7,12 +7,15 @@ use super::rim_pointwise::ACTIVATIONS;
 use super::{Bound, Case, DType, FLOATS, Form, Run, Value, WIDE};
 use taper_backend::{Activation, Buffer, Conv2dSpec, Device, Error, HostData, ParamGrads, Pool2dSpec, Result, Rim};
 
-/// The expected gradients that `needs` asks for.
+/// Those of the expected gradients that `needs` asks for.
 pub fn wanted(needs: [bool; 3], of: [Expected; 3]) -> impl Iterator<Item = Expected> {
     of.into_iter().zip(needs).filter(|(_, needed)| *needed).map(|(expected, _)| expected)
 }
 
-/// A forward's results and the gradients, which must be those that `needs` asks for.
+/// The results of a forward pass, followed by the gradients.
+///
+/// # Errors
+/// If the gradients are not exactly those that `needs` asks for.
 pub fn gathered<const N: usize>(forward: [Buffer; N], of: ParamGrads, needs: [bool; 3]) -> Rim<Vec<Buffer>> {
     let found = [of.x, of.weight, of.bias];
     if found.each_ref().map(Option::is_some) != needs {
@@ -22,7 +25,7 @@ pub fn gathered<const N: usize>(forward: [Buffer; N], of: ParamGrads, needs: [bo
     Ok(Some(forward.into_iter().chain(found.into_iter().flatten()).collect()))
 }
 
-/// Which gradients are asked for, with and without a bias.
+/// Combinations of whether there is a bias, and which gradients (x, weight, bias) are needed.
 const NEEDS: [(bool, [bool; 3]); 6] = [
     (true, [true, true, true]),
     (true, [false, true, true]),
@@ -133,14 +136,15 @@ fn pool(i: usize) -> Pool2dSpec {
     }
 }
 
-/// What a block computes, by the slow twin's convolution and pooling in f64.
+/// The expected results of a convolution block, computed with the reference backend's convolution and pooling in f64.
 struct Block {
     results: Vec<Expected>,
-    /// How close any choice (a sign at a kink, the largest of a window) is: rounding must not turn it.
+    /// The smallest distance from a discontinuity of the gradient: a kink of the activation, a tie in a pooling window.
+    /// Rounding must not cross it.
     margin: f64,
 }
 
-/// The parts of a block's call.
+/// The parameters of a convolution block.
 struct Call<'a> {
     config: Config,
     f: Activation,
@@ -176,7 +180,8 @@ impl Call<'_> {
                 da[from] += g;
                 without[from] = f64::NEG_INFINITY;
             }
-            // The distance from each largest to the second, but where both are ReLU's 0 and pass no gradient on.
+            // The distance of each maximum from the second largest, unless both are 0 after ReLU, which passes no
+            // gradient.
             let (second, _) = toy.max_pool2d(&toy.upload(HostData::F64(without), &shape)?, pool)?;
             for (first, second) in y.iter().zip(toy.download(&second)?.to_f64()) {
                 if *first != 0.0 {
@@ -220,13 +225,13 @@ fn block(
     };
     let Config { x: [n, c, h, w], weight: [out, _, kh, kw], spec } = config;
     run.case("conv2d_block", dtype, label, |case: &mut Case| {
-        // Views that repeat elements make ties, which rounding may break: they are left out here.
+        // Broadcast views repeat elements and so make ties, which rounding may break: they are not used here.
         let form = if form == Form::Broadcast { Form::Sliced } else { form };
         let call = Call { config, f, pool: pool.as_ref(), needs };
-        // Drawn again until no choice hangs on rounding.
+        // Redrawn until rounding cannot cross a kink or break a tie.
         for _ in 0..60 {
             let x = case.uniform([n, c, h, w], -1.0, 1.0).form(form);
-            // Outputs of order 1: larger ones saturate, and saturated ones tie.
+            // Weights for outputs of order 1: larger outputs saturate, and saturated outputs tie.
             let reach = 2.0 / ((c * kh * kw) as f64).sqrt();
             let weight = case.uniform(config.weight, -reach, reach).form(form);
             let b = case.uniform([out], -1.0, 1.0).form(form);
@@ -239,7 +244,7 @@ fn block(
             if margin < 3e-6 {
                 continue;
             }
-            // A gradient's sums run over outputs, an output's over weights; what cancels in one is bounded by the other.
+            // The terms in the sums of the output, of the input's gradient and of the weight's gradient.
             let k = c * kh * kw + out * kh * kw + n * h * w;
             case.check_rim(Bound::Convolution(k), &[x, weight, b, g], results, |d, x| {
                 let b = bias.then_some(&x[2]);
@@ -254,7 +259,7 @@ fn block(
     });
 }
 
-/// A picture of zeros: every window of the pooling is a tie, exactly, and the first element takes the gradient.
+/// The cases of an input of zeros: every pooling window is an exact tie, and its first element takes the gradient.
 fn all_equal(run: &mut Run, dtype: DType, pool: Option<Pool2dSpec>) {
     let config = Config::square([2, 3, 8, 8], 17, 3, 1, 1, 1);
     for value in [0.5, 0.0] {

@@ -1,4 +1,4 @@
-//! The rim's cross entropy, layer norm and batch norm.
+//! Cases of the rim's cross entropy, layer norm and batch norm.
 
 use super::case::Expected;
 use super::definition::{Norm, cross_entropy};
@@ -55,7 +55,7 @@ fn cross_entropies(run: &mut Run, dtype: DType) {
                         Expected::new(Shape::scalar(), vec![loss]).against([1.0]),
                         Expected::new([rows, classes], gradient).against([1.0 / (rows as f64).sqrt()]),
                     ];
-                    // A target that is a view must be constant where the form says so: only as drawn.
+                    // The changed targets are uploaded plainly: a broadcast view would have to be constant.
                     let target = Value::integers([rows], target);
                     case.check_rim(Bound::Sum(classes + rows + 16), &[logits, target, g], expected, |d, x| {
                         let Some((loss, saved)) = d.cross_entropy(&x[0], &x[1], &spec)? else { return Ok(None) };
@@ -67,8 +67,8 @@ fn cross_entropies(run: &mut Run, dtype: DType) {
     }
 }
 
-/// Logits of −∞ where the class is another, and rows that do not count and hold anything; in the last, none counts: only
-/// the gradient is a number, 0.
+/// Cases with masked logits (−∞) of classes other than the target, and with NaN in ignored rows. In the last case all
+/// rows are ignored: the loss is NaN, and only the gradient, 0, is compared.
 fn masked_cross_entropies(run: &mut Run, dtype: DType) {
     for (rows, classes, none) in [(4, 5, false), (300, 17, false), (5, 3, true)] {
         let spec = CrossEntropySpec { label_smoothing: 0.0, ignore_index: -100 };
@@ -97,7 +97,7 @@ fn masked_cross_entropies(run: &mut Run, dtype: DType) {
     }
 }
 
-/// Which of weight and bias there are, and whose gradients are wanted.
+/// Combinations of whether there are a weight and a bias, and which gradients (x, weight, bias) are needed.
 pub const PARAMETERS: [(bool, bool, [bool; 3]); 6] = [
     (true, true, [true, true, true]),
     (true, true, [false, true, true]),

@@ -1,4 +1,4 @@
-//! The rim's activations, softmax, dropout and finiteness.
+//! Cases of the rim's activations, softmax, dropout, norm and finiteness check.
 
 use super::case::Expected;
 use super::definition::{activation, derivative, dropout, softmax, softmax_grad};
@@ -6,7 +6,7 @@ use super::memory::SHAPES;
 use super::{Bound, DType, FLOATS, Form, Run, Value, WIDE};
 use taper_backend::{Activation, RandomKey};
 
-/// Every activation.
+/// Every activation, with typical parameters.
 pub const ACTIVATIONS: [Activation; 12] = [
     Activation::Identity,
     Activation::Relu,
@@ -75,8 +75,8 @@ fn norm(case: &mut super::Case, x: Value) {
 
 fn activations(run: &mut Run, dtype: DType, f: Activation, shape: &[usize], (low, high): (f64, f64), form: Form) {
     let label = format!("{f:?} {shape:?} in {low}..{high} {form:?}");
-    // Terms that cancel: both GELUs are ½x + ½x·(something near −1) below 0; far from 0 either way values and slopes
-    // are 0 but for rounding, and are compared with 1.
+    // Terms that cancel: below 0 both GELUs are ½x + ½x·(a number near −1). Far from 0 the error is measured against 1,
+    // since values and slopes may be 0 up to rounding.
     let terms = move |factors: Vec<f64>| -> Vec<f64> {
         match f {
             _ if low.abs() >= 20.0 => vec![1.0],
@@ -100,10 +100,10 @@ fn activations(run: &mut Run, dtype: DType, f: Activation, shape: &[usize], (low
     });
 }
 
-/// Where limits count, and where NaN stays NaN.
+/// Points at which an activation has to return its limit, or NaN for NaN.
 const SPECIAL: [f64; 10] = [f64::NAN, f64::INFINITY, 0.0, 100.0, -100.0, 3.0, -3.0, f64::NAN, 1.0, f64::NEG_INFINITY];
 
-/// Where a derivative jumps, the declared one counts; NaN stays NaN.
+/// Cases at jumps of the derivative, where the contract declares its value, and at [`SPECIAL`] values.
 fn kinks(run: &mut Run, dtype: DType, f: Activation) {
     let points = [0.0, -0.0, 3.0, -3.0, 4.0, 4.5, -4.0, 1.0, -1.0];
     run.case("activation_grad", dtype, format!("{f:?} at kinks"), |case| {
@@ -134,7 +134,8 @@ fn kinks(run: &mut Run, dtype: DType, f: Activation) {
     });
 }
 
-/// Calls `row` with each row of `values: shape` along `axis`, and puts what it returns in the row's place.
+/// Applies `row` to each pair of rows along `axis` of the two `values` of `shape`; the result has its outputs in the
+/// rows' places.
 fn along(values: [&[f64]; 2], shape: &[usize], axis: usize, row: impl Fn(&[f64], &[f64]) -> Vec<f64>) -> Vec<f64> {
     let (size, inner): (usize, usize) = (shape[axis], shape[axis + 1..].iter().product());
     let mut out = vec![0.0; values[0].len()];
@@ -237,7 +238,8 @@ fn all_finite(run: &mut Run) {
                         if let Some(wrong) = wrong {
                             values[place] = wrong;
                         }
-                        // A broadcast may spread or hide the value: what counts is what is there in the end.
+                        // A broadcast may repeat or hide the value, so that the expected result is computed from the
+                        // final values.
                         let second = Value::new([300, 257], &values, dtype).form(form);
                         let finite = second.f64().iter().all(|x| x.is_finite());
                         let mut due = Expected::new(taper_backend::Shape::scalar(), vec![f64::from(u8::from(finite))]);

@@ -1,20 +1,20 @@
-//! Operands: values on the host, and the ways in which a device can come to hold them.
+//! Operands of cases: values on the host, and the forms in which a device can hold them, such as views.
 
 use crate::toy::ToyBackend;
 use taper_backend::{Backend, Buffer, DType, Device, HostData, PadAmount, Result, Shape, SliceRange};
 
-/// How an operand lies on the device: uploaded as it is, or a view of something else.
+/// How an operand is held by the device: uploaded as it is, or a view of another buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// Uploaded.
+    /// Uploaded as it is.
     Plain,
     /// Uploaded with its dimensions reversed, and permuted back.
     Permuted,
-    /// Uploaded with the channels (dimension 1) last, and permuted back: how some kernels hand pictures to each other.
+    /// Uploaded with the channels (dimension 1) last, and permuted back: the layout that some kernels produce.
     ChannelsLast,
-    /// Cut out of something larger that is NaN (or 99) outside.
+    /// A slice of a larger buffer that is NaN (99 for integers) outside of it.
     Sliced,
-    /// Every second element of something larger.
+    /// Every second element of a larger buffer.
     Stepped,
     /// Uploaded with one dimension, and reshaped.
     Reshaped,
@@ -27,7 +27,7 @@ impl Form {
     pub const ALL: [Self; 7] =
         [Self::Plain, Self::Permuted, Self::ChannelsLast, Self::Sliced, Self::Stepped, Self::Reshaped, Self::Broadcast];
 
-    /// Forms in turn, by the number of a case.
+    /// Form number `i`, modulo their number.
     pub fn nth(i: usize) -> Self {
         Self::ALL[i % Self::ALL.len()]
     }
@@ -40,17 +40,17 @@ pub struct Value {
     pub shape: Shape,
     /// The elements, row-major.
     pub data: HostData,
-    /// How the device comes to hold them.
+    /// How the device holds them.
     pub form: Form,
 }
 
 impl Value {
-    /// `values` rounded to `dtype`.
+    /// An operand of `values` rounded to `dtype`.
     pub fn new(shape: impl Into<Shape>, values: &[f64], dtype: DType) -> Self {
         Self { shape: shape.into(), data: HostData::from_f64(values, dtype), form: Form::Plain }
     }
 
-    /// i64 values.
+    /// An operand of i64 values.
     pub fn integers(shape: impl Into<Shape>, values: Vec<i64>) -> Self {
         Self { shape: shape.into(), data: HostData::I64(values), form: Form::Plain }
     }
@@ -60,7 +60,7 @@ impl Value {
         self.data.to_f64()
     }
 
-    /// The same, held in another form (for [`Form::Broadcast`], made constant along a dimension).
+    /// The operand in another form. [`Form::Broadcast`] makes the values constant along a dimension.
     pub fn form(mut self, form: Form) -> Self {
         self.form = form;
         if let (Form::Broadcast, Some(narrow)) = (form, self.narrow()) {
@@ -74,13 +74,13 @@ impl Value {
         self
     }
 
-    /// The shape with its last dimension of more than one element made 1, if there is such a dimension.
+    /// The shape with its last dimension of more than one element reduced to 1; `None` if there is no such dimension.
     fn narrow(&self) -> Option<Shape> {
         let axis = self.shape.dims().iter().rposition(|&size| size > 1)?;
         Some(self.shape.reduced(&[axis]))
     }
 
-    /// The operand on `device`, in its form.
+    /// Uploads the operand to `device` in its form.
     pub fn place(&self, device: &Device) -> Result<Buffer> {
         let x = ToyBackend.upload(self.data.clone(), &self.shape)?;
         let upload = |x: &Buffer| device.upload(ToyBackend.download(x)?, x.shape());
@@ -124,7 +124,7 @@ impl Value {
         }
     }
 
-    /// The operand for the slow twin in f64 (integers as they are), or in its own dtype.
+    /// The operand on the reference device: in f64 if it is a float and not `own_dtype`, else in its own dtype.
     pub fn reference(&self, toy: &Device, own_dtype: bool) -> Result<Buffer> {
         let x = toy.upload(self.data.clone(), &self.shape)?;
         if own_dtype || !x.dtype().is_float() { Ok(x) } else { toy.cast(&x, DType::F64) }

@@ -1,4 +1,4 @@
-//! Reshape, permute, broadcast, slice, pad, concatenate, and views of views.
+//! Cases of reshape, permute, broadcast, slice, pad, concatenate, and views of views.
 
 use super::{ALL, Bound, DType, Form, Run, WIDE};
 use taper_backend::{BinaryOp, PadAmount, ReduceOp, Shape, SliceRange};
@@ -112,7 +112,7 @@ fn concatenations(run: &mut Run, dtype: DType) {
     }
 }
 
-/// Views of views, and then something that reads them.
+/// Cases of views of views, read by a reduction and a product.
 fn chains(run: &mut Run, dtype: DType) {
     for form in Form::ALL {
         run.case("views", dtype, format!("of views {form:?}"), |case| {

@@ -1,4 +1,4 @@
-//! Unary, binary, comparison and selection, element by element.
+//! Unary and binary operations, comparisons and selection, element by element.
 
 use super::memory::{buffer, chain, coordinates, data, integers, position, rounded, take, values};
 use super::unsupported;
@@ -65,13 +65,14 @@ pub fn erf(x: f64) -> f64 {
     2.0 / PI.sqrt() * (-x * x).exp() * sum
 }
 
-/// eˣ − 1 = 2 e^(x/2) sinh(x/2), in which nothing cancels.
+/// eˣ − 1 = 2 e^(x/2) sinh(x/2), without cancellation.
 fn exp_m1(x: f64) -> f64 {
     if x < -700.0 { -1.0 } else { 2.0 * (0.5 * x).exp() * (0.5 * x).sinh() }
 }
 
-/// Φ(x), to full relative precision in the lower tail: Φ(−b) = φ(b) ∫₀^∞ e^(−bt − t²/2) dt, with t = eˢ an integral over the
-/// whole line of a function that falls fast, for which the trapezoidal rule is as good as exact.
+/// The standard normal distribution function Φ(x), to full relative precision in the lower tail: Φ(−b) = φ(b) ∫₀^∞
+/// e^(−bt − t²/2) dt. With t = eˢ this is an integral over the whole line of a function that decays fast, for which the
+/// trapezoidal rule is practically exact.
 pub fn normal_cdf(x: f64) -> f64 {
     if x.is_nan() {
         return x;

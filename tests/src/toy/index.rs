@@ -1,10 +1,13 @@
-//! Elements chosen by index.
+//! Gather and scatter-add.
 
 use super::memory::{buffer, coordinates, data, integers, position, rounded, take, values};
 use super::unsupported;
 use taper_backend::{Buffer, DType, Error, HostData, Result};
 
-/// For every element of `index`, the position in `x` that it names along `axis`.
+/// For every element of `index`, the row-major position in `x` that it selects along `axis`.
+///
+/// # Errors
+/// An index out of range.
 fn named(op: &'static str, x: &Buffer, axis: usize, index: &Buffer) -> Result<Vec<usize>> {
     let (indices, size) = (integers(index)?, x.shape()[axis]);
     let named = coordinates(index.shape()).zip(indices).map(|(mut at, &i)| {

@@ -1,4 +1,4 @@
-//! Products of matrices, batched.
+//! Batched matrix products.
 
 use super::memory::{coordinates, position, rounded, values};
 use super::unsupported;

@@ -1,4 +1,4 @@
-//! What a toy buffer holds, and how its elements are reached.
+//! The data of toy buffers: access to elements, conversions, random numbers, coordinates.
 
 use super::unsupported;
 use taper_backend::{Buffer, DType, Distribution, Element, Error, HostData, RandomKey, Result, Shape, philox4x32};
@@ -53,7 +53,7 @@ pub fn take(x: &HostData, positions: &[usize]) -> HostData {
     each!(x, v => pick(v, positions))
 }
 
-/// `parts`, of one dtype, one behind the other.
+/// The elements of all `parts`, of one dtype, one part after the other.
 pub fn chain(parts: &[&HostData]) -> HostData {
     fn join<T: Element>(parts: &[&HostData]) -> HostData {
         T::wrap(parts.iter().filter_map(|&part| T::unwrap(part.clone())).flatten().collect())
@@ -77,15 +77,16 @@ pub fn cast(x: &Buffer, dtype: DType) -> Result<Buffer> {
     Ok(rounded(x.shape(), &values(x)?, dtype))
 }
 
-/// Random numbers, one for each element's row-major position, by the words of the contract: from Philox's words, and where
-/// rounding takes a uniform number out of its range, the nearest value of the dtype that is in it, found by bisection.
+/// Random numbers as the contract defines them, one for each row-major position, from the words of Philox. If rounding
+/// takes a uniform number out of its range, it is replaced by the nearest value of the dtype within the range, found by
+/// bisection.
 pub fn random(shape: &Shape, dtype: DType, distribution: Distribution, key: RandomKey) -> Result<Buffer> {
     if !dtype.is_float() {
         return Err(unsupported("random", dtype));
     }
     let [seed, stream] = key.words();
     let halves = |x: u64| [x as u32, (x >> 32) as u32];
-    // The two numbers in [0, 1) of a block of four words.
+    // The two numbers in [0, 1) from a block of four words.
     let pair = |block: u64| {
         let ([a, b], [c, d]) = (halves(block), halves(stream));
         let [a, b, c, d] = philox4x32([a, b, c, d], halves(seed));

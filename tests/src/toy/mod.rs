@@ -1,6 +1,6 @@
-//! A backend that is slow and obvious: the contract's required methods, what has a number for an operand, and nothing more, every float computed in f64
-//! and rounded to its dtype at the end, data always dense and row-major. Other backends are compared with it, and a
-//! new one can start as a copy of it.
+//! The slow and obvious reference backend. It implements the contract's required methods and those with a scalar
+//! operand, and nothing else. Floats are computed in f64 and rounded to their dtype at the end; data are always dense
+//! and row-major. Other backends are compared with it, and a new one can start as a copy of it.
 
 mod elementwise;
 mod index;
@@ -17,7 +17,7 @@ use taper_backend::{
     Pool2dSpec, RandomKey, ReduceOp, Result, Shape, SliceRange, UnaryOp,
 };
 
-/// The slow twin. Its buffers hold a [`HostData`].
+/// The slow reference backend, `toy`. Its buffers hold a [`HostData`].
 #[derive(Debug)]
 pub struct ToyBackend;
 

@@ -1,10 +1,11 @@
-//! Sums, maxima, minima and their places.
+//! Sums, maxima, minima and argmax.
 
 use super::memory::{buffer, coordinates, data, integers, position, rounded, take, values};
 use super::unsupported;
 use taper_backend::{Buffer, DType, Error, HostData, ReduceOp, Result, Shape};
 
-/// For every element of `x` reduced over `axes`, the positions of what it is reduced from, in row-major order.
+/// For every element of the reduction of `x` over `axes`, the positions in `x` that it is reduced from, in row-major
+/// order.
 fn groups(x: &Shape, axes: &[usize]) -> Vec<Vec<usize>> {
     let reduced = x.reduced(axes);
     let mut groups = vec![Vec::new(); reduced.count()];
@@ -41,7 +42,8 @@ pub fn reduce(op: ReduceOp, x: &Buffer, axes: &[usize]) -> Result<Buffer> {
     Ok(buffer(&shape, take(data(x)?, &best(op, x, &groups)?)))
 }
 
-/// Which of each group (none empty) is the first that is largest or smallest, a NaN before all.
+/// The position of the first maximum or minimum of each group, or of the first NaN if there is one. No group may be
+/// empty.
 fn best(op: ReduceOp, x: &Buffer, groups: &[Vec<usize>]) -> Result<Vec<usize>> {
     fn choose<T: PartialOrd + Copy>(op: ReduceOp, v: &[T], groups: &[Vec<usize>]) -> Vec<usize> {
         let is_nan = |x: T| x.partial_cmp(&x).is_none();

@@ -1,4 +1,5 @@
-//! Permute, broadcast, slice, pad and concatenate: each says for every element of the result where it comes from.
+//! Permute, broadcast, slice, pad and concatenate: each computes, for every element of the result, the position that it
+//! is copied from.
 
 use super::memory::{buffer, chain, coordinates, data, position, take};
 use taper_backend::{Buffer, HostData, PadAmount, Result, Shape, SliceRange};
@@ -24,7 +25,7 @@ pub fn broadcast(x: &Buffer, shape: &Shape) -> Result<Buffer> {
     view(x, shape, |at| broadcast_source(x.shape(), at))
 }
 
-/// Where coordinate `at` of a broadcast result lies in an operand of shape `from`.
+/// The coordinate in an operand of shape `from` of element `at` of a broadcast result.
 pub fn broadcast_source(from: &Shape, at: &[usize]) -> Vec<usize> {
     let at = &at[at.len() - from.rank()..];
     at.iter().zip(from.dims()).map(|(&i, &size)| if size == 1 { 0 } else { i }).collect()
@@ -38,7 +39,7 @@ pub fn slice(x: &Buffer, ranges: &[SliceRange]) -> Result<Buffer> {
 pub fn pad(x: &Buffer, amounts: &[PadAmount], value: f64) -> Result<Buffer> {
     let shape: Shape = amounts.iter().zip(x.shape().dims()).map(|(a, &size)| a.padded(size)).collect::<Vec<_>>().into();
     let value = HostData::from_f64(&[value], x.dtype());
-    // The padding value is put behind the last element, where `outside` points.
+    // The padding value is appended after the last element, at position `outside`.
     let (all, outside) = (chain(&[data(x)?, &value]), x.count());
     let source = |at: Vec<usize>| {
         let mut inside = Vec::new();

@@ -1,10 +1,11 @@
-//! Convolution and pooling, written out as loops over every window and everything in it.
+//! Convolution and pooling, as loops over every window and every element in it.
 
 use super::memory::{buffer, position, rounded, values};
 use super::unsupported;
 use taper_backend::{Buffer, Conv2dSpec, HostData, Pool2dSpec, Result, Shape};
 
-/// Calls `product` with the positions in x, weight and y of every product that a convolution sums up.
+/// Calls `product` with the positions in x, weight and y of every product that the convolution sums. Returns the shape
+/// of y.
 fn products(
     x: &Shape,
     weight: &Shape,
@@ -59,8 +60,9 @@ pub fn conv2d_weight_grad(x: &Buffer, g: &Buffer, spec: &Conv2dSpec, weight_shap
     Ok(rounded(weight_shape, &ws, g.dtype()))
 }
 
-/// Calls `window` for every window with its position in y, the positions in x of what it covers (row-major), and how
-/// many elements it covers when padding counts, but not what `ceil_mode` adds beyond the padding.
+/// Calls `window` for every window with its position in y, the row-major positions in x that it covers, and the number
+/// of elements that it covers including padding, but excluding what `ceil_mode` adds beyond the padding. Returns the
+/// shape of y.
 fn windows(
     op: &'static str,
     x: &Shape,
@@ -68,7 +70,7 @@ fn windows(
     mut window: impl FnMut(usize, &[usize], usize),
 ) -> Result<Shape> {
     let y = spec.output_shape(op, x)?;
-    // The padded coordinates that the window at `at` covers along dimension 0 or 1 of the picture.
+    // The rows (i = 0) or columns (i = 1) of the padded input that the window at `at` covers.
     let range = |at: usize, i: usize| {
         let start = at * spec.stride[i];
         start..(start + spec.kernel_size[i]).min(x[2 + i] + 2 * spec.padding[i])

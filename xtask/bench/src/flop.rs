@@ -1,18 +1,18 @@
-//! Floating-point operations of a work, counted from its shapes: a multiplication and an addition are two. What is done
-//! once an element (activations, pooling, norms, the optimiser) is not counted.
+//! Floating-point operations of a benchmark, counted from its shapes; a multiply-add counts as two. Elementwise
+//! operations, pooling, norms and the optimiser are not counted.
 
-/// A[m, k] · B[k, n].
+/// The operations of the matrix product A[m, k] · B[k, n].
 pub fn product([m, k, n]: [usize; 3]) -> f64 {
     2.0 * m as f64 * k as f64 * n as f64
 }
 
-/// A convolution with kernels `size` × `size`, to `n` pictures of `side` × `side`.
+/// The operations of a convolution with `size` × `size` kernels whose output is `n` samples of `side` × `side`.
 pub fn conv(n: usize, [inputs, outputs]: [usize; 2], size: usize, side: usize) -> f64 {
     product([n * side * side, inputs * size * size, outputs])
 }
 
-/// A training step of layers that take these forward: each again for its weight's gradient, and, but for the first, for
-/// its input's.
+/// The operations of a training step, from those of each layer's forward pass: the backward pass takes as many for each
+/// weight's gradient, and as many for each input's gradient but the first layer's, which is not computed.
 pub fn step(forward: &[f64]) -> f64 {
     3.0 * forward.iter().sum::<f64>() - forward.first().copied().unwrap_or_default()
 }

@@ -1,5 +1,5 @@
-//! `taper-bench`: our speed on the CPU beside a peer's, both measured in turn in one run. `cargo xtask bench` builds
-//! and starts it.
+//! `taper-bench`: benchmarks of Taper on the CPU beside a peer, PyTorch; both sides are measured alternately in one
+//! run. `cargo xtask bench` builds and starts it. A benchmark is called a work here.
 
 mod flop;
 mod memory;
@@ -36,16 +36,16 @@ enum Task {
     Worker(WorkerArgs),
 }
 
-/// Measure works on the CPU beside a peer, block by block in turn, and print a table of medians
+/// Benchmark Taper on the CPU beside a peer, alternating block by block, and print a table of medians
 #[derive(Args)]
 struct BenchArgs {
-    /// The works; `sgemm` for all matrix products, `memory` for what training takes [default: all]
+    /// The benchmarks; `sgemm` for all matrix products, `memory` for the memory that training takes [default: all]
     #[arg(value_name = "NAME")]
     names: Vec<String>,
-    /// Whom to measure beside; where it is not installed, the run says so and measures ours alone
+    /// The peer to compare with; if it is not installed, the run says so and measures Taper alone
     #[arg(long, value_enum, default_value_t = Peer::Torch)]
     peer: Peer,
-    /// Blocks of each side, of at least 5 iterations
+    /// Blocks per side, each of at least 5 iterations
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
     #[command(flatten)]
@@ -53,12 +53,12 @@ struct BenchArgs {
     /// Write the machine, the versions, the peak and every sample to this file [default: none]
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Only say which works there are
+    /// Only list the benchmarks
     #[arg(long)]
     list: bool,
 }
 
-/// Our side of a work, told what to do on standard input
+/// Run our side of one benchmark, controlled through standard input
 #[derive(Args)]
 struct WorkerArgs {
     name: String,
@@ -89,7 +89,7 @@ fn worker(WorkerArgs { name, threads, settings }: &WorkerArgs) -> Result<(), Str
     worker::work(work, &settings.device(*threads).map_err(|error| error.to_string())?)
 }
 
-/// What starts [`worker()`] in a process of its own.
+/// The command that runs [`worker()`] in a process of its own.
 fn our_worker(program: &Path, work: &str, threads: usize, settings: &Settings) -> Command {
     let mut command = Command::new(program);
     command.args(["worker", work, "--threads", &threads.to_string()]).args(settings.arguments());
@@ -104,7 +104,7 @@ fn bench(args: &BenchArgs) -> Result<(), String> {
     }
     let ourselves = std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
     let version = args.peer.version();
-    // Our side is asked first, in this process: whatever the machine lacks is told once.
+    // Our device is opened first, in this process, so that an instruction set that the machine lacks is reported once.
     args.settings.device(1).map_err(|error| error.to_string())?;
     let mut threads: Vec<usize> =
         works.iter().filter(|work| work.measured == Measured::Time).map(|work| work.threads).collect();
@@ -129,7 +129,7 @@ fn bench(args: &BenchArgs) -> Result<(), String> {
             Err(why) => Err(why.clone()),
         };
         if work.measured == Measured::Memory {
-            // Every process finds nearly the same.
+            // Processes differ little, so that three of them are enough.
             growth = Some(memory::measure(ours, peer, usize::from(args.rounds).min(3)));
             continue;
         }

@@ -1,33 +1,33 @@
-//! How much memory a training takes: the high-water mark of a fresh process's resident memory over what was resident
-//! just before the model was made. Linux tells both in `/proc/self/status`, in kB of 1024 bytes.
+//! The memory that training takes: the peak of a new process's resident memory, minus what was resident just before the
+//! model was made. Both are read from Linux's `/proc/self/status`, in kB of 1024 bytes.
 
 use crate::statistics::quartiles;
 use crate::worker::Worker;
 use serde_json::{Value, json};
 use std::process::Command;
 
-/// Training steps of a process: the pools of both sides have all they need by then.
+/// Training steps per process: enough that the memory pools of both sides have stopped growing.
 const STEPS: usize = 20;
-/// Ours over the peer's: as much as it may be.
+/// The highest allowed ratio of our memory to the peer's.
 const TARGET: f64 = 0.7;
 
-/// A process's resident memory, measured from here on.
+/// The growth of this process's resident memory since the meter was made.
 pub struct Meter {
     before: f64,
 }
 
 impl Meter {
-    /// Measures from what is resident now.
+    /// Starts measuring at what is resident now.
     ///
     /// # Errors
-    /// Where the system has no `/proc/self/status`.
+    /// If the system has no `/proc/self/status`.
     pub fn start() -> Result<Self, String> {
-        // The mark is set back, so that nothing which was freed before counts. Where the kernel refuses, it counts.
+        // Resets the peak, so that memory freed before does not count. If the kernel refuses, it does count.
         let _ = std::fs::write("/proc/self/clear_refs", "5");
         Ok(Self { before: mib("VmRSS")? })
     }
 
-    /// The high-water mark over what was resident at the start, MiB.
+    /// The peak of resident memory minus what was resident at the start, in MiB.
     ///
     /// # Errors
     /// As [`Meter::start`].
@@ -42,19 +42,19 @@ fn mib(key: &str) -> Result<f64, String> {
     field(&text, key).map(|kib| kib / 1024.0).ok_or_else(|| format!("resident memory is unknown: no {key} in {path}"))
 }
 
-/// The number behind `key:` in `text`.
+/// The number after `key:` in `text`.
 fn field(text: &str, key: &str) -> Option<f64> {
     let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// What was measured: MiB of each process, or why not.
+/// The memory measured on both sides: MiB of each process, or why there is none.
 pub struct Growth {
     pub ours: Result<Vec<f64>, String>,
     pub peer: Result<Vec<f64>, String>,
 }
 
-/// Fresh processes of each side, one after the other, `rounds` times.
+/// Measures new processes of both sides alternately, `rounds` of each.
 pub fn measure(ours: impl Fn() -> Command, peer: impl Fn() -> Result<Command, String>, rounds: usize) -> Growth {
     let (mut our_mib, mut peer_mib) = (Ok(Vec::new()), Ok(Vec::new()));
     for _ in 0..rounds {
@@ -64,7 +64,7 @@ pub fn measure(ours: impl Fn() -> Command, peer: impl Fn() -> Result<Command, St
     Growth { ours: our_mib, peer: peer_mib }
 }
 
-/// Adds what another process of `command` finds; the first failure stays.
+/// Adds the measurement of another process of `command` to `found`; after a failure, `found` stays that error.
 fn add(found: &mut Result<Vec<f64>, String>, command: impl Fn() -> Result<Command, String>) {
     let Ok(all) = found else { return };
     // A worker answers with the growth after each step.
@@ -75,13 +75,13 @@ fn add(found: &mut Result<Vec<f64>, String>, command: impl Fn() -> Result<Comman
 }
 
 impl Growth {
-    /// Ours over the peer's, medians.
+    /// The median of ours over the median of the peer's; `None` if either side failed.
     pub fn ratio(&self) -> Option<f64> {
         let median = |found: &Result<Vec<f64>, String>| found.as_ref().ok().map(|mib| quartiles(mib)[1]);
         Some(median(&self.ours)? / median(&self.peer)?)
     }
 
-    /// A line of its own, `peer` the name of the other side.
+    /// The line below the table; `peer` is the peer's name.
     pub fn line(&self, peer: &str) -> String {
         let side = |name: &str, found: &Result<Vec<f64>, String>| match found {
             Ok(mib) => {

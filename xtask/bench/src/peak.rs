@@ -1,12 +1,13 @@
-//! What the machine does when nothing but registers is touched: many independent fused multiply-adds in f32.
+//! The machine's peak floating-point rate: many independent fused multiply-adds in f32, in registers alone.
 
 use serde_json::{Value, json};
 
-/// The measured peak of a number of threads.
+/// The measured peak for a number of threads.
 pub struct Peak {
     pub threads: usize,
-    /// The instructions that it was measured with.
+    /// The instruction set that it was measured with.
     pub isa: &'static str,
+    /// Billions of floating-point operations per second, all threads together.
     pub gflops: f64,
 }
 
@@ -16,14 +17,14 @@ impl Peak {
     }
 }
 
-/// Measures `peaks` again and keeps the better: anything beside a measurement only makes it smaller.
+/// Measures `peaks` again and keeps the higher of both: disturbances only make a measurement smaller.
 pub fn again(peaks: Vec<Peak>, avx2_only: bool) -> Vec<Peak> {
     let better = |old: Peak| measure(old.threads, avx2_only).filter(|new| new.gflops > old.gflops).unwrap_or(old);
     peaks.into_iter().map(better).collect()
 }
 
-/// Measures the peak of `threads` threads, the best of the calls, without AVX-512 if it is to be with AVX2 only. `None`
-/// on machines that there is no such loop for.
+/// Measures the peak of `threads` threads, the best of all calls within half a second; without AVX-512 if `avx2_only`.
+/// `None` on machines with neither AVX-512 nor AVX2 and FMA.
 #[cfg(target_arch = "x86_64")]
 pub fn measure(threads: usize, avx2_only: bool) -> Option<Peak> {
     use std::time::Instant;
@@ -55,9 +56,9 @@ pub fn measure(_: usize, _: bool) -> Option<Peak> {
 mod x86 {
     use std::arch::x86_64::*;
 
-    /// Rounds of a call: some milliseconds, against which starting a thread is nothing.
+    /// Iterations per call. They take some milliseconds, far longer than starting a thread.
     pub const COUNT: usize = 2_000_000;
-    /// Sums that are open at a time, as many as hide a multiply-add's latency and fit the registers.
+    /// Independent vector sums, as many as hide the latency of a multiply-add and fit the registers.
     pub const WIDE: usize = 24;
     pub const NARROW: usize = 12;
 

@@ -1,26 +1,27 @@
-//! The other side: a program of its own behind a script in `xtask/peers`.
+//! The peer: a script in `xtask/peers` that runs the same benchmarks in another framework.
 
 use crate::settings::Settings;
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// glibc hands large blocks back to the system after each operation, and has them zeroed again for the next; told to keep them,
-/// PyTorch makes a step of a large batch in two thirds of the time. Read when a process starts.
+/// Environment variables that make glibc keep freed memory. By default it returns large blocks to the system after each
+/// operation, which zeroes them again for the next; with these, PyTorch's step of a large batch takes two thirds of the
+/// time. glibc reads them when a process starts.
 const KEEP_MEMORY: [(&str, &str); 3] =
     [("MALLOC_MMAP_MAX_", "0"), ("MALLOC_TRIM_THRESHOLD_", "1099511627776"), ("MALLOC_TOP_PAD_", "1073741824")];
 
-/// Whom to measure beside.
+/// The framework to compare with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Peer {
     /// PyTorch in its fastest configuration; $TAPER_PYTHON is its Python, else `python3`
     Torch,
-    /// Nobody
+    /// No peer
     None,
 }
 
 impl Peer {
-    /// How the table calls it.
+    /// The peer's name in the table.
     pub fn name(self) -> &'static str {
         match self {
             Self::Torch => "torch",
@@ -28,10 +29,10 @@ impl Peer {
         }
     }
 
-    /// Its version.
+    /// The peer's version.
     ///
     /// # Errors
-    /// When it is not installed, with what to do.
+    /// If the peer is not installed; the text says what to do.
     pub fn version(self) -> Result<String, String> {
         if self == Self::None {
             return Err("no peer was asked for".into());
@@ -49,12 +50,12 @@ impl Peer {
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_string())
     }
 
-    /// Its worker.
+    /// The command that starts the peer's worker process for `work`.
     pub fn worker(self, work: &str, threads: usize, settings: &Settings) -> Command {
         let mut command = Command::new(python());
         command.arg(script()).args([work, "--threads", &threads.to_string()]);
         command.envs(settings.variables().iter().copied());
-        // What it takes is measured as it is.
+        // Memory is measured with glibc's defaults.
         if work != "memory" {
             command.envs(KEEP_MEMORY);
         }
@@ -66,7 +67,8 @@ fn python() -> PathBuf {
     std::env::var_os("TAPER_PYTHON").map_or_else(|| "python3".into(), PathBuf::from)
 }
 
-/// The peer's program: in the folder that `cargo xtask bench` names, else in that of the workspace we are in.
+/// The peer's script, in the folder `$TAPER_PEERS`, which `cargo xtask bench` sets, else in `xtask/peers` of the
+/// current folder.
 fn script() -> PathBuf {
     let folder = std::env::var_os("TAPER_PEERS").map_or_else(|| Path::new("xtask/peers").into(), PathBuf::from);
     folder.join("torch_bench.py")

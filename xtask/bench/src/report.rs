@@ -1,4 +1,4 @@
-//! What a run leaves in a file: the machine, the versions, the peak, every sample.
+//! The JSON report of a run: the machine, the versions, the settings, the peak and every sample.
 
 use crate::memory::Growth;
 use crate::peak::Peak;
@@ -7,20 +7,20 @@ use crate::settings::Settings;
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// What a run asked for and found.
+/// The settings and results of a run.
 pub struct Run<'a> {
     pub settings: &'a Settings,
-    /// Its version, or why there is none.
+    /// The peer's version, or why there is no peer.
     pub peer: &'a Result<String, String>,
     pub peaks: &'a [Peak],
     pub rows: &'a [Row],
     pub growth: &'a Option<Growth>,
 }
 
-/// Writes the report, whole or not at all.
+/// Writes the report to `path` atomically.
 ///
 /// # Errors
-/// When the file cannot be written.
+/// If the file cannot be written.
 pub fn write(path: &Path, run: &Run<'_>) -> Result<(), String> {
     let Run { settings, peer, peaks, rows, growth } = run;
     let report = json!({
@@ -45,7 +45,7 @@ fn machine() -> Value {
     })
 }
 
-/// The processor's name, where the system tells it in a file.
+/// The processor's name from `/proc/cpuinfo`, if there is that file.
 pub fn processor() -> Option<String> {
     let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
     let line = text.lines().find(|line| line.starts_with("model name"))?;

@@ -1,11 +1,11 @@
-//! A line of the table: a work, both sides' samples, and what follows from them.
+//! A row of the table: a benchmark, the samples of both sides, and the figures computed from them.
 
 use crate::statistics::quartiles;
 use crate::turns::Samples;
 use crate::works::Work;
 use serde_json::{Value, json};
 
-/// A work that was measured.
+/// A measured benchmark; the fields are those of [`Work`].
 pub struct Row {
     pub name: String,
     pub timed: &'static str,
@@ -22,17 +22,17 @@ impl Row {
         Self { name, timed, family, threads, flop, bytes, samples }
     }
 
-    /// Quartiles of our milliseconds.
+    /// Our quartiles, in milliseconds per iteration.
     pub fn ours(&self) -> [f64; 3] {
         quartiles(&self.samples.ours.concat())
     }
 
-    /// Quartiles of the peer's.
+    /// The peer's quartiles, in milliseconds per iteration; `None` without a peer.
     pub fn peer(&self) -> Option<[f64; 3]> {
         self.samples.peer.as_ref().ok().map(|blocks| quartiles(&blocks.concat()))
     }
 
-    /// The peer's median over ours: over 1 is faster.
+    /// The peer's median over ours: over 1 means that ours is faster.
     pub fn ratio(&self) -> Option<f64> {
         Some(self.peer()?[1] / self.ours()[1])
     }
@@ -45,7 +45,7 @@ impl Row {
         Some(1e-6 * self.bytes? / self.ours()[1])
     }
 
-    /// How many iterations of each side were timed.
+    /// The number of timed iterations per side.
     pub fn n(&self) -> usize {
         self.samples.ours.iter().map(Vec::len).sum()
     }

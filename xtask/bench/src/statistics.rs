@@ -1,6 +1,7 @@
-//! Order statistics of a sample, and the geometric mean.
+//! Quartiles of a sample, and the geometric mean.
 
-/// The quantile of `sorted` at `at` in 0..=1, linear between neighbours (Hyndman and Fan's type 7); NaN for no value.
+/// The quantile of `sorted` at `at` in 0..=1, interpolated linearly (Hyndman and Fan 1996, type 7); NaN for an empty
+/// sample.
 fn quantile(sorted: &[f64], at: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
     let place = at * last as f64;
@@ -8,14 +9,14 @@ fn quantile(sorted: &[f64], at: f64) -> f64 {
     sorted[low] + part * (sorted[(low + 1).min(last)] - sorted[low])
 }
 
-/// First quartile, median, third quartile.
+/// The first quartile, median and third quartile of `values`; NaN for an empty sample.
 pub fn quartiles(values: &[f64]) -> [f64; 3] {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     [0.25, 0.5, 0.75].map(|at| quantile(&sorted, at))
 }
 
-/// (Π x)^(1/n), NaN for no value.
+/// The geometric mean (Π x)^(1/n) of `values`; NaN for an empty sample.
 pub fn geometric_mean(values: &[f64]) -> f64 {
     (values.iter().map(|x| x.ln()).sum::<f64>() / values.len() as f64).exp()
 }

@@ -1,11 +1,11 @@
-//! The table.
+//! The table of results as text.
 
 use crate::peak::Peak;
 use crate::row::Row;
 use crate::statistics::geometric_mean;
 
-/// `rows` as aligned text, with their shares of `peaks`, `peer` the name of the other side; below, each family's
-/// geometric mean of ratios.
+/// The table of `rows` as aligned text, with each row's share of the peak for its threads; `peer` is the peer's name.
+/// Below the rows, each family's geometric mean of ratios.
 pub fn table(rows: &[Row], peaks: &[Peak], peer: &str) -> String {
     let header = ["work", "threads", "n", "taper ms", "quartiles", &format!("{peer} ms"), "quartiles", "ratio"];
     let header = header.into_iter().chain(["GFLOP/s", "of peak", "GB/s"]).map(String::from).collect();
@@ -46,7 +46,7 @@ fn cells(row: &Row, peaks: &[Peak]) -> Vec<String> {
     ]
 }
 
-/// A line for each family of which more than one was measured beside the peer.
+/// A line for each family of which more than one benchmark was measured with the peer.
 fn means(rows: &[Row]) -> Vec<Vec<String>> {
     let mut families: Vec<&str> = rows.iter().filter_map(|row| row.family).collect();
     families.dedup();
@@ -61,7 +61,7 @@ fn means(rows: &[Row]) -> Vec<Vec<String>> {
     families.into_iter().filter_map(line).collect()
 }
 
-/// Four significant digits, but no fewer than all before the point.
+/// `x` with four significant digits, or more if there are more before the decimal point.
 fn number(x: f64) -> String {
     let digits = if x > 0.0 && x.is_finite() { x.log10().floor() as i32 + 1 } else { 1 };
     let decimals = usize::try_from(4 - digits).unwrap_or_default();

@@ -1,33 +1,35 @@
-//! Both sides of a work in turn, so that whatever else the machine does meets both.
+//! Measures both sides of a benchmark alternately, so that disturbances of the machine affect both.
 
 use crate::worker::Worker;
 use std::process::Command;
 use std::time::Duration;
 
-/// Between two blocks: the other side's idle threads have stopped spinning by then (OpenMP's do so for 200 ms).
+/// The pause between two blocks, after which the other side's idle threads have stopped spinning (OpenMP's spin for 200
+/// ms).
 const PAUSE: Duration = Duration::from_millis(300);
-/// The least iterations of a block, and the most.
+/// The minimal and maximal number of iterations of a block.
 const BLOCK: [usize; 2] = [5, 200];
-/// As long as a block takes where its iterations are short, in milliseconds.
+/// The target duration of a block of short iterations, in milliseconds.
 const BLOCK_MS: f64 = 100.0;
 
-/// What was measured: milliseconds an iteration, block by block.
+/// The measured times in milliseconds per iteration, block by block.
 pub struct Samples {
     pub ours: Vec<Vec<f64>>,
-    /// The other side's, or why there are none.
+    /// The peer's times, or why there are none.
     pub peer: Result<Vec<Vec<f64>>, String>,
 }
 
-/// `rounds` blocks of each side, after blocks that are thrown away. When the peer fails, ours goes on.
+/// Measures `rounds` blocks of each side, after warm-up blocks that are discarded. If the peer fails, ours is still
+/// measured.
 ///
 /// # Errors
-/// When our own side fails.
+/// If our own side fails.
 pub fn measure(ours: Command, peer: Result<Command, String>, rounds: usize) -> Result<Samples, String> {
     let mut ours = Worker::start(ours)?;
     let mut peer = peer.and_then(Worker::start);
     let mut block = BLOCK[0];
     let first = ours.go(block)?;
-    // The fastest iteration: what comes first, and what is disturbed, says nothing of how long one takes.
+    // The fastest iteration: the first ones, and disturbed ones, take longer than usual.
     let least = |times: Vec<f64>| times.into_iter().fold(f64::INFINITY, f64::min);
     let slower = with(&mut peer, |peer| peer.go(BLOCK[0])).map_or(0.0, least).max(least(first));
     if block_for(slower) > block {
@@ -45,7 +47,7 @@ pub fn measure(ours: Command, peer: Result<Command, String>, rounds: usize) -> R
     Ok(Samples { ours: our_blocks, peer: peer.map(|_| peer_blocks) })
 }
 
-/// What `f` makes of the peer, if it is there still. It is there no more when `f` fails.
+/// Calls `f` with the peer unless it has failed. If `f` fails, `peer` becomes that error.
 fn with<T>(peer: &mut Result<Worker, String>, f: impl FnOnce(&mut Worker) -> Result<T, String>) -> Option<T> {
     match f(peer.as_mut().ok()?) {
         Ok(found) => Some(found),
@@ -56,7 +58,7 @@ fn with<T>(peer: &mut Result<Worker, String>, f: impl FnOnce(&mut Worker) -> Res
     }
 }
 
-/// Iterations of a block when one takes `ms`.
+/// The number of iterations per block if one takes `ms` milliseconds.
 fn block_for(ms: f64) -> usize {
     ((BLOCK_MS / ms) as usize).clamp(BLOCK[0], BLOCK[1])
 }

@@ -1,6 +1,8 @@
-//! A side's process: it makes its work, prints `ready`, and for every line `go K` on its input makes K iterations and
-//! prints their milliseconds, a JSON array on one line; where memory is measured, the MiB by which the process has grown
-//! at most, after each. It ends with its input.
+//! The worker process of one side, and its handle in the parent.
+//!
+//! A worker sets up its benchmark and prints `ready`. For every line `go K` on standard input it runs K iterations and
+//! prints a JSON array on one line: the milliseconds of each iteration, or, if memory is measured, the peak growth of
+//! its memory in MiB after each. It ends when its input is closed.
 
 use crate::memory::Meter;
 use crate::works::{Measured, Work};
@@ -11,10 +13,10 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 use taper::Device;
 
-/// Our own side, in this process.
+/// Runs our worker in this process.
 ///
 /// # Errors
-/// When an iteration fails, or the parent says what is not understood.
+/// If an iteration fails, or the parent sends a line that is not `go K`.
 pub fn work(work: &Work, device: &Device) -> Result<(), String> {
     let say = |line: &str| {
         let mut out = std::io::stdout().lock();
@@ -42,20 +44,20 @@ pub fn work(work: &Work, device: &Device) -> Result<(), String> {
     Ok(())
 }
 
-/// A side's process, seen from the parent. Dropping it ends it.
+/// The parent's handle of a worker process. Dropping it ends the process.
 pub struct Worker {
     child: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
-    /// What it writes on standard error, read all the while so that it never waits for us.
+    /// The thread that reads the worker's standard error, so that the worker never blocks on it.
     errors: Option<JoinHandle<String>>,
 }
 
 impl Worker {
-    /// Starts `command` and waits until it is ready.
+    /// Starts `command` and waits until the worker is ready.
     ///
     /// # Errors
-    /// When it cannot be started or ends before; with the last line that it said.
+    /// If the worker cannot be started, or ends before it is ready; the text has its last line of standard error.
     pub fn start(mut command: Command) -> Result<Self, String> {
         let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = piped.spawn().map_err(|error| {
@@ -65,7 +67,7 @@ impl Worker {
         let (Some(output), Some(mut errors)) = (output, errors) else { return Err("no pipe to a worker".into()) };
         let errors = std::thread::spawn(move || {
             let mut text = Vec::new();
-            // What was read before an error is still worth telling.
+            // If reading fails, the text read before is still used.
             let _ = errors.read_to_end(&mut text);
             String::from_utf8_lossy(&text).into_owned()
         });
@@ -76,10 +78,10 @@ impl Worker {
         }
     }
 
-    /// The milliseconds of `count` iterations, or the MiB after each.
+    /// Runs `count` iterations: the milliseconds of each, or the MiB after each.
     ///
     /// # Errors
-    /// When it ends, or answers with anything but as many positive numbers.
+    /// If the worker ends, or answers with anything but `count` positive numbers.
     pub fn go(&mut self, count: usize) -> Result<Vec<f64>, String> {
         let asked = self.input.as_mut().map(|input| writeln!(input, "go {count}").and_then(|()| input.flush()));
         if !matches!(asked, Some(Ok(()))) {
@@ -103,7 +105,8 @@ impl Worker {
         }
     }
 
-    /// The end of what a worker that has ended wrote on standard error: of a Python trace, the error.
+    /// The last line that the worker wrote to standard error, with its exit status: of a Python traceback, the error.
+    /// Waits for the worker to end.
     fn last_words(&mut self) -> String {
         self.input = None;
         let status = self.child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
@@ -117,7 +120,7 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // Both fail only where it has ended already.
+        // Both fail only if the process has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

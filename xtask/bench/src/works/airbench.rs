@@ -1,4 +1,4 @@
-//! `airbench`: the network of airbench94, from the zoo.
+//! `airbench`: a training step of the network of airbench94, [`Airbench`].
 
 use super::classifier::{SGD_LR, training};
 use super::{Measured, Work};
@@ -8,9 +8,10 @@ use taper::nn::{Sgd, SgdConfig};
 
 const BATCH: usize = 500;
 const CLASSES: usize = 10;
-/// Of the whitening, and of each group.
+/// The output channels of the whitening convolution and of each of the three groups.
 const CHANNELS: [usize; 4] = [24, 64, 256, 256];
-/// The side of a group's input: 32 − 1 behind the whitening, halved by each group's pooling.
+/// The side of each group's input, and of the last group's output: 32 − 1 after the whitening, halved by each group's
+/// pooling.
 const SIDES: [usize; 4] = [31, 15, 7, 3];
 
 pub fn works() -> Vec<Work> {
@@ -32,13 +33,14 @@ pub fn works() -> Vec<Work> {
     }]
 }
 
-/// The whitening, which goes forward only: its weight is not trained, and nobody asks for the pictures' gradient.
+/// Operations of the whitening convolution's forward pass. It has no backward pass: its weight is not trained, and the
+/// gradient with respect to the samples is not computed.
 fn whiten() -> f64 {
     flop::conv(BATCH, [3, CHANNELS[0]], 2, SIDES[0])
 }
 
-/// The other layers, forward; each goes again for its weight's gradient and for its input's, which the whitening's bias
-/// needs of the first too.
+/// Operations of the other layers' forward pass. The backward pass takes as many for the gradient of each weight, and
+/// as many for the gradient of each input, the first layer's too, since the bias of the whitening is trained.
 fn trained() -> f64 {
     let pairs = CHANNELS.windows(2).zip(SIDES.windows(2));
     let group = |(pair, sides): (&[usize], &[usize])| {

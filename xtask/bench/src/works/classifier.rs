@@ -5,16 +5,16 @@ use taper::nn::{Context, CrossEntropy, Module, Optimizer, Params};
 use taper::tensor::Distribution;
 use taper::{DType, Device, RandomKey, Result, Shape, Tensor, no_grad};
 
-/// Learning rate of Adam's works. Small, so that hundreds of steps on one batch do not learn it by heart: gradients
-/// that vanish would have denormals timed.
+/// The learning rate of the benchmarks with Adam. It is small, so that hundreds of steps do not overfit the one batch:
+/// the gradients would vanish, and the speed of denormals would be measured.
 pub const ADAM_LR: f64 = 1e-5;
-/// The same of SGD's.
+/// The learning rate of the benchmarks with SGD, small for the same reason.
 pub const SGD_LR: f64 = 1e-4;
 
-/// Builds a model.
+/// A function that builds a model from its parameters' source.
 pub type Build<M> = fn(&Params) -> Result<M>;
 
-/// Normal random numbers of mean 0 and variance 1.
+/// Random numbers from the standard normal distribution, in f32; `name` selects the random stream.
 pub fn normal(name: &str, shape: impl Into<Shape>, device: &Device) -> Result<Tensor> {
     let normal = Distribution::Normal { mean: 0.0, std: 1.0 };
     Tensor::random(normal, RandomKey::new(1).child(name), shape, DType::F32, device)
@@ -24,7 +24,8 @@ fn parameters(device: &Device) -> Params {
     Params::new(device, DType::F32, RandomKey::new(0))
 }
 
-/// Forward, cross entropy over `classes`, backward, a step of the optimiser.
+/// A training step as an iteration: forward pass of a batch of `shape` `[N, C, H, W]`, cross entropy over `classes`,
+/// backward pass, optimiser step. It returns the loss.
 pub fn training<M: Module + 'static, O: Optimizer + 'static>(
     device: &Device,
     shape: [usize; 4],
@@ -42,13 +43,14 @@ pub fn training<M: Module + 'static, O: Optimizer + 'static>(
     Ok(Box::new(move || {
         let logits = model.forward(&x, &Context::train(0, 0, step))?;
         let loss = CrossEntropy::default().forward(&logits, &labels)?;
-        let _outcome = optimizer.step(&loss.backward()?)?; // whether it was taken is not asked: that would wait
+        // Whether the step was taken is not read: that would wait for the device.
+        let _outcome = optimizer.step(&loss.backward()?)?;
         step += 1;
         Ok(loss)
     }))
 }
 
-/// The logits, nothing recorded.
+/// A forward pass as an iteration, without recording gradients. It returns the logits.
 pub fn inference<M: Module + 'static>(device: &Device, shape: [usize; 4], build: Build<M>) -> Result<Iteration> {
     let model = build(&parameters(device))?;
     let x = normal("x", shape, device)?;

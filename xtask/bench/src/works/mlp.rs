@@ -1,5 +1,5 @@
-//! `mlp`: a multilayer perceptron on pictures of 28 × 28. `tiny`: one of 992 parameters, whose step is the cost of
-//! operations that do next to nothing.
+//! `mlp`: a training step of a multilayer perceptron on 28 × 28 samples. `tiny`: the same of one with 992 parameters,
+//! which measures the overhead per operation.
 
 use super::classifier::{ADAM_LR, training};
 use super::{Measured, Work};
@@ -19,7 +19,8 @@ pub fn works() -> Vec<Work> {
     ]
 }
 
-/// `sizes`: the features of the input, of the hidden layers, the classes.
+/// The benchmark of a training step with Adam; `sizes` are the features of the input and of the hidden layers, and the
+/// classes.
 fn step<M: Module + 'static>(
     name: &str,
     timed: &'static str,

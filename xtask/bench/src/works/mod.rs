@@ -1,5 +1,5 @@
-//! What is measured. A work, or a family of them, is a file here and a line in [`works`], and its twin in
-//! `xtask/peers/torch_bench.py`.
+//! The benchmarks, called works. A work, or a family of works, is a file here, a line in [`works`], and its counterpart
+//! in `xtask/peers/torch_bench.py`.
 
 mod airbench;
 mod classifier;
@@ -10,13 +10,14 @@ mod sgemm;
 
 use taper::{Device, Result, Tensor};
 
-/// One iteration, done when it returns: a training step's loss, a forward pass's logits, a product.
+/// Runs one iteration, which is complete on return. The result is a training step's loss, a forward pass's logits or a
+/// product.
 pub type Iteration = Box<dyn FnMut() -> Result<Tensor>>;
 
-/// Makes an iteration on a device: the model, the optimiser, the batch.
+/// Sets up an iteration on a device: the model, the optimiser and the batch.
 pub type Make = Box<dyn Fn(&Device) -> Result<Iteration>>;
 
-/// What is measured of a work.
+/// The quantity that a work measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Measured {
     /// The time of an iteration.
@@ -25,21 +26,21 @@ pub enum Measured {
     Memory,
 }
 
-/// Something that both sides do.
+/// A benchmark that both sides run.
 pub struct Work {
-    /// As on the command line and in the peer's script.
+    /// The name on the command line and in the peer's script.
     pub name: String,
-    /// What one iteration is.
+    /// A description of one iteration.
     pub timed: &'static str,
     pub measured: Measured,
-    /// The family over whose ratios a geometric mean is taken; its name chooses all of it.
+    /// The family, over whose ratios a geometric mean is taken. Its name on the command line selects all its works.
     pub family: Option<&'static str>,
     pub threads: usize,
-    /// Floating-point operations of an iteration.
+    /// Floating-point operations of an iteration, as [`flop`](crate::flop) counts them.
     pub flop: f64,
-    /// Bytes of weights that an iteration must read, where these bound it.
+    /// Bytes of weights that an iteration must read, if memory bandwidth bounds it.
     pub bytes: Option<f64>,
-    /// Our side.
+    /// Sets up our side.
     pub make: Make,
 }
 
@@ -48,10 +49,10 @@ pub fn works() -> Vec<Work> {
     [seed_cnn::works, mlp::works, sgemm::works, resnet18::works, airbench::works].iter().flat_map(|of| of()).collect()
 }
 
-/// The works that `names` choose, in the order of the table; all without a name.
+/// The works and families that `names` select, in the order of the table; all works if there is no name.
 ///
 /// # Errors
-/// For a name that is none.
+/// An unknown name.
 pub fn chosen(names: &[String]) -> std::result::Result<Vec<Work>, String> {
     let is = |work: &Work, name: &String| work.name == *name || work.family == Some(name.as_str());
     let works = works();

@@ -1,4 +1,4 @@
-//! `resnet18`: ResNet-18 for pictures of 32 × 32, from the zoo.
+//! `resnet18`: a training step of ResNet-18 for 32 × 32 samples, [`ResNet18`].
 
 use super::classifier::{SGD_LR, training};
 use super::{Measured, Work};
@@ -8,7 +8,7 @@ use taper::nn::{Sgd, SgdConfig};
 
 const BATCH: usize = 64;
 const INPUT: InputSpec = InputSpec { shape: [3, 32, 32], classes: 10 };
-/// The output channels of a stage, and the stride of its first block.
+/// The output channels of each stage, and the stride of its first block.
 const STAGES: [(usize, usize); 4] = [(64, 1), (128, 2), (256, 2), (512, 2)];
 
 pub fn works() -> Vec<Work> {
@@ -52,7 +52,7 @@ mod tests {
     use taper::nn::Params;
     use taper::{DType, RandomKey, Result};
 
-    /// What is told of this network for CIFAR-10: 11.17 million parameters, 0.56 G multiplications a picture.
+    /// The figures known for this network on CIFAR-10: 11.17 million parameters, 0.56 G multiplications per sample.
     #[test]
     fn it_is_the_network_that_is_meant() -> Result<()> {
         let params = Params::new(&taper::device("cpu")?, DType::F32, RandomKey::new(0));

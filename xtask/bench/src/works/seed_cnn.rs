@@ -1,5 +1,5 @@
-//! `seed-cnn`, `seed-cnn-1`: a training step of the seed CNN. `forward-256`, `forward-1`: its forward pass. `memory`:
-//! what its training takes.
+//! `seed-cnn`, `seed-cnn-1`: a training step of the seed CNN on two threads and on one. `forward-256`, `forward-1`: its
+//! forward pass with a batch of 256 and of 1. `memory`: the memory that its training takes.
 
 use super::classifier::{ADAM_LR, inference, training};
 use super::{Measured, Work};
@@ -35,7 +35,7 @@ pub fn works() -> Vec<Work> {
         bytes,
         make: Box::new(move |device| inference(device, [batch, 3, 32, 32], build)),
     };
-    let fc1_bytes = 4.0 * 8192.0 * 512.0; // one picture reads all of fc1's weights, and computes next to nothing
+    let fc1_bytes = 4.0 * 8192.0 * 512.0; // with a batch of 1, reading fc1's weights bounds the time
     vec![
         step("seed-cnn", 2),
         step("seed-cnn-1", 1),
