@@ -1,4 +1,5 @@
-//! Lists the models and classifies a picture with one of them, untrained: `cargo run -p taper-models --example classify`.
+//! Lists the models, and classifies an image with each of them, untrained:
+//! `cargo run -p taper-models --example classify`.
 
 use taper_models::{InputSpec, build, models};
 use taper_nn::{Context, DType, Device, Params, RandomKey, Result, Tensor, no_grad};

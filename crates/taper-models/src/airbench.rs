@@ -1,5 +1,5 @@
 //! airbench (Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", arXiv 2404.00498, 2024; the network of its
-//! `airbench94_muon`): a whitening of 2 × 2 patches that is not trained, three groups of two convolutions, a scaled
+//! `airbench94_muon`): a whitening of 2 × 2 patches that is not trained, three groups of two convolutions, and a scaled
 //! linear head.
 
 use crate::{InputSpec, whiten};
@@ -10,16 +10,17 @@ use taper_nn::{
 
 /// The output channels of the groups.
 const WIDTHS: [usize; 3] = [64, 256, 256];
-/// The side of a whitened patch.
+/// The height and width of a whitened patch.
 const PATCH: usize = 2;
-/// Added to the eigenvalues of the patches.
+/// ε, added to the eigenvalues of the patches' second moment.
 const WHITEN_EPS: f64 = 5e-4;
 
 /// conv 2 × 2 (whitening, frozen weight), GELU; groups of 64, 256, 256 channels; max pool 3; linear without bias, divided
 /// by its number of inputs.
 ///
-/// A group: conv 3 × 3, max pool 2, batch norm, GELU, conv 3 × 3, batch norm, GELU. Convolutions have no bias, batch norms
-/// no trained weight. [`Airbench::prepare`] sets the whitening; without it its weight is PyTorch's random one.
+/// A group: conv 3 × 3, max pool 2, batch norm, GELU, conv 3 × 3, batch norm, GELU. Its convolutions have no bias, and
+/// its batch norms no trained weight. [`Airbench::prepare`] sets the whitening weight, which otherwise keeps PyTorch's
+/// random initialisation.
 #[derive(Debug, Clone)]
 pub struct Airbench {
     whiten: Conv2d,
@@ -37,7 +38,7 @@ struct Group {
 }
 
 impl Airbench {
-    /// For pictures of at least 25 × 25.
+    /// For images of at least 25 × 25.
     pub fn new(input: &InputSpec, params: &Params) -> Result<Self> {
         let [channels, height, width] = input.shape;
         // 32 → 31 → 15 → 7 → 3 → 1
@@ -51,23 +52,23 @@ impl Airbench {
         let whiten = Conv2d::new(whiten, &params.sub("whiten"))?;
         let (mut groups, mut inputs) = (Vec::new(), whitened);
         for (i, outputs) in WIDTHS.into_iter().enumerate() {
-            // 0 is the first GELU: the names are those of airbench's nn.Sequential.
+            // Index 0 is the first GELU: the names are those of airbench's nn.Sequential.
             groups.push(Group::new([inputs, outputs], &params.sub(format!("layers.{}", i + 1)))?);
             inputs = outputs;
         }
         let features = height.saturating_mul(width).saturating_mul(inputs);
-        // Standard deviation 1.
+        // A standard deviation of 1.
         let head = LinearConfig::new(features, input.classes).bias(false).init(Init::Uniform { bound: 3f64.sqrt() });
         let head = Linear::new(head, &params.sub("head"))?;
         Ok(Self { whiten, groups, head, features })
     }
 
-    /// Sets `whiten.weight`, in the `params` that the model was made in, from the patches of `pictures: [N, C, H, W]`:
-    /// training pictures (airbench takes the first 5,000), normalised as in training.
+    /// Sets `whiten.weight`, in the `params` that the model was created in, from the patches of
+    /// `pictures: [N, C, H, W]`: training images (airbench takes the first 5,000), normalised as in training.
     ///
     /// # Errors
-    /// When `params` hold no airbench, or another model's weight of that name; when the pictures have other channels or
-    /// values that are not finite.
+    /// When `params` hold no airbench, or another model's weight of that name; when the images have another number of
+    /// channels, are smaller than 2 × 2, or hold values that are not finite.
     pub fn prepare(params: &Params, pictures: &Tensor) -> Result<()> {
         let name = params.sub("whiten.weight").path().to_owned();
         let Some(weight) = params.all().into_iter().find(|param| param.name() == name) else {
@@ -95,7 +96,7 @@ impl Airbench {
     }
 }
 
-/// The whitening's filters for pictures of so many channels: each eigenvector and its negative.
+/// The number of whitening filters for images with this many channels: each eigenvector and its negative.
 fn whitened(channels: usize) -> usize {
     channels.saturating_mul(2 * PATCH * PATCH)
 }
@@ -108,7 +109,7 @@ impl Group {
             pass_through(conv.weight())?;
             Ok(conv)
         };
-        // PyTorch's momentum is the share of the new: 0.6 of the old statistics are kept.
+        // PyTorch's momentum is the weight of the new batch: 0.6 of the old statistics are kept.
         let config = BatchNormConfig::new(outputs).momentum(Some(0.4)).eps(1e-12).train_weight(false);
         let norm = |name| BatchNorm2d::new(config, &params.sub(name));
         let (conv1, norm1) = (conv(inputs, "conv1")?, norm("norm1")?);
@@ -116,14 +117,14 @@ impl Group {
     }
 }
 
-/// Makes the first filters of `weight: [C_out, C_in, K, K]`, as many as there are inputs, pass their input on: filter i is 1
-/// in the middle of input i and 0 elsewhere (`torch.nn.init.dirac_(w[:C_in])`). The others stay.
+/// Makes the first min(C_in, C_out) filters of `weight: [C_out, C_in, K, K]` pass their input on: filter i is 1 at the
+/// centre of input channel i and 0 elsewhere (`torch.nn.init.dirac_(w[:C_in])`). The others stay unchanged.
 fn pass_through(weight: &Param) -> Result<()> {
     let current = weight.tensor();
     let &[outputs, inputs, down, across] = current.shape().dims() else { return Ok(()) };
     let count = inputs.min(outputs);
     let first = [count, inputs, down, across].into();
-    // Nothing is drawn: any key will do.
+    // A Dirac initialisation draws nothing: any key will do.
     let first = Init::Dirac { groups: 1 }.tensor(&first, current.dtype(), current.device(), RandomKey::new(0))?;
     let value = no_grad(|| Tensor::concat(&[&first, &current.narrow(0, count, outputs - count)?], 0))?;
     drop(current);

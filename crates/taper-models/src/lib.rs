@@ -1,6 +1,6 @@
-//! The model zoo: one model a file, written to be read, with PyTorch's names and shapes for weights.
+//! The model zoo: one model per file, with PyTorch's names and shapes for weights.
 //!
-//! A model is used directly, or by its name in [`models`], which is how the command line finds it.
+//! A model is used directly, or by its name in [`models`], as the command line does.
 //!
 //! ```
 //! use taper_models::{InputSpec, SeedCnn};

@@ -3,19 +3,19 @@
 use crate::InputSpec;
 use taper_nn::{Context, Linear, LinearConfig, Module, Params, Result, Tensor};
 
-/// Linear layers `fc1`, `fc2`, … with ReLU between them, over inputs flattened to one row each.
+/// Linear layers `fc1`, `fc2`, … with ReLU between them, on inputs flattened to `[N, C·H·W]`.
 #[derive(Debug, Clone)]
 pub struct Mlp {
     layers: Vec<Linear>,
 }
 
 impl Mlp {
-    /// Two hidden layers of 128.
+    /// Two hidden layers of 128 units.
     pub fn new(input: &InputSpec, params: &Params) -> Result<Self> {
         Self::with_hidden(input, &[128, 128], params)
     }
 
-    /// Hidden layers of these sizes; with none, a linear model.
+    /// Hidden layers of these sizes; an empty list gives a linear model.
     pub fn with_hidden(input: &InputSpec, hidden: &[usize], params: &Params) -> Result<Self> {
         let mut features = input.shape.iter().fold(1, |features: usize, &size| features.saturating_mul(size));
         let mut layers = Vec::new();

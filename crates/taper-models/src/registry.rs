@@ -1,4 +1,4 @@
-//! The models by name. A new one is a file and one line here.
+//! The models by name. A new model needs a file, and one line here.
 
 use crate::{Airbench, Mlp, ResNet18, SeedCnn};
 use taper_nn::{Error, Module, Params, Result, Tensor};
@@ -11,10 +11,10 @@ const MODELS: &[ModelInfo] = &[
     ModelInfo::new("seed-cnn", "two convolutions, two linear layers", |i, p| Ok(Box::new(SeedCnn::new(i, p)?))),
 ];
 
-/// What a classifier is made for.
+/// The input and output sizes of a classifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InputSpec {
-    /// Channels, height and width of a picture.
+    /// Channels, height and width of an image.
     pub shape: [usize; 3],
     /// The number of classes: the size of the output.
     pub classes: usize,
@@ -25,19 +25,20 @@ pub struct InputSpec {
 pub struct ModelInfo {
     /// The name, as on the command line: `seed-cnn`.
     pub name: &'static str,
-    /// What it is, in a few words.
+    /// A description in a few words.
     pub summary: &'static str,
-    /// Builds it with its parameters in a list.
+    /// Builds the model, with its parameters in a [`Params`] list.
     pub build: Build,
-    /// Sets what is not trained but computed from training pictures, if anything is: once, before training.
+    /// Computes, from training images, what is not trained, once, before training; `None` if the model has nothing
+    /// such.
     pub prepare: Option<Prepare>,
 }
 
-/// Builds a model for an input, with its parameters in a list.
+/// Builds a model for an input, with its parameters in a [`Params`] list.
 pub type Build = fn(&InputSpec, &Params) -> Result<Box<dyn Module>>;
 
-/// Sets buffers among the parameters from the first training pictures (5,000 where there are as many), `[N, C, H, W]`,
-/// normalised as the training will see them and not augmented.
+/// Sets buffers among the parameters from the first training images (5,000 where there are as many), `[N, C, H, W]`,
+/// normalised as in training and not augmented.
 pub type Prepare = fn(&Params, &Tensor) -> Result<()>;
 
 impl ModelInfo {
@@ -63,7 +64,8 @@ pub fn model(name: &str) -> Result<&'static ModelInfo> {
     })
 }
 
-/// Builds the model called `name`, its parameters in `params`. An unknown name is an error that lists the known ones.
+/// Builds the model called `name`, with its parameters in `params`. An unknown name is an error that lists the known
+/// ones.
 pub fn build(name: &str, input: &InputSpec, params: &Params) -> Result<Box<dyn Module>> {
     (model(name)?.build)(input, params)
 }

@@ -1,6 +1,6 @@
-//! ResNet-18 (He et al., "Deep residual learning for image recognition", CVPR 2016) for small pictures: a 3 × 3 stem
-//! without pooling, as in the paper's section 4.2, before the four stages of its ImageNet networks. Names and first values
-//! are torchvision's.
+//! ResNet-18 (He et al., "Deep residual learning for image recognition", CVPR 2016) for small images: a 3 × 3 stem
+//! without pooling, as in the paper's section 4.2, before the four stages of its ImageNet networks. Parameter names and
+//! initialisation are torchvision's.
 
 use crate::InputSpec;
 use taper_nn::{
@@ -11,8 +11,8 @@ use taper_nn::{
 /// The output channels of a stage, and the stride of its first block.
 const STAGES: [(usize, usize); 4] = [(64, 1), (128, 2), (256, 2), (512, 2)];
 
-/// conv 3→64, batch norm, ReLU; four stages of two basic blocks with 64, 128, 256, 512 channels; mean over positions;
-/// linear. For CIFAR-10 it has 11,173,962 parameters.
+/// conv 3→64, batch norm, ReLU; four stages of two basic blocks with 64, 128, 256, 512 channels; global average
+/// pooling; linear. For CIFAR-10 it has 11,173,962 parameters.
 #[derive(Debug, Clone)]
 pub struct ResNet18 {
     conv1: Conv2d,
@@ -33,7 +33,7 @@ struct BasicBlock {
 }
 
 impl ResNet18 {
-    /// For pictures of any size; those of less than 8 × 8 are one position from some stage on.
+    /// For images of any size; the last stage reduces those of at most 8 × 8 to one position.
     pub fn new(input: &InputSpec, params: &Params) -> Result<Self> {
         let conv1 = conv([input.shape[0], 64], 3, 1, &params.sub("conv1"))?;
         let bn1 = norm(64, &params.sub("bn1"))?;
@@ -66,7 +66,7 @@ impl BasicBlock {
     }
 }
 
-/// Without bias, begun as torchvision does: normal with variance 2 / fan_out.
+/// A convolution without bias, initialised as in torchvision: normal with variance 2 / fan_out.
 fn conv([inputs, outputs]: [usize; 2], size: usize, stride: usize, params: &Params) -> Result<Conv2d> {
     let std = (2.0 / (outputs * size * size) as f64).sqrt();
     let config = Conv2dConfig::new(inputs, outputs, size).stride(stride).padding(size / 2).bias(false);

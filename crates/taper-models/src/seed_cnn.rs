@@ -14,7 +14,7 @@ pub struct SeedCnn {
 }
 
 impl SeedCnn {
-    /// For pictures of at least 4 × 4.
+    /// For images of at least 4 × 4.
     pub fn new(input: &InputSpec, params: &Params) -> Result<Self> {
         let [channels, height, width] = input.shape;
         let pooled = (height / 4).saturating_mul(width / 4); // 8 · 8: each pooling halves both sides

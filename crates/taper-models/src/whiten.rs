@@ -1,15 +1,16 @@
-//! Whitening filters from the patches of pictures (Coates and Ng, "Learning feature representations with k-means", 2012,
+//! Whitening filters from the patches of images (Coates and Ng, "Learning feature representations with k-means", 2012,
 //! section 3; as airbench's first layer).
 //!
-//! M = E[p pᵀ] over all patches p ∈ ℝᵏ (k = C·Kh·Kw, not centred) is symmetric: M = V Λ Vᵀ. Filter i is vᵢ / √(λᵢ + ε), so
-//! that its answers to those patches have mean square λᵢ / (λᵢ + ε), and no two filters' answers are correlated.
+//! M = E[p pᵀ] over all patches p ∈ ℝᵏ (k = C·Kh·Kw, not centred) is symmetric: M = V Λ Vᵀ. Filter i is vᵢ / √(λᵢ + ε),
+//! so that its outputs on those patches have mean square λᵢ / (λᵢ + ε), and the outputs of different filters are
+//! uncorrelated.
 
 use taper_nn::{DType, Error, HostData, Result, Tensor, no_grad};
 
-/// Sweeps over all pairs, at most: convergence is quadratic, and ten are plenty for matrices of this size.
+/// The largest number of sweeps over all pairs: convergence is quadratic, and ten are plenty for matrices of this size.
 const SWEEPS: usize = 50;
 
-/// The filters that whiten the Kh × Kw patches of `pictures: [N, C, H, W]`, by increasing eigenvalue, then their
+/// The filters that whiten the Kh × Kw patches of `pictures: [N, C, H, W]`, by increasing eigenvalue, followed by their
 /// negatives: `[2·C·Kh·Kw, C, Kh, Kw]`, row-major.
 pub(crate) fn filters(pictures: &Tensor, kernel: [usize; 2], eps: f64) -> Result<Vec<f64>> {
     let moment = second_moment(pictures, kernel)?;
@@ -40,7 +41,7 @@ fn second_moment(pictures: &Tensor, [down, across]: [usize; 2]) -> Result<Vec<f6
         return Err(Error::argument(OP, "the pictures hold a value that is not finite"));
     }
     let (rows, columns, plane) = (height - down + 1, width - across + 1, height * width);
-    // Where in a picture the patch at (0, 0) has its elements.
+    // The offsets, within an image, of the elements of the patch at (0, 0).
     let offsets: Vec<usize> = (0..channels)
         .flat_map(|c| (0..down).flat_map(move |i| (0..across).map(move |j| c * plane + i * width + j)))
         .collect();
@@ -67,13 +68,13 @@ fn second_moment(pictures: &Tensor, [down, across]: [usize; 2]) -> Result<Vec<f6
     Ok(moment)
 }
 
-/// Eigenvalues of the symmetric `a: [n, n]`, ascending, and their unit eigenvectors, one a row.
+/// Eigenvalues of the symmetric `a: [n, n]`, ascending, and their unit eigenvectors, one per row.
 ///
-/// By cyclic Jacobi rotations (Golub and Van Loan, "Matrix computations", section 8.5). An eigenvector's largest element
-/// (of equals the first) is positive, so that the same matrix gives the same vectors.
+/// Computed by cyclic Jacobi rotations (Golub and Van Loan, "Matrix computations", section 8.5). An eigenvector's
+/// element of largest magnitude (the first of equals) is positive, so that the same matrix gives the same vectors.
 fn eigh(a: &[f64], n: usize) -> (Vec<f64>, Vec<f64>) {
     let mut a = a.to_vec();
-    let mut v = vec![0.0; n * n]; // one eigenvector a row
+    let mut v = vec![0.0; n * n]; // one eigenvector per row
     (0..n).for_each(|i| v[i * n + i] = 1.0);
     let enough = f64::EPSILON * 1e-3 * a.iter().map(|x| x * x).sum::<f64>().sqrt();
     for _ in 0..SWEEPS {
@@ -94,7 +95,7 @@ fn eigh(a: &[f64], n: usize) -> (Vec<f64>, Vec<f64>) {
     (values, vectors)
 }
 
-/// The rotation in the plane (p, q) that makes `a[p, q]` zero.
+/// Applies the rotation in the plane (p, q) that makes `a[p, q]` zero.
 fn rotate(a: &mut [f64], v: &mut [f64], n: usize, p: usize, q: usize) {
     let apq = a[p * n + q];
     if apq == 0.0 {
@@ -113,7 +114,7 @@ fn rotate(a: &mut [f64], v: &mut [f64], n: usize, p: usize, q: usize) {
         turn(a, p * n + k, q * n + k);
         turn(v, p * n + k, q * n + k);
     }
-    (a[p * n + q], a[q * n + p]) = (0.0, 0.0); // but for rounding they are
+    (a[p * n + q], a[q * n + p]) = (0.0, 0.0); // they are, but for rounding
 }
 
 fn with_sign(vector: &[f64]) -> Vec<f64> {

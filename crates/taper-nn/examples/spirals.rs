@@ -1,4 +1,4 @@
-//! Learns to tell two spirals apart: `cargo run --release -p taper-nn --example spirals`.
+//! Trains a small network to tell two spirals apart: `cargo run --release -p taper-nn --example spirals`.
 
 use std::f64::consts::TAU;
 use taper_nn::{

@@ -1,43 +1,44 @@
-//! What a forward pass has to know beside its input.
+//! The context of a forward pass: training or evaluation mode, and the random streams of the step.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use taper_tensor::RandomKey;
 
-/// Training or evaluation, and the random streams of this step.
+/// Training or evaluation mode, and the random streams of one step.
 ///
-/// Random numbers depend on the seed, the epoch, the step, the layer's name and how often it was used in this step
-/// before: not on what else was drawn, so that a run that is cut and continued, or a layer that is added, changes nothing
-/// else. A clone is of the same step, and counts uses together with what it was cloned from.
+/// A random number depends on the seed, the epoch, the step, the layer's stream name, and how often that name was used
+/// before in this step. It does not depend on what else was drawn: resuming a run from a checkpoint, or adding a layer,
+/// changes no other layer's numbers. A clone belongs to the same step and shares the use counts with the original.
 #[derive(Debug, Clone)]
 pub struct Context {
     training: bool,
     key: RandomKey,
-    /// How often each layer drew in this step.
+    /// How many streams each name was given in this step.
     uses: Arc<Mutex<HashMap<String, u64>>>,
 }
 
 impl Context {
-    /// Evaluation: dropout does nothing, batch norm uses its running statistics.
+    /// Evaluation mode: dropout does nothing, batch norm uses its running statistics.
     pub fn eval() -> Self {
         Self { training: false, key: RandomKey::new(0), uses: Arc::default() }
     }
 
-    /// Training, in step `step` of epoch `epoch` of the run with `seed`. Each step has a context of its own: a second
-    /// forward pass with the same one is a second use of every layer.
+    /// Training mode, for step `step` of epoch `epoch` of the run with seed `seed`. Make a new context for each step: a
+    /// second forward pass with the same context is a second use of every layer, and draws other random numbers.
     pub fn train(seed: u64, epoch: u64, step: u64) -> Self {
         let key = RandomKey::new(seed).child("forward").index(epoch).index(step);
         Self { training: true, key, uses: Arc::default() }
     }
 
-    /// Whether this is training.
+    /// Whether this is training mode.
     pub fn is_training(&self) -> bool {
         self.training
     }
 
-    /// A random stream of this step for the layer called `name` ([`Params::stream`](crate::Params::stream)): another one
-    /// each time, so that a layer applied twice draws twice. Layers of one name that run in several threads at once would
-    /// draw in any order.
+    /// The random stream of this step for the layer whose stream name is `name`
+    /// ([`Params::stream`](crate::Params::stream)). Every call with the same name returns another stream, so that a
+    /// layer applied twice draws other numbers the second time. When layers of one name run in several threads at once,
+    /// the order in which they get their streams is not defined.
     pub fn key(&self, name: &str) -> RandomKey {
         let mut uses = self.uses.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let first = self.key.child(name);
@@ -81,7 +82,7 @@ mod tests {
         for (i, key) in keys.iter().enumerate() {
             assert!(keys[..i].iter().all(|other| other.block(0) != key.block(0)), "{i}");
         }
-        // The same in a run that is resumed; a clone goes on counting.
+        // A resumed run draws the same; a clone continues the counts.
         assert_eq!(keys, draw(&Context::train(1, 0, 0)));
         assert!(keys.iter().all(|key| *key != context.clone().key("a")));
     }

@@ -1,14 +1,15 @@
-//! What gradient checking checks here: every layer, every loss, every regulariser that mixes a batch.
+//! The subjects of gradient checking: every layer, every loss, and every regulariser that mixes the samples of a batch.
 //!
-//! Each file has its cases beside it, with respect to the input and to all parameters; the list of files is the list of
-//! modules, so that none can be left out. See [`taper_tensor::gradcheck`] for what is done with them.
+//! Each file of these folders defines its cases, with respect to the input and to all parameters. The list of cases is
+//! made from the list of modules, so that no file can be left out. See [`taper_tensor::gradcheck`] for how a case is
+//! checked.
 
 use crate::{Context, Module, Params};
 use taper_tensor::gradcheck::Case;
 use taper_tensor::{Result, Tensor};
 
-/// All layers, then all losses, then all that mixes a batch; each kind in alphabetical order. With the feature `gradcheck`:
-/// training does not need them, and a first build is shorter without.
+/// All layers, then all losses, then all regularisers that mix a batch; each kind in alphabetical order. Available with
+/// the feature `gradcheck`: training does not need it, and builds are faster without it.
 ///
 /// ```
 /// use taper_nn::gradcheck::subjects;
@@ -34,7 +35,7 @@ pub fn subjects() -> Vec<taper_tensor::gradcheck::Subject> {
 /// Declares the modules of a folder, each with a `cases()` that checks its gradients, and lists them.
 macro_rules! checked_modules {
     ($($name:ident),* $(,)?) => {
-        // Cases are compiled where they are asked for.
+        // Without the feature the cases are dead code.
         $(#[cfg_attr(not(feature = "gradcheck"), allow(dead_code))] mod $name;)*
 
         /// The name of each file with the cases that its gradients are checked on.
@@ -46,14 +47,14 @@ macro_rules! checked_modules {
 }
 pub(crate) use checked_modules;
 
-/// A case of the layer that `make` makes, in training, in f64: input 0 is the layer's, those behind it are its parameters,
-/// in the order in which they are made.
+/// A case for the layer that `make` builds, in training mode, in f64. Input 0 is the layer's input; the further inputs
+/// are its parameters, in the order in which they are created.
 #[cfg_attr(not(feature = "gradcheck"), allow(dead_code))]
 pub(crate) fn layer<M: Module>(name: &str, make: impl Fn(&Params) -> Result<M> + Send + Sync + 'static) -> Case {
     of_params(name, move |x, params| make(params)?.forward(&x[0], &Context::train(0, 0, 0)), 1)
 }
 
-/// A case of `function`, which is given all inputs, and those behind the first `others` as parameters too.
+/// A case for `function`, which is given all inputs, and those after the first `others` as parameters too.
 #[cfg_attr(not(feature = "gradcheck"), allow(dead_code))]
 pub(crate) fn of_params(
     name: &str,

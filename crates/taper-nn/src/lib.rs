@@ -1,9 +1,9 @@
-//! Layers, losses, initialisation and optimisers: what a neural network is made of.
+//! Layers, losses, initialisation, optimisers and learning-rate schedules: what a neural network is made of.
 //!
-//! Layers are plain structs, made by `new(config, params)` and applied by [`Module::forward`]. [`Params`] is where all
-//! parameters are made, by name, and what the optimiser and [`weights`] go through; names and shapes are PyTorch's, so
-//! that a `.safetensors` file moves between the two as it is. [`Context`] says whether this is training, and keys the
-//! random numbers of the step.
+//! Layers are plain structs, created by `new(config, params)` and applied by [`Module::forward`]. [`Params`] creates
+//! all parameters, each under a name, and keeps the list of them for the optimiser and for [`weights`]. Names and
+//! shapes are PyTorch's, so that a `.safetensors` file can be exchanged with PyTorch without conversion. [`Context`]
+//! says whether this is training or evaluation, and keys the random numbers of the step.
 //!
 //! ```
 //! use taper_nn::{Adam, AdamConfig, Context, CrossEntropy, DType, Device, Linear, LinearConfig, Module, Optimizer};

@@ -1,15 +1,15 @@
-//! What layers and models have in common.
+//! The trait of layers and models, and modules in sequence.
 
 use crate::Context;
 use taper_tensor::{Activation, Result, Tensor};
 
-/// A function of one tensor, with parameters: a layer, a model.
+/// A layer or a model: a function of one tensor, with parameters.
 pub trait Module: Send + Sync {
     /// The output for the input `x`.
     fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor>;
 
-    /// The modules that this one runs one after the other, if it is a [`Sequential`], which another can take over: a chain
-    /// of them is a list, not a nest.
+    /// The modules that this one applies in sequence, if it is a [`Sequential`]; `None` for any other module.
+    /// [`Sequential::then`] takes them over, so that a `Sequential` appended to another is flattened, not nested.
     fn sequence(&mut self) -> Option<&mut Vec<Box<dyn Module>>> {
         None
     }
@@ -32,17 +32,18 @@ impl Module for Activation {
     }
 }
 
-/// Modules one after the other. A model with a shape worth explaining is better written as a struct of its own.
+/// Modules applied one after the other, as PyTorch's `nn.Sequential`. A model with a structure worth explaining is
+/// better written as a struct of its own.
 #[derive(Default)]
 pub struct Sequential(Vec<Box<dyn Module>>);
 
 impl Sequential {
-    /// No module: the identity.
+    /// An empty sequence, which returns its input.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// One more module behind the others; of another `Sequential`, each of its modules.
+    /// Appends a module; of another `Sequential`, each of its modules.
     pub fn then(mut self, mut module: impl Module + 'static) -> Self {
         match module.sequence() {
             Some(modules) if self.0.is_empty() => self.0 = std::mem::take(modules),

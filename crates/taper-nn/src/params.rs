@@ -1,14 +1,16 @@
-//! Where parameters are made, and the list of all of them.
+//! Creating parameters, and the list of all parameters of a model.
 
 use crate::Init;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use taper_tensor::{DType, Device, Error, Param, RandomKey, Result, Shape, Tensor};
 
-/// A place in a model, such as `layer1.0.conv1`, where parameters can be made; and the way to all that were made.
+/// A path in a model, such as `layer1.0.conv1`, under which parameters are created, and the list of all parameters that
+/// were created for the model.
 ///
-/// Layers take one and make their parameters in it. A parameter's first value is drawn from a stream keyed by its whole
-/// name, so that a layer added or taken away does not change the others. Cloning shares the list.
+/// A layer takes a `Params` and creates its parameters under that path. A parameter's initial value is drawn from a
+/// stream keyed by its full name, so that adding or removing a layer does not change the initial values of the others.
+/// Clones share the list.
 ///
 /// ```
 /// # use taper_nn::{DType, Device, Init, Params, RandomKey};
@@ -27,58 +29,60 @@ pub struct Params {
     device: Device,
     dtype: DType,
     key: RandomKey,
-    made: Arc<Mutex<Made>>,
+    list: Arc<Mutex<ParamList>>,
 }
 
-/// All parameters and buffers, in the order in which they were made.
+/// All parameters and buffers of a model, in the order in which they were created.
 #[derive(Debug, Default)]
-struct Made {
+struct ParamList {
     params: Vec<Param>,
     names: HashSet<String>,
-    /// How many layers that draw random numbers were made at each path.
+    /// How many layers that draw random numbers were created at each path.
     streams: HashMap<String, u64>,
-    /// Values that stand ready for the parameters to be made, in order.
+    /// Values for the parameters that are created next, in order; `None` where initial values are drawn.
     bound: Option<VecDeque<Tensor>>,
 }
 
 impl Params {
-    /// An empty list: the root of a model whose parameters are `dtype` on `device`, drawn from `key`.
+    /// An empty list: the root of a model whose parameters have dtype `dtype`, are on `device` and are drawn from
+    /// `key`.
     pub fn new(device: &Device, dtype: DType, key: RandomKey) -> Self {
-        Self { path: String::new(), device: device.clone(), dtype, key: key.child("params"), made: Arc::default() }
+        Self { path: String::new(), device: device.clone(), dtype, key: key.child("params"), list: Arc::default() }
     }
 
-    /// A list whose parameters are `values`, in the order in which they are made: a layer made with it is a function of
-    /// them, which gradients go through.
+    /// A list whose parameters take their values from `values`, in the order in which they are created. A layer built
+    /// with it is a function of `values`, and gradients flow to them.
     pub(crate) fn bound(device: &Device, dtype: DType, values: &[Tensor]) -> Self {
         let params = Self::new(device, dtype, RandomKey::new(0));
-        params.made().bound = Some(values.iter().cloned().collect());
+        params.list().bound = Some(values.iter().cloned().collect());
         params
     }
 
-    /// The place called `name` (itself a path or not) below this one.
+    /// The path `name` below this one; `name` may hold several parts, separated by dots.
     pub fn sub(&self, name: impl AsRef<str>) -> Self {
         Self { path: self.full_name(name.as_ref()), ..self.clone() }
     }
 
-    /// This place's path: empty at the root.
+    /// The path; empty at the root.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The dtype of the parameters made here.
+    /// The dtype of the parameters created here.
     pub fn dtype(&self) -> DType {
         self.dtype
     }
 
-    /// The device they are on.
+    /// The device of the parameters created here.
     pub fn device(&self) -> &Device {
         &self.device
     }
 
-    /// Makes the parameter `name`. An error when there is one of that name already, or the shape is too large to count.
+    /// Creates the parameter `name` with the initial value `init`. An error when a parameter or buffer of that name
+    /// exists already, when the shape is too large for any memory, or when `init` does not suit the shape.
     pub fn get(&self, name: &str, shape: impl Into<Shape>, init: Init) -> Result<Param> {
         let shape: Shape = shape.into();
-        let bound = self.made().bound.as_mut().map(VecDeque::pop_front);
+        let bound = self.list().bound.as_mut().map(VecDeque::pop_front);
         let param = match bound {
             None => {
                 let (name, value) = self.first_value(name, shape, init)?;
@@ -94,7 +98,7 @@ impl Params {
         self.add(param)
     }
 
-    /// Makes the buffer `name` with `value` everywhere: a tensor that is saved with the weights and not trained, such as a
+    /// Creates the buffer `name`, filled with `value`. A buffer is saved with the weights and not trained, such as a
     /// running mean.
     pub fn buffer(&self, name: &str, shape: impl Into<Shape>, dtype: DType, value: f64) -> Result<Param> {
         let (name, shape) = (self.full_name(name), shape.into());
@@ -103,19 +107,19 @@ impl Params {
         self.add(Param::buffer(name, &value))
     }
 
-    /// Makes the buffer `name` as [`Params::get`] makes a parameter: drawn from the stream of its name, saved with the
-    /// weights, never trained.
+    /// Creates the buffer `name` with an initial value that is drawn as [`Params::get`] draws it. It is saved with the
+    /// weights and never trained.
     pub fn frozen(&self, name: &str, shape: impl Into<Shape>, init: Init) -> Result<Param> {
         let (name, value) = self.first_value(name, shape.into(), init)?;
         self.add(Param::buffer(name, &value))
     }
 
-    /// The name of the random stream of a layer that draws when it is applied, as dropout does, to be given to
-    /// [`Context::key`](crate::Context::key): this place's path, and `#1`, `#2` and so on behind it for others made at the
-    /// same place, so that no two draw the same.
+    /// The name of the random stream of a layer that draws numbers in its forward pass, as dropout does, for
+    /// [`Context::key`](crate::Context::key). It is this path, followed by `#1`, `#2` and so on for further layers at
+    /// the same path, so that no two draw the same numbers.
     pub fn stream(&self) -> String {
-        let mut made = self.made();
-        let others = made.streams.entry(self.path.clone()).or_default();
+        let mut list = self.list();
+        let others = list.streams.entry(self.path.clone()).or_default();
         *others += 1;
         match *others {
             1 => self.path.clone(),
@@ -123,22 +127,22 @@ impl Params {
         }
     }
 
-    /// All parameters and buffers of the model, in the order in which they were made.
+    /// All parameters and buffers of the model, in the order in which they were created.
     pub fn all(&self) -> Vec<Param> {
-        self.made().params.clone()
+        self.list().params.clone()
     }
 
-    /// The parameters that training changes, in order.
+    /// The parameters that training changes, without buffers and frozen ones, in the order in which they were created.
     pub fn trainable(&self) -> Vec<Param> {
-        self.made().params.iter().filter(|param| param.trainable()).cloned().collect()
+        self.list().params.iter().filter(|param| param.trainable()).cloned().collect()
     }
 
-    /// The number of trainable elements.
+    /// The number of elements of all trainable parameters.
     pub fn count(&self) -> usize {
         self.trainable().iter().map(|param| param.tensor().count()).sum()
     }
 
-    /// The whole name, and the value that is drawn for it.
+    /// The full name of a parameter, and its initial value.
     fn first_value(&self, name: &str, shape: Shape, init: Init) -> Result<(String, Tensor)> {
         let name = self.full_name(name);
         check_size(&name, &shape, self.dtype)?;
@@ -151,22 +155,23 @@ impl Params {
     }
 
     fn add(&self, param: Param) -> Result<Param> {
-        let mut made = self.made();
-        if !made.names.insert(param.name().to_owned()) {
+        let mut list = self.list();
+        if !list.names.insert(param.name().to_owned()) {
             let detail = format!("there already is a parameter called {}: give each layer its own sub()", param.name());
             return Err(Error::Parameter(detail));
         }
-        made.params.push(param.clone());
+        list.params.push(param.clone());
         Ok(param)
     }
 
-    fn made(&self) -> MutexGuard<'_, Made> {
-        // Every change is one push: what a panicking thread left behind is whole.
-        self.made.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn list(&self) -> MutexGuard<'_, ParamList> {
+        // The list stays consistent even if a thread panicked while it held the lock.
+        self.list.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
-/// Errs when a tensor of this size cannot exist on any machine: products of its sizes can then be trusted.
+/// Returns an error when a tensor of this size cannot exist on any machine. Otherwise products of its sizes do not
+/// overflow.
 pub(crate) fn check_size(name: &str, shape: &Shape, dtype: DType) -> Result<()> {
     let bytes = shape.iter().try_fold(dtype.size(), |bytes, &size| bytes.checked_mul(size.max(1)));
     match bytes {

@@ -1,9 +1,9 @@
-//! Weights in files, in the safetensors format (<https://github.com/huggingface/safetensors>), which PyTorch's ecosystem
-//! reads and writes.
+//! Saving and loading weights in the safetensors format (<https://github.com/huggingface/safetensors>), which PyTorch's
+//! ecosystem reads and writes.
 //!
-//! Names and shapes are those of a PyTorch state dict. A file is written beside its place, synced, and renamed, so that
-//! it is either the old one or the new one whole, whatever happens. Loading compares everything first and changes
-//! nothing unless all fits.
+//! Names and shapes are those of a PyTorch state dict. A file is first written under a temporary name in the same
+//! folder, synced, and renamed, so that after a crash the path holds either the old or the new file, complete. Loading
+//! compares all names, shapes and dtypes first, and changes no parameter unless they all fit.
 //!
 //! ```
 //! # use taper_nn::{DType, Device, Linear, LinearConfig, Params, RandomKey, weights};
@@ -29,38 +29,41 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use taper_tensor::{DType, Device, Error, HostData, Param, Result, Shape, Tensor, files, no_grad, printable};
 
-/// Writes `params` to `path`, replacing what is there. An error names the file and says what the system said (no such
-/// folder, no space, no permission); the old file is then still there.
+/// Writes `params` to `path`, replacing an existing file. An error names the file and gives the system's reason (no
+/// such folder, no space, no permission). The old file is then still there, unless the error came from syncing the
+/// folder after the rename.
 pub fn save(params: &[Param], path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
-    // What PyTorch's own tools write, and some of them look for.
+    // The metadata that PyTorch's own tools write, and that some of them look for.
     let bytes = to_bytes(params.iter().map(|param| (param.name(), param.tensor())), ["format", "pt"])?;
     write_whole(path, &bytes)
         .map_err(|e| Error::Parameter(format!("cannot write weights {}: {e}", printable(&path.to_string_lossy()))))
 }
 
-/// Reads `path` into `params`: the same names, shapes and dtypes, no more and no fewer. An error lists everything that
-/// does not fit, and nothing is changed.
+/// Loads `path` into `params`: the file must hold the same names, shapes and dtypes, no more and no fewer. An error
+/// lists everything that does not fit, and no parameter is changed.
 ///
-/// Two things may differ, of which the report tells: narrower integers become i64, and `num_batches_tracked` of a batch
-/// norm may be missing, as in files from before PyTorch had it, and stays as it is.
+/// Two differences are allowed, and listed in the report: integers narrower than i64 are converted to i64, and a batch
+/// norm's `num_batches_tracked` may be missing, as in files from before PyTorch had it. It then keeps its value.
 pub fn load(params: &[Param], path: impl AsRef<Path>) -> Result<Report> {
-    load_from(params, path.as_ref(), Fit { cast: false, partly: false })
+    load_from(params, path.as_ref(), LoadOptions { cast: false, partly: false })
 }
 
-/// [`load`], but a float of another precision is cast to the parameter's: what f64 from an f32 file needs.
+/// [`load`], but floats of another precision are cast to the parameter's dtype, as a model in f64 needs for a file in
+/// f32.
 pub fn load_cast(params: &[Param], path: impl AsRef<Path>) -> Result<Report> {
-    load_from(params, path.as_ref(), Fit { cast: true, partly: false })
+    load_from(params, path.as_ref(), LoadOptions { cast: true, partly: false })
 }
 
-/// [`load_cast`], of what fits: a parameter that the file lacks, or has in another shape, stays as it is, and what else is
-/// in the file is passed over, as for a model with another head. The report tells which. An error where nothing fits.
+/// [`load_cast`], limited to what fits: a parameter that the file lacks, or has in another shape or in a dtype that is
+/// not converted, keeps its value, and further tensors in the file are ignored. For fine-tuning a model with another
+/// head, say. The report lists each case. An error when nothing fits.
 pub fn load_partial(params: &[Param], path: impl AsRef<Path>) -> Result<Report> {
-    load_from(params, path.as_ref(), Fit { cast: true, partly: true })
+    load_from(params, path.as_ref(), LoadOptions { cast: true, partly: true })
 }
 
-/// Writes tensors of any names to `path` with one text, `note`, in the file's metadata under `key`; replaces what is there
-/// as [`save`] does.
+/// Writes named tensors to `path`, and the text `note` under `key` in the file's metadata. Replaces an existing file as
+/// [`save`] does.
 pub fn save_noted(tensors: &[(String, Tensor)], key: &str, note: &str, path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
     let bytes = to_bytes(tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.clone())), [key, note])?;
@@ -68,10 +71,10 @@ pub fn save_noted(tensors: &[(String, Tensor)], key: &str, note: &str, path: imp
         .map_err(|e| Error::Parameter(format!("cannot write {}: {e}", printable(&path.to_string_lossy()))))
 }
 
-/// Tensors by name, and a text.
+/// Named tensors, and the text from the file's metadata, if any.
 pub type Noted = (Vec<(String, Tensor)>, Option<String>);
 
-/// Reads what [`save_noted`] wrote: all tensors, in the order of their names, on `device`, and the text under `key`, if any.
+/// Reads a file that [`save_noted`] wrote: all tensors on `device`, sorted by name, and the text under `key`, if any.
 pub fn read_noted(key: &str, path: impl AsRef<Path>, device: &Device) -> Result<Noted> {
     let named = printable(&path.as_ref().to_string_lossy()).into_owned();
     let cut = |e| Error::Parameter(format!("{named} is no whole safetensors file, it may be cut off: {e}"));
@@ -90,7 +93,7 @@ pub fn read_noted(key: &str, path: impl AsRef<Path>, device: &Device) -> Result<
     Ok((tensors, note))
 }
 
-/// The bytes of a safetensors file of tensors by name, with one entry of metadata.
+/// The bytes of a safetensors file: named tensors, and one entry of metadata.
 fn to_bytes<'a>(tensors: impl Iterator<Item = (&'a str, Tensor)>, [key, note]: [&str; 2]) -> Result<Vec<u8>> {
     let mut found = Vec::new();
     for (name, value) in tensors {
@@ -102,7 +105,7 @@ fn to_bytes<'a>(tensors: impl Iterator<Item = (&'a str, Tensor)>, [key, note]: [
             .map_err(|e| Error::Parameter(format!("cannot save {name}: {e}")))?;
         views.push((*name, view));
     }
-    // One entry alone: a map of more would be written in any order.
+    // Only one entry: a map of several would be written in an order that differs between runs.
     let metadata = [(key.to_owned(), note.to_owned())].into_iter().collect();
     safetensors::serialize(views, Some(metadata)).map_err(|e| Error::Parameter(format!("cannot save weights: {e}")))
 }
@@ -122,24 +125,24 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         fs::rename(&beside, path)
     });
     if written.is_err() {
-        // What remains is of no use; that it could not be removed either adds nothing to the error.
+        // The temporary file is of no use. An error in removing it would add nothing to the first error.
         let _ = fs::remove_file(&beside);
     }
     written?;
-    // The rename itself is safe once the folder is synced; only Unix can open one.
+    // The rename is durable only once the folder is synced. Only Unix can open a folder.
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-/// How far a file may differ from the parameters.
+/// Which differences between a file and the parameters are accepted.
 #[derive(Clone, Copy)]
-struct Fit {
-    /// Whether floats may be of another precision.
+struct LoadOptions {
+    /// Whether floats of another precision are cast.
     cast: bool,
-    /// Whether anything may be missing, left over, or of another shape or dtype.
+    /// Whether tensors may be missing, unexpected, or of another shape or dtype.
     partly: bool,
 }
 
-fn load_from(params: &[Param], path: &Path, fit: Fit) -> Result<Report> {
+fn load_from(params: &[Param], path: &Path, options: LoadOptions) -> Result<Report> {
     let named = printable(&path.to_string_lossy()).into_owned();
     let bytes = files::read(path).map_err(|e| Error::Parameter(format!("cannot read weights {named}: {e}")))?;
     let file = SafeTensors::deserialize(&bytes).map_err(|e| {
@@ -150,7 +153,7 @@ fn load_from(params: &[Param], path: &Path, fit: Fit) -> Result<Report> {
     })?;
     let (mut report, mut found) = (Report::default(), Vec::new());
     for param in params {
-        match report.compare(param, &file, fit) {
+        match report.compare(param, &file, options) {
             Some(view) => found.push((param, view)),
             None => continue,
         }
@@ -158,18 +161,18 @@ fn load_from(params: &[Param], path: &Path, fit: Fit) -> Result<Report> {
     let known: BTreeSet<&str> = params.iter().map(Param::name).collect();
     report.unexpected = file.names().into_iter().filter(|name| !known.contains(name)).map(str::to_owned).collect();
     report.unexpected.sort_unstable();
-    if !fit.partly && !report.is_whole() {
+    if !options.partly && !report.is_whole() {
         let problems = report.differences();
         return Err(Error::Parameter(format!(
             "the weights of {named} do not fit, nothing was loaded: {}",
             printable(&problems.to_string())
         )));
     }
-    if fit.partly && found.is_empty() && !params.is_empty() {
+    if options.partly && found.is_empty() && !params.is_empty() {
         let detail = report.differences();
         return Err(Error::Parameter(format!("none of the weights of {named} fits, nothing was loaded: {detail}")));
     }
-    // Everything is made before anything is assigned.
+    // All values are created before any is assigned, so that a failure leaves the parameters unchanged.
     let mut values = Vec::with_capacity(found.len());
     for (param, view) in &found {
         let current = param.tensor();
@@ -183,27 +186,27 @@ fn load_from(params: &[Param], path: &Path, fit: Fit) -> Result<Report> {
     Ok(report)
 }
 
-/// What became of each parameter, and of each tensor in the file. As text: a sentence for each kind that there is, empty
-/// where all was loaded as it is.
+/// The result of loading: what happened to each parameter, and to each tensor in the file. As text it lists the
+/// differences by kind, and the conversions; it is empty where everything was loaded as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// The parameters that were read, in their order.
+    /// Parameters that were loaded, in the order of `params`.
     pub loaded: Vec<String>,
-    /// Those that the file lacks: they stay as they were.
+    /// Parameters that the file lacks: they keep their values.
     pub missing: Vec<String>,
-    /// What else is in the file.
+    /// Tensors in the file that belong to no parameter.
     pub unexpected: Vec<String>,
     /// Parameters that have another shape in the file: `fc.weight is [2, 3] in the file, expected [3, 2]`.
     pub other_shapes: Vec<String>,
-    /// Parameters that have a dtype in the file which is not converted: `count is F32 in the file, expected i64`.
+    /// Parameters whose dtype in the file is not converted: `count is F32 in the file, expected i64`.
     pub other_dtypes: Vec<String>,
-    /// Those of `loaded` that were converted: `bn1.num_batches_tracked from I32 to i64`.
+    /// Parameters among `loaded` that were converted: `bn1.num_batches_tracked from I32 to i64`.
     pub converted: Vec<String>,
 }
 
 impl Report {
-    /// Notes how `param` is found in `file`, and returns it where it fits.
-    fn compare<'a>(&mut self, param: &Param, file: &SafeTensors<'a>, fit: Fit) -> Option<TensorView<'a>> {
+    /// Records how `file` holds `param`, and returns the tensor if it fits.
+    fn compare<'a>(&mut self, param: &Param, file: &SafeTensors<'a>, options: LoadOptions) -> Option<TensorView<'a>> {
         let (name, value) = (param.name(), param.tensor());
         let Ok(found) = file.tensor(name) else {
             self.missing.push(name.to_owned());
@@ -217,7 +220,7 @@ impl Report {
         let floats = in_memory(dtype).is_some_and(DType::is_float) && expected.is_float();
         let narrower = expected == DType::I64 && INTEGERS.contains(&dtype);
         let same = in_memory(dtype) == Some(expected);
-        if !(same || narrower || (fit.cast && floats)) {
+        if !(same || narrower || (options.cast && floats)) {
             self.other_dtypes.push(format!("{name} is {dtype} in the file, expected {expected}"));
             return None;
         }
@@ -227,7 +230,7 @@ impl Report {
         shaped.then_some(found)
     }
 
-    /// Whether every parameter was found as it should be, and nothing else.
+    /// Whether the file matches the parameters; only `num_batches_tracked` may be missing.
     fn is_whole(&self) -> bool {
         self.missing.iter().all(|name| name.rsplit('.').next() == Some("num_batches_tracked"))
             && self.unexpected.is_empty()
@@ -258,7 +261,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// The first of a long list, and how many more.
+/// The first items of a long list, and how many more there are.
 fn shortened(items: &[String]) -> String {
     const SHOWN: usize = 10;
     let first = items.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
@@ -282,10 +285,10 @@ fn in_memory(dtype: Dtype) -> Option<DType> {
         .find(|&candidate| in_file(candidate) == dtype)
 }
 
-/// Integers of which i64 holds every value.
+/// Integer dtypes whose values all fit in i64.
 const INTEGERS: [Dtype; 6] = [Dtype::I8, Dtype::U8, Dtype::I16, Dtype::U16, Dtype::I32, Dtype::U32];
 
-/// The elements of a tensor in a file, narrower integers as i64; `None` where they are of no dtype that there is.
+/// The elements of a tensor in a file, with narrower integers widened to i64; `None` for a dtype that is not supported.
 fn read(view: &TensorView<'_>) -> Option<HostData> {
     fn each<const N: usize>(bytes: &[u8], from: impl Fn([u8; N]) -> i64) -> Option<HostData> {
         Some(HostData::I64(bytes.as_chunks::<N>().0.iter().map(|&chunk| from(chunk)).collect()))
@@ -301,7 +304,7 @@ fn read(view: &TensorView<'_>) -> Option<HostData> {
     }
 }
 
-/// Little-endian bytes.
+/// The elements as little-endian bytes.
 fn bytes_of(data: &HostData) -> Vec<u8> {
     fn each<const N: usize, T: Copy>(values: &[T], to: impl Fn(T) -> [u8; N]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(values.len() * N);
@@ -318,7 +321,7 @@ fn bytes_of(data: &HostData) -> Vec<u8> {
     }
 }
 
-/// The elements whose little-endian bytes these are. safetensors has checked that their number is whole.
+/// The elements from their little-endian bytes. safetensors has checked that the number of bytes fits.
 fn host_of(bytes: &[u8], dtype: DType) -> HostData {
     fn each<const N: usize, T>(bytes: &[u8], from: impl Fn([u8; N]) -> T) -> Vec<T> {
         bytes.as_chunks::<N>().0.iter().map(|&chunk| from(chunk)).collect()

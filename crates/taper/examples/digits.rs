@@ -1,4 +1,4 @@
-//! Trains a network of one's own on the embedded digits, and prints its test accuracy.
+//! Trains a custom network on the embedded digits dataset, and prints its test accuracy.
 
 use taper::data::digits;
 use taper::nn::{Context, Linear, LinearConfig, Module, Params};

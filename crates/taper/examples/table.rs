@@ -1,4 +1,4 @@
-//! Trains on a table of one's own: a CSV file, its columns standardised. In a project: `taper` with the feature `csv`.
+//! Trains on a custom table: a CSV file, its columns standardised. In a project: `taper` with the feature `csv`.
 
 use std::fmt::Write;
 use taper::data::{CsvOptions, TableOptions, read_csv};
@@ -36,7 +36,7 @@ pub(crate) fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     std::fs::remove_file(&path)?;
 
     let (train, test) = table?.split_off(0.25, 0)?;
-    let stats = train.feature_stats(); // what the test's rows are like is not looked at
+    let stats = train.feature_stats(); // of the training rows only: the test split stays unseen
     let (train, test) = (train.standardized(&stats)?, test.standardized(&stats)?);
     println!("{train:?}: {:?} of {:?}", train.features(), train.classes());
 

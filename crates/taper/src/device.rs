@@ -1,22 +1,23 @@
-//! Devices by name: the one place that knows which backends this build has.
+//! Devices by name: the only module that knows which backends this build has.
 
 use crate::{Device, Error, Result};
 use std::fmt::Display;
 use std::sync::{Mutex, PoisonError};
 use taper_backend::WeakDevice;
 
-/// The kinds of devices that a build can have, each the name of its feature.
+/// The kinds of devices that a build can have: the name of each, which is that of its feature, and whether this build
+/// has it.
 const KINDS: [(&str, bool); 3] =
     [("cpu", cfg!(feature = "cpu")), ("candle", cfg!(feature = "candle")), ("cuda", cfg!(feature = "cuda"))];
 
-/// The names of the devices that this build has: `cpu`, `candle` (candle on the CPU), `cuda` (NVIDIA cards, `cuda:N` for the
-/// one with number N).
+/// The names of the kinds of devices that this build has: `cpu`, `candle` (candle on the CPU), `cuda` (NVIDIA cards,
+/// `cuda:N` for the one with number N).
 pub fn device_names() -> Vec<&'static str> {
     KINDS.iter().filter(|(_, built)| *built).map(|(name, _)| *name).collect()
 }
 
-/// The names in `list`, separated by commas, each once. `all` stands for every device of this build; for `cuda` only
-/// where there is a card.
+/// Splits `list` at its commas into device names, without duplicates. `all` stands for every device of this build, but
+/// for `cuda` only if the machine has a card.
 ///
 /// ```
 /// assert_eq!(taper::device_list("cpu, cuda:1,cpu"), ["cpu", "cuda:1"]);
@@ -34,9 +35,9 @@ pub fn device_list(list: &str) -> Vec<String> {
     names
 }
 
-/// What devices are made of: equal for what is one device.
+/// The settings that a device is made with: equal settings give the same device.
 #[derive(PartialEq)]
-enum Made {
+enum DeviceKey {
     #[cfg(feature = "cpu")]
     Cpu(taper_cpu::CpuOptions),
     #[cfg(feature = "candle")]
@@ -45,10 +46,10 @@ enum Made {
     Cuda(usize),
 }
 
-impl Made {
-    /// The device that was made so and is still held by someone, or else a new one.
+impl DeviceKey {
+    /// The device with these settings that is still in use, or else a new one.
     fn device(self) -> Result<Device> {
-        static MADE: Mutex<Vec<(Made, WeakDevice)>> = Mutex::new(Vec::new());
+        static MADE: Mutex<Vec<(DeviceKey, WeakDevice)>> = Mutex::new(Vec::new());
         let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
         made.retain(|(_, device)| device.upgrade().is_some());
         if let Some(device) = made.iter().find(|(of, _)| *of == self).and_then(|(_, device)| device.upgrade()) {
@@ -67,9 +68,10 @@ impl Made {
     }
 }
 
-/// The device called `name`: `cpu`, with a thread for every core; `candle`; `cuda`, which is `cuda:0`; `cuda:1`, ….
+/// The device called `name`: `cpu`, with one thread per core; `candle`; `cuda`, which is `cuda:0`; `cuda:1`, ….
 ///
-/// Whoever asks while it is held by someone is given the same device, so that tensors made here and there can meet:
+/// As long as a device is in use, further calls return the same device, so that tensors made in different places can be
+/// combined:
 ///
 /// ```
 /// use taper::{DType, Tensor, device};
@@ -81,15 +83,15 @@ impl Made {
 /// ```
 ///
 /// # Errors
-/// When this build has no such device (the error says which feature brings it), or the machine has none.
+/// When this build has no such device (the error says which feature adds it), or the machine has none.
 pub fn device(name: &str) -> Result<Device> {
     device_with(name, DeviceOptions::default())
 }
 
-/// How a device is made: what `cpu` takes. Every other device takes the defaults alone.
+/// The options of the device `cpu`. Any other device takes the defaults only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeviceOptions<'a> {
-    /// The number of threads, 1 to 1024; 0 for one a core. Results do not depend on it.
+    /// The number of threads, 1 to 1024; 0 for one per core. Results do not depend on it.
     pub threads: usize,
     /// The instruction set: `avx512`, `avx2`, `portable`; `auto` for the best that the machine has.
     pub isa: &'a str,
@@ -98,13 +100,13 @@ pub struct DeviceOptions<'a> {
 }
 
 impl Default for DeviceOptions<'_> {
-    /// One thread a core, and for the rest what is fastest.
+    /// One thread per core, and automatic choices for the rest.
     fn default() -> Self {
         Self { threads: 0, isa: "auto", convolution: "auto" }
     }
 }
 
-/// The device called `name`, made with `options`: the same one for options that mean the same on this machine.
+/// The device called `name`, made with `options`. Options that mean the same on this machine give the same device.
 ///
 /// ```
 /// use taper::{DeviceOptions, device_with};
@@ -129,11 +131,11 @@ pub fn device_with(name: &str, options: DeviceOptions<'_>) -> Result<Device> {
     let card = card.map_err(|_| error(format!("`{name}`: expected cuda:N with the number of a card, as in cuda:0")))?;
     match kind {
         #[cfg(feature = "cpu")]
-        "cpu" => Made::Cpu(cpu_options(options)?.resolved()?).device(),
+        "cpu" => DeviceKey::Cpu(cpu_options(options)?.resolved()?).device(),
         #[cfg(feature = "candle")]
-        "candle" => Made::Candle.device(),
+        "candle" => DeviceKey::Candle.device(),
         #[cfg(feature = "cuda")]
-        "cuda" => Made::Cuda(card).device(),
+        "cuda" => DeviceKey::Cuda(card).device(),
         _ => {
             let _ = card;
             Err(not_built(kind))
@@ -147,7 +149,7 @@ fn cpu_options(DeviceOptions { threads, isa, convolution }: DeviceOptions<'_>) -
     Ok(taper_cpu::CpuOptions { threads, isa, convolution: convolution.parse()? })
 }
 
-/// Errs when `options` hold anything for the device `name`, which is not `cpu`, to follow.
+/// Returns an error when `options` differ from the defaults, for the device `name`, which is not `cpu`.
 fn none_but_defaults(name: &str, options: DeviceOptions<'_>) -> Result<()> {
     let due = DeviceOptions::default();
     let refuse = |what: &str, found: &dyn Display, due: &dyn Display| {
@@ -174,7 +176,7 @@ fn present() -> Vec<&'static str> {
     device_names().into_iter().filter(|name| *name != "cuda" || cards > 0).collect()
 }
 
-/// `kind` is a feature that this build lacks.
+/// The error for `kind`, a feature that this build lacks.
 fn not_built(kind: &str) -> Error {
     let what = match kind {
         "cuda" => "CUDA".to_string(),
@@ -229,11 +231,11 @@ mod tests {
         for other in [with(cores + 1, "auto", "auto"), with(0, "auto", "direct"), direct.clone()] {
             assert_ne!(cpu, other);
         }
-        // Nothing keeps what nobody holds.
+        // A device is dropped with its last user.
         let weak = direct.downgrade();
         drop(direct);
         assert!(weak.upgrade().is_none());
-        // Threads that ask at once are given one.
+        // Threads that ask at the same time get the same device.
         let asked: Vec<_> = (0..8).map(|_| std::thread::spawn(|| device("cpu").unwrap())).collect();
         assert!(asked.into_iter().all(|device| device.join().unwrap() == cpu));
     }

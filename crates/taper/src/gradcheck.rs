@@ -1,8 +1,9 @@
-//! Gradients of operations, layers and losses beside central differences, in f64.
+//! Gradient checking: the gradients of operations, layers and losses compared with central differences, in f64.
 
 pub use taper_tensor::gradcheck::*;
 
-/// All that is checked: operations, layers, losses, what mixes a batch. With the feature `gradcheck`.
+/// Everything that is checked: operations, layers, losses, and regularisers that mix a batch. Available with the
+/// feature `gradcheck`.
 #[cfg(feature = "gradcheck")]
 pub fn subjects() -> Vec<Subject> {
     let mut all = operations();

@@ -7,7 +7,7 @@ pub use device::{DeviceOptions, device, device_list, device_names, device_with};
 pub use taper_backend::{DType, Device, Error, HostData, RandomKey, Result, Shape};
 pub use taper_tensor::{Gradients, Param, Tensor, grad, no_grad};
 
-/// The contract that devices keep, and the plain types in it.
+/// The interface that device backends implement, and the plain types in it.
 pub use taper_backend as backend;
 /// Datasets, downloads, augmentation, the batch loader.
 pub use taper_data as data;
@@ -15,7 +15,7 @@ pub use taper_data as data;
 pub use taper_models as models;
 /// Layers, losses, optimisers, schedules.
 pub use taper_nn as nn;
-/// Tensors and the tape.
+/// Tensors and automatic differentiation.
 pub use taper_tensor as tensor;
-/// The training loop, checkpoints, reports, experiments and recipes, searches.
+/// The training loop, checkpoints, reports, experiments and recipes, hyperparameter searches.
 pub use taper_train as train;

@@ -2,7 +2,7 @@ use super::*;
 use serde_json::Value;
 use taper_nn::{Device, RandomKey};
 
-/// A symmetric matrix of normal numbers.
+/// A symmetric matrix of standard normal numbers.
 fn symmetric(n: usize, key: RandomKey) -> Vec<f64> {
     let at = |i: usize, j: usize| key.normal((i.min(j) * n + i.max(j)) as u64);
     (0..n * n).map(|at_| at(at_ / n, at_ % n)).collect()
@@ -41,7 +41,7 @@ fn eigenvectors_are_orthonormal_and_solve() {
         check(&symmetric(n, RandomKey::new(n as u64)), n);
     }
     let n = 12;
-    // What is degenerate: nothing, the identity, rank one, elements of very different sizes.
+    // Degenerate cases: the zero matrix, the identity, rank one, elements of very different sizes.
     check(&vec![0.0; n * n], n);
     check(&(0..n * n).map(|at| f64::from(at / n == at % n)).collect::<Vec<_>>(), n);
     check(&vec![1.0; n * n], n);
@@ -68,12 +68,12 @@ fn filters_are_those_that_numpy_finds() {
     let (values, vectors) = eigh(&moment, 12);
     let expected = numbers(&record["values"]);
     assert!(distance(&values, &expected) <= 1e-13 * expected[11], "{values:?} {expected:?}");
-    let expected = numbers(&record["vectors"]); // one a row; numpy's have any sign
+    let expected = numbers(&record["vectors"]); // one per row; numpy's have any sign
     for (ours, theirs) in vectors.chunks_exact(12).zip(expected.chunks_exact(12)) {
         let cosine: f64 = ours.iter().zip(theirs).map(|(x, y)| x * y).sum();
         assert!((cosine.abs() - 1.0).abs() <= 1e-13, "{cosine}");
     }
-    // The sum of squares of the filters' answers does not depend on signs.
+    // The sum of squares of the filters' outputs does not depend on signs.
     let found = filters(&pictures, [2, 2], eps).unwrap();
     let (positive, negative) = found.split_at(144);
     assert!(positive.iter().zip(negative).all(|(x, y)| *x == -y));

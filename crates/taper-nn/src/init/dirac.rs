@@ -1,4 +1,4 @@
-//! Convolutions that begin as the identity (Zagoruyko and Komodakis, "DiracNets", 2017, equation 3).
+//! Convolution weights initialised to the identity (Zagoruyko and Komodakis, "DiracNets", 2017, equation 3).
 
 use taper_tensor::{Error, Result, Shape};
 

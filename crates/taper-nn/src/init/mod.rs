@@ -1,9 +1,10 @@
-//! How parameters begin.
+//! Initialisation of parameters.
 //!
-//! Kaiming: He et al., "Delving deep into rectifiers", ICCV 2015, section 2.2. Xavier: Glorot and Bengio, "Understanding
-//! the difficulty of training deep feedforward neural networks", AISTATS 2010, equations 12 and 16. Numbers are drawn in
-//! f64 and rounded to the parameter's dtype, so that runs in f32 and f64 begin alike. What needs more than a device's random
-//! numbers is a file of its own.
+//! Kaiming: He et al., "Delving deep into rectifiers", ICCV 2015, section 2.2. Xavier: Glorot and Bengio,
+//! "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010, equations 12 and 16.
+//! Numbers are drawn in f64 and rounded to the parameter's dtype, so that runs in f32 and f64 start from the same
+//! values. Initialisations that need more than a device's random numbers are computed on the host, each in a file of
+//! its own.
 
 mod dirac;
 mod orthogonal;
@@ -12,37 +13,37 @@ mod truncated_normal;
 use crate::params::check_size;
 use taper_tensor::{DType, Device, Distribution, Error, HostData, RandomKey, Result, Shape, Tensor};
 
-/// A parameter's first value.
+/// The initialisation of a parameter.
 ///
 /// fan_in is the number of inputs that an output sums over (dim 1 times the kernel's size: `[out, in]`,
-/// `[C_out, C_in / groups, Kh, Kw]`), fan_out the same with dim 0. Kaiming's gain is √(2 / (1 + a²)): the right one behind
-/// a leaky ReLU of slope `a`, √2 behind a ReLU (`a` = 0).
+/// `[C_out, C_in / groups, Kh, Kw]`), fan_out the same with dim 0. Kaiming's gain is √(2 / (1 + a²)): the right one
+/// with a leaky ReLU of negative slope `a`, √2 with a ReLU (`a` = 0).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Init {
-    /// 0 everywhere.
+    /// 0 for every element.
     Zeros,
-    /// 1 everywhere.
+    /// 1 for every element.
     Ones,
-    /// A number everywhere.
+    /// The same number for every element.
     Constant(f64),
     /// Uniform over ±`bound`.
     Uniform {
-        /// Half the width.
+        /// Half the width of the range.
         bound: f64,
     },
-    /// Normal around 0.
+    /// Normal with mean 0.
     Normal {
         /// The standard deviation.
         std: f64,
     },
     /// Uniform over ±gain · √(3 / fan_in). With `a` = √5, PyTorch's default of linear and convolution layers: ±1/√fan_in.
     KaimingUniform {
-        /// The slope that the gain is made for.
+        /// The negative slope that the gain is computed for.
         a: f64,
     },
     /// Normal with standard deviation gain / √fan_in.
     KaimingNormal {
-        /// The slope that the gain is made for.
+        /// The negative slope that the gain is computed for.
         a: f64,
     },
     /// Uniform over ±gain · √(6 / (fan_in + fan_out)).
@@ -58,43 +59,43 @@ pub enum Init {
     /// gain · Q for a random Q with orthonormal rows or columns, whichever are fewer, of the weight seen as
     /// `[out, everything else]`, as PyTorch's `orthogonal_`.
     Orthogonal {
-        /// As for Xavier.
+        /// As for Xavier: 1 for linear and sigmoid, 5/3 for tanh, √2 for ReLU.
         gain: f64,
     },
     /// Normal, drawn again where outside `low..=high`, as PyTorch's `trunc_normal_`.
     TruncatedNormal {
-        /// The mean, before the cut.
+        /// The mean, before the truncation.
         mean: f64,
-        /// The standard deviation, before the cut.
+        /// The standard deviation, before the truncation.
         std: f64,
         /// The least value (PyTorch's a, −2 there).
         low: f64,
         /// The largest value (PyTorch's b, 2 there).
         high: f64,
     },
-    /// The identity as a convolution's weight: 1 in the middle of the kernel from input channel i to output channel i, for as
-    /// many channels as there are on both sides; 0 elsewhere. As PyTorch's `dirac_`.
+    /// The identity as a convolution's weight: 1 at the centre of the kernel from input channel i to output channel i,
+    /// for as many channels as both have; 0 elsewhere. As PyTorch's `dirac_`.
     Dirac {
-        /// The convolution's groups: each begins as an identity of its own.
+        /// The convolution's groups: each is initialised to an identity of its own.
         groups: usize,
     },
 }
 
 impl Init {
-    /// The weights of linear and convolution layers in PyTorch: uniform over ±1/√fan_in.
+    /// The default of the weights of linear and convolution layers in PyTorch: uniform over ±1/√fan_in.
     pub fn layer_weight() -> Self {
         Self::KaimingUniform { a: 5f64.sqrt() }
     }
 
-    /// Their biases: uniform over ±1/√fan_in, with the fan_in of the weight.
+    /// The default of their biases in PyTorch: uniform over ±1/√fan_in, with the fan_in of the weight.
     pub fn layer_bias(fan_in: usize) -> Self {
         Self::Uniform { bound: 1.0 / (fan_in as f64).sqrt() }
     }
 
-    /// A tensor of `shape` begun this way, from the stream `key`. An error when a fan is asked of fewer than two dimensions,
-    /// or the shape or a number does not suit.
+    /// A tensor of `shape` with this initialisation, drawn from the stream `key`. An error when a fan is needed and
+    /// `shape` has fewer than two dimensions, or when the shape or a number of the initialisation does not suit.
     pub fn tensor(self, shape: &Shape, dtype: DType, device: &Device, key: RandomKey) -> Result<Tensor> {
-        // What no device draws: made on the host in f64.
+        // Initialisations that no device draws: computed on the host in f64.
         let host = |make: &dyn Fn() -> Result<Vec<f64>>| -> Result<Tensor> {
             check_size("init", shape, dtype)?;
             if !dtype.is_float() {
@@ -135,6 +136,6 @@ fn fans(shape: &Shape) -> Result<(f64, f64)> {
         return Err(Error::shape("init", detail));
     };
     let kernel = kernel.iter().product::<usize>() as f64;
-    // A weight without elements has nothing to begin; 1 keeps the arithmetic finite.
+    // 1 keeps the arithmetic finite for a weight without elements.
     Ok(((*input as f64 * kernel).max(1.0), (*out as f64 * kernel).max(1.0)))
 }

@@ -2,8 +2,9 @@
 //! linear neural networks", ICLR 2014).
 //!
 //! Q of A = QR for a matrix A of standard normal numbers, with a positive diagonal of R: then Q is uniform over all
-//! orthogonal matrices (Mezzadri, "How to generate random matrices from the classical compact groups", 2007). By
-//! Gram and Schmidt's method, each vector twice: "twice is enough" for orthogonality to rounding (Giraud et al. 2005).
+//! orthogonal matrices (Mezzadri, "How to generate random matrices from the classical compact groups", 2007). It is
+//! computed by Gram–Schmidt orthogonalisation, applied twice to each vector: "twice is enough" for orthogonality to
+//! rounding (Giraud et al. 2005).
 
 use taper_tensor::{Error, RandomKey, Result, Shape};
 
@@ -36,7 +37,7 @@ pub(super) fn values(shape: &Shape, gain: f64, key: RandomKey) -> Result<Vec<f64
     Ok(if rows <= columns { q } else { (0..rows * columns).map(|i| q[i % columns * length + i / columns]).collect() })
 }
 
-/// Σ xᵢ yᵢ in eight sums, which the compiler can keep in vectors; the order is fixed all the same.
+/// Σ xᵢ yᵢ in eight partial sums, which the compiler can vectorise; the order of summation is fixed.
 fn dot(x: &[f64], y: &[f64]) -> f64 {
     let (chunks_x, chunks_y) = (x.chunks_exact(8), y.chunks_exact(8));
     let tail: f64 = chunks_x.remainder().iter().zip(chunks_y.remainder()).map(|(x, y)| x * y).sum();

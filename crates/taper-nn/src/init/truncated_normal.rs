@@ -1,9 +1,9 @@
-//! Normal numbers between two bounds, by rejection (Robert, "Simulation of truncated normal variables", 1995): proposals
-//! that lie between the bounds often enough, accepted with the ratio of the densities.
+//! Truncated normal numbers, by rejection sampling (Robert, "Simulation of truncated normal variables", 1995):
+//! proposals that lie between the bounds often enough, accepted with the ratio of the densities.
 
 use taper_tensor::{Error, RandomKey, Result};
 
-/// `count` numbers of mean `mean` and deviation `std` (both before the cut) in `bounds`.
+/// `count` numbers of mean `mean` and standard deviation `std` (both before the truncation) in `bounds`.
 pub(super) fn values(count: usize, mean: f64, std: f64, bounds: [f64; 2], key: RandomKey) -> Result<Vec<f64>> {
     let [low, high] = bounds;
     // Written so that NaN is refused.
@@ -15,28 +15,28 @@ pub(super) fn values(count: usize, mean: f64, std: f64, bounds: [f64; 2], key: R
         let detail = format!("a truncated normal needs low < high, they came as {low} and {high}");
         return Err(Error::argument("init", detail));
     }
-    let cut = Cut::new((low - mean) / std, (high - mean) / std);
-    Ok((0..count as u64).map(|i| (mean + std * cut.draw(key.index(i))).clamp(low, high)).collect())
+    let normal = TruncatedNormal::new((low - mean) / std, (high - mean) / std);
+    Ok((0..count as u64).map(|i| (mean + std * normal.draw(key.index(i))).clamp(low, high)).collect())
 }
 
-/// Standard normal numbers in `low..=high`.
-struct Cut {
+/// Draws standard normal numbers truncated to `low..=high`.
+struct TruncatedNormal {
     low: f64,
     high: f64,
     proposal: Proposal,
 }
 
-/// Where proposals come from. Each accepts more than about one in ten where it is chosen.
+/// The distribution of the proposals. The chosen one accepts more than about one in ten of them.
 enum Proposal {
-    /// The whole normal distribution: much of it is inside.
+    /// The whole normal distribution: much of it lies between the bounds.
     Normal,
-    /// The interval, which is so narrow that the density hardly changes; holds the point nearest to 0.
+    /// Uniform over the interval, which is so narrow that the density hardly changes; holds the point nearest to 0.
     Uniform(f64),
-    /// An exponential distribution behind a bound far from 0, and the side that it is on.
+    /// An exponential distribution beyond a bound far from 0; holds the bound's distance from 0 and its sign.
     Tail(f64, f64),
 }
 
-impl Cut {
+impl TruncatedNormal {
     fn new(low: f64, high: f64) -> Self {
         let nearest = 0f64.clamp(low, high);
         let proposal = if (high - low) * nearest.abs().max(1.0) <= 2.5 {
@@ -49,7 +49,7 @@ impl Cut {
         Self { low, high, proposal }
     }
 
-    /// The number of the stream `key`.
+    /// The number drawn from the stream `key`.
     fn draw(&self, key: RandomKey) -> f64 {
         let mut attempt = 0;
         loop {

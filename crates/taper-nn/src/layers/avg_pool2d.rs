@@ -1,4 +1,4 @@
-//! Average pooling, over windows of a size or to a size.
+//! Average pooling, with windows of a given size, or to an output of a given size (adaptive).
 
 use super::Pair;
 use crate::gradcheck::layer;
@@ -11,31 +11,31 @@ use taper_tensor::{Pool2dSpec, Result, Tensor};
 pub struct AvgPool2d(pub Pool2dSpec);
 
 impl AvgPool2d {
-    /// Windows of `kernel_size`, side by side, no padding.
+    /// Windows of `kernel_size`, without overlap or padding.
     pub fn new(kernel_size: impl Into<Pair>) -> Self {
         let kernel_size = kernel_size.into().0;
         Self(Pool2dSpec { kernel_size, stride: kernel_size, ..Pool2dSpec::square(1) })
     }
 
-    /// Steps between windows.
+    /// Sets the stride, down and across.
     pub fn stride(mut self, stride: impl Into<Pair>) -> Self {
         self.0.stride = stride.into().0;
         self
     }
 
-    /// Zeros on both sides, at most half the window.
+    /// Sets the padding: zeros on both sides, at most half the window.
     pub fn padding(mut self, padding: impl Into<Pair>) -> Self {
         self.0.padding = padding.into().0;
         self
     }
 
-    /// Whether a last window that reaches past the edge is kept.
+    /// Sets whether a last window that reaches past the edge is kept.
     pub fn ceil_mode(mut self, ceil_mode: bool) -> Self {
         self.0.ceil_mode = ceil_mode;
         self
     }
 
-    /// Whether padding counts in the divisor; it does by default.
+    /// Sets whether padding counts in the divisor; it does by default.
     pub fn count_include_pad(mut self, count: bool) -> Self {
         self.0.count_include_pad = count;
         self
@@ -48,13 +48,13 @@ impl Module for AvgPool2d {
     }
 }
 
-/// Means over `[N, C, H, W]` that give `[N, C, H_out, W_out]`, whatever H and W: window i of n goes from ⌊i · H / n⌋ to
-/// ⌈(i + 1) · H / n⌉.
+/// Average pooling of `[N, C, H, W]` to `[N, C, H_out, W_out]`, whatever H and W: window i of n goes from ⌊i · H / n⌋
+/// up to, and not including, ⌈(i + 1) · H / n⌉, and likewise across.
 #[derive(Debug, Clone, Copy)]
 pub struct AdaptiveAvgPool2d([usize; 2]);
 
 impl AdaptiveAvgPool2d {
-    /// To `output_size`; 1 is global average pooling.
+    /// Pools to `output_size`, height and width; 1 is global average pooling.
     pub fn new(output_size: impl Into<Pair>) -> Self {
         Self(output_size.into().0)
     }

@@ -6,14 +6,14 @@ use crate::{Context, Init, Module, Params};
 use taper_tensor::gradcheck::Case;
 use taper_tensor::{DType, Error, Param, Result, Shape, Tensor, no_grad};
 
-/// The parameters of [`BatchNorm1d`] and [`BatchNorm2d`].
+/// The configuration of [`BatchNorm1d`] and [`BatchNorm2d`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BatchNormConfig {
     /// Channels: the size of dim 1.
     pub num_features: usize,
     /// ε, added to the variance.
     pub eps: f64,
-    /// The share of the newest batch in the running statistics; `None` for the plain mean over all batches.
+    /// The weight of the newest batch in the running statistics, 0 to 1; `None` for the plain mean over all batches.
     pub momentum: Option<f64>,
     /// Whether the result is scaled by `weight` and shifted by `bias`.
     pub affine: bool,
@@ -27,22 +27,22 @@ impl BatchNormConfig {
         Self { num_features, eps: 1e-5, momentum: Some(0.1), affine: true, train_weight: true }
     }
 
-    /// With another ε.
+    /// Sets ε.
     pub fn eps(self, eps: f64) -> Self {
         Self { eps, ..self }
     }
 
-    /// With another momentum.
+    /// Sets the momentum.
     pub fn momentum(self, momentum: Option<f64>) -> Self {
         Self { momentum, ..self }
     }
 
-    /// With or without weight and bias.
+    /// Sets whether there are weight and bias.
     pub fn affine(self, affine: bool) -> Self {
         Self { affine, ..self }
     }
 
-    /// With a weight that is trained or one that stays 1.
+    /// Sets whether the weight is trained; otherwise it stays 1.
     pub fn train_weight(self, train_weight: bool) -> Self {
         Self { train_weight, ..self }
     }
@@ -54,24 +54,26 @@ pub struct BatchNorm1d(BatchNorm);
 
 /// Batch norm of `[N, C, H, W]`: (x − mean) / √(variance + ε) · weight + bias for each channel.
 ///
-/// In training mean and biased variance are the batch's, and the buffers `running_mean` and `running_var` move towards
-/// its mean and unbiased variance; in evaluation the buffers are used. `num_batches_tracked` (i64) counts batches. A batch
-/// of nothing has no statistics: it leaves the buffers as they are and gives nothing.
+/// In training, the mean and the biased variance are the batch's, and the buffers `running_mean` and `running_var` move
+/// towards its mean and unbiased variance; in evaluation the buffers are used. `num_batches_tracked` (i64) counts
+/// batches. An empty batch has no statistics: it leaves the buffers unchanged, and the output is empty.
 ///
-/// Where `running_mean` or `running_var` is frozen ([`Param::freeze`]), so is what the layer computes: the buffers are used
-/// in training too, and stay as they are. For a model that is tuned on batches too small, or too different, to trust.
+/// When `running_mean` or `running_var` is frozen ([`Param::freeze`]), the layer uses the buffers in training too, and
+/// does not change them: for fine-tuning on batches that are too small, or too different, for useful statistics.
 #[derive(Debug, Clone)]
 pub struct BatchNorm2d(BatchNorm);
 
 impl BatchNorm1d {
-    /// Makes weight, bias and buffers in `params`.
+    /// Creates weight, bias and buffers in `params`. An error when `num_features` is 0, or the momentum is out of
+    /// range.
     pub fn new(config: BatchNormConfig, params: &Params) -> Result<Self> {
         BatchNorm::new("batch_norm1d", config, params).map(Self)
     }
 }
 
 impl BatchNorm2d {
-    /// Makes weight, bias and buffers in `params`.
+    /// Creates weight, bias and buffers in `params`. An error when `num_features` is 0, or the momentum is out of
+    /// range.
     pub fn new(config: BatchNormConfig, params: &Params) -> Result<Self> {
         BatchNorm::new("batch_norm2d", config, params).map(Self)
     }
@@ -141,7 +143,7 @@ impl BatchNorm {
     fn train(&self, x: &Tensor) -> Result<Tensor> {
         let (weight, bias) = self.affine();
         let (y, stats) = x.batch_norm(weight.as_ref(), bias.as_ref(), self.config.eps)?;
-        // Of one channel. More than one, or the line above has refused it.
+        // The number of values per channel. It is more than 1: the line above has refused anything else.
         let values = (x.count() / self.config.num_features) as f64;
         no_grad(|| {
             let count = self.num_batches_tracked.tensor();
@@ -151,7 +153,7 @@ impl BatchNorm {
             let (share, rest) = match self.config.momentum {
                 Some(momentum) => (scalar(momentum)?, scalar(1.0 - momentum)?),
                 None => {
-                    // On the device, where the count is.
+                    // Computed on the device, where the count is.
                     let share = count.cast(DType::F64)?.recip()?;
                     let rest = share.neg()?.add_scalar(1.0)?;
                     (share.cast(x.dtype())?, rest.cast(x.dtype())?)
@@ -192,7 +194,7 @@ pub(super) fn cases() -> Vec<Case> {
             "evaluation",
             move |x, params| {
                 let layer = BatchNorm2d::new(config, params)?;
-                // Running statistics of their own.
+                // Running statistics other than the initial ones.
                 let values: Vec<f64> = (0..12).map(f64::from).collect();
                 let batch = Tensor::from_vec(values, [2, 3, 1, 2], x[0].device())?;
                 no_grad(|| layer.forward(&batch, &Context::train(0, 0, 0)))?;

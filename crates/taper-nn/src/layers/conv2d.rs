@@ -6,20 +6,20 @@ use crate::{Context, Init, Module, Params};
 use taper_tensor::gradcheck::Case;
 use taper_tensor::{Conv2dSpec, Error, Param, Result, Tensor};
 
-/// The parameters of [`Conv2d`].
+/// The configuration of [`Conv2d`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Conv2dConfig {
     /// Channels of the input; a multiple of `groups`.
     pub in_channels: usize,
     /// Channels of the output; a multiple of `groups`.
     pub out_channels: usize,
-    /// The kernel's size, down and across.
+    /// The kernel's height and width.
     pub kernel_size: [usize; 2],
     /// Stride, padding, dilation, groups.
     pub spec: Conv2dSpec,
     /// Whether a bias is added.
     pub bias: bool,
-    /// How the weight begins.
+    /// The initialisation of the weight.
     pub init: Init,
     /// Whether the weight is trained; otherwise it is a buffer.
     pub train_weight: bool,
@@ -39,49 +39,50 @@ impl Conv2dConfig {
         }
     }
 
-    /// Steps between windows.
+    /// Sets the stride, down and across.
     pub fn stride(mut self, stride: impl Into<Pair>) -> Self {
         self.spec.stride = stride.into().0;
         self
     }
 
-    /// Zeros on both sides.
+    /// Sets the padding: zeros on both sides.
     pub fn padding(mut self, padding: impl Into<Pair>) -> Self {
         self.spec.padding = padding.into().0;
         self
     }
 
-    /// Distance between a kernel's elements.
+    /// Sets the dilation: the distance between a kernel's elements.
     pub fn dilation(mut self, dilation: impl Into<Pair>) -> Self {
         self.spec.dilation = dilation.into().0;
         self
     }
 
-    /// Independent groups of channels; `in_channels` for a depthwise convolution.
+    /// Sets the number of independent groups of channels; `in_channels` for a depthwise convolution.
     pub fn groups(mut self, groups: usize) -> Self {
         self.spec.groups = groups;
         self
     }
 
-    /// With or without a bias.
+    /// Sets whether there is a bias.
     pub fn bias(self, bias: bool) -> Self {
         Self { bias, ..self }
     }
 
-    /// With a weight that begins otherwise.
+    /// Sets the initialisation of the weight.
     pub fn init(self, init: Init) -> Self {
         Self { init, ..self }
     }
 
-    /// With a weight that is trained or one that stays.
+    /// Sets whether the weight is trained; otherwise it is a buffer.
     pub fn train_weight(self, train_weight: bool) -> Self {
         Self { train_weight, ..self }
     }
 }
 
-/// `[N, C_in, H, W]` to `[N, C_out, H_out, W_out]` with `weight: [C_out, C_in / groups, Kh, Kw]` and `bias: [C_out]`.
+/// Maps `[N, C_in, H, W]` to `[N, C_out, H_out, W_out]` with `weight: [C_out, C_in / groups, Kh, Kw]` and
+/// `bias: [C_out]`.
 ///
-/// H_out = ⌊(H + 2 · padding − dilation · (Kh − 1) − 1) / stride⌋ + 1, and likewise across.
+/// H_out = ⌊(H + 2 · padding − dilation · (Kh − 1) − 1) / stride⌋ + 1, and W_out likewise.
 #[derive(Debug, Clone)]
 pub struct Conv2d {
     path: String,
@@ -91,7 +92,8 @@ pub struct Conv2d {
 }
 
 impl Conv2d {
-    /// Makes `weight` and `bias` in `params`.
+    /// Creates `weight` and `bias` in `params`. An error when a size is 0, or `groups` does not divide both numbers of
+    /// channels.
     pub fn new(config: Conv2dConfig, params: &Params) -> Result<Self> {
         const OP: &str = "conv2d";
         let Conv2dConfig { in_channels, out_channels, kernel_size: [down, across], spec, bias, init, train_weight } =
@@ -116,7 +118,7 @@ impl Conv2d {
             true => params.get("weight", shape, init),
             false => params.frozen("weight", shape, init),
         }?;
-        // The weight was made: its size is known to fit in a usize.
+        // The weight exists: its size is known to fit in a usize.
         let fan_in = in_channels / groups * down * across;
         Ok(Self {
             path: path.to_owned(),
@@ -131,7 +133,7 @@ impl Conv2d {
         &self.weight
     }
 
-    /// The bias, `[C_out]`.
+    /// The bias, `[C_out]`, if there is one.
     pub fn bias(&self) -> Option<&Param> {
         self.bias.as_ref()
     }

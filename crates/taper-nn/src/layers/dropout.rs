@@ -1,4 +1,4 @@
-//! Dropout (Srivastava et al., JMLR 15, 2014), inverted: what stays is scaled up in training.
+//! Dropout (Srivastava et al., JMLR 15, 2014), inverted: the kept elements are scaled up in training.
 
 use super::at;
 use crate::gradcheck::layer;
@@ -6,19 +6,20 @@ use crate::{Context, Module, Params};
 use taper_tensor::gradcheck::Case;
 use taper_tensor::{Error, Result, Tensor};
 
-/// In training each element is 0 with probability p, else x / (1 − p). In evaluation y = x.
+/// In training each element is set to 0 with probability p, and otherwise becomes x / (1 − p). In evaluation y = x.
 #[derive(Debug, Clone)]
 pub struct Dropout {
     path: String,
-    /// What its random numbers are keyed by.
+    /// The name that keys the random numbers.
     stream: String,
     p: f64,
 }
 
 impl Dropout {
-    /// Drops with probability `p`, in [0, 1]. It makes no parameter: `params` gives it the name that keys its random
-    /// numbers. Of several at one place each has its own, by their order; one with a `sub` of its own keeps its numbers
-    /// when others are added. One that is applied twice in a step draws twice.
+    /// Drops elements with probability `p`, in [0, 1]. Dropout has no parameters: the path of `params` keys its random
+    /// numbers. Several dropouts at one path draw different numbers, by the order in which they are created; one with a
+    /// `sub` of its own keeps its numbers when others are added. A dropout that is applied twice in a step draws other
+    /// numbers the second time.
     pub fn new(p: f64, params: &Params) -> Result<Self> {
         // Written so that NaN is refused.
         if !(0.0..=1.0).contains(&p) {
@@ -38,7 +39,7 @@ impl Module for Dropout {
     }
 }
 
-/// With these names, which key what is drawn, something is dropped and something stays: a test looks.
+/// The names key the random numbers. With these, some elements are dropped and some are kept, which a test checks.
 pub(super) fn cases() -> Vec<Case> {
     vec![
         layer("half", |params| Dropout::new(0.5, &params.sub("dropout"))).input([4, 5]),

@@ -1,4 +1,4 @@
-//! A table of vectors.
+//! Embedding: a lookup table of vectors.
 
 use super::{at, at_least_one};
 use crate::gradcheck::of_params;
@@ -6,30 +6,31 @@ use crate::{Context, Init, Module, Params};
 use taper_tensor::gradcheck::Case;
 use taper_tensor::{Param, Result, Tensor};
 
-/// The parameters of [`Embedding`].
+/// The configuration of [`Embedding`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EmbeddingConfig {
-    /// Rows: the size of the vocabulary.
+    /// The number of rows: the size of the vocabulary.
     pub num_embeddings: usize,
     /// The length of each vector.
     pub embedding_dim: usize,
-    /// How the table begins.
+    /// The initialisation of the table.
     pub init: Init,
 }
 
 impl EmbeddingConfig {
-    /// `num_embeddings` vectors of length `embedding_dim`, begun with standard normal numbers as in PyTorch.
+    /// `num_embeddings` vectors of length `embedding_dim`, initialised with standard normal numbers as in PyTorch.
     pub fn new(num_embeddings: usize, embedding_dim: usize) -> Self {
         Self { num_embeddings, embedding_dim, init: Init::Normal { std: 1.0 } }
     }
 
-    /// With a table that begins otherwise.
+    /// Sets the initialisation of the table.
     pub fn init(self, init: Init) -> Self {
         Self { init, ..self }
     }
 }
 
-/// Indices `[…]` (i64) to rows `[…, embedding_dim]` of `weight: [num_embeddings, embedding_dim]`.
+/// Maps indices `[…]` (i64, each in 0..num_embeddings) to rows `[…, embedding_dim]` of
+/// `weight: [num_embeddings, embedding_dim]`.
 #[derive(Debug, Clone)]
 pub struct Embedding {
     path: String,
@@ -37,7 +38,7 @@ pub struct Embedding {
 }
 
 impl Embedding {
-    /// Makes `weight` in `params`.
+    /// Creates `weight` in `params`. An error when a size is 0.
     pub fn new(config: EmbeddingConfig, params: &Params) -> Result<Self> {
         let EmbeddingConfig { num_embeddings, embedding_dim, init } = config;
         let sizes = [("num_embeddings", num_embeddings), ("embedding_dim", embedding_dim)];

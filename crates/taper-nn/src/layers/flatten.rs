@@ -1,11 +1,11 @@
-//! All dimensions behind the batch as one.
+//! Flattening all dimensions after the batch dimension into one.
 
 use crate::gradcheck::layer;
 use crate::{Context, Module};
 use taper_tensor::gradcheck::Case;
 use taper_tensor::{Result, Tensor};
 
-/// `[N, C, H, W]` to `[N, C·H·W]`.
+/// Flattens `[N, C, H, W]` to `[N, C·H·W]`, and likewise any other `[N, …]`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Flatten;
 

@@ -6,7 +6,7 @@ use crate::{Context, Init, Module, Params};
 use taper_tensor::gradcheck::Case;
 use taper_tensor::{Error, Param, Result, Shape, Tensor};
 
-/// The parameters of [`LayerNorm`].
+/// The configuration of [`LayerNorm`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerNormConfig {
     /// The last dimensions of the input, which are normalised together.
@@ -23,18 +23,18 @@ impl LayerNormConfig {
         Self { normalized_shape: normalized_shape.into(), eps: 1e-5, affine: true }
     }
 
-    /// With another ε.
+    /// Sets ε.
     pub fn eps(self, eps: f64) -> Self {
         Self { eps, ..self }
     }
 
-    /// With or without weight and bias.
+    /// Sets whether there are weight and bias.
     pub fn affine(self, affine: bool) -> Self {
         Self { affine, ..self }
     }
 }
 
-/// (x − mean) / √(variance + ε) · weight + bias, mean and (biased) variance over the last dimensions.
+/// (x − mean) / √(variance + ε) · weight + bias, with the mean and the biased variance over the last dimensions.
 #[derive(Debug, Clone)]
 pub struct LayerNorm {
     path: String,
@@ -45,7 +45,8 @@ pub struct LayerNorm {
 }
 
 impl LayerNorm {
-    /// Makes `weight` (ones) and `bias` (zeros) in `params`.
+    /// Creates `weight` (ones) and `bias` (zeros) in `params`. An error when the normalised shape is empty or holds a
+    /// 0.
     pub fn new(config: LayerNormConfig, params: &Params) -> Result<Self> {
         let LayerNormConfig { normalized_shape: shape, eps, affine } = config;
         if shape.rank() == 0 || shape.contains(&0) {

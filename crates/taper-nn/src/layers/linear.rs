@@ -1,4 +1,4 @@
-//! y = x Wᵀ + b.
+//! The linear (fully connected) layer, y = x Wᵀ + b.
 
 use super::{at, at_least_one};
 use crate::gradcheck::layer;
@@ -6,7 +6,7 @@ use crate::{Context, Init, Module, Params};
 use taper_tensor::gradcheck::Case;
 use taper_tensor::{Param, Result, Tensor};
 
-/// The parameters of [`Linear`].
+/// The configuration of [`Linear`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LinearConfig {
     /// The size of the input's last dimension.
@@ -15,7 +15,7 @@ pub struct LinearConfig {
     pub out_features: usize,
     /// Whether a bias is added.
     pub bias: bool,
-    /// How the weight begins.
+    /// The initialisation of the weight.
     pub init: Init,
 }
 
@@ -25,18 +25,18 @@ impl LinearConfig {
         Self { in_features, out_features, bias: true, init: Init::layer_weight() }
     }
 
-    /// With or without a bias.
+    /// Sets whether there is a bias.
     pub fn bias(self, bias: bool) -> Self {
         Self { bias, ..self }
     }
 
-    /// With a weight that begins otherwise.
+    /// Sets the initialisation of the weight.
     pub fn init(self, init: Init) -> Self {
         Self { init, ..self }
     }
 }
 
-/// `[…, in]` to `[…, out]`: x Wᵀ + b with `weight: [out, in]` and `bias: [out]`.
+/// Maps `[…, in]` to `[…, out]`: x Wᵀ + b with `weight: [out, in]` and `bias: [out]`.
 #[derive(Debug, Clone)]
 pub struct Linear {
     path: String,
@@ -45,7 +45,7 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// Makes `weight` and `bias` in `params`.
+    /// Creates `weight` and `bias` in `params`. An error when a size is 0.
     pub fn new(config: LinearConfig, params: &Params) -> Result<Self> {
         let LinearConfig { in_features, out_features, bias, init } = config;
         let sizes = [("in_features", in_features), ("out_features", out_features)];
@@ -62,7 +62,7 @@ impl Linear {
         &self.weight
     }
 
-    /// The bias, `[out]`.
+    /// The bias, `[out]`, if there is one.
     pub fn bias(&self) -> Option<&Param> {
         self.bias.as_ref()
     }

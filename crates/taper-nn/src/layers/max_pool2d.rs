@@ -11,25 +11,25 @@ use taper_tensor::{Pool2dSpec, Result, Tensor};
 pub struct MaxPool2d(pub Pool2dSpec);
 
 impl MaxPool2d {
-    /// Windows of `kernel_size`, side by side, no padding.
+    /// Windows of `kernel_size`, without overlap or padding.
     pub fn new(kernel_size: impl Into<Pair>) -> Self {
         let kernel_size = kernel_size.into().0;
         Self(Pool2dSpec { kernel_size, stride: kernel_size, ..Pool2dSpec::square(1) })
     }
 
-    /// Steps between windows.
+    /// Sets the stride, down and across.
     pub fn stride(mut self, stride: impl Into<Pair>) -> Self {
         self.0.stride = stride.into().0;
         self
     }
 
-    /// −∞ on both sides, at most half the window.
+    /// Sets the padding: −∞ on both sides, at most half the window.
     pub fn padding(mut self, padding: impl Into<Pair>) -> Self {
         self.0.padding = padding.into().0;
         self
     }
 
-    /// Whether a last window that reaches past the edge is kept.
+    /// Sets whether a last window that reaches past the edge is kept.
     pub fn ceil_mode(mut self, ceil_mode: bool) -> Self {
         self.0.ceil_mode = ceil_mode;
         self

@@ -1,4 +1,4 @@
-//! The layers, one a file with a line below.
+//! The layers, one per file, each listed below.
 
 crate::gradcheck::checked_modules! {
     avg_pool2d,
@@ -39,7 +39,7 @@ pub(crate) fn at<T>(path: &str, result: Result<T>) -> Result<T> {
     })
 }
 
-/// Errs unless every size is at least 1.
+/// Returns an error unless every size is at least 1.
 pub(crate) fn at_least_one(op: &'static str, path: &str, sizes: &[(&str, usize)]) -> Result<()> {
     match sizes.iter().find(|(_, size)| *size == 0) {
         Some((name, _)) => at(path, Err(Error::argument(op, format!("{name} must be at least 1, came as 0")))),

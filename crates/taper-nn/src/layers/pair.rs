@@ -1,6 +1,6 @@
-//! Sizes down and across.
+//! A height and a width, as layers with kernels take them.
 
-/// Two sizes, down and across: `3` for both, or `[3, 5]`.
+/// Two sizes, down and across (height and width): `3` for both, or `[3, 5]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Pair(pub [usize; 2]);
 

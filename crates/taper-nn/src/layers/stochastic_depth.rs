@@ -1,5 +1,5 @@
-//! Stochastic depth (Huang et al., "Deep networks with stochastic depth", ECCV 2016), inverted: what stays is scaled up in
-//! training.
+//! Stochastic depth (Huang et al., "Deep networks with stochastic depth", ECCV 2016), inverted: the kept samples are
+//! scaled up in training.
 
 use super::at;
 use crate::gradcheck::layer;
@@ -7,19 +7,20 @@ use crate::{Context, Module, Params};
 use taper_tensor::gradcheck::Case;
 use taper_tensor::{Error, Result, Tensor};
 
-/// In training each example of `[N, …]` is 0 as a whole with probability p, else x / (1 − p). In evaluation y = x. For
-/// the branch of a residual block, which is then skipped. As torchvision's `StochasticDepth` in mode "row".
+/// In training each sample of `[N, …]` is set to 0 as a whole with probability p, and otherwise becomes x / (1 − p). In
+/// evaluation y = x. Applied to the branch of a residual block, it skips the block. As torchvision's `StochasticDepth`
+/// in mode "row".
 #[derive(Debug, Clone)]
 pub struct StochasticDepth {
     path: String,
-    /// What its random numbers are keyed by.
+    /// The name that keys the random numbers.
     stream: String,
     p: f64,
 }
 
 impl StochasticDepth {
-    /// Drops with probability `p`, in [0, 1]. It makes no parameter: `params` gives it the name that keys its random
-    /// numbers, as to [`Dropout`](crate::Dropout).
+    /// Drops samples with probability `p`, in [0, 1]. It has no parameters: the path of `params` keys its random
+    /// numbers, as for [`Dropout`](crate::Dropout).
     pub fn new(p: f64, params: &Params) -> Result<Self> {
         // Written so that NaN is refused.
         if !(0.0..=1.0).contains(&p) {
@@ -39,13 +40,13 @@ impl Module for StochasticDepth {
             return at(&self.path, Err(Error::shape("stochastic_depth", "expected [N, …], the input is a scalar")));
         };
         let rows = [&[examples][..], &vec![1; others.len()]].concat();
-        // Dropout of ones is 0 or 1 / (1 − p), one for each example.
+        // Dropout of ones gives 0 or 1 / (1 − p), one for each sample.
         let scale = Tensor::ones(rows, x.dtype(), x.device())?.dropout(self.p, context.key(&self.stream));
         at(&self.path, scale.and_then(|scale| x.mul(&scale)))
     }
 }
 
-/// With these names, which key what is drawn, something is dropped and something stays: a test looks.
+/// The names key the random numbers. With these, some samples are dropped and some are kept, which a test checks.
 pub(super) fn cases() -> Vec<Case> {
     vec![
         layer("half", |params| StochasticDepth::new(0.5, &params.sub("block"))).input([6, 2, 2]),

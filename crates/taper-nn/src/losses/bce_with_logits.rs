@@ -7,13 +7,15 @@ use taper_tensor::{Activation, Error, Reduction, Result, Tensor};
 
 /// −p · t · log σ(x) − (1 − t) · log(1 − σ(x)) for logits x and targets t in [0, 1], as PyTorch's `BCEWithLogitsLoss`.
 ///
-/// Computed as (1 − t) · log(1 + eˣ) + p · t · log(1 + e⁻ˣ), a sum of terms of one sign: neither it nor its derivatives lose
-/// digits on either side, and an infinite logit on the right side of a sure target costs 0.
+/// Computed as (1 − t) · log(1 + eˣ) + p · t · log(1 + e⁻ˣ), a sum of terms of one sign: neither it nor its derivatives
+/// lose precision for large logits of either sign. An infinite logit on the right side of a target of exactly 0 or 1
+/// costs 0.
 #[derive(Debug, Clone, Default)]
 pub struct BceWithLogits {
-    /// p, the weight of positive targets, of a shape that broadcasts to the input's (one a class, say); 1 when `None`.
+    /// p, the weight of positive targets. Its shape broadcasts to the logits' (one weight per class, say); 1 when
+    /// `None`.
     pub pos_weight: Option<Tensor>,
-    /// How the losses of all elements become one.
+    /// How the losses of the elements are reduced: to their mean, their sum, or not at all.
     pub reduction: Reduction,
 }
 
@@ -43,9 +45,9 @@ impl BceWithLogits {
     }
 }
 
-/// w · log(1 + eˣ); 0 where w is, though the logarithm may be infinite.
+/// w · log(1 + eˣ); 0 where w is 0, even if the logarithm is infinite.
 fn weighted(w: &Tensor, x: &Tensor) -> Result<Tensor> {
-    // No threshold beyond which it is taken for linear.
+    // With an infinite threshold softplus is never replaced by a line.
     let cost = x.activation(Activation::Softplus { beta: 1.0, threshold: f64::INFINITY })?;
     let zero = Tensor::zeros([], cost.dtype(), cost.device())?;
     let finite = cost.eq_scalar(f64::INFINITY)?.select(&w.eq_scalar(0.0)?.select(&zero, &cost)?, &cost)?;

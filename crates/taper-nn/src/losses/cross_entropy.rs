@@ -5,17 +5,17 @@ use taper_tensor::{CrossEntropyOptions, Reduction, Result, Tensor};
 
 /// −Σ_c q_c · w_c · log softmax(x)_c for logits x, as PyTorch's `CrossEntropyLoss`.
 ///
-/// The target distribution q is 1 at the class; with label smoothing ε (Szegedy et al. 2016, section 7) it is 1 − ε there,
-/// and ε / C more everywhere.
+/// The target distribution q is 1 at the class; with label smoothing ε (Szegedy et al. 2016, section 7) it is 1 − ε
+/// there, plus ε / C for every class.
 #[derive(Debug, Clone)]
 pub struct CrossEntropy {
     /// w, a weight for each class, `[C]`. No gradient flows to it.
     pub weight: Option<Tensor>,
-    /// ε, 0 to 1.
+    /// ε, the label smoothing, 0 to 1.
     pub label_smoothing: f64,
-    /// Targets of this value count for nothing; −100.
+    /// Targets with this value are ignored; −100 by default, as in PyTorch.
     pub ignore_index: i64,
-    /// The mean is over the weights of the targets that count.
+    /// How the losses are reduced. The mean is weighted by the class weights of the targets that are not ignored.
     pub reduction: Reduction,
 }
 

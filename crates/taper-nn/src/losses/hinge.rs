@@ -7,7 +7,7 @@ use taper_tensor::{Reduction, Result, Tensor};
 /// max(0, 1 − t · x) for scores x and targets t of −1 or 1; the derivative at the kink is 0.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Hinge {
-    /// How the losses of all elements become one.
+    /// How the losses of the elements are reduced: to their mean, their sum, or not at all.
     pub reduction: Reduction,
 }
 

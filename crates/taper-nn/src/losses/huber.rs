@@ -7,9 +7,9 @@ use taper_tensor::{Error, Reduction, Result, Tensor};
 /// With d = x − t: ½d² where |d| ≤ δ, δ(|d| − ½δ) elsewhere, as PyTorch's `HuberLoss`.
 #[derive(Debug, Clone, Copy)]
 pub struct Huber {
-    /// δ, where the parabola becomes a line; over 0.
+    /// δ, where the loss changes from quadratic to linear; over 0.
     pub delta: f64,
-    /// How the losses of all elements become one.
+    /// How the losses of the elements are reduced: to their mean, their sum, or not at all.
     pub reduction: Reduction,
 }
 

@@ -4,13 +4,13 @@ use super::{in_f32, reduce, same_shape};
 use taper_tensor::gradcheck::Case;
 use taper_tensor::{Error, Reduction, Result, Tensor};
 
-/// How the terms of a divergence become one number.
+/// How the terms of a divergence are reduced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum KlReduction {
     /// The sum over all elements divided by dim 0: the mean divergence of a batch.
     #[default]
     BatchMean,
-    /// The mean of all elements: PyTorch's default, which is no divergence.
+    /// The mean of all elements: PyTorch's default, which is not the mathematical divergence.
     Mean,
     /// The sum of all elements.
     Sum,
@@ -18,13 +18,13 @@ pub enum KlReduction {
     None,
 }
 
-/// t · (log t − x) for probabilities t and log-probabilities x, 0 where t is 0, as PyTorch's `KLDivLoss`; also where x is −∞
-/// there, of which PyTorch makes NaN.
+/// t · (log t − x) for probabilities t and log-probabilities x, as PyTorch's `KLDivLoss`; 0 where t is 0. That includes
+/// x = −∞, where PyTorch gives NaN.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct KlDiv {
-    /// Whether the target comes as log-probabilities too.
+    /// Whether the target is given as log-probabilities too.
     pub log_target: bool,
-    /// How the terms become one number.
+    /// How the terms are reduced.
     pub reduction: KlReduction,
 }
 

@@ -1,4 +1,4 @@
-//! Absolute error.
+//! Absolute error (L1 loss).
 
 use super::{in_f32, reduce, same_shape};
 use taper_tensor::gradcheck::Case;
@@ -7,7 +7,7 @@ use taper_tensor::{Reduction, Result, Tensor};
 /// |x − t|, as PyTorch's `L1Loss`; the derivative at 0 is 0.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct L1 {
-    /// How the losses of all elements become one.
+    /// How the losses of the elements are reduced: to their mean, their sum, or not at all.
     pub reduction: Reduction,
 }
 

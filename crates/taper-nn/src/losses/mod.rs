@@ -1,8 +1,8 @@
-//! The losses, one a file with a line below, and what they share.
+//! The losses, one per file, each listed below, and what they share.
 //!
-//! The mean over nothing, an empty batch or one with only ignored labels, is NaN, as in PyTorch; its gradient is 0. Where a
-//! batch may be so, [`Reduction::Sum`], which is 0 there, divided by the number of labels that count over all batches says
-//! what is meant.
+//! The mean over no elements (an empty batch, or one in which all targets are ignored) is NaN, as in PyTorch; its
+//! gradient is 0. For batches that may be empty, use [`Reduction::Sum`], which is 0 there, and divide by the number of
+//! counted targets over all batches.
 
 crate::gradcheck::checked_modules! {
     bce_with_logits,
@@ -30,7 +30,7 @@ pub use penalty::{l1_penalty, l2_penalty};
 
 use taper_tensor::{DType, Error, Reduction, Result, Tensor};
 
-/// Errs unless input and target have the same shape: a target that broadcasts is nearly always a mistake.
+/// Returns an error unless input and target have the same shape: a target that broadcasts is nearly always a mistake.
 fn same_shape(op: &'static str, input: &Tensor, target: &Tensor) -> Result<()> {
     if input.shape() == target.shape() {
         return Ok(());
@@ -39,7 +39,8 @@ fn same_shape(op: &'static str, input: &Tensor, target: &Tensor) -> Result<()> {
     Err(Error::shape(op, detail))
 }
 
-/// The loss of halves in f32, where squares and sums are none too large, and rounded once; `None` for other dtypes.
+/// The loss of half-precision inputs, computed in f32, where squares and sums do not overflow, and rounded once; `None`
+/// for other dtypes.
 fn in_f32(
     input: &Tensor,
     target: &Tensor,
@@ -54,7 +55,7 @@ fn in_f32(
     loss(&input.cast(DType::F32)?, &target)?.cast(dtype).map(Some)
 }
 
-/// Reduces one loss for each element.
+/// Reduces the losses of the elements.
 fn reduce(losses: &Tensor, reduction: Reduction) -> Result<Tensor> {
     match reduction {
         Reduction::Mean => losses.mean_all(),

@@ -7,9 +7,9 @@ use taper_tensor::{Reduction, Result, Tensor};
 /// (x − t)², as PyTorch's `MSELoss`; or ½(x − t)², as textbooks have it (Bishop 2006, equation 5.14).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Mse {
-    /// Whether the ½ is there.
+    /// Whether the loss has the factor ½.
     pub half: bool,
-    /// How the losses of all elements become one.
+    /// How the losses of the elements are reduced: to their mean, their sum, or not at all.
     pub reduction: Reduction,
 }
 

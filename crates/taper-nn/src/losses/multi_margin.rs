@@ -1,4 +1,4 @@
-//! The hinge loss of a classifier with many classes (Crammer and Singer's kind, summed over classes).
+//! The multi-class hinge loss (Crammer and Singer's kind, summed over classes).
 
 use super::{in_f32, reduce};
 use taper_tensor::gradcheck::Case;
@@ -7,9 +7,9 @@ use taper_tensor::{Error, Reduction, Result, Tensor};
 /// 1/C · Σ_{c ≠ t} max(0, margin − x_t + x_c) for scores x and class t, as PyTorch's `MultiMarginLoss` with p = 1.
 #[derive(Debug, Clone, Copy)]
 pub struct MultiMargin {
-    /// How far the right class must lead; 1.
+    /// The margin by which the right class must lead; 1 by default.
     pub margin: f64,
-    /// How the losses of a batch become one.
+    /// How the losses of a batch are reduced: to their mean, their sum, or not at all.
     pub reduction: Reduction,
 }
 
@@ -31,7 +31,8 @@ impl MultiMargin {
             return Ok(loss);
         }
         let class = target.unsqueeze(1)?; // [N, 1]
-        // The class itself is no rival: its term is taken out, whatever it is (∞ − ∞ where its score is −∞).
+        // The right class is not compared with itself: its term is set to 0, whatever it is (∞ − ∞ where its score is
+        // −∞).
         let zero = Tensor::zeros([], scores.dtype(), scores.device())?;
         let ones = Tensor::ones([scores.shape()[0], 1], scores.dtype(), scores.device())?;
         let own = Tensor::zeros(scores.shape(), scores.dtype(), scores.device())?.scatter_add(1, &class, &ones)?;

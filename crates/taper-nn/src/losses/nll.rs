@@ -6,11 +6,11 @@ use taper_tensor::{NllOptions, Reduction, Result, Tensor};
 /// −w_t · x_t for log-probabilities x and class t, as PyTorch's `NLLLoss`.
 #[derive(Debug, Clone)]
 pub struct Nll {
-    /// A weight for each class, `[C]`. No gradient flows to it.
+    /// w, a weight for each class, `[C]`. No gradient flows to it.
     pub weight: Option<Tensor>,
-    /// Targets of this value count for nothing; −100.
+    /// Targets with this value are ignored; −100 by default, as in PyTorch.
     pub ignore_index: i64,
-    /// The mean is over the weights of the targets that count.
+    /// How the losses are reduced. The mean is weighted by the class weights of the targets that are not ignored.
     pub reduction: Reduction,
 }
 

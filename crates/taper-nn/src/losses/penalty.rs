@@ -1,4 +1,4 @@
-//! Penalties on the size of parameters, to be added to a loss.
+//! L1 and L2 penalties on parameters, to be added to a loss.
 
 use crate::gradcheck::of_params;
 use crate::optim::wide;
@@ -6,12 +6,13 @@ use crate::{Init, Params};
 use taper_tensor::gradcheck::Case;
 use taper_tensor::{Error, Param, Result, Tensor};
 
-/// λ Σ|w| over all elements of `params` (Tibshirani 1996): drives small weights to 0.
+/// λ Σ|w| over all elements of `params` (Tibshirani 1996): drives small weights to 0. An error when `params` is empty.
 pub fn l1_penalty(params: &[Param], lambda: f64) -> Result<Tensor> {
     total("l1_penalty", params, lambda, |w| w.abs()?.sum_all())
 }
 
-/// ½λ Σw² over all elements of `params`: its gradient is λw, that of a weight decay of λ in SGD.
+/// ½λ Σw² over all elements of `params`: its gradient is λw, that of a weight decay of λ in SGD. An error when `params`
+/// is empty.
 pub fn l2_penalty(params: &[Param], lambda: f64) -> Result<Tensor> {
     total("l2_penalty", params, 0.5 * lambda, |w| w.mul(w)?.sum_all())
 }
@@ -25,7 +26,7 @@ fn total(
     let Some((first, others)) = params.split_first() else {
         return Err(Error::argument(op, "there are no parameters to penalise"));
     };
-    // In f32 for halves: a sum is soon larger than they can be, its product with λ is not.
+    // Half precision is summed in f32: the sum may overflow f16 although its product with λ does not.
     let dtype = first.tensor().dtype();
     let measure = |param: &Param| measure(&param.tensor().cast(wide(param.tensor().dtype()))?);
     let sum = others.iter().try_fold(measure(first)?, |sum, param| sum.add(&measure(param)?))?;

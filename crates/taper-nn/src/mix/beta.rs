@@ -1,23 +1,23 @@
-//! The share λ ~ Beta(α, α): G₁ / (G₁ + G₂) for two gamma variables of shape α.
+//! The mixing weight λ ~ Beta(α, α), drawn as G₁ / (G₁ + G₂) for two gamma variables of shape α.
 
 use taper_tensor::{Error, RandomKey, Result};
 
-/// λ of the stream `key`, in [0, 1]. An error of `op` unless `alpha` is finite and over 0.
+/// λ drawn from the stream `key`, in [0, 1]. An error of `op` unless `alpha` is finite and over 0.
 pub(super) fn share(op: &'static str, alpha: f64, key: RandomKey) -> Result<f64> {
     if !(alpha > 0.0 && alpha.is_finite()) {
         return Err(Error::argument(op, format!("alpha must be a finite number over 0, came as {alpha}")));
     }
     let apart = ln_gamma_variable(alpha, key.child("second")) - ln_gamma_variable(alpha, key.child("first"));
     if apart.is_nan() {
-        // So small a shape that both logarithms are −∞. The larger variable has all of the sum, and which is larger is
-        // what ln u / α says, from which α can be left out.
+        // α is so small that both logarithms are −∞. The larger variable is then all of the sum. Which one is larger
+        // follows from ln u / α, and comparing needs no α.
         let larger = boost(key.child("first")) >= boost(key.child("second"));
         return Ok(f64::from(u8::from(larger)));
     }
     Ok(1.0 / (1.0 + apart.exp()))
 }
 
-/// α times what ln u / α adds to the logarithm of a gamma variable of shape α + 1 to make one of shape α.
+/// α times the term ln u / α that makes the logarithm of a gamma variable of shape α + 1 one of shape α.
 fn boost(key: RandomKey) -> f64 {
     (1.0 - key.uniform(0)).ln()
 }
@@ -25,7 +25,7 @@ fn boost(key: RandomKey) -> f64 {
 /// The logarithm of a gamma variable of shape `alpha` (Marsaglia and Tsang, "A simple method for generating gamma
 /// variables", 2000): the logarithm, because for small shapes the variable itself underflows.
 fn ln_gamma_variable(alpha: f64, key: RandomKey) -> f64 {
-    // For shapes below 1 by way of shape + 1 (their section 6).
+    // Shapes below 1 are drawn by way of shape + 1 (their section 6).
     let (shape, boost) = if alpha < 1.0 { (alpha + 1.0, boost(key) / alpha) } else { (alpha, 0.0) };
     let d = shape - 1.0 / 3.0;
     let c = 1.0 / (9.0 * d).sqrt();

@@ -5,11 +5,12 @@ use super::beta;
 use taper_tensor::gradcheck::Case;
 use taper_tensor::{Error, RandomKey, Result, Tensor};
 
-/// A box of each picture replaced by the same box of a partner from the same batch, and classes mixed by area.
+/// CutMix: replaces a box of each image by the same box of a partner from the same batch, and mixes the targets by
+/// area.
 ///
-/// λ ~ Beta(α, α); the box has sides H√(1 − λ) and W√(1 − λ) around a pixel drawn uniformly, and is cut at the picture's
-/// edges (section 3.2 and algorithm A1). Targets are then mixed with the share of the picture that was kept, which is λ
-/// but for the cut and rounding.
+/// λ ~ Beta(α, α), drawn once for the batch; the box has sides H√(1 − λ) and W√(1 − λ) around a pixel drawn uniformly,
+/// and is clipped at the image's edges (section 3.2 and algorithm A1). The target weight of a sample's own class is the
+/// share of the image that was kept, which differs from λ by clipping and rounding only.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CutMix {
     /// α, over 0: 1 in the paper, which makes λ uniform.
@@ -17,8 +18,9 @@ pub struct CutMix {
 }
 
 impl CutMix {
-    /// `x: [B, C, H, W]` mixed, and target probabilities `[B, num_classes]` in its dtype, of classes `[B]` (i64, each in
-    /// `0..num_classes`). The same `key` mixes the same way: give each step its own.
+    /// Mixes the images `x: [B, C, H, W]`. Returns them and target probabilities `[B, num_classes]` in their dtype,
+    /// from `classes: [B]` (i64, each in `0..num_classes`). The same `key` mixes in the same way: use a new one in each
+    /// step.
     pub fn apply(&self, x: &Tensor, classes: &Tensor, num_classes: usize, key: RandomKey) -> Result<(Tensor, Tensor)> {
         let share = beta::share("cutmix", self.alpha, key.child("share"))?;
         let &[_, _, height, width] = x.shape().dims() else {
@@ -37,7 +39,7 @@ impl CutMix {
     }
 }
 
-/// `side` · `size` places around one drawn from 0..`size`, as many as there are.
+/// A range of about `side` · `size` indices around a centre drawn from 0..`size`, clipped to 0..`size`.
 fn range(size: usize, side: f64, key: RandomKey) -> std::ops::Range<usize> {
     let (centre, half) = (key.below(0, size), (0.5 * side * size as f64) as usize);
     centre.saturating_sub(half)..(centre + half).min(size)

@@ -5,8 +5,8 @@ use super::beta;
 use taper_tensor::gradcheck::Case;
 use taper_tensor::{RandomKey, Result, Tensor};
 
-/// x̃ = λ x + (1 − λ) x′ and t̃ = λ t + (1 − λ) t′ for each example and a partner from the same batch, λ ~ Beta(α, α) one for
-/// the batch.
+/// x̃ = λ x + (1 − λ) x′ and t̃ = λ t + (1 − λ) t′ for each sample and a partner from the same batch, with one λ ~
+/// Beta(α, α) for the batch.
 ///
 /// ```
 /// use taper_nn::{CrossEntropy, Device, Mixup, RandomKey, Tensor};
@@ -28,14 +28,15 @@ pub struct Mixup {
 }
 
 impl Mixup {
-    /// `x: [B, …]` mixed, and target probabilities `[B, num_classes]` in its dtype, of classes `[B]` (i64, each in
-    /// `0..num_classes`). The same `key` mixes the same way: give each step its own.
+    /// Mixes the samples `x: [B, …]`. Returns them and target probabilities `[B, num_classes]` in their dtype, from
+    /// `classes: [B]` (i64, each in `0..num_classes`). The same `key` mixes in the same way: use a new one in each
+    /// step.
     pub fn apply(&self, x: &Tensor, classes: &Tensor, num_classes: usize, key: RandomKey) -> Result<(Tensor, Tensor)> {
         let share = beta::share("mixup", self.alpha, key.child("share"))?;
         let pairs = Pairs::draw("mixup", x, classes, key)?;
         let targets = pairs.targets(classes, num_classes, share, x.dtype())?;
         let mixed = match share {
-            // Nothing of one of them, be it infinite.
+            // A sample of weight 0 is left out: 0 · ∞ would be NaN.
             1.0 => x.clone(),
             0.0 => pairs.of(x)?,
             _ => x.mul_scalar(share)?.add(&pairs.of(x)?.mul_scalar(1.0 - share)?)?,

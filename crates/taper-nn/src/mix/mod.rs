@@ -1,4 +1,4 @@
-//! Regularisers that mix the examples of a batch, and their classes with them, one a file with a line below.
+//! Regularisers that mix the samples of a batch and their targets, one per file, each listed below.
 
 mod beta;
 
@@ -12,15 +12,15 @@ pub use mixup::Mixup;
 
 use taper_tensor::{DType, Error, RandomKey, Result, Tensor};
 
-/// A batch, its partners in a random order, and what both share.
+/// The random pairing of a batch: a partner for each sample.
 struct Pairs {
     op: &'static str,
-    /// partner[i] is mixed into example i.
+    /// partner[i] is the index of the sample that is mixed into sample i; `[B]`, i64.
     partner: Tensor,
 }
 
 impl Pairs {
-    /// Checks `x: [B, …]` and `classes: [B]`, and draws who is mixed with whom.
+    /// Checks `x: [B, …]` and `classes: [B]`, and draws the partners.
     fn draw(op: &'static str, x: &Tensor, classes: &Tensor, key: RandomKey) -> Result<Self> {
         if !x.dtype().is_float() {
             return Err(Error::dtype(op, format!("the input must hold floats to be mixed, it is {}", x.dtype())));
@@ -38,14 +38,15 @@ impl Pairs {
         Ok(Self { op, partner: Tensor::from_vec(order, [batch], x.device())? })
     }
 
-    /// Each example's partner, of `x`'s shape.
+    /// Each sample's partner, of `x`'s shape.
     fn of(&self, x: &Tensor) -> Result<Tensor> {
         let batch = x.shape()[0];
         let width = x.shape()[1..].iter().product();
         x.reshape([batch, width])?.embedding(&self.partner)?.reshape(x.shape())
     }
 
-    /// The probabilities `[B, num_classes]` in `dtype`: `share` on the example's own class, the rest on its partner's.
+    /// The target probabilities `[B, num_classes]` in `dtype`: `share` for the sample's own class, the rest for its
+    /// partner's.
     fn targets(&self, classes: &Tensor, num_classes: usize, share: f64, dtype: DType) -> Result<Tensor> {
         let batch = classes.shape()[0];
         if num_classes == 0 {

@@ -1,20 +1,21 @@
-//! Sums of gradients over micro-batches: one step of a batch that is too large for the device's memory.
+//! Gradient accumulation: the sum of gradients over micro-batches, for a batch that is too large for the device's
+//! memory.
 
 use super::wide;
 use taper_tensor::{Gradients, Param, Result, Tensor, no_grad};
 
-/// The sum of gradients, on the device.
+/// Sums gradients over micro-batches, on the device.
 ///
-/// With a loss that is a mean over its micro-batch, and `n` of equal size, `take(1.0 / n)` is the gradient of the mean
-/// over all of them.
+/// When the loss is a mean over its micro-batch, and there are `n` micro-batches of equal size, `take(1.0 / n)` is the
+/// gradient of the mean over all of them.
 #[derive(Debug)]
 pub struct Accumulator {
-    /// Parameters, each with the sum of its gradients, if there was one.
+    /// Each parameter with the sum of its gradients, if it had any.
     sums: Vec<(Param, Option<Tensor>)>,
 }
 
 impl Accumulator {
-    /// For the gradients of `params`; others are passed over.
+    /// Accumulates the gradients of `params`; those of other parameters are ignored.
     pub fn new(params: Vec<Param>) -> Self {
         Self { sums: params.into_iter().map(|param| (param, None)).collect() }
     }
@@ -24,7 +25,7 @@ impl Accumulator {
         no_grad(|| {
             for (param, sum) in &mut self.sums {
                 let Some(gradient) = gradients.of_param(param) else { continue };
-                // In f32 for halves, of whose sums every term may take half a step.
+                // Half-precision gradients are summed in f32: a sum in half precision would round after every addition.
                 let gradient = gradient.detach().cast(wide(gradient.dtype()))?;
                 *sum = Some(match sum {
                     Some(sum) => sum.add(&gradient)?,
@@ -35,7 +36,7 @@ impl Accumulator {
         })
     }
 
-    /// The sums times `scale`; the next ones start from nothing.
+    /// The sums times `scale`, in the parameters' dtypes. Starts the next sums from 0.
     pub fn take(&mut self, scale: f64) -> Result<Gradients> {
         let mut gradients = Gradients::default();
         for (param, sum) in &mut self.sums {

@@ -6,28 +6,28 @@
 use super::{Decay, Moment, PerParameter, Rule, check_not_negative};
 use taper_tensor::{DType, Result, Tensor};
 
-/// The optimiser Adagrad.
+/// The Adagrad optimiser.
 pub type Adagrad = PerParameter<AdagradConfig>;
 
-/// The parameters of [`Adagrad`].
+/// The hyperparameters of [`Adagrad`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdagradConfig {
     /// The learning rate; at least 0.
     pub lr: f64,
-    /// η, how fast the rate falls with the steps; at least 0.
+    /// η, the decay of the learning rate over the steps; at least 0.
     pub lr_decay: f64,
-    /// What the sums of squares s start from; at least 0.
+    /// The initial value of the sum of squares s; at least 0.
     pub initial: f64,
-    /// Added to the root; at least 0.
+    /// ε, added to the root; at least 0.
     pub eps: f64,
-    /// λ, weight decay, which joins the gradient; at least 0.
+    /// λ, weight decay: λp is added to the gradient; at least 0.
     pub weight_decay: f64,
-    /// L1: times the weight's sign, it joins the gradient; at least 0.
+    /// ρ, L1: ρ · sign(p) is added to the gradient; at least 0.
     pub l1: f64,
 }
 
 impl Default for AdagradConfig {
-    /// PyTorch's: lr 1e-2, eps 1e-10, and nothing else.
+    /// PyTorch's: lr 1e-2, eps 1e-10, everything else 0.
     fn default() -> Self {
         Self { lr: 1e-2, lr_decay: 0.0, initial: 0.0, eps: 1e-10, weight_decay: 0.0, l1: 0.0 }
     }

@@ -3,28 +3,28 @@
 //!
 //! m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g², p ← p − lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε)
 //!
-//! Weight decay λ joins the gradient, g ← g + λp, in Adam; in AdamW it shrinks the weights first, p ← p − lr · λ · p.
+//! Adam adds weight decay λ to the gradient, g ← g + λp; AdamW shrinks the weights before the step, p ← p − lr · λ · p.
 
 use super::{Decay, Moment, PerParameter, Rule, check_decays, check_not_negative};
 use taper_tensor::{AdamSpec, Param, Result, Tensor};
 
-/// The optimiser Adam, or AdamW with [`AdamConfig::adamw`].
+/// The Adam optimiser, or AdamW with [`AdamConfig::adamw`].
 pub type Adam = PerParameter<AdamConfig>;
 
-/// The parameters of [`Adam`].
+/// The hyperparameters of [`Adam`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdamConfig {
     /// The learning rate; at least 0.
     pub lr: f64,
-    /// Decays of the first and the second moment, each in [0, 1).
+    /// β₁ and β₂, the decay rates of the first and the second moment, each in [0, 1).
     pub betas: [f64; 2],
-    /// Added to the root of the second moment; at least 0.
+    /// ε, added to the root of the bias-corrected second moment; at least 0.
     pub eps: f64,
-    /// λ; at least 0.
+    /// λ, weight decay; at least 0.
     pub weight_decay: f64,
-    /// Whether weight decay is AdamW's.
+    /// Whether weight decay is decoupled from the gradient, as in AdamW.
     pub decoupled: bool,
-    /// L1: times the weight's sign, it joins the gradient; at least 0.
+    /// ρ, L1: ρ · sign(p) is added to the gradient; at least 0.
     pub l1: f64,
 }
 

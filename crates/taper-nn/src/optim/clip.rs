@@ -1,14 +1,15 @@
-//! Gradients made smaller before a step, on the device, as PyTorch's `clip_grad_norm_` and `clip_grad_value_` do
-//! (Pascanu et al., "On the difficulty of training recurrent neural networks", ICML 2013, algorithm 1).
+//! Gradient clipping before a step, on the device, as PyTorch's `clip_grad_norm_` and `clip_grad_value_` do (Pascanu et
+//! al., "On the difficulty of training recurrent neural networks", ICML 2013, algorithm 1).
 
 use super::quotient::Quotient;
 use taper_tensor::{DType, Error, Gradients, Param, Result, Tensor, no_grad};
 
-/// All gradients of `params` times min(1, `max_norm` / (‖g‖ + 1e-6)), where ‖g‖ is the norm of all of them together.
-/// Returns ‖g‖, an f64 scalar on the device; an infinite `max_norm` only measures and changes nothing.
+/// Multiplies all gradients of `params` by min(1, `max_norm` / (‖g‖ + 1e-6)), where ‖g‖ is the L2 norm of all of them
+/// together. Returns ‖g‖ before clipping, an f64 scalar on the device. With an infinite `max_norm` it only measures ‖g‖
+/// and changes nothing. An error when `params` is empty, or `max_norm` is negative or NaN.
 ///
-/// Gradients as large or small as their dtype allows are clipped rightly. Where one holds an infinity or a NaN, what comes
-/// out is not finite either, and the step is skipped.
+/// Gradients near the limits of their dtype's range are clipped correctly. Where a gradient holds an infinity or a NaN,
+/// the clipped gradients are not finite either, and the optimiser skips the step.
 pub fn clip_grad_norm(gradients: &mut Gradients, params: &[Param], max_norm: f64) -> Result<Tensor> {
     const OP: &str = "clip_grad_norm";
     check_bound(OP, "max_norm", max_norm)?;
@@ -34,8 +35,8 @@ pub fn clip_grad_norm(gradients: &mut Gradients, params: &[Param], max_norm: f64
     })
 }
 
-/// Every element of the gradients of `params` brought into [−`max`, `max`]. NaN stays; an infinity becomes the bound,
-/// so that it does not skip the step.
+/// Clamps every element of the gradients of `params` to [−`max`, `max`]. NaN stays NaN; an infinity becomes the bound,
+/// so that the step is not skipped because of it. An error when `max` is negative or NaN.
 pub fn clip_grad_value(gradients: &mut Gradients, params: &[Param], max: f64) -> Result<()> {
     check_bound("clip_grad_value", "max", max)?;
     no_grad(|| change(gradients, params, |g| g.minimum_scalar(max)?.maximum_scalar(-max)))

@@ -1,23 +1,22 @@
-//! How many steps were taken, counted where the gradients are: on the device, which alone knows of a step that was
-//! skipped.
+//! Counts of the steps taken. They are kept on the device, because only the device knows whether a step was skipped.
 
 use super::OptimizerState;
 use std::cell::RefCell;
 use taper_tensor::{DType, Device, Param, Result, Tensor};
 
-/// The steps taken by some parameters, which all had a gradient in the same steps: counting them is two operations on a
-/// scalar, whatever the number of parameters.
+/// The number of steps taken by several parameters that all had a gradient in the same steps. Counting them is two
+/// operations on a scalar, whatever the number of parameters.
 #[derive(Debug)]
 struct Clock {
     /// An i64 scalar on the device.
     taken: Tensor,
-    /// 1 − βᵗ of the step under way, for each β that was asked for.
+    /// 1 − βᵗ of the current step, for each β that was requested.
     corrections: RefCell<Vec<(f64, Tensor)>>,
 }
 
 impl Clock {
     fn new(taken: u64, device: &Device) -> Result<Self> {
-        // Filled, not uploaded; no run has more steps than f64 counts.
+        // A fill on the device, not an upload. f64 holds the step count of any run exactly.
         Ok(Self::at(Tensor::full(taken as f64, [], DType::I64, device)?))
     }
 
@@ -25,7 +24,7 @@ impl Clock {
         Self { taken, corrections: RefCell::default() }
     }
 
-    /// One more, where `apply` is not 0.
+    /// Adds one step where `apply` is not 0.
     fn advance(&mut self, apply: Option<&Tensor>) -> Result<()> {
         let one = match apply {
             Some(flag) => flag.ne(&scalar(0.0, flag)?)?.cast(DType::I64)?,
@@ -36,17 +35,17 @@ impl Clock {
     }
 }
 
-/// The steps of several parameters, each known by its place among them. They share a clock until one of them takes part
-/// in a step and another does not.
+/// The step counts of several parameters, each known by its index. They share a clock until one of them takes part in a
+/// step and another does not.
 #[derive(Debug)]
 pub(super) struct Clocks {
     clocks: Vec<Clock>,
-    /// The clock of each parameter.
+    /// The index of each parameter's clock in `clocks`.
     of: Vec<usize>,
 }
 
 impl Clocks {
-    /// For parameters of each of which is told the steps that it took, and its device.
+    /// Clocks for parameters, each given as the number of steps that it has taken and its device.
     pub(super) fn new<'a>(of_each: impl IntoIterator<Item = (u64, &'a Device)>) -> Result<Self> {
         let (mut clocks, mut keys, mut of) = (Vec::new(), Vec::<(u64, &Device)>::new(), Vec::new());
         for key in of_each {
@@ -60,13 +59,13 @@ impl Clocks {
         Ok(Self { clocks, of })
     }
 
-    /// Of parameters that took no step yet.
+    /// Clocks for parameters that have taken no step yet.
     pub(super) fn from_zero(params: &[Param]) -> Result<Self> {
         let devices: Vec<Device> = params.iter().map(|param| param.tensor().device().clone()).collect();
         Self::new(devices.iter().map(|device| (0, device)))
     }
 
-    /// Gives the parameters at `places`, in rising order, clocks that no other has: those that take part in a step.
+    /// Gives the parameters at `places` (ascending), which take part in a step, clocks that no other parameter shares.
     pub(super) fn part(&mut self, places: &[usize]) {
         for clock in 0..self.clocks.len() {
             let stays = |place: &usize| self.of[*place] == clock && places.binary_search(place).is_err();
@@ -79,12 +78,12 @@ impl Clocks {
         }
     }
 
-    /// The steps that the parameter at `place` took: an i64 scalar on its device.
+    /// The number of steps that the parameter at `place` has taken: an i64 scalar on its device.
     pub(super) fn taken(&self, place: usize) -> &Tensor {
         &self.clocks[self.of[place]].taken
     }
 
-    /// 1 − βᵗ for the step that the parameter at `place` takes now, its t-th, from 1: an f64 scalar on its device.
+    /// 1 − βᵗ for the current step of the parameter at `place`, its t-th, counted from 1: an f64 scalar on its device.
     pub(super) fn correction(&self, place: usize, beta: f64) -> Result<Tensor> {
         let clock = &self.clocks[self.of[place]];
         if let Some((_, known)) = clock.corrections.borrow().iter().find(|(known, _)| *known == beta) {
@@ -96,7 +95,8 @@ impl Clocks {
         Ok(found)
     }
 
-    /// The parameters at `places`, which [`Clocks::part`] was told of, took a step where `apply` is not 0.
+    /// Counts a step of the parameters at `places` where `apply` is not 0. [`Clocks::part`] was called with the same
+    /// places.
     pub(super) fn advance(&mut self, places: &[usize], apply: Option<&Tensor>) -> Result<()> {
         let mut moved: Vec<usize> = places.iter().map(|&place| self.of[place]).collect();
         moved.sort_unstable();
@@ -104,7 +104,7 @@ impl Clocks {
         moved.into_iter().try_for_each(|clock| self.clocks[clock].advance(apply))
     }
 
-    /// Goes on from the steps that `state` tells of parameters with these names and devices.
+    /// Restores the step counts from `state`, for count names and devices in the order of the parameters.
     pub(super) fn load(op: &'static str, names: &[(String, Device)], state: &OptimizerState) -> Result<Self> {
         let counts: Vec<u64> =
             names.iter().map(|(name, _)| state.expect_count(op, name)).collect::<Result<Vec<_>>>()?;
@@ -112,7 +112,7 @@ impl Clocks {
     }
 }
 
-/// `value` in the dtype of `like`, beside it.
+/// `value` as a scalar of the dtype of `like`, on its device.
 fn scalar(value: f64, like: &Tensor) -> Result<Tensor> {
     Tensor::full(value, [], like.dtype(), like.device())
 }

@@ -4,37 +4,39 @@
 //!
 //! d_t = min(d, (1 + t) / (10 + t)) after t steps
 //!
-//! as TensorFlow's `tf.train.ExponentialMovingAverage(decay, num_updates)` computes it. With a constant d near 1 the first
-//! weights, which are random, would keep their part in the average for some 1 / (1 − d) steps: 10,000 with d = 0.9999. So
-//! it averages the last tenth of a run that is shorter than that, about.
+//! as TensorFlow's `tf.train.ExponentialMovingAverage(decay, num_updates)` computes it. With a constant d near 1, the
+//! random initial weights would keep a share of the average for some 1 / (1 − d) steps: 10,000 with d = 0.9999. With
+//! the warm-up, a run that is shorter than that averages about its last tenth.
 
 use super::{OptimizerState, check_distinct, wide};
 use taper_tensor::{DType, Error, Param, Result, Tensor, no_grad};
 
-/// Averages of weights beside the weights. They start as what the weights are when it is made.
+/// Exponential moving averages of weights, kept beside the weights. They start as the weights at the time of
+/// [`Ema::new`].
 #[derive(Debug)]
 pub struct Ema {
     decay: f64,
     slots: Vec<Slot>,
-    /// t, the steps taken, an i64 scalar on the device, which alone knows of one that was skipped; `None` without
-    /// parameters.
+    /// t, the number of steps taken: an i64 scalar on the device, because only the device knows whether a step was
+    /// skipped; `None` without parameters.
     taken: Option<Tensor>,
-    /// Whether the averages are in the model now.
+    /// Whether the model holds the averages now, in the place of its own weights.
     swapped: bool,
 }
 
 #[derive(Debug)]
 struct Slot {
     param: Param,
-    /// In f32 where the parameter is of half precision, whose steps are too coarse for a decay near 1.
+    /// In f32 where the parameter is of half precision, whose rounding is too coarse for a decay near 1.
     average: Param,
-    /// The model's own weights while the average is in the model.
+    /// The model's own weights, while the model holds the averages.
     aside: Option<Tensor>,
 }
 
 impl Ema {
-    /// Averages `params`, all on one device, with the decay d in [0, 1], which is reached after some 9 / (1 − d) steps.
-    /// Buffers may be among them: a running mean is averaged, integers copied.
+    /// Averages `params`, all on one device, with the decay d in [0, 1], which the warm-up reaches after about 9 / (1 −
+    /// d) steps. Buffers may be among them: floats, such as a running mean, are averaged, and integers are copied. An
+    /// error when `decay` is out of range, or a parameter is given twice.
     pub fn new(params: Vec<Param>, decay: f64) -> Result<Self> {
         if !(0.0..=1.0).contains(&decay) {
             return Err(Error::argument("ema", format!("decay must be 0 to 1, came as {decay}")));
@@ -57,13 +59,14 @@ impl Ema {
         Ok(())
     }
 
-    /// Takes the weights as they are now, after a step, into the averages. An error while the averages are in the model.
+    /// Updates the averages with the current weights: call it after each step. An error while the model holds the
+    /// averages.
     pub fn update(&mut self) -> Result<()> {
         self.update_where(None)
     }
 
-    /// The same where `apply`, a u8 scalar, is not 0: [`super::StepOutcome::flag`], so that a step that was skipped counts
-    /// for nothing.
+    /// [`Ema::update`] where `apply`, a u8 scalar, is not 0: with [`super::StepOutcome::flag`], a skipped step does not
+    /// enter the averages.
     pub fn update_where(&mut self, apply: Option<&Tensor>) -> Result<()> {
         if self.swapped {
             return Err(Error::argument("ema", "the averages are in the model now: swap back before the next update"));
@@ -86,22 +89,23 @@ impl Ema {
         })
     }
 
-    /// Exchanges the model's weights with the averages: once before an evaluation, and once after it.
+    /// Swaps the model's weights with the averages: call it once before an evaluation, and once after it.
     pub fn swap(&mut self) -> Result<()> {
         no_grad(|| self.slots.iter_mut().try_for_each(Slot::swap))?;
         self.swapped = !self.swapped;
         Ok(())
     }
 
-    /// The averages, `fc1.weight.ema`, and the steps taken, `n_averaged`. The same while they are in the model.
+    /// The averages, such as `fc1.weight.ema`, and the number of steps taken, `n_averaged`. The same while the model
+    /// holds the averages.
     pub fn state(&self) -> OptimizerState {
         let averages = self.slots.iter().map(|slot| (slot.average.name().to_owned(), slot.average.tensor()));
         let taken = self.taken.iter().map(|taken| (TAKEN.to_owned(), taken.clone()));
         OptimizerState { tensors: averages.chain(taken).collect() }
     }
 
-    /// Continues from `state`: without `n_averaged` in it, as if the decay had warmed up already. An error names what is
-    /// missing or has another shape, or says that the averages are in the model now; then nothing was changed.
+    /// Restores `state`. Without `n_averaged` in it, the decay counts as warmed up. An error names what is missing or
+    /// has another shape or dtype, or says that the model holds the averages now; nothing is changed then.
     pub fn load_state(&mut self, state: &OptimizerState) -> Result<()> {
         if self.swapped {
             return Err(Error::argument(
@@ -117,13 +121,13 @@ impl Ema {
     }
 }
 
-/// What PyTorch's `AveragedModel` calls it.
+/// PyTorch's name for it in `AveragedModel`.
 const TAKEN: &str = "n_averaged";
 
 /// More steps than any run has.
 const WARM: u64 = (1 << 53) - 1;
 
-/// 1 − d_t in the dtypes that averages have.
+/// 1 − d_t in f32 and in f64, the float dtypes of averages.
 struct Shares([Tensor; 2]);
 
 impl Shares {

@@ -1,10 +1,10 @@
-//! Parameter groups: one optimiser made of several, and the patterns of names by which parameters are told apart.
+//! Parameter groups: several optimisers used as one, and name patterns that select parameters.
 
 use super::{Optimizer, OptimizerState, check_distinct, check_gradients};
 use taper_tensor::{Error, Gradients, Param, Result, Tensor};
 
-/// Several optimisers, each over its own parameters, as one. A gradient that is not finite in any part skips the step
-/// of all.
+/// Several optimisers, each for its own parameters, used as one. When a gradient of any group is not finite, all groups
+/// skip the step.
 ///
 /// ```
 /// # use taper_nn::{DType, Device, Groups, Init, Optimizer, Params, RandomKey, matches};
@@ -27,7 +27,7 @@ pub struct Groups {
 }
 
 impl Groups {
-    /// An error when there is no part, or a parameter is in two.
+    /// Combines `parts`. An error when there are none, or a parameter is in two of them.
     pub fn new(parts: Vec<Box<dyn Optimizer>>) -> Result<Self> {
         if parts.is_empty() {
             return Err(Error::argument("groups", "expected at least one optimiser, none came"));
@@ -37,7 +37,7 @@ impl Groups {
         Ok(groups)
     }
 
-    /// The optimisers, for rates of their own.
+    /// The optimisers, to set their learning rates separately, for example.
     pub fn parts_mut(&mut self) -> &mut [Box<dyn Optimizer>] {
         &mut self.parts
     }
@@ -45,7 +45,8 @@ impl Groups {
 
 impl Optimizer for Groups {
     fn step_where(&mut self, gradients: &Gradients, apply: Option<&Tensor>) -> Result<()> {
-        // Each part looks at its own again: here for all of them, so that none has moved when another refuses.
+        // Each part checks its own gradients again. All are checked here first, so that no part has stepped when
+        // another refuses.
         check_gradients("groups", &self.params(), gradients)?;
         self.parts.iter_mut().try_for_each(|part| part.step_where(gradients, apply))
     }
@@ -54,12 +55,12 @@ impl Optimizer for Groups {
         self.parts.iter().flat_map(|part| part.params()).collect()
     }
 
-    /// The first part's.
+    /// The base learning rate of the first part.
     fn lr(&self) -> f64 {
         self.parts[0].lr()
     }
 
-    /// Sets the base rate of every part to `lr`. A factor keeps their proportions.
+    /// Sets the base learning rate of every part to `lr`. [`Optimizer::set_lr_factor`] keeps their proportions.
     fn set_lr(&mut self, lr: f64) -> Result<()> {
         self.parts.iter_mut().try_for_each(|part| part.set_lr(lr))
     }
@@ -80,7 +81,7 @@ impl Optimizer for Groups {
         for i in 0..self.parts.len() {
             old.push(self.parts[i].state());
             if let Err(error) = self.parts[i].load_state(state) {
-                // The parts before it go back to what they were.
+                // The parts that were loaded before are restored.
                 self.parts.iter_mut().zip(&old).take(i).try_for_each(|(part, old)| part.load_state(old))?;
                 return Err(error);
             }
@@ -89,7 +90,8 @@ impl Optimizer for Groups {
     }
 }
 
-/// Whether `name` is as `pattern` says: `*` stands for any characters or none, `?` for any one, all else for itself.
+/// Whether `name` matches `pattern`: `*` matches any number of characters, `?` exactly one, and any other character
+/// itself.
 ///
 /// ```
 /// # use taper_nn::matches;
@@ -99,7 +101,8 @@ impl Optimizer for Groups {
 pub fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
     let (mut p, mut n) = (0, 0);
-    // The last `*`, and up to where of the name it stands for: on a mismatch it takes one more. Earlier ones need not.
+    // The position of the last `*`, and the end of what it matches in the name. On a mismatch it matches one character
+    // more; earlier ones never need to.
     let mut star: Option<(usize, usize)> = None;
     while n < name.len() {
         match pattern.get(p) {

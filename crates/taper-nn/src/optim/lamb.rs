@@ -4,27 +4,27 @@
 //! m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g², r = m / (1 − β₁ᵗ) / (√(v / (1 − β₂ᵗ)) + ε),
 //! p ← p − lr · ‖p‖ / ‖r + λp‖ · (r + λp)
 //!
-//! Where either norm is 0 the ratio is 1, as in the authors' code: weights that start as zeros would stay zeros.
+//! Where either norm is 0 the ratio is 1, as in the authors' code: weights that start as 0 would otherwise stay 0.
 
 use super::quotient::Quotient;
 use super::{Decay, Moment, PerParameter, Rule, check_decays, check_not_negative};
 use taper_tensor::{Result, Tensor};
 
-/// The optimiser LAMB.
+/// The LAMB optimiser.
 pub type Lamb = PerParameter<LambConfig>;
 
-/// The parameters of [`Lamb`].
+/// The hyperparameters of [`Lamb`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LambConfig {
     /// The learning rate; at least 0.
     pub lr: f64,
-    /// Decays of the first and the second moment, each in [0, 1).
+    /// β₁ and β₂, the decay rates of the first and the second moment, each in [0, 1).
     pub betas: [f64; 2],
-    /// Added to the root of the second moment; at least 0.
+    /// ε, added to the root of the bias-corrected second moment; at least 0.
     pub eps: f64,
-    /// λ, weight decay: part of the step, and of its norm; at least 0.
+    /// λ, weight decay: λp is part of the step and of its norm; at least 0.
     pub weight_decay: f64,
-    /// L1: times the weight's sign, it joins the gradient; at least 0.
+    /// ρ, L1: ρ · sign(p) is added to the gradient; at least 0.
     pub l1: f64,
 }
 
@@ -53,7 +53,7 @@ impl Rule for LambConfig {
     }
 
     fn decay(&self) -> Decay {
-        // Weight decay is in the rule: the ratio's norm counts it.
+        // `update` applies weight decay itself, because the norm in the ratio includes it.
         Decay { l1: self.l1, ..Decay::default() }
     }
 

@@ -5,19 +5,19 @@
 use super::{Decay, Moment, PerParameter, Rule, check_decays};
 use taper_tensor::{Result, Tensor};
 
-/// The optimiser Lion.
+/// The Lion optimiser.
 pub type Lion = PerParameter<LionConfig>;
 
-/// The parameters of [`Lion`].
+/// The hyperparameters of [`Lion`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LionConfig {
-    /// The learning rate; at least 0. A third to a tenth of AdamW's, as the paper says.
+    /// The learning rate; at least 0. The paper recommends a third to a tenth of AdamW's.
     pub lr: f64,
-    /// β₁, for the step, and β₂, for what is remembered, each in [0, 1).
+    /// β₁, for the step, and β₂, for the momentum that is stored, each in [0, 1).
     pub betas: [f64; 2],
-    /// λ, decoupled weight decay; at least 0. Three to ten times AdamW's.
+    /// λ, decoupled weight decay; at least 0. The paper recommends three to ten times AdamW's.
     pub weight_decay: f64,
-    /// L1: times the weight's sign, it joins the gradient; at least 0.
+    /// ρ, L1: ρ · sign(p) is added to the gradient; at least 0.
     pub l1: f64,
 }
 

@@ -1,42 +1,43 @@
 //! Lookahead (Zhang et al., "Lookahead optimizer: k steps forward, 1 step back", NeurIPS 2019, algorithm 1): after
 //! every k steps of an inner optimiser on the fast weights θ, the slow weights φ ← φ + α(θ − φ), and θ ← φ.
 //!
-//! The device alone knows of a step that was skipped, and so when k were taken: there the slow weights' step is decided,
-//! after every step of the inner optimiser.
+//! Only the device knows whether a step was skipped, and so when k steps were taken. The step of the slow weights is
+//! therefore decided on the device, after every step of the inner optimiser.
 
 use super::{Optimizer, OptimizerState, set_where};
 use taper_tensor::profile::{Phase, phase};
 use taper_tensor::{DType, Error, Gradients, Param, Result, SgdSpec, Tensor, no_grad};
 
-/// The parameters of [`Lookahead`].
+/// The hyperparameters of [`Lookahead`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LookaheadConfig {
-    /// k, the steps of the inner optimiser between two of the slow weights; at least 1.
+    /// k, the number of steps of the inner optimiser between two steps of the slow weights; at least 1.
     pub every: u64,
-    /// α, the slow weights' step, in (0, 1].
+    /// α, the step size of the slow weights, in (0, 1].
     pub alpha: f64,
 }
 
 impl Default for LookaheadConfig {
-    /// The paper's: every 5 steps, by half.
+    /// The paper's: k = 5, α = 0.5.
     fn default() -> Self {
         Self { every: 5, alpha: 0.5 }
     }
 }
 
-/// Slow weights around another optimiser, whose rates it has. The slow weights start as what the parameters are when it
-/// is made.
+/// Slow weights around an inner optimiser, which has the learning rates. The slow weights start as the values of the
+/// parameters at the time of [`Lookahead::new`].
 pub struct Lookahead {
     config: LookaheadConfig,
     inner: Box<dyn Optimizer>,
-    /// Parameters, each with its slow weights.
+    /// Each parameter with its slow weights.
     slots: Vec<(Param, Param)>,
-    /// Steps taken since the slow weights' last, an i64 scalar on the device; `None` without parameters.
+    /// The number of steps since the last step of the slow weights: an i64 scalar on the device; `None` without
+    /// parameters.
     since: Option<Tensor>,
 }
 
 impl Lookahead {
-    /// An error when the configuration is out of range.
+    /// Adds slow weights to `inner`. An error when the configuration is out of range.
     pub fn new(inner: Box<dyn Optimizer>, config: LookaheadConfig) -> Result<Self> {
         const OP: &str = "lookahead";
         if config.every == 0 {
@@ -61,8 +62,8 @@ impl Lookahead {
         Ok(())
     }
 
-    /// Counts a step that is taken where `apply` is not 0: how many there are since the slow weights' last, and whether this
-    /// is the k-th, a u8 scalar.
+    /// Counts a step where `apply` is not 0. Returns the number of steps since the last step of the slow weights (i64),
+    /// and whether this is the k-th (u8), both scalars on the device.
     fn count(&mut self, apply: Option<&Tensor>) -> Result<Option<[Tensor; 2]>> {
         let Some(since) = &self.since else { return Ok(None) };
         let scalar = |value: f64, dtype| Tensor::full(value, [], dtype, since.device());
@@ -78,7 +79,8 @@ impl Lookahead {
 
     /// φ ← φ + α(θ − φ) where `due` is not 0.
     fn slower(&self, slow: &Param, fast: &Tensor, [since, due]: [&Tensor; 2]) -> Result<()> {
-        // That is a step of SGD, φ ← φ − lr (g + λφ), and one that costs nothing on the CPU where it is not due.
+        // This is a step of SGD, φ ← φ − lr (g + λφ), with g = θ. Its kernel on the CPU costs nothing where it is not
+        // due.
         let (lr, weight_decay) = (-self.config.alpha, -1.0);
         let spec = SgdSpec { lr, momentum: 0.0, dampening: 0.0, weight_decay, nesterov: false };
         let (device, g, flag) = (fast.device(), fast.buffer()?, due.buffer()?);
@@ -139,11 +141,11 @@ impl Optimizer for Lookahead {
         const OP: &str = "lookahead";
         let slow: Vec<&Param> = self.slots.iter().map(|(_, slow)| slow).collect();
         let found = state.like(OP, &slow)?;
-        // All parameters count alike.
+        // All parameters have the same count.
         let steps = self.slots.first().map(|(param, _)| state.expect_count(OP, &count_name(param))).transpose()?;
         self.inner.load_state(state)?;
         slow.into_iter().zip(found).try_for_each(|(slow, value)| slow.set(&value))?;
-        // A state from before steps were counted on the device has all of them.
+        // States from before steps were counted on the device hold the number of all steps.
         self.set_since(steps.unwrap_or(0) % self.config.every)
     }
 }

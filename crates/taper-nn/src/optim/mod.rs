@@ -1,4 +1,5 @@
-//! The optimisers, one a file: each is a [`Rule`], a recurrence for one parameter.
+//! The optimisers, one per file. Most are a [`Rule`]: the update of one parameter, which [`PerParameter`] applies to
+//! all.
 
 mod accumulator;
 mod adagrad;
@@ -40,9 +41,9 @@ use std::collections::HashSet;
 use taper_tensor::profile::{Phase, phase};
 use taper_tensor::{DType, Error, Gradients, Param, Result, Tensor};
 
-/// What [`Optimizer::step`] did: taken, or skipped because some gradient holds an infinity or a NaN.
+/// The result of [`Optimizer::step`]: the step was taken, or skipped because a gradient holds an infinity or a NaN.
 ///
-/// The device decides; the host knows only once it asks, and waits for the device then.
+/// The device decides. Asking for the result makes the host wait for the device.
 #[derive(Debug, Clone)]
 #[must_use = "a step is skipped when a gradient is not finite; `taken` tells"]
 pub struct StepOutcome {
@@ -50,25 +51,27 @@ pub struct StepOutcome {
 }
 
 impl StepOutcome {
-    /// Whether the parameters were changed. If not, the last good ones are still there. Reads [`StepOutcome::flag`]
-    /// from the device.
+    /// Whether the step was taken; if not, the parameters are unchanged. True when no parameter had a gradient. Reads
+    /// [`StepOutcome::flag`] from the device.
     pub fn taken(&self) -> Result<bool> {
         self.flag.as_ref().map_or(Ok(true), |flag| Ok(flag.item()? != 0.0))
     }
 
-    /// A u8 scalar on the device, 1 for taken and 0 for skipped; `None` when no parameter had a gradient.
+    /// A u8 scalar on the device, 1 for a step that was taken and 0 for a skipped one; `None` when no parameter had a
+    /// gradient.
     pub fn flag(&self) -> Option<&Tensor> {
         self.flag.as_ref()
     }
 }
 
-/// Changes parameters by their gradients.
+/// An optimiser: updates parameters by their gradients.
 pub trait Optimizer: Send {
-    /// One step. Parameters without a gradient, and frozen ones, stay as they are. When any gradient is not finite, all
-    /// stay.
+    /// Takes one step. Parameters without a gradient, and frozen ones, stay unchanged. When any gradient is not finite,
+    /// the step is skipped: all parameters stay unchanged.
     ///
-    /// Nothing is read from the device, which alone knows of a step that was skipped: there steps are counted too, and
-    /// one that was skipped does not count, in Adam's bias correction, say.
+    /// Nothing is read from the device, so that the host does not wait. Only the device knows whether a step was
+    /// skipped; steps are therefore counted there, and a skipped step does not count, in Adam's bias correction, for
+    /// example.
     fn step(&mut self, gradients: &Gradients) -> Result<StepOutcome> {
         let _update = phase(Phase::Update);
         let params = self.params();
@@ -79,28 +82,29 @@ pub trait Optimizer: Send {
         Ok(StepOutcome { flag })
     }
 
-    /// One step, of which the device keeps nothing where `apply`, a u8 scalar, is 0. Always taken without it.
+    /// Takes one step that changes nothing where `apply`, a u8 scalar on the device, is 0. Without `apply` it is always
+    /// taken.
     fn step_where(&mut self, gradients: &Gradients, apply: Option<&Tensor>) -> Result<()>;
 
-    /// The parameters that it changes.
+    /// The parameters of this optimiser.
     fn params(&self) -> Vec<Param>;
 
     /// The base learning rate.
     fn lr(&self) -> f64;
 
-    /// Sets the base learning rate of the steps that follow; an error unless it is finite and at least 0.
+    /// Sets the base learning rate of the following steps. An error unless it is finite and at least 0.
     fn set_lr(&mut self, lr: f64) -> Result<()>;
 
-    /// The steps that follow are made at the base rate × `factor`, as a schedule says; 1 at first. An error unless it
-    /// is finite and at least 0.
+    /// Sets the factor on the base learning rate for the following steps, as a schedule gives it; 1 at first. An error
+    /// unless it is finite and at least 0.
     fn set_lr_factor(&mut self, factor: f64) -> Result<()>;
 
-    /// All that a checkpoint needs, each named as in PyTorch behind its parameter's name: `conv1.weight.exp_avg`.
-    /// The configuration is not in it.
+    /// The state that a checkpoint needs. Each tensor is named by its parameter's name and PyTorch's name of the state:
+    /// `conv1.weight.exp_avg`. The configuration is not included.
     fn state(&self) -> OptimizerState;
 
-    /// Continues from `state`; what in it is of other parameters is passed over. An error names what is missing or has
-    /// another shape; then nothing was changed.
+    /// Restores `state`. Entries of other parameters are ignored. An error names what is missing or has another shape
+    /// or dtype; nothing is changed then.
     fn load_state(&mut self, state: &OptimizerState) -> Result<()>;
 }
 
@@ -118,7 +122,8 @@ fn set_where(apply: Option<&Tensor>, param: &Param, value: &Tensor) -> Result<()
     param.set(&flag.select(value, &param.tensor())?)
 }
 
-/// Errs when a name comes twice: a parameter would be changed twice a step, and its state be lost.
+/// Returns an error when a name occurs twice: the parameter would be updated twice per step, and its state would be
+/// lost.
 fn check_distinct(op: &'static str, params: &[Param]) -> Result<()> {
     let mut names = HashSet::new();
     match params.iter().find(|param| !names.insert(param.name())) {
@@ -127,7 +132,8 @@ fn check_distinct(op: &'static str, params: &[Param]) -> Result<()> {
     }
 }
 
-/// Errs when a gradient is not like its parameter, as one that was set by hand may be: before anything is changed.
+/// Returns an error when a gradient's shape, dtype or device is not its parameter's, as may be when it was set by hand.
+/// Called before anything is changed.
 fn check_gradients<'a>(op: &str, params: impl IntoIterator<Item = &'a Param>, gradients: &Gradients) -> Result<()> {
     params.into_iter().filter(|param| param.trainable()).try_for_each(|param| {
         let (Some(gradient), now) = (gradients.of_param(param), param.tensor()) else { return Ok(()) };
@@ -146,7 +152,7 @@ fn check_gradients<'a>(op: &str, params: impl IntoIterator<Item = &'a Param>, gr
     })
 }
 
-/// Errs unless `value` is finite and at least 0.
+/// Returns an error unless `value` is finite and at least 0.
 fn check_not_negative(op: &'static str, name: &str, value: f64) -> Result<()> {
     // Written so that NaN is refused.
     if value >= 0.0 && value.is_finite() {
@@ -155,7 +161,7 @@ fn check_not_negative(op: &'static str, name: &str, value: f64) -> Result<()> {
     Err(Error::argument(op, format!("{name} must be a number of at least 0, came as {value}")))
 }
 
-/// Errs unless `values`, decays of moments, are all in [0, 1).
+/// Returns an error unless `values`, decay rates of moments, are all in [0, 1).
 fn check_decays(op: &'static str, name: &str, values: &[f64]) -> Result<()> {
     match values.iter().find(|value| !(0.0..1.0).contains(*value)) {
         Some(value) => {
@@ -165,7 +171,7 @@ fn check_decays(op: &'static str, name: &str, values: &[f64]) -> Result<()> {
     }
 }
 
-/// f32 in the place of half precision, which long averages leave.
+/// f32 for the half-precision dtypes, which are too coarse for long averages; any other dtype unchanged.
 pub(crate) fn wide(dtype: DType) -> DType {
     if matches!(dtype, DType::F16 | DType::BF16) { DType::F32 } else { dtype }
 }

@@ -1,52 +1,52 @@
-//! Muon (Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024): momentum, and a step that is
-//! made orthogonal. For a weight `[out, …]`, seen as a matrix of `out` rows:
+//! Muon (Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024): momentum, with an
+//! orthogonalised update. A weight `[out, …]` is treated as a matrix of `out` rows:
 //!
-//! u ← μu + g; d = g + μu with Nesterov's look-ahead, else u; p ← p − lr · s · NS(d)
+//! u ← μu + g; d = g + μu with Nesterov momentum, else d = u; p ← p − lr · s · NS(d)
 //!
-//! NS(d), Newton–Schulz: X = d / (‖d‖ + ε), then `ns_steps` times X ← aX + (bA + cA²)X with A = XXᵀ, which takes all
-//! singular values near 1. With a taller matrix than wide, Xᵀ goes through it: A is the smaller of both. s is
-//! [`AdjustLr`]'s.
+//! NS(d) is the Newton–Schulz iteration: X = d / (‖d‖ + ε), then `ns_steps` times X ← aX + (bA + cA²)X with A = XXᵀ,
+//! which takes all singular values near 1. A matrix with more rows than columns is transposed first and back at the
+//! end, so that A is as small as possible. s is the factor of [`AdjustLr`].
 //!
-//! PyTorch remembers (1 − μ)u instead of u, and computes NS in bfloat16; the division by ‖d‖ makes the first all the
-//! same.
+//! PyTorch stores (1 − μ)u instead of u, and computes NS in bfloat16. The first makes no difference, because NS divides
+//! by ‖d‖.
 
 use super::quotient::Quotient;
 use super::{Decay, Moment, PerParameter, Rule, check_decays, check_not_negative, wide};
 use taper_tensor::{DType, Error, Param, Result, Tensor};
 
-/// The optimiser Muon, for parameters of two dimensions or more. Biases and the like take another: see
+/// The Muon optimiser, for parameters of two dimensions or more. Biases and other vectors need another optimiser: see
 /// [`super::Groups`].
 pub type Muon = PerParameter<MuonConfig>;
 
-/// The parameters of [`Muon`].
+/// The hyperparameters of [`Muon`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MuonConfig {
     /// The learning rate; at least 0.
     pub lr: f64,
-    /// μ, the decay of the velocity, in [0, 1).
+    /// μ, the momentum coefficient: the decay of the velocity; in [0, 1).
     pub momentum: f64,
-    /// Nesterov's look-ahead.
+    /// Whether Nesterov momentum is used.
     pub nesterov: bool,
-    /// Newton–Schulz iterations, 1 to 99.
+    /// The number of Newton–Schulz iterations, 1 to 99.
     pub ns_steps: usize,
-    /// a, b and c.
+    /// a, b and c of the Newton–Schulz iteration.
     pub ns_coefficients: [f64; 3],
-    /// Added to ‖d‖; at least 0.
+    /// ε, added to ‖d‖; at least 0.
     pub eps: f64,
-    /// By what the rate is multiplied for a matrix's shape.
+    /// The factor s on the learning rate, by the shape of the matrix.
     pub adjust_lr: AdjustLr,
-    /// Whether each weight is first rescaled to ‖p‖ = √out, as in airbench94.
+    /// Whether each weight is rescaled to ‖p‖ = √out before the step, as in airbench94.
     pub normalize_weights: bool,
     /// λ, decoupled weight decay; at least 0, and 0 with `normalize_weights`.
     pub weight_decay: f64,
-    /// L1: times the weight's sign, it joins the gradient; at least 0.
+    /// ρ, L1: ρ · sign(p) is added to the gradient; at least 0.
     pub l1: f64,
 }
 
-/// By what Muon's rate is multiplied for a matrix `[out, in]`: PyTorch's `adjust_lr_fn`.
+/// The factor s on Muon's learning rate for a matrix `[out, in]`: PyTorch's `adjust_lr_fn`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum AdjustLr {
-    /// 1.
+    /// 1: no adjustment.
     None,
     /// √max(1, out / in), Jordan's.
     #[default]
@@ -101,7 +101,7 @@ impl MuonConfig {
         }
     }
 
-    /// NS(d), of d's shape `[m, n]`.
+    /// NS(d) for d of shape `[m, n]`.
     fn orthogonal(&self, d: &Tensor) -> Result<Tensor> {
         let [a, b, c] = self.ns_coefficients;
         let tall = d.shape()[0] > d.shape()[1];
@@ -176,7 +176,7 @@ impl Rule for MuonConfig {
     }
 }
 
-/// What takes ‖p‖ to `size` when it multiplies p; 1 where p is 0.
+/// The factor that scales p to ‖p‖ = `size`; 1 where p is 0.
 fn to_norm(p: &Tensor, size: f64) -> Result<Quotient> {
     let norm = p.norm_all()?;
     let one = Tensor::ones([], norm.dtype(), norm.device())?;

@@ -1,4 +1,4 @@
-//! An optimiser that treats each parameter for itself: the walk over them that all rules share.
+//! An optimiser that updates each parameter independently: the loop over the parameters that all rules share.
 
 use super::clock::Clocks;
 use super::{
@@ -7,18 +7,18 @@ use super::{
 use taper_tensor::profile::{Phase, phase};
 use taper_tensor::{Gradients, Param, Result, Tensor, no_grad};
 
-/// The optimiser that changes each parameter by the rule `R`.
+/// The optimiser that updates each parameter by the rule `R`.
 #[derive(Debug)]
 pub struct PerParameter<R> {
     rule: R,
-    /// A schedule's, on the base rate.
+    /// A schedule's factor on the base learning rate.
     lr_factor: f64,
     slots: Vec<Slot>,
-    /// The steps that each took.
+    /// The number of steps that each parameter has taken.
     clocks: Clocks,
 }
 
-/// A parameter and what is remembered of its gradients.
+/// A parameter and its state, such as moments.
 #[derive(Debug)]
 struct Slot {
     param: Param,
@@ -26,7 +26,8 @@ struct Slot {
 }
 
 impl<R: Rule> PerParameter<R> {
-    /// Optimises `params`. An error when the configuration is out of range, or the rule cannot change one of them.
+    /// Optimises `params`. An error when the configuration is out of range, a parameter is given twice, or the rule
+    /// does not support one of them.
     pub fn new(params: Vec<Param>, config: R) -> Result<Self> {
         check_not_negative(R::NAME, "lr", config.lr())?;
         config.decay().check(R::NAME)?;
@@ -112,7 +113,7 @@ impl Slot {
         format!("{}.step", self.param.name())
     }
 
-    /// One step: in one kernel where the backend has it.
+    /// One step, in one kernel where the backend has it.
     fn step<R: Rule>(&self, rule: &R, now: &Moment<'_>, g: &Tensor, apply: Option<&Tensor>) -> Result<()> {
         let dtype = self.param.tensor().dtype();
         if wide(dtype) != dtype {
@@ -125,30 +126,31 @@ impl Slot {
         }
     }
 
-    /// The gradient with L1's part, in the dtype of what is remembered.
+    /// The gradient with the L1 term added, in the dtype of the state.
     fn with_l1<R: Rule>(&self, rule: &R, g: &Tensor) -> Result<Tensor> {
         let p = self.param.tensor();
         let to = wide(p.dtype());
         rule.decay().with_l1(&g.cast(to)?, &p.cast(to)?)
     }
 
-    /// The same in tensor operations; in f32 for halves, in which a gradient's square is nothing and a step of no use.
+    /// One step composed of tensor operations. Half-precision parameters are updated in f32: in half precision the
+    /// square of a small gradient underflows, and a small step is lost in rounding.
     fn composed<R: Rule>(&self, rule: &R, now: &Moment<'_>, g: Tensor, apply: Option<&Tensor>) -> Result<()> {
         let dtype = self.param.tensor().dtype();
-        // Nothing holds the old value beyond this line, or it could not be overwritten in place.
+        // No handle to the old value may outlive this line, or it could not be overwritten in place.
         let p = self.param.tensor().detach().cast(wide(dtype))?;
         let (p, g) = rule.decay().with_weight_decay(p, g, now.lr)?;
         let memory: Vec<Tensor> = self.memory.iter().map(Param::tensor).collect();
         let (p, new) = rule.update(now, p, &g, &memory)?;
-        // What holds an old value keeps it from being overwritten in place.
+        // A handle to an old value keeps it from being overwritten in place.
         drop(memory);
         set_where(apply, &self.param, &p.cast(dtype)?)?;
         self.memory.iter().zip(&new).try_for_each(|(memory, value)| set_where(apply, memory, value))
     }
 }
 
-/// A backend with a kernel never reaches the composed version: it is held to the kernel here, and the kernel to PyTorch
-/// in `tests/optimisers`.
+/// A backend with a kernel never runs the composed version. It is compared with the kernel here, and the kernel with
+/// PyTorch in `tests/optimisers`.
 #[cfg(test)]
 pub(super) fn assert_composed_and_kernel_agree<R: Rule + Copy>(config: R) -> Result<()> {
     use taper_tensor::{DType, Device, Distribution, RandomKey};
@@ -164,7 +166,7 @@ pub(super) fn assert_composed_and_kernel_agree<R: Rule + Copy>(config: R) -> Res
     let (mut kernel, mut composed) = (make()?, make()?);
     for step in 1..=5 {
         let (g, lr) = (draw("g", step)?, config.lr());
-        // Whatever the gradient is, neither changes anything where the flag says so: the next step counts as if it had
+        // Where the flag is 0, neither changes anything, whatever the gradient: the next step counts as if this one had
         // never been.
         for (g, apply) in [(g.mul_scalar(f64::NAN)?, Some(&no)), (g, (step > 2).then_some(&yes))] {
             for (of, alone) in [(&mut kernel, false), (&mut composed, true)] {

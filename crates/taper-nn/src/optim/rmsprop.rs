@@ -8,30 +8,30 @@
 use super::{Decay, Moment, PerParameter, Rule, check_decays, check_not_negative};
 use taper_tensor::{Result, Tensor};
 
-/// The optimiser RMSprop.
+/// The RMSprop optimiser.
 pub type Rmsprop = PerParameter<RmspropConfig>;
 
-/// The parameters of [`Rmsprop`].
+/// The hyperparameters of [`Rmsprop`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RmspropConfig {
     /// The learning rate; at least 0.
     pub lr: f64,
-    /// α, the decay of the mean of squares; in [0, 1).
+    /// α, the decay rate of the mean of squares; in [0, 1).
     pub alpha: f64,
-    /// Added to the root; at least 0.
+    /// ε, added to the root; at least 0.
     pub eps: f64,
-    /// μ, the decay of the velocity; 0 for none.
+    /// μ, the momentum coefficient: the decay of the velocity; at least 0, and 0 for none.
     pub momentum: f64,
-    /// Whether the gradient's mean is taken off: its variance is divided by, not its mean square.
+    /// Whether the gradient is normalised by its variance (centred), instead of its mean square.
     pub centered: bool,
-    /// λ, weight decay, which joins the gradient; at least 0.
+    /// λ, weight decay: λp is added to the gradient; at least 0.
     pub weight_decay: f64,
-    /// L1: times the weight's sign, it joins the gradient; at least 0.
+    /// ρ, L1: ρ · sign(p) is added to the gradient; at least 0.
     pub l1: f64,
 }
 
 impl Default for RmspropConfig {
-    /// PyTorch's: lr 1e-2, alpha 0.99, eps 1e-8, and nothing else.
+    /// PyTorch's: lr 1e-2, alpha 0.99, eps 1e-8, everything else 0.
     fn default() -> Self {
         Self { lr: 1e-2, alpha: 0.99, eps: 1e-8, momentum: 0.0, centered: false, weight_decay: 0.0, l1: 0.0 }
     }
@@ -69,7 +69,7 @@ impl Rule for RmspropConfig {
         let mut square = v;
         if self.centered {
             let m = memory[1].add(&g.sub(&memory[1])?.mul_scalar(1.0 - self.alpha)?)?;
-            // A variance: rounding alone makes it less than 0.
+            // A variance: it is below 0 only by rounding.
             square = square.sub(&m.mul(&m)?)?.relu()?;
             new.push(m);
         }

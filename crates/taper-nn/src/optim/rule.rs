@@ -1,11 +1,11 @@
-//! What tells one optimiser from another.
+//! The update rule of an optimiser: what distinguishes one optimiser from another.
 
 use super::Decay;
 use super::clock::Clocks;
 use std::fmt::Debug;
 use taper_tensor::{Param, Result, Tensor};
 
-/// The recurrence of an optimiser for one parameter, and its configuration. [`super::PerParameter`] makes an optimiser
+/// The update rule of an optimiser for one parameter, and its configuration. [`super::PerParameter`] makes an optimiser
 /// of it.
 ///
 /// ```
@@ -50,13 +50,14 @@ use taper_tensor::{Param, Result, Tensor};
 /// # Ok::<(), taper_nn::Error>(())
 /// ```
 pub trait Rule: Debug + Send {
-    /// The optimiser's name in errors.
+    /// The optimiser's name in error messages.
     const NAME: &'static str;
 
-    /// Errs when the configuration is out of range. [`Rule::lr`] and [`Rule::decay`] are checked elsewhere.
+    /// Returns an error when the configuration is out of range. [`super::PerParameter`] checks [`Rule::lr`] and
+    /// [`Rule::decay`].
     fn check(&self) -> Result<()>;
 
-    /// Errs when a parameter is none that it can change.
+    /// Returns an error when the rule does not support the parameter.
     fn check_param(&self, _param: &Param) -> Result<()> {
         Ok(())
     }
@@ -64,21 +65,22 @@ pub trait Rule: Debug + Send {
     /// The base learning rate.
     fn lr(&self) -> f64;
 
-    /// Sets the base learning rate, which is in range.
+    /// Sets the base learning rate; the caller has checked its range.
     fn set_lr(&mut self, lr: f64);
 
-    /// What pulls the weights towards 0; it is applied before [`Rule::update`].
+    /// Weight decay and L1, which are applied before [`Rule::update`].
     fn decay(&self) -> Decay;
 
-    /// What is remembered of a parameter, each of its shape: the names, PyTorch's where it has one, and the first
-    /// values.
+    /// The state that is kept for each parameter: the name and the initial value of each tensor, which has the
+    /// parameter's shape. The names are PyTorch's where it has one.
     fn memory(&self) -> Vec<(&'static str, f64)>;
 
-    /// The parameter and what is remembered after a step with the gradient `g`, on the device throughout.
+    /// The parameter and its state (`memory`, in the order of [`Rule::memory`]) after a step with the gradient `g`.
+    /// Nothing is read from the device.
     fn update(&self, now: &Moment<'_>, p: Tensor, g: &Tensor, memory: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)>;
 
-    /// The same in a kernel, with weight decay (L1 is in `g`), where `apply` is not 0; `None` if there is no such
-    /// kernel.
+    /// The same step in one kernel, including weight decay (L1 is in `g` already), where `apply` is not 0; `None` if
+    /// the device has no such kernel.
     fn kernel(
         &self,
         _now: &Moment<'_>,
@@ -91,25 +93,26 @@ pub trait Rule: Debug + Send {
     }
 }
 
-/// When a step is made. How many were before, the device knows: a step that it skipped does not count.
+/// The learning rate and the number of the step that is being taken. The number is on the device: a skipped step does
+/// not count.
 #[derive(Debug)]
 pub struct Moment<'a> {
     /// The learning rate of this step.
     pub lr: f64,
     pub(super) clocks: &'a Clocks,
-    /// The parameter's place among those that the clocks count for.
+    /// The parameter's index in `clocks`.
     pub(super) place: usize,
 }
 
 impl Moment<'_> {
-    /// The steps that this parameter took before this one: an i64 scalar on its device. A step without a gradient for it
-    /// is none of its own.
+    /// The number of steps that this parameter took before this one: an i64 scalar on its device. A step in which it
+    /// had no gradient does not count.
     pub fn taken(&self) -> &Tensor {
         self.clocks.taken(self.place)
     }
 
-    /// 1 − βᵗ for the number t of this step, from 1: an f64 scalar on the parameter's device. What the mean of t numbers
-    /// that started as 0 and decays by β is divided by, to be one of weights that add up to 1.
+    /// The bias correction 1 − βᵗ for this step, the parameter's t-th, counted from 1: an f64 scalar on the parameter's
+    /// device. An average that started as 0 and decays by β is divided by it, so that its weights add up to 1.
     pub fn correction(&self, beta: f64) -> Result<Tensor> {
         self.clocks.correction(self.place, beta)
     }

@@ -1,10 +1,10 @@
 //! Stochastic gradient descent with momentum, as PyTorch defines it (Sutskever et al., "On the importance of
 //! initialization and momentum in deep learning", ICML 2013, in PyTorch's form):
 //!
-//! g ← g + λp; u ← μu + (1 − τ)g, u = g at first; p ← p − lr · u, or with Nesterov's look-ahead p − lr · (g + μu).
+//! g ← g + λp; u ← μu + (1 − τ)g, u = g at first; p ← p − lr · u, or with Nesterov momentum p − lr · (g + μu).
 //!
-//! With decoupled weight decay SGDW (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019,
-//! algorithm 1): p ← p − lr · λ · p first, and nothing joins g.
+//! With decoupled weight decay it is SGDW (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019,
+//! algorithm 1): p ← p − lr · λ · p first, and nothing is added to g.
 
 use super::{Decay, Moment, PerParameter, Rule, check_not_negative};
 use taper_tensor::{DType, Error, Param, Result, SgdSpec, Tensor};
@@ -12,27 +12,27 @@ use taper_tensor::{DType, Error, Param, Result, SgdSpec, Tensor};
 /// Stochastic gradient descent.
 pub type Sgd = PerParameter<SgdConfig>;
 
-/// The parameters of [`Sgd`].
+/// The hyperparameters of [`Sgd`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SgdConfig {
     /// The learning rate; at least 0.
     pub lr: f64,
-    /// μ, the decay of the velocity; 0 for none.
+    /// μ, the momentum coefficient: the decay of the velocity; at least 0, and 0 for none.
     pub momentum: f64,
-    /// τ, how much of the gradient is held back from the velocity.
+    /// τ, dampening: the share of the gradient that is kept out of the velocity.
     pub dampening: f64,
     /// λ, weight decay; at least 0.
     pub weight_decay: f64,
-    /// Whether weight decay shrinks the weights before the step, instead of joining the gradient.
+    /// Whether weight decay shrinks the weights before the step, instead of being added to the gradient.
     pub decoupled: bool,
-    /// L1: times the weight's sign, it joins the gradient; at least 0.
+    /// ρ, L1: ρ · sign(p) is added to the gradient; at least 0.
     pub l1: f64,
-    /// Nesterov's look-ahead: needs a momentum over 0 and no dampening.
+    /// Whether Nesterov momentum is used; it needs a momentum over 0 and no dampening.
     pub nesterov: bool,
 }
 
 impl Default for SgdConfig {
-    /// PyTorch's: lr 1e-3, and nothing else.
+    /// PyTorch's: lr 1e-3, everything else 0.
     fn default() -> Self {
         Self { lr: 1e-3, momentum: 0.0, dampening: 0.0, weight_decay: 0.0, decoupled: false, l1: 0.0, nesterov: false }
     }
@@ -73,7 +73,7 @@ impl Rule for SgdConfig {
         let Some(velocity) = memory.first() else { return Ok((p.sub(&g.mul_scalar(now.lr)?)?, vec![])) };
         let mut u = velocity.mul_scalar(self.momentum)?.add(&g.mul_scalar(1.0 - self.dampening)?)?;
         if self.dampening != 0.0 {
-            // Without, the velocity, which starts as 0, becomes g by itself.
+            // Without dampening the first velocity is g anyway, because the velocity starts as 0.
             let later = now.taken().gt(&Tensor::zeros([], DType::I64, g.device())?)?;
             u = later.select(&u, g)?;
         }
@@ -91,7 +91,7 @@ impl Rule for SgdConfig {
     ) -> Result<Option<()>> {
         let Self { momentum, dampening, weight_decay, nesterov, .. } = *self;
         if self.decoupled && weight_decay != 0.0 {
-            return Ok(None); // the kernel's weight decay joins the gradient
+            return Ok(None); // the kernel adds weight decay to the gradient
         }
         let spec = SgdSpec { lr: now.lr, momentum, dampening, weight_decay, nesterov };
         let (device, g) = (g.device(), g.buffer()?);

@@ -1,11 +1,12 @@
-//! What an optimiser remembers, as a checkpoint keeps it.
+//! The state of an optimiser, as a checkpoint stores it.
 
 use taper_tensor::{DType, Error, Param, Result, Tensor};
 
-/// What an optimiser remembers. Taken by [`super::Optimizer::state`]; later steps do not change it.
+/// The state of an optimiser, taken by [`super::Optimizer::state`]; later steps do not change it.
 #[derive(Debug, Clone, Default)]
 pub struct OptimizerState {
-    /// Moments and velocities, `fc1.weight.exp_avg`, and the steps taken, i64 scalars: `fc1.weight.step`.
+    /// Moments and velocities, such as `fc1.weight.exp_avg`, and the numbers of steps taken, i64 scalars such as
+    /// `fc1.weight.step`.
     pub tensors: Vec<(String, Tensor)>,
 }
 
@@ -15,7 +16,8 @@ impl OptimizerState {
         self.tensors.iter().find(|(found, _)| found == name).map(|(_, tensor)| tensor)
     }
 
-    /// The count called `name`, if there is one: read from the device, where steps are counted.
+    /// The count called `name`, if there is one. It is read from the device, where steps are counted. An error unless
+    /// it is an i64 scalar of at least 0.
     pub fn count(&self, name: &str) -> Result<Option<u64>> {
         let Some(found) = self.tensor(name) else { return Ok(None) };
         let (dtype, shape) = (found.dtype(), found.shape());
@@ -27,7 +29,7 @@ impl OptimizerState {
         u64::try_from(count).map(Some).map_err(|_| negative())
     }
 
-    /// The tensors that `params` are called, on their devices. An error when one is missing, or of another shape or
+    /// The tensors with the names of `params`, on their devices. An error when one is missing, or of another shape or
     /// dtype.
     pub(super) fn like(&self, op: &str, params: &[&Param]) -> Result<Vec<Tensor>> {
         let find = |param: &&Param| -> Result<Tensor> {

@@ -1,8 +1,8 @@
-//! No schedule.
+//! A constant learning rate.
 
 use super::Schedule;
 
-/// 1 at every step: the base rate.
+/// 1 at every step: the base learning rate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Constant;
 

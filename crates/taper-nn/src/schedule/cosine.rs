@@ -3,10 +3,10 @@
 use super::{Schedule, at_least_one, half_wave, share};
 use taper_tensor::Result;
 
-/// min + ½(1 − min)(1 + cos(πt / T)) at step t of T, `min` from then on: one run of Loshchilov and Hutter, "SGDR:
+/// min + ½(1 − min)(1 + cos(πt / T)) at step t of T, `min` from then on: one cycle of Loshchilov and Hutter, "SGDR:
 /// stochastic gradient descent with warm restarts", ICLR 2017, equation 5.
 ///
-/// PyTorch's `CosineAnnealingLR` up to T; behind T it would rise again.
+/// The same as PyTorch's `CosineAnnealingLR` up to T; after T PyTorch's rises again.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cosine {
     steps: u64,

@@ -14,8 +14,8 @@ pub struct CosineRestarts {
 }
 
 impl CosineRestarts {
-    /// `first`: T₀, the steps before the first restart, at least 1. `multiply`: how many times longer each run is than the
-    /// one before, at least 1. `min`: the factor that each run falls towards, from 0 to 1.
+    /// `first`: T₀, the steps before the first restart, at least 1. `multiply`: how many times longer each cycle is
+    /// than the one before, at least 1. `min`: the factor that each cycle falls towards, from 0 to 1.
     pub fn new(first: u64, multiply: u64, min: f64) -> Result<Self> {
         at_least_one("cosine_restarts", "first", first)?;
         at_least_one("cosine_restarts", "multiply", multiply)?;
@@ -32,7 +32,7 @@ impl Schedule for CosineRestarts {
         }
         while since >= length {
             since -= length;
-            // A run too long to count has no end.
+            // Saturates: a cycle too long to count never ends.
             length = length.saturating_mul(self.multiply);
         }
         half_wave(1.0, self.min, since as f64 / length as f64)

@@ -3,7 +3,8 @@
 use super::{Schedule, at_least_one, decay};
 use taper_tensor::Result;
 
-/// γ^(t / every) at step t: smooth, a factor γ over every `every` steps. With `every` = 1 PyTorch's `ExponentialLR`.
+/// γ^(t / every) at step t: a smooth decay, by a factor γ over every `every` steps. With `every` = 1 it is PyTorch's
+/// `ExponentialLR`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Exponential {
     gamma: f64,
@@ -11,7 +12,8 @@ pub struct Exponential {
 }
 
 impl Exponential {
-    /// `gamma`: γ, over 0 and at most 1. `every`: the steps that γ is over (those of an epoch, say), at least 1.
+    /// `gamma`: γ, over 0 and at most 1. `every`: the number of steps over which the factor γ is reached (those of an
+    /// epoch, say), at least 1.
     pub fn new(gamma: f64, every: u64) -> Result<Self> {
         decay("exponential", "gamma", gamma)?;
         at_least_one("exponential", "every", every)?;

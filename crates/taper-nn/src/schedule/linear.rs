@@ -1,4 +1,4 @@
-//! A straight line.
+//! A learning rate that changes linearly.
 
 use super::{Schedule, at_least, at_least_one};
 use taper_tensor::Result;

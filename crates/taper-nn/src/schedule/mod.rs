@@ -1,7 +1,8 @@
-//! Learning-rate schedules, one a file: factors on the optimiser's base rate, step by step.
+//! Learning-rate schedules, one per file. A schedule gives the factor on the optimiser's base learning rate for each
+//! step.
 //!
-//! A schedule is a function of the step alone, so that a run that is cut and continued needs no more than the step; only
-//! [`Plateau`], which listens to the validation loss, has a state of its own.
+//! A schedule is a function of the step alone, so that resuming a run needs no more than the step. Only [`Plateau`],
+//! which depends on the validation loss, has a state.
 //!
 //! ```
 //! use taper_nn::schedule::{Cosine, Schedule, WarmUp};
@@ -41,20 +42,20 @@ pub use warm_up::WarmUp;
 use std::fmt::Debug;
 use taper_tensor::{Error, Result};
 
-/// What the base rate is multiplied by.
+/// A learning-rate schedule: what the base learning rate is multiplied by.
 pub trait Schedule: Send + Sync + Debug {
-    /// The factor for step `step`, counted from 0. Where a schedule ends, its last factor stays.
+    /// The factor for step `step`, counted from 0. After the end of a schedule its last factor stays.
     fn factor(&self, step: u64) -> f64;
 
-    /// Takes note of a validation loss, once an epoch.
+    /// Receives the validation loss, once per epoch. Schedules that do not depend on it ignore it.
     fn observe(&mut self, _loss: f64) {}
 
-    /// What a checkpoint has to hold beside the step: finite numbers, none for most schedules.
+    /// The state that a checkpoint stores beside the step: finite numbers, none for most schedules.
     fn state(&self) -> Vec<f64> {
         Vec::new()
     }
 
-    /// Continues from a state that [`state`](Self::state) gave. An error for any other, which changes nothing.
+    /// Restores a state that [`state`](Self::state) returned. An error for any other; nothing is changed then.
     fn load_state(&mut self, state: &[f64]) -> Result<()> {
         if state.is_empty() {
             return Ok(());
@@ -64,7 +65,7 @@ pub trait Schedule: Send + Sync + Debug {
     }
 }
 
-/// Errs unless `value` is at least 1.
+/// Returns an error unless `value` is at least 1.
 fn at_least_one(schedule: &'static str, name: &str, value: u64) -> Result<()> {
     if value >= 1 {
         return Ok(());
@@ -72,7 +73,7 @@ fn at_least_one(schedule: &'static str, name: &str, value: u64) -> Result<()> {
     Err(Error::argument(schedule, format!("{name} must be at least 1, came as 0")))
 }
 
-/// Errs unless `value` is finite and at least `low`; NaN is refused.
+/// Returns an error unless `value` is finite and at least `low`; NaN is refused.
 fn at_least(schedule: &'static str, name: &str, value: f64, low: f64) -> Result<()> {
     if value >= low && value.is_finite() {
         return Ok(());
@@ -80,7 +81,7 @@ fn at_least(schedule: &'static str, name: &str, value: f64, low: f64) -> Result<
     Err(Error::argument(schedule, format!("{name} must be a finite number of at least {low}, came as {value}")))
 }
 
-/// Errs unless `value` is from 0 to 1; NaN is refused.
+/// Returns an error unless `value` is from 0 to 1; NaN is refused.
 fn share(schedule: &'static str, name: &str, value: f64) -> Result<()> {
     if (0.0..=1.0).contains(&value) {
         return Ok(());
@@ -88,7 +89,7 @@ fn share(schedule: &'static str, name: &str, value: f64) -> Result<()> {
     Err(Error::argument(schedule, format!("{name} must be from 0 to 1, came as {value}")))
 }
 
-/// Errs unless `value` is over 0 and at most 1: what a rate can decay by. NaN is refused.
+/// Returns an error unless `value`, a factor of decay, is over 0 and at most 1. NaN is refused.
 fn decay(schedule: &'static str, name: &str, value: f64) -> Result<()> {
     if value > 0.0 && value <= 1.0 {
         return Ok(());

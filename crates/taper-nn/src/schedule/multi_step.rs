@@ -11,7 +11,7 @@ pub struct MultiStep {
 }
 
 impl MultiStep {
-    /// `milestones`: steps in ascending order, at least one; one that is there twice counts twice. `gamma`: γ, over 0 and
+    /// `milestones`: steps in ascending order, at least one; a repeated milestone counts twice. `gamma`: γ, over 0 and
     /// at most 1.
     pub fn new(milestones: Vec<u64>, gamma: f64) -> Result<Self> {
         const NAME: &str = "multi_step";

@@ -1,12 +1,12 @@
-//! One cycle: up to the base rate and far down again.
+//! The one-cycle policy: up to the base learning rate, and down again to far below the start.
 
 use super::{Schedule, at_least, at_least_one, half_wave, share};
 use taper_tensor::Result;
 
 /// Half a cosine wave from 1/start_div up to 1 at step w = warm_fraction · T − 1, another from there down to
 /// 1/(start_div · end_div) at the last step T − 1: super-convergence (Smith and Topin, "Super-convergence: very fast
-/// training of neural networks using large learning rates", 2018), as PyTorch's `OneCycleLR`, whose `max_lr` is the base
-/// rate. The last factor stays.
+/// training of neural networks using large learning rates", 2018), as PyTorch's `OneCycleLR`, whose `max_lr` is the
+/// base learning rate here. The last factor stays.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OneCycle {
     steps: u64,
@@ -16,8 +16,9 @@ pub struct OneCycle {
 }
 
 impl OneCycle {
-    /// `steps`: T, at least 1. `warm_fraction`: the part of it that goes up, from 0 to 1 (0.3 in PyTorch). `start_div`: the
-    /// base rate over the first (25 there), `end_div`: the first rate over the last (10 000 there), both at least 1.
+    /// `steps`: T, at least 1. `warm_fraction`: the fraction of the steps in which the rate rises, from 0 to 1 (0.3 in
+    /// PyTorch). `start_div`: the base rate divided by the first rate (25 in PyTorch). `end_div`: the first rate
+    /// divided by the last (10 000 in PyTorch). Both are at least 1.
     pub fn new(steps: u64, warm_fraction: f64, start_div: f64, end_div: f64) -> Result<Self> {
         at_least_one("one_cycle", "steps", steps)?;
         share("one_cycle", "warm_fraction", warm_fraction)?;

@@ -1,14 +1,16 @@
-//! Decay where the loss falls no more.
+//! Decay when the validation loss stops improving.
 
 use super::{Schedule, decay, share};
 use taper_tensor::{Error, Result};
 
-/// A factor that is multiplied by `factor`, though never below `min`, when more than `patience` validation losses in a row
-/// were not better than the best by the share `threshold`: loss < best − threshold · |best|. For losses of at least 0 as
-/// PyTorch's `ReduceLROnPlateau` (mode min, relative threshold, no cooldown, eps 0), whose best · (1 − threshold) is worse
-/// than the best where that is negative: there every loss as good as the best counts as better, and nothing ever falls.
+/// The schedule's factor, 1 at first, is multiplied by `factor`, but never falls below `min`, when more than `patience`
+/// validation losses in a row were no improvement on the best: loss < best − threshold · |best|.
 ///
-/// A loss that is not finite is not better.
+/// For losses of at least 0 this is PyTorch's `ReduceLROnPlateau` (mode min, relative threshold, no cooldown, eps 0).
+/// PyTorch compares with best · (1 − threshold), which is above a negative best: every loss as good as the best would
+/// count as an improvement, and the rate would never fall.
+///
+/// A loss that is not finite is no improvement.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plateau {
     factor: f64,
@@ -16,7 +18,7 @@ pub struct Plateau {
     threshold: f64,
     min: f64,
     current: f64,
-    /// Losses in a row that were not better.
+    /// Losses in a row that were no improvement.
     bad: u64,
     best: Option<f64>,
 }
@@ -24,8 +26,8 @@ pub struct Plateau {
 const NAME: &str = "plateau";
 
 impl Plateau {
-    /// `factor`: over 0 and below 1 (0.1 in PyTorch). `patience`: losses in a row that are borne (10). `threshold`: from 0
-    /// to 1 (1e-4). `min`: the least factor, from 0 to 1 (0).
+    /// `factor`: over 0 and below 1 (0.1 in PyTorch). `patience`: losses in a row without improvement that are
+    /// tolerated (10). `threshold`: from 0 to 1 (1e-4). `min`: the least factor, from 0 to 1 (0).
     pub fn new(factor: f64, patience: u64, threshold: f64, min: f64) -> Result<Self> {
         decay(NAME, "factor", factor)?;
         if factor == 1.0 {
@@ -54,7 +56,7 @@ impl Schedule for Plateau {
         }
     }
 
-    /// The factor, the losses in a row that were not better, and the best loss, where there is one.
+    /// The current factor, the number of losses in a row that were no improvement, and the best loss, if there is one.
     fn state(&self) -> Vec<f64> {
         [self.current, self.bad as f64].into_iter().chain(self.best).collect()
     }
@@ -67,7 +69,7 @@ impl Schedule for Plateau {
         if !(current >= self.min && current <= 1.0) {
             return refuse(format!("a state's factor must be from min ({}) to 1, came as {current}", self.min));
         }
-        // More than patience would have been counted anew.
+        // Beyond `patience` the count would have been reset to 0.
         if !(bad >= 0.0 && bad <= self.patience as f64 && bad.fract() == 0.0) {
             let patience = self.patience;
             return refuse(format!("a state's losses in a row must be from 0 to patience ({patience}), came as {bad}"));

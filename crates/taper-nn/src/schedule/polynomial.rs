@@ -12,7 +12,7 @@ pub struct Polynomial {
 }
 
 impl Polynomial {
-    /// `steps`: T, at least 1. `power`: over 0; 1 is a line.
+    /// `steps`: T, at least 1. `power`: over 0; 1 is linear.
     pub fn new(steps: u64, power: f64) -> Result<Self> {
         at_least_one("polynomial", "steps", steps)?;
         if !(power > 0.0 && power.is_finite()) {

@@ -1,10 +1,10 @@
-//! Decay in even steps.
+//! Decay at regular intervals.
 
 use super::{Schedule, at_least_one, decay};
 use taper_tensor::Result;
 
-/// γ^⌊t / every⌋ at step t: a factor γ once in `every` steps, as PyTorch's `StepLR` (He et al., "Deep residual learning",
-/// CVPR 2016, divide by 10 in this way).
+/// γ^⌊t / every⌋ at step t: a factor γ after every `every` steps, as PyTorch's `StepLR` (He et al., "Deep residual
+/// learning", CVPR 2016, divide by 10 in this way).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepDecay {
     every: u64,

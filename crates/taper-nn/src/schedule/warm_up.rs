@@ -1,10 +1,10 @@
-//! A slow start before another schedule.
+//! Linear warm-up before another schedule.
 
 use super::{Schedule, share};
 use taper_tensor::Result;
 
-/// from + (1 − from) · t / T times the inner schedule's first factor at step t < T; from step T on the inner schedule,
-/// from its own step 0 on.
+/// from + (1 − from) · t / T times the inner schedule's first factor at step t < T; from step T on, the inner schedule,
+/// which starts at its own step 0.
 ///
 /// The gradual warm-up of Goyal et al., "Accurate, large minibatch SGD: training ImageNet in 1 hour", 2017, section 2.2;
 /// PyTorch's `LinearLR` before another in `SequentialLR`.
@@ -16,7 +16,7 @@ pub struct WarmUp {
 }
 
 impl WarmUp {
-    /// `steps`: T; with 0 the inner schedule alone. `from`: the first factor, from 0 to 1.
+    /// `steps`: T; with 0 there is no warm-up. `from`: the first factor, from 0 to 1.
     pub fn new(steps: u64, from: f64, inner: Box<dyn Schedule>) -> Result<Self> {
         share("warm_up", "from", from)?;
         Ok(Self { steps, from, inner })
