@@ -56,7 +56,7 @@ mod tests {
             let central = |k: i32| drawn.iter().map(|x| (x - 0.5).powi(k)).sum::<f64>() / n as f64;
             let variance = 0.25 / (2.0 * alpha + 1.0);
             let fourth = variance * variance * (3.0 - 6.0 / (2.0 * alpha + 3.0));
-            // 4 deviations of each.
+            // Each is within 4 standard deviations.
             assert!(central(1).abs() < 4.0 * (variance / n as f64).sqrt(), "{alpha}: mean {}", central(1) + 0.5);
             let bound = 4.0 * ((fourth - variance * variance) / n as f64).sqrt();
             assert!((central(2) - variance).abs() < bound, "{alpha}: variance {}, expected {variance}", central(2));
@@ -68,9 +68,9 @@ mod tests {
     #[test]
     fn the_ends_of_the_range() {
         let of = |alpha, seed| share("mixup", alpha, RandomKey::new(seed));
-        // So small a shape that nearly all of it is at the ends: no NaN there.
+        // With so small an α nearly all of the distribution is at the ends of the range. Nothing is NaN there.
         assert!((0..100).all(|seed| of(1e-9, seed).is_ok_and(|x| !(1e-9..1.0 - 1e-9).contains(&x) && !x.is_nan())));
-        // Nor where logarithms themselves leave the range: a coin then.
+        // Nor where the logarithms overflow too: λ is then 0 or 1, each with probability ½.
         for alpha in [1e-300, 1e-308, f64::MIN_POSITIVE, 5e-324] {
             let drawn: Vec<f64> = (0..400).map(|seed| of(alpha, seed).expect("in range")).collect();
             let ones = drawn.iter().filter(|x| **x == 1.0).count();
