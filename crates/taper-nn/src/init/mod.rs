@@ -56,8 +56,8 @@ pub enum Init {
         /// 1 for linear and sigmoid, 5/3 for tanh, √2 for ReLU.
         gain: f64,
     },
-    /// gain · Q for a random Q with orthonormal rows or columns, whichever are fewer, of the weight reshaped to `[out,
-    /// everything else]`, as PyTorch's `orthogonal_`.
+    /// gain · Q for a random Q with orthonormal rows or columns, whichever are fewer, of the weight reshaped to
+    /// `[out, everything else]`, as PyTorch's `orthogonal_`.
     Orthogonal {
         /// As for Xavier: 1 for linear and sigmoid, 5/3 for tanh, √2 for ReLU.
         gain: f64,
