@@ -1,8 +1,9 @@
-//! Achieved GFLOP/s of matrix products and of the seed CNN's layers, beside what the machine can do.
+//! A benchmark: GFLOP/s of matrix products and of the seed CNN's layers, next to the machine's peak.
 //!
 //!     cargo run --release -p taper-cpu --example gemm_speed -- [threads] [f32|f64] [products|few|layers|peak|bandwidth]
 //!
-//! Each row: the median and the best of the calls. On a machine that does other work too, only the best says much.
+//! Each line shows the median and the best of the calls. On a machine that does other work too, only the best is
+//! meaningful.
 
 use std::time::Instant;
 use taper_backend::{
@@ -10,7 +11,7 @@ use taper_backend::{
 };
 use taper_cpu::CpuBackend;
 
-/// The median and the least time of a call, in seconds.
+/// The median and the shortest time of a call, in seconds.
 fn times(mut f: impl FnMut() -> Result<()>) -> Result<[f64; 2]> {
     let mut times = Vec::new();
     let begin = Instant::now();
@@ -74,7 +75,7 @@ fn products(cpu: &CpuBackend, dtype: DType) -> Result<()> {
     Ok(())
 }
 
-/// Products of a few rows, where all that takes time is reading the larger operand: `w: [n, k]`, then `w: [k, n]`.
+/// Products of few rows, whose time is that of reading the larger operand: `w: [n, k]`, then `w: [k, n]`.
 fn few(cpu: &CpuBackend, dtype: DType) -> Result<()> {
     for rows in [1, 2, 4, 8] {
         for [k, n] in [[8192, 512], [512, 8192], [4096, 4096]] {
@@ -101,8 +102,8 @@ fn report_bytes(name: &str, bytes: usize, [median, best]: [f64; 2]) {
     );
 }
 
-/// How fast memory is read: each thread adds up its part of a block as large as the seed CNN's large weight, which a
-/// last cache may hold, and of one that none holds.
+/// Memory bandwidth: each thread sums its part of a block. The first block is as large as the seed CNN's largest
+/// weight, which may fit the last-level cache; the last fits no cache.
 fn bandwidth(threads: usize) -> Result<()> {
     const LANES: usize = 64;
     for bytes in [16 << 20, 64 << 20, 512 << 20] {
@@ -156,7 +157,8 @@ fn layers(cpu: &CpuBackend, dtype: DType) -> Result<()> {
     let mut work = 0;
     for (name, [n, c, h, w], outputs) in [("conv1", [64, 3, 32, 32], 64), ("conv2", [64, 64, 16, 16], 128)] {
         let ones = cpu.fill(&[c, 1, 1, 1].into(), dtype, 1.0)?;
-        // A depthwise convolution by one: the same image, channels last, as a layer before would have left it.
+        // A depthwise convolution with the weight 1 gives the same image channels-last, as the output of an earlier
+        // layer would be.
         let x = cpu.conv2d(
             &random(cpu, &[n, c, h, w], dtype, "x")?,
             &ones,
@@ -182,7 +184,7 @@ fn layers(cpu: &CpuBackend, dtype: DType) -> Result<()> {
         let seconds = times(|| forward().map(drop))?;
         report(&format!("{name} {dtype} block forward"), size, seconds);
         let Some((_, saved)) = forward()? else { continue };
-        // The first layer's input wants no gradient.
+        // The first layer's input needs no gradient.
         let needs = [name != "conv1", true, true];
         let back = times(|| cpu.conv2d_block_grad(&pooled, &saved, &x, &weight, &spec, needs).map(drop))?;
         let back_size = size * if needs[0] { 2 } else { 1 };
@@ -204,7 +206,7 @@ fn layers(cpu: &CpuBackend, dtype: DType) -> Result<()> {
     Ok(())
 }
 
-/// What the machine does when nothing but registers is touched: many independent fused multiply-adds.
+/// The machine's peak: many independent fused multiply-adds on registers alone.
 #[cfg(target_arch = "x86_64")]
 fn peak(threads: usize) -> Result<()> {
     use std::arch::x86_64::*;

@@ -1,4 +1,5 @@
-//! A tour of the backend: where it runs, a computation with broadcasting, and memory that is used again.
+//! A tour of the CPU backend: threads and instruction set, a computation with broadcasting, and memory reuse by the
+//! pool.
 //!
 //!     cargo run --release -p taper-cpu --example tour
 

@@ -1,19 +1,19 @@
-//! Winograd's convolution beside direct evaluation: how long each takes, and how far each is from f64.
+//! A benchmark of Winograd's convolution against direct evaluation: their times, and their errors against f64.
 //!
 //!     cargo run --release -p taper-cpu --example winograd -- [threads] [avx512|avx2|portable]
 //!
-//! Layers of the seed CNN and of ResNet-18 for images of 32 × 32, batch 64, channels last. Times are the least of the
-//! calls, in turn; errors are ‖a − b‖ / ‖b‖ for standard normal operands, `b` computed in f64.
+//! Layers of the seed CNN and of ResNet-18 for images of 32 × 32, batch 64, channels last. Times are the shortest of 20
+//! alternating calls; errors are ‖a − b‖ / ‖b‖ for standard normal operands, `b` computed in f64.
 
 use std::time::Instant;
 use taper_backend::{Backend, Buffer, Conv2dSpec, DType, Distribution, RandomKey, Result, Shape};
 use taper_cpu::{Convolution, CpuBackend, CpuOptions};
 
-/// Images of a batch.
+/// The batch size.
 const BATCH: usize = 64;
 const SPEC: Conv2dSpec = Conv2dSpec { stride: [1; 2], padding: [1; 2], dilation: [1; 2], groups: 1 };
 
-/// Operands of one layer: the input, the weight, and the output's gradient.
+/// The operands of one layer: the input, the weight, and the output's gradient.
 struct Layer {
     x: Buffer,
     weight: Buffer,
@@ -29,7 +29,8 @@ impl Layer {
         };
         let image = |channels, name| {
             let ones = cpu.fill(&[channels, 1, 1, 1].into(), dtype, 1.0)?;
-            // A depthwise convolution by one: the same image, channels last, as a layer before would have left it.
+            // A depthwise convolution with the weight 1 gives the same image channels-last, as the output of an earlier
+            // layer would be.
             let spec = Conv2dSpec { groups: channels, ..Conv2dSpec::default() };
             cpu.conv2d(&random(&[BATCH, channels, side, side], name)?, &ones, &spec)
         };
@@ -37,7 +38,7 @@ impl Layer {
         Ok(Self { x: image(inputs, "x")?, weight, g: image(outputs, "g")? })
     }
 
-    /// The output, the input's gradient, or the weight's.
+    /// The output (`which` is 0), the input gradient (1) or the weight gradient (2).
     fn compute(&self, cpu: &CpuBackend, which: usize) -> Result<Buffer> {
         match which {
             0 => cpu.conv2d(&self.x, &self.weight, &SPEC),

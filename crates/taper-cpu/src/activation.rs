@@ -1,4 +1,4 @@
-//! Activation functions and their derivatives, in one pass each.
+//! Activation functions and their gradients, each in one pass over memory.
 
 use crate::binary::{Function2, apply2};
 use crate::elementwise::{map1, map2};
@@ -8,7 +8,7 @@ use crate::unary::{Function, apply};
 use crate::{CpuBackend, Isa, transfer};
 use taper_backend::{Activation, Buffer, DType, Rim};
 
-/// A function and the product of a gradient with its derivative.
+/// An activation function, and the product of a gradient with its derivative.
 trait Curve<T>: Copy + Send + Sync {
     fn value(self, x: T) -> T;
     fn grad(self, x: T, g: T) -> T;
@@ -34,8 +34,8 @@ impl<T, C: Curve<T>> Function2<T> for Grad<C> {
     }
 }
 
-/// What is to be done with the curve that an [`Activation`] names.
-trait Use<T: Float> {
+/// A generic job for the curve that an [`Activation`] names.
+trait CurveJob<T: Float> {
     type Output;
     fn with<C: Curve<T> + 'static>(self, curve: C) -> Self::Output;
 }
@@ -65,7 +65,7 @@ macro_rules! curves {
         })*
 
         /// Hands the curve of `f` to `job`; `None` for the identity.
-        fn choose<T: Float, U: Use<T>>(f: Activation, job: U) -> Option<U::Output> {
+        fn choose<T: Float, U: CurveJob<T>>(f: Activation, job: U) -> Option<U::Output> {
             match f {
                 Activation::Identity => None,
                 $(Activation::$name $({ $($field),* })? => Some(job.with(curve::$name::<T> {
@@ -77,7 +77,8 @@ macro_rules! curves {
     };
 }
 
-// Comparisons are written so that NaN stays NaN, in derivatives too; a choice between constants ends in x for that.
+// Comparisons are written so that NaN stays NaN, in derivatives too: the last branch of a choice between constants is
+// x.
 curves! {
     Relu: |s, x, g| if x < T::ZERO { T::ZERO } else { x }, gate(x, g, T::ZERO);
     LeakyRelu { negative_slope }: |s, x, g|
@@ -105,7 +106,7 @@ curves! {
     };
 }
 
-/// `g` where x > 0, `below` where it is not, NaN where it is NaN.
+/// `g` if x > 0, `below` if x ≤ 0, NaN if x is NaN.
 #[inline(always)]
 pub(crate) fn gate<T: PartialOrd + Default + Copy>(x: T, g: T, below: T) -> T {
     if x > T::default() {
@@ -117,15 +118,15 @@ pub(crate) fn gate<T: PartialOrd + Default + Copy>(x: T, g: T, below: T) -> T {
     }
 }
 
-/// Fills its last slice from the others, which are as long.
+/// A kernel fills its last slice from the first, which has the same length.
 pub(crate) type Kernel<T> = Box<dyn Fn(Isa, &[T], &mut [T]) + Send + Sync>;
-/// As [`Kernel`], from x and g.
+/// A kernel that fills its last slice from `x` and `g`.
 pub(crate) type GradKernel<T> = Box<dyn Fn(Isa, &[T], &[T], &mut [T]) + Send + Sync>;
 
 /// `f` over slices; `None` for the identity.
 pub(crate) fn kernel<T: Float>(f: Activation) -> Option<Kernel<T>> {
     struct Job;
-    impl<T: Float> Use<T> for Job {
+    impl<T: Float> CurveJob<T> for Job {
         type Output = Kernel<T>;
         fn with<C: Curve<T> + 'static>(self, curve: C) -> Kernel<T> {
             Box::new(move |isa, x, y| apply(isa, Value(curve), x, y))
@@ -137,7 +138,7 @@ pub(crate) fn kernel<T: Float>(f: Activation) -> Option<Kernel<T>> {
 /// `x, g → g · f′(x)` over slices; `None` for the identity.
 pub(crate) fn grad_kernel<T: Float>(f: Activation) -> Option<GradKernel<T>> {
     struct Job;
-    impl<T: Float> Use<T> for Job {
+    impl<T: Float> CurveJob<T> for Job {
         type Output = GradKernel<T>;
         fn with<C: Curve<T> + 'static>(self, curve: C) -> GradKernel<T> {
             Box::new(move |isa, x, g, y| apply2(isa, Grad(curve), x, g, y))
@@ -146,7 +147,7 @@ pub(crate) fn grad_kernel<T: Float>(f: Activation) -> Option<GradKernel<T>> {
     choose(f, Job)
 }
 
-/// Halves are computed in f32 and rounded once.
+/// `f(x)`. f16 and bf16 are computed in f32 and rounded once.
 pub(crate) fn activation(cpu: &CpuBackend, f: Activation, x: &Buffer) -> Rim<Buffer> {
     if matches!(x.dtype(), DType::F16 | DType::BF16) && f != Activation::Identity {
         let y = activation(cpu, f, &transfer::cast(cpu, x, DType::F32)?)?;

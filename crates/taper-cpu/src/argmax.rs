@@ -1,4 +1,4 @@
-//! Where the largest element is.
+//! Argmax: the index of the largest element along an axis.
 
 use crate::CpuBackend;
 use crate::layout::offset_of;
@@ -35,7 +35,7 @@ fn along<T: Stored>(cpu: &CpuBackend, x: &Buffer, axis: usize) -> Result<Buffer>
     Ok(cpu.wrap(shape, block))
 }
 
-#[allow(clippy::eq_op)] // what NaN is
+#[allow(clippy::eq_op)] // only NaN differs from itself
 fn is_nan<T: PartialEq>(x: T) -> bool {
     x != x
 }

@@ -1,5 +1,6 @@
-//! Average pooling `[N, C, H, W] → [N, C, H_out, W_out]` and its gradient, in both layouts. PoolWindows, and windows
-//! over one element, of more than [`RUN`] are summed up in f64.
+//! Average pooling `[N, C, H, W] → [N, C, H_out, W_out]` and its gradient, for row-major and channels-last layouts.
+//! Sums of more than [`RUN`] terms are accumulated in f64: the elements of a window in the forward, the windows that
+//! cover an element in the backward.
 
 use crate::isa::multiversion;
 use crate::long_sum::{RUN, add, add_rows, round, total};
@@ -38,7 +39,7 @@ fn forward<T: Float>(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dSpec) -> Result<
     let PoolWindows { c, size: [h, w], out: [rows, columns], .. } = windows;
     let shape = windows.y_shape();
     let mut out = cpu.pool().alloc::<T>(shape.count())?;
-    // A run is a row of windows: of all channels if they lie last, else of one plane.
+    // A run is a row of windows: of all channels if channels-last, else of one plane.
     let channels = if last { c } else { 1 };
     let run = columns * channels;
     let group = (TASK / 4 / run.max(1)).max(1);
@@ -72,7 +73,7 @@ fn forward<T: Float>(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dSpec) -> Result<
     Ok(cpu.wrap_strided(shape, strides, out))
 }
 
-/// The mean of one large window, of each channel if they lie last.
+/// The mean of one large window; if channels-last, the mean of each channel.
 fn long_mean<T: Float>(
     cpu: &CpuBackend,
     windows: &PoolWindows,
@@ -135,7 +136,8 @@ fn backward<T: Float>(cpu: &CpuBackend, g: &Buffer, spec: &Pool2dSpec, x_shape: 
     Ok(cpu.wrap_strided(x_shape.clone(), layout_strides(x_shape, last), grad))
 }
 
-/// Adds each window's `g` over its divisor to what it covers of a plane, or of an image with the channels last.
+/// Adds each window's `g`, divided by its divisor, to the elements that the window covers: in a plane or, if
+/// channels-last, in an image.
 fn spread<T: Float, A: Float>(cpu: &CpuBackend, windows: &PoolWindows, last: bool, g: &[T], sums: &mut [A]) {
     let PoolWindows { c, out: [rows, columns], .. } = *windows;
     for window in 0..rows * columns {

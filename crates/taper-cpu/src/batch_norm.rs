@@ -1,10 +1,10 @@
-//! Batch norm in training (Ioffe and Szegedy 2015) of `x: [N, C, …]`, with what follows it in a residual network, and
-//! its gradients: `y = f((x − μ) · weight / √(σ² + ε) + bias + residual)` with each channel's mean μ and biased
-//! variance σ² over all M rows.
+//! Batch norm in training mode (Ioffe and Szegedy 2015) of `x: [N, C, …]`, fused with the residual addition and the
+//! activation that follow it, and its gradients: `y = f((x − μ) · weight / √(σ² + ε) + bias + residual)` with each
+//! channel's mean μ and biased variance σ² over all M = N · … rows.
 //!
-//! The channels are moved last, which costs nothing where they already lie so; then everything is rows of `C` elements.
-//! Rows go in pieces that stay in the L1 cache, so that `f` and its derivative cost no pass over memory. f32 is summed
-//! in f32 over [`RUN`] rows, then in f64.
+//! The channels are moved last, which copies nothing if the layout already is channels-last; all kernels then work on
+//! rows of `C` elements. Rows are processed in pieces that stay in the L1 cache, so that `f` and its derivative take no
+//! extra pass over memory. f32 is summed in f32 over [`RUN`] rows, then in f64.
 
 mod backward;
 mod forward;
@@ -22,11 +22,11 @@ use backward::backward;
 use forward::{block, normalise, normalise_and_add};
 use taper_backend::{Activation, Buffer, Error, ParamGrads, Result, Rim, Saved};
 
-/// Elements of a piece, about.
+/// The approximate number of elements of a piece.
 const PIECE: usize = 2048;
 
-/// Channels that kernels take at a time. They go along the rows, not down them: memory is quick only where it is read
-/// in the order in which it lies.
+/// The number of channels that kernels process at a time. Kernels read along the rows, since sequential reads are the
+/// fastest.
 const TILE: usize = 32;
 
 /// Elements `left..left + TILE`.
@@ -37,13 +37,13 @@ fn tile<T: Float>(x: &[T], left: usize) -> [T; TILE] {
     tile
 }
 
-/// Each channel's mean and 1 / √(σ² + ε).
+/// What [`batch_norm_stats`] saves: each channel's mean and 1 / √(σ² + ε).
 struct ChannelMoments {
     mean: Vec<f64>,
     inverse: Vec<f64>,
 }
 
-/// How rows of `channels` are dealt out.
+/// `count` rows of `channels` elements, and their division into tasks and pieces.
 #[derive(Clone, Copy)]
 struct Rows {
     channels: usize,
@@ -51,18 +51,19 @@ struct Rows {
 }
 
 impl Rows {
-    /// Elements of a task: whole rows.
+    /// The number of elements of a task: whole rows.
     fn task(self) -> usize {
         (TASK / self.channels).max(1) * self.channels
     }
 
-    /// Elements of a piece of a task: at most [`RUN`] rows.
+    /// The number of elements of a piece of a task: at most [`RUN`] whole rows.
     fn piece(self) -> usize {
         (PIECE / self.channels).clamp(1, RUN) * self.channels
     }
 }
 
-/// (x − m) · a + b for each channel: μ rounded, and what rounding it took away in b.
+/// The normalisation of each channel as (x − m) · a + b. m is μ rounded to `T`; b includes the correction for that
+/// rounding.
 struct Line<T> {
     mean: Vec<T>,
     factor: Vec<T>,
@@ -80,7 +81,7 @@ impl<T: Float> Line<T> {
         Ok(Self { mean, factor: rounded(factor()), offset })
     }
 
-    /// Fills `z` from whole rows of `x` and, if there is one, the residual.
+    /// Fills `z` from whole rows of `x`, plus the residual if there is one.
     fn fill(&self, isa: Isa, x: &[T], residual: Option<&[T]>, z: &mut [T]) {
         match residual {
             None => normalise(isa, x, &self.mean, &self.factor, &self.offset, z),
@@ -103,7 +104,7 @@ fn channels_back(cpu: &CpuBackend, y: &Buffer) -> Result<Buffer> {
     permute(cpu, y, &order)
 }
 
-/// The values of a weight or bias `[C]`, or a constant.
+/// The values of a weight or bias `[C]`; if there is none, `otherwise` for each channel.
 fn values<T: Float>(cpu: &CpuBackend, x: Option<&Buffer>, channels: usize, otherwise: f64) -> Result<Vec<f64>> {
     let Some(x) = x else { return Ok(vec![otherwise; channels]) };
     let x = cpu.to_contiguous(x)?;
@@ -114,7 +115,7 @@ fn rounded<T: Float>(values: impl Iterator<Item = f64>) -> Vec<T> {
     values.map(T::of).collect()
 }
 
-/// A buffer `[C]`.
+/// `values` as a buffer `[C]`, rounded to `T`.
 fn vector<T: Float>(cpu: &CpuBackend, values: Vec<f64>) -> Result<Buffer> {
     let channels = values.len();
     joined::<T>(cpu, &[values], 0, &[channels].into())
@@ -135,7 +136,7 @@ pub(crate) fn batch_norm_stats(cpu: &CpuBackend, x: &Buffer, eps: f64) -> Rim<(B
     }, else Ok(None))
 }
 
-/// What [`batch_norm_stats`] found.
+/// The moments that [`batch_norm_stats`] saved.
 fn saved_moments<'a>(op: &'static str, saved: &'a Saved) -> Result<&'a ChannelMoments> {
     saved.get::<ChannelMoments>().ok_or_else(|| Error::argument(op, "called without what the statistics saved"))
 }

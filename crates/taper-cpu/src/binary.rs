@@ -1,4 +1,4 @@
-//! `z = f(x, y)`, comparisons and choices, element by element, with broadcasting.
+//! Elementwise functions of two numbers, comparisons and `select`, with broadcasting.
 
 use crate::elementwise::{map1, map2, map3};
 use crate::isa::multiversion;
@@ -72,7 +72,7 @@ macro_rules! functions {
     };
 }
 
-/// What needs no kernel of its own for a number in front.
+/// The commutative operations, which need no kernel of their own for a scalar as the first operand.
 const COMMUTES: [BinaryOp; 4] = [BinaryOp::Add, BinaryOp::Mul, BinaryOp::Maximum, BinaryOp::Minimum];
 
 functions! {
@@ -124,7 +124,7 @@ pub(crate) fn binary_scalar(
     }
 }
 
-/// x², x³ and 1 / x, which are products and a quotient.
+/// x², x³ and 1 / x for the exponents 2, 3 and −1, as products and a quotient; `None` for other exponents.
 fn small_power<T: Float>(cpu: &CpuBackend, x: &Buffer, exponent: T) -> Option<Result<Buffer>> {
     macro_rules! power {
         ($x:ident => $body:expr) => {{
@@ -147,7 +147,7 @@ fn small_power<T: Float>(cpu: &CpuBackend, x: &Buffer, exponent: T) -> Option<Re
     }
 }
 
-/// What `op` computes of two integers.
+/// `op` as a function of two integers. Overflow wraps, and division by 0 gives 0.
 fn integer(cpu: &CpuBackend, op: BinaryOp) -> Result<fn(i64, i64) -> i64> {
     Ok(match op {
         BinaryOp::Add => i64::wrapping_add,
@@ -217,7 +217,7 @@ pub(crate) fn select(cpu: &CpuBackend, condition: &Buffer, a: &Buffer, b: &Buffe
     }))
 }
 
-/// The name that errors use.
+/// The name of the operation in error messages.
 fn name(op: BinaryOp) -> &'static str {
     match op {
         BinaryOp::Add => "add",

@@ -5,7 +5,7 @@ use crate::conv::gather::{Gather, Target, Weight};
 use crate::conv::source::Source;
 use crate::conv::tile::Windows;
 use crate::conv::weight::WeightGrad;
-use crate::gemm::{Finish, Real, Shared};
+use crate::gemm::{Epilogue, Real, Shared};
 use crate::layout::channels_last;
 use crate::memory::Block;
 use crate::storage::{Stored, View, for_float};
@@ -23,7 +23,7 @@ pub(crate) fn conv2d(cpu: &CpuBackend, x: &Buffer, weight: &Buffer, spec: &Conv2
     }
     for_float!(x.dtype(), T => {
         let source = Source::Plain(cpu.view::<T>(x)?);
-        forward(cpu, source, weight, spec, Finish::default())
+        forward(cpu, source, weight, spec, Epilogue::default())
     }, else Err(cpu.unsupported("conv2d", x.dtype())))
 }
 
@@ -97,7 +97,7 @@ pub(crate) fn forward<T: Real + Stored>(
     source: Source<T>,
     weight: &Buffer,
     spec: &Conv2dSpec,
-    finish: Finish<T>,
+    finish: Epilogue<T>,
 ) -> Result<Buffer> {
     let shape = spec.output_shape(&source.shape()[..].into(), weight.shape())?;
     let [_, c, h, w] = sizes(&shape);
@@ -129,7 +129,7 @@ pub(crate) fn input_grad<T: Real + Stored>(
         let channels = [weight.shape[0] / spec.groups, weight.shape[1]];
         let weight = read_weight(&weight, spec.groups, false);
         let gather = Gather { cpu, source: g, weight, windows: &windows, groups: spec.groups, channels };
-        gather.run(&Target::Positions { out: &shared, offset, pitch, finish: Finish::default() })?;
+        gather.run(&Target::Positions { out: &shared, offset, pitch, finish: Epilogue::default() })?;
         gather.mend_margins(&shared, offset, pitch)?;
     }
     Ok(wrap(cpu, x_shape.clone(), out))

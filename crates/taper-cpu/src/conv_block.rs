@@ -7,7 +7,7 @@ use crate::conv::gather::Target;
 use crate::conv::source::Source;
 use crate::conv::tile::Windows;
 use crate::conv2d::{forward, forward_gather, input_grad, sizes, weight_grad, wrap};
-use crate::gemm::{Finish, Real, Shared};
+use crate::gemm::{Epilogue, Real, Shared};
 use crate::memory::Block;
 use crate::storage::{Stored, for_float};
 use taper_backend::{Activation, Buffer, Conv2dSpec, Error, ParamGrads, Pool2dSpec, Result, Rim, Saved};
@@ -67,7 +67,7 @@ fn block<T: Real + Stored>(
     let bias = bias.as_ref().map(|bias| cpu.view::<T>(bias)).transpose()?;
     let bias = bias.and_then(|bias| bias.contiguous());
     let Some(pool) = pool else {
-        let y = forward(cpu, source, weight, spec, Finish { bias, relu })?;
+        let y = forward(cpu, source, weight, spec, Epilogue { bias, relu })?;
         let routing = if relu { SavedRouting::ReluOutput(y.clone()) } else { SavedRouting::Identity };
         return Ok(Some((y, Saved::new(routing))));
     };

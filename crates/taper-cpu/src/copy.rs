@@ -1,4 +1,4 @@
-//! Copies of strided data into row-major memory.
+//! Copies of strided views into row-major or channels-last memory.
 
 use crate::CpuBackend;
 use crate::isa::multiversion;
@@ -8,11 +8,11 @@ use crate::storage::{Stored, View, for_dtype};
 use crate::views::permute;
 use taper_backend::{Buffer, Result};
 
-/// The side of the square blocks in which a transposition goes, so that reads and writes both stay in the L1 cache.
+/// The side of the square blocks of a transposition: reads and writes of a block both stay in the L1 cache.
 const SIDE: usize = 8;
 
-/// Fills `out` with the elements number `start`, `start + 1`, … in row-major order of what `dims` and `strides` show of
-/// `data` from `offset` on.
+/// Fills `out` with elements `start`, `start + 1`, … in row-major order of the view of `data` with these `dims`,
+/// `strides` and `offset`.
 pub(crate) fn gather<T: Copy>(
     dims: &[usize],
     strides: &[usize],
@@ -67,7 +67,7 @@ multiversion! {
                 let width = SIDE.min(columns - left);
                 let start = first + top + left * step;
                 if height == SIDE && width == SIDE {
-                    // Read as it lies; the compiler turns the block by shuffling vectors.
+                    // Contiguous reads; the compiler transposes the block by shuffling vectors.
                     let mut block = [[from[start]; SIDE]; SIDE];
                     for (k, column) in block.iter_mut().enumerate() {
                         column.copy_from_slice(&from[start + k * step..][..SIDE]);
@@ -104,7 +104,7 @@ pub(crate) fn copy_to<T: Stored>(cpu: &CpuBackend, x: &View<'_, T>, out: &mut [T
         && (*rows).min(*columns) >= 4
     {
         let slab = rows * columns;
-        // Whole slabs, or blocks of rows of the only slab.
+        // A task takes a whole slab, or a block of rows if there is only one slab.
         let chunk = if outer.is_empty() { SIDE * columns } else { slab };
         return cpu.for_chunks(out, chunk, count, |i, out| {
             let first = i * chunk / columns % rows;
@@ -116,7 +116,7 @@ pub(crate) fn copy_to<T: Stored>(cpu: &CpuBackend, x: &View<'_, T>, out: &mut [T
 }
 
 impl CpuBackend {
-    /// `x` in row-major order: itself where it already is, else a copy.
+    /// `x` in row-major order: `x` itself if it already is, else a copy.
     pub(crate) fn to_contiguous(&self, x: &Buffer) -> Result<Buffer> {
         for_dtype!(x.dtype(), T => {
             let view = self.view::<T>(x)?;
@@ -129,7 +129,7 @@ impl CpuBackend {
         })
     }
 
-    /// `[N, C, H, W]` densely in the order N, H, W, C: itself where it already is, else a copy.
+    /// `x: [N, C, H, W]` in dense channels-last order: `x` itself if it already is, else a copy.
     pub(crate) fn to_channels_last(&self, x: &Buffer) -> Result<Buffer> {
         permute(self, &self.to_contiguous(&permute(self, x, &[0, 2, 3, 1])?)?, &[0, 3, 1, 2])
     }

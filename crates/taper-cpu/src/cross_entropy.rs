@@ -1,7 +1,8 @@
-//! Mean cross entropy of `logits: [N, C]` with class indices, with label smoothing and an ignored index.
+//! Mean cross entropy of `logits: [N, C]` and class indices, with label smoothing and an ignored index, and its
+//! gradient.
 //!
-//! A row's loss is `ln Σ eˣ − (1 − ε) x_target − ε · mean(x)` with ε the smoothing; the mean is over the rows that
-//! count (NaN if none does, as in PyTorch).
+//! The loss of a row is `ln Σ eˣ − (1 − ε) x_target − ε · mean(x)`, where ε is the label smoothing. The mean is over
+//! the rows whose target is not the ignored index (NaN if there are none, as in PyTorch).
 
 use crate::CpuBackend;
 use crate::math::Float;
@@ -12,13 +13,13 @@ use taper_backend::{Buffer, CrossEntropySpec, Error, Result, Rim, Saved, Shape};
 
 const OP: &str = "cross_entropy";
 
-/// What the forward keeps.
+/// What the forward saves.
 struct SavedExponentials<T: Stored> {
-    /// e^(x − largest), row after row.
+    /// e^(x − max x), row after row.
     exponentials: Block<T>,
-    /// Their sums.
+    /// The sum of each row of `exponentials`.
     sums: Vec<f64>,
-    /// The class of each row that counts.
+    /// The class of each row; `None` for ignored rows.
     targets: Vec<Option<usize>>,
     classes: usize,
     smoothing: f64,
@@ -57,7 +58,7 @@ fn forward<T: Float>(
     let targets = targets.collect::<Result<Vec<_>>>()?;
 
     let mut powers = cpu.pool().alloc::<T>(x.len())?;
-    // Of each row: its loss and its sum of exponentials.
+    // The loss and the sum of exponentials of each row.
     let mut found = vec![(0.0, 1.0); rows];
     let smoothing = spec.label_smoothing;
     let group = (crate::parallel::TASK / 4 / classes.max(1)).max(1);
@@ -72,7 +73,7 @@ fn forward<T: Float>(
                     let mut loss = 0.0;
                     if let Some(class) = targets[row] {
                         loss = top + sum.ln();
-                        // With no share left, an infinite logit counts for nothing.
+                        // Without this check, 0 times an infinite logit would be NaN.
                         if smoothing < 1.0 {
                             loss -= (1.0 - smoothing) * x[class].wide();
                         }

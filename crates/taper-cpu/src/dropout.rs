@@ -1,4 +1,5 @@
-//! Dropout: element `i` in row-major order is `x / (1 − p)` where the key's word `i` is at least `p · 2³²`, else 0.
+//! Dropout: element `i` in row-major order is `x / (1 − p)` if the random key's 32-bit word `i` is at least `p · 2³²`,
+//! else 0.
 
 use crate::CpuBackend;
 use crate::isa::multiversion;
@@ -7,16 +8,16 @@ use crate::parallel::TASK;
 use crate::storage::for_float;
 use taper_backend::{Buffer, RandomKey, Rim};
 
-/// Blocks of random words that are drawn at a time, side by side in vectors.
+/// The number of blocks of random words that are drawn at a time, in vectors.
 const BLOCKS: usize = 16;
 
 multiversion! {
-    /// Words from number `4 · block` on decide about `x`.
+    /// Drops elements of `x`, by the key's words from `4 · block` on, and divides the others by `keep`, which is 1 − p.
     fn drop<T: Float>(x: &[T], block: u64, key: RandomKey, threshold: u64, keep: T, y: &mut [T]) {
         let mut words = [[0; BLOCKS]; 4];
         for (group, (y, x)) in y.chunks_mut(4 * BLOCKS).zip(x.chunks(4 * BLOCKS)).enumerate() {
             let first = block + (group * BLOCKS) as u64;
-            #[allow(clippy::needless_range_loop)] // four arrays in step
+            #[allow(clippy::needless_range_loop)] // four arrays are indexed together
             for lane in 0..BLOCKS {
                 let drawn = key.block(first + lane as u64);
                 words[0][lane] = drawn[0];
@@ -35,7 +36,7 @@ pub(crate) fn dropout(cpu: &CpuBackend, x: &Buffer, p: f64, key: RandomKey) -> R
     for_float!(x.dtype(), T => {
         let x = cpu.to_contiguous(x)?;
         let from = cpu.view::<T>(&x)?.contiguous().unwrap_or_default();
-        // Words are whole numbers: at least p · 2³² is at least its ceiling.
+        // Words are integers: at least p · 2³² means at least its ceiling.
         let threshold = (p * 4_294_967_296.0).ceil() as u64;
         let mut out = cpu.pool().alloc::<T>(from.len())?;
         cpu.for_chunks(&mut out, TASK, from.len() * 2, |task, out| {

@@ -1,9 +1,10 @@
-//! The one loop behind everything that works element by element, with broadcasting.
+//! The loop that all elementwise operations share, with broadcasting.
 //!
-//! The result lies in memory as its first full operand does, so that channels-last stays channels-last. Dimensions that
-//! all operands walk alike are merged. The work goes in pieces: an operand whose elements of a piece lie side by side
-//! is read where it is, any other is first gathered into a small buffer, so that kernels only ever see slices. Kernels
-//! come as `dyn Fn`, called once a piece: a copy of this loop for each would only cost time to compile.
+//! The result has the memory layout of its first operand that is not broadcast, so that channels-last stays
+//! channels-last. Dimensions that one stride can walk in all operands are merged. The work is divided into pieces: an
+//! operand whose elements of a piece are contiguous is read in place, any other is first gathered into a small buffer,
+//! so that kernels take slices only. Kernels are `dyn Fn`s, called once per piece, so that this loop is compiled once
+//! and not for each kernel.
 
 use crate::CpuBackend;
 use crate::copy::gather;
@@ -13,20 +14,20 @@ use crate::storage::{Stored, View};
 use crate::views::broadcast_strides;
 use taper_backend::{Buffer, Result, Shape};
 
-/// Elements in a piece that has to be gathered: small enough for the L1 cache.
+/// The most elements of a piece that has to be gathered, which fits the L1 cache.
 const PIECE: usize = 1024;
 
-/// Rows at least this long are worth a kernel call each, which saves gathering.
+/// Rows at least this long are pieces of their own, which saves gathering.
 const LONG_ROW: usize = 256;
 
-/// How the operands are walked together.
+/// The common iteration order of broadcast operands, and the layout of the result.
 struct BroadcastLayout {
     shape: Shape,
     strides: Vec<usize>,
     dims: Vec<usize>,
-    /// Strides along `dims`, for each operand.
+    /// The strides of each operand along `dims`.
     operands: Vec<Vec<usize>>,
-    /// Whether every operand lies just as the result does.
+    /// Whether every operand has the result's layout.
     flat: bool,
 }
 
@@ -44,7 +45,7 @@ impl BroadcastLayout {
         Self { strides: dense_strides(shape, &order), shape: shape.clone(), dims, operands, flat }
     }
 
-    /// How many of the elements from number `start` on, up to `left`, make the next piece.
+    /// The number of elements of the next piece, which starts at element `start`; `left` elements are left.
     fn piece(&self, start: usize, left: usize) -> usize {
         let row = self.dims.last().copied().unwrap_or(1);
         if self.flat {
@@ -73,7 +74,7 @@ struct Operand<'a, T> {
 }
 
 impl<'a, T: Stored> Operand<'a, T> {
-    /// The elements number `start..start + len`.
+    /// Elements `start..start + len` in the iteration order, in place or gathered into `buffer`.
     fn read<'b>(&self, start: usize, len: usize, buffer: &'b mut Vec<T>) -> &'b [T]
     where
         'a: 'b,
@@ -93,7 +94,7 @@ impl<'a, T: Stored> Operand<'a, T> {
     }
 }
 
-/// Fills its last slice from the others, which are as long.
+/// A kernel fills its last slice from the others, which have the same length.
 type Kernel1<'k, A, Y> = dyn Fn(&[A], &mut [Y]) + Sync + 'k;
 type Kernel2<'k, A, B, Y> = dyn Fn(&[A], &[B], &mut [Y]) + Sync + 'k;
 type Kernel3<'k, A, B, C, Y> = dyn Fn(&[A], &[B], &[C], &mut [Y]) + Sync + 'k;
@@ -123,7 +124,8 @@ pub(crate) fn map2<A: Stored, B: Stored, Y: Stored>(
     })
 }
 
-/// `y = f(a, b, c)`, broadcasting. The result lies as `b` or `c` does where those are full.
+/// `y = f(a, b, c)`, broadcasting. The result has the layout of `b`, else of `c`, else of `a`: the first that is not
+/// broadcast.
 pub(crate) fn map3<A: Stored, B: Stored, C: Stored, Y: Stored>(
     cpu: &CpuBackend,
     op: &'static str,
@@ -141,7 +143,7 @@ pub(crate) fn map3<A: Stored, B: Stored, C: Stored, Y: Stored>(
     })
 }
 
-/// Fills a new buffer piece by piece: `f(start, out, buffers)`.
+/// Fills a new buffer piece by piece with `f(start, out, buffers)`; `buffers` is scratch of the task.
 fn run<Y: Stored, S: Default>(
     cpu: &CpuBackend,
     layout: &BroadcastLayout,

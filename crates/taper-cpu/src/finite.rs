@@ -1,4 +1,4 @@
-//! Whether everything is finite: what tells an optimiser to skip a step.
+//! Whether all elements are finite, by which loss scaling tells an optimiser to skip a step.
 
 use crate::CpuBackend;
 use crate::isa::multiversion;
@@ -7,16 +7,16 @@ use crate::parallel::TASK;
 use crate::storage::for_float;
 use taper_backend::{Buffer, Result, Rim, Shape};
 
-/// Values that are looked at together.
+/// The number of elements that are checked together.
 const LANES: usize = 64;
 
 multiversion! {
-    /// Whether x − x, which is 0 for what is finite and NaN for all else, adds up to 0.
+    /// Whether all elements are finite. x − x is 0 for a finite x and NaN for any other.
     fn finite<T: Float>(x: &[T]) -> bool {
         let mut sums = [T::ZERO; LANES];
         let (blocks, rest) = x.as_chunks::<LANES>();
         for block in blocks {
-            #[allow(clippy::eq_op)] // not equal for an infinity and a NaN
+            #[allow(clippy::eq_op)] // x − x is NaN for infinities and NaN
             for l in 0..LANES {
                 sums[l] += block[l] - block[l];
             }

@@ -1,4 +1,4 @@
-//! Reading and adding by index.
+//! Indexing along an axis: reading elements by index and adding to elements by index.
 //!
 //! Along `axis`, a row-major array is `outer` blocks of `length` rows of `inner` elements.
 
@@ -10,7 +10,7 @@ use crate::storage::{Stored, for_dtype, for_float};
 use crate::transfer;
 use taper_backend::{Buffer, DType, Error, Result, Rim, Shape};
 
-/// The row-major values of `index`, after each was found to be in `0..length`.
+/// The row-major values of `index`, each checked to be in `0..length`.
 pub(crate) fn checked<'a>(cpu: &CpuBackend, op: &'static str, index: &'a Buffer, length: usize) -> Result<&'a [i64]> {
     let values = cpu.view::<i64>(index)?.contiguous().unwrap_or_default();
     match values.iter().position(|&i| usize::try_from(i).map_or(true, |i| i >= length)) {
@@ -67,8 +67,8 @@ pub(crate) fn scatter_add(
     }
 }
 
-/// What is added to what.
-trait Sum<T>: Stored {
+/// Accumulators of type `Self` to which elements of type `T` are added.
+trait Accumulator<T>: Stored {
     fn wide(x: T) -> Self;
     fn narrow(self) -> T;
     fn plus(self, x: T) -> Self;
@@ -76,7 +76,7 @@ trait Sum<T>: Stored {
 
 macro_rules! sum {
     ($t:ty, $x:ty, $a:ident, $b:ident => $plus:expr) => {
-        impl Sum<$x> for $t {
+        impl Accumulator<$x> for $t {
             #[inline(always)]
             fn wide(x: $x) -> Self {
                 x as $t
@@ -98,8 +98,8 @@ sum!(f64, f32, a, b => a + b);
 sum!(f64, f64, a, b => a + b);
 sum!(i64, i64, a, b => a.wrapping_add(b));
 
-/// Sums of more than [`RUN`] terms are made in `A`.
-fn scattered<T: Stored + Sum<T>, A: Sum<T>>(
+/// If a sum has more than [`RUN`] terms, all sums are accumulated in `A`.
+fn scattered<T: Stored + Accumulator<T>, A: Accumulator<T>>(
     cpu: &CpuBackend,
     x: &Buffer,
     axis: usize,
@@ -129,8 +129,8 @@ fn scattered<T: Stored + Sum<T>, A: Sum<T>>(
     Ok(cpu.wrap(x.shape().clone(), out))
 }
 
-/// How many elements go to one place, at most. Where places are many and elements few, they are counted: sums in
-/// another type would take longer.
+/// An upper bound of the number of elements that are added to one place. With many places and few elements they are
+/// counted, since sums in another type would take longer.
 fn most_hits(places: &[i64], inner: usize, block: usize, x_block: usize) -> usize {
     let along = block / inner.max(1);
     if along <= RUN || block > x_block / 4 {
@@ -150,8 +150,8 @@ fn most_hits(places: &[i64], inner: usize, block: usize, x_block: usize) -> usiz
     usize::from(most)
 }
 
-/// Adds each element of `added` to the sum at its place, of blocks of `x_block` sums.
-fn scatter<T: Stored, A: Sum<T>>(
+/// Adds each element of `added` to the sum at its place, in blocks of `x_block` sums.
+fn scatter<T: Stored, A: Accumulator<T>>(
     cpu: &CpuBackend,
     sums: &mut [A],
     x_block: usize,
@@ -160,7 +160,7 @@ fn scatter<T: Stored, A: Sum<T>>(
     places: &[i64],
     added: &[T],
 ) {
-    // Equal indices meet only within an outer block, which one task takes in order.
+    // Equal indices occur only within an outer block, which one task processes in order.
     cpu.for_chunks(sums, x_block, places.len(), |outer, sums| {
         let range = outer * block..(outer + 1) * block;
         for (i, (&place, &value)) in places[range.clone()].iter().zip(&added[range]).enumerate() {
@@ -197,7 +197,7 @@ pub(crate) fn embedding_grad(cpu: &CpuBackend, g: &Buffer, index: &Buffer, rows:
     for_float!(g.dtype(), T => row_sums::<T>(cpu, g, index, rows).map(Some), else Ok(None))
 }
 
-/// For each of `rows` the sum of the rows of `g` that `index` gives it, in order.
+/// For each of `rows` rows, the sum of the rows of `g` whose index in `index` is that row, in order.
 fn row_sums<T: Float>(cpu: &CpuBackend, g: &Buffer, index: &Buffer, rows: usize) -> Result<Buffer> {
     let width = g.shape()[g.shape().rank() - 1];
     let (g, index) = (cpu.to_contiguous(g)?, cpu.to_contiguous(index)?);
@@ -207,7 +207,7 @@ fn row_sums<T: Float>(cpu: &CpuBackend, g: &Buffer, index: &Buffer, rows: usize)
     if out.is_empty() {
         return Ok(cpu.wrap([rows, width].into(), out));
     }
-    // Sorted by counting: where the uses of each row end in `uses`, which lists them row by row.
+    // A counting sort: `uses` lists the uses of each row, row by row, and `ends` holds where each row's uses end.
     let mut ends = cpu.pool().alloc_zeroed::<i64>(rows + 1)?;
     places.iter().for_each(|&place| ends[place as usize + 1] += 1);
     for row in 0..rows {

@@ -1,5 +1,5 @@
-//! Layer norm (Ba, Kiros and Hinton 2016) over the last dimensions, taken as rows of `width` elements:
-//! `y = (x − μ) / √(σ² + ε) · weight + bias`, with the row's mean μ and biased variance σ².
+//! Layer norm (Ba, Kiros and Hinton 2016) and its gradients. The normalised last dimensions are flattened to rows of
+//! `width` elements: `y = (x − μ) / √(σ² + ε) · weight + bias`, with the row's mean μ and biased variance σ².
 
 use crate::CpuBackend;
 use crate::isa::multiversion;
@@ -8,10 +8,10 @@ use crate::parallel::TASK;
 use crate::storage::{Stored, for_float};
 use taper_backend::{Buffer, Error, ParamGrads, Result, Rim, Saved, Shape};
 
-/// Sums are taken in this many lanes of f64, joined in order.
+/// The number of f64 partial sums, added in order at the end.
 const LANES: usize = 16;
 
-/// Σ f(i) and Σ h(i) over `0..n`, in lanes.
+/// The sums over `0..n` of both values that `f(i)` returns, in [`LANES`] partial sums.
 #[inline(always)]
 fn lane_sums(n: usize, f: impl Fn(usize) -> (f64, f64)) -> (f64, f64) {
     let mut lanes = [(0.0, 0.0); LANES];
@@ -72,10 +72,10 @@ multiversion! {
     }
 }
 
-/// Of each row: its mean and 1 / √(σ² + ε).
+/// What the forward saves: the mean and 1 / √(σ² + ε) of each row.
 struct RowMoments(Vec<(f64, f64)>);
 
-/// The weight or bias, or a constant of its shape.
+/// The weight or bias in row-major order; if there is none, a buffer of `shape` filled with `otherwise`.
 fn vector<T: Float>(cpu: &CpuBackend, x: Option<&Buffer>, shape: &[usize], otherwise: f64) -> Result<Buffer> {
     match x {
         Some(x) => cpu.to_contiguous(x),
@@ -175,7 +175,7 @@ fn backward<T: Float>(
         grads.x = Some(cpu.wrap(x.shape().clone(), out));
     }
     if need_weight || need_bias {
-        // Groups of rows, then the groups in order.
+        // Sums over groups of rows, which are then added in order.
         let group = (4 * TASK / width).max(16);
         let parts = cpu.map_tasks(moments.len().div_ceil(group), xs.len() * 2, |task| {
             let mut sums = vec![0.0; 2 * width];
@@ -193,7 +193,7 @@ fn backward<T: Float>(
     Ok(grads)
 }
 
-/// The sums of `parts` from element `from` on, in order, as a buffer of `shape`.
+/// The elementwise sum of `parts`, added in order, as a buffer of `shape`; each part is read from element `from` on.
 pub(crate) fn joined<T: Stored>(cpu: &CpuBackend, parts: &[Vec<f64>], from: usize, shape: &Shape) -> Result<Buffer> {
     let mut block = cpu.pool().alloc::<T>(shape.count())?;
     for (i, y) in block.iter_mut().enumerate() {

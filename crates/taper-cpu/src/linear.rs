@@ -1,20 +1,21 @@
-//! Linear layers, with bias and ReLU added while the product's blocks are in the cache.
+//! Linear layers and their gradients. Bias and ReLU are the product's epilogue, applied while its blocks are in the
+//! cache.
 
 use crate::CpuBackend;
 use crate::activation::gate;
-use crate::gemm::{Finish, Matrix, Product, Real, Shared, run_tasks};
+use crate::gemm::{Epilogue, Matrix, Product, Real, Shared, run_tasks};
 use crate::long_sum::add_rows;
 use crate::memory::Block;
 use crate::storage::{Stored, View, for_float};
 use taper_backend::{Activation, Buffer, Error, ParamGrads, Result, Rim, Saved, Shape};
 
-/// Into how many bands of rows the bias gradient's sum is cut, at most.
+/// The most bands of rows into which the bias gradient's sum is split.
 const BANDS: usize = 16;
 
-/// What the backward needs: the output, if ReLU made it.
+/// What the forward saves: its output, if ReLU is applied.
 struct SavedOutput(Option<Buffer>);
 
-/// `f(x weightᵀ + bias)`, for ReLU or none.
+/// `f(x weightᵀ + bias)`. `f` is ReLU or the identity; anything else is declined with `None`.
 pub(crate) fn linear(
     cpu: &CpuBackend,
     x: &Buffer,
@@ -28,7 +29,7 @@ pub(crate) fn linear(
     for_float!(x.dtype(), T => forward::<T>(cpu, x, weight, bias, f == Activation::Relu).map(Some), else Ok(None))
 }
 
-/// `view` as the lines of a product, or its columns.
+/// A 2-D `view` as the left operand of a product or, if `columns`, as the right one.
 fn matrix<'a, T>(view: &View<'a, T>, columns: bool) -> Matrix<'a, T> {
     let (line, step) = if columns { (1, 0) } else { (0, 1) };
     Matrix { data: view.data, offset: view.offset, line: view.strides[line], step: view.strides[step] }
@@ -50,7 +51,7 @@ fn forward<T: Real + Stored>(
     Product { rows, columns, depth, a: matrix(&a, false), b: matrix(&b, false) }.run(
         cpu,
         &mut y,
-        Finish { bias, relu },
+        Epilogue { bias, relu },
     )?;
     let y = cpu.wrap([rows, columns].into(), y);
     let output = SavedOutput(relu.then(|| y.clone()));
@@ -88,7 +89,7 @@ fn gradients<T: Real + Stored>(
     let by_columns = Matrix { data: &g, offset: 0, line: 1, step: columns };
     let product = |shape: [usize; 2], depth, a, b| -> Result<Buffer> {
         let mut out = cpu.pool().alloc::<T>(shape[0] * shape[1])?;
-        Product { rows: shape[0], columns: shape[1], depth, a, b }.run(cpu, &mut out, Finish::default())?;
+        Product { rows: shape[0], columns: shape[1], depth, a, b }.run(cpu, &mut out, Epilogue::default())?;
         Ok(cpu.wrap(shape.into(), out))
     };
     let mut grads = ParamGrads::default();
@@ -104,7 +105,8 @@ fn gradients<T: Real + Stored>(
     Ok(grads)
 }
 
-/// `g` where `y`, if any, is above 0, else 0 (NaN where it is NaN); and the sums of its columns.
+/// `g` where `y` is above 0, 0 where it is not, NaN where `y` is NaN (all of `g` if there is no `y`), and the sums of
+/// its columns.
 fn before_relu<T: Real + Stored>(cpu: &CpuBackend, g: &Buffer, y: Option<&Buffer>) -> Result<(Block<T>, Block<T>)> {
     let g = cpu.to_contiguous(g)?;
     let g = cpu.view::<T>(&g)?;

@@ -1,7 +1,7 @@
-//! Elementary functions of one number, for f32 in a form that the compiler turns into vector instructions.
+//! Elementary functions of one number. Those of f32 are written so that the compiler vectorises loops over them.
 //!
-//! The f32 functions are in [`single`], those of f64 that the standard library lacks in [`double`]. How far each may be
-//! off is measured over all floats by the example `accuracy` of `taper-tensor`; the table is in `docs/accuracy.md`.
+//! The f32 functions are in [`single`], those of f64 that the standard library lacks in [`double`]. The example
+//! `accuracy` of `taper-tensor` measures their errors over all f32 values; the table is in `docs/accuracy.md`.
 
 mod double;
 mod single;
@@ -9,7 +9,7 @@ mod single;
 use crate::storage::Stored;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
-/// f32 or f64, with what kernels need.
+/// The arithmetic and functions that kernels use, for f32 and f64.
 pub(crate) trait Float:
     Stored
     + PartialOrd
@@ -32,7 +32,7 @@ pub(crate) trait Float:
     fn exp(self) -> Self;
     /// eˣ − 1.
     fn exp_m1(self) -> Self;
-    /// The same for x < 0; anything above.
+    /// eˣ − 1 for x < 0; unspecified for other x.
     fn exp_m1_below_zero(self) -> Self;
     /// e^(−x²).
     fn exp_neg_square(self) -> Self;
@@ -53,21 +53,21 @@ pub(crate) trait Float:
     fn gelu_slope(self) -> Self;
     /// ½x(1 + tanh(√(2/π)(x + 0.044715x³))).
     fn gelu_tanh(self) -> Self;
-    /// Its derivative.
+    /// The derivative of [`Float::gelu_tanh`].
     fn gelu_tanh_slope(self) -> Self;
     /// x σ(x).
     fn silu(self) -> Self;
-    /// σ(x) (1 + x (1 − σ(x))), its derivative.
+    /// σ(x) (1 + x (1 − σ(x))), the derivative of x σ(x).
     fn silu_slope(self) -> Self;
     /// ln(1 + e^(βx)) / β for β > 0.
     fn softplus(self, beta: f64) -> Self;
-    /// σ(βx), its derivative.
+    /// σ(βx), the derivative of ln(1 + e^(βx)) / β.
     fn sigmoid_scaled(self, beta: f64) -> Self;
     fn floor(self) -> Self;
     fn powf(self, y: Self) -> Self;
     fn finite(self) -> bool;
 
-    /// 1 / (1 + e⁻ˣ), to full relative precision on both sides.
+    /// σ(x) = 1 / (1 + e⁻ˣ), to full relative precision for negative and positive x.
     #[inline(always)]
     fn sigmoid(self) -> Self {
         let e = (-self.abs()).exp();
@@ -75,14 +75,14 @@ pub(crate) trait Float:
         numerator / (Self::ONE + e)
     }
 
-    /// sigmoid x · (1 − sigmoid x), its derivative, to full relative precision on both sides.
+    /// σ(x) (1 − σ(x)), the derivative of σ(x), to full relative precision for negative and positive x.
     #[inline(always)]
     fn sigmoid_slope(self) -> Self {
         let e = (-self.abs()).exp();
         e / ((Self::ONE + e) * (Self::ONE + e))
     }
 
-    /// The number of `−bound..bound` nearest to it; NaN stays.
+    /// Clamps to −`bound` to `bound`; NaN stays NaN.
     #[inline(always)]
     fn within(self, bound: f64) -> Self {
         let (low, high) = (Self::of(-bound), Self::of(bound));
@@ -90,20 +90,20 @@ pub(crate) trait Float:
         if x < low { low } else { x }
     }
 
-    /// The larger, NaN if either is.
+    /// The larger of two numbers; NaN if either is NaN.
     #[inline(always)]
     fn larger(self, y: Self) -> Self {
         if self > y || self.is_nan() { self } else { y }
     }
 
-    /// The smaller, NaN if either is.
+    /// The smaller of two numbers; NaN if either is NaN.
     #[inline(always)]
     fn smaller(self, y: Self) -> Self {
         if self < y || self.is_nan() { self } else { y }
     }
 
     #[inline(always)]
-    #[allow(clippy::eq_op)] // what NaN is
+    #[allow(clippy::eq_op)] // only NaN differs from itself
     fn is_nan(self) -> bool {
         self != self
     }

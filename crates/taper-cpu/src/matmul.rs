@@ -1,15 +1,16 @@
 //! Batched matrix products.
 
 use crate::CpuBackend;
-use crate::gemm::{Finish, Matrix, Product, Real, Shared, run_tasks};
+use crate::gemm::{Epilogue, Matrix, Product, Real, Shared, run_tasks};
 use crate::storage::{Stored, View, for_float};
 use crate::transfer::in_f32;
 use taper_backend::{Buffer, DType, Result, Shape};
 
-/// Multiplications from which a product is worth all threads to itself.
+/// Products of at least this many multiplications each use all threads, one after another; smaller products of a batch
+/// are grouped into tasks.
 const LARGE: usize = 1 << 22;
 
-/// `[…, m, k] × […, k, n]`, either operand transposed if asked.
+/// `[…, m, k] × […, k, n]`; `ta` and `tb` transpose the last two dimensions of `a` and `b`.
 pub(crate) fn matmul(cpu: &CpuBackend, a: &Buffer, b: &Buffer, ta: bool, tb: bool) -> Result<Buffer> {
     match a.dtype() {
         DType::F16 | DType::BF16 => in_f32(cpu, [a, b], |[a, b]| matmul(cpu, a, b, ta, tb)),
@@ -34,20 +35,20 @@ fn product<T: Stored + Real>(cpu: &CpuBackend, a: &Buffer, b: &Buffer, ta: bool,
     if size == 0 || batch == 0 {
         return Ok(cpu.wrap(shape, c));
     }
-    // One matrix for all of the batch: its rows may be one long matrix's.
+    // If all of the batch shares one `b`, the rows of all `a`s may form one long matrix.
     let repeated = b.strides[..leading].iter().zip(b.shape).all(|(&stride, &size)| stride == 0 || size == 1);
     if batch > 1
         && repeated
         && let Some(a) = stacked(&a, leading, a_line, a_step)
     {
         let whole = Product { rows: rows * batch, columns, depth, a, b: line_b(b.offset) };
-        whole.run(cpu, &mut c, Finish::default())?;
+        whole.run(cpu, &mut c, Epilogue::default())?;
         return Ok(cpu.wrap(shape, c));
     }
     let cost = size.saturating_mul(depth);
     let one = |i: usize, c: &mut [T]| {
         let (a, b) = (line_a(a.offset + offset(&a, leading, i)), line_b(b.offset + offset(&b, leading, i)));
-        Product { rows, columns, depth, a, b }.run(cpu, c, Finish::default())
+        Product { rows, columns, depth, a, b }.run(cpu, c, Epilogue::default())
     };
     if cost >= LARGE || batch == 1 {
         c.chunks_mut(size).enumerate().try_for_each(|(i, c)| one(i, c))?;
@@ -64,7 +65,7 @@ fn product<T: Stored + Real>(cpu: &CpuBackend, a: &Buffer, b: &Buffer, ta: bool,
     Ok(cpu.wrap(shape, c))
 }
 
-/// Where matrix `i` of the batch starts, relative to the first.
+/// The offset of matrix `i` of the batch relative to the first.
 fn offset<T>(x: &View<T>, leading: usize, mut i: usize) -> usize {
     let mut offset = 0;
     for (&size, &stride) in x.shape[..leading].iter().zip(x.strides).rev() {
@@ -74,7 +75,7 @@ fn offset<T>(x: &View<T>, leading: usize, mut i: usize) -> usize {
     offset
 }
 
-/// The matrices of a batch as one, row after row, where their strides allow it.
+/// The matrices of a batch stacked along the rows as one matrix, if their strides allow it.
 fn stacked<'a, T>(x: &View<'a, T>, leading: usize, line: usize, step: usize) -> Option<Matrix<'a, T>> {
     let mut next = x.strides[line] * x.shape[line];
     for (&size, &stride) in x.shape[..leading].iter().zip(x.strides).rev() {

@@ -1,7 +1,7 @@
-//! Max pooling `[N, C, H, W] → [N, C, H_out, W_out]` and its gradient, in both layouts.
+//! Max pooling `[N, C, H, W] → [N, C, H_out, W_out]` and its gradient, for row-major and channels-last layouts.
 //!
-//! The forward keeps, for each output, the winning place in its window: in one byte when the window has at most 256
-//! places. The first of equals wins, and a NaN counts as largest.
+//! The forward saves, for each output, the place of the largest element (the winner) in its window: in one byte if the
+//! window has at most 256 places. Of equal elements the first wins, and a NaN counts as largest.
 
 use crate::isa::multiversion;
 use crate::long_sum::{RUN, round};
@@ -13,7 +13,7 @@ use crate::window::{PoolWindows, in_layout, layout_strides, pooling_layout};
 use crate::{CpuBackend, transfer};
 use taper_backend::{Buffer, DType, Error, Pool2dSpec, Result, Rim, Saved, Shape};
 
-/// What keeps a place in a window.
+/// The types that store a place in a window.
 trait PlaceIndex: Stored {
     fn pack(place: usize) -> Self;
     fn unpack(self) -> usize;
@@ -35,7 +35,7 @@ impl PlaceIndex for i64 {
     }
 }
 
-/// The values and the winning places, in the layout of `x`.
+/// The results of pooling: the largest values and their places in their windows, in the layout of `x`.
 struct PooledPlaces<T: Stored, P: Stored> {
     values: Block<T>,
     places: Block<P>,
@@ -43,7 +43,7 @@ struct PooledPlaces<T: Stored, P: Stored> {
     windows: PoolWindows,
 }
 
-/// The larger of `x`, at `place`, and the best so far. A NaN counts as largest, the first of equals wins.
+/// The larger of `x`, at `place`, and the best so far. Of equal values the first wins, and a NaN counts as largest.
 #[inline(always)]
 fn challenge<T: Float, P: PlaceIndex>(x: T, place: P, best: &mut T, at: &mut P) {
     let wins = x > *best || (x.is_nan() && !best.is_nan());
@@ -51,7 +51,7 @@ fn challenge<T: Float, P: PlaceIndex>(x: T, place: P, best: &mut T, at: &mut P) 
     *at = if wins { place } else { *at };
 }
 
-/// Every `STRIDE`-th element of `x`, a window each.
+/// Every `STRIDE`-th element of `x`, one for each window.
 #[inline(always)]
 fn along<T: Float, P: PlaceIndex, const STRIDE: usize>(x: &[T], place: P, best: &mut [T], places: &mut [P]) {
     let n = best.len().min(places.len()).min(x.len().div_ceil(STRIDE));
@@ -62,7 +62,8 @@ fn along<T: Float, P: PlaceIndex, const STRIDE: usize>(x: &[T], place: P, best: 
 }
 
 multiversion! {
-    /// Lets `x`, at `place` of its windows, compete with the best so far: one window a channel.
+    /// Compares `x`, at `place` of its windows, with the best so far; each element belongs to the window of its
+    /// channel.
     fn compete<T: Float, P: PlaceIndex>(x: &[T], place: P, best: &mut [T], places: &mut [P]) {
         for ((&x, best), at) in x.iter().zip(best).zip(places) {
             challenge(x, place, best, at);
@@ -71,7 +72,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// As [`compete`], for windows of one row: every `stride`-th element of `x`.
+    /// As [`compete`], for a row of windows, which take every `stride`-th element of `x`.
     fn compete_along<T: Float, P: PlaceIndex>(x: &[T], stride: usize, place: P, best: &mut [T], places: &mut [P]) {
         match stride {
             1 => along::<T, P, 1>(x, place, best, places),
@@ -94,7 +95,7 @@ fn forward<T: Float, P: PlaceIndex>(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dS
     let count = windows.y_shape().count();
     let mut values = cpu.pool().alloc::<T>(count)?;
     let mut places = cpu.pool().alloc::<P>(count)?;
-    // Channels last: a run is a row of windows, all channels. Otherwise: a row of windows of one plane.
+    // A run is a row of windows: of all channels if channels-last, else of one plane.
     let run = if last { columns * c } else { columns };
     let group = (TASK / 4 / run.max(1)).max(1);
     cpu.for_chunks2(&mut values, &mut places, group * run, from.len(), |task, values, places| {
@@ -115,7 +116,8 @@ fn forward<T: Float, P: PlaceIndex>(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dS
                     });
                 }
             } else {
-                // Each window starts at −∞ in its first place of the image, which no −∞ after it beats.
+                // Each window starts at −∞ and its first place in the image, so that a window of −∞ only has its first
+                // place as the winner.
                 let plane = &from[outer * h * w..][..h * w];
                 let (down, width) = (windows.inside(0, i), spec.kernel_size[1]);
                 values.fill(-T::INFINITY);
@@ -148,7 +150,7 @@ pub(crate) fn max_pool2d(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dSpec) -> Res
     }
     for_float!(x.dtype(), T => {
         let PooledPlaces { values, mut places, last, windows } = forward::<T, i64>(cpu, x, spec)?;
-        // From places in windows to indices into planes.
+        // Converts places in windows to indices into planes.
         let PoolWindows { c, out: [rows, columns], .. } = windows;
         let count = places.len();
         cpu.for_chunks(&mut places, TASK, count, |task, part| {
@@ -164,7 +166,7 @@ pub(crate) fn max_pool2d(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dSpec) -> Res
     }, else Err(cpu.unsupported("max_pool2d", x.dtype())))
 }
 
-/// What the forward keeps: the winning places, and the layout in which they lie.
+/// What the forward saves: the places of the winners, and whether they are channels-last.
 struct Winners {
     places: Buffer,
     last: bool,
@@ -215,7 +217,7 @@ fn backward<T: Float, P: PlaceIndex>(
     let places = cpu.view::<P>(&winners.places)?.dense().unwrap_or_default();
     let PoolWindows { c, size: [h, w], out: [rows, columns], .. } = windows;
     let mut grad = cpu.pool().alloc::<T>(x_shape.count())?;
-    // Channels last: one image a task. Otherwise: some planes.
+    // A task takes one image if channels-last, else some planes.
     let channels = if last { c } else { 1 };
     let (from, to) = (rows * columns * channels, h * w * channels);
     let group = if last { 1 } else { (TASK / to.max(1)).max(1) };
@@ -240,7 +242,7 @@ fn backward<T: Float, P: PlaceIndex>(
     Ok(cpu.wrap_strided(x_shape.clone(), layout_strides(x_shape, last), grad))
 }
 
-/// Adds each window's `g` to the element that won, of a plane or, with the channels last, of an image.
+/// Adds each window's `g` to its winner: in a plane or, if channels-last, in an image.
 fn route<T: Float, A: Float, P: PlaceIndex>(
     windows: &PoolWindows,
     channels: usize,

@@ -1,5 +1,5 @@
-//! Optimiser steps in one pass over memory, with PyTorch's formulas. Parameters and state are written in place when
-//! nothing else shares them, else into fresh memory.
+//! Fused optimiser steps, SGD and Adam(W), in one pass over memory, with PyTorch's formulas. Parameters and state are
+//! updated in place if nothing else shares their memory, else in new memory.
 
 use crate::CpuBackend;
 use crate::isa::multiversion;
@@ -8,7 +8,8 @@ use crate::parallel::TASK;
 use crate::storage::{Stored, for_float};
 use taper_backend::{AdamSpec, Buffer, Error, Result, Rim, SgdSpec};
 
-/// `x` in row-major order and its own memory, for writing.
+/// The elements of `x` in row-major order, for writing. `x` becomes a copy first if it is not row-major or shares its
+/// memory.
 fn writable<'a, T: Stored>(cpu: &CpuBackend, x: &'a mut Buffer) -> Result<&'a mut [T]> {
     let view = cpu.view::<T>(x)?;
     if view.contiguous().is_none() || cpu.unique_mut::<T>(x).is_none() {
@@ -20,7 +21,7 @@ fn writable<'a, T: Stored>(cpu: &CpuBackend, x: &'a mut Buffer) -> Result<&'a mu
     cpu.unique_mut::<T>(x).ok_or_else(|| Error::Device("a fresh copy of a parameter is shared already".to_owned()))
 }
 
-/// Whether a step is to be made at all: here the flag is memory like any other.
+/// Whether the step is to be applied: the value of the flag `apply`, or true if there is none.
 fn wanted(cpu: &CpuBackend, apply: Option<&Buffer>) -> Result<bool> {
     let Some(flag) = apply else { return Ok(true) };
     let flag = cpu.view::<u8>(flag)?;
@@ -34,21 +35,23 @@ pub(crate) fn assign_where(cpu: &CpuBackend, target: &mut Buffer, source: &Buffe
     Ok(Some(()))
 }
 
-/// The steps made before this one.
+/// The number of steps before this one.
 fn steps(cpu: &CpuBackend, taken: &Buffer) -> Result<i64> {
     let taken = cpu.view::<i64>(taken)?;
     Ok(taken.data[taken.offset])
 }
 
-/// What every element of an Adam step shares.
+/// The coefficients of an Adam step, which all elements share.
 #[derive(Clone, Copy)]
 struct Adam<T> {
-    /// What is left of a parameter after decoupled decay.
+    /// The factor of the parameter under decoupled weight decay (AdamW): 1 − lr · decay, or 1.
     shrink: T,
-    /// Weight decay that joins the gradient.
+    /// The coefficient of coupled weight decay (L2), which is added to the gradient.
     decay: T,
+    /// 1 − β₁
     rate1: T,
     beta2: T,
+    /// 1 − β₂
     rate2: T,
     /// √(1 − β₂ᵗ)
     root: T,
@@ -58,7 +61,7 @@ struct Adam<T> {
 }
 
 impl<T: Float> Adam<T> {
-    /// Of step `t`, from 1.
+    /// The coefficients of step `t`, counted from 1.
     fn new(spec: &AdamSpec, t: f64) -> Self {
         let (joined, decoupled) = if spec.decoupled { (0.0, spec.weight_decay) } else { (spec.weight_decay, 0.0) };
         Self {
@@ -111,7 +114,7 @@ pub(crate) fn adam_step(
     }, else Ok(None))
 }
 
-/// What every element of an SGD step shares.
+/// The coefficients of an SGD step, which all elements share.
 #[derive(Clone, Copy)]
 struct Sgd<T> {
     decay: T,

@@ -1,4 +1,4 @@
-//! Padding and joining: results put together from parts.
+//! Padding and concatenation.
 
 use crate::CpuBackend;
 use crate::copy::copy_to;
@@ -24,7 +24,7 @@ fn padded_to<T: Stored>(cpu: &CpuBackend, x: &Buffer, amounts: &[PadAmount], val
     let from = view.contiguous().unwrap_or_default();
     let strides = shape.strides();
     let mut block = cpu.pool().alloc::<T>(shape.count())?;
-    // One slab for each index of the first dimension, filled and then overwritten where `x` lies.
+    // One task for each index of the first dimension, which fills its slab and then overwrites it where `x` lies.
     let rank = shape.rank();
     let (slab, rows) = if rank == 0 { (1, 1) } else { (strides[0], view.shape[0]) };
     let x_slab = from.len() / rows.max(1);
@@ -41,7 +41,8 @@ fn padded_to<T: Stored>(cpu: &CpuBackend, x: &Buffer, amounts: &[PadAmount], val
     Ok(cpu.wrap(shape, block))
 }
 
-/// Writes row-major `from` of shape `dims` into `out` with these strides, moved and spread by `amounts`.
+/// Writes row-major `from` of shape `dims` into `out` with these strides, with the offset and spacing that `amounts`
+/// gives.
 fn place<T: Copy>(from: &[T], dims: &[usize], amounts: &[PadAmount], strides: &[usize], out: &mut [T]) {
     let ([size, dims @ ..], [amount, amounts @ ..], [stride, strides @ ..]) = (dims, amounts, strides) else {
         return out[..from.len()].copy_from_slice(from);
@@ -70,7 +71,7 @@ pub(crate) fn concat(cpu: &CpuBackend, parts: &[&Buffer], axis: usize) -> Result
 
 fn joined<T: Stored>(cpu: &CpuBackend, parts: &[&Buffer], axis: usize, shape: Shape) -> Result<Buffer> {
     let mut block = cpu.pool().alloc::<T>(shape.count())?;
-    // Each part is, for every index before the axis, one run of elements.
+    // Each part is one run of elements for every index before the axis.
     let inner: usize = shape[axis + 1..].iter().product();
     let run = shape[axis] * inner;
     let copies = parts.iter().map(|part| cpu.to_contiguous(part)).collect::<Result<Vec<_>>>()?;

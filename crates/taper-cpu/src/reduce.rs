@@ -1,9 +1,9 @@
-//! Sums, maxima and minima over axes.
+//! Reductions (sums, maxima and minima) over axes.
 //!
-//! Dimensions are taken in the order in which they lie in memory and merged where they lie as one, so that
-//! channels-last images are as quick as any. If the innermost is reduced, rows are summed in 16 lanes; if it stays,
-//! whole rows are added to a row of accumulators. Long reductions go in parts of a fixed size, joined in order. f32 is
-//! summed in f64.
+//! Dimensions are walked in memory order and merged where one stride can walk them, so that channels-last images are as
+//! fast as row-major ones. If the innermost dimension is reduced, rows are reduced in 16 lanes; if it is kept, whole
+//! rows are added to a row of accumulators. Long reductions are divided into parts of a fixed size, joined in order.
+//! f32 is summed in f64.
 
 use crate::isa::multiversion;
 use crate::layout::{dense_strides, memory_order, offset_of};
@@ -12,16 +12,15 @@ use crate::{CpuBackend, transfer};
 use std::ops::Range;
 use taper_backend::{Buffer, DType, Error, ReduceOp, Result};
 
-/// Elements that one part of a long reduction takes.
+/// The number of elements of one part of a long reduction.
 const PART: usize = 64 * 1024;
-/// Columns that are accumulated at a time: their accumulators stay in the L1 cache.
+/// The number of columns that are accumulated at a time: their accumulators stay in the L1 cache.
 const COLUMNS: usize = 512;
 const LANES: usize = 16;
-/// Rows that are added one to the next. A running sum's error grows with its length, so those of longer ones are
-/// joined.
+/// The most rows of a running sum. Its error grows with its length, so longer sums are sums of running sums.
 const RUN: usize = 256;
 
-/// How elements become one.
+/// A reduction operation, with an accumulator.
 trait Reducer<T>: Copy + Send + Sync {
     type Acc: Copy + Send + Sync;
     const START: Self::Acc;
@@ -69,7 +68,7 @@ reducer!(Min, f64, f64, f64::INFINITY, a, x => if x < a || x.is_nan() { x } else
 reducer!(Min, i64, i64, i64::MAX, a, x => a.min(x));
 
 multiversion! {
-    /// All of `x`, in lanes that are joined in order.
+    /// Reduces all of `x`, in lanes that are joined in order.
     fn row<T: Stored, R: Reducer<T>>(x: &[T]) -> R::Acc {
         let mut lanes = [R::START; LANES];
         let (groups, rest) = x.as_chunks::<LANES>();
@@ -82,13 +81,13 @@ multiversion! {
 }
 
 multiversion! {
-    /// `acc[i]` with `x[i]` added.
+    /// Adds `x[i]` to accumulator `acc[i]`.
     fn column<T: Stored, R: Reducer<T>>(acc: &mut [R::Acc], x: &[T]) {
         acc.iter_mut().zip(x).for_each(|(acc, &x)| *acc = R::step(*acc, x));
     }
 }
 
-/// Dimensions and strides of one kind, outermost first.
+/// The sizes and strides of some dimensions, outermost first.
 #[derive(Default)]
 struct Axes {
     dims: Vec<usize>,
@@ -110,7 +109,7 @@ impl Axes {
     }
 }
 
-/// A reduction as it is carried out: `kept` and `reduced` without the innermost dimension, which is `inner`.
+/// A reduction over merged dimensions: `kept` and `reduced` are all but the innermost dimension, which is `inner`.
 struct Task<'a, T> {
     isa: crate::Isa,
     data: &'a [T],
@@ -121,7 +120,7 @@ struct Task<'a, T> {
 }
 
 impl<'a, T: Stored> Task<'a, T> {
-    /// Elements `from..to` of the row at `base`, read where they are or gathered.
+    /// Elements `from..to` of the row at `base`, in place or gathered into `buffer`.
     fn elements<'b>(&self, base: usize, from: usize, to: usize, buffer: &'b mut Vec<T>) -> &'b [T]
     where
         'a: 'b,
@@ -138,7 +137,7 @@ impl<'a, T: Stored> Task<'a, T> {
         buffer
     }
 
-    /// The innermost dimension reduced: elements `from..to` of all that make output `o`.
+    /// If the innermost dimension is reduced: reduces elements `from..to` of those that output `o` is made of.
     fn rows<R: Reducer<T>>(&self, o: usize, from: usize, to: usize, buffer: &mut Vec<T>) -> R::Acc {
         let base = self.kept.offset(o);
         let (mut at, mut acc) = (from, R::START);
@@ -152,7 +151,7 @@ impl<'a, T: Stored> Task<'a, T> {
         acc
     }
 
-    /// The innermost dimension kept: columns `left..left + acc.len()` of block `o`, over rows `from..to`.
+    /// If the innermost dimension is kept: reduces rows `from..to` of block `o` to columns `left..left + acc.len()`.
     fn columns<R: Reducer<T>>(
         &self,
         o: usize,
@@ -180,7 +179,7 @@ impl<'a, T: Stored> Task<'a, T> {
         }
     }
 
-    /// Fills `out` (in memory order) where the innermost dimension is reduced.
+    /// Fills `out` (in memory order) if the innermost dimension is reduced.
     fn run_rows<R: Reducer<T>>(&self, cpu: &CpuBackend, out: &mut [T]) {
         let length = self.reduced.count() * self.inner;
         let cost = out.len() * length;
@@ -203,15 +202,14 @@ impl<'a, T: Stored> Task<'a, T> {
         }
     }
 
-    /// Fills `out` where the innermost dimension is kept.
+    /// Fills `out` (in memory order) if the innermost dimension is kept.
     fn run_columns<R: Reducer<T>>(&self, cpu: &CpuBackend, out: &mut [T]) {
         let (width, length) = (self.inner, self.reduced.count());
         let cost = out.len() * length;
         let columns = width.min(COLUMNS);
         let rows = (PART / columns.max(1)).max(32);
         if length <= rows {
-            // Whole blocks of several outer indices, or a block of columns of one.
-            // (which must not run over the end of its row).
+            // A task takes whole rows of several outer indices, or some columns of one (not past the end of its row).
             let group = if width <= COLUMNS {
                 (PART / (width * length).max(1)).max(1) * width
             } else if width.is_multiple_of(COLUMNS) || out.len() == width {
@@ -294,7 +292,8 @@ fn with<T: Stored, R: Reducer<T>>(cpu: &CpuBackend, x: &Buffer, axes: &[usize]) 
         return Ok(cpu.wrap_strided(shape, strides, block));
     }
 
-    // (size, stride, whether it is reduced), outermost first, neighbours of a kind that lie as one merged.
+    // Each dimension's size, stride and whether it is reduced, outermost first. Adjacent dimensions of the same kind
+    // are merged if one stride can walk them.
     let mut merged: Vec<(usize, usize, bool)> = Vec::new();
     for &i in order.iter().filter(|&&i| view.shape[i] != 1) {
         let (size, stride, reduced) = (view.shape[i], view.strides[i], axes.contains(&i));
@@ -317,7 +316,7 @@ fn with<T: Stored, R: Reducer<T>>(cpu: &CpuBackend, x: &Buffer, axes: &[usize]) 
     Ok(cpu.wrap_strided(shape, strides, block))
 }
 
-/// The name that errors use.
+/// The name of the operation in error messages.
 fn name(op: ReduceOp) -> &'static str {
     match op {
         ReduceOp::Sum => "sum",

@@ -1,4 +1,4 @@
-//! Softmax `yᵢ = e^(xᵢ − m) / Σ e^(xⱼ − m)` with m the largest, or its logarithm, along one axis, and the gradients.
+//! Softmax `yᵢ = e^(xᵢ − m) / Σ e^(xⱼ − m)` with m = max x, or its logarithm, along one axis, and the gradients.
 
 use crate::CpuBackend;
 use crate::isa::multiversion;
@@ -9,10 +9,10 @@ use crate::storage::for_float;
 use crate::views::permute;
 use taper_backend::{Buffer, Result, Rim};
 
-/// Lanes that the largest is looked for in.
+/// The number of lanes in which the maximum is computed.
 const LANES: usize = 16;
 
-/// The largest of `x`, NaN if any is.
+/// The maximum of `x`; NaN if any element is NaN.
 #[inline(always)]
 fn largest<T: Float>(x: &[T]) -> T {
     let mut lanes = [-T::INFINITY; LANES];
@@ -25,7 +25,7 @@ fn largest<T: Float>(x: &[T]) -> T {
 }
 
 multiversion! {
-    /// Fills `y` with e^(x − m) and returns m and the sum.
+    /// Fills `y` with e^(x − m), where m = max x, and returns m and Σ e^(x − m).
     pub(crate) fn exponentials<T: Float>(x: &[T], y: &mut [T]) -> (f64, f64) {
         let top = largest(x);
         for (y, &x) in y.iter_mut().zip(x) {
@@ -48,7 +48,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// y (g − Σ g y), or for the logarithm g − e^y Σ g.
+    /// The gradient of a row: y (g − Σ g y), or for the logarithm g − e^y Σ g.
     fn row_grad<T: Float>(g: &[T], y: &[T], log: bool, out: &mut [T]) {
         let (g, y) = (&g[..out.len()], &y[..out.len()]);
         if log {

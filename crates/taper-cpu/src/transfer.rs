@@ -1,4 +1,4 @@
-//! Data in, out, made and converted.
+//! Upload, download, filling, random numbers, and conversions between dtypes.
 
 use crate::CpuBackend;
 use crate::copy::copy_to;
@@ -57,7 +57,7 @@ pub(crate) fn random(
     for_dtype!(dtype, T => {
         let count = checked_count("random", shape)?;
         let mut block = cpu.pool().alloc::<T>(count)?;
-        // A number costs some tens of cycles: tasks are smaller than for copies.
+        // A random number costs tens of cycles, so tasks are smaller than for copies.
         cpu.for_chunks(&mut block, TASK / 8, count.saturating_mul(8), |task, part| {
             let first = task * (TASK / 8);
             part.iter_mut().enumerate().for_each(|(i, y)| *y = T::from_f64(sampler.draw((first + i) as u64)));
@@ -66,7 +66,7 @@ pub(crate) fn random(
     })
 }
 
-/// The number of elements, which a user's sizes may have driven past what a machine can count.
+/// The number of elements of `shape`; an error if it overflows `usize`.
 fn checked_count(op: &'static str, shape: &Shape) -> Result<usize> {
     let product = shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size));
     match product {
@@ -81,7 +81,7 @@ pub(crate) fn assign(cpu: &CpuBackend, target: &mut Buffer, source: &Buffer) -> 
         let from = cpu.view::<T>(source)?;
         let strides = cpu.strided(target)?.strides.clone();
         let count = source.count();
-        // Walk both in the order in which the target lies.
+        // Walk both in the memory order of the target.
         let order = memory_order(&strides);
         let dims: Vec<usize> = order.iter().map(|&i| from.shape[i]).collect();
         let from_strides: Vec<usize> = order.iter().map(|&i| from.strides[i]).collect();
@@ -98,7 +98,7 @@ pub(crate) fn assign(cpu: &CpuBackend, target: &mut Buffer, source: &Buffer) -> 
     })
 }
 
-/// Conversions between element types as the contract has them.
+/// Conversions between element types, as [`taper_backend::Backend::cast`] defines them.
 trait Convert<U> {
     fn convert(self) -> U;
 }
@@ -118,10 +118,10 @@ convert!(f64 => f32: x => x as f32, f64: x => x, f16: x => f16::from_f64(x), bf1
 convert!(f16 => f32: x => x.to_f32(), f64: x => x.to_f64(), f16: x => x, bf16: x => bf16::from_f32(x.to_f32()), u8: x => x.to_f32() as u8, i64: x => x.to_f32() as i64);
 convert!(bf16 => f32: x => x.to_f32(), f64: x => x.to_f64(), f16: x => f16::from_f32(x.to_f32()), bf16: x => x, u8: x => x.to_f32() as u8, i64: x => x.to_f32() as i64);
 convert!(u8 => f32: x => x as f32, f64: x => x as f64, f16: x => f16::from_f32(x as f32), bf16: x => bf16::from_f32(x as f32), u8: x => x, i64: x => x as i64);
-// To u8, integers saturate as floats do; i64 to a half goes through f64, in which halves round once.
+// Integers saturate to u8 as floats do. i64 converts to f16 and bf16 by way of f64, and is rounded to the half once.
 convert!(i64 => f32: x => x as f32, f64: x => x as f64, f16: x => f16::from_f64(x as f64), bf16: x => bf16::from_f64(x as f64), u8: x => x.clamp(0, 255) as u8, i64: x => x);
 
-/// `f` of halves in f32, rounded to their dtype once.
+/// Computes `f` of f16 or bf16 buffers in f32, and rounds the result to their dtype once.
 pub(crate) fn in_f32<const N: usize>(
     cpu: &CpuBackend,
     halves: [&Buffer; N],

@@ -1,4 +1,4 @@
-//! `y = f(x)`, element by element.
+//! Elementwise functions `y = f(x)`.
 
 use crate::elementwise::map1;
 use crate::isa::multiversion;
@@ -23,7 +23,7 @@ multiversion! {
 
 macro_rules! functions {
     ($($name:ident: $x:ident => $body:expr),* $(,)?) => {
-        /// What `op` computes, over slices.
+        /// Applies `op` to each element of `x`.
         fn kernel<T: Float>(cpu: &CpuBackend, op: UnaryOp, x: &Buffer) -> Result<Buffer> {
             match op {
                 $(UnaryOp::$name => {
@@ -80,7 +80,7 @@ fn integers(cpu: &CpuBackend, x: &Buffer, f: impl Fn(i64) -> i64 + Send + Sync) 
     map1::<i64, i64>(cpu, x, &|x, y| y.iter_mut().zip(x).for_each(|(y, &x)| *y = f(x)))
 }
 
-/// The name that errors use.
+/// The name of the operation in error messages.
 fn name(op: UnaryOp) -> &'static str {
     match op {
         UnaryOp::Neg => "neg",

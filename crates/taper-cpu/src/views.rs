@@ -1,4 +1,4 @@
-//! Views: another shape or other strides over the same block.
+//! Views: another shape, offset or strides over the same block.
 
 use crate::CpuBackend;
 use crate::layout::reshape_strides;
@@ -26,7 +26,7 @@ pub(crate) fn broadcast(cpu: &CpuBackend, x: &Buffer, shape: &Shape) -> Result<B
     cpu.view_of(x, shape.clone(), strided.offset, strides)
 }
 
-/// The strides that show `dims` as the larger `target`: 0 where it repeats.
+/// The strides that broadcast `dims` to `target`; 0 in repeated dimensions.
 pub(crate) fn broadcast_strides(dims: &[usize], strides: &[usize], target: &[usize]) -> Vec<usize> {
     let mut result = vec![0; target.len()];
     let missing = target.len() - dims.len();
@@ -45,10 +45,10 @@ pub(crate) fn slice(cpu: &CpuBackend, x: &Buffer, ranges: &[SliceRange]) -> Resu
     let mut strides = strided.strides.clone();
     for (stride, range) in strides.iter_mut().zip(ranges) {
         offset += range.start * *stride;
-        // A step so large that one element is left never gets used; it must not overflow either.
+        // The stride of a dimension with one element is never used, but it must not overflow.
         *stride = stride.saturating_mul(range.step);
     }
-    // Of nothing, the start may lie past the block's end.
+    // The start of an empty view may lie past the block's end.
     let offset = if shape.contains(&0) { 0 } else { offset };
     cpu.view_of(x, shape, offset, strides)
 }

@@ -8,7 +8,7 @@ use taper_backend::{Buffer, Error, Pool2dSpec, Result, Shape};
 /// The largest number of places in a window. (With padding, a window may be far larger than any image.)
 const LARGEST: usize = 1 << 31;
 
-/// PoolWindows over images `[N, C, H, W]`.
+/// Pooling windows over images `[N, C, H, W]`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PoolWindows {
     pub(crate) n: usize,

@@ -1,10 +1,12 @@
-//! The gradients, from g = dL/dy. With h = g · f′ of what `f` was given, which is the residual's gradient too:
+//! The gradients of batch norm, from g = dL/dy. With h = g · f′(z), where z is the argument of `f` (h is the residual's
+//! gradient too):
 //!
 //! dL/dbias = Σh, dL/dweight = Σh(x − μ) / s, dL/dx = (h − Σh / M − (x − μ) · Σh(x − μ) / (M s²)) · w / s,
-//! s = √(σ² + ε), sums over all M rows of a channel.
+//! s = √(σ² + ε), with sums over all M rows of a channel.
 //!
-//! The first pass makes the sums, the second dL/dx. h is kept between them if it is wanted or not cheap to find again:
-//! a ReLU's gate is found again from x, but not from x and a residual, which is more to read than h.
+//! The first pass computes the sums, the second dL/dx. h is stored between them if it is needed as a result or is not
+//! cheap to recompute: the second pass recomputes a ReLU's mask from x, but not from x and a residual, which takes more
+//! reads than h.
 
 use super::passes::{NoGate, ReluGate, add_products, add_products_and_keep, input_grad};
 use super::{ChannelMoments, Line, RUN, Rows, channels_back, channels_to_end, rounded, vector};
@@ -14,7 +16,7 @@ use crate::math::Float;
 use crate::{CpuBackend, Isa};
 use taper_backend::{Activation, Buffer, ParamGrads, Result};
 
-/// What h is made of.
+/// The operands that h is computed from.
 struct Slope<'a, T> {
     g: &'a [T],
     x: &'a [T],
@@ -23,11 +25,11 @@ struct Slope<'a, T> {
     then: Following<T>,
 }
 
-/// What follows the norm and the residual.
+/// The activation after the norm and the residual.
 enum Following<T> {
     Nothing,
     Relu,
-    /// Through z and h in scratch.
+    /// Any other activation, by its gradient kernel, with z and h in scratch memory.
     Other(GradKernel<T>),
 }
 
@@ -41,8 +43,8 @@ impl<T: Float> Following<T> {
 }
 
 impl<T: Float> Slope<'_, T> {
-    /// Adds the elements from number `at` on to the sums of each channel, and leaves h in `h` unless it is g or the
-    /// gate's of x alone. `z` is scratch.
+    /// Adds h, and h · (x − m), of the `h.len()` elements from `at` on to the sums of each channel. Stores h in `h`,
+    /// except where it is g, or g with a ReLU mask computed from x alone. `z` is scratch.
     fn add(&self, isa: Isa, at: usize, z: &mut [T], h: &mut [T], sum: &mut [T], product: &mut [T]) {
         let Line { mean: m, factor: a, offset: b } = self.line;
         let (g, x) = (&self.g[at..][..h.len()], &self.x[at..][..h.len()]);
@@ -60,7 +62,7 @@ impl<T: Float> Slope<'_, T> {
         }
     }
 
-    /// Σh and Σh(x − m) over the elements `from..to`, one after the other; h goes to `keep`, if that is not empty.
+    /// Σh of each channel, then Σh(x − m), over the elements `from..to`. h is stored in `keep`, unless that is empty.
     fn sums(&self, isa: Isa, rows: Rows, [from, to]: [usize; 2], keep: &mut [T]) -> Vec<f64> {
         let Rows { channels, .. } = rows;
         let scratch = |needed: bool| vec![T::ZERO; if needed { rows.piece() } else { 0 }];
@@ -122,7 +124,7 @@ pub(super) fn backward<T: Float>(
     });
     let total = |i: usize| tasks.iter().map(|(_, sums)| sums[i]).sum::<f64>();
     let sum: Vec<f64> = (0..channels).map(total).collect();
-    // About the mean itself, from those about the mean rounded.
+    // Σh(x − μ), from the sums about the rounded mean m.
     let product: Vec<f64> =
         (0..channels).map(|c| total(channels + c) + (line.mean[c].wide() - mean[c]) * sum[c]).collect();
     drop(tasks);
@@ -136,7 +138,7 @@ pub(super) fn backward<T: Float>(
         let finish = |at: usize, h: &[T], out: &mut [T]| {
             input_grad::<T, NoGate>(cpu.isa(), h, &xs[at..][..h.len()], m, a, b, &p, &q, out);
         };
-        // In the place of h, where nobody wants that.
+        // Overwrite h if it is not needed as a result.
         let in_place = keeps && !need_residual;
         let fresh = cpu.pool().alloc::<T>(if in_place { 0 } else { xs.len() })?;
         let mut out = if in_place { std::mem::replace(&mut kept, fresh) } else { fresh };

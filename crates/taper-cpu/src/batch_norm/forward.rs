@@ -1,4 +1,4 @@
-//! y = f((x − μ) · a + b + residual).
+//! The forward pass: y = f((x − m) · a + b + residual), see [`Line`].
 
 use super::{Line, Rows, TILE, channels_back, channels_to_end, tile};
 use crate::isa::multiversion;
@@ -7,7 +7,7 @@ use crate::{CpuBackend, activation};
 use taper_backend::{Activation, Buffer, Result};
 
 multiversion! {
-    /// (x − m) · a + b for each row.
+    /// y = (x − m) · a + b for each row.
     pub(super) fn normalise<T: Float>(x: &[T], m: &[T], a: &[T], b: &[T], y: &mut [T]) {
         let width = m.len();
         let whole = width - width % TILE;
@@ -27,7 +27,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// (x − m) · a + b + r for each row.
+    /// y = (x − m) · a + b + r for each row.
     pub(super) fn normalise_and_add<T: Float>(x: &[T], r: &[T], m: &[T], a: &[T], b: &[T], y: &mut [T]) {
         let width = m.len();
         let whole = width - width % TILE;

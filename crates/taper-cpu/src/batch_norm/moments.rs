@@ -1,7 +1,8 @@
 //! Each channel's mean and biased variance, in one pass over memory.
 //!
-//! A block of rows stays in the cache while its mean is found, then its squares about that mean; the blocks' moments
-//! are joined by the formula of Chan, Golub and LeVeque (1979), whose terms are all positive: nothing cancels.
+//! A block of rows stays in the cache while its mean and then its sum of squares about that mean are computed. The
+//! moments of the blocks are joined by the formula of Chan, Golub and LeVeque (1979), whose terms are all positive, so
+//! that nothing cancels.
 
 use super::{RUN, Rows, TILE, rounded, tile};
 use crate::CpuBackend;
@@ -30,7 +31,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// Adds their squares.
+    /// Adds the squares of each row's deviations from `shift` to the sum of its channel.
     fn add_squares<T: Float>(x: &[T], shift: &[T], sum: &mut [T]) {
         let width = shift.len();
         let whole = width - width % TILE;
@@ -51,7 +52,7 @@ multiversion! {
     }
 }
 
-/// The mean of each channel over a block of rows, and the sum of squares about it.
+/// The moments of a block of rows: each channel's mean, and its sum of squared deviations from that mean.
 struct BlockMoments {
     rows: f64,
     mean: Vec<f64>,
@@ -70,7 +71,7 @@ impl BlockMoments {
             }
             sum
         };
-        // About the first row: as near as any to the others, so that little is lost where the mean is large.
+        // Sums of deviations from the first row, which is near the mean, lose little precision if the mean is large.
         let first = &x[..channels];
         let mean: Vec<f64> =
             sums(add_deviations::<T>, first).iter().zip(first).map(|(sum, x)| x.wide() + sum / rows).collect();
@@ -83,7 +84,7 @@ impl BlockMoments {
     }
 }
 
-/// Mean and biased variance of each channel.
+/// The mean and the biased variance of each channel.
 pub(super) fn moments<T: Float>(cpu: &CpuBackend, x: &[T], rows: Rows) -> (Vec<f64>, Vec<f64>) {
     let (channels, all) = (rows.channels, rows.count as f64);
     let size = rows.task();
@@ -100,11 +101,11 @@ pub(super) fn moments<T: Float>(cpu: &CpuBackend, x: &[T], rows: Rows) -> (Vec<f
         blocks.iter().map(of).sum::<f64>()
     };
     let variance: Vec<f64> = (0..channels).map(|c| squares(c) / all).collect();
-    // The elements' own type may not hold what they are far from each other by, or its square.
+    // Deviations or their squares may overflow the elements' own type.
     if variance.iter().all(|variance| variance.is_finite()) { (mean, variance) } else { in_f64(x, channels) }
 }
 
-/// The same, slowly, with every sum and square in f64.
+/// As [`moments`], but slower: all sums and squares are in f64.
 fn in_f64<T: Float>(x: &[T], channels: usize) -> (Vec<f64>, Vec<f64>) {
     let all = (x.len() / channels) as f64;
     let (mut mean, mut variance) = (vec![0.0; channels], vec![0.0; channels]);

@@ -1,5 +1,5 @@
-//! The loops over rows that the backward makes. A ReLU's gate is in them: z = (x − m) · a + b + r, of which g passes
-//! where z > 0, is rounded as the forward rounds it, so that the two agree on every element, and costs no memory.
+//! The loops over rows of the backward pass. They recompute a ReLU's argument z = (x − m) · a + b + r, and g passes
+//! where z > 0. z is rounded as in the forward pass, so that both agree on every element, and takes no memory.
 
 use super::{TILE, tile};
 use crate::activation::gate;
@@ -11,9 +11,9 @@ pub(super) trait Gate<T> {
     fn pass(g: T, z: T) -> T;
 }
 
-/// y = z.
+/// No activation: y = z, h = g.
 pub(super) struct NoGate;
-/// y = max(z, 0).
+/// ReLU: y = max(z, 0), h = g where z > 0, else 0.
 pub(super) struct ReluGate;
 
 impl<T: Float> Gate<T> for NoGate {
@@ -31,7 +31,7 @@ impl<T: Float> Gate<T> for ReluGate {
 }
 
 multiversion! {
-    /// Adds each row's h, and h · (x − m), to the sums of each channel.
+    /// Adds each row's h to `sum`, and h · (x − m) to `product`, for each channel.
     pub(super) fn add_products<T: Float, G: Gate<T>>(
         g: &[T], x: &[T], m: &[T], a: &[T], b: &[T], sum: &mut [T], product: &mut [T],
     ) {
@@ -62,7 +62,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// The same behind a residual `r` and a ReLU; h, which is the residual's gradient, is written too.
+    /// As [`add_products`], for a ReLU after a residual `r`; also stores h, which is the residual's gradient.
     pub(super) fn add_products_and_keep<T: Float>(
         g: &[T], x: &[T], r: &[T], m: &[T], a: &[T], b: &[T], h: &mut [T], sum: &mut [T], product: &mut [T],
     ) {
@@ -94,7 +94,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// (h − q − (x − m) · p) · a for each row.
+    /// dL/dx = (h − q − (x − m) · p) · a for each row.
     pub(super) fn input_grad<T: Float, G: Gate<T>>(
         g: &[T], x: &[T], m: &[T], a: &[T], b: &[T], p: &[T], q: &[T], out: &mut [T],
     ) {

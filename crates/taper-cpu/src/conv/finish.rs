@@ -1,7 +1,7 @@
 //! Epilogues of convolutions: bias, ReLU and max pooling on results that are still in the cache.
 
 use super::tile::Unit;
-use crate::gemm::{Finish, Real, Shared};
+use crate::gemm::{Epilogue, Real, Shared};
 use crate::{Isa, isa::multiversion};
 use std::ops::Range;
 
@@ -120,7 +120,7 @@ pub(crate) unsafe fn finish_positions<T: Real>(
     count: usize,
     pitch: usize,
     channels: Range<usize>,
-    finish: Finish<T>,
+    finish: Epilogue<T>,
 ) {
     for position in 0..count {
         let start = start + position * pitch;

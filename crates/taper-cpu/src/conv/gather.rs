@@ -9,7 +9,7 @@ use super::source::Source;
 use super::tile::{Tap, Unit, Units, Windows};
 use super::winograd;
 use crate::CpuBackend;
-use crate::gemm::{Finish, Kernel, Panels, Real, Shared, Tile, run_tasks};
+use crate::gemm::{Epilogue, Kernel, Panels, Real, Shared, Tile, run_tasks};
 use crate::long_sum::{PRODUCTS, accumulate};
 use crate::memory::Block;
 use crate::storage::Stored;
@@ -49,7 +49,7 @@ impl<T: Real> Weight<'_, T> {
 pub(crate) enum Target<'a, T> {
     /// Position `(n, i, j)`, channel `c` is stored at `offset + n·pitch[0] + i·pitch[1] + j·pitch[2] + c`, after
     /// `finish`.
-    Positions { out: &'a Shared<T>, offset: usize, pitch: [usize; 3], finish: Finish<'a, T> },
+    Positions { out: &'a Shared<T>, offset: usize, pitch: [usize; 3], finish: Epilogue<'a, T> },
     /// Only the results of max pooling are stored; `relu` says whether ReLU comes before it.
     Pooled { pooled: &'a Pooled<'a, T>, relu: bool },
 }

@@ -170,14 +170,14 @@ impl Region {
 }
 
 /// The f64 sums of a task: of all products but the last few, which are in its region, and of `g`.
-struct Long<'a> {
+struct LongSums<'a> {
     of: &'a Region,
     /// Empty as long as there are only few products.
     sums: Vec<f64>,
     bias: Vec<f64>,
 }
 
-impl<'a> Long<'a> {
+impl<'a> LongSums<'a> {
     fn new(of: &'a Region) -> Self {
         Self { of, sums: Vec::new(), bias: vec![0.0; of.columns.len()] }
     }
@@ -226,7 +226,7 @@ impl<T: Real + Stored> WeightGradTasks<'_, T> {
         let units = part * count / self.parts..(part + 1) * count / self.parts;
         let columns = self.panels.range(panels.start).start..self.panels.range(panels.end - 1).end;
         let own = Region { first: (part * groups + group) * depth, depth, pitch: outputs, columns };
-        let mut long = Long::new(&own);
+        let mut long = LongSums::new(&own);
         // Products that were added to the region since it was last added to the f64 sums.
         let mut added = 0;
         for index in units {

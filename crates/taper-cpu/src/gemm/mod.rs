@@ -16,5 +16,5 @@ mod thin;
 
 pub(crate) use kernel::{Kernel, Real, Tile};
 pub(crate) use pack::{Matrix, Panels};
-pub(crate) use product::{Finish, Product};
+pub(crate) use product::{Epilogue, Product};
 pub(crate) use shared::{Shared, run_tasks};

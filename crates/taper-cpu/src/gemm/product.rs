@@ -38,14 +38,14 @@ pub(crate) struct Product<'a, T> {
 
 /// The epilogue of a product: bias and ReLU, applied to each block of the result while it is in the cache.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Finish<'a, T> {
+pub(crate) struct Epilogue<'a, T> {
     /// The bias `[columns]`, added to each row.
     pub bias: Option<&'a [T]>,
     /// Whether ReLU is applied.
     pub relu: bool,
 }
 
-impl<T: Real> Finish<'_, T> {
+impl<T: Real> Epilogue<'_, T> {
     /// Whether the epilogue does nothing.
     pub fn is_nothing(&self) -> bool {
         self.bias.is_none() && !self.relu
@@ -70,7 +70,7 @@ impl<T: Real> Finish<'_, T> {
 impl<T: Real + Stored> Product<'_, T> {
     /// Computes the product with its epilogue into `c: [rows, columns]`, row-major. Earlier contents of `c` are
     /// overwritten.
-    pub fn run(&self, cpu: &CpuBackend, c: &mut [T], finish: Finish<T>) -> Result<()> {
+    pub fn run(&self, cpu: &CpuBackend, c: &mut [T], finish: Epilogue<T>) -> Result<()> {
         if self.rows == 0 || self.columns == 0 {
             return Ok(());
         }
@@ -105,7 +105,7 @@ impl<T: Real + Stored> Product<'_, T> {
 struct ProductTasks<'a, 'b, T> {
     cpu: &'a CpuBackend,
     product: &'a Product<'b, T>,
-    finish: Finish<'a, T>,
+    finish: Epilogue<'a, T>,
     /// Whether the result is stored as `[columns, rows]`.
     transposed: bool,
     kernel: Kernel<T>,
@@ -135,7 +135,7 @@ struct Part {
 }
 
 impl<'a, 'b, T: Real + Stored> ProductTasks<'a, 'b, T> {
-    fn new(cpu: &'a CpuBackend, product: &'a Product<'b, T>, finish: Finish<'a, T>, transposed: bool) -> Self {
+    fn new(cpu: &'a CpuBackend, product: &'a Product<'b, T>, finish: Epilogue<'a, T>, transposed: bool) -> Self {
         let kernel = T::kernel(cpu.isa());
         // Row panels of nearly equal height: a last panel of, say, two rows would use the multipliers poorly.
         let height = product.rows.div_ceil(product.rows.div_ceil(kernel.rows));

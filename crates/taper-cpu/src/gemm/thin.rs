@@ -3,7 +3,7 @@
 
 use super::kernel::{DOT_LINES, DOT_ROWS, Dots, Kernel, Real, Tile};
 use super::pack::{Matrix, pack_columns};
-use super::product::{Finish, Product};
+use super::product::{Epilogue, Product};
 use super::shared::{Shared, run_tasks};
 use crate::CpuBackend;
 use crate::long_sum::{accumulate, round};
@@ -28,7 +28,7 @@ const LONGEST_BYTES: usize = 16 * 1024;
 pub(super) struct Thin<'a, 'b, T> {
     pub cpu: &'a CpuBackend,
     pub product: &'a Product<'b, T>,
-    pub finish: Finish<'a, T>,
+    pub finish: Epilogue<'a, T>,
     /// Whether the result is stored as `[columns, rows]`.
     pub transposed: bool,
 }

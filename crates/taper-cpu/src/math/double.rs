@@ -1,5 +1,4 @@
-//! Functions of f64 that the standard library lacks. f64 is for checking gradients: these are exact before they are
-//! fast.
+//! Functions of f64 that the standard library lacks. f64 serves gradient checks, so these favour accuracy over speed.
 
 use super::Float;
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
@@ -51,14 +50,14 @@ pub(super) fn normal_cdf(x: f64) -> f64 {
     if x > 0.0 { 1.0 - tail } else { tail }
 }
 
-/// e^(−x²), the square in two parts, the first exact: its rounding would show.
+/// e^(−x²), with the square in two parts, the first exact, since rounding the square would show in the result.
 pub(super) fn exp_neg_square(x: f64) -> f64 {
     let a = x.within(40.0);
     let head = f64::from(a as f32);
     (-head * head).exp() * (-(a - head) * (a + head)).exp()
 }
 
-/// φ(x), likewise.
+/// φ(x), with the square in two parts too.
 pub(super) fn normal_pdf(x: f64) -> f64 {
     let a = x.within(40.0);
     let head = f64::from(a as f32);
@@ -107,7 +106,7 @@ pub(super) fn silu_slope(x: f64) -> f64 {
 /// 2 √(2/π)
 const GELU_SCALE: f64 = 2.0 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
 
-/// 2u, with u what GELU's approximation takes the hyperbolic tangent of.
+/// 2u, where u is the argument of the hyperbolic tangent in GELU's approximation.
 fn gelu_inner(x: f64) -> f64 {
     GELU_SCALE * (x + 0.044715 * x * x * x)
 }
@@ -132,7 +131,7 @@ mod tests {
     #[test]
     #[allow(clippy::excessive_precision)] // the tables keep the digits that were computed
     fn erf_in_f64() {
-        // To 17 digits, by arithmetic of 25.
+        // To 17 digits, computed with 25 digits.
         let known = [
             (0.001, 0.001_128_378_790_969_236_4),
             (0.1, 0.112_462_916_018_284_9),

@@ -35,7 +35,7 @@ fn reduced(x: f32, a: f32, b: f32) -> (i32, f32) {
     (shifted.to_bits() as i32 - ROUND.to_bits() as i32, r + r * r * tail)
 }
 
-/// A power of e as a product: 2ⁿ is in two factors, since n reaches past the exponents of a float at both ends.
+/// A power of e as a product. 2ⁿ is in two factors, since n exceeds the exponent range of f32 at both ends.
 #[derive(Clone, Copy)]
 struct Power {
     head: f32,
@@ -51,15 +51,15 @@ impl Power {
         Self { head: (1.0 + rest) * two_to(half), scale: two_to(n.wrapping_sub(half)) }
     }
 
-    /// e^(−f x²) for 0 ≤ x ≤ 15 and f either 1, up to 10.4, or ½. The first 12 bits of x have an exact square; what is
-    /// left joins where it is not lost.
+    /// e^(−f x²) for 0 ≤ x ≤ 15 and f either 1, up to 10.4, or ½. The first 12 bits of x have an exact square; the rest
+    /// of the square is added to the low part, where it is not lost.
     #[inline(always)]
     fn of_minus_square(f: f32, x: f32) -> Self {
         let head = f32::from_bits(x.to_bits() & 0xFFFF_F000);
         Self::of(-(f * x * x), -(f * head * head), -(f * (x - head) * (x + head)))
     }
 
-    /// Its product with a moderate `y`, rounded once where it is below the normal numbers.
+    /// The product of the power with a moderate `y`, rounded once if it is subnormal.
     #[inline(always)]
     fn times(self, y: f32) -> f32 {
         y * self.head * self.scale
@@ -74,7 +74,7 @@ impl Power {
 /// eˣ.
 #[inline(always)]
 pub(super) fn exp(x: f32) -> f32 {
-    // Past these, the result is infinite or zero anyhow. The comparisons are false for NaN, which so stays.
+    // Beyond these bounds the result is infinite or zero. The comparisons are false for NaN, so NaN stays NaN.
     let x = if x > 89.0 { 89.0 } else { x };
     let x = if x < -105.0 { -105.0 } else { x };
     Power::of(x, x, 0.0).value()
@@ -83,17 +83,17 @@ pub(super) fn exp(x: f32) -> f32 {
 /// eˣ − 1: with eˣ = 2ⁿ (1 + q) it is 2ⁿ (q + (1 − 2⁻ⁿ)).
 #[inline(always)]
 pub(super) fn exp_m1(x: f32) -> f32 {
-    // Below −18 it is −1.
+    // Below −18 the result is −1.
     let z = if x > 89.0 { 89.0 } else { x };
     let z = if z < -18.0 { -18.0 } else { z };
     let (n, q) = reduced(z, z, 0.0);
     let half = n >> 1;
-    // From 30 on, 2⁻ⁿ counts for nothing.
+    // From n = 30 on, 2⁻ⁿ is negligible.
     let one = 1.0 - two_to(-(if n > 30 { 30 } else { n }));
     ((q + one) * two_to(half) * two_to(n.wrapping_sub(half))).copysign(x)
 }
 
-/// eˣ − 1 for x < 0; anything above.
+/// eˣ − 1 for x < 0; unspecified for other x.
 #[inline(always)]
 pub(super) fn exp_m1_below_zero(x: f32) -> f32 {
     let z = if x < -18.0 { -18.0 } else { x };
@@ -117,11 +117,11 @@ pub(super) fn tanh(x: f32) -> f32 {
     (e / (e + 2.0)).copysign(x)
 }
 
-/// e^−|βx|, to full relative precision: the first 12 bits of both have an exact product, what is left joins where it is
-/// not lost.
+/// e^−|βx|, to full relative precision: the first 12 bits of both have an exact product, and the rest of the product is
+/// added to the low part, where it is not lost.
 #[inline(always)]
 fn exp_neg_scaled(x: f32, beta: f64) -> f32 {
-    // |βx| is at most 128, and finite where β is next to nothing.
+    // Bounds |βx| by 128; the limit is finite even if β is tiny.
     let limit = (128.0 / beta).min(1e38) as f32;
     let b = if x.abs() > limit { limit } else { x.abs() };
     let head = |x: f32| f32::from_bits(x.to_bits() & 0xFFFF_F000);
@@ -178,15 +178,15 @@ fn swish_slope(x: f32, w: f32, power: Power) -> f32 {
     numerator / ((1.0 + e) * (1.0 + e))
 }
 
-/// |x|, no more than 11.5: beyond, GELU's approximation is x or nothing. NaN stays.
+/// |x|, at most 11.5: beyond it GELU's approximation is x or 0. NaN stays NaN.
 #[inline(always)]
 fn gelu_range(x: f32) -> f32 {
     if x.abs() > 11.5 { 11.5 } else { x.abs() }
 }
 
-/// e^−z for z = b (c + d b²), c = 2 √(2/π), d = 0.044715 c, twice what GELU's approximation takes the hyperbolic
-/// tangent of. Its error is z's, so that z is computed in two parts: products of the first 8 bits of b, of its square's
-/// first 16, and of the first 8 of d are exact.
+/// e^−z for z = b (c + d b²), c = 2 √(2/π), d = 0.044715 c, twice the argument of the hyperbolic tangent in GELU's
+/// approximation. The relative error of e^−z is the absolute error of z, so z is computed in two parts: products of the
+/// first 8 bits of b, of its square's first 16, and of the first 8 of d are exact.
 #[inline(always)]
 fn gelu_power(b: f32) -> Power {
     const C: [f32; 2] = [1.595_769_2, -4.534_068e-8];
@@ -258,7 +258,7 @@ pub(super) fn erf(x: f32) -> f32 {
     select(a < 1.0, erf_near(x), far)
 }
 
-/// |x|, no more than 15: beyond, what the normal distribution has left is nothing. NaN stays.
+/// |x|, at most 15: beyond it the tail of the normal distribution is 0. NaN stays NaN.
 #[inline(always)]
 fn normal_range(x: f32) -> f32 {
     if x.abs() > 15.0 { 15.0 } else { x.abs() }
@@ -301,7 +301,7 @@ pub(super) fn normal_pdf(x: f32) -> f32 {
 pub(super) fn gelu(x: f32) -> f32 {
     let b = normal_range(x);
     let below = Power::of_minus_square(0.5, b).times(b * normal_tail(b));
-    // At −0 and 0, x itself.
+    // At −0 and 0 the result is x itself.
     select(x >= 0.0, x - below, -below)
 }
 
@@ -309,7 +309,7 @@ pub(super) fn gelu(x: f32) -> f32 {
 #[inline(always)]
 pub(super) fn gelu_slope(x: f32) -> f32 {
     let b = normal_range(x);
-    // Φ(−b) − b φ(b), or what is left to 1.
+    // Φ(−b) − b φ(b) for x ≤ 0, 1 minus that for x > 0.
     let slope = Power::of_minus_square(0.5, b).times(normal_tail(b) - b * FRAC_1_SQRT_TAU);
     select(x > 0.0, 1.0 - slope, slope)
 }
@@ -349,7 +349,7 @@ mod tests {
             (worst(<f32 as Float>::sigmoid, sigmoid, -87.0, 87.0), 4e-7),
             (worst(normal_cdf, double::normal_cdf, -12.0, 9.0), 1e-6),
             (worst(|x| 1.0 + gelu_slope(x), |x| 1.0 + double::gelu_slope(x), -20.0, 20.0), 3e-7),
-            // Past where it crosses 0, relative precision is back.
+            // Left of its zero at −0.75 the function has full relative precision again.
             (worst(gelu_slope, double::gelu_slope, -12.0, -1.5), 4e-6),
         ] {
             assert!(found.0 < bound, "{found:?} over {bound}");

@@ -1,10 +1,10 @@
 //! Winograd's algorithm for convolutions with 3 × 3 kernels of stride 1. It takes a quarter of the multiplications.
 //!
-//! A tile of 4 × 4 outputs depends on 6 × 6 inputs. With the transforms Bᵀ, G and Aᵀ of F(4×4, 3×3) the tile is Aᵀ·[
-//! (G·w·Gᵀ) ⊙ (Bᵀ·d·B) ]·A, and with the sum over channels ⊙ becomes 36 products of matrices `[tiles, C_in]·[C_in,
-//! C_out]` (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016). The input gradient is such
-//! a convolution with the kernel rotated by 180°. The weight gradient is F(3×3, 4×4) at the same points: Gᵀ·[ (Bᵀ·d·B)
-//! ⊙ (A·g·Aᵀ) ]·G, summed over tiles.
+//! A tile of 4 × 4 outputs depends on 6 × 6 inputs. With the transforms Bᵀ, G and Aᵀ of F(4×4, 3×3) the outputs are
+//! Aᵀ·((G·w·Gᵀ) ⊙ (Bᵀ·d·B))·A. Summed over channels, the elementwise products ⊙ are 36 products of matrices `[tiles,
+//! C_in]` and `[C_in, C_out]` (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016). The
+//! input gradient is such a convolution with the kernel rotated by 180°. The weight gradient is F(3×3, 4×4) at the same
+//! points: Gᵀ·((Bᵀ·d·B) ⊙ (A·g·Aᵀ))·G, summed over tiles.
 //!
 //! A task transforms the tiles of some rows or some images, multiplies, and transforms the products back while they are
 //! in the cache. The rounding error is 3 to 5 times that of direct evaluation (`examples/winograd.rs` prints it);

@@ -7,12 +7,13 @@
 //! evaluated directly where
 //! - an element is infinite or not a number, or an intermediate value might overflow;
 //! - T or T·max|w| is below [`TINY`], so small that intermediate values lose digits to underflow;
-//! - T is more than 2^[`SPREAD`] times the largest element of some window: that output would be lost in the error of its neighbours.
+//! - T is more than 2^[`SPREAD`] times the largest element of some window: that output would
+//!   be lost in the error of its neighbours.
 //!
 //! A weight gradient sums over tiles: the bound is 12030·(tiles + 60)·u·T·max|g| for each tile. The last rule, for `x`
 //! alone, bounds the error relative to the largest of the nine places of a kernel.
 
-use super::transform::Seen;
+use super::transform::Magnitudes;
 use super::{REACH, SIDE, Transforms};
 
 /// The largest ratio of a tile's largest element to that of a window, as a power of two.
@@ -117,13 +118,13 @@ pub(super) struct Measure<'a, T> {
     /// The number of blocks of 4 × 4 places per row; the last has only two columns.
     across: usize,
     /// The magnitudes measured for each block, row by row, and for the tile that starts there.
-    blocks: Vec<Seen>,
+    blocks: Vec<Magnitudes>,
 }
 
 impl<'a, T> Measure<'a, T> {
     pub fn new(transforms: &'a Transforms<T>, image: &'a [T], wide: usize, channels: usize) -> Self {
         let across = wide.div_ceil(SIDE);
-        let blocks = vec![Seen::default(); (image.len() / (wide * channels)).div_ceil(SIDE) * across];
+        let blocks = vec![Magnitudes::default(); (image.len() / (wide * channels)).div_ceil(SIDE) * across];
         Self { transforms, image, wide, channels, across, blocks }
     }
 
@@ -133,7 +134,7 @@ impl<'a, T> Measure<'a, T> {
     }
 
     /// Records the magnitudes of tile `(i, j)`.
-    pub fn put(&mut self, [i, j]: [usize; 2], seen: Seen) {
+    pub fn put(&mut self, [i, j]: [usize; 2], seen: Magnitudes) {
         self.blocks[i * self.across + j] = seen;
     }
 

@@ -151,18 +151,18 @@ type Transform<T> = unsafe fn(
 ///
 /// # Safety
 /// As for [`Transform`]; the key places may be read.
-type Measured<T> = unsafe fn(
+type MeasuredTransform<T> = unsafe fn(
     from: *const T,
     from_step: [usize; 2],
     to: *mut T,
     to_step: [usize; 2],
     keys: [usize; 4],
     channels: usize,
-) -> Seen;
+) -> Magnitudes;
 
 /// Measured magnitudes, as the bits of |x|, whose order is that of the numbers, with NaN above infinity.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Seen {
+pub(crate) struct Magnitudes {
     /// The largest of the first 4 × 4 places.
     pub largest: u32,
     /// A magnitude that every key place reaches in some channel; near the largest such magnitude.
@@ -173,9 +173,9 @@ pub(crate) struct Seen {
 #[derive(Clone, Copy)]
 pub(crate) struct Transforms<T> {
     /// Bᵀ·d·B: 6 × 6 places of an image to 6 × 6 values.
-    pub input: Measured<T>,
+    pub input: MeasuredTransform<T>,
     /// A·g·Aᵀ: 4 × 4 places of an output's gradient to 6 × 6 values.
-    pub gradient: Measured<T>,
+    pub gradient: MeasuredTransform<T>,
     /// G·w·Gᵀ: a kernel of 3 × 3 to 6 × 6 values.
     pub weight: Transform<T>,
     /// Aᵀ·m·A: 6 × 6 products to 4 × 4 outputs.
@@ -225,7 +225,7 @@ unsafe fn map<V: Vector, L: LinearMap<I, O>, const I: usize, const O: usize>(
     }
 }
 
-/// See [`Measured`].
+/// See [`MeasuredTransform`].
 #[inline(always)]
 unsafe fn map_measured<V: Vector, L: LinearMap<I, O>, const I: usize, const O: usize>(
     from: *const f32,
@@ -234,7 +234,7 @@ unsafe fn map_measured<V: Vector, L: LinearMap<I, O>, const I: usize, const O: u
     to_step: [usize; 2],
     keys: [usize; 4],
     channels: usize,
-) -> Seen {
+) -> Magnitudes {
     let whole = channels / V::LANES * V::LANES;
     // SAFETY: as above.
     unsafe {
@@ -259,7 +259,7 @@ unsafe fn map_measured<V: Vector, L: LinearMap<I, O>, const I: usize, const O: u
         // In each lane the smallest of the key places' largest magnitudes.
         let [p, q, r, s] = places;
         let common = p.or_smaller(q).or_smaller(r.or_smaller(s));
-        Seen { largest: most.largest(), common: common.largest() }
+        Magnitudes { largest: most.largest(), common: common.largest() }
     }
 }
 
@@ -388,7 +388,7 @@ macro_rules! transforms {
             to_step: [usize; 2],
             keys: [usize; 4],
             channels: usize,
-        ) -> Seen {
+        ) -> Magnitudes {
             // SAFETY: the caller vouches for the instruction set and the elements.
             unsafe { map_measured::<$vector, $lines, _, _>(from, from_step, to, to_step, keys, channels) }
         }
