@@ -15,7 +15,7 @@
 //! # }
 //! ```
 //!
-//! Results are bitwise the same whatever the number of threads: work is split by its size alone, and sums are taken in
+//! Results are bitwise the same whatever the number of threads: work is split by its size alone, and sums are added in
 //! a fixed order. Results may differ between instruction sets ([`Isa`]) and convolution algorithms ([`Convolution`]).
 
 mod activation;

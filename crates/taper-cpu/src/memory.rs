@@ -248,7 +248,7 @@ mod tests {
         let smaller = [7_000, 7_000, 18_000].map(|len| pool.alloc::<f32>(len).unwrap());
         assert_eq!(smaller.each_ref().map(|block| block.as_ptr() as usize), [starts[2], starts[1], starts[0]]);
         drop(smaller);
-        // A block is known by its own size, whatever it served.
+        // A freed block returns to its own size class, not to that of the smaller allocation that it served.
         let again = pool.alloc::<f32>(40_000).unwrap();
         assert_eq!((again.as_ptr() as usize, pool.misses()), (starts[0], 3));
     }

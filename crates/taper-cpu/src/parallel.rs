@@ -21,7 +21,7 @@ pub(crate) struct Shared<T> {
     start: *mut T,
     len: usize,
 }
-// SAFETY: only a pointer; those who write through it vouch that they write disjoint elements.
+// SAFETY: it is only a pointer, and callers of `slice` guarantee that they write disjoint elements.
 unsafe impl<T: Send> Send for Shared<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for Shared<T> {}

@@ -171,7 +171,7 @@ impl CpuBackend {
         Buffer::new(shape, T::DTYPE, Strided { storage: Arc::new(T::store(block)), offset: 0, strides })
     }
 
-    /// Another view of the block that `x` shows.
+    /// A view of `x`'s block with another shape, offset and strides.
     pub(crate) fn view_of(&self, x: &Buffer, shape: Shape, offset: usize, strides: Vec<usize>) -> Result<Buffer> {
         let storage = self.strided(x)?.storage.clone();
         Ok(Buffer::new(shape, x.dtype(), Strided { storage, offset, strides }))

@@ -102,23 +102,23 @@ pub(crate) struct Dots<T> {
 pub(crate) struct Tile<'a, T> {
     /// The row operand, read one element at a time.
     pub a: *const T,
-    /// From one row of it to the next.
+    /// The elements from one row of `a` to the next.
     pub a_row: usize,
-    /// From one `k` of it to the next.
+    /// The elements from one `k` of `a` to the next.
     pub a_step: usize,
-    /// Where each segment of `k` starts, relative to `a`.
+    /// The offset from `a` at which each segment of `k` starts.
     pub segments: &'a [usize],
     /// The number of `k` in each segment.
     pub length: usize,
     /// The column operand, whole vectors wide.
     pub b: *const T,
-    /// From one `k` of it to the next.
+    /// The elements from one `k` of `b` to the next.
     pub b_step: usize,
     /// The result.
     pub c: *mut T,
-    /// From one row of it to the next.
+    /// The elements from one row of `c` to the next.
     pub c_row: usize,
-    /// How many columns are stored.
+    /// The number of columns that are stored.
     pub columns: usize,
     /// Whether the products are added to what `c` holds.
     pub accumulate: bool,
