@@ -142,7 +142,7 @@ pub struct DownloadArgs {
     pub quiet: bool,
 }
 
-/// Check the gradient of every operation, layer and loss against finite differences, in f64
+/// Check the gradients of operations, layers and losses against finite differences, in f64
 #[derive(Args)]
 pub struct GradcheckArgs {
     /// Check only what has this name: conv2d, "layer conv2d", "loss mse" [default: all]
