@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let shades: Vec<char> = " .:-=+*#%@".chars().collect();
     for row in picture.chunks(width) {
         let shade = |&value: &u8| shades[usize::from(value) * (shades.len() - 1) / usize::from(pictures.max_value())];
-        // Twice each: a letter is about twice as high as it is wide.
+        // Each pixel is printed twice: a character is about twice as high as it is wide.
         println!("{}", row.iter().map(shade).flat_map(|c| [c, c]).collect::<String>());
     }
     println!("a {} ({})", pictures.labels()[index], Source::named("digits")?.manifest()?.citation);

@@ -1,4 +1,5 @@
-//! Writes pictures and what each augmentation makes of them, a row each, as a PPM file that most viewers open:
+//! Writes a PPM file, which most image viewers open: a row of pictures as they are, then a row for each augmentation of
+//! them:
 //! `cargo run --release -p taper-data --example augment -- augmented.ppm`.
 
 use std::fs;
@@ -8,12 +9,12 @@ use taper_data::augment::{
 use taper_data::{Augment, Augmenter, Batch, BatchLoader, LoaderOptions, LocateOptions, Source};
 
 const COLUMNS: usize = 12;
-/// Each pixel is written so often in both directions.
+/// The number of times that each pixel is repeated in both directions.
 const ZOOM: usize = 2;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).ok_or("expected the name of a file to write, such as augmented.ppm")?;
-    // CIFAR-10 if it is here, else the stand-in.
+    // CIFAR-10 if it is on this machine, else the generated stand-in.
     let options = LocateOptions { offline: true, ..LocateOptions::from_environment("datasets/downloads") };
     let located = Source::named("cifar10")?.locate(&options, &mut |_| {})?;
     println!("{}", located.notice());

@@ -1,25 +1,25 @@
-//! What the batch loader asks of data: a fixed number of samples of one shape, each with a label.
+//! The dataset trait: a fixed number of samples of one shape, each with a class label.
 
 use std::sync::Arc;
 use taper_backend::Element;
 
-/// Data that a [`BatchLoader`](crate::BatchLoader) can batch: pictures, rows of a table, or anything else whose samples
-/// all have one shape.
+/// A map-style dataset that a [`BatchLoader`](crate::BatchLoader) or a [`Pipeline`](crate::Pipeline) can batch:
+/// pictures, rows of a table, or anything else whose samples all have one shape.
 pub trait Dataset {
     /// The number of samples.
     fn len(&self) -> usize;
 
-    /// A sample's shape, without the batch: `[C, H, W]` for pictures, `[features]` for rows.
+    /// The shape of one sample, without the batch dimension: `[C, H, W]` for pictures, `[F]` for rows of F features.
     fn sample_shape(&self) -> &[usize];
 
-    /// Writes sample `index`, scaled as models expect it, into `sample` (as many values as the shape's product).
-    /// `index` is below [`Dataset::len`].
+    /// Writes sample `index`, scaled as models expect it, into `sample`, row-major. `sample` has as many values as the
+    /// product of [`Dataset::sample_shape`], and `index` is below [`Dataset::len`].
     fn read_sample<T: Element>(&self, index: usize, sample: &mut [T]);
 
-    /// The label of sample `index`, which is below [`Dataset::len`].
+    /// The class label of sample `index`, which is below [`Dataset::len`].
     fn label(&self, index: usize) -> i64;
 
-    /// How many classes there are. One more than the largest label, unless the data know better.
+    /// The number of classes. The default is one more than the largest label, found by reading all labels.
     fn num_classes(&self) -> usize {
         (0..self.len()).map(|index| self.label(index)).max().map_or(0, |label| label.max(0) as usize + 1)
     }
@@ -30,7 +30,7 @@ pub trait Dataset {
     }
 }
 
-/// Lets a loader borrow or share its data.
+/// Implements [`Dataset`] for pointers to datasets, so that a loader can borrow or share its data.
 macro_rules! through_pointer {
     ($($pointer:ty),*) => {$(
         impl<D: Dataset> Dataset for $pointer {

@@ -1,4 +1,5 @@
-//! What can go wrong with data, said so that the reader knows which file it was, what was expected and what to do.
+//! Errors of reading, downloading and batching data. A message names the file, what was expected, what was found, and
+//! what to do.
 
 use std::any::Any;
 use std::fmt;
@@ -6,33 +7,34 @@ use std::io;
 use std::path::{Path, PathBuf};
 use taper_backend::{printable, printable_lines};
 
-/// How damaged data are mended. Without one of its files a dataset still counts as found: the whole folder has to go.
+/// The advice for damaged data. The whole folder has to be removed, since a dataset counts as found when one of its
+/// files is there.
 pub(crate) const MEND: &str = "remove the folder it is in and fetch the data again";
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// An error of reading, fetching or batching data.
+/// An error of reading, downloading or batching data.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file that should be there is not.
+    /// A file is missing.
     MissingFile {
-        /// Where it was looked for.
+        /// The path of the missing file.
         path: PathBuf,
-        /// What should be there.
+        /// What the file should be.
         expected: String,
     },
-    /// A file that is truncated, or holds more than it should.
+    /// A file is truncated or too large.
     FileSize {
         /// The file.
         path: PathBuf,
-        /// The bytes it should have.
+        /// The size it should have, in bytes.
         expected: u64,
-        /// The bytes it has.
+        /// The size it has, in bytes.
         found: u64,
     },
-    /// A record whose label names no class.
+    /// The label of a record is not below the number of classes.
     Label {
         /// The file.
         path: PathBuf,
@@ -43,7 +45,7 @@ pub enum Error {
         /// The number of classes.
         classes: usize,
     },
-    /// A record whose values are out of range.
+    /// A record has a value out of range.
     Value {
         /// The file.
         path: PathBuf,
@@ -54,7 +56,7 @@ pub enum Error {
         /// The largest value allowed.
         max: u8,
     },
-    /// A folder given explicitly that does not hold the data.
+    /// A folder that was set explicitly does not hold the dataset.
     NoData {
         /// The folder.
         dir: PathBuf,
@@ -63,43 +65,43 @@ pub enum Error {
         /// What the folder should hold.
         expected: String,
     },
-    /// A dataset that is in none of the places looked at, and that nothing stands in for.
+    /// A dataset was found in none of the places that were searched, and has no synthetic stand-in.
     NotFound {
         /// The dataset's title.
         title: String,
-        /// Where it was looked for, and what came of it.
+        /// The places that were searched, each with the result.
         tried: String,
     },
-    /// A place in a file that does not hold what it should.
+    /// A file has wrong content at some position.
     Format {
         /// The file.
         path: PathBuf,
-        /// Where in it: `header`, `line 3`, `row 7, column x`.
+        /// The position in the file: `header`, `line 3`, `row 7, column x`.
         at: String,
         /// What was expected there and what was found.
         detail: String,
     },
-    /// A manifest that cannot be read or contradicts itself.
+    /// A manifest cannot be parsed or is inconsistent.
     Manifest(String),
-    /// A name that no dataset has.
+    /// No dataset has this name.
     UnknownDataset {
         /// The name asked for.
         name: String,
-        /// The names there are.
+        /// The names of all datasets.
         known: Vec<&'static str>,
     },
-    /// The file system refused: no space, no permission, a broken disk.
+    /// The file system failed: no space, no permission, a broken disk.
     Io {
-        /// What was being done: `write`, `read`, `create the folder`.
+        /// The operation that failed: `write`, `read`, `create the folder`.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// The system's reason.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Every mirror failed; the text says how each did.
+    /// A download failed or was not possible; the text gives the reason of each mirror.
     Download(String),
-    /// A download whose bytes are not those expected. The file has been removed.
+    /// A downloaded file has a wrong SHA-256. The file has been removed.
     Checksum {
         /// The file.
         path: PathBuf,
@@ -108,32 +110,32 @@ pub enum Error {
         /// The SHA-256 found.
         found: String,
     },
-    /// An archive that is damaged, or that unpacking refuses.
+    /// An archive is damaged, or has an entry that is refused.
     Archive {
         /// The archive.
         path: PathBuf,
-        /// Which entry, and why.
+        /// The entry and the reason.
         detail: String,
     },
-    /// A dataset's own code that panicked while a sample was read.
+    /// The code of a [`Dataset`](crate::Dataset) panicked while a sample was read.
     Sample {
-        /// The sample, from 0.
+        /// The sample's index, from 0.
         index: usize,
-        /// What the panic said.
+        /// The panic's message.
         detail: String,
     },
-    /// A value out of range given to this library.
+    /// An argument is out of range.
     Argument(String),
 }
 
 impl Error {
-    /// What is wrong at a place `at` of the file `path`.
+    /// The error that the file `path` has wrong content at the position `at`.
     pub(crate) fn format(path: &Path, at: impl Into<String>, detail: impl Into<String>) -> Self {
         Self::Format { path: path.to_path_buf(), at: at.into(), detail: detail.into() }
     }
 
+    /// The error that the decoder of the file `path` panicked with `panic`. `what` names the format.
     #[allow(dead_code, reason = "for the readers that are features")]
-    /// What the decoder of the file `path` could not take: it panicked with `panic`. `what` names the format.
     pub(crate) fn decoder(path: &Path, what: &str, panic: &(dyn Any + Send)) -> Self {
         Self::format(path, "file", format!("damaged: the {what} decoder failed on it ({})", panic_text(panic)))
     }
@@ -144,28 +146,29 @@ impl Error {
     }
 }
 
-/// What a panic said, on one line.
+/// The first line of a panic's message, at most 200 characters.
 pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("without a text").lines().next().unwrap_or_default().chars().take(200).collect()
 }
 
 impl fmt::Display for Error {
-    /// Names of files, classes and columns are whatever somebody has written: what a terminal would obey is escaped.
+    /// Writes the message with control characters escaped: names of files, classes and columns come from outside and
+    /// could hold terminal escape sequences.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = Raw(self).to_string();
+        let text = Unescaped(self).to_string();
         f.write_str(&match self {
-            // Several lines: what is wrong in a TOML file, how each mirror failed.
+            // These messages have several lines: the TOML parser's, and the reason of each mirror.
             Self::Manifest(_) | Self::Download(_) => printable_lines(&text),
             _ => printable(&text),
         })
     }
 }
 
-/// An error as it is.
-struct Raw<'a>(&'a Error);
+/// An error whose message is written without escaping.
+struct Unescaped<'a>(&'a Error);
 
-impl fmt::Display for Raw<'_> {
+impl fmt::Display for Unescaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Error::MissingFile { path, expected } => {

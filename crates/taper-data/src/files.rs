@@ -1,4 +1,4 @@
-//! Writing files so that a reader sees the old content or the new, never half of it.
+//! Atomic writes: a reader of a file sees its old content or its new content, never a part.
 
 use crate::{Error, Result};
 use std::fs::{self, File};
@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Writes `bytes` to `path` at once: to a temporary name in the same folder, synced to the disk, then renamed over
-/// `path`. After a kill or a power cut, `path` holds what it held before or all of `bytes`.
+/// Writes `bytes` to `path` atomically: to a temporary file in the same folder, which is synced to the disk and then
+/// renamed over `path`. If the process is killed or the power fails, `path` has its old content or all of `bytes`.
 ///
 /// ```
 /// # fn main() -> taper_data::Result<()> {
@@ -25,7 +25,7 @@ pub fn atomic_write(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
     let beside = temporary_beside(path);
     let written = write_synced(&beside, bytes).and_then(|()| fs::rename(&beside, path));
     if let Err(source) = written {
-        // Best effort: the first error is the one worth telling.
+        // Best effort: the first error is the one that is reported.
         let _ = fs::remove_file(&beside);
         return Err(Error::io("write", path)(source));
     }
@@ -39,7 +39,7 @@ fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// A name in the folder of `path` that no other process or thread uses: `.NAME.PID-COUNT.tmp`.
+/// A path beside `path` that no other process or thread uses: `.NAME.PID-COUNT.tmp`.
 pub(crate) fn temporary_beside(path: &Path) -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -47,8 +47,8 @@ pub(crate) fn temporary_beside(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.{}-{count}.tmp", std::process::id()))
 }
 
-/// Makes a rename in `folder` durable. Systems where a folder cannot be opened (Windows) do this themselves, so an
-/// error here is none of the caller's.
+/// Makes a rename in `folder` durable (fsync). Errors are ignored: systems on which a folder cannot be opened (Windows)
+/// do this themselves.
 pub(crate) fn sync_folder(folder: Option<&Path>) {
     let folder = folder.filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if let Ok(handle) = File::open(folder) {

@@ -1,5 +1,5 @@
-//! The decoders, one function each, over bytes in memory: for the `fuzz/` folder and the tests that give them damaged
-//! files by the million. No part of what this crate promises.
+//! The decoders as functions of bytes in memory, for fuzzing: the `fuzz/` folder and the tests of damaged files call
+//! them. This module is not part of the crate's stable interface.
 
 use crate::datasets::{cifar, idx};
 use crate::download::{http, unpack};
@@ -13,7 +13,8 @@ fn path() -> &'static Path {
     Path::new("bytes")
 }
 
-/// The planes of a picture, with three channels or grey, scaled if a size (height, width) is given.
+/// Decodes a PNG, JPEG or WebP picture to its shape `[C, H, W]` and its planes, with `channels` 3 (RGB) or 1 (grey),
+/// scaled to `size` (height, width) if one is given. Memory: at most 1 GiB.
 ///
 /// # Errors
 /// As [`read_image_folder`](crate::read_image_folder).
@@ -27,7 +28,7 @@ pub fn picture(bytes: &[u8], channels: usize, size: Option<[usize; 2]>) -> Resul
     Ok(([channels, height, width], planes))
 }
 
-/// A table, as [`read_csv`](crate::read_csv) reads it.
+/// Decodes a table as [`read_csv`](crate::read_csv) does.
 ///
 /// # Errors
 /// As [`read_csv`](crate::read_csv).
@@ -35,7 +36,7 @@ pub fn csv(bytes: &[u8], options: &TableOptions) -> Result<TableDataset> {
     csv::read(bytes, path(), options, CsvOptions::default())
 }
 
-/// A table, as [`read_npy`](crate::read_npy) reads it.
+/// Decodes a table as [`read_npy`](crate::read_npy) does.
 ///
 /// # Errors
 /// As [`read_npy`](crate::read_npy).
@@ -43,7 +44,7 @@ pub fn npy(features: &[u8], labels: &[u8]) -> Result<TableDataset> {
     npy::table((path(), features), (path(), labels))
 }
 
-/// How many pictures there are, as [`read_npy_images`](crate::read_npy_images) reads them.
+/// Decodes pictures as [`read_npy_images`](crate::read_npy_images) does, and returns their number.
 ///
 /// # Errors
 /// As [`read_npy_images`](crate::read_npy_images).
@@ -51,7 +52,7 @@ pub fn npy_images(images: &[u8], labels: &[u8]) -> Result<usize> {
     npy::pictures((path(), images), (path(), labels)).map(|data| Dataset::len(&data))
 }
 
-/// A table, as [`read_npz`](crate::read_npz) reads it.
+/// Decodes a table as [`read_npz`](crate::read_npz) does.
 ///
 /// # Errors
 /// As [`read_npz`](crate::read_npz).
@@ -59,7 +60,7 @@ pub fn npz(bytes: &[u8], features: &str, labels: &str) -> Result<TableDataset> {
     npz::table(Cursor::new(bytes), path(), features, labels)
 }
 
-/// A table, as [`read_parquet`](crate::read_parquet) reads it.
+/// Decodes a table as [`read_parquet`](crate::read_parquet) does.
 ///
 /// # Errors
 /// As [`read_parquet`](crate::read_parquet).
@@ -67,7 +68,8 @@ pub fn parquet(bytes: &[u8], options: &TableOptions) -> Result<TableDataset> {
     parquet::read(bytes::Bytes::copy_from_slice(bytes), path(), options)
 }
 
-/// The values of an IDX file of `shape`, plain or compressed with gzip.
+/// Decodes the values of an IDX file of `shape`, plain or compressed with gzip. Memory: at most 1 MiB + 4 S, where S
+/// is the file's uncompressed size by `shape`, or the length of `bytes` if that is more.
 ///
 /// # Errors
 /// A file that is damaged or of another shape.
@@ -75,10 +77,10 @@ pub fn idx(bytes: &[u8], compressed: bool, shape: &[usize]) -> Result<Vec<u8>> {
     idx::in_memory(bytes, compressed, shape)
 }
 
-/// How many records of CIFAR's layout there are.
+/// Decodes records in CIFAR's layout, and returns their number. Memory for N bytes: at most 1 MiB + 4 N.
 ///
 /// # Errors
-/// A file that is no whole number of records, or a label that names no class.
+/// When `bytes` is no whole number of records, or a label names no class.
 pub fn cifar(bytes: &[u8], manifest: &Manifest) -> Result<usize> {
     let (mut images, mut labels) = (Vec::new(), Vec::new());
     cifar::decode(path(), bytes, manifest, &mut images, &mut labels)?;
@@ -87,13 +89,18 @@ pub fn cifar(bytes: &[u8], manifest: &Manifest) -> Result<usize> {
 
 /// Unpacks a `.tar.gz` into the folder `into`.
 ///
+/// Memory for an archive of N bytes: at most 1 MiB + 4 N, as long as its entries have names of the usual length. Long
+/// names (the tar extensions of GNU and PAX) are read into memory whole, and only the bound on all decompressed bytes,
+/// `max_unpacked_bytes` and 4 KiB for each entry, limits them.
+///
 /// # Errors
 /// An archive that is damaged or refused.
 pub fn unpack(bytes: &[u8], archive: &Archive, into: &Path) -> Result<()> {
     unpack::unpack_from(bytes, path(), archive, into)
 }
 
-/// First byte and size of an HTTP answer's `Content-Range`.
+/// Parses the `Content-Range` of an HTTP response: the offset of its first byte, and the size of the whole file if
+/// given. Takes no memory of its own.
 pub fn content_range(text: &str) -> Option<(u64, Option<u64>)> {
     http::parse_content_range(text)
 }

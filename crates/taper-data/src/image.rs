@@ -1,11 +1,12 @@
-//! Labelled pictures in memory.
+//! Labelled images in memory, and the train and test splits of a dataset.
 
 use crate::{Dataset, Error, Result, split};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use taper_backend::Element;
 
-/// Labelled pictures of one shape, one byte a value: N pictures `[C, H, W]`, their N labels, and the classes' names.
+/// A dataset of labelled images in memory, one byte for each value: N pictures of shape `[C, H, W]`, their N labels,
+/// and the names of the classes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ImageDataset {
     images: Vec<u8>,
@@ -16,11 +17,11 @@ pub struct ImageDataset {
 }
 
 impl ImageDataset {
-    /// Pictures `images` (N·C·H·W bytes, row-major) of `shape` `[C, H, W]` with `labels` (N, each below the number of
-    /// `classes`). `max_value` is the pixel value that becomes 1 when a batch is made.
+    /// The dataset of the pictures `images` (N·C·H·W bytes, row-major) of `shape` `[C, H, W]` with `labels` (N, each
+    /// below the number of `classes`). `max_value`, 1 to 255, is the pixel value that becomes 1 in a batch.
     ///
     /// # Errors
-    /// When the lengths do not fit together, a label names no class, or `max_value` is 0.
+    /// When a side of `shape` or `max_value` is 0, the lengths do not fit together, or a label names no class.
     pub fn new(
         images: Vec<u8>,
         labels: Vec<u8>,
@@ -57,43 +58,43 @@ impl ImageDataset {
         self.labels.len()
     }
 
-    /// Whether there is no picture.
+    /// Whether the dataset is empty.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
 
-    /// A picture's shape, `[C, H, W]`.
+    /// The shape of one picture, `[C, H, W]`.
     pub fn shape(&self) -> [usize; 3] {
         self.shape
     }
 
-    /// The classes, in the order of their labels.
+    /// The names of the classes, in the order of their labels.
     pub fn classes(&self) -> &[String] {
         &self.classes
     }
 
-    /// The pixel value that becomes 1.
+    /// The pixel value that becomes 1 in a batch.
     pub fn max_value(&self) -> u8 {
         self.max_value
     }
 
-    /// The labels, one a picture.
+    /// The label of each picture, `[N]`.
     pub fn labels(&self) -> &[u8] {
         &self.labels
     }
 
-    /// All pictures, N·C·H·W bytes.
+    /// The bytes of all pictures, `[N, C, H, W]`, row-major.
     pub fn images(&self) -> &[u8] {
         &self.images
     }
 
-    /// The bytes of picture `index` (C·H·W of them), or `None` past the end.
+    /// The bytes of picture `index`, `[C, H, W]`, row-major, or `None` past the end.
     pub fn image(&self, index: usize) -> Option<&[u8]> {
         let size: usize = self.shape.iter().product();
         self.images.get(index.checked_mul(size)?..)?.get(..size)
     }
 
-    /// The first `n` pictures, or all when there are fewer.
+    /// Keeps the first `n` pictures, or all if there are fewer.
     pub fn truncate(&mut self, n: usize) {
         let size: usize = self.shape.iter().product();
         self.labels.truncate(n);
@@ -118,8 +119,9 @@ impl ImageDataset {
         Ok(Self { images, labels, shape: self.shape, classes: self.classes.clone(), max_value: self.max_value })
     }
 
-    /// Splits into a training and a validation set, of which the second has `fraction` of the pictures of every class,
-    /// drawn with `seed`: see [`split`](crate::split). Both keep the order of the pictures and all classes' names.
+    /// Splits into a training split and a held-out (validation) split, which are returned in this order. The held-out
+    /// split has `fraction` of the pictures of every class, drawn with `seed`: see [`split`](crate::split). Both keep
+    /// the order of the pictures and the names of all classes.
     ///
     /// # Errors
     /// When `fraction` is not at least 0 and below 1.
@@ -130,7 +132,7 @@ impl ImageDataset {
     }
 }
 
-/// The facts, without the thousands of pixels that nobody wants in a message.
+/// Writes the number of pictures, their shape and the number of classes, without the pixels.
 impl fmt::Debug for ImageDataset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ImageDataset({} pictures {:?}, {} classes)", self.len(), self.shape, self.classes.len())
@@ -146,8 +148,9 @@ impl Dataset for ImageDataset {
         &self.shape
     }
 
-    /// Pixel values over `max_value`. The quotient is taken in f64 and rounded to `T`: for f32 the same bits as dividing
-    /// in f32, as PyTorch scales, since no quotient of two bytes is near a tie.
+    /// Writes the pixel values divided by `max_value`. The quotient is computed in f64 and rounded to `T`. For f32
+    /// this gives the same bits as a division in f32, which PyTorch does, since no quotient of two bytes is near a
+    /// rounding tie.
     fn read_sample<T: Element>(&self, index: usize, sample: &mut [T]) {
         let max = f64::from(self.max_value);
         for (out, &byte) in sample.iter_mut().zip(self.image(index).unwrap_or_default()) {
@@ -164,18 +167,18 @@ impl Dataset for ImageDataset {
     }
 }
 
-/// The two parts of a dataset.
+/// The training split and the test split of a dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Splits {
-    /// What a model learns from.
+    /// The training samples.
     pub train: ImageDataset,
-    /// What it is measured on.
+    /// The test samples, on which a trained model is evaluated.
     pub test: ImageDataset,
 }
 
 impl Splits {
-    /// The SHA-256 of labels and pictures of both splits as they are in memory, in hexadecimal: what a run records to
-    /// say which data it saw, wherever they came from.
+    /// The SHA-256, in hexadecimal, of the shape, labels and pictures of both splits as they are in memory. A run
+    /// records it to identify the data that it used, wherever they came from.
     pub fn checksum(&self) -> String {
         let mut hash = Sha256::new();
         for split in [&self.train, &self.test] {

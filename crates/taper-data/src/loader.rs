@@ -1,29 +1,30 @@
-//! Batches of a dataset, in order or shuffled anew in each epoch.
+//! The batch loader: batches of a dataset, in order or reshuffled at every epoch.
 
 use crate::error::panic_text;
 use crate::{Dataset, Error, Result};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use taper_backend::{Element, RandomKey};
 
-/// How a [`BatchLoader`] makes batches.
+/// The batch size and the order of samples of a [`BatchLoader`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoaderOptions {
-    /// Samples in a batch, at least 1.
+    /// The number of samples in a batch, at least 1.
     pub batch_size: usize,
-    /// The seed of the shuffle, or `None` to go through the data in order.
+    /// The seed that samples are shuffled with at every epoch, or `None` for the order of the dataset.
     pub shuffle: Option<u64>,
-    /// Leave out the last batch of an epoch when it is smaller than the others.
+    /// Whether to leave out the last batch of an epoch when it is smaller than the others.
     pub drop_last: bool,
 }
 
-/// One batch of `B` samples, as plain host data. Reuse one value over a whole run: its vectors keep their memory.
+/// One batch of B samples in host memory. One value can be reused for a whole run, so that its vectors keep their
+/// memory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch<T> {
-    /// The samples, row-major, of [`Batch::shape`].
+    /// The samples, row-major, in the shape [`Batch::shape`].
     pub inputs: Vec<T>,
-    /// The labels, `[B]`.
+    /// The class labels, `[B]`.
     pub labels: Vec<i64>,
-    /// The shape of `inputs`: `[B, C, H, W]` for pictures.
+    /// The shape of `inputs`: `[B, C, H, W]` for pictures, `[B, F]` for rows of a table.
     pub shape: Vec<usize>,
 }
 
@@ -33,9 +34,9 @@ impl<T> Default for Batch<T> {
     }
 }
 
-/// Goes through a dataset batch by batch. Epoch `e` of seed `s` has the order
-/// `RandomKey::new(s).child("shuffle").index(e).permutation(n)`: it depends on nothing that happened before, so a run can
-/// be resumed at any batch.
+/// Iterates over a dataset in batches, made in the calling thread. The order of the n samples in epoch `e` with seed
+/// `s` is `RandomKey::new(s).child("shuffle").index(e).permutation(n)`. It depends on nothing that happened before, so
+/// that a run can be resumed at any batch.
 ///
 /// ```
 /// use taper_data::{Batch, BatchLoader, LoaderOptions, digits};
@@ -67,7 +68,7 @@ impl<D: Dataset> BatchLoader<D> {
     /// A loader at the start of epoch 0. `dataset` may be a reference or an `Arc`.
     ///
     /// # Errors
-    /// When `batch_size` is 0 or the dataset is empty.
+    /// When the batch size is 0 or the dataset is empty.
     pub fn new(dataset: D, options: LoaderOptions) -> Result<Self> {
         let sampler = Sampler::new(dataset.len(), options)?;
         Ok(Self { dataset, order: sampler.order(0), sampler, position: 0 })
@@ -84,7 +85,7 @@ impl<D: Dataset> BatchLoader<D> {
         self.sampler.len()
     }
 
-    /// Whether an epoch has no batch: fewer samples than a batch, and `drop_last`.
+    /// Whether an epoch has no batch, as with `drop_last` and fewer samples than a batch needs.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -94,12 +95,12 @@ impl<D: Dataset> BatchLoader<D> {
         &self.dataset
     }
 
-    /// How many batches of this epoch have been handed out: the number of the next one, from 0.
+    /// The number of batches of this epoch that have been returned, which is the index of the next one, from 0.
     pub fn position(&self) -> usize {
         self.position
     }
 
-    /// Goes to batch `position` of this epoch, to resume a run.
+    /// Goes to batch `position` of this epoch, for example to resume a run.
     ///
     /// # Errors
     /// When `position` is over [`BatchLoader::len`].
@@ -109,12 +110,12 @@ impl<D: Dataset> BatchLoader<D> {
         Ok(())
     }
 
-    /// Writes the next batch into `batch`, whatever it held before. Returns `false`, and leaves it alone, at the end of
-    /// the epoch.
+    /// Replaces the content of `batch` by the next batch and returns `true`. At the end of the epoch returns `false`
+    /// and leaves `batch` unchanged.
     ///
     /// # Errors
-    /// [`Error::Sample`] when the dataset's own code panics on a sample. What `batch` holds then is not defined; the
-    /// next call goes on with the batch after it.
+    /// [`Error::Sample`] when the dataset's own code panics on a sample. The content of `batch` is then unspecified;
+    /// the next call continues with the batch after the failed one.
     pub fn next_into<T: Element>(&mut self, batch: &mut Batch<T>) -> Result<bool> {
         if self.position >= self.len() {
             return Ok(false);
@@ -126,7 +127,7 @@ impl<D: Dataset> BatchLoader<D> {
     }
 }
 
-/// Which samples make a batch: what [`BatchLoader`] and [`Pipeline`](crate::Pipeline) share.
+/// The samples of each batch, for [`BatchLoader`] and [`Pipeline`](crate::Pipeline).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sampler {
     /// The number of samples, at least 1.
@@ -169,18 +170,18 @@ impl Sampler {
         Ok(())
     }
 
-    /// The samples of batch `position`, which is below [`Sampler::len`], in an epoch of this `order`.
+    /// The indices of the samples of batch `position`, which is below [`Sampler::len`], in an epoch with this `order`.
     pub fn batch<'o>(&self, order: &'o [usize], position: usize) -> &'o [usize] {
-        // position < len, so no product here is over the number of samples, but for the end of the last batch.
+        // position < len, so `start` is below the number of samples. The end of the last batch is clamped to it.
         let start = position * self.options.batch_size;
         let end = start.saturating_add(self.options.batch_size).min(order.len());
         &order[start..end]
     }
 }
 
-/// Writes the samples `indices` of `dataset` into `batch`, each as `read` gives it. A panic in the dataset's code is an
-/// error that names the sample: a damaged file among a million must not end the process, nor leave a worker's caller
-/// waiting.
+/// Replaces the content of `batch` by the samples `indices` of `dataset`, each written by `read`. A panic in the
+/// dataset's code becomes an error that names the sample: one damaged file must not end the process, and a panicking
+/// worker thread must not leave its caller waiting.
 pub(crate) fn fill<D: Dataset, T: Element>(
     dataset: &D,
     indices: &[usize],
@@ -188,12 +189,12 @@ pub(crate) fn fill<D: Dataset, T: Element>(
     mut read: impl FnMut(usize, &mut [T]),
 ) -> Result<()> {
     let mut index = 0;
-    // What the dataset has left half done is its own; `batch` is written anew before it is read.
+    // Unwind safety: the dataset's own state is its own matter, and `batch` is overwritten before it is read again.
     let filled = catch_unwind(AssertUnwindSafe(|| fill_or_panic(dataset, indices, batch, &mut index, &mut read)));
     filled.map_err(|panic| Error::Sample { index, detail: panic_text(&*panic) })
 }
 
-/// As [`fill`], with the sample that is being read in `index`.
+/// As [`fill`], but panics of the dataset pass through. `index` is always the sample that is being read.
 fn fill_or_panic<D: Dataset, T: Element>(
     dataset: &D,
     indices: &[usize],
@@ -215,7 +216,7 @@ fn fill_or_panic<D: Dataset, T: Element>(
     if batch.inputs.len() != indices.len() * size {
         batch.inputs = vec![T::from_f64(0.0); indices.len() * size];
     }
-    // A size of 0 makes no chunks of 0: a shape with no values has nothing to write.
+    // Chunks of size 0 would panic. A sample shape without values has nothing to write.
     for (sample, &i) in batch.inputs.chunks_exact_mut(size.max(1)).zip(indices) {
         *index = i;
         read(i, sample);

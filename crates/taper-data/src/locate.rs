@@ -1,4 +1,4 @@
-//! Where a dataset is: the places it is looked for, in order, and what was found.
+//! Locating a dataset: the places that are searched, in order, and the result.
 
 use crate::datasets::{Source, digits, folder, stand_in};
 use crate::manifest::Layout;
@@ -8,21 +8,21 @@ use std::path::{Path, PathBuf};
 /// The environment variable that names a folder with data.
 pub const DATA_VARIABLE: &str = "TAPER_DATA";
 
-/// Where to look for a dataset.
+/// The places where a dataset is searched.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LocateOptions {
-    /// The folder the user named. When it holds no data, that is an error.
+    /// A folder that the user set explicitly. It is an error if it does not hold the dataset.
     pub data_dir: Option<PathBuf>,
-    /// The folder `$TAPER_DATA` names. When it holds no data, the next place is tried.
+    /// The folder that `$TAPER_DATA` names. If it does not hold the dataset, the next place is searched.
     pub env: Option<PathBuf>,
-    /// The folder that downloads go to and are found in.
+    /// The folder that datasets are downloaded to, which is searched before downloading.
     pub downloads: PathBuf,
-    /// Never touch the network.
+    /// Whether the network must not be used.
     pub offline: bool,
 }
 
 impl LocateOptions {
-    /// Looks in the folder `$TAPER_DATA` names, in `downloads`, then on the network.
+    /// Searches the folder that `$TAPER_DATA` names, then `downloads`, then the network.
     pub fn from_environment(downloads: impl Into<PathBuf>) -> Self {
         let env = std::env::var_os(DATA_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
         Self { data_dir: None, env, downloads: downloads.into(), offline: false }
@@ -32,21 +32,21 @@ impl LocateOptions {
 /// Where a dataset was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// The folder the user named.
+    /// The folder that the user set explicitly.
     DataDir,
-    /// The folder `$TAPER_DATA` names.
+    /// The folder that `$TAPER_DATA` names.
     Env,
-    /// The downloads' folder.
+    /// The folder of downloads.
     Downloads,
-    /// The network, just now; the data are in the downloads' folder.
+    /// The network: the dataset was downloaded by this call, and is now in the folder of downloads.
     Network,
-    /// Inside this crate.
+    /// This crate, which embeds the dataset.
     Embedded,
-    /// Nowhere: pictures of the same format are generated. They are not the dataset.
+    /// The dataset was not found; synthetic pictures of the same shape are generated in its place.
     StandIn,
 }
 
-/// A dataset that was found, ready to be read.
+/// A dataset that was found and can be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Located {
     manifest: Manifest,
@@ -55,38 +55,40 @@ pub struct Located {
     notice: String,
 }
 
-/// What happens while a dataset is fetched.
+/// The progress of a download.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// A server is being asked for a file.
+    /// A file is being requested from a server.
     Connecting {
         /// The address.
         url: &'a str,
     },
-    /// Bytes have come.
+    /// Bytes were received.
     Bytes {
-        /// How many there are now, those of earlier attempts included.
+        /// The number of bytes received so far, earlier attempts included.
         done: u64,
-        /// How many there will be.
+        /// The size of the file in bytes.
         total: u64,
     },
-    /// Something the user should read: a mirror failed, a file was removed.
+    /// A message for the user: a mirror failed, a file was removed.
     Note(&'a str),
     /// The file is complete; its checksum is being computed.
     Verifying,
-    /// The archive is sound and is being unpacked.
+    /// The archive was verified and is being unpacked.
     Unpacking,
 }
 
 impl Source {
-    /// Looks for the dataset, in this order: the folder the user named, `$TAPER_DATA`, the downloads' folder, the
-    /// network (unless offline, or built without the feature `download`), and last a generated stand-in. `progress` is
-    /// told what happens on the network. An embedded dataset is found at once.
+    /// Searches for the dataset in this order: the folder that the user set explicitly, and no other place if there is
+    /// one; `$TAPER_DATA`; the folder of downloads; the network (unless `offline`, or built without the feature
+    /// `download`); and last a synthetic stand-in. `progress` receives an [`Event`] for each step of a download. An
+    /// embedded dataset needs no search.
     ///
     /// # Errors
-    /// When the folder the user named holds no data, or when the disk refuses a download. A network that fails is no
-    /// error where there is a stand-in (for CIFAR-10): it is used, and [`Located::notice`] tells the reason.
+    /// When the folder that the user set does not hold the dataset, when the file system fails during a download, or
+    /// when the dataset is nowhere and has no stand-in. For CIFAR-10, which has one, a failed download is no error:
+    /// the stand-in is used, and [`Located::notice`] gives the reason.
     pub fn locate(&self, options: &LocateOptions, progress: &mut dyn FnMut(Event<'_>)) -> Result<Located> {
         locate(self.manifest()?, options, progress)
     }
@@ -112,7 +114,7 @@ pub(crate) fn locate(
         };
     }
     let mut tried = Vec::new();
-    // Files of IDX have the same names in every dataset: only the folder they are in tells which it is.
+    // IDX files have the same names in every dataset, so that only their folder's name identifies the dataset.
     for (origin, name, dir) in [
         (Origin::Env, format!("${DATA_VARIABLE} "), options.env.as_deref()),
         (Origin::Downloads, String::new(), Some(options.downloads.as_path())),
@@ -164,33 +166,33 @@ fn names(train: &[String], test: &[String]) -> String {
 }
 
 impl Located {
-    /// Where it was found.
+    /// Where the dataset was found.
     pub fn origin(&self) -> Origin {
         self.origin
     }
 
-    /// Whether the pictures are generated, and so not the dataset at all.
+    /// Whether this is the synthetic stand-in instead of the dataset.
     pub fn is_stand_in(&self) -> bool {
         self.origin == Origin::StandIn
     }
 
-    /// The folder that holds its files, for a dataset in a folder.
+    /// The folder that holds the dataset's files; `None` for an embedded dataset and for the stand-in.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }
 
-    /// Its manifest.
+    /// The dataset's manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// What to tell the user before anything else: where the data come from, and for a stand-in why.
+    /// A message to show to the user first: where the data come from and, for the stand-in, why it is used.
     pub fn notice(&self) -> &str {
         &self.notice
     }
 
-    /// What to call the data beside a result: the dataset's title, or for a stand-in
-    /// `generated stand-in, not CIFAR-10`.
+    /// The name of the data to show beside a result: the dataset's title, or `generated stand-in, not CIFAR-10` for the
+    /// stand-in.
     pub fn description(&self) -> String {
         let title = &self.manifest.title;
         if self.is_stand_in() { format!("generated stand-in, not {title}") } else { title.clone() }
@@ -198,13 +200,18 @@ impl Located {
 
     /// Reads both splits into memory.
     ///
+    /// Memory: the pictures and labels of both splits, and beside them at most 1 MiB + 4 S while a file of S bytes
+    /// (uncompressed) is read. The manifest gives S; a file of another size is refused before it is read, or once S + 1
+    /// bytes are decompressed.
+    ///
     /// # Errors
-    /// A file that is missing, truncated or too large, or a label that names no class.
+    /// A file that is missing, damaged, truncated or too large, or a label that names no class.
     pub fn load(&self) -> Result<Splits> {
         self.load_first(usize::MAX, usize::MAX)
     }
 
-    /// Reads at most the first `train` and `test` pictures of each split. A stand-in generates no more than these.
+    /// Reads the first `train` pictures of the training split and the first `test` of the test split, or all if there
+    /// are fewer. Files are read whole, as by [`Located::load`]; the stand-in generates only these pictures.
     ///
     /// # Errors
     /// As [`Located::load`].

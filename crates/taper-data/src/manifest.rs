@@ -1,56 +1,57 @@
-//! A dataset's manifest: what it is, how its files are laid out, where they come from, whom to cite.
+//! Manifests of datasets: title, citation, classes, shape, layout of the files, and the addresses and checksums of
+//! downloads.
 
 use crate::{Error, Result};
 use serde::Deserialize;
 
-/// A dataset as its TOML file describes it (`datasets/NAME.toml`).
+/// The description of a dataset, as its TOML file gives it (`datasets/NAME.toml`).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// The short name: `cifar10`.
     pub name: String,
-    /// The name people use: `CIFAR-10`.
+    /// The name to show: `CIFAR-10`.
     pub title: String,
-    /// The page that presents it.
+    /// The address of the dataset's home page.
     pub homepage: String,
-    /// Whom to cite.
+    /// The publication to cite.
     pub citation: String,
     /// The licence, or what is known of the terms of use.
     pub terms: String,
-    /// The classes, in the order of their labels.
+    /// The names of the classes, in the order of their labels: 1 to 256.
     pub classes: Vec<String>,
-    /// A picture's channels, height and width.
+    /// The shape of one picture, `[C, H, W]`.
     pub shape: [usize; 3],
-    /// The pixel value that becomes 1 when pictures are scaled.
+    /// The pixel value that becomes 1 in a batch: 1 to 255.
     pub max_value: u8,
     /// The size and number of records.
     pub records: Records,
-    /// The files that hold the records, for a dataset that lives in a folder.
+    /// The files that hold the records, for a dataset that is stored in a folder.
     pub files: Option<Files>,
-    /// The archive that holds the files, for a dataset that is fetched in one piece.
+    /// The archive that holds the files, for a dataset that is downloaded as one archive.
     pub archive: Option<Archive>,
-    /// The files on the network, for a dataset that is fetched file by file (`[[download]]`).
+    /// The files to download, for a dataset that is downloaded file by file (`[[download]]`).
     #[serde(default, rename = "download")]
     pub downloads: Vec<Download>,
-    /// The file inside this crate, for a dataset small enough to be embedded.
+    /// The file inside this crate, for a dataset that is embedded.
     pub embedded: Option<Embedded>,
 }
 
-/// How many records there are and how long one is.
+/// The number of records of each split, and the layout of one record. A record is one sample: labels and picture.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Records {
-    /// Bytes of one record, its labels included.
+    /// The size of one record in bytes, labels included.
     pub bytes: usize,
-    /// Bytes of labels before the picture: 1 where the file does not say.
+    /// The number of label bytes before the picture; 1 if the manifest does not set it.
     #[serde(default = "one")]
     pub labels: usize,
-    /// Which of these bytes is the label, from 0: the first where the file does not say.
+    /// The index, from 0, of the label byte that is used; 0 if the manifest does not set it.
     #[serde(default)]
     pub label: usize,
-    /// Records of the training split.
+    /// The number of records of the training split.
     pub train: usize,
-    /// Records of the test split.
+    /// The number of records of the test split.
     pub test: usize,
 }
 
@@ -58,15 +59,15 @@ fn one() -> usize {
     1
 }
 
-/// How records lie in files.
+/// The layout of records in files.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Layout {
-    /// One record after the other, the labels before the picture: CIFAR's.
+    /// CIFAR's layout: one record after the other, each with its label bytes before the picture.
     #[default]
     Records,
-    /// Two IDX files a split, pictures and labels, plain or compressed (`.gz`): MNIST's.
+    /// MNIST's layout: two IDX files for each split, pictures and labels, plain or compressed with gzip (`.gz`).
     Idx,
 }
 
@@ -74,66 +75,70 @@ pub enum Layout {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Files {
-    /// How records lie in them.
+    /// The layout of records in the files.
     #[serde(default)]
     pub layout: Layout,
-    /// The folder they are in, inside the data folder and inside the archive.
+    /// The name of the folder that holds the files, inside the data folder and inside the archive.
     pub folder: String,
-    /// Folders that other programs put them in, such as torchvision's `MNIST/raw`. They are looked in, never written to.
+    /// Folders that other programs store the files in, such as torchvision's `MNIST/raw`. They are searched, but never
+    /// written to.
     #[serde(default)]
     pub also: Vec<String>,
-    /// The files of the training split, in order; each holds the same number of records. For IDX: pictures, labels.
+    /// The files of the training split, in order. Each holds the same number of records. For IDX: pictures, then
+    /// labels.
     pub train: Vec<String>,
-    /// The files of the test split.
+    /// The files of the test split, as for `train`.
     pub test: Vec<String>,
 }
 
-/// Where a dataset is fetched from.
+/// The archive that a dataset is downloaded as.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Archive {
-    /// The addresses, tried in order. The last part of the first is the archive's name on disk.
+    /// The addresses of its mirrors, tried in order. The last part of the first is the archive's file name.
     pub urls: Vec<String>,
-    /// The archive's size.
+    /// The size of the archive in bytes.
     pub bytes: u64,
     /// The archive's SHA-256, 64 hexadecimal digits.
     pub sha256: String,
-    /// The archive's MD5 as the authors publish it (informative: the SHA-256 is what is checked).
+    /// The archive's MD5 as its authors publish it. It is informative: only the SHA-256 is checked.
     pub md5: Option<String>,
-    /// The most bytes its files may have together.
+    /// The largest total size of the unpacked files in bytes. A larger archive is refused.
     pub max_unpacked_bytes: u64,
-    /// The most entries it may have.
+    /// The largest number of entries, files and folders. An archive with more is refused.
     pub max_entries: usize,
 }
 
-/// One file on the network.
+/// One file to download.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Download {
-    /// The addresses, tried in order. The last part of the first is the file's name on disk.
+    /// The addresses of its mirrors, tried in order. The last part of the first is the file's name.
     pub urls: Vec<String>,
-    /// Its size.
+    /// The size of the file in bytes.
     pub bytes: u64,
-    /// Its SHA-256, 64 hexadecimal digits.
+    /// The file's SHA-256, 64 hexadecimal digits.
     pub sha256: String,
-    /// Its MD5 as the authors publish it (informative: the SHA-256 is what is checked).
+    /// The file's MD5 as its authors publish it. It is informative: only the SHA-256 is checked.
     pub md5: Option<String>,
 }
 
-/// A file inside this crate.
+/// The file of an embedded dataset, inside this crate.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Embedded {
-    /// Its name in `datasets/`.
+    /// The file's name in `datasets/`.
     pub file: String,
-    /// Its size.
+    /// The size of the file in bytes.
     pub bytes: u64,
-    /// Its SHA-256.
+    /// The file's SHA-256, 64 hexadecimal digits.
     pub sha256: String,
 }
 
 impl Manifest {
-    /// Reads a manifest and checks that it does not contradict itself.
+    /// Parses a manifest in TOML and checks that it is consistent.
+    ///
+    /// Memory for a text of N bytes: at most 1 MiB + 256 N.
     ///
     /// # Errors
     /// A syntax error, a key that is missing or unknown, or a value out of range; the text names it.
@@ -143,12 +148,12 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The bytes of one picture in memory, one byte a value.
+    /// The size of one picture in bytes, C·H·W: one byte for each value.
     pub fn picture_bytes(&self) -> usize {
         self.shape.iter().product()
     }
 
-    /// The size each file of a split of `records` in `files` files must have.
+    /// The size in bytes that each file must have when a split of `records` records is in `files` files.
     pub(crate) fn file_bytes(&self, records: usize, files: usize) -> u64 {
         (records / files.max(1)) as u64 * self.records.bytes as u64
     }
@@ -161,7 +166,7 @@ impl Manifest {
         if self.classes.is_empty() || self.classes.len() > 256 {
             return fail(format!("`classes` must list 1 to 256 names, found {}", self.classes.len()));
         }
-        // Bounds that no dataset of bytes comes near, so that no product of sizes overflows.
+        // A bound that no dataset comes near and that keeps products of sizes from overflowing.
         const MOST: usize = 1 << 30;
         let pixels = self.shape.iter().try_fold(1_usize, |all, &n| all.checked_mul(n)).filter(|&n| 0 < n && n <= MOST);
         if pixels.is_none() {
@@ -227,12 +232,12 @@ impl Manifest {
 }
 
 impl Archive {
-    /// The archive's name on disk: the last part of its first address.
+    /// The archive's file name: the last part of its first address.
     pub fn file_name(&self) -> &str {
         last_part(&self.urls)
     }
 
-    /// The archive as a file on the network.
+    /// The archive as a file to download.
     pub(crate) fn download(&self) -> Download {
         let Self { urls, bytes, sha256, md5, .. } = self.clone();
         Download { urls, bytes, sha256, md5 }
@@ -240,12 +245,12 @@ impl Archive {
 }
 
 impl Download {
-    /// The file's name on disk: the last part of its first address.
+    /// The file's name: the last part of its first address.
     pub fn file_name(&self) -> &str {
         last_part(&self.urls)
     }
 
-    /// What is wrong with it, if anything; `key` is its name in the manifest.
+    /// Checks addresses, checksum and size. `key` is the table's name in the manifest, for errors.
     fn check(&self, key: &str) -> Result<(), String> {
         let web = |url: &String| url.starts_with("https://") || url.starts_with("http://");
         if self.urls.is_empty() || !self.urls.iter().all(web) {
@@ -273,7 +278,7 @@ fn plain_name(name: &str) -> &str {
     name.strip_suffix(".gz").unwrap_or(name)
 }
 
-/// A name that stays in the folder it is put in, on every system: letters, digits, `.`, `_` and `-`, no leading dot.
+/// Whether `name` is a plain file name on every system: letters, digits, `.`, `_` and `-`, without a leading dot.
 fn is_plain_name(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with('.')

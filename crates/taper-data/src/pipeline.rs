@@ -1,4 +1,4 @@
-//! Batches made ahead of the step that wants them, by worker threads, with augmentation.
+//! The data pipeline: batches that worker threads prefetch and augment while the model trains.
 
 use crate::augment::Augmenter;
 use crate::loader::{Sampler, fill};
@@ -10,28 +10,32 @@ use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 use taper_backend::Element;
 
-/// How a [`Pipeline`] makes batches.
+/// The settings of a [`Pipeline`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct PipelineOptions {
-    /// Size and order of the batches.
+    /// The batch size and the order of samples.
     pub loader: LoaderOptions,
-    /// What is done to each picture, in this order.
+    /// The augmentations of each sample, applied in this order. If there is any, samples must be pictures `[C, H, W]`.
     pub augment: Vec<Augment>,
-    /// The seed of the augmentations. The order has its own, in `loader`.
+    /// The seed of the augmentations. The shuffle has its own seed in `loader`.
     pub seed: u64,
-    /// Worker threads, at most 1024; 0 makes each batch in the calling thread, when it is asked for.
+    /// The number of worker threads, at most 1024. With 0, [`Pipeline::next_into`] makes each batch in the calling
+    /// thread.
     pub workers: usize,
-    /// Batches that may be ready or in the making before they are asked for, at least 1. Without workers it plays no part.
+    /// The largest number of batches that the workers prefetch (ready or being made), at least 1. Ignored without
+    /// workers.
     pub ahead: usize,
 }
 
-/// Goes through a dataset batch by batch as [`BatchLoader`](crate::BatchLoader) does, in the same order, while worker
-/// threads make the batches that come next. Everything random is keyed by seed, epoch and sample: the bits do not depend
-/// on the number of workers, and a run can be resumed at any batch. Without augmentations they are `BatchLoader`'s, in
-/// any dtype; with them, pictures are augmented in f32 and converted after.
+/// Iterates over a dataset in batches, in the same order as [`BatchLoader`](crate::BatchLoader), while worker threads
+/// prefetch the next batches. Every random number is keyed by seed, epoch and sample: the bits of a batch do not
+/// depend on the number of workers, and a run can be resumed at any batch. Without augmentations the batches equal
+/// those of
+/// `BatchLoader`, in any dtype. With augmentations, samples are augmented in f32 and then converted to `T`.
 ///
-/// The workers live in a [`std::thread::scope`], so the dataset can be borrowed. Dropping the pipeline ends them. A panic
-/// in a dataset's own code is an error of [`next_into`](Self::next_into), at that batch's turn; the workers go on.
+/// The workers run in a [`std::thread::scope`], so that the dataset can be borrowed. Dropping the pipeline stops them.
+/// A panic in the dataset's own code becomes an error of [`next_into`](Self::next_into) when that batch is due; the
+/// workers continue.
 ///
 /// ```
 /// use taper_data::augment::{Fill, Translate};
@@ -61,8 +65,8 @@ pub struct PipelineOptions {
 /// ```
 pub struct Pipeline<'scope, T> {
     sampler: Sampler,
-    make: Arc<Make<'scope, T>>,
-    /// What is shared with the workers, if there are any.
+    make_batch: Arc<BatchMaker<'scope, T>>,
+    /// The state shared with the workers; `None` without workers.
     shared: Option<Arc<Shared<T>>>,
     epoch: Option<Arc<Epoch>>,
     position: usize,
@@ -70,15 +74,15 @@ pub struct Pipeline<'scope, T> {
     scratch: Scratch,
 }
 
-/// Writes the batch of these samples in an epoch.
-type Make<'scope, T> = dyn Fn(&Epoch, &[usize], &mut Batch<T>, &mut Scratch) -> Result<()> + Send + Sync + 'scope;
+/// Replaces the content of a batch by the samples of these indices, augmented for the epoch.
+type BatchMaker<'scope, T> = dyn Fn(&Epoch, &[usize], &mut Batch<T>, &mut Scratch) -> Result<()> + Send + Sync + 'scope;
 
 struct Epoch {
     number: u64,
     order: Vec<usize>,
 }
 
-/// A thread's memory for a picture that is being augmented.
+/// A thread's scratch memory for a picture that is being augmented.
 #[derive(Default)]
 struct Scratch {
     values: Vec<f32>,
@@ -87,30 +91,30 @@ struct Scratch {
 
 struct Shared<T> {
     state: Mutex<State<T>>,
-    /// There may be a batch to make, or the end has come.
+    /// Signalled when there may be a batch to make, or the workers have to stop.
     work: Condvar,
-    /// A batch has been made.
+    /// Signalled when a batch has been made.
     made: Condvar,
 }
 
 struct State<T> {
-    /// The epoch whose batches are made; what belongs to another one is thrown away.
+    /// The epoch whose batches are made. Batches of another epoch are discarded.
     epoch: Option<Arc<Epoch>>,
-    /// The batch to be handed out next.
+    /// The index of the batch to be returned next.
     first: usize,
-    /// `slots[i]`: batch `first + i`, once made, or why it could not be.
+    /// `slots[i]` is for batch `first + i`: `None` while it is being made, then the batch or its error.
     slots: VecDeque<Option<Result<Batch<T>>>>,
-    /// Batches whose memory is used again. No more than were in the making or ready at one time.
+    /// Used batches, whose memory is reused. There are no more than were being made or ready at one time.
     free: Vec<Batch<T>>,
     stop: bool,
 }
 
 impl<'scope, T: Element> Pipeline<'scope, T> {
-    /// Starts the workers, which wait for an epoch.
+    /// Starts the workers, which then wait for [`start_epoch`](Self::start_epoch).
     ///
     /// # Errors
-    /// When an option is out of range, the dataset is empty, an augmentation does not fit its samples (which must be
-    /// `[C, H, W]` then), or the system refuses a thread.
+    /// When an option is out of range, the dataset is empty, there are augmentations but samples are not `[C, H, W]`,
+    /// an augmentation does not apply to their shape, or the system cannot start a thread.
     pub fn start<'env, D: Dataset + Sync>(
         scope: &'scope Scope<'scope, 'env>,
         dataset: &'env D,
@@ -133,7 +137,7 @@ impl<'scope, T: Element> Pipeline<'scope, T> {
             })?;
             Some(Augmenter::new(augment, shape, seed)?)
         };
-        let make: Arc<Make<'scope, T>> = Arc::new(move |epoch, indices, batch, scratch| match &augmenter {
+        let make_batch: Arc<BatchMaker<'scope, T>> = Arc::new(move |epoch, indices, batch, scratch| match &augmenter {
             None => fill(dataset, indices, batch, |i, sample| dataset.read_sample(i, sample)),
             Some(augmenter) => fill(dataset, indices, batch, |i, sample| {
                 scratch.values.resize(sample.len(), 0.0);
@@ -147,7 +151,7 @@ impl<'scope, T: Element> Pipeline<'scope, T> {
         });
         let mut pipeline = Self {
             sampler,
-            make,
+            make_batch,
             shared: None,
             epoch: None,
             position: 0,
@@ -157,20 +161,20 @@ impl<'scope, T: Element> Pipeline<'scope, T> {
         if workers > 0 {
             let state = State { epoch: None, first: 0, slots: VecDeque::new(), free: Vec::new(), stop: false };
             let shared = Arc::new(Shared { state: Mutex::new(state), work: Condvar::new(), made: Condvar::new() });
-            // From here on dropping `pipeline` ends whatever threads there are.
+            // From here on, dropping `pipeline` stops the threads that were started.
             pipeline.shared = Some(shared.clone());
             for number in 0..workers {
-                let (shared, make) = (shared.clone(), pipeline.make.clone());
+                let (shared, make_batch) = (shared.clone(), pipeline.make_batch.clone());
                 thread::Builder::new()
                     .name(format!("taper-data-{number}"))
-                    .spawn_scoped(scope, move || shared.work(sampler, ahead, &*make))
+                    .spawn_scoped(scope, move || shared.work(sampler, ahead, &*make_batch))
                     .map_err(|e| Error::Argument(format!("pipeline: cannot start worker {number}: {e}")))?;
             }
         }
         Ok(pipeline)
     }
 
-    /// Goes to batch `position` of `epoch`. What the workers have made of another epoch is thrown away.
+    /// Goes to batch `position` of `epoch`. Batches that the workers have prefetched before are discarded.
     ///
     /// # Errors
     /// When `position` is over [`len`](Self::len).
@@ -192,12 +196,13 @@ impl<'scope, T: Element> Pipeline<'scope, T> {
         Ok(())
     }
 
-    /// Writes the next batch into `batch`, whatever it held before, and keeps its memory for another. Returns `false`, and
-    /// leaves it alone, at the end of the epoch. Before any [`start_epoch`](Self::start_epoch), it starts epoch 0.
+    /// Replaces the content of `batch` by the next batch, waiting for it if necessary, and returns `true`. The old
+    /// memory of `batch` is reused for a later batch. At the end of the epoch returns `false` and leaves `batch`
+    /// unchanged. Starts epoch 0 if no epoch was started.
     ///
     /// # Errors
-    /// [`Error::Sample`] when the dataset's own code panics on a sample. What `batch` holds then is not defined; the
-    /// next call goes on with the batch after it.
+    /// [`Error::Sample`] when the dataset's own code panics on a sample. The content of `batch` is then unspecified;
+    /// the next call continues with the batch after the failed one.
     pub fn next_into(&mut self, batch: &mut Batch<T>) -> Result<bool> {
         if self.epoch.is_none() {
             self.start_epoch(0, 0)?;
@@ -208,7 +213,7 @@ impl<'scope, T: Element> Pipeline<'scope, T> {
         match &self.shared {
             None => {
                 let indices = self.sampler.batch(&epoch.order, self.position - 1);
-                (self.make)(epoch, indices, batch, &mut self.scratch)?;
+                (self.make_batch)(epoch, indices, batch, &mut self.scratch)?;
             }
             Some(shared) => {
                 let made = shared.take()?;
@@ -224,30 +229,32 @@ impl<'scope, T: Element> Pipeline<'scope, T> {
         self.sampler.len()
     }
 
-    /// Whether an epoch has no batch: fewer samples than a batch, and `drop_last`.
+    /// Whether an epoch has no batch, as with `drop_last` and fewer samples than a batch needs.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The number of the next batch of this epoch, from 0.
+    /// The index of the next batch of this epoch, from 0.
     pub fn position(&self) -> usize {
         self.position
     }
 
-    /// How long [`next_into`](Self::next_into) has kept its caller since the epoch was started.
+    /// The total time that [`next_into`](Self::next_into) has taken since the epoch was started: the time that
+    /// training has waited for data.
     pub fn idle(&self) -> Duration {
         self.idle
     }
 }
 
 impl<T: Element> Shared<T> {
-    /// The state. Nothing panics while it is held, and it is whole after each statement, so poison means nothing here.
+    /// Locks the state. Poisoning is ignored: the state is consistent after each statement under the lock.
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A worker's life: make batches of the epoch in order, at most `ahead` of the one to be handed out next.
-    fn work(&self, sampler: Sampler, ahead: usize, make: &Make<'_, T>) {
+    /// The loop of a worker thread: makes the batches of the epoch in order, at most `ahead` of them before they are
+    /// taken.
+    fn work(&self, sampler: Sampler, ahead: usize, make_batch: &BatchMaker<'_, T>) {
         let mut scratch = Scratch::default();
         let mut state = self.lock();
         while !state.stop {
@@ -261,11 +268,11 @@ impl<T: Element> Shared<T> {
             let mut batch = state.free.pop().unwrap_or_default();
             drop(state);
             let indices = sampler.batch(&epoch.order, number);
-            let made = make(&epoch, indices, &mut batch, &mut scratch);
+            let made = make_batch(&epoch, indices, &mut batch, &mut scratch);
             state = self.lock();
             let first = state.first;
             if state.epoch.as_ref().is_some_and(|current| Arc::ptr_eq(current, &epoch)) {
-                // Its slot is still there: a batch is handed out only once it is made.
+                // The slot still exists: a batch is taken only after it was made.
                 if let Some(slot) = state.slots.get_mut(number - first) {
                     *slot = Some(made.map(|()| batch));
                 }
@@ -276,7 +283,7 @@ impl<T: Element> Shared<T> {
         }
     }
 
-    /// Waits for the batch to be handed out next.
+    /// Waits for the next batch and takes it.
     fn take(&self) -> Result<Batch<T>> {
         let mut state = self.lock();
         loop {

@@ -1,15 +1,17 @@
-//! Splits of one set into two, in which every class keeps its share.
+//! Stratified splits: samples split into two parts in which every class keeps its share.
 
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use taper_backend::RandomKey;
 
-/// Splits samples with `labels` into two parts, for training and for validation, and returns the indices of each, in
-/// rising order. The second part has ⌊n·`fraction`⌉ of the n samples, drawn from every class by its share: a class of
-/// nᵥ samples gives ⌊nᵥ·`fraction`⌋ of them or one more. Those that lose most by rounding down give one more, of
-/// equals the smaller label, until the number is reached (the method of largest remainders).
+/// Splits samples with `labels` into a training part and a held-out (validation) part, stratified by class. Returns the
+/// indices of each, in increasing order. The held-out part has ⌊n·`fraction`⌉ of the n samples, where halves round up.
+/// A class of nᵥ samples contributes ⌊nᵥ·`fraction`⌋ of them or one more: the classes with the largest remainders, or
+/// the smaller label where remainders are equal, contribute one more until the number is reached (the method of
+/// largest remainders).
 ///
-/// Which samples of a class are drawn depends on `seed`, the label and the size of the class, and on nothing else.
+/// The samples that are drawn from a class depend only on `seed`, the label, the size of the class and its
+/// contribution.
 ///
 /// ```
 /// # fn main() -> taper_data::Result<()> {
@@ -31,13 +33,13 @@ pub fn split(labels: &[i64], fraction: f64, seed: u64) -> Result<(Vec<usize>, Ve
     Ok(stratified(labels, fraction, RandomKey::new(seed).child("split")))
 }
 
-/// As [`split`], the members of class `c` drawn from `key.index(c)`.
+/// As [`split`], with the samples of class `c` drawn by `key.index(c)`.
 pub(crate) fn stratified(labels: &[i64], fraction: f64, key: RandomKey) -> (Vec<usize>, Vec<usize>) {
     let mut classes: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
     for (i, &label) in labels.iter().enumerate() {
         classes.entry(label).or_default().push(i);
     }
-    // Label, members, share rounded down, what rounding lost.
+    // For each class: label, indices, share rounded down, remainder.
     let mut shares: Vec<(i64, Vec<usize>, usize, f64)> = classes
         .into_iter()
         .map(|(label, members)| {

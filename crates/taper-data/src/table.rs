@@ -1,10 +1,11 @@
-//! Labelled rows of numbers in memory.
+//! Labelled tables of numeric features in memory, and standardisation of their columns.
 
 use crate::{Dataset, Error, Result, split};
 use std::fmt;
 use taper_backend::Element;
 
-/// A labelled table: N rows of F features, their N labels, and the names of features and classes.
+/// A dataset of labelled rows in memory: N rows of F features in f32, their N labels, and the names of features and
+/// classes.
 #[derive(Clone, PartialEq)]
 pub struct TableDataset {
     values: Vec<f32>,
@@ -15,8 +16,8 @@ pub struct TableDataset {
 }
 
 impl TableDataset {
-    /// Rows `values` (N·F numbers, row by row) of the F `features`, with `labels` (N, each a number of `classes`,
-    /// from 0).
+    /// The table of the rows `values` (`[N, F]`, row-major) with the F `features` names and `labels` (N, each at least
+    /// 0 and below the number of `classes`).
     ///
     /// # Errors
     /// When there is no feature, the lengths do not fit together, or a label names no class.
@@ -34,8 +35,8 @@ impl TableDataset {
         table.with_classes(classes)
     }
 
-    /// The same rows with other names for the classes, for example those of the training set: a test set may lack the
-    /// last of them.
+    /// The same rows with the class names `classes`, for example those of the training split: a test split may lack
+    /// samples of the last classes.
     ///
     /// # Errors
     /// When a label names no class.
@@ -57,32 +58,32 @@ impl TableDataset {
         self.labels.len()
     }
 
-    /// Whether there is no row.
+    /// Whether the table is empty.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
 
-    /// The features' names, in the order of the columns.
+    /// The names of the features, in the order of the columns.
     pub fn features(&self) -> &[String] {
         &self.features
     }
 
-    /// The classes, in the order of their labels.
+    /// The names of the classes, in the order of their labels.
     pub fn classes(&self) -> &[String] {
         &self.classes
     }
 
-    /// The labels, one a row.
+    /// The label of each row, `[N]`.
     pub fn labels(&self) -> &[i64] {
         &self.labels
     }
 
-    /// All rows, N·F numbers.
+    /// The values of all rows, `[N, F]`, row-major.
     pub fn values(&self) -> &[f32] {
         &self.values
     }
 
-    /// The F numbers of row `index`, or `None` past the end.
+    /// The F values of row `index`, or `None` past the end.
     pub fn row(&self, index: usize) -> Option<&[f32]> {
         let size = self.features.len();
         self.values.get(index.checked_mul(size)?..)?.get(..size)
@@ -105,8 +106,8 @@ impl TableDataset {
         Ok(Self { values, labels, shape: self.shape, features: self.features.clone(), classes: self.classes.clone() })
     }
 
-    /// Splits into a training and a validation set, of which the second has `fraction` of the rows of every class,
-    /// drawn with `seed`: see [`split`](crate::split).
+    /// Splits into a training split and a held-out (validation) split, which are returned in this order. The held-out
+    /// split has `fraction` of the rows of every class, drawn with `seed`: see [`split`](crate::split).
     ///
     /// # Errors
     /// When `fraction` is not at least 0 and below 1.
@@ -116,18 +117,18 @@ impl TableDataset {
     }
 }
 
-/// Mean and standard deviation of each feature of a table, as [`TableDataset::feature_stats`] finds them: what new rows
-/// have to be standardised by, too, before a model that was trained on standardised rows sees them.
+/// The mean and the standard deviation of each feature of a table, computed by [`TableDataset::feature_stats`]. A model
+/// that was trained on standardised rows needs every new row standardised by the same statistics.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeatureStats {
-    /// One a feature: μ = Σx / N.
+    /// The mean of each feature, `[F]`: μ = Σx / N.
     pub mean: Vec<f64>,
-    /// One a feature: σ = √(Σ(x − μ)² / N); 0 for one whose values are all the same.
+    /// The standard deviation of each feature, `[F]`: σ = √(Σ(x − μ)² / N). It is 0 for a constant feature.
     pub std: Vec<f64>,
 }
 
 impl TableDataset {
-    /// Mean and standard deviation of each feature over all rows, computed in f64. Zeros for a table without rows.
+    /// The mean and the standard deviation of each feature over all rows, computed in f64. Zeros for an empty table.
     pub fn feature_stats(&self) -> FeatureStats {
         let n = self.len().max(1) as f64;
         let columns = self.features.len();
@@ -140,17 +141,18 @@ impl TableDataset {
             }
             sums.into_iter().map(|sum| sum / n).collect::<Vec<f64>>()
         };
-        // The sums of up to 2²⁹ equal values of f32 are exact in f64, so that these have a deviation of exactly 0.
+        // The sum of up to 2²⁹ equal f32 values is exact in f64, so that a constant feature has a deviation of exactly
+        // 0.
         let mean = mean_of(&|_, x| x);
         let variance = mean_of(&|column, x| (x - mean[column]).powi(2));
         FeatureStats { std: variance.into_iter().map(f64::sqrt).collect(), mean }
     }
 
-    /// The same rows with (x − μ) / σ for each feature, μ and σ being `stats`': those of the rows that a model learns
-    /// from, for the rows that it is measured on as well. A feature with σ = 0 is only shifted.
+    /// The same rows standardised: (x − μ) / σ for each feature, with μ and σ from `stats`. Use the statistics of the
+    /// training split for the held-out and test splits too. A feature with σ = 0 is only shifted.
     ///
     /// # Errors
-    /// When `stats` are of another number of features, or no finite numbers; when a value leaves the range of f32.
+    /// When `stats` has another number of features, or a result is not finite in f32.
     pub fn standardized(&self, stats: &FeatureStats) -> Result<Self> {
         let FeatureStats { mean, std } = stats;
         if mean.len() != self.features.len() || std.len() != self.features.len() {
@@ -180,7 +182,7 @@ impl TableDataset {
     }
 }
 
-/// The facts, without the numbers.
+/// Writes the numbers of rows, features and classes, without the values.
 impl fmt::Debug for TableDataset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (features, classes) = (self.features.len(), self.classes.len());

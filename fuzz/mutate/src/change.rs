@@ -1,8 +1,8 @@
-//! Changes to files, drawn from a seed and a number: the same always.
+//! Mutations of files, which a seed and a number determine.
 
 use crate::seeds;
 
-/// Random numbers: SplitMix64 (Steele, Lea, Flood 2014).
+/// A generator of random numbers: SplitMix64 (Steele, Lea, Flood 2014).
 pub struct Draws(u64);
 
 impl Draws {
@@ -17,7 +17,7 @@ impl Draws {
         z ^ z >> 31
     }
 
-    /// Below `end`, or 0.
+    /// A number below `end`, or 0 if `end` is 0.
     pub fn below(&mut self, end: usize) -> usize {
         (self.word() % end.max(1) as u64) as usize
     }
@@ -27,7 +27,7 @@ impl Draws {
     }
 }
 
-/// Lengths and counts that are seldom thought of.
+/// Extreme values of lengths and counts.
 const EXTREMES: [u64; 16] = [
     0,
     1,
@@ -47,11 +47,12 @@ const EXTREMES: [u64; 16] = [
     u64::MAX,
 ];
 
-/// Input `number` of the decoder `name`: one of `files`, changed in one to five places.
+/// Input `number` of `seed` for the decoder `name`: one of `files`, mutated in one to five places.
 pub fn input(name: &str, files: &[Vec<u8>], seed: u64, number: u64) -> Vec<u8> {
     let mut draws = Draws::new(seed, number);
     let file = draws.below(files.len());
-    // Half of the compressed files are changed inside, so that the changes come through.
+    // Half of the compressed files are mutated before they are compressed, so that the mutations reach the decoder
+    // inside.
     let inside = draws.below(2) == 0;
     match name {
         "idx-gz" if inside => seeds::gzip(&changed(seeds::idx(), files, &mut draws)),
@@ -87,7 +88,7 @@ fn changed(mut bytes: Vec<u8>, files: &[Vec<u8>], draws: &mut Draws) -> Vec<u8> 
             2 if !bytes.is_empty() => bytes[at] = draws.word() as u8,
             3 if !bytes.is_empty() => bytes[at] = draws.pick(&[0, 1, 0x7F, 0x80, 0xFF, b'"', b'\n', b'0']),
             4 | 5 => {
-                // A length or a count, in either order of bytes.
+                // A length or a count, little-endian or big-endian.
                 let value = draws.pick(&EXTREMES);
                 let size = draws.pick(&[2, 4, 8]);
                 let field = if draws.below(2) == 0 {
@@ -104,7 +105,7 @@ fn changed(mut bytes: Vec<u8>, files: &[Vec<u8>], draws: &mut Draws) -> Vec<u8> 
                 bytes.drain(at.min(end)..end);
             }
             8 => {
-                // A piece again, up to a hundred times.
+                // A piece is repeated, up to a hundred times.
                 let end = (at + 1 + draws.below(64)).min(bytes.len());
                 let most = if draws.below(8) == 0 { 100 } else { 2 };
                 let piece = bytes[at.min(end)..end].repeat(1 + draws.below(most));
@@ -130,7 +131,7 @@ fn changed(mut bytes: Vec<u8>, files: &[Vec<u8>], draws: &mut Draws) -> Vec<u8> 
     bytes
 }
 
-/// Writes another number for one that stands in the bytes as text.
+/// Replaces a decimal number in the bytes by another one.
 fn number(bytes: &mut Vec<u8>, draws: &mut Draws) {
     let from = draws.below(bytes.len());
     let Some(start) = bytes.iter().skip(from).position(u8::is_ascii_digit).map(|at| at + from) else { return };
@@ -146,7 +147,7 @@ fn number(bytes: &mut Vec<u8>, draws: &mut Draws) {
     bytes.splice(start..end, text.into_bytes());
 }
 
-/// Gives the chunks of a PNG their checksums.
+/// Recomputes the checksums of a PNG's chunks.
 fn sum_chunks(bytes: &mut [u8]) {
     let mut at = 8;
     while let Some(head) = bytes.get(at..at + 4) {
@@ -161,7 +162,7 @@ fn sum_chunks(bytes: &mut [u8]) {
     }
 }
 
-/// Gives the headers of a tar their checksums: any block that looks like one.
+/// Recomputes the checksums of a tar's headers: all blocks with the magic `ustar`.
 fn sum_headers(bytes: &mut [u8]) {
     for block in bytes.chunks_exact_mut(512).filter(|block| &block[257..262] == b"ustar") {
         block[148..156].fill(b' ');
@@ -170,7 +171,7 @@ fn sum_headers(bytes: &mut [u8]) {
     }
 }
 
-/// A ZIP archive of files that are not compressed, with their checksums.
+/// A ZIP archive of uncompressed `files`, with checksums.
 fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
     use std::io::Write;
     use zip::write::SimpleFileOptions;

@@ -1,5 +1,6 @@
-//! Taper's decoders by name, files to begin from, and changes to them: for the targets of cargo-fuzz, and for the program
-//! beside this, which measures.
+//! Taper's decoders by name, seed files for each, and mutations of these: for the targets of cargo-fuzz and for the
+//! program
+//! `mutate`, which measures time and memory.
 
 pub mod change;
 mod resume;
@@ -11,18 +12,19 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use taper_data::{Manifest, TableOptions, fuzzing};
 
-/// A decoder.
+/// A decoder that is fuzzed.
 pub struct Decoder {
+    /// The name by which [`decode`] knows it.
     pub name: &'static str,
-    /// The most memory that it takes for a file of so many bytes, as its documentation states.
+    /// The most memory in bytes for a file of so many bytes, as the decoder's documentation states it.
     pub memory: fn(u64) -> u64,
-    /// That in words.
+    /// The formula of `memory`, for a file of N bytes.
     pub stated: &'static str,
 }
 
 const MIB: u64 = 1 << 20;
 
-/// All of them.
+/// All decoders that are fuzzed.
 pub const DECODERS: [Decoder; 17] = [
     Decoder { name: "png", memory: |_| 1 << 30, stated: "1 GiB" },
     Decoder { name: "jpeg", memory: |_| 1 << 30, stated: "1 GiB" },
@@ -43,7 +45,7 @@ pub const DECODERS: [Decoder; 17] = [
     Decoder { name: "config", memory: |n| 512 * n + MIB, stated: "1 MiB + 512 N" },
 ];
 
-/// CIFAR-10's and MNIST's manifests with few and small pictures.
+/// The manifest of CIFAR-10 with pictures of 3×4×4, or that of MNIST.
 pub fn manifest(name: &str) -> &'static Manifest {
     static BOTH: OnceLock<[Manifest; 2]> = OnceLock::new();
     let [cifar, mnist] = BOTH.get_or_init(|| {
@@ -58,14 +60,15 @@ pub fn manifest(name: &str) -> &'static Manifest {
 /// The shape of the IDX files.
 pub const IDX: [usize; 3] = [4, 5, 6];
 
-/// Decodes `bytes`. Whether they were taken.
+/// Decodes `bytes` with the decoder `name`. Returns whether they were accepted.
 ///
 /// # Panics
-/// At the name of no decoder, and where the decoder panics: which is what is looked for.
+/// When no decoder has that name, when a result is inconsistent, and when the decoder panics, which is what fuzzing
+/// looks for.
 pub fn decode(name: &str, bytes: &[u8]) -> bool {
     match name {
         "png" | "jpeg" | "webp" => {
-            // Every way of reading a picture by turns.
+            // The options alternate with the length of the input.
             let (channels, size) = match bytes.len() % 3 {
                 0 => (3, None),
                 1 => (1, Some([5, 7])),
@@ -135,7 +138,7 @@ pub fn decode(name: &str, bytes: &[u8]) -> bool {
     }
 }
 
-/// Whether there is a table, whose numbers must be finite.
+/// Whether a table was decoded. Asserts that its values are finite and as many as its shape says.
 fn table(found: taper_data::Result<taper_data::TableDataset>) -> bool {
     match found {
         Ok(table) => {
@@ -147,7 +150,7 @@ fn table(found: taper_data::Result<taper_data::TableDataset>) -> bool {
     }
 }
 
-/// An error has to say something.
+/// Asserts that an error has a message. Returns false: the input was not accepted.
 fn said(text: &str) -> bool {
     assert!(text.len() > 10, "{text}");
     false
@@ -156,12 +159,12 @@ fn said(text: &str) -> bool {
 fn device() -> &'static taper_nn::Device {
     static DEVICE: OnceLock<taper_nn::Device> = OnceLock::new();
     DEVICE.get_or_init(|| {
-        // In this thread alone, whose panics are caught.
+        // One thread: panics are caught only in the calling thread.
         taper_nn::Device::new(taper_cpu::CpuBackend::with_threads(1).expect("a CPU"))
     })
 }
 
-/// A folder of this thread's own, in memory where the system has such.
+/// A temporary folder of this thread, in memory (`/dev/shm`) where the system has it.
 fn own_folder() -> PathBuf {
     thread_local!(static FOLDER: RefCell<Option<tempfile::TempDir>> = const { RefCell::new(None) });
     FOLDER.with_borrow_mut(|folder| {

@@ -1,5 +1,6 @@
-//! `mutate NAME|all COUNT SEED [KEEP]`: decodes COUNT changed files, each with its time and its memory, and prints a row of
-//! the table in docs/fuzzing.md. Inputs that panic, take over a second or more memory than is stated go to the folder KEEP.
+//! `mutate NAME|all COUNT SEED [KEEP]`: decodes COUNT mutated files, measures time and memory of each, and prints a
+//! row of the table in docs/fuzzing.md. Inputs that panic, take over a second, or take more memory than is stated are
+//! written to the folder KEEP.
 
 use mutate::{DECODERS, Decoder, change, decode, seeds};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -9,10 +10,12 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// The system's allocator, counting.
-struct Counting;
+/// The system's allocator, which also counts the allocated bytes.
+struct CountingAllocator;
 
+/// The number of bytes that are allocated now.
 static HELD: AtomicU64 = AtomicU64::new(0);
+/// The peak of [`HELD`] since it was last reset.
 static MOST: AtomicU64 = AtomicU64::new(0);
 
 fn more(bytes: usize) {
@@ -25,7 +28,7 @@ fn less(bytes: usize) {
 }
 
 // SAFETY: every call goes to the system's allocator as it came; counting touches no memory that is handed out.
-unsafe impl GlobalAlloc for Counting {
+unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         more(layout.size());
         // SAFETY: the caller keeps the contract of `alloc`.
@@ -45,7 +48,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // Both may be there while one is copied to the other.
+        // Both blocks may exist while one is copied to the other.
         more(size);
         less(layout.size());
         // SAFETY: the caller keeps the contract of `realloc`.
@@ -54,9 +57,9 @@ unsafe impl GlobalAlloc for Counting {
 }
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-/// Panics so far, those among them that a decoder turned into an error.
+/// The number of panics so far, including those that a decoder turned into an error.
 static PANICS: AtomicU64 = AtomicU64::new(0);
 
 fn main() -> ExitCode {
@@ -80,14 +83,15 @@ fn main() -> ExitCode {
     if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Prints a decoder's row. Whether nothing was wrong.
+/// Measures a decoder and prints its row. Returns whether there was no panic, and no limit was exceeded.
 fn measure(decoder: &Decoder, count: u64, seed: u64, keep: Option<&Path>) -> bool {
     let name = decoder.name;
     let files = seeds::of(name);
-    // What is made once is not the first input's; and the files themselves have to be taken.
+    // Decoding the seed files first makes allocations that are made once, so that they are not counted for the first
+    // input. At least one seed file has to be accepted.
     let whole = files.iter().filter(|file| decode(name, file)).count();
     assert!(whole > 0, "{name}: no file to begin from is read");
-    // They are counted, not shown: a decoder's may be many.
+    // Panics are counted, not printed: there may be many.
     std::panic::set_hook(Box::new(|_| {
         PANICS.fetch_add(1, Relaxed);
     }));

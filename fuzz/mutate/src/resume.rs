@@ -1,5 +1,5 @@
-//! Resuming a run from a checkpoint that is not what it was: the run of a linear layer on a few digits, paused after its
-//! first epoch, goes on for another.
+//! Resuming a run from a mutated checkpoint. The run trains a linear layer on a few digits, is paused after its first
+//! epoch, and is resumed for a second one.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use taper_data::{ImageDataset, digits};
 use taper_nn::{DType, Flatten, Linear, LinearConfig, Params, RandomKey, Sequential};
 use taper_train::{Config, Fit, Outcome, Override, Result, RunFolder, Silent};
 
-/// What the paused run's folder holds, by name.
+/// The files of the paused run's folder: relative path and content.
 type Folder = Vec<(String, Vec<u8>)>;
 
 fn data() -> &'static ImageDataset {
@@ -55,13 +55,13 @@ fn paused() -> &'static Folder {
 
 const LAST: &str = "checkpoints/last.safetensors";
 
-/// The paused run's checkpoint.
+/// The checkpoint of the paused run.
 pub fn checkpoint() -> Vec<u8> {
     let found = paused().iter().find(|(name, _)| name == LAST);
     found.expect("a paused run has a checkpoint").1.clone()
 }
 
-/// Goes on in the empty folder `into` from the checkpoint of `bytes`.
+/// Resumes the run in the empty folder `into` from the checkpoint `bytes`.
 pub fn resume(bytes: &[u8], into: &Path) -> Result<Outcome> {
     for (name, own) in paused() {
         let path = into.join(name);

@@ -1,4 +1,4 @@
-//! Real files to begin from: those of the tests, and small ones made here.
+//! Seed files for the mutations: the files of the tests, and small files that are made here.
 
 use crate::{IDX, manifest};
 use flate2::{Compression, write::GzEncoder};
@@ -18,13 +18,13 @@ fn data(name: &str) -> Vec<u8> {
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// A table's features and labels.
+/// The `.npy` files of a table: features and labels.
 pub fn npy() -> [Vec<u8>; 2] {
     static BOTH: OnceLock<[Vec<u8>; 2]> = OnceLock::new();
     BOTH.get_or_init(|| [data("x.npy"), data("y.npy")]).clone()
 }
 
-/// The settings that changes are made to.
+/// The configuration that the decoder `config` applies overrides to.
 pub fn config() -> &'static Config {
     static CONFIG: OnceLock<Config> = OnceLock::new();
     CONFIG.get_or_init(|| taper_train::experiment("cifar").expect("an experiment").config())
@@ -58,14 +58,14 @@ pub fn tar() -> Vec<u8> {
     tar.into_inner().expect("memory takes all")
 }
 
-/// The parameters of a linear layer.
+/// The parameters of a linear layer from 5 to 3 features.
 pub fn linear() -> Params {
     let params = Params::new(super::device(), DType::F32, RandomKey::new(0));
     Linear::new(LinearConfig::new(5, 3), &params.sub("fc")).expect("a layer");
     params
 }
 
-/// Files of these parameters: as they are saved, and with a note.
+/// Weight files of these parameters: one plain, one with a note.
 fn weights() -> Vec<Vec<u8>> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("a");
@@ -77,10 +77,10 @@ fn weights() -> Vec<Vec<u8>> {
     vec![plain, fs::read(path).expect("what was written")]
 }
 
-/// The files that the decoder `name` reads.
+/// The seed files for the decoder `name`.
 ///
 /// # Panics
-/// At the name of no decoder, or without the repository's files.
+/// When no decoder has that name, or a file of the repository is missing.
 pub fn of(name: &str) -> Vec<Vec<u8>> {
     let all = |names: &[&str]| names.iter().map(|name| data(name)).collect();
     let texts = |texts: &[&str]| texts.iter().map(|text| text.as_bytes().to_vec()).collect();

@@ -1,20 +1,21 @@
-//! Rotation, shift, scale and shear at once.
+//! Random affine transformation: rotation, shift, scale and shear at once.
 
 use super::warp::{Motion, warp};
 use super::{Augmentation, Draw, Picture, argument, in_range};
 use crate::Result;
 use serde::{Deserialize, Serialize};
 
-/// Shears, scales and rotates about the centre, then shifts; bilinear, with zeros beyond the edges. Each amount is uniform
-/// in its range, as in torchvision's `RandomAffine`. What is left out is left alone.
+/// Shears, scales and rotates about the picture's centre, then shifts, as torchvision's `RandomAffine`: bilinear
+/// interpolation, with zeros beyond the edges. Each amount is drawn uniformly from its range. The default of each field
+/// changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Affine {
-    /// The largest angle of rotation either way, 0 to 180.
+    /// The largest angle of rotation either way, 0 to 180 degrees.
     pub degrees: f64,
-    /// The largest shift either way, in x and in y, as a fraction of width and height; whole pixels are drawn.
+    /// The largest shift either way, in x and in y, as a fraction of width and height, 0 to 1; shifts are whole pixels.
     pub translate: [f64; 2],
-    /// The least and the largest scale, from over 0 to 10.
+    /// The smallest and the largest scale: 0 < smallest ≤ largest ≤ 10; over 1 enlarges.
     pub scale: [f64; 2],
     /// The largest angle of shear along x either way, 0 to 80 degrees.
     pub shear: f64,
@@ -48,6 +49,6 @@ impl Augmentation for Affine {
             scale: draw.between(3, self.scale[0], self.scale[1]),
             shear: [draw.between(4, -self.shear, self.shear), 0.0],
         };
-        warp(picture, &motion.source());
+        warp(picture, &motion.inverse());
     }
 }

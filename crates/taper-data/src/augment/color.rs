@@ -1,4 +1,4 @@
-//! Changes of colour by a factor, as torchvision's `functional` defines them, on values in [0, 1].
+//! Brightness, contrast, saturation and hue, as in `torchvision.transforms.functional`, on values in [0, 1].
 
 use super::Picture;
 
@@ -7,12 +7,12 @@ fn blend(x: f32, other: f32, factor: f32) -> f32 {
     (factor * x + (1.0 - factor) * other).clamp(0.0, 1.0)
 }
 
-/// What a colour weighs in a grey picture (ITU-R BT.601, the digits that torchvision uses).
+/// The luma of a colour (ITU-R BT.601, with the rounded weights that torchvision uses).
 fn grey([r, g, b]: [f32; 3]) -> f32 {
     0.2989 * r + 0.587 * g + 0.114 * b
 }
 
-/// The channels of a picture that has three: red, green, blue.
+/// The red, green and blue channels, each `[H, W]`, or `None` unless the picture has three channels.
 fn rgb<'v>(picture: &'v mut Picture<'_>) -> Option<[&'v mut [f32]; 3]> {
     let [channels, height, width] = picture.shape();
     let (r, rest) = picture.values_mut().split_at_mut_checked(height * width).filter(|_| channels == 3)?;
@@ -20,7 +20,7 @@ fn rgb<'v>(picture: &'v mut Picture<'_>) -> Option<[&'v mut [f32]; 3]> {
     Some([r, g, b])
 }
 
-/// Writes `change(r, g, b)` to each pixel, if the picture has three channels; with fewer or more there is no hue.
+/// Replaces each pixel by `change(r, g, b)`. Does nothing unless the picture has three channels.
 fn each_pixel(picture: &mut Picture<'_>, mut change: impl FnMut([f32; 3]) -> [f32; 3]) {
     let Some([reds, greens, blues]) = rgb(picture) else { return };
     for ((r, g), b) in reds.iter_mut().zip(greens).zip(blues) {
@@ -28,12 +28,12 @@ fn each_pixel(picture: &mut Picture<'_>, mut change: impl FnMut([f32; 3]) -> [f3
     }
 }
 
-/// Blends with black.
+/// Blends with black: `factor` 0 gives black, 1 the picture itself.
 pub(super) fn brightness(picture: &mut Picture<'_>, factor: f32) {
     picture.values_mut().iter_mut().for_each(|x| *x = blend(*x, 0.0, factor));
 }
 
-/// Blends with the mean of the grey picture.
+/// Blends with the mean of the greyscale picture.
 pub(super) fn contrast(picture: &mut Picture<'_>, factor: f32) {
     let mean = match rgb(picture) {
         Some([r, g, b]) => {
@@ -46,7 +46,7 @@ pub(super) fn contrast(picture: &mut Picture<'_>, factor: f32) {
     picture.values_mut().iter_mut().for_each(|x| *x = blend(*x, mean, factor));
 }
 
-/// Blends with the grey picture.
+/// Blends with the greyscale picture. Does nothing unless there are three channels.
 pub(super) fn saturation(picture: &mut Picture<'_>, factor: f32) {
     each_pixel(picture, |pixel| {
         let grey = grey(pixel);
@@ -54,7 +54,7 @@ pub(super) fn saturation(picture: &mut Picture<'_>, factor: f32) {
     });
 }
 
-/// Turns the hue by `turn`, a whole circle being 1.
+/// Rotates the hue by `turn` of the colour circle, in −1..=1. Does nothing unless there are three channels.
 pub(super) fn hue(picture: &mut Picture<'_>, turn: f32) {
     each_pixel(picture, |pixel| {
         let [h, s, v] = to_hsv(pixel);
@@ -62,7 +62,7 @@ pub(super) fn hue(picture: &mut Picture<'_>, turn: f32) {
     });
 }
 
-/// A number in −1..2 brought into 0..=1 by whole turns. 1, which rounding may give, is the same hue as 0.
+/// `x` in −1..2, wrapped into 0..=1 by adding or subtracting 1. Rounding may give 1, which is the same hue as 0.
 fn unit(x: f32) -> f32 {
     if x < 0.0 {
         x + 1.0

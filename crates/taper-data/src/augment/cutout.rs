@@ -1,11 +1,12 @@
-//! Squares blotted out.
+//! Cutout: a random square set to zero.
 
 use super::{Augmentation, Draw, Picture, argument};
 use crate::Result;
 use serde::{Deserialize, Serialize};
 
-/// Sets a square of `size` × `size` pixels to zero in all channels, its centre uniform over the picture, so that it may
-/// reach over the edge (DeVries and Taylor, "Improved regularization of convolutional neural networks with cutout", 2017). There, zero is the mean colour: put it after [`Normalize`](super::Normalize).
+/// Sets a square of `size` × `size` pixels to zero in all channels. Its centre is uniform over the picture, so that the
+/// square may reach over the edge (DeVries and Taylor, "Improved regularization of convolutional neural networks with
+/// cutout", 2017). In the paper zero is the mean colour: put `Cutout` after [`Normalize`](super::Normalize).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cutout {

@@ -1,27 +1,27 @@
-//! Rectangles blotted out.
+//! Random erasing: a random rectangle overwritten.
 
 use super::{Augmentation, Draw, Picture, argument, in_range};
 use crate::Result;
 use serde::{Deserialize, Serialize};
 
-/// Overwrites a rectangle that lies inside the picture, with a probability (Zhong, Zheng, Kang, Li and Yang, "Random
-/// erasing data augmentation", AAAI 2020, algorithm 1). Its share of the area is uniform, the logarithm of its aspect
-/// ratio (height over width) too, as torchvision has it; rectangles that do not fit are drawn again, ten times at most,
-/// after which the picture stays as it is.
+/// Overwrites a rectangle inside the picture, in all channels, with the given probability (Zhong, Zheng, Kang, Li and
+/// Yang, "Random erasing data augmentation", AAAI 2020, algorithm 1). As in torchvision, the rectangle's share of the
+/// area is uniform, and so is the logarithm of its aspect ratio (height / width). A rectangle that does not fit is
+/// drawn again; after ten attempts the picture stays unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RandomErasing {
-    /// How often, 0 to 1.
+    /// The probability that a picture is changed, 0 to 1.
     pub probability: f64,
-    /// The least and the largest share of the picture's area, 0 to 1.
+    /// The smallest and the largest share of the picture's area: 0 < smallest ≤ largest ≤ 1.
     pub area: [f64; 2],
-    /// The least and the largest aspect ratio, over 0.
+    /// The smallest and the largest aspect ratio (height / width): 0 < smallest ≤ largest ≤ 1000.
     pub aspect: [f64; 2],
-    /// What it is overwritten with.
+    /// The values that the rectangle is overwritten with.
     pub value: ErasedValue,
 }
 
-/// What [`RandomErasing`] writes.
+/// The values that [`RandomErasing`] writes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ErasedValue {
@@ -72,7 +72,7 @@ impl Augmentation for RandomErasing {
                 for (i, value) in (start as u64..).zip(&mut picture.values_mut()[start..start + w]) {
                     *value = match self.value {
                         ErasedValue::Zero => 0.0,
-                        // 24 bits, as many as an f32 below 1 can have.
+                        // 24 bits: the significand of an f32.
                         ErasedValue::Random => (noise.word(i) >> 8) as f32 / (1 << 24) as f32,
                     };
                 }

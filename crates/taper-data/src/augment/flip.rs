@@ -1,20 +1,20 @@
-//! Mirroring left to right.
+//! Random horizontal flip.
 
 use super::{Augmentation, Draw, Picture};
 use crate::Result;
 use serde::{Deserialize, Serialize};
 use taper_backend::RandomKey;
 
-/// Mirrors half of the pictures left to right: y[c, h, w] = x[c, h, W−1−w].
+/// Flips a picture horizontally with probability 1/2: y[c, h, w] = x[c, h, W−1−w].
 ///
-/// Drawn anew in each epoch, two epochs in a row show every second picture the same way twice. `alternating` (Jordan,
-/// "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024) has a hash of the sample decide at epoch 0 and
-/// turns the picture over in each epoch after, (hash(sample) + epoch) mod 2, so that any two epochs in a row show both
-/// sides. As there, the hash does not follow the run's seed.
+/// By default each epoch draws independently, so that in two consecutive epochs half of the pictures look the same
+/// twice. With `alternating` (Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024) a picture is flipped
+/// where (hash(sample) + epoch) mod 2 is 1, so that any two consecutive epochs show both sides of every picture. As in
+/// that paper, the hash does not depend on the run's seed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Flip {
-    /// Turn over in each epoch, rather than draw.
+    /// Whether each picture is flipped in every second epoch, instead of at random.
     pub alternating: bool,
 }
 

@@ -1,23 +1,24 @@
-//! Colours made lighter, duller or other.
+//! Colour jitter: random brightness, contrast, saturation and hue.
 
 use super::{Augmentation, Draw, Picture, argument, color, in_range};
 use crate::Result;
 use serde::{Deserialize, Serialize};
 
-/// Changes brightness, contrast, saturation and hue, in random order, as torchvision's `ColorJitter`: the first three by a
-/// factor uniform in [max(0, 1 − v), 1 + v], blending with black, with the mean grey and with the grey picture; the hue by
-/// a turn uniform in [−v, v] of a whole circle. What is 0 is left alone. Pictures of one channel have neither saturation
-/// nor hue.
+/// Changes brightness, contrast, saturation and hue, in random order, as torchvision's `ColorJitter`. For a setting v,
+/// brightness, contrast and saturation are changed by a factor uniform in [max(0, 1 − v), 1 + v], which blends with
+/// black, with the mean grey and with the greyscale picture; the hue is rotated by an amount uniform in [−v, v] of the
+/// colour circle. A setting of 0 changes nothing. Pictures must have 1 or 3 channels and values in [0, 1]; saturation
+/// and hue have no effect on pictures of one channel.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ColorJitter {
-    /// 0 to 10.
+    /// The largest change of the brightness factor from 1: 0 to 10.
     pub brightness: f64,
-    /// 0 to 10.
+    /// The largest change of the contrast factor from 1: 0 to 10.
     pub contrast: f64,
-    /// 0 to 10.
+    /// The largest change of the saturation factor from 1: 0 to 10.
     pub saturation: f64,
-    /// 0 to 0.5.
+    /// The largest rotation of the hue either way, as a fraction of the colour circle: 0 to 0.5.
     pub hue: f64,
 }
 
@@ -89,7 +90,7 @@ mod tests {
             };
             let y = change(&|picture| jitter.apply(picture, &draw));
             let near = |order: &&Vec<usize>| twin(order).iter().zip(&y).all(|(a, b)| (a - b).abs() < 1e-5);
-            // Some orders may do the same.
+            // Several orders may give the same result.
             let fitting: Vec<_> = orders.iter().filter(near).collect();
             assert!(!fitting.is_empty(), "sample {sample}: {y:?}");
             seen.extend(fitting.into_iter().cloned());

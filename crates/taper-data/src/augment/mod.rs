@@ -1,7 +1,8 @@
-//! Augmentation: random changes to training pictures that leave their class alone, one a file, and the list of them.
+//! Image augmentation: random changes to training pictures `[C, H, W]` that keep their class. Each augmentation has a
+//! file of its own; [`Augment`] is the enum of them all, and [`Augmenter`] applies a list of them.
 //!
-//! Every random number comes from Philox, keyed by seed, place in the list, epoch and sample: the same settings give the
-//! same pictures whatever the threads, the batches or where a run was resumed.
+//! Every random number comes from Philox, keyed by seed, position in the list, epoch and sample. The same settings
+//! therefore give the same pictures for any number of threads, any batch size and any batch at which a run is resumed.
 
 mod affine;
 mod color;
@@ -35,35 +36,35 @@ use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use taper_backend::RandomKey;
 
-/// A random change to a picture.
+/// A random change to a picture `[C, H, W]`, with its settings.
 pub trait Augmentation: Send + Sync + Debug {
     /// Checks that the settings are in range.
     ///
     /// # Errors
-    /// When one is not; the error names it.
+    /// When a setting is out of range; the error names it.
     fn check(&self) -> Result<()>;
 
-    /// Checks that pictures `[C, H, W]` of `shape` can be changed so.
+    /// Checks that the augmentation applies to pictures of `shape` `[C, H, W]`.
     ///
     /// # Errors
-    /// When they cannot; the error says why.
+    /// When it does not; the error says why.
     fn check_shape(&self, _shape: [usize; 3]) -> Result<()> {
         Ok(())
     }
 
-    /// Whether values must be in [0, 1], so that it comes before [`Normalize`].
+    /// Whether values must be in [0, 1], so that the augmentation must come before [`Normalize`] in a list.
     fn wants_unit_range(&self) -> bool {
         false
     }
 
-    /// Changes `picture` as `draw` has it: the same settings, picture and draw give the same bits.
+    /// Changes `picture` by the random numbers of `draw`: the same settings, picture and draw give the same bits.
     fn apply(&self, picture: &mut Picture<'_>, draw: &Draw);
 }
 
-/// The enum of all augmentations, from one line each.
+/// Makes the enum of all augmentations from one line each: type, name in configuration, documentation.
 macro_rules! augmentations {
     ($($name:ident, $kind:literal: $doc:literal)*) => {
-        /// Any of the augmentations, as configuration has it: `{ kind = "flip", alternating = true }`.
+        /// Any of the augmentations, as it is written in configuration: `{ kind = "flip", alternating = true }`.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "kind", deny_unknown_fields)]
         #[non_exhaustive]
@@ -72,17 +73,17 @@ macro_rules! augmentations {
         }
 
         impl Augment {
-            /// The names of all, as configuration has them.
+            /// The names of all augmentations in configuration.
             pub const KINDS: &[&str] = &[$($kind),*];
 
-            /// Its name in configuration.
+            /// The augmentation's name in configuration.
             pub fn kind(&self) -> &'static str {
                 match self {
                     $(Self::$name(_) => $kind,)*
                 }
             }
 
-            /// The augmentation inside.
+            /// The augmentation itself.
             pub fn inner(&self) -> &dyn Augmentation {
                 match self {
                     $(Self::$name(inner) => inner,)*
@@ -98,29 +99,29 @@ macro_rules! augmentations {
     };
 }
 augmentations! {
-    Flip, "flip": "Mirrored left to right."
-    Translate, "translate": "Shifted: the same as padded and cropped."
-    Cutout, "cutout": "A square blotted out."
-    Rotate, "rotate": "Rotated."
-    Affine, "affine": "Rotated, shifted, scaled and sheared."
-    ColorJitter, "color-jitter": "Brightness, contrast, saturation and hue changed."
-    RandomErasing, "random-erasing": "A rectangle overwritten."
-    RandAugment, "rand-augment": "A few out of fourteen changes."
-    Normalize, "normalize": "Channels brought to mean 0 and standard deviation 1."
+    Flip, "flip": "Random horizontal flip."
+    Translate, "translate": "Random shift by whole pixels: the same as padding and a random crop."
+    Cutout, "cutout": "Cutout: a random square set to zero."
+    Rotate, "rotate": "Random rotation."
+    Affine, "affine": "Random affine transformation: rotation, shift, scale and shear."
+    ColorJitter, "color-jitter": "Random brightness, contrast, saturation and hue."
+    RandomErasing, "random-erasing": "Random erasing: a random rectangle overwritten."
+    RandAugment, "rand-augment": "RandAugment: `n` operations drawn from fourteen."
+    Normalize, "normalize": "Normalisation of each channel: (x − mean) / std."
 }
 
 impl Augment {
     /// Checks that the settings are in range.
     ///
     /// # Errors
-    /// When one is not: `augment.translate: pixels: expected at least 1, found 0`.
+    /// When a setting is out of range: `augment.translate: pixels: expected at least 1, found 0`.
     pub fn check(&self) -> Result<()> {
         self.inner().check()
     }
 }
 
-/// A list of augmentations for pictures of one shape, checked, with the keys of their random numbers. A
-/// [`Pipeline`](crate::Pipeline) has one; it can be used alone.
+/// A checked list of augmentations for pictures of one shape, with the keys of their random numbers. A
+/// [`Pipeline`](crate::Pipeline) contains one; it can also be used alone.
 #[derive(Debug, Clone)]
 pub struct Augmenter {
     shape: [usize; 3],
@@ -128,11 +129,12 @@ pub struct Augmenter {
 }
 
 impl Augmenter {
-    /// `list` for pictures `[C, H, W]` of `shape`, drawing by `seed`.
+    /// The augmentations of `list`, applied in this order to pictures of `shape` `[C, H, W]`, with random numbers of
+    /// `seed`.
     ///
     /// # Errors
-    /// When settings are out of range or do not fit the shape, or one that needs values in [0, 1] comes after
-    /// [`Normalize`].
+    /// When a setting is out of range, an augmentation does not apply to the shape, or one that needs values in [0, 1]
+    /// comes after [`Normalize`].
     pub fn new(list: Vec<Augment>, shape: [usize; 3], seed: u64) -> Result<Self> {
         let root = RandomKey::new(seed).child("augment");
         let mut normalized = false;
@@ -149,10 +151,11 @@ impl Augmenter {
         Ok(Self { shape, list })
     }
 
-    /// Changes the picture `values` as its draws in `epoch` have it. `spare` is memory to work in, whatever it holds.
+    /// Changes the picture `values` (C·H·W, row-major) by the random numbers of `sample`, its index in the dataset, in
+    /// `epoch`. `spare` is scratch memory: its content does not matter before and means nothing after.
     ///
     /// # Errors
-    /// When `values` is not of the shape's size.
+    /// When `values` has another length than the shape's product.
     pub fn apply(&self, values: &mut Vec<f32>, spare: &mut Vec<f32>, epoch: u64, sample: usize) -> Result<()> {
         let mut picture = Picture::new(values, spare, self.shape)?;
         for (augment, key) in &self.list {
@@ -163,7 +166,7 @@ impl Augmenter {
     }
 }
 
-/// An error of the settings: `augment.{detail}`.
+/// The error of a setting: `augment.{detail}`.
 fn argument(detail: String) -> Error {
     Error::Argument(format!("augment.{detail}"))
 }

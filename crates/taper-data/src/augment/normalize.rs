@@ -1,16 +1,16 @@
-//! Channels brought to mean 0 and standard deviation 1.
+//! Normalisation of each channel to mean 0 and standard deviation 1, and the statistics for it.
 
 use super::{Augmentation, Draw, Picture, argument};
 use crate::{ImageDataset, Result};
 use serde::{Deserialize, Serialize};
 
-/// `y[c] = (x[c] − mean[c]) / std[c]`. Nothing is random in it; [`channel_stats`] gives both for a dataset.
+/// `y[c] = (x[c] − mean[c]) / std[c]`, without randomness. [`channel_stats`] computes both for a dataset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Normalize {
-    /// One a channel.
+    /// The mean of each channel, `[C]`, finite.
     pub mean: Vec<f64>,
-    /// One a channel, over 0.
+    /// The standard deviation of each channel, `[C]`, finite and over 0.
     pub std: Vec<f64>,
 }
 
@@ -47,8 +47,9 @@ impl Augmentation for Normalize {
     }
 }
 
-/// Mean and standard deviation of each channel over all pictures and pixels, values in [0, 1]:
-/// μ = Σx / n and σ = √(Σ(x − μ)² / n). The sums are of integers, hence exact. Zeros for a dataset without pictures.
+/// The mean and the standard deviation of each channel, `[C]` each, over all pictures and pixels of a dataset, where
+/// values are in [0, 1]: μ = Σx / n and σ = √(Σ(x − μ)² / n). The sums are of integers, hence exact. Zeros for an empty
+/// dataset.
 pub fn channel_stats(dataset: &ImageDataset) -> (Vec<f64>, Vec<f64>) {
     let [channels, height, width] = dataset.shape();
     let n = dataset.len() as u128 * (height * width) as u128;

@@ -1,9 +1,10 @@
-//! A picture that is being changed, and what decides how.
+//! A picture during augmentation, and the random numbers of one augmentation of one sample.
 
 use crate::{Error, Result};
 use taper_backend::RandomKey;
 
-/// One picture `[C, H, W]` of f32, values in [0, 1] until [`Normalize`](super::Normalize), and memory for a second one.
+/// One picture `[C, H, W]` of f32, with values in [0, 1] until [`Normalize`](super::Normalize), and scratch memory for
+/// a second picture of the same shape.
 #[derive(Debug)]
 pub struct Picture<'p> {
     values: &'p mut Vec<f32>,
@@ -12,10 +13,11 @@ pub struct Picture<'p> {
 }
 
 impl<'p> Picture<'p> {
-    /// The picture `values` of `shape` `[C, H, W]`. `spare` may hold anything.
+    /// The picture `values` (row-major) of `shape` `[C, H, W]`. `spare` is scratch memory, whose content does not
+    /// matter.
     ///
     /// # Errors
-    /// When the shape has another number of values, or none.
+    /// When `values` is empty or its length is not the shape's product.
     pub fn new(values: &'p mut Vec<f32>, spare: &'p mut Vec<f32>, shape: [usize; 3]) -> Result<Self> {
         let size = shape.iter().try_fold(1_usize, |all, &n| all.checked_mul(n));
         if size != Some(values.len()) || values.is_empty() {
@@ -25,7 +27,7 @@ impl<'p> Picture<'p> {
         Ok(Self { values, spare, shape })
     }
 
-    /// `[C, H, W]`.
+    /// The shape, `[C, H, W]`.
     pub fn shape(&self) -> [usize; 3] {
         self.shape
     }
@@ -35,7 +37,7 @@ impl<'p> Picture<'p> {
         self.values
     }
 
-    /// The values, row-major.
+    /// The values, row-major, to change in place.
     pub fn values_mut(&mut self) -> &mut [f32] {
         self.values
     }
@@ -46,13 +48,14 @@ impl<'p> Picture<'p> {
         self.values.chunks_exact_mut(height * width)
     }
 
-    /// Puts what `draw(old, new)` writes in the picture's place. It must write all of `new`, which holds anything before.
+    /// Replaces the picture by what `draw(old, new)` writes to `new`, both C·H·W values. `new` holds arbitrary values
+    /// before, so that `draw` must write all of it.
     pub fn redraw(&mut self, draw: impl FnOnce(&[f32], &mut [f32])) {
         draw(self.values, self.spare);
         std::mem::swap(self.values, self.spare);
     }
 
-    /// [`redraw`](Self::redraw), channel by channel.
+    /// As [`redraw`](Self::redraw), called for each channel with its H·W values.
     pub fn redraw_channels(&mut self, mut draw: impl FnMut(&[f32], &mut [f32])) {
         let [_, height, width] = self.shape;
         let size = height * width;
@@ -64,10 +67,10 @@ impl<'p> Picture<'p> {
     }
 }
 
-/// What decides how a picture is changed this time.
+/// The random numbers of one augmentation of one sample in one epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Draw {
-    /// Random numbers of this place in the list, this epoch and this sample.
+    /// The key of the random numbers, of this position in the list of augmentations, this epoch and this sample.
     pub key: RandomKey,
     /// The epoch, from 0.
     pub epoch: u64,
@@ -79,7 +82,7 @@ impl Draw {
     /// The `i`-th number, uniform in [`low`, `high`), or `low` where they are equal.
     pub(super) fn between(&self, i: u64, low: f64, high: f64) -> f64 {
         let x = low + (high - low) * self.key.uniform(i);
-        // Rounded, the sum may be `high` itself.
+        // Rounding may make the sum `high` itself.
         if x < high || low == high { x } else { high.next_down() }
     }
 

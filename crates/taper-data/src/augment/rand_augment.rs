@@ -1,24 +1,26 @@
-//! A few changes out of many, all of one strength.
+//! RandAugment: a few operations drawn at random, all at one magnitude.
 
 use super::warp::{Motion, warp};
 use super::{Augmentation, Draw, Picture, argument, color, in_range, tone};
 use crate::Result;
 use serde::{Deserialize, Serialize};
 
-/// Applies `n` of fourteen changes, each drawn anew, at magnitude `m` of 30 (Cubuk, Zoph, Shlens and Le, "RandAugment:
-/// practical automated data augmentation with a reduced search space", 2020, with its list of changes).
+/// Applies `n` operations one after another, each drawn uniformly from fourteen (with repetition), at magnitude `m` of
+/// 30 (Cubuk, Zoph, Shlens and Le, "RandAugment: practical automated data augmentation with a reduced search space",
+/// 2020, figure 2).
 ///
-/// At magnitude 30, with amounts in between in proportion and a random sign where there are two ways, as in torchvision:
-/// rotate by 30°; shear-x and shear-y by atan 0.3; translate-x and translate-y by 150/331 of the width or height, in whole
-/// pixels; brightness, color (saturation), contrast and sharpness by a factor of 1 ± 0.9; posterize to 4 bits; solarize
-/// all levels (at magnitude 0, those from 256 on: none). Identity, auto-contrast and equalize have no strength. Moving is
-/// bilinear and about the centre, with zeros beyond the edges.
+/// The amounts at magnitude 30 are torchvision's; those at smaller magnitudes are in proportion, and amounts with two
+/// directions get a random sign. Rotate: 30°. Shear-x and shear-y: atan 0.3. Translate-x and translate-y: 150/331 of
+/// the width or height, in whole pixels. Brightness, color (saturation), contrast and sharpness: a factor of 1 ± 0.9.
+/// Posterize: down to 4 bits. Solarize: a threshold from level 256 (no pixel) at magnitude 0 down to level 0 (all
+/// pixels). Identity, auto-contrast and equalize have no magnitude. The geometric operations are about the centre,
+/// with bilinear interpolation and zeros beyond the edges. Pictures must have 1 or 3 channels and values in [0, 1].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RandAugment {
-    /// Changes one after another, 1 to 14.
+    /// The number of operations applied to each picture, 1 to 14.
     pub n: usize,
-    /// Their magnitude, 0 to 30.
+    /// The magnitude of the operations, 0 to 30.
     pub m: usize,
 }
 
@@ -28,7 +30,7 @@ impl Default for RandAugment {
     }
 }
 
-/// The paper's list (its figure 2).
+/// The operations of the paper (figure 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Change {
     Identity,
@@ -65,7 +67,7 @@ impl Change {
         Self::TranslateY,
     ];
 
-    /// Applies it at `strength` in −1..=1; the sign counts where there are two ways.
+    /// Applies the operation at `strength` = ±`m`/30, in −1..=1. Operations with one direction ignore the sign.
     fn apply(self, picture: &mut Picture<'_>, strength: f64) {
         let [_, height, width] = picture.shape();
         let factor = (1.0 + 0.9 * strength) as f32;
@@ -89,7 +91,7 @@ impl Change {
             Self::TranslateX => Motion { shift: [shift(width), 0.0], ..Motion::NONE },
             Self::TranslateY => Motion { shift: [0.0, shift(height)], ..Motion::NONE },
         };
-        warp(picture, &motion.source());
+        warp(picture, &motion.inverse());
     }
 }
 

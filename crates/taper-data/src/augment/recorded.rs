@@ -1,4 +1,5 @@
-//! The augmentations beside what PyTorch, Pillow and colorsys made of a picture (`xtask/peers/torch_augment.py`).
+//! Tests of the augmentations against recorded results of PyTorch, Pillow and colorsys on one picture
+//! (`xtask/peers/torch_augment.py`).
 
 use super::warp::{Motion, warp};
 use super::{Picture, color, tone};
@@ -40,9 +41,9 @@ fn as_recorded() {
         let mut spare = Vec::new();
         let mut picture = Picture::new(&mut values, &mut spare, recorded.shape).unwrap();
         let Params { degrees, shift, scale, shear, factor, turn, bits, threshold } = params;
-        let mut bound = 1e-5; // f32 beside f64
+        let mut bound = 1e-5; // f32 against f64
         match op.as_str() {
-            "motion" => warp(&mut picture, &Motion { degrees, shift, scale, shear }.source()),
+            "motion" => warp(&mut picture, &Motion { degrees, shift, scale, shear }.inverse()),
             "brightness" => color::brightness(&mut picture, factor),
             "contrast" => color::contrast(&mut picture, factor),
             "saturation" => color::saturation(&mut picture, factor),

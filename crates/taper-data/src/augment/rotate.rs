@@ -1,15 +1,16 @@
-//! Rotation.
+//! Random rotation.
 
 use super::warp::{Motion, warp};
 use super::{Augmentation, Draw, Picture, in_range};
 use crate::Result;
 use serde::{Deserialize, Serialize};
 
-/// Rotates about the centre by an angle uniform in −`degrees`..`degrees`; bilinear, with zeros beyond the edges.
+/// Rotates about the picture's centre by an angle uniform in −`degrees`..`degrees`: bilinear interpolation, with zeros
+/// beyond the edges.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rotate {
-    /// The largest angle, 0 to 180.
+    /// The largest angle either way, 0 to 180 degrees.
     pub degrees: f64,
 }
 
@@ -20,6 +21,6 @@ impl Augmentation for Rotate {
 
     fn apply(&self, picture: &mut Picture<'_>, draw: &Draw) {
         let degrees = draw.between(0, -self.degrees, self.degrees);
-        warp(picture, &Motion { degrees, ..Motion::NONE }.source());
+        warp(picture, &Motion { degrees, ..Motion::NONE }.inverse());
     }
 }

@@ -1,13 +1,14 @@
-//! Changes of tone that RandAugment has and nothing else: on values in [0, 1], which count as 256 levels where levels count.
+//! The tone operations of RandAugment (auto-contrast, equalize, posterize, solarize, sharpness) on values in [0, 1],
+//! which are rounded to 256 levels for the operations that are defined on levels.
 
 use super::Picture;
 
-/// The nearest of the levels 0 to 255.
+/// The level, 0 to 255, nearest to `x` in [0, 1].
 fn level(x: f32) -> usize {
     (x * 255.0 + 0.5).clamp(0.0, 255.0) as usize
 }
 
-/// Stretches each channel to [0, 1]: (x − min) / (max − min). A channel of one colour stays.
+/// Stretches each channel to [0, 1]: (x − min) / (max − min). A constant channel stays unchanged.
 pub(super) fn auto_contrast(picture: &mut Picture<'_>) {
     for channel in picture.channels_mut() {
         let low = channel.iter().copied().fold(f32::INFINITY, f32::min);
@@ -38,7 +39,7 @@ pub(super) fn equalize(picture: &mut Picture<'_>) {
     }
 }
 
-/// Keeps the `bits` highest of 8 bits.
+/// Keeps the `bits` highest of the 8 bits of each level.
 pub(super) fn posterize(picture: &mut Picture<'_>, bits: u32) {
     let mask = 255_usize << (8 - bits.min(8)) & 255;
     picture.values_mut().iter_mut().for_each(|x| *x = (level(*x) & mask) as f32 / 255.0);
@@ -49,8 +50,8 @@ pub(super) fn solarize(picture: &mut Picture<'_>, threshold: f32) {
     picture.values_mut().iter_mut().filter(|x| **x >= threshold).for_each(|x| *x = 1.0 - *x);
 }
 
-/// Blends with the picture smoothed by [[1, 1, 1], [1, 5, 1], [1, 1, 1]] / 13, but for the edge, which stays, as
-/// torchvision's `adjust_sharpness`.
+/// Blends with the picture smoothed by the kernel [[1, 1, 1], [1, 5, 1], [1, 1, 1]] / 13, as torchvision's
+/// `adjust_sharpness`. Pixels at the edge stay unchanged.
 pub(super) fn sharpness(picture: &mut Picture<'_>, factor: f32) {
     let [_, height, width] = picture.shape();
     picture.redraw_channels(|old, new| {

@@ -1,32 +1,32 @@
-//! Random shifts, which are what padding and cropping does.
+//! Random shift by whole pixels: padding followed by a random crop.
 
 use super::{Augmentation, Draw, Picture, argument};
 use crate::Result;
 use serde::{Deserialize, Serialize};
 
-/// Shifts by a whole number of `pixels` at most, uniform each way and independent in height and width:
-/// y[c, h, w] = x[c, h + dy, w + dx], dy and dx in −`pixels`..=`pixels`.
+/// Shifts the picture: y[c, h, w] = x[c, h + dy, w + dx], with dy and dx independent and uniform among the integers
+/// −`pixels`..=`pixels`.
 ///
-/// The same as padding by `pixels` on all sides and cropping a picture of the original size out of that anywhere, under
-/// which name it is known too (`RandomCrop(size, padding)` in torchvision).
+/// This is the same as padding by `pixels` on all sides and cropping at random to the original size, as torchvision's
+/// `RandomCrop(size, padding)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Translate {
-    /// The largest shift, at least 1.
+    /// The largest shift in pixels: at least 1, at most the shorter side (less 1 for [`Fill::Reflect`]).
     pub pixels: usize,
-    /// What comes in over the edge.
+    /// The values of pixels that come from beyond the edge.
     #[serde(default)]
     pub fill: Fill,
 }
 
-/// What is beyond the edge of a picture.
+/// The values beyond the edge of a picture.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fill {
     /// Zeros.
     #[default]
     Zero,
-    /// The picture again, mirrored at the middle of its outermost pixels, which are not repeated: … 2 1 | 0 1 2 ….
+    /// Reflection that does not repeat the outermost pixels, as PyTorch's `reflect` padding: … 2 1 | 0 1 2 ….
     Reflect,
 }
 
@@ -52,7 +52,7 @@ impl Augmentation for Translate {
 
     fn apply(&self, picture: &mut Picture<'_>, draw: &Draw) {
         let [_, height, width] = picture.shape();
-        // Farther than the picture is wide there is nothing to fetch.
+        // A shift by the whole side already leaves no pixel of the picture.
         let (dy, dx) = (draw.offset(0, self.pixels.min(height)), draw.offset(1, self.pixels.min(width)));
         if dy == 0 && dx == 0 {
             return;
@@ -62,7 +62,8 @@ impl Augmentation for Translate {
     }
 }
 
-/// `new[h, w] = old[h + dy, w + dx]` in one channel: the part of each row that is there is copied whole.
+/// `new[h, w] = old[h + dy, w + dx]` in one channel. The part of each row that comes from inside the picture is copied
+/// as a slice.
 fn shift(old: &[f32], new: &mut [f32], width: usize, dy: isize, dx: isize, fill: Fill) {
     let height = old.len() / width;
     // Columns `left..right` of `new` come from inside the row.
@@ -82,7 +83,7 @@ fn shift(old: &[f32], new: &mut [f32], width: usize, dy: isize, dx: isize, fill:
     }
 }
 
-/// The index in `0..n` that stands for `i`, or `None` where zeros are.
+/// The index in `0..n` that `i` is read from, or `None` for a zero.
 fn place(i: isize, n: usize, fill: Fill) -> Option<usize> {
     let inside = usize::try_from(i).ok().filter(|&i| i < n);
     match fill {

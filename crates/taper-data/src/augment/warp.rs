@@ -1,36 +1,36 @@
-//! Affine maps of a picture, bilinear, with zeros beyond its edges.
+//! Affine transformation of a picture: bilinear interpolation, with zeros beyond the edges.
 
 use super::Picture;
 
-/// A linear map and a shift about the picture's centre, ((W−1)/2, (H−1)/2), in pixels, x to the right and y down: where an
-/// output pixel's value is fetched from.
+/// The map from an output pixel to the point of the input that it is sampled from: a linear map about the picture's
+/// centre, ((W−1)/2, (H−1)/2), then a shift. Coordinates are (x, y) in pixels, x to the right and y down.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Source {
+pub(super) struct InverseMap {
     /// [[a, b], [c, d]].
     pub linear: [[f64; 2]; 2],
-    /// Added after.
+    /// The shift (x, y) in pixels, added after the linear map.
     pub shift: [f64; 2],
 }
 
-/// What happens to the picture, as torchvision's `affine` has it: sheared, scaled and rotated about its centre, then
-/// shifted.
+/// A transformation of a picture, as torchvision's `affine`: shear, scale and rotation about the centre, then a shift.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Motion {
-    /// Clockwise, as y points down.
+    /// The angle of rotation in degrees, clockwise (y points down).
     pub degrees: f64,
-    /// To the right and down, in pixels.
+    /// The shift to the right and down, in pixels.
     pub shift: [f64; 2],
-    /// Over 1 is larger.
+    /// The scale: over 1 enlarges.
     pub scale: f64,
-    /// Of x with y and of y with x, in degrees below 90.
+    /// The angles of shear along x and along y, in degrees, below 90.
     pub shear: [f64; 2],
 }
 
 impl Motion {
+    /// The identity.
     pub const NONE: Self = Self { degrees: 0.0, shift: [0.0; 2], scale: 1.0, shear: [0.0; 2] };
 
-    /// The inverse, M⁻¹ (p − shift) with M = scale · R(degrees) · Shear_y · Shear_x, whose determinant is scale².
-    pub fn source(&self) -> Source {
+    /// The inverse map, M⁻¹ (p − shift) with M = scale · R(degrees) · Shear_y · Shear_x, whose determinant is scale².
+    pub fn inverse(&self) -> InverseMap {
         let (rotation, [sx, sy]) = (self.degrees.to_radians(), self.shear.map(f64::to_radians));
         let (sin, cos) = (rotation - sy).sin_cos();
         let a = cos / sy.cos();
@@ -39,15 +39,15 @@ impl Motion {
         let d = -sin * sx.tan() / sy.cos() + rotation.cos();
         let linear = [[d, -b], [-c, a]].map(|row| row.map(|x| x / self.scale));
         let shift = linear.map(|[x, y]| -(x * self.shift[0] + y * self.shift[1]));
-        Source { linear, shift }
+        InverseMap { linear, shift }
     }
 }
 
-/// y[c, h, w] = x[c, ·, ·] between the four pixels around `source` (w, h); those beyond the edge count as zeros.
-pub(super) fn warp(picture: &mut Picture<'_>, source: &Source) {
+/// y[c, h, w] = x[c, ·, ·] interpolated bilinearly at `map` (w, h); pixels beyond the edge count as zeros.
+pub(super) fn warp(picture: &mut Picture<'_>, map: &InverseMap) {
     let [_, height, width] = picture.shape();
     let (cx, cy) = ((width as f64 - 1.0) / 2.0, (height as f64 - 1.0) / 2.0);
-    let Source { linear: [[a, b], [c, d]], shift: [tx, ty] } = *source;
+    let InverseMap { linear: [[a, b], [c, d]], shift: [tx, ty] } = *map;
     picture.redraw(|old, new| {
         for h in 0..height {
             let y = h as f64 - cy;
@@ -78,7 +78,7 @@ impl Taps {
     fn at(x: f64, y: f64, width: usize, height: usize) -> Self {
         let inside = x >= 0.0 && y >= 0.0 && x < width as f64 - 1.0 && y < height as f64 - 1.0;
         if inside {
-            // Most points: no weight is 0 for an edge's sake, and a cast rounds down.
+            // The fast path for most points: all four pixels are inside, and the cast rounds down.
             let (column, row) = (x as usize, y as usize);
             let (u, v) = ((x - column as f64) as f32, (y - row as f64) as f32);
             let at = row * width + column;
@@ -106,7 +106,7 @@ impl Taps {
     }
 }
 
-/// An index in `0..n` and its weight: 0 for an `i` that is not there.
+/// The index `i` and its weight, or index 0 with weight 0 for an `i` outside `0..n`.
 fn weighed(i: f64, n: usize, weight: f32) -> (usize, f32) {
     if i >= 0.0 && i < n as f64 { (i as usize, weight) } else { (0, 0.0) }
 }

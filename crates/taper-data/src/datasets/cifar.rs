@@ -1,6 +1,6 @@
-//! CIFAR's binary layout (Krizhevsky 2009; <https://www.cs.toronto.edu/~kriz/cifar.html>): files of records, each
-//! record one label byte (CIFAR-10) or a coarse and a fine one (CIFAR-100), and a picture's red, green and blue
-//! planes, 32×32 bytes each, row by row.
+//! CIFAR-10 and CIFAR-100 in their binary layout (Krizhevsky 2009; <https://www.cs.toronto.edu/~kriz/cifar.html>). A
+//! file is a sequence of records. A record is one label byte (CIFAR-10) or a coarse and a fine label byte (CIFAR-100),
+//! then the picture `[3, 32, 32]`: its red, green and blue planes, one byte a value, row by row.
 
 use super::folder::read_file;
 use crate::manifest::Files;
@@ -8,6 +8,8 @@ use crate::{Error, ImageDataset, Manifest, Result, Splits};
 use std::path::Path;
 
 /// Reads both splits from `folder`.
+///
+/// Memory: the pictures and labels of both splits, and beside them at most 1 MiB + 4 S while a file of S bytes is read.
 ///
 /// # Errors
 /// A file that is missing or whose size is not the manifest's, or a label that names no class.
@@ -30,7 +32,11 @@ fn read_split(folder: &Path, names: &[String], records: usize, manifest: &Manife
     ImageDataset::new(images, labels, manifest.shape, manifest.classes.clone(), manifest.max_value)
 }
 
-/// Appends the records in `bytes` to `images` and `labels`. `path` is for errors.
+/// Decodes the records in `bytes`: appends their pictures to `images` and their labels to `labels`. `path` is named in
+/// errors. Memory for N bytes: at most 1 MiB + 4 N.
+///
+/// # Errors
+/// When `bytes` is no whole number of records, or a label names no class.
 pub(crate) fn decode(
     path: &Path,
     bytes: &[u8],

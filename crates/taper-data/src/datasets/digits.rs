@@ -1,7 +1,7 @@
 //! The 8×8 handwritten digits of E. Alpaydin and C. Kaynak (UCI Machine Learning Repository, 1998, CC BY 4.0), as
-//! scikit-learn ships them: 1,797 pictures with values 0 to 16. They are part of this crate.
+//! scikit-learn ships them: 1,797 pictures `[1, 8, 8]` with values 0 to 16, embedded in this crate.
 //!
-//! The layout of `datasets/digits.bin` and how it was made are told in `datasets/digits.md`.
+//! `datasets/digits.md` describes the layout of `datasets/digits.bin` and how it was made.
 
 use crate::split::stratified;
 use crate::{Error, ImageDataset, Manifest, Result, Splits};
@@ -12,13 +12,13 @@ const BYTES: &[u8] = include_bytes!("../../datasets/digits.bin");
 /// Bytes of one picture row: eight pixels of five bits.
 const ROW_BYTES: usize = 5;
 
-/// Reads the embedded digits: 1,437 for training and 360 for the test, each class in the same proportion.
+/// Decodes the embedded digits: a training split of 1,437 and a test split of 360, stratified by class.
 pub(crate) fn read(manifest: &Manifest) -> Result<Splits> {
     let all = decode(BYTES, manifest)?;
     split(&all, manifest.records.test)
 }
 
-/// The pictures in `bytes`.
+/// Decodes the pictures and labels in `bytes`.
 fn decode(bytes: &[u8], manifest: &Manifest) -> Result<ImageDataset> {
     let path = Path::new("digits.bin");
     let size = manifest.records.bytes;
@@ -47,8 +47,8 @@ fn decode(bytes: &[u8], manifest: &Manifest) -> Result<ImageDataset> {
     ImageDataset::new(images, labels, manifest.shape, manifest.classes.clone(), manifest.max_value)
 }
 
-/// Splits off `test` pictures, as many of each class as its share of all, in an order drawn with seed 0. Both parts
-/// keep the order of `all`.
+/// Splits off `test` pictures as the test split, stratified by class and drawn with seed 0. Both parts keep the order
+/// of `all`.
 fn split(all: &ImageDataset, test: usize) -> Result<Splits> {
     let labels: Vec<i64> = all.labels().iter().map(|&label| label.into()).collect();
     let fraction = test as f64 / all.len().max(1) as f64;

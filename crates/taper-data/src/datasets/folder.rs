@@ -1,4 +1,4 @@
-//! A dataset's files in a folder, in whichever layout its manifest says.
+//! Finding and reading a dataset's files in a folder, in the layout that its manifest gives.
 
 use super::{cifar, idx};
 use crate::manifest::{Files, Layout};
@@ -8,8 +8,8 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use taper_backend::files;
 
-/// The folder with the dataset's files: the manifest's folder inside `dir`, one that others give them, or, if it may be
-/// (`or_itself`), `dir` itself or `raw` in it; whichever holds one of them first.
+/// The first of these folders that holds one of the dataset's files: the manifest's `folder` inside `dir`, its `also`
+/// folders inside `dir`, and, if `or_itself`, `dir` itself and `dir/raw`.
 pub(crate) fn folder(dir: &Path, files: &Files, or_itself: bool) -> Option<PathBuf> {
     let is_there = |folder: &Path, name: &String| match files.layout {
         Layout::Records => folder.join(name).is_file(),
@@ -23,6 +23,9 @@ pub(crate) fn folder(dir: &Path, files: &Files, or_itself: bool) -> Option<PathB
 
 /// Reads both splits from `folder`.
 ///
+/// Memory: the pictures and labels of both splits, and beside them at most 1 MiB + 4 S while a file of S bytes
+/// (uncompressed) is read.
+///
 /// # Errors
 /// A file that is missing or whose size is not the manifest's, or a label that names no class.
 pub(crate) fn read(folder: &Path, files: &Files, manifest: &Manifest) -> Result<Splits> {
@@ -32,7 +35,7 @@ pub(crate) fn read(folder: &Path, files: &Files, manifest: &Manifest) -> Result<
     }
 }
 
-/// The file at `path`, which must have `expected` bytes.
+/// Opens the file at `path`, which must have `expected` bytes.
 fn open(path: &Path, expected: u64, manifest: &Manifest) -> Result<File> {
     let file = match files::open(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => {
@@ -50,14 +53,14 @@ fn open(path: &Path, expected: u64, manifest: &Manifest) -> Result<File> {
     Ok(file)
 }
 
-/// The bytes of the file at `path`, of which there must be `expected`. The size is looked at before reading, so that a
-/// wrong file is not taken into memory, and again after it.
+/// Reads the file at `path`, which must have `expected` bytes. Its size is checked before reading, so that a wrong file
+/// is not read into memory, and again after reading.
 pub(super) fn read_file(path: &Path, expected: u64, manifest: &Manifest) -> Result<Vec<u8>> {
     let file = open(path, expected, manifest)?;
     read_exactly(file, path, expected).map_err(Error::io("read", path))?
 }
 
-/// The bytes of `source`, of which there must be `expected`; no more than one beyond them is read.
+/// Reads `source`, which must have `expected` bytes. Reads at most `expected` + 1 bytes.
 pub(super) fn read_exactly(source: impl Read, path: &Path, expected: u64) -> std::io::Result<Result<Vec<u8>>> {
     let mut bytes = Vec::new();
     let found = source.take(expected.saturating_add(1)).read_to_end(&mut bytes)? as u64;

@@ -1,16 +1,16 @@
-//! MNIST's layout, IDX (LeCun, Cortes, Burges 1998; <http://yann.lecun.com/exdb/mnist/>), also Fashion-MNIST's: a
-//! file of pictures and one of labels for each split. A file is 00 00 08 D, D being the number of dimensions, then D
-//! sizes of four bytes (big-endian), then the bytes, row by row. Files may be plain or compressed with gzip, as they
-//! are published.
+//! IDX, the file format of MNIST (LeCun, Cortes, Burges 1998; <http://yann.lecun.com/exdb/mnist/>) and Fashion-MNIST.
+//! Each split has a file of pictures `[N, H, W]` and a file of labels `[N]`. A file is the bytes 00 00 08 D, where D is
+//! the number of dimensions, then D sizes of four bytes each (big-endian), then the values, one byte each, row-major.
+//! Files may be plain or compressed with gzip, as they are published.
 
 use super::folder::read_file;
 use crate::manifest::Files;
 use crate::{Error, ImageDataset, Manifest, Result, Splits};
 use std::path::{Path, PathBuf};
 
-/// The file `name` in `folder`, if there is one: plain or compressed, by the name that it is published under
-/// (`train-images-idx3-ubyte`, `.gz`), or by the one inside the published `.gz` file, which 7-Zip and others give it
-/// when they unpack it (`train-images.idx3-ubyte`).
+/// The path of the file `name` in `folder`, if there is one: under its published name (`train-images-idx3-ubyte`),
+/// under the name that is stored inside the published `.gz` file and that 7-Zip and others unpack it to
+/// (`train-images.idx3-ubyte`), or under either name with `.gz`.
 pub(super) fn find(folder: &Path, name: &str) -> Option<PathBuf> {
     let inside = name.replacen("-idx", ".idx", 1);
     let names = [name.to_string(), inside.clone(), format!("{name}.gz"), format!("{inside}.gz")];
@@ -18,6 +18,9 @@ pub(super) fn find(folder: &Path, name: &str) -> Option<PathBuf> {
 }
 
 /// Reads both splits from `folder`.
+///
+/// Memory: the pictures and labels of both splits, and beside them at most 1 MiB + 4 S while a file of S bytes
+/// (uncompressed) is read. The manifest gives S: no more than S + 1 bytes of a file are decompressed.
 ///
 /// # Errors
 /// A file that is missing, damaged, or of another shape than the manifest's, or a label that names no class.
@@ -39,7 +42,7 @@ fn read_split(folder: &Path, names: &[String], records: usize, manifest: &Manife
     ImageDataset::new(images, labels, manifest.shape, manifest.classes.clone(), manifest.max_value)
 }
 
-/// Path and dimensions of a split's two files.
+/// The paths and shapes of a split's two files: pictures `[N, H, W]` and labels `[N]`.
 fn parts(folder: &Path, names: &[String], records: usize, manifest: &Manifest) -> Result<[(PathBuf, Vec<usize>); 2]> {
     let [images, labels] = names else {
         return Err(Error::Manifest(format!("{}: IDX has two files a split, found {names:?}", manifest.name)));
@@ -49,12 +52,12 @@ fn parts(folder: &Path, names: &[String], records: usize, manifest: &Manifest) -
     Ok([(path(images), vec![records, height, width]), (path(labels), vec![records])])
 }
 
-/// The bytes of a file of `shape`.
+/// The size in bytes of an uncompressed file of `shape`, header included.
 fn size(shape: &[usize]) -> u64 {
     (4 + 4 * shape.len() + shape.iter().product::<usize>()) as u64
 }
 
-/// The values in the file at `path`, or in the compressed one.
+/// Reads the values of the file at `path`, which is compressed with gzip if its name ends in `.gz`.
 fn values(path: &Path, shape: &[usize], manifest: &Manifest) -> Result<Vec<u8>> {
     if path.extension().is_some_and(|extension| extension == "gz") {
         let file = taper_backend::files::open(path).map_err(Error::io("open", path))?;
@@ -63,8 +66,8 @@ fn values(path: &Path, shape: &[usize], manifest: &Manifest) -> Result<Vec<u8>> 
     decode(path, read_file(path, size(shape), manifest)?, shape)
 }
 
-/// The bytes compressed in `source`, the file at `path`, of which there must be `expected`. A file may have several
-/// members, one after the other (RFC 1952, section 2.2); each has its checksum.
+/// Decompresses `source`, the gzip file at `path`, to `expected` bytes. Reads at most one byte more. A gzip file may
+/// have several members, one after the other (RFC 1952, section 2.2), each with a checksum.
 #[cfg(feature = "gzip")]
 fn decompress(source: impl std::io::BufRead, path: &Path, expected: u64) -> Result<Vec<u8>> {
     let bytes = super::folder::read_exactly(flate2::bufread::MultiGzDecoder::new(source), path, expected);
@@ -76,7 +79,8 @@ fn decompress(_: impl std::io::BufRead, path: &Path, _: u64) -> Result<Vec<u8>> 
     Err(Error::format(path, "gzip", "built without the feature `gzip` of taper-data; decompress the file first"))
 }
 
-/// The values in `bytes`, a file of `shape` that may be compressed.
+/// Decodes `bytes`, an IDX file of `shape` that may be compressed with gzip. Memory: at most 1 MiB + 4 S, where S is
+/// the file's uncompressed size by `shape`, or the length of `bytes` if that is more.
 #[cfg(feature = "gzip")]
 pub(crate) fn in_memory(bytes: &[u8], compressed: bool, shape: &[usize]) -> Result<Vec<u8>> {
     let path = Path::new("bytes");
@@ -88,7 +92,7 @@ pub(crate) fn in_memory(bytes: &[u8], compressed: bool, shape: &[usize]) -> Resu
     decode(path, bytes, shape)
 }
 
-/// The values in `bytes`, a whole file of `shape`; `path` is for errors.
+/// Decodes the values of `bytes`, a whole uncompressed file of `shape`. `path` is named in errors.
 fn decode(path: &Path, mut bytes: Vec<u8>, shape: &[usize]) -> Result<Vec<u8>> {
     let mut header = vec![0, 0, 8, shape.len() as u8];
     header.extend(shape.iter().flat_map(|&n| (n as u32).to_be_bytes()));

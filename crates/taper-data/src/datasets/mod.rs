@@ -1,4 +1,4 @@
-//! The datasets, one a file, and the list of them.
+//! The built-in datasets: the list of them, and a file for each layout that they come in.
 
 pub(crate) mod cifar;
 pub(crate) mod digits;
@@ -8,7 +8,7 @@ pub(crate) mod stand_in;
 
 use crate::{Error, Manifest, Result, Splits};
 
-/// A dataset this crate knows: its name, its manifest and how it is read.
+/// A built-in dataset: its name and its manifest.
 #[derive(Debug, Clone)]
 pub struct Source {
     name: &'static str,
@@ -30,13 +30,13 @@ impl Source {
     /// The dataset called `name`: `cifar10` (or `cifar`), `mnist`, and so on; see [`Source::names`].
     ///
     /// # Errors
-    /// When there is none of that name; the error lists the names.
+    /// When no dataset has that name; the error lists the names.
     pub fn named(name: &str) -> Result<Self> {
         let found = ALL.into_iter().find(|source| source.name == name || source.also.contains(&name));
         found.ok_or_else(|| Error::UnknownDataset { name: name.into(), known: Self::names() })
     }
 
-    /// The names of all datasets.
+    /// The names of all built-in datasets.
     pub fn names() -> Vec<&'static str> {
         ALL.iter().map(|source| source.name).collect()
     }
@@ -49,17 +49,17 @@ impl Source {
     /// The dataset's manifest.
     ///
     /// # Errors
-    /// None for the manifests in this crate: a test reads them all.
+    /// None in practice: tests parse every manifest of this crate.
     pub fn manifest(&self) -> Result<Manifest> {
         Manifest::parse(self.manifest)
     }
 }
 
-/// The 8×8 handwritten digits, which are part of this crate: 1,437 pictures `[1, 8, 8]` for training and 360 for the
-/// test, values 0 to 16, ten classes. By E. Alpaydin and C. Kaynak, CC BY 4.0.
+/// The 8×8 handwritten digits, which are embedded in this crate: a training split of 1,437 and a test split of 360
+/// pictures `[1, 8, 8]`, values 0 to 16, ten classes. By E. Alpaydin and C. Kaynak, CC BY 4.0.
 ///
 /// # Errors
-/// None: a test reads them.
+/// None in practice: tests decode the embedded file.
 pub fn digits() -> Result<Splits> {
     digits::read(&Source::named("digits")?.manifest()?)
 }

@@ -1,11 +1,13 @@
-//! The generated stand-in for CIFAR-10: ten classes of 32×32 RGB pictures, for when there is neither network nor data.
+//! A synthetic stand-in for CIFAR-10: ten classes of generated 32×32 RGB pictures, for machines without the data and
+//! without a network.
 //!
-//! A class is a shape. Its place, size, rotation and colour are random, the background is cluttered (a wavy ground, a
-//! half-plane of another colour, noise), and a shape is as often darker than the ground as lighter. So the mean picture
-//! of every class is the same, and a linear model of the pixels learns next to nothing; a convolutional network, which
-//! sees edges wherever they are, learns it well. Pictures are drawn from Philox, keyed by split and number, and computed
-//! with operations that IEEE 754 rounds exactly (no sine: its last bit differs between systems). So they are the same
-//! everywhere, and the first `n` are the same however many are asked for.
+//! A class is a shape. Its position, size, rotation and colour are random, and so is the background (a wave, a
+//! half-plane of another colour, noise). A shape is darker than the background as often as lighter. The mean picture
+//! of every class is therefore the same, and a linear model of the pixels stays near chance, while a convolutional
+//! network, which detects edges at any position, learns the classes well. Random numbers come from Philox, keyed by
+//! split and sample, and pictures are computed only with operations that IEEE 754 rounds correctly (no sine: its last
+//! bit differs between systems). They are therefore the same on every system, and the first `n` are the same however
+//! many are generated.
 
 use crate::{Error, ImageDataset, Manifest, Result, Splits};
 use taper_backend::RandomKey;
@@ -14,12 +16,12 @@ use taper_backend::RandomKey;
 const CLASSES: [&str; 10] =
     ["disc", "ring", "square", "frame", "triangle", "cross", "stripes", "checkers", "crescent", "dots"];
 
-/// Whether pictures of the format of `manifest` can be generated: of three channels, in ten classes.
+/// Whether the dataset of `manifest` has a stand-in: three channels and ten classes.
 pub(crate) fn fits(manifest: &Manifest) -> bool {
     manifest.shape[0] == 3 && manifest.classes.len() == CLASSES.len()
 }
 
-/// Generates as many pictures as `manifest` has records, at most `train` and `test` of them.
+/// Generates both splits in the shape of `manifest`: as many pictures as it has records, at most `train` and `test`.
 ///
 /// # Errors
 /// When the manifest is not of ten classes of RGB pictures.
@@ -48,25 +50,25 @@ pub(crate) fn generate(manifest: &Manifest, train: usize, test: usize) -> Result
     })
 }
 
-/// The class of picture `i`: each in turn, so that any first part of a split is balanced.
+/// The class of picture `i`: the classes in turn, so that the first `n` pictures of a split are balanced.
 fn label(i: usize) -> usize {
     i % CLASSES.len()
 }
 
-/// Random numbers of one picture, one after the other.
+/// The random numbers of one picture, as a sequence.
 struct Draws {
     key: RandomKey,
     next: u64,
 }
 
 impl Draws {
-    /// Uniform in `low..high`, where rounding would make a number `high` too.
+    /// Uniform in `low..high`. A number that rounding makes `high` becomes the largest f32 below it.
     fn range(&mut self, low: f32, high: f32) -> f32 {
         self.next += 1;
         (low + (high - low) * self.key.uniform(self.next) as f32).min(high.next_down())
     }
 
-    /// A unit vector: a point of the square that is in the disc and not near its centre, stretched to length 1.
+    /// A random unit vector: a uniform point of the unit disc, but not near its centre, scaled to length 1.
     fn direction(&mut self) -> [f32; 2] {
         for _ in 0..16 {
             let [x, y] = [self.range(-1.0, 1.0), self.range(-1.0, 1.0)];
@@ -84,13 +86,14 @@ impl Draws {
     }
 }
 
-/// Amplitudes, in pixel values: the ground's waves, the half-plane's shift, the noise.
+/// Amplitudes in pixel values: the background's wave, the half-plane's shift of colour, the noise.
 const WAVE: f32 = 15.0;
 const CLUTTER: f32 = 25.0;
 const NOISE: f32 = 15.0;
-/// How far a shape's colour is from the ground's in its strongest channel.
+/// The smallest and the largest difference, in pixel values, between the colours of shape and background in the channel
+/// that differs most.
 const CONTRAST: (f32, f32) = (60.0, 110.0);
-/// How far a shape is from the middle at most, down and across, in pictures.
+/// The largest shift of a shape from the picture's centre, down and across, as a fraction of the picture's size.
 const SHIFT: f32 = 0.14;
 
 /// Draws a picture of class `label` into `image`: planes R, G, B of `height`·`width` bytes, row by row.
@@ -99,7 +102,7 @@ fn draw(image: &mut [u8], height: usize, width: usize, label: usize, key: Random
     let mut draws = Draws { key, next: 0 };
     let size = height.min(width) as f32;
 
-    // The ground: a colour, a wave of a random direction and phase, and a half-plane that is lighter or darker.
+    // The background: a colour, a wave of random direction and phase, and a half-plane that is lighter or darker.
     let ground = draws.colour(95.0, 160.0);
     let wave_shift = draws.colour(-WAVE, WAVE);
     let wave = [draws.range(-0.06, 0.06), draws.range(-0.06, 0.06), draws.range(0.0, 1.0)];
@@ -107,7 +110,8 @@ fn draw(image: &mut [u8], height: usize, width: usize, label: usize, key: Random
     let side_normal = draws.direction();
     let side_at = draws.range(-0.35, 0.35) * size;
 
-    // The shape: place, size, rotation, and a colour that differs by `contrast` in one channel or more, either way.
+    // The shape: position, size, rotation, and a colour that differs from the background by `contrast`, up or down, in
+    // the channel that differs most.
     let radius = draws.range(0.2, 0.34) * size;
     let centre = [0.5 * width as f32, 0.5 * height as f32].map(|middle| middle + draws.range(-SHIFT, SHIFT) * size);
     let tilt = draws.range(-0.4, 0.4);
@@ -127,11 +131,11 @@ fn draw(image: &mut [u8], height: usize, width: usize, label: usize, key: Random
             let side = (side_normal[0] * mx + side_normal[1] * my - side_at + 0.5).clamp(0.0, 1.0);
             let (dx, dy) = ((px - centre[0]) / radius, (py - centre[1]) / radius);
             let (u, v) = (cos * dx + sin * dy, cos * dy - sin * dx);
-            // One pixel wide, the edge goes from inside to outside. No shape reaches further than 1.4 radii.
+            // Edges are antialiased over one pixel. No shape reaches further than 1.4 radii from its centre.
             let near = u * u + v * v < 2.0 + 8.0 / radius;
             let cover = if near { (0.5 - radius * distance(label, u, v, phase)).clamp(0.0, 1.0) } else { 0.0 };
             let at = y * width + x;
-            // A random word a pixel, ten bits of it a channel; a block holds four words.
+            // Noise: one random word for each pixel, ten bits of it for each channel. A block holds four words.
             if at.is_multiple_of(4) {
                 words = noise.block(at as u64 / 4);
             }
@@ -148,16 +152,17 @@ fn draw(image: &mut [u8], height: usize, width: usize, label: usize, key: Random
     }
 }
 
-/// A wave of period 1 that rises from −0.5 to 0.5.
+/// A sawtooth wave of period 1 that rises from −0.5 to 0.5.
 fn sawtooth(t: f32) -> f32 {
     t - t.floor() - 0.5
 }
 
-/// How far (u, v) is outside the shape of class `label`, about; negative inside. Shapes fill about the unit disc.
+/// The approximate signed distance of (u, v) from the edge of the shape of class `label`: negative inside. Shapes fill
+/// about the unit disc.
 fn distance(label: usize, u: f32, v: f32, phase: f32) -> f32 {
     let length = |x: f32, y: f32| (x * x + y * y).sqrt();
     let from_centre = length(u, v);
-    // Half of each period is on.
+    // Negative, hence inside, in half of each period.
     let band = |t: f32| sawtooth(t * 1.5 + phase).abs() - 0.25;
     match CLASSES[label] {
         "disc" => from_centre - 0.85,

@@ -1,4 +1,4 @@
-//! Datasets that are fetched file by file, against local servers.
+//! Tests of datasets that are downloaded file by file, against local servers.
 
 use super::server::{Answer, Server};
 use super::*;
@@ -39,7 +39,7 @@ impl World {
         Self { manifest, files, dir: tempfile::tempdir().unwrap() }
     }
 
-    /// A server for each file, the answers of one after the other.
+    /// Starts a server for each file `i`, which gives `answers(i)` one after the other.
     fn serve(&mut self, mut answers: impl FnMut(usize) -> Vec<Answer>) -> Vec<Server> {
         let start = |(i, (download, (name, bytes))): (usize, (&mut Download, &(String, Vec<u8>)))| {
             let server = Server::start(bytes.clone(), answers(i));
@@ -58,7 +58,7 @@ impl World {
         fetch_with(&client, &self.manifest, &self.downloads(), &mut |_| {})
     }
 
-    /// The data are whole, and nothing is beside them but the lock.
+    /// Asserts that the data are complete, and that the folder holds nothing else but the lock file.
     fn check_whole(&self, found: &Path) {
         assert_eq!(found, self.downloads().join("mnist"));
         let splits = folder::read(found, self.manifest.files.as_ref().unwrap(), &self.manifest).unwrap();
@@ -102,7 +102,7 @@ fn what_is_there_is_verified_and_not_fetched_again() {
     let mut world = World::new();
     let staged = world.downloads().join(".mnist.files");
     fs::create_dir_all(&staged).unwrap();
-    // Of an earlier attempt: a whole file, a beginning, bytes of another file.
+    // Left by an earlier attempt: a whole file, the first bytes of a file, bytes of another file.
     fs::write(staged.join(&world.files[0].0), &world.files[0].1).unwrap();
     fs::write(staged.join(&world.files[1].0), &world.files[1].1[..7]).unwrap();
     fs::write(staged.join(&world.files[2].0), [1, 2, 3]).unwrap();

@@ -1,4 +1,5 @@
-//! One file over HTTP: mirrors in order, resumed after a cut, bounded in size, verified by SHA-256.
+//! Downloading one file over HTTP: mirrors are tried in order, a broken transfer is resumed, the size is bounded, and
+//! the SHA-256 is verified.
 
 use crate::image::hex;
 use crate::manifest::Download;
@@ -10,35 +11,36 @@ use std::path::Path;
 use std::time::Duration;
 use ureq::http::{HeaderMap, StatusCode};
 
-/// Requests to one mirror, however often it cuts the connection.
+/// The most requests to one mirror, however often it breaks the connection.
 const MOST_REQUESTS: usize = 40;
-/// Requests in a row that bring nothing new before a mirror is given up.
+/// The number of consecutive requests without a new byte after which a mirror is given up.
 const MOST_FRUITLESS: usize = 2;
 
-/// How one request ended, when not with all the bytes.
+/// Why one request did not bring all the bytes.
 enum Failure {
-    /// The connection broke; another request may bring the rest.
+    /// The connection broke; another request may bring the rest of the file.
     Cut(String),
-    /// The server does not know ranges, or not that one; it may send the whole.
-    Afresh(String),
-    /// This server will not do.
+    /// The server has no such range; it may send the whole file.
+    Restart(String),
+    /// This mirror cannot give the file; the next one is tried.
     Mirror(String),
-    /// The disk refuses; no server can help.
+    /// The file system failed; no mirror can help.
     Fatal(Error),
 }
 
-/// An HTTP client with limits on how long it waits.
+/// An HTTP client with timeouts.
 pub(super) struct Client {
     agent: ureq::Agent,
 }
 
 impl Client {
-    /// Waits 10 s for a connection and 30 s for bytes. A proxy is taken from the environment (`HTTPS_PROXY` and so on).
+    /// A client with timeouts of 10 s for a connection and 30 s for the next bytes. The environment may name a proxy
+    /// (`HTTPS_PROXY` and so on).
     pub(super) fn new() -> Self {
         Self::with(Duration::from_secs(10), Duration::from_secs(30), ureq::Proxy::try_from_env())
     }
 
-    /// Waits as long as `connect` for a connection, and as long as `read` for the first and any further bytes.
+    /// A client with a timeout `connect` for a connection and a timeout `read` for the first and any further bytes.
     pub(super) fn with(connect: Duration, read: Duration, proxy: Option<ureq::Proxy>) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -53,10 +55,10 @@ impl Client {
         Self { agent: config.into() }
     }
 
-    /// Leaves the verified `file` at `part`. What is at `part` before is taken for its beginning.
+    /// Downloads `file` to the path `part` and verifies it. A file that is at `part` already is resumed.
     ///
     /// # Errors
-    /// `Download` when every mirror failed, `Io` when the disk refuses.
+    /// `Download` when every mirror failed, `Io` when the file system failed.
     pub(super) fn fetch(&self, file: &Download, part: &Path, progress: &mut dyn FnMut(Event<'_>)) -> Result<()> {
         let mut reasons = Vec::new();
         for url in &file.urls {
@@ -72,7 +74,7 @@ impl Client {
         Err(Error::Download(format!("the download failed ({})", reasons.join("; "))))
     }
 
-    /// Fetches from one mirror. `Some` is the reason why it did not work; the next one may.
+    /// Downloads from one mirror. Returns `None` on success, or the reason why this mirror failed.
     fn try_mirror(
         &self,
         url: &str,
@@ -82,25 +84,26 @@ impl Client {
     ) -> Result<Option<String>> {
         let mut fruitless = 0;
         let mut reason = String::new();
-        // Whether part of the bytes are of an earlier process, and may be of another file.
+        // Whether an earlier process left some of the bytes, which may be those of another file.
         let mut inherited = length(part)? > 0;
-        // Whether the next request is for the whole, whatever is kept.
-        let mut afresh = false;
+        // Whether the next request is for the whole file, whatever is at `part`.
+        let mut restart = false;
         for _ in 0..MOST_REQUESTS {
             let before = length(part)?;
             if before != file.bytes {
                 progress(Event::Connecting { url });
-                match self.request(url, file, part, if afresh { 0 } else { before }, progress) {
+                match self.request(url, file, part, if restart { 0 } else { before }, progress) {
                     Ok(()) => {}
                     Err(Failure::Fatal(error)) => return Err(error),
                     Err(Failure::Mirror(reason)) => return Ok(Some(reason)),
-                    Err(Failure::Afresh(why)) => {
-                        // What is kept stays until this server sends a file of the right size: another may go on with it.
-                        if afresh {
+                    Err(Failure::Restart(why)) => {
+                        // The bytes at `part` stay until this server sends a file of the right size: another mirror may
+                        // resume from them.
+                        if restart {
                             return Ok(Some(why));
                         }
                         progress(Event::Note(&why));
-                        (afresh, reason) = (true, why);
+                        (restart, reason) = (true, why);
                         continue;
                     }
                     Err(Failure::Cut(why)) => {
@@ -128,7 +131,7 @@ impl Client {
         Ok(Some(reason))
     }
 
-    /// One request for the bytes from `have` on, which are appended to `part`.
+    /// Makes one request for the bytes from offset `have` on, and appends them to `part`.
     fn request(
         &self,
         url: &str,
@@ -138,25 +141,25 @@ impl Client {
         progress: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), Failure> {
         let total = file.bytes;
-        // More than there should be is no beginning of it.
+        // A file that is larger than expected cannot be resumed.
         let have = if have > total { 0 } else { have };
         let mut request = self.agent.get(url);
         if have > 0 {
             // Without If-Range: the manifest's size and SHA-256 say what the file is, whichever mirror it began at.
             request = request.header("Range", format!("bytes={have}-"));
         }
-        // A server that never sent anything is not asked twice: without a network, nobody should wait for that.
+        // A server that never sent anything is not asked twice, so that a machine without a network does not wait.
         let failure = if have > 0 { Failure::Cut } else { Failure::Mirror };
         let response = request.call().map_err(|error| failure(error.to_string()))?;
         let start = match response.status() {
-            // A server that does not know ranges sends all of it.
+            // A server that does not support ranges sends the whole file.
             StatusCode::OK => 0,
             StatusCode::PARTIAL_CONTENT if have > 0 => match content_range(response.headers()) {
                 Some((start, size)) if start == have && size.is_none_or(|size| size == total) => have,
                 _ => return Err(Failure::Mirror(format!("a part was asked for from byte {have}, another one came"))),
             },
             StatusCode::RANGE_NOT_SATISFIABLE if have > 0 => {
-                return Err(Failure::Afresh(format!("the server has no byte {have} of {total}; starting afresh")));
+                return Err(Failure::Restart(format!("the server has no byte {have} of {total}; starting afresh")));
             }
             status => return Err(Failure::Mirror(format!("the server answered {status}"))),
         };
@@ -177,7 +180,7 @@ impl Client {
                 Err(error) => return Err(Failure::Cut(format!("cut after {done} of {total} bytes: {error}"))),
             };
             if done + count as u64 > total {
-                // Not a beginning of the file: the next attempt must not go on with it.
+                // These bytes are of another file: the next attempt must not resume from them.
                 drop(open_at(part, 0).map_err(Failure::Fatal)?);
                 return Err(Failure::Mirror(format!("more than the {total} bytes expected")));
             }
@@ -192,7 +195,7 @@ impl Client {
     }
 }
 
-/// The file at `path`, made if need be, cut to `length` and ready to append.
+/// Opens the file at `path`, created if it is missing, truncated to `length` bytes and ready to append.
 fn open_at(path: &Path, length: u64) -> Result<File> {
     let file = File::options().create(true).write(true).truncate(false).open(path);
     let at_end = |mut file: File| {
@@ -203,7 +206,7 @@ fn open_at(path: &Path, length: u64) -> Result<File> {
     file.and_then(at_end).map_err(Error::io("write", path))
 }
 
-/// The length of the file at `path`, 0 when there is none.
+/// The length of the file at `path` in bytes, or 0 if there is none.
 fn length(path: &Path) -> Result<u64> {
     match fs::metadata(path) {
         Ok(metadata) => Ok(metadata.len()),
@@ -212,7 +215,7 @@ fn length(path: &Path) -> Result<u64> {
     }
 }
 
-/// Checks the SHA-256 of the file at `path`. A file with another one is removed.
+/// Checks the SHA-256 of the file at `path`, and removes the file if it is wrong.
 fn verify(path: &Path, expected: &str) -> Result<()> {
     let mut file = taper_backend::files::open(path).map_err(Error::io("open", path))?;
     let mut hash = Sha256::new();
@@ -236,11 +239,13 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// The first byte and the whole size, if told, of `Content-Range: bytes FIRST-LAST/SIZE` (RFC 9110, section 14.4).
+/// The offset of the first byte, and the size of the whole file if the server gives it, of
+/// `Content-Range: bytes FIRST-LAST/SIZE` (RFC 9110, section 14.4).
 fn content_range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
     parse_content_range(header(headers, "content-range")?)
 }
 
+/// Parses the value of a `Content-Range` header. Allocates no memory that grows with `text`.
 pub(crate) fn parse_content_range(text: &str) -> Option<(u64, Option<u64>)> {
     let (range, size) = text.strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = range.split_once('-')?;

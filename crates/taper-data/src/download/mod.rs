@@ -1,6 +1,6 @@
-//! Fetching a dataset: its archive, or its files one by one, from the network, resumed after a cut and verified,
-//! unpacked beside its place, then moved there. A kill at any moment leaves the data whole or absent; what may stay
-//! is the partial download, which the next attempt goes on with.
+//! Downloading a dataset, as one archive or file by file. Transfers are resumed after an interruption and verified. An
+//! archive is unpacked in a temporary folder, which is then renamed to its final name. If the process is killed at any
+//! moment, the data are complete or absent; a partial download may remain, which the next attempt resumes.
 
 #[cfg(test)]
 mod file_by_file;
@@ -18,19 +18,22 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 impl Source {
-    /// Fetches the dataset into the folder `downloads`, or finds it there, and returns the folder that holds its files.
-    /// All of them are read once, so that data that are there are whole.
-    /// `progress` is told what happens. Two processes may do this at once: the second waits for the first.
+    /// Downloads the dataset into the folder `downloads`, unless it is there already, and returns the folder that holds
+    /// its files. All files are read once, so that the returned folder is known to be complete. `progress` receives an
+    /// [`Event`] for each step. Two processes may do this at once: the second waits for the first.
+    ///
+    /// Memory: reading takes as much as [`Located::load`](crate::Located::load). Unpacking an archive of N bytes, whose
+    /// SHA-256 is verified first, takes at most 1 MiB + 4 N.
     ///
     /// # Errors
-    /// When every mirror fails (the text says how each did), the disk refuses, files found there are missing or damaged
-    /// (the text says which), or the dataset is not one to fetch.
+    /// When every mirror fails (the text gives the reason of each), the file system fails, a file in `downloads` is
+    /// missing or damaged (the text names it), or the dataset is not one that is downloaded.
     pub fn download(&self, downloads: &Path, progress: &mut dyn FnMut(Event<'_>)) -> Result<PathBuf> {
         fetch(&self.manifest()?, downloads, progress)
     }
 }
 
-/// Fetches the dataset of `manifest` into `downloads`; see [`Source::download`].
+/// Downloads the dataset of `manifest` into `downloads`; see [`Source::download`].
 pub(crate) fn fetch(manifest: &Manifest, downloads: &Path, progress: &mut dyn FnMut(Event<'_>)) -> Result<PathBuf> {
     fetch_with(&Client::new(), manifest, downloads, progress)
 }
@@ -46,12 +49,13 @@ fn fetch_with(
         return Err(Error::Download(format!("{} is not fetched from the network", manifest.title)));
     };
     fs::create_dir_all(downloads).map_err(Error::io("create the folder", downloads))?;
-    // By the folder that is made: two datasets may be of the same files (CIFAR-100's fine and coarse labels).
+    // Named after the folder of files, not the dataset: two datasets may share files (CIFAR-100's fine and coarse
+    // labels).
     let hidden = |what: &str| downloads.join(format!(".{}.{what}", files.folder));
     let (part, unpacked, staged) = (hidden("part"), hidden("unpack"), hidden("files"));
     let _lock = lock(&hidden("lock"), progress)?;
 
-    // Under the lock, whatever lies here of an earlier attempt is nobody's.
+    // The lock is held, so no other process uses what an earlier attempt left.
     remove_folder(&unpacked)?;
     if let Some(folder) = folder::folder(downloads, files, files.layout == Layout::Records) {
         folder::read(&folder, files, manifest)?;
@@ -77,14 +81,14 @@ fn fetch_with(
     Ok(folder)
 }
 
-/// Fetches the files of `manifest` into the folder `staged`, each synced to the disk. Those that an earlier attempt
-/// left there are verified, and fetched no second time.
+/// Downloads the files of `manifest` into the folder `staged`, each synced to the disk. Files that an earlier attempt
+/// left there are verified and not downloaded again.
 fn fetch_files(client: &Client, manifest: &Manifest, staged: &Path, progress: &mut dyn FnMut(Event<'_>)) -> Result<()> {
     fs::create_dir_all(staged).map_err(Error::io("create the folder", staged))?;
     for file in &manifest.downloads {
         let path = staged.join(file.file_name());
         client.fetch(file, &path, progress)?;
-        // Opened for writing, since not every system syncs what is open for reading.
+        // Opened for writing, since not every system syncs a file that is open for reading.
         let synced = File::options().write(true).open(&path).and_then(|file| file.sync_all());
         synced.map_err(Error::io("write", &path))?;
     }
@@ -92,7 +96,7 @@ fn fetch_files(client: &Client, manifest: &Manifest, staged: &Path, progress: &m
     Ok(())
 }
 
-/// Unpacks the archive `part` into `unpacked`, checks what is in it, and moves the files' folder into `downloads`.
+/// Unpacks the archive `part` into `unpacked`, reads its files as a check, and moves their folder into `downloads`.
 fn place(
     manifest: &Manifest,
     files: &Files,
@@ -108,10 +112,10 @@ fn place(
     move_into(&from, files, downloads)
 }
 
-/// Moves the folder `from` to the files' place in `downloads`.
+/// Moves the folder `from` into `downloads`, under the name that the manifest gives it.
 fn move_into(from: &Path, files: &Files, downloads: &Path) -> Result<PathBuf> {
     let to = downloads.join(&files.folder);
-    // A folder of that name without any of the files: only an empty one may make way.
+    // A folder of that name that holds none of the files: it is replaced only if it is empty.
     if to.exists() {
         fs::remove_dir(&to).map_err(Error::io("replace", &to))?;
     }
@@ -120,7 +124,7 @@ fn move_into(from: &Path, files: &Files, downloads: &Path) -> Result<PathBuf> {
     Ok(to)
 }
 
-/// Holds the lock file at `path` until the returned file is dropped, or the process dies.
+/// Locks the file at `path` until the returned file is dropped or the process ends.
 fn lock(path: &Path, progress: &mut dyn FnMut(Event<'_>)) -> Result<File> {
     let file = File::options().create(true).write(true).truncate(false).open(path).map_err(Error::io("write", path))?;
     match file.try_lock() {
@@ -129,7 +133,7 @@ fn lock(path: &Path, progress: &mut dyn FnMut(Event<'_>)) -> Result<File> {
             progress(Event::Note("another process is fetching the same data; waiting for it"));
             file.lock().map_err(Error::io("lock", path))?;
         }
-        // Some network file systems have no locks. Two processes at once are then found by the checksum.
+        // Some network file systems have no locks. The checksum then detects two processes that wrote at once.
         Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => {}
         Err(TryLockError::Error(error)) => return Err(Error::io("lock", path)(error)),
     }

@@ -1,4 +1,4 @@
-//! A small HTTP server for tests: each connection gets the next scripted answer.
+//! A small HTTP server for tests, which gives each connection the next of its scripted answers.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -11,35 +11,35 @@ pub(super) enum Answer {
     Whole,
     /// As `Whole`, but closes the connection after this many bytes of the body.
     Cut(usize),
-    /// As `Cut`, but leaves the connection open and silent until the client goes.
+    /// As `Cut`, but leaves the connection open and silent until the client closes it.
     Stall(usize),
     /// Sends the whole file, whatever range was asked for.
     NoRange,
     /// Sends a range that was not asked for.
     WrongRange,
-    /// A status without a file.
+    /// Sends this status without a body.
     Status(u16),
-    /// Other bytes of the length they have.
+    /// Sends these bytes instead of the file, with their `Content-Length`.
     Other(Vec<u8>),
-    /// Other bytes, without telling how many: they end with the connection.
+    /// Sends these bytes instead of the file, without a `Content-Length`: the end of the connection ends them.
     Endless(Vec<u8>),
 }
 
-/// A request as it came: the `Range` header, and how many bytes of a body were sent.
+/// A request that was received: its `Range` header, and the number of bytes of body that were sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Request {
     pub(super) range: Option<String>,
     pub(super) sent: usize,
 }
 
-/// A server on a port of its own, until the process ends.
+/// A server on its own port, which runs until the process ends.
 pub(super) struct Server {
     pub(super) url: String,
     requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Server {
-    /// Serves `file` with `answers`, one a request, then with status 500.
+    /// Serves `file` with one of `answers` for each request, then with status 500.
     pub(super) fn start(file: Vec<u8>, answers: Vec<Answer>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/archive.tar.gz", listener.local_addr().unwrap());
@@ -99,9 +99,9 @@ fn serve(mut stream: &TcpStream, file: &[u8], answer: &Answer, log: &Mutex<Vec<R
         Answer::Cut(n) | Answer::Stall(n) => (*n).min(body.len()),
         _ => body.len(),
     };
-    // Before the bytes go, so that a client that has them all finds its request in the log.
+    // Logged before the bytes are sent, so that a client that has received them finds its request in the log.
     log.lock().unwrap().push(Request { range, sent });
-    // A client may go away before the end; the test sees that on its own side.
+    // The client may close the connection early; the test sees that on its own side.
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body[..sent]));
     if matches!(answer, Answer::Stall(_)) {
         let _ = stream.read(&mut [0]);

@@ -1,4 +1,4 @@
-//! Downloads against a local server that misbehaves as told.
+//! Tests of downloads against a local server with scripted faults.
 
 use super::server::{Answer, Request, Server};
 use super::*;
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use std::time::Duration;
 use taper_backend::RandomKey;
 
-/// CIFAR-10's manifest with pictures of 1×2×2, ten for training and two for the test, its archive's bytes, and a folder.
+/// CIFAR-10's manifest with ten training and two test pictures of 1×2×2, the bytes of its archive, and a folder.
 struct World {
     manifest: Manifest,
     archive: Vec<u8>,
@@ -37,7 +37,7 @@ impl World {
         for name in files.train.iter().chain(&files.test) {
             add(name, &content(name));
         }
-        // Bytes that do not compress, so that the archive is long enough to be cut.
+        // Incompressible bytes, so that the archive is long enough to be cut.
         let filler: Vec<u8> = (0..50_000).flat_map(|i| RandomKey::new(1).word(i).to_le_bytes()).collect();
         add("readme.html", &filler);
         let archive = tar.into_inner().unwrap().finish().unwrap();
@@ -65,7 +65,7 @@ impl World {
         self.downloads().join(format!(".cifar-10-batches-bin.{what}"))
     }
 
-    /// Fetches, and returns what was told beside.
+    /// Downloads, and returns the progress notes too.
     fn fetch(&self) -> (Result<PathBuf>, Vec<String>) {
         self.fetch_as(&self.manifest)
     }
@@ -81,7 +81,7 @@ impl World {
         (result, told)
     }
 
-    /// The data are whole, and nothing is beside them but the lock.
+    /// Asserts that the data are complete, and that the folder holds nothing else but the lock file.
     fn check_whole(&self, folder: &Path) {
         assert_eq!(folder, self.downloads().join("cifar-10-batches-bin"));
         let splits = folder::read(folder, self.manifest.files.as_ref().unwrap(), &self.manifest).unwrap();
@@ -107,7 +107,7 @@ fn a_whole_download_is_unpacked_and_then_found() {
     let server = world.serve(vec![Answer::Whole]);
     world.check_whole(&world.fetch().0.unwrap());
     assert_eq!(server.requests(), [request(None, world.archive.len())]);
-    // The second time nothing is asked of the network.
+    // The second time no request is made.
     world.check_whole(&world.fetch().0.unwrap());
     assert_eq!(server.requests().len(), 1);
 }
@@ -224,7 +224,7 @@ fn a_wrong_size_is_refused() {
     let text = world.fetch().0.unwrap_err().to_string();
     assert!(text.contains(&format!("expected {total} bytes, the server offers {}", total + 5)), "{text}");
 
-    // A server that does not say how much it sends: it is cut off.
+    // A server that gives no length: the transfer is stopped.
     let _server = world.serve(vec![Answer::Endless(vec![0; total + 200_000])]);
     let text = world.fetch().0.unwrap_err().to_string();
     assert!(text.contains(&format!("more than the {total} bytes expected")), "{text}");
@@ -279,7 +279,7 @@ fn a_folder_that_cannot_be_written_is_said() {
 fn two_at_once_fetch_it_once() {
     let mut world = World::new();
     let server = world.serve(vec![Answer::Whole]);
-    // The second by another name: CIFAR-100's two sorts of labels are of the same files.
+    // The second has another name: CIFAR-100's fine and coarse labels share files.
     let coarse = Manifest { name: "cifar10-coarse".into(), ..world.manifest.clone() };
     let world = &world;
     std::thread::scope(|scope| {
@@ -306,7 +306,7 @@ fn a_server_that_has_no_such_range_is_asked_for_the_whole() {
     );
     let ranges: Vec<_> = server.requests().into_iter().map(|request| request.range).collect();
     assert_eq!(ranges, [Some("bytes=100-".to_string()), None]);
-    // One that will not send the whole either is given up; what is kept stays for another.
+    // A mirror that does not send the whole file either is given up; the partial file stays for another mirror.
     let mut world = World::new();
     fs::create_dir_all(world.downloads()).unwrap();
     fs::write(world.part(), &world.archive[..100]).unwrap();

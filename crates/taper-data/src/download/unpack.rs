@@ -1,5 +1,5 @@
-//! Unpacking a `.tar.gz` that nobody needs to trust: plain files and folders only, no path that leaves the target, and
-//! bounds on the number of entries and on their size.
+//! Unpacking an untrusted `.tar.gz`: only plain files and folders are accepted, no path may leave the target folder,
+//! and the number of entries and their size are bounded.
 
 use crate::files::sync_folder;
 use crate::manifest::Archive;
@@ -11,10 +11,10 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Component, Path, PathBuf};
 use tar::EntryType;
 
-/// Unpacks the archive at `path` into the new folder `into`, every file and folder synced to the disk.
+/// Unpacks the archive at `path` into the new folder `into`, and syncs every file and folder to the disk.
 ///
 /// # Errors
-/// `Archive` for an archive that is damaged or refused (the text names the entry), `Io` when the disk refuses.
+/// `Archive` for an archive that is damaged or refused (the text names the entry), `Io` when the file system fails.
 /// `into` may then hold some of the files.
 pub(super) fn unpack(path: &Path, archive: &Archive, into: &Path) -> Result<()> {
     let file = taper_backend::files::open(path).map_err(Error::io("open", path))?;
@@ -22,11 +22,15 @@ pub(super) fn unpack(path: &Path, archive: &Archive, into: &Path) -> Result<()> 
     unpack_from(BufReader::new(file), path, archive, into)
 }
 
-/// Unpacks `source`, the bytes of the archive; `path` is for errors.
+/// Unpacks `source`, the bytes of the archive. `path` is named in errors.
+///
+/// Memory for an archive of N bytes: at most 1 MiB + 4 N, as long as its entries have names of the usual length. Long
+/// names (the tar extensions of GNU and PAX) are read into memory whole, and only the bound on all decompressed bytes,
+/// `max_unpacked_bytes` and 4 KiB for each entry, limits them.
 pub(crate) fn unpack_from(source: impl BufRead, path: &Path, archive: &Archive, into: &Path) -> Result<()> {
     let refuse = |detail: String| Error::Archive { path: path.to_path_buf(), detail };
     let damaged = |error: io::Error| refuse(format!("damaged: {error}"));
-    // Headers and padding come on top of the files. The bound holds for all that is decompressed, long names included.
+    // The bound is on all decompressed bytes: headers, padding and long names come on top of the files.
     let bound = archive.max_unpacked_bytes.saturating_add(4096 * (archive.max_entries as u64).saturating_add(16));
     let mut tar = tar::Archive::new(MultiGzDecoder::new(source).take(bound));
     let mut bytes_left = archive.max_unpacked_bytes;
@@ -36,7 +40,7 @@ pub(crate) fn unpack_from(source: impl BufRead, path: &Path, archive: &Archive, 
         if count >= archive.max_entries {
             return Err(refuse(format!("more than {} entries", archive.max_entries)));
         }
-        // A name made readable could be another entry's.
+        // A lossy conversion could make the name equal to another entry's.
         let name = String::from_utf8(entry.path_bytes().into_owned()).map_err(|name| {
             refuse(format!("entry `{}` has a name that is not UTF-8", name.as_bytes().escape_ascii()))
         })?;
@@ -66,14 +70,14 @@ pub(crate) fn unpack_from(source: impl BufRead, path: &Path, archive: &Archive, 
             other => return Err(refuse(format!("entry `{name}` is neither a file nor a folder ({other:?})"))),
         }
     }
-    // What comes after the last entry is padding, but its checksum is that of the whole.
+    // After the last entry comes padding. It is read too, since gzip's checksum, at the end, is of all bytes.
     io::copy(&mut tar.into_inner(), &mut io::sink()).map_err(damaged)?;
-    // Deepest first, so that a folder's entry is durable before the folder's own.
+    // Deepest first, so that the content of a folder is durable before the folder's own entry.
     folders.iter().rev().for_each(|folder| sync_folder(Some(folder)));
     Ok(())
 }
 
-/// Copies `entry` to `file`. A read that fails is the archive's fault, a write the disk's.
+/// Copies `entry` to `file`. A failed read is an `Archive` error, a failed write an `Io` error.
 fn copy(entry: &mut impl Read, file: &mut File, target: &Path, damaged: &impl Fn(io::Error) -> Error) -> Result<u64> {
     let mut buffer = vec![0; 64 * 1024];
     let mut copied = 0;
@@ -87,7 +91,8 @@ fn copy(entry: &mut impl Read, file: &mut File, target: &Path, damaged: &impl Fn
     }
 }
 
-/// `name` as a path that stays where it is put, on every system: no root, no drive, no `..`, no backslash.
+/// `name` as a relative path that stays inside its folder on every system, or `None`: no root, drive, `..` or
+/// backslash, and at most 1024 bytes.
 fn safe_path(name: &str) -> Option<PathBuf> {
     if name.contains(['\\', ':', '\0']) || name.len() > 1024 {
         return None;
@@ -103,7 +108,7 @@ fn safe_path(name: &str) -> Option<PathBuf> {
     Some(path)
 }
 
-/// Makes the folder `inside` in `into`, and remembers it and those it is in for syncing.
+/// Creates the folder `inside` in `into`, and adds it and its parents to `folders`, which are synced at the end.
 fn make_folder(into: &Path, inside: &Path, folders: &mut BTreeSet<PathBuf>) -> Result<()> {
     let folder = into.join(inside);
     fs::create_dir_all(&folder).map_err(Error::io("create the folder", &folder))?;

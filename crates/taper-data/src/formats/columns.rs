@@ -1,15 +1,15 @@
-//! What the columns of a table are: one of labels, all others features.
+//! The columns of a table: one holds the labels, all others hold features.
 
 use super::text::{listed, same};
 use crate::{Error, Result};
 use std::path::Path;
 
-/// A column of a table: by its name, or by its place from 0.
+/// A column of a table, chosen by its name or by its index from 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Column {
     /// The column of this name.
     Name(String),
-    /// The column at this place.
+    /// The column at this index, from 0.
     Index(usize),
 }
 
@@ -26,7 +26,7 @@ impl From<usize> for Column {
 }
 
 impl Column {
-    /// Its place among `columns`. `path` is for errors.
+    /// The index of the column among the names `columns`. `path` is named in errors.
     pub(super) fn find(&self, columns: &[String], path: &Path) -> Result<usize> {
         let places: Vec<usize> = match self {
             Self::Index(index) => (*index < columns.len()).then_some(*index).into_iter().collect(),
@@ -47,19 +47,23 @@ impl Column {
     }
 }
 
-/// What a table's columns are.
+/// The roles of a table's columns, and the names of its classes.
+///
+/// Memory: the labels and classes of a column of N bytes take at most 8 MiB + 64 N, beside the classes that are given
+/// here. The limits that `read_csv` and `read_parquet` state are for the whole file, its labels and classes included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableOptions {
-    /// The column of labels; all others are features.
+    /// The column that holds the labels. All other columns are features.
     pub label: Column,
-    /// The classes' names in the order of their labels, for example a training set's for its test set. `None` finds
-    /// them: where every label is a whole number, label `n` is class `n`; otherwise the classes are the texts that
-    /// occur, in the order of their characters, and a number that is not whole is an error.
+    /// The names of the classes in the order of their labels, for example the training split's for the test split.
+    /// With `None` they are found in the column: if every label is a whole number, label `n` is class `n`; otherwise
+    /// the classes are the distinct texts in the order of their characters, and a number that is not whole is an
+    /// error. At most 65,536 classes, with names of at most 1024 bytes.
     pub classes: Option<Vec<String>>,
 }
 
 impl TableOptions {
-    /// The labels are in column `label`, and the classes are those that occur.
+    /// Options for labels in column `label` and classes that are found in that column.
     pub fn new(label: impl Into<Column>) -> Self {
         Self { label: label.into(), classes: None }
     }

@@ -1,28 +1,29 @@
-//! Whether a picture's file is whole, before its decoder sees it. Decoders are made to show what they can: they fill the
-//! rest of a file that was cut with grey. What is learnt from has to be all there.
+//! Checks that a JPEG, PNG or WebP file is complete, before it is decoded. Decoders made for viewing fill the rest of a
+//! truncated picture with grey; training samples have to be complete.
 //!
 //! JPEG: ITU-T T.81, annex B. PNG: <https://www.w3.org/TR/png-3/#5DataRep>. WebP:
 //! <https://developers.google.com/speed/webp/docs/riff_container>.
 
 use std::borrow::Cow;
 
-/// A JPEG file that has all its segments.
+/// A complete JPEG file.
 pub(super) struct Jpeg<'a> {
-    /// The file, without what is between the segments of its head: encoders of some cameras leave bytes there, which
-    /// mean nothing.
+    /// The file, without bytes between the segments before the first scan: some cameras leave bytes there that have no
+    /// meaning.
     pub bytes: Cow<'a, [u8]>,
-    /// Whether its coefficients come in more than one scan, so that the decoder holds all of them.
+    /// Whether the file is progressive or has several scans, so that the decoder holds all coefficients in memory.
     pub scans: bool,
 }
 
-/// Goes from marker to marker until the end of the image. What follows it (a second picture, a film) is not looked at.
+/// Checks that all segments up to the end-of-image marker are there. Bytes after it (a second picture, a video) are
+/// ignored.
 pub(super) fn jpeg(bytes: &[u8]) -> Result<Jpeg<'_>, String> {
-    let mut at = 2; // after the start of the image, by which it was told to be a JPEG
+    let mut at = 2; // after the start-of-image marker, by which the format was recognised
     let mut kept: Option<Vec<u8>> = None;
     let (mut copied, mut scans, mut progressive) = (0, 0, false);
     loop {
         let before = at;
-        // A marker is 0xFF, repeated at will, and a byte that is neither 0xFF nor 0.
+        // A marker is one 0xFF or more, then a byte that is neither 0xFF nor 0.
         let (start, marker) = next_marker(bytes, at).ok_or("cut: it has no end-of-image marker")?;
         if start > before && scans == 0 {
             let kept = kept.get_or_insert_default();
@@ -57,22 +58,22 @@ pub(super) fn jpeg(bytes: &[u8]) -> Result<Jpeg<'_>, String> {
     Ok(Jpeg { bytes, scans: progressive || scans > 1 })
 }
 
-/// The next marker from `at` on: the place of its last 0xFF, and its second byte.
+/// The next marker from offset `at` on: the offset of its last 0xFF, and the byte after it.
 fn next_marker(bytes: &[u8], at: usize) -> Option<(usize, u8)> {
     let rest = bytes.get(at..)?;
     let found = rest.windows(2).position(|pair| pair[0] == 0xFF && !matches!(pair[1], 0 | 0xFF))?;
     Some((at + found, rest[found + 1]))
 }
 
-/// Where the entropy-coded bytes that begin at `at` end: at a marker that is no restart.
+/// The offset at which the entropy-coded bytes that begin at `at` end: the next marker that is no restart marker.
 fn after_entropy(bytes: &[u8], at: usize) -> usize {
     let rest = bytes.get(at..).unwrap_or_default();
     let end = rest.windows(2).position(|pair| pair[0] == 0xFF && !matches!(pair[1], 0 | 0xFF | 0xD0..=0xD7));
     at + end.unwrap_or(rest.len())
 }
 
-/// Goes from chunk to chunk until the end of the image; those that a decoder must understand have to have their checksum.
-/// What follows the end is not looked at.
+/// Checks that all chunks up to IEND are there, and the checksums of critical chunks (those that every decoder must
+/// understand). Bytes after IEND are ignored.
 pub(super) fn png(bytes: &[u8]) -> Result<(), String> {
     let mut rest = bytes.get(8..).unwrap_or_default();
     while let Some((head, after)) = rest.split_first_chunk::<8>() {
@@ -96,17 +97,17 @@ pub(super) fn png(bytes: &[u8]) -> Result<(), String> {
     Err("cut: it has no chunk IEND".into())
 }
 
-/// Goes through the chunks that the file's head tells of, and returns the largest number of pixels that one of its
-/// bitstreams has: decoders take it from there, whatever the size of the canvas.
+/// Checks that all chunks within the size that the RIFF header gives are there. Returns the largest number of pixels
+/// in the header of a bitstream: decoders allocate memory by these headers, not by the size of the canvas.
 pub(super) fn webp(bytes: &[u8]) -> Result<u64, String> {
     let size = bytes.get(4..8).map_or(0, |b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize);
     let body = bytes.get(12..).unwrap_or_default();
-    // The size counts all that comes after it, the word WEBP too.
+    // The size counts all bytes after it, the word WEBP included.
     let body = size.checked_sub(4).and_then(|size| body.get(..size));
     chunks(body.ok_or_else(|| format!("cut: it should have {size} bytes after its first 8"))?, true)
 }
 
-/// The largest number of pixels of a bitstream among the chunks in `rest`; frames of animations have chunks inside.
+/// The largest number of pixels of a bitstream among the chunks in `rest`. Frames of animations (ANMF) contain chunks.
 fn chunks(mut rest: &[u8], outermost: bool) -> Result<u64, String> {
     let mut most = 0;
     while let Some((head, after)) = rest.split_first_chunk::<8>() {
@@ -123,7 +124,7 @@ fn chunks(mut rest: &[u8], outermost: bool) -> Result<u64, String> {
             (b"ANMF", frame) if outermost => chunks(frame.get(16..).unwrap_or_default(), false)?,
             _ => 0,
         });
-        // Chunks begin at even places. The last one's padding may be missing: nothing is lost with it.
+        // Chunks begin at even offsets. The padding byte of the last one may be missing without loss.
         rest = after.get(length % 2..).unwrap_or_default();
     }
     if !rest.is_empty() {

@@ -1,4 +1,4 @@
-//! Tables as comma-separated values (RFC 4180), one row a line, or more where quoted fields hold line ends.
+//! Tables as comma-separated values (RFC 4180). A row is one line, or several lines if quoted fields contain line ends.
 
 use super::columns::TableOptions;
 use super::feature;
@@ -11,12 +11,13 @@ use std::io::Read;
 use std::path::Path;
 use taper_backend::files;
 
-/// How a CSV file is written.
+/// The dialect of a CSV file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CsvOptions {
-    /// What stands between fields: a comma by default.
+    /// The byte between fields: a comma by default. Must not be a quote or a line end.
     pub delimiter: u8,
-    /// Whether the first line has the columns' names, as by default. Without it, they are `0`, `1` and so on.
+    /// Whether the first line holds the names of the columns: true by default. Without it, the names are `0`, `1` and
+    /// so on.
     pub header: bool,
 }
 
@@ -26,8 +27,8 @@ impl Default for CsvOptions {
     }
 }
 
-/// Reads the table in the CSV file at `path`: a column of labels, all others numbers. Space around fields counts for
-/// nothing, a byte order mark neither.
+/// Reads the table in the CSV file at `path`: one column of labels (texts or whole numbers), all others numbers. Spaces
+/// around fields and a byte order mark are ignored.
 ///
 /// ```
 /// use taper_data::{CsvOptions, TableOptions, read_csv};
@@ -42,22 +43,22 @@ impl Default for CsvOptions {
 /// # Ok(()) }
 /// ```
 ///
-/// Quotes are as RFC 4180 has them: a field that begins with one ends with one, and after that comes the delimiter or
-/// the line's end. In a file where one is missing, rows would be lost in what is taken for a text.
+/// Quotes must follow RFC 4180: a field that begins with a quote ends with a quote, which the delimiter or the line's
+/// end follows. A missing quote is an error, since the rows after it would be read as one text.
 ///
-/// Memory: 4 MiB and 64 bytes for each byte of the file at most.
+/// Memory for a file of N bytes: at most 4 MiB + 64 N.
 ///
 /// # Errors
-/// A file that cannot be read or has no rows, a quote that is not closed, a label column that is not there, a row of another length, a field that
-/// is missing or no finite number, a label that is none of the classes, or, where none are given, a number that is not
-/// whole: the text names the line and the column.
+/// When the file cannot be read or has no rows, a quote is not closed, the label column is missing, a row has another
+/// number of fields than the first, a field is empty, a feature is no finite number in f32, or a label is none of the
+/// classes or, if no classes are given, a number that is not whole. The text names the line and the column.
 pub fn read_csv(path: impl AsRef<Path>, options: &TableOptions, csv: CsvOptions) -> Result<TableDataset> {
     let path = path.as_ref();
     let file = files::open(path).map_err(Error::io("open", path))?;
     read(file, path, options, csv)
 }
 
-/// The table in `source`, the file at `path`.
+/// Decodes the table in `source`, the content of the file at `path`.
 pub(crate) fn read(source: impl Read, path: &Path, options: &TableOptions, csv: CsvOptions) -> Result<TableDataset> {
     if matches!(csv.delimiter, b'"' | b'\r' | b'\n') {
         let found = csv.delimiter.escape_ascii();
@@ -69,7 +70,7 @@ pub(crate) fn read(source: impl Read, path: &Path, options: &TableOptions, csv: 
     let mut record = StringRecord::new();
     let mut next = |record: &mut StringRecord| {
         let found = reader.read_record(record);
-        // A quote too many or too few up to here is the cause of whatever else is wrong here.
+        // A missing or extra quote before this line is the cause of any other error in it, so it is reported first.
         let line = reader.position().line();
         match reader.get_ref().fault().filter(|fault| fault.line <= line) {
             Some(fault) => Err(Error::format(path, format!("line {}", fault.line), fault.detail.clone())),
@@ -118,7 +119,7 @@ pub(crate) fn read(source: impl Read, path: &Path, options: &TableOptions, csv: 
     TableDataset::new(values, features, labels, classes)
 }
 
-/// The error of the file at `path` that `csv` found.
+/// The [`Error`] for an error of the csv crate in the file at `path`.
 fn explain(error: ::csv::Error, path: &Path) -> Error {
     let line = |pos: &Option<Position>| pos.as_ref().map_or("file".into(), |pos| format!("line {}", pos.line()));
     match error.into_kind() {

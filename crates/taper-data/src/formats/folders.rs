@@ -1,4 +1,5 @@
-//! Pictures in folders named by class, `DIR/train/CLASS/*.png` and `DIR/test/CLASS/*.png`: PNG, JPEG or WebP.
+//! Image folders, with a folder for each class: `DIR/train/CLASS/*.png` and `DIR/test/CLASS/*.png`, as PNG, JPEG or
+//! WebP.
 
 use super::picture::{MOST_PIXELS, Picture};
 use super::text::{listed, normal, same};
@@ -9,14 +10,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use taper_backend::files;
 
-/// What pictures become when they are read.
+/// The channels and the size that pictures are converted to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FolderOptions {
-    /// 3 for red, green and blue, 1 for grey: 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), as Pillow's `convert("L")`.
-    /// Transparency is left out.
+    /// The number of channels: 3 for red, green and blue, 1 for grey, 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), as
+    /// Pillow's `convert("L")`. An alpha channel is dropped.
     pub channels: usize,
-    /// Height and width that pictures are scaled to, whatever their proportions, by triangle filtering (Pillow's
-    /// `BILINEAR`), at most 2²⁶ pixels. `None` requires that all have the same.
+    /// The height and width that pictures are resized to, without keeping their aspect ratio, by a triangle filter
+    /// (Pillow's `BILINEAR`); at most 2²⁶ pixels. With `None` all pictures must have the same size.
     pub size: Option<[usize; 2]>,
 }
 
@@ -26,11 +27,11 @@ impl Default for FolderOptions {
     }
 }
 
-/// Reads `DIR/train/CLASS/*` and `DIR/test/CLASS/*`; see [`read_image_folder`]. The classes are those of `train`, and
-/// all pictures have one shape.
+/// Reads the training split `DIR/train/CLASS/*` and the test split `DIR/test/CLASS/*`, each as [`read_image_folder`].
+/// The classes are those of `train`, and all pictures of both splits have one shape. Memory: as [`read_image_folder`].
 ///
 /// # Errors
-/// As [`read_image_folder`], and for a class of `test` that `train` lacks.
+/// As [`read_image_folder`], and when `test` has a class that `train` lacks.
 pub fn read_image_folders(dir: impl AsRef<Path>, options: FolderOptions) -> Result<Splits> {
     let dir = dir.as_ref();
     let train = read(&dir.join("train"), options, None)?;
@@ -39,28 +40,29 @@ pub fn read_image_folders(dir: impl AsRef<Path>, options: FolderOptions) -> Resu
     Ok(Splits { train, test })
 }
 
-/// Reads `DIR/CLASS/*`: the pictures of a class are in a folder of its name, and the classes are numbered in the
-/// order of their names' characters; pictures are in the order of their files' names. Names that begin with a dot
-/// count for nothing. What a picture is, its content tells, not its name. To have a test set from one folder, see
-/// [`ImageDataset::split_off`].
+/// Reads the pictures `DIR/CLASS/*`, as torchvision's `ImageFolder`: each class is a folder with its name. Labels
+/// follow the order of the classes' names by characters, and the pictures of a class are in the order of their file
+/// names. Files and folders whose names begin with a dot are ignored. The format (PNG, JPEG or WebP) is recognised by
+/// a file's content, not its name. [`ImageDataset::split_off`] makes a held-out split from one folder.
 ///
-/// Pictures stand upright: what a camera says of how it was held (EXIF's orientation) is followed. A class's name is
-/// the same in either Unicode normalisation form, as some systems store `é` and others do.
+/// Pictures are rotated upright by EXIF's orientation. Class names are compared in Unicode normalisation form C, since
+/// file systems store names such as `é` in different forms.
 ///
-/// A picture that was cut is an error, in every format. Bytes changed within a PNG are too; JPEG and WebP have no
-/// checksum to tell them by.
+/// A truncated picture is an error in every format. Changed bytes are an error in PNG; JPEG and WebP have no checksum
+/// that would reveal them.
 ///
-/// Memory: that of all pictures, and for the one that is being read its file and 1 GiB at most.
+/// Memory: that of all pictures, and for the picture that is being read its file and at most 1 GiB.
 ///
 /// # Errors
-/// A folder that cannot be read or has no classes, or more than 256, or one whose name is no Unicode; a class without
-/// pictures; a file that is damaged or cut, no PNG, JPEG or WebP, or of another size than the first where none is
-/// given; a picture that would take more than 1 GiB of memory to read and scale: the text names it.
+/// When a folder cannot be read, has no classes or more than 256, or has a class name that is no Unicode; when a class
+/// has no pictures; when a file is damaged, truncated, no PNG, JPEG or WebP, or of another size than the first picture
+/// while `size` is `None`; when a picture would take more than 1 GiB of memory to decode and resize. The text names
+/// the file.
 pub fn read_image_folder(dir: impl AsRef<Path>, options: FolderOptions) -> Result<ImageDataset> {
     read(dir.as_ref(), options, None)
 }
 
-/// As [`read_image_folder`], with the classes and the size of a training set where there is one.
+/// As [`read_image_folder`], with the classes and the size (height, width) of the training split if they are known.
 fn read(dir: &Path, options: FolderOptions, known: Option<(&[String], [usize; 2])>) -> Result<ImageDataset> {
     options.check()?;
     let found = class_folders(dir)?;
@@ -94,12 +96,12 @@ fn read(dir: &Path, options: FolderOptions, known: Option<(&[String], [usize; 2]
     ImageDataset::new(images, labels, [options.channels, height, width], classes, u8::MAX)
 }
 
-/// The folders in `dir`, one a class, with the classes' names and sorted by these.
+/// The folders in `dir`, one for each class, sorted by class name: pairs of class name and path.
 fn class_folders(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
     let mut found = Vec::<(String, PathBuf)>::new();
     let mut texts = HashMap::new();
     for (name, path) in entries(dir, true)? {
-        // Names made readable would be alike where the bytes are not: two classes would become one.
+        // A lossy conversion could make two different names equal, and merge two classes.
         let name = name.into_string().map_err(|name| {
             let detail = format!("expected a class's name in UTF-8, found {:?}; give the folder another name", name);
             Error::format(dir, "classes", detail)
@@ -118,8 +120,8 @@ fn class_folders(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
     Ok(found)
 }
 
-/// The folders in `dir`, or its files, with their names and sorted by these. Anything else is an error; names that
-/// begin with a dot are left out.
+/// The folders (or, unless `folders`, the files) in `dir`, sorted by name: pairs of name and path. Names that begin
+/// with a dot are left out. A file among folders, or a folder among files, is an error.
 fn entries(dir: &Path, folders: bool) -> Result<Vec<(OsString, PathBuf)>> {
     let expected = if folders { "one folder a class" } else { "pictures" };
     let mut found = Vec::new();
@@ -140,7 +142,7 @@ fn entries(dir: &Path, folders: bool) -> Result<Vec<(OsString, PathBuf)>> {
 }
 
 impl FolderOptions {
-    /// Whether its values are in their ranges.
+    /// Checks that the options are in range.
     pub(crate) fn check(&self) -> Result<()> {
         let pixels = self.size.map_or(Some(1), |[height, width]| height.checked_mul(width));
         if matches!(self.channels, 1 | 3) && pixels.is_some_and(|pixels| (1..=MOST_PIXELS).contains(&pixels)) {

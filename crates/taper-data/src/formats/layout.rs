@@ -1,26 +1,26 @@
-//! What a Parquet file claims to hold, looked through before its decoder takes it at its word: sizes, numbers of rows,
+//! Checks the metadata of a Parquet file before it is decoded, since the decoder trusts them: sizes, numbers of rows,
 //! compression, nesting (<https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift>).
 
 use super::thrift::{BINARY, STRUCT, Thrift};
 
-/// Values and unpacked bytes that a file of any size may have. Above, each of its bytes stands for [`RATIO`] at most:
-/// more than columns of numbers reach that are not all the same.
+/// A file of N bytes may have at most `SMALL` + [`RATIO`] · N values, and as many uncompressed bytes. Columns of
+/// numbers that are not constant stay below this.
 const SMALL: u64 = 1 << 20;
 const RATIO: u64 = 1024;
-/// Bytes of a page's header that are read at first.
+/// The number of bytes that are read first to parse a page's header.
 const HEADER: u64 = 4096;
 
-/// What is wrong with a file.
-pub(super) enum Wrong {
-    /// It contradicts itself, or claims more than it can hold.
+/// Why a file is refused.
+pub(super) enum Refusal {
+    /// The metadata are damaged, inconsistent, or claim more than the file can hold.
     Damaged(String),
-    /// It is something that is not read; the text says what, and what to do.
-    Unread(String),
+    /// The file uses an unsupported feature; the text says which, and what to do.
+    Unsupported(String),
 }
 
-use Wrong::{Damaged, Unread};
+use Refusal::{Damaged, Unsupported};
 
-/// A piece of a column.
+/// The metadata of a column chunk: one column of a row group.
 #[derive(Default)]
 struct Chunk<'a> {
     name: &'a [u8],
@@ -32,14 +32,14 @@ struct Chunk<'a> {
     dictionary: Option<i64>,
 }
 
-/// Checks the file of `length` bytes, of which `read` gives any that are inside.
-pub(super) fn check(length: u64, read: &dyn Fn(u64, u64) -> Result<Vec<u8>, String>) -> Result<(), Wrong> {
+/// Checks the file of `length` bytes. `read(offset, count)` returns bytes of the file.
+pub(super) fn check(length: u64, read: &dyn Fn(u64, u64) -> Result<Vec<u8>, String>) -> Result<(), Refusal> {
     let damaged = |text: &str| Damaged(text.to_string());
     let tail = length.checked_sub(8).filter(|&at| at >= 4).ok_or_else(|| damaged("it is too short"))?;
     let end = read(tail, 8).map_err(Damaged)?;
     match end[..] {
         [_, _, _, _, b'P', b'A', b'R', b'1'] => {}
-        [_, _, _, _, b'P', b'A', b'R', b'E'] => return Err(Unread("it is encrypted".into())),
+        [_, _, _, _, b'P', b'A', b'R', b'E'] => return Err(Unsupported("it is encrypted".into())),
         _ => return Err(damaged("it does not end in PAR1")),
     }
     let footer = u64::from(u32::from_le_bytes([end[0], end[1], end[2], end[3]]));
@@ -70,7 +70,7 @@ pub(super) fn check(length: u64, read: &dyn Fn(u64, u64) -> Result<Vec<u8>, Stri
             })?;
             if let Some(name) = nested {
                 let name = name.escape_ascii();
-                wrong.get_or_insert(Unread(format!("expected a flat table, found the nested column `{name}`")));
+                wrong.get_or_insert(Unsupported(format!("expected a flat table, found the nested column `{name}`")));
             } else if columns != elements - 1 {
                 wrong.get_or_insert(damaged("its schema has another number of columns than it says"));
             }
@@ -116,7 +116,7 @@ pub(super) fn check(length: u64, read: &dyn Fn(u64, u64) -> Result<Vec<u8>, Stri
     Ok(())
 }
 
-/// The place and the facts of a piece of a column.
+/// Parses the metadata of a column chunk.
 fn chunk<'a>(thrift: &mut Thrift<'a>) -> Option<Chunk<'a>> {
     let mut chunk = Chunk::default();
     thrift.fields(|thrift, number, kind| match number {
@@ -135,8 +135,8 @@ fn chunk<'a>(thrift: &mut Thrift<'a>) -> Option<Chunk<'a>> {
     Some(chunk)
 }
 
-/// Whether the compression of a piece of a column is one that is read.
-fn compression(chunk: &Chunk) -> Result<(), Wrong> {
+/// Checks that the compression of a column chunk is supported.
+fn compression(chunk: &Chunk) -> Result<(), Refusal> {
     let (name, instead) = match chunk.codec {
         0 | 1 | 2 | 5 | 7 => return Ok(()),
         6 if cfg!(feature = "parquet-zstd") => return Ok(()),
@@ -149,26 +149,27 @@ fn compression(chunk: &Chunk) -> Result<(), Wrong> {
     let detail = format!(
         "column `{column}` is compressed with {name}, which is not read; {instead}write the file with Snappy, gzip or LZ4"
     );
-    Err(Unread(detail))
+    Err(Unsupported(detail))
 }
 
-/// The bytes that the pages of `chunk` have when they are unpacked, `rows` values among them.
+/// Checks the page headers of `chunk`, which must have `rows` values, and returns the uncompressed size of its pages in
+/// bytes.
 fn pages(
     chunk: &Chunk,
     rows: u64,
     length: u64,
     room: u64,
     read: &dyn Fn(u64, u64) -> Result<Vec<u8>, String>,
-) -> Result<u64, Wrong> {
+) -> Result<u64, Refusal> {
     let name = chunk.name.escape_ascii();
     let damaged = |text: &str| Damaged(format!("column `{name}`: {text}"));
-    // As the decoder has it.
+    // The same rule as in the decoder.
     let first = chunk.dictionary.unwrap_or(chunk.data);
     let place = |at: i64| u64::try_from(at).ok();
     let mut at = place(first).ok_or_else(|| damaged("it begins before the file"))?;
     let end = place(chunk.packed).and_then(|packed| at.checked_add(packed)).filter(|&end| end <= length);
     let end = end.ok_or_else(|| damaged("it is not all there"))?;
-    // Bytes that a value takes at least in a dictionary.
+    // The smallest size in bytes of a value in a dictionary, by physical type.
     let least = match chunk.kind {
         0 => 1,
         2 | 5 => 8,
@@ -190,7 +191,7 @@ fn pages(
             if matches!(page.encoding, 6 | 7) {
                 let name = if page.encoding == 6 { "DELTA_LENGTH_BYTE_ARRAY" } else { "DELTA_BYTE_ARRAY" };
                 let instead = "write it with a dictionary or PLAIN";
-                return Err(Unread(format!(
+                return Err(Unsupported(format!(
                     "column `{}` is encoded as {name}, which is not read; {instead}",
                     name_of(chunk)
                 )));
@@ -212,7 +213,7 @@ fn name_of(chunk: &Chunk) -> String {
     chunk.name.escape_ascii().to_string()
 }
 
-/// What a page's header says.
+/// The header of a page.
 #[derive(Default)]
 struct Page {
     unpacked: i64,
@@ -222,8 +223,9 @@ struct Page {
     dictionary: bool,
 }
 
-/// The page that begins at `at`, and the length of its header, if there is one before `end`.
-fn page(at: u64, end: u64, read: &dyn Fn(u64, u64) -> Result<Vec<u8>, String>) -> Result<Option<(Page, u64)>, Wrong> {
+/// Parses the header of the page at offset `at`. Returns it with its length in bytes, or `None` if there is no valid
+/// header before `end`.
+fn page(at: u64, end: u64, read: &dyn Fn(u64, u64) -> Result<Vec<u8>, String>) -> Result<Option<(Page, u64)>, Refusal> {
     let mut window = HEADER;
     loop {
         let bytes = read(at, window.min(end - at)).map_err(Damaged)?;
@@ -247,7 +249,7 @@ fn page(at: u64, end: u64, read: &dyn Fn(u64, u64) -> Result<Vec<u8>, String>) -
         if found.is_some() {
             return Ok(Some((page, (bytes.len() - thrift.left()) as u64)));
         }
-        // Its statistics may be long.
+        // The header may be longer than the window: it can hold statistics.
         if window >= end - at {
             return Ok(None);
         }
@@ -273,7 +275,7 @@ mod tests {
         varint((value << 1 ^ value >> 63) as u64)
     }
 
-    /// A field that comes `step` after the one before.
+    /// A field whose number is `step` more than that of the field before.
     fn field(step: u8, kind: u8, value: &[u8]) -> Vec<u8> {
         [&[step << 4 | kind], value].concat()
     }
@@ -286,7 +288,8 @@ mod tests {
         [vec![(elements.len() as u8) << 4 | STRUCT], elements.concat()].concat()
     }
 
-    /// A file of one column of doubles: `rows` rows, in a page that claims `values` values, compressed by `codec`.
+    /// A file of one column of doubles: `rows` rows in one page that claims `values` values, with the compression
+    /// `codec`.
     fn file(rows: i64, values: i64, codec: i64) -> Vec<u8> {
         let body = vec![0; 96];
         let header = structure(&[
@@ -326,7 +329,7 @@ mod tests {
         };
         check(bytes.len() as u64, &read).map_err(|wrong| match wrong {
             Damaged(text) => text,
-            Unread(text) => format!("unread: {text}"),
+            Unsupported(text) => format!("unread: {text}"),
         })
     }
 

@@ -1,5 +1,5 @@
-//! Readers for one's own data: pictures in folders, and tables. Each is a feature, so that a program compiles what it
-//! uses.
+//! Readers of the user's own data: image folders, and tables as CSV, NumPy or Parquet files. Each but `.npy` is a cargo
+//! feature, so that a program compiles only what it uses.
 
 #[cfg(any(feature = "csv", feature = "parquet"))]
 pub(crate) mod columns;
@@ -30,7 +30,7 @@ mod thrift;
 use crate::{Error, Result};
 use std::path::Path;
 
-/// `value` as a feature, which must be finite. `at` is where in the file `path` it is.
+/// Checks that the feature `value` is finite. `at` gives its position in the file `path`, for errors.
 fn feature(value: f32, path: &Path, at: impl FnOnce() -> String) -> Result<f32> {
     if value.is_finite() {
         return Ok(value);
@@ -38,10 +38,11 @@ fn feature(value: f32, path: &Path, at: impl FnOnce() -> String) -> Result<f32> 
     Err(Error::format(path, at(), format!("expected a finite number (in f32), found {value}")))
 }
 
-/// Numbers of classes above this are taken for a mistake: the label's column is another one.
+/// The largest number of classes. More indicate that the column does not hold labels.
 const MOST_CLASSES: i64 = 65_536;
 
-/// The names `0`, `1`, … of the classes that whole-number `labels` are. `at` tells where label `row` is in `path`.
+/// The class names `0`, `1`, … for whole-number `labels`, which are checked. `at` gives the position of row `row` in
+/// the file `path`, for errors.
 fn numbered_classes(labels: &[i64], path: &Path, at: impl Fn(usize) -> String) -> Result<Vec<String>> {
     if let Some(row) = labels.iter().position(|label| !(0..MOST_CLASSES).contains(label)) {
         let most = MOST_CLASSES - 1;

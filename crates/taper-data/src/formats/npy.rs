@@ -7,26 +7,26 @@ use crate::{Error, ImageDataset, Result, TableDataset};
 use std::path::Path;
 use taper_backend::files;
 
-/// Reads a table from two `.npy` files: `features`, numbers `[N, F]` of any integer or floating-point type but float16,
-/// and `labels`, integers `[N]` or `[N, 1]`. Label `n` is class `n`; features are called `0`, `1` and so on. As for NumPy,
-/// other arrays may follow in the same file.
+/// Reads a table from two `.npy` files: `features`, an array `[N, F]` of bool, integers, float32 or float64, and
+/// `labels`, an array `[N]` or `[N, 1]` of bool or integers. Label `n` is class `n`, and features are named `0`, `1`
+/// and so on. Each file's first array is read; others may follow it, as for NumPy.
 ///
-/// Memory: 8 MiB and 64 bytes for each byte of the files at most.
+/// Memory for files of N bytes together: at most 8 MiB + 64 N.
 ///
 /// # Errors
-/// A file that cannot be read or is no such array, a feature that is not finite, a label below 0: the text names the
-/// file and the row.
+/// When a file cannot be read or holds no such array, a feature is not finite in f32, or a label is not 0 to 65,535.
+/// The text names the file and the row.
 pub fn read_npy(features: impl AsRef<Path>, labels: impl AsRef<Path>) -> Result<TableDataset> {
     let (features, labels) = (features.as_ref(), labels.as_ref());
     table((features, &read(features)?), (labels, &read(labels)?))
 }
 
-/// Reads pictures from two `.npy` files: `images`, bytes (`uint8`) `[N, H, W]` or `[N, C, H, W]`, and `labels`,
-/// integers `[N]` or `[N, 1]`. Label `n` is class `n`; the byte 255 becomes 1 in a batch. Memory: as [`read_npy`].
+/// Reads pictures from two `.npy` files: `images`, a `uint8` array `[N, H, W]` or `[N, C, H, W]` with at most 4
+/// channels, in row-major (C) order, and `labels`, an array `[N]` or `[N, 1]` of bool or integers. Label `n` is class
+/// `n`; the byte 255 becomes 1 in a batch. Memory: as [`read_npy`].
 ///
 /// # Errors
-/// A file that cannot be read or is no such array, or a label that is not 0 to 255: the text names the file and the
-/// row.
+/// When a file cannot be read or holds no such array, or a label is not 0 to 255. The text names the file and the row.
 pub fn read_npy_images(images: impl AsRef<Path>, labels: impl AsRef<Path>) -> Result<ImageDataset> {
     let (images, labels) = (images.as_ref(), labels.as_ref());
     pictures((images, &read(images)?), (labels, &read(labels)?))
@@ -36,7 +36,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     files::read(path).map_err(Error::io("read", path))
 }
 
-/// The table of two files' bytes; the paths are for errors.
+/// Decodes a table from the bytes of two files, each with its path for errors.
 pub(crate) fn table(features: (&Path, &[u8]), labels: (&Path, &[u8])) -> Result<TableDataset> {
     let x = Array::parse(features.0, features.1)?;
     let [rows, columns] = x.shape[..] else {
@@ -56,12 +56,12 @@ pub(crate) fn table(features: (&Path, &[u8]), labels: (&Path, &[u8])) -> Result<
     TableDataset::new(values, (0..columns).map(|column| column.to_string()).collect(), labels, classes)
 }
 
-/// The pictures of two files' bytes; the paths are for errors.
+/// Decodes pictures from the bytes of two files, each with its path for errors.
 pub(crate) fn pictures(images: (&Path, &[u8]), labels: (&Path, &[u8])) -> Result<ImageDataset> {
     let x = Array::parse(images.0, images.1)?;
     let (rows, shape) = match x.shape[..] {
         [n, h, w] => (n, [1, h, w]),
-        // More channels are most likely none: a file with the channels last.
+        // More than 4 channels are most likely an array with the channels last.
         [n, c @ 1..=4, h, w] => (n, [c, h, w]),
         _ => {
             let expected = "expected [N, H, W] or [N, C, H, W] with at most 4 channels";
@@ -70,8 +70,8 @@ pub(crate) fn pictures(images: (&Path, &[u8]), labels: (&Path, &[u8])) -> Result
             return Err(x.wrong("shape", detail));
         }
     };
-    if x.kind.name() != "u1" {
-        return Err(x.wrong("header", format!("expected pictures of bytes, u1, found {}", x.kind.name())));
+    if x.dtype.name() != "u1" {
+        return Err(x.wrong("header", format!("expected pictures of bytes, u1, found {}", x.dtype.name())));
     }
     if x.fortran {
         let detail = "expected row-major order, found Fortran's; numpy.ascontiguousarray(x) changes it";
@@ -91,30 +91,31 @@ pub(crate) fn pictures(images: (&Path, &[u8]), labels: (&Path, &[u8])) -> Result
     ImageDataset::new(x.data.to_vec(), labels, shape, classes, u8::MAX)
 }
 
-/// The labels of `rows` samples in a file's bytes, and the classes' names.
+/// Decodes the labels of `rows` samples from a file's bytes, and returns them with the class names.
 fn classes((path, bytes): (&Path, &[u8]), rows: usize) -> Result<(Vec<i64>, Vec<String>)> {
     let y = Array::parse(path, bytes)?;
     if !matches!(y.shape[..], [n] | [n, 1] if n == rows) {
         return Err(y.wrong("shape", format!("expected [{rows}], a label a sample, found {:?}", y.shape)));
     }
     let labels: Option<Vec<i64>> = (0..rows).map(|row| y.integer(row)).collect();
-    let labels = labels.ok_or_else(|| y.wrong("header", format!("expected integers, found {}", y.kind.name())))?;
+    let labels = labels.ok_or_else(|| y.wrong("header", format!("expected integers, found {}", y.dtype.name())))?;
     let classes = numbered_classes(&labels, path, |row| format!("row {row}"))?;
     Ok((labels, classes))
 }
 
-/// A type of values: `b`oolean, `i`nteger, `u`nsigned or `f`loating-point, of so many bytes.
+/// A NumPy dtype: the letter `b` (bool), `i` (signed), `u` (unsigned) or `f` (floating point), the size in bytes, and
+/// the byte order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Kind {
+struct DType {
     letter: char,
     bytes: usize,
     big_endian: bool,
 }
 
-impl Kind {
+impl DType {
     fn parse(text: &str) -> Option<Self> {
         let (order, rest) = (text.chars().next()?, text.get(1..)?);
-        // Without an order, or with `=`, it is the machine's.
+        // Without a byte order, or with `=`, it is that of this machine.
         let (order, rest) = if matches!(order, '<' | '>' | '|' | '=') { (order, rest) } else { ('=', text) };
         let (letter, bytes) = (rest.chars().next()?, rest.get(1..)?.parse().ok()?);
         let known = matches!((letter, bytes), ('b', 1) | ('i' | 'u', 1 | 2 | 4 | 8) | ('f', 4 | 8));
@@ -127,18 +128,18 @@ impl Kind {
     }
 }
 
-/// An array as it lies in a file.
+/// An array in a file: the parsed header and the undecoded values.
 #[derive(Debug)]
 struct Array<'a> {
     path: &'a Path,
-    kind: Kind,
+    dtype: DType,
     fortran: bool,
     shape: Vec<usize>,
     data: &'a [u8],
 }
 
-/// How many bytes the file at `path` should have that begins with `bytes`, its header among them: as many as its shape
-/// and type need.
+/// The size in bytes, header included, that the file at `path` should have by the shape and dtype in its header.
+/// `bytes` are its first bytes.
 #[cfg(feature = "npz")]
 pub(super) fn file_bytes(path: &Path, bytes: &[u8]) -> Result<u64> {
     let array = Array::begin(path, bytes)?;
@@ -146,8 +147,7 @@ pub(super) fn file_bytes(path: &Path, bytes: &[u8]) -> Result<u64> {
     Ok(array.expected().and_then(|values| values.checked_add(header)).map_or(u64::MAX, |size| size as u64))
 }
 
-/// Whether `bytes`, all of an archive's member, are as many as its header tells of: nothing is to follow the array
-/// there, where each has a file of its own.
+/// Checks that `bytes`, a whole member of an archive, end with the array: in an archive each array has its own member.
 #[cfg(feature = "npz")]
 pub(super) fn check_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let array = Array::begin(path, bytes)?;
@@ -156,7 +156,7 @@ pub(super) fn check_whole(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 impl<'a> Array<'a> {
-    /// The array whose file begins with `bytes`. As for NumPy, something may follow it: another array, say.
+    /// Parses the array at the start of `bytes`. Other bytes may follow it, as for NumPy: another array, for example.
     fn parse(path: &'a Path, bytes: &'a [u8]) -> Result<Self> {
         let array = Self::begin(path, bytes)?;
         let expected = array.expected();
@@ -166,19 +166,19 @@ impl<'a> Array<'a> {
         }
     }
 
-    /// The error that its values are not as many bytes as they should be.
+    /// The error that the values have another size than `expected` bytes.
     fn other_length(&self, expected: Option<usize>) -> Error {
         let expected = expected.map_or("more".into(), |n| n.to_string());
-        let (shape, kind, found) = (&self.shape, self.kind.name(), self.data.len());
+        let (shape, kind, found) = (&self.shape, self.dtype.name(), self.data.len());
         self.wrong("values", format!("shape {shape:?} of {kind} expects {expected} bytes, found {found}"))
     }
 
-    /// How many bytes its values should have, if so many can be.
+    /// The size in bytes that the values should have, or `None` if it overflows.
     fn expected(&self) -> Option<usize> {
-        self.shape.iter().try_fold(self.kind.bytes, |all, &n| all.checked_mul(n))
+        self.shape.iter().try_fold(self.dtype.bytes, |all, &n| all.checked_mul(n))
     }
 
-    /// The array whose file begins with `bytes`; its values may not be all there.
+    /// Parses the header at the start of `bytes`. `data` are all bytes after it, whose number is not checked.
     fn begin(path: &'a Path, bytes: &'a [u8]) -> Result<Self> {
         let wrong = |detail: &str| Error::format(path, "header", format!("not a .npy file: {detail}"));
         let rest = bytes.strip_prefix(b"\x93NUMPY").ok_or_else(|| wrong("it does not begin with \\x93NUMPY"))?;
@@ -192,7 +192,7 @@ impl<'a> Array<'a> {
         let header = std::str::from_utf8(header).map_err(|_| wrong("its header is no text"))?;
         let value = |key: &str| after_key(header, key).ok_or_else(|| wrong(&format!("its header has no `{key}`")));
         let descr = value("descr")?;
-        let kind = quoted(descr).and_then(Kind::parse).ok_or_else(|| {
+        let dtype = quoted(descr).and_then(DType::parse).ok_or_else(|| {
             let found: String = descr.chars().take(20).collect();
             Error::format(
                 path,
@@ -206,29 +206,30 @@ impl<'a> Array<'a> {
             _ => return Err(wrong("its `fortran_order` is neither True nor False")),
         };
         let shape = tuple(value("shape")?).ok_or_else(|| wrong("its `shape` is no tuple of numbers"))?;
-        Ok(Self { path, kind, fortran, shape, data })
+        Ok(Self { path, dtype, fortran, shape, data })
     }
 
     fn wrong(&self, at: &str, detail: String) -> Error {
         Error::format(self.path, at, detail)
     }
 
-    /// The bytes of value `index`, the least first, and zeros.
+    /// The bytes of value `index` in little-endian order, padded with zeros.
     fn bytes(&self, index: usize) -> [u8; 8] {
-        let size = self.kind.bytes;
+        let size = self.dtype.bytes;
         let mut bytes = [0; 8];
         bytes[..size].copy_from_slice(&self.data[index * size..][..size]);
-        if self.kind.big_endian {
+        if self.dtype.big_endian {
             bytes[..size].reverse();
         }
         bytes
     }
 
-    /// Value `index`, if it is an integer that i64 holds.
+    /// Value `index` as an i64, or `None` if the dtype is floating point. A uint64 value above i64's range becomes
+    /// `i64::MAX`.
     fn integer(&self, index: usize) -> Option<i64> {
         let bits = u64::from_le_bytes(self.bytes(index));
-        let unused = 64 - 8 * self.kind.bytes as u32;
-        match self.kind.letter {
+        let unused = 64 - 8 * self.dtype.bytes as u32;
+        match self.dtype.letter {
             'i' => Some((bits << unused) as i64 >> unused),
             'b' | 'u' => Some(i64::try_from(bits).unwrap_or(i64::MAX)),
             _ => None,
@@ -238,7 +239,7 @@ impl<'a> Array<'a> {
     /// Value `index`, rounded to f32.
     fn float(&self, index: usize) -> f32 {
         let bytes = self.bytes(index);
-        match (self.kind.letter, self.kind.bytes) {
+        match (self.dtype.letter, self.dtype.bytes) {
             ('f', 4) => f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]),
             ('f', _) => f64::from_le_bytes(bytes) as f32,
             ('i', _) => self.integer(index).unwrap_or_default() as f32,
@@ -247,13 +248,13 @@ impl<'a> Array<'a> {
     }
 }
 
-/// What follows `'key':` in a header. Other writers than NumPy put keys and values between double quotes.
+/// The text after `'key':` in a header. Some writers other than NumPy use double quotes.
 fn after_key<'a>(header: &'a str, key: &str) -> Option<&'a str> {
     let rest = header.split_once(&format!("'{key}'")).or_else(|| header.split_once(&format!("\"{key}\"")))?.1;
     Some(rest.trim_start().strip_prefix(':')?.trim_start())
 }
 
-/// The text between the quotes that `text` begins with.
+/// The content of the quoted text that `text` begins with.
 fn quoted(text: &str) -> Option<&str> {
     let quote = text.chars().next().filter(|quote| matches!(quote, '\'' | '"'))?;
     text[1..].split_once(quote).map(|(inside, _)| inside)

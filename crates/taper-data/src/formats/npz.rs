@@ -10,26 +10,29 @@ use taper_backend::files;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-/// Bytes of an array's file that hold its header: the longest of version 1, many times what NumPy writes.
+/// The number of bytes of a member that are read first, to parse its header: the longest header of version 1, many
+/// times the size that NumPy writes.
 const BEGINNING: u64 = 65_536 + 10;
 
-/// Reads a table from the arrays `features` and `labels` of the `.npz` file at `path`; see
-/// [`read_npy`](crate::read_npy). Memory: 8 MiB and 8 KiB for each byte of the file at most, since a byte may be a
-/// thousand when it is unpacked.
+/// Reads a table from the arrays named `features` and `labels` in the `.npz` file at `path`, of the shapes and dtypes
+/// that [`read_npy`](crate::read_npy) reads.
+///
+/// Memory for a file of N bytes: at most 8 MiB + 8 KiB · N, since one byte may decompress to a thousand.
 ///
 /// # Errors
-/// As [`read_npy`](crate::read_npy), and when the file has no such array; the text then lists those it has.
+/// As [`read_npy`](crate::read_npy), and when the file has no array of such a name; the text then lists its arrays.
 pub fn read_npz(path: impl AsRef<Path>, features: &str, labels: &str) -> Result<TableDataset> {
     let path = path.as_ref();
     table(open(path)?, path, features, labels)
 }
 
-/// Reads pictures from the arrays `images` and `labels` of the `.npz` file at `path`, such as Keras's `mnist.npz`; see
-/// [`read_npy_images`](crate::read_npy_images).
+/// Reads pictures from the arrays named `images` and `labels` in the `.npz` file at `path`, such as Keras's
+/// `mnist.npz`, of the shapes and dtypes that [`read_npy_images`](crate::read_npy_images) reads. Memory: as
+/// [`read_npz`].
 ///
 /// # Errors
-/// As [`read_npy_images`](crate::read_npy_images), and when the file has no such array; the text then lists those it
-/// has.
+/// As [`read_npy_images`](crate::read_npy_images), and when the file has no array of such a name; the text then lists
+/// its arrays.
 pub fn read_npz_images(path: impl AsRef<Path>, images: &str, labels: &str) -> Result<ImageDataset> {
     let path = path.as_ref();
     let [x, y] = arrays(open(path)?, path, [images, labels])?;
@@ -40,13 +43,14 @@ fn open(path: &Path) -> Result<BufReader<File>> {
     files::open(path).map(BufReader::new).map_err(Error::io("open", path))
 }
 
-/// The table in `source`, the archive at `path`.
+/// Decodes the table in `source`, the content of the archive at `path`.
 pub(crate) fn table(source: impl Read + Seek, path: &Path, features: &str, labels: &str) -> Result<TableDataset> {
     let [x, y] = arrays(source, path, [features, labels])?;
     npy::table((&x.0, &x.1), (&y.0, &y.1))
 }
 
-/// For each of `names` a path for errors and the bytes of its file in `source`, the archive at `path`.
+/// Reads the arrays `names` from `source`, the archive at `path`: for each a path for errors and the bytes of its
+/// member.
 fn arrays(source: impl Read + Seek, path: &Path, names: [&str; 2]) -> Result<[(PathBuf, Vec<u8>); 2]> {
     let damaged = |error: ZipError| Error::format(path, "archive", format!("not a sound .npz file: {error}"));
     let mut archive = ZipArchive::new(source).map_err(damaged)?;
@@ -66,8 +70,8 @@ fn arrays(source: impl Read + Seek, path: &Path, names: [&str; 2]) -> Result<[(P
         let (inside, mut bytes) = (path.join(name), Vec::new());
         let unsound = |error| damaged(ZipError::Io(error));
         entry.by_ref().take(BEGINNING).read_to_end(&mut bytes).map_err(unsound)?;
-        // One more than its header tells of, whatever the archive claims: more is an error, and at the end, which is
-        // seen only by reading on, the checksum is compared.
+        // Reads one byte more than the array's header gives, whatever size the archive claims. More bytes are an
+        // error, and only reading to the end of the member makes the zip crate compare the checksum.
         let rest = npy::file_bytes(&inside, &bytes)?.saturating_sub(bytes.len() as u64).saturating_add(1);
         entry.take(rest).read_to_end(&mut bytes).map_err(unsound)?;
         npy::check_whole(&inside, &bytes)?;

@@ -1,10 +1,10 @@
-//! Tables in Apache Parquet files (<https://parquet.apache.org/docs/file-format/>), plain or compressed with Snappy, gzip
-//! or LZ4 (with the feature `parquet-zstd` Zstandard too), as pyarrow, pandas and Polars write them.
+//! Tables in Apache Parquet files (<https://parquet.apache.org/docs/file-format/>), as pyarrow, pandas and Polars write
+//! them: uncompressed or compressed with Snappy, gzip, LZ4 or, with the feature `parquet-zstd`, Zstandard.
 
 use super::columns::TableOptions;
 use super::feature;
 use super::labels::{Texts, classify};
-use super::layout::{self, Wrong};
+use super::layout::{self, Refusal};
 use crate::{Error, Result, TableDataset};
 use ::parquet::basic::{ConvertedType, LogicalType, Type};
 use ::parquet::column::reader::{ColumnReader, ColumnReaderImpl};
@@ -16,28 +16,28 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use taper_backend::files;
 
-/// Rows that are decoded at a time.
+/// The number of rows that are decoded at a time.
 const BATCH: usize = 1024;
 
-/// Reads the table in the Parquet file at `path`: a column of labels (integers or texts), all others numbers.
+/// Reads the table in the Parquet file at `path`: one column of labels (integers, bool or texts), all others numbers.
 ///
-/// Memory: 4 bytes a value, and beside the table its largest column as it is unpacked; for a file of N bytes, whatever
-/// it claims, at most 64 MiB + 16 KiB · N. A file that claims more is refused before it is decoded.
+/// Memory: 4 bytes for each value, and the largest decompressed column. For a file of N bytes this is at most
+/// 64 MiB + 16 KiB · N; a file whose metadata claim more is refused before it is decoded.
 ///
 /// # Errors
-/// A file that is damaged, compressed otherwise or nested, or has no rows; a label column that is not there; a value
-/// that is missing, no number, or not finite; a label that is none of the classes: the text names the row (from 0) and
-/// the column.
+/// When the file is damaged, uses another compression, has nested columns or no rows; when the label column is missing;
+/// when a value is missing, no number, or not finite in f32; when a label is none of the classes. The text names the
+/// row (from 0) and the column.
 pub fn read_parquet(path: impl AsRef<Path>, options: &TableOptions) -> Result<TableDataset> {
     let path = path.as_ref();
     let file = files::open(path).map_err(Error::io("open", path))?;
     read(file, path, options)
 }
 
-/// The table in `source`, the file at `path`.
+/// Decodes the table in `source`, the content of the file at `path`.
 pub(crate) fn read<R: ChunkReader + 'static>(source: R, path: &Path, options: &TableOptions) -> Result<TableDataset> {
-    // The parquet crate panics on some damaged files (version 60: negative offsets, indices out of range). Nothing that
-    // it was working on is used after that.
+    // The parquet crate panics on some damaged files (version 60: negative offsets, indices out of range). None of its
+    // state is used after a panic.
     catch_unwind(AssertUnwindSafe(|| read_or_panic(source, path, options)))
         .unwrap_or_else(|panic| Err(Error::decoder(path, "Parquet", &*panic)))
 }
@@ -51,20 +51,20 @@ fn read_or_panic<R: ChunkReader + 'static>(source: R, path: &Path, options: &Tab
         source.get_bytes(at, found).map(|bytes| bytes.to_vec()).map_err(|error| error.to_string())
     };
     layout::check(source.len(), &bytes).map_err(|wrong| match wrong {
-        Wrong::Damaged(detail) => unreadable(detail),
-        Wrong::Unread(detail) => Error::format(path, "file", detail),
+        Refusal::Damaged(detail) => unreadable(detail),
+        Refusal::Unsupported(detail) => Error::format(path, "file", detail),
     })?;
     let reader = SerializedFileReader::new(source).map_err(damaged)?;
     let columns = reader.metadata().file_metadata().schema_descr().columns().to_vec();
     let names: Vec<String> = columns.iter().map(|column| column.name().to_string()).collect();
     let label = options.label.find(&names, path)?;
-    let kinds = columns.iter().map(|column| Kind::of(column)).collect::<Vec<_>>();
+    let kinds = columns.iter().map(|column| ColumnKind::of(column)).collect::<Vec<_>>();
     for (place, (kind, column)) in kinds.iter().zip(&columns).enumerate() {
         let fits = match kind {
-            Kind::Whole | Kind::Unsigned => true,
-            Kind::Float | Kind::F16 => place != label,
-            Kind::Text => place == label,
-            Kind::Other => false,
+            ColumnKind::Whole | ColumnKind::Unsigned => true,
+            ColumnKind::Float | ColumnKind::F16 => place != label,
+            ColumnKind::Text => place == label,
+            ColumnKind::Other => false,
         };
         if !fits {
             let expected = if place == label { "integers or texts" } else { "numbers" };
@@ -74,7 +74,7 @@ fn read_or_panic<R: ChunkReader + 'static>(source: R, path: &Path, options: &Tab
     }
     let groups = (0..reader.num_row_groups()).map(|group| reader.get_row_group(group).map_err(damaged));
     let groups = groups.collect::<Result<Vec<_>>>()?;
-    // The sum is in bounds: layout::check.
+    // layout::check has bounded the sum.
     let rows = groups.iter().map(|group| usize::try_from(group.metadata().num_rows()).unwrap_or(0)).sum::<usize>();
     if rows == 0 {
         return Err(Error::format(path, "file", "expected at least one row, found none"));
@@ -85,12 +85,12 @@ fn read_or_panic<R: ChunkReader + 'static>(source: R, path: &Path, options: &Tab
     for group in &groups {
         let count = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
         for (place, &kind) in kinds.iter().enumerate() {
-            let column = Column { name: &names[place], kind, first, count, path };
+            let column = ColumnChunk { name: &names[place], kind, first, count, path };
             let reader = group.get_column_reader(place).map_err(damaged)?;
             if place == label {
                 column.labels(reader, &mut texts)?;
             } else {
-                // Row by row, without the label's column.
+                // The table is row-major and leaves the label column out.
                 let place = place - usize::from(place > label);
                 column.features(reader, |row, value| values[row * features + place] = value)?;
             }
@@ -104,23 +104,24 @@ fn read_or_panic<R: ChunkReader + 'static>(source: R, path: &Path, options: &Tab
     TableDataset::new(values, names, labels, classes)
 }
 
-/// What a column's values mean, where their physical type does not tell.
+/// The meaning of a column's values, by its logical type or, without one, by its physical type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// Integers with a sign, or true and false.
+enum ColumnKind {
+    /// Signed integers, or bool.
     Whole,
-    /// Integers without a sign.
+    /// Unsigned integers.
     Unsigned,
-    /// Floating-point numbers of four or eight bytes.
+    /// Floating-point numbers of 4 or 8 bytes.
     Float,
-    /// Floating-point numbers of two bytes.
+    /// Floating-point numbers of 2 bytes.
     F16,
+    /// Texts in UTF-8.
     Text,
-    /// Dates, decimals, bytes.
+    /// Unsupported: dates, decimals, bytes.
     Other,
 }
 
-impl Kind {
+impl ColumnKind {
     fn of(column: &ColumnDescriptor) -> Self {
         let (logical, converted) = (column.logical_type_ref(), column.converted_type());
         let unsigned = matches!(
@@ -152,7 +153,7 @@ impl Kind {
     }
 }
 
-/// What a column holds, in Parquet's words.
+/// The type of a column in Parquet's terms, for errors.
 fn named(column: &ColumnDescriptor) -> String {
     match (column.logical_type_ref(), column.converted_type()) {
         (Some(logical), _) => format!("{:?} ({})", logical, column.physical_type()),
@@ -161,24 +162,25 @@ fn named(column: &ColumnDescriptor) -> String {
     }
 }
 
-/// A column of a group of rows.
-struct Column<'a> {
+/// One column of a row group.
+struct ColumnChunk<'a> {
     name: &'a str,
-    kind: Kind,
-    /// The number of its first row in the table, and of its rows.
+    kind: ColumnKind,
+    /// The index of the row group's first row in the table.
     first: usize,
+    /// The number of rows of the row group.
     count: usize,
     path: &'a Path,
 }
 
-impl Column<'_> {
+impl ColumnChunk<'_> {
     fn at(&self, row: usize) -> String {
         format!("row {row}, column `{}`", self.name)
     }
 
-    /// Tells `put` each row's number and value.
+    /// Decodes a feature column: calls `put` with the index of each row and its value, which is checked to be finite.
     fn features(&self, reader: ColumnReader, mut put: impl FnMut(usize, f32)) -> Result<()> {
-        let unsigned = self.kind == Kind::Unsigned;
+        let unsigned = self.kind == ColumnKind::Unsigned;
         let mut put = |row, value: f32| {
             put(row, feature(value, self.path, || self.at(row))?);
             Ok(())
@@ -200,7 +202,7 @@ impl Column<'_> {
             ColumnReader::FixedLenByteArrayColumnReader(reader) => self.each(reader, "a number", |row, value| {
                 let value = match value.data() {
                     [a, b] => half::f16::from_le_bytes([*a, *b]).to_f32(),
-                    _ => f32::NAN, // refused by `put`; no file that is sound has it
+                    _ => f32::NAN, // refused by `put`; only a damaged file has another length
                 };
                 put(row, value)
             }),
@@ -208,9 +210,9 @@ impl Column<'_> {
         }
     }
 
-    /// Appends the labels of all rows to `texts`.
+    /// Decodes a label column: appends the label of each row, as a text, to `texts`.
     fn labels(&self, reader: ColumnReader, texts: &mut Texts) -> Result<()> {
-        let unsigned = self.kind == Kind::Unsigned;
+        let unsigned = self.kind == ColumnKind::Unsigned;
         let mut push = |row, text: &str| texts.push(text, self.path, || self.at(row));
         let expected = "an integer or a text";
         match reader {
@@ -233,7 +235,8 @@ impl Column<'_> {
         }
     }
 
-    /// Tells `each` the number and the value of each row, none of which may be missing (`expected` says what).
+    /// Calls `each` with the index and the value of each row. A missing value is an error, which says that `expected`
+    /// was expected.
     fn each<T: DataType>(
         &self,
         mut reader: ColumnReaderImpl<T>,

@@ -1,4 +1,4 @@
-//! One picture: from a file's bytes to planes of values, whole, upright, and in bounded memory.
+//! Decoding one PNG, JPEG or WebP picture to planes of bytes `[C, H, W]`: complete, rotated upright, in bounded memory.
 
 use super::container;
 use super::folders::FolderOptions;
@@ -16,40 +16,41 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-/// The most memory that reading one picture takes, beside its file and the pictures that were read before.
+/// The most memory in bytes that decoding one picture takes, beside its file and the pictures that were read before.
 const MOST_BYTES: u64 = 1 << 30;
-/// What of it is left for all that [`Plan::bytes`] does not count: tables, rows, metadata.
+/// The part of [`MOST_BYTES`] for memory that [`DecodePlan::bytes`] does not count: tables, rows, metadata.
 const SLACK: u64 = 64 << 20;
-/// The most pixels that a picture can be scaled to.
+/// The most pixels that a picture can be resized to.
 pub(super) const MOST_PIXELS: usize = 1 << 26;
-/// Pixels that a file of any size may have. Above, its bytes have to be enough for them.
+/// The number of pixels that a file of any size may have. More pixels need enough bytes in the file.
 const SMALL: u64 = 1 << 24;
 
-/// A picture that was read. It may still lie on its side.
+/// A decoded picture, not yet rotated upright.
 pub(crate) struct Picture {
     rgb: RgbImage,
-    /// Whether its file knows no colours, so that all channels are alike.
+    /// Whether the file is greyscale, so that the three channels are equal.
     grey: bool,
-    /// How the camera was held, as its file (EXIF) says.
+    /// The orientation of the camera, from EXIF.
     orientation: Orientation,
 }
 
 impl Picture {
-    /// The picture in `bytes`, the content of the file at `path`, to be scaled to `size` (height and width) if one is
-    /// given.
+    /// Decodes the picture in `bytes`, the content of the file at `path`. If it is to be resized, `size` is the height
+    /// and width, which count for the bound on memory.
     pub fn decode(bytes: &[u8], path: &Path, size: Option<[usize; 2]>) -> Result<Self> {
-        // Nothing that a decoder was working on is used after it panicked.
+        // None of a decoder's state is used after a panic.
         catch_unwind(AssertUnwindSafe(|| decode(bytes, path, size)))
             .unwrap_or_else(|panic| Err(Error::decoder(path, "picture's", &*panic)))
     }
 
-    /// Height and width, upright.
+    /// The height and width of the upright picture.
     pub fn size(&self) -> [usize; 2] {
         let [height, width] = [self.rgb.height() as usize, self.rgb.width() as usize];
         if on_its_side(self.orientation) { [width, height] } else { [height, width] }
     }
 
-    /// Appends its planes to `images`, upright and scaled to height and width `size` where the options say so.
+    /// Appends the planes `[C, H, W]` of the upright picture to `images`. If its height and width are not `size`, it is
+    /// resized if the options have a size; otherwise that is an error.
     pub fn append(self, size: [usize; 2], options: FolderOptions, path: &Path, images: &mut Vec<u8>) -> Result<()> {
         let found = self.size();
         let Self { mut rgb, grey, orientation } = self;
@@ -80,7 +81,7 @@ fn decode(bytes: &[u8], path: &Path, size: Option<[usize; 2]>) -> Result<Picture
     let expected = |found: &str| Error::format(path, "picture", format!("expected PNG, JPEG or WebP, found {found}"));
     let damaged = |detail: String| Error::format(path, "picture", format!("damaged: {detail}"));
     let plan = |pixels: [u32; 2], most: u64, ratio: u64, channels: u64, inside: u64, orientation: Orientation| {
-        let plan = Plan { pixels, most, channels, inside, size, orientation };
+        let plan = DecodePlan { pixels, most, channels, inside, size, orientation };
         plan.check(bytes.len() as u64, ratio).map_err(|detail| Error::format(path, "picture", detail))
     };
     match guess_format(bytes) {
@@ -97,10 +98,10 @@ fn decode(bytes: &[u8], path: &Path, size: Option<[usize; 2]>) -> Result<Picture
             let orientation = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
             let orientation = orientation.unwrap_or(Orientation::NoTransforms);
             let sides = [info.width, info.height].map(u32::from);
-            // Coefficients of two bytes, in up to four channels, for blocks of up to 32 × 32.
+            // Coefficients of 2 bytes in up to 4 channels, with sides rounded up to blocks of up to 32 × 32 pixels.
             let [w, h] = sides.map(|side| u64::from(side) + 32);
             let inside = if jpeg.scans { 8 * w * h } else { 0 };
-            // Each block of 64 pixels takes a bit at least.
+            // Each block of 64 pixels takes at least one bit, so that a byte holds at most 512 pixels.
             plan(sides, 0, 512, if grey { 1 } else { 3 }, inside, orientation)?;
             let pixels = decoder.decode().map_err(wrong)?;
             let [w, h] = sides;
@@ -114,14 +115,14 @@ fn decode(bytes: &[u8], path: &Path, size: Option<[usize; 2]>) -> Result<Picture
         }
         Ok(ImageFormat::Png) => {
             container::png(bytes).map_err(damaged)?;
-            // Not the pixels, which are counted here, but all that may be beside them. A row is of up to 8 bytes a pixel,
-            // and held more than once.
+            // The limit is for memory beside the pixels, which the plan counts. A row has up to 8 bytes for each
+            // pixel, and the decoder holds more than one row.
             let width = bytes.get(16..20).map_or(0, |b| u64::from(u32::from_be_bytes([b[0], b[1], b[2], b[3]])));
             let mut limits = Limits::no_limits();
             limits.max_alloc = Some(SLACK + 24 * width.min(MOST_BYTES));
             let decoder = PngDecoder::with_limits(Cursor::new(bytes), limits);
-            // A byte of deflate is 1032 at most, each of them 8 pixels of a bit.
             let decoder = decoder.map_err(|error| damaged(error.to_string()))?;
+            // A byte of deflate decompresses to at most 1032 bytes, each of which holds at most 8 pixels of one bit.
             through_image(decoder, &damaged, |decoder, orientation| {
                 plan(decoder.dimensions().into(), 0, 1032 * 8, channels(decoder), 0, orientation)
             })
@@ -129,7 +130,7 @@ fn decode(bytes: &[u8], path: &Path, size: Option<[usize; 2]>) -> Result<Picture
         Ok(ImageFormat::WebP) => {
             let most = container::webp(bytes).map_err(damaged)?;
             let decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(|error| damaged(error.to_string()))?;
-            // Beside the pixels a frame of four channels, and for an animation a canvas of as many.
+            // The bytes for each pixel beside the result: a frame of four channels, and for an animation a canvas too.
             let inside = if decoder.has_animation() { 12 } else { 5 };
             through_image(decoder, &damaged, |decoder, orientation| {
                 let sides: [u32; 2] = decoder.dimensions().into();
@@ -142,12 +143,12 @@ fn decode(bytes: &[u8], path: &Path, size: Option<[usize; 2]>) -> Result<Picture
     }
 }
 
-/// The bytes of a pixel as `decoder` gives it.
+/// The number of bytes of a pixel that `decoder` produces.
 fn channels(decoder: &impl ImageDecoder) -> u64 {
     decoder.color_type().bytes_per_pixel().into()
 }
 
-/// The picture of a decoder of the image crate, once `check` has seen it and the orientation.
+/// Decodes a picture with a decoder of the image crate, after `check` has accepted the decoder and the orientation.
 fn through_image<D: ImageDecoder>(
     mut decoder: D,
     damaged: &impl Fn(String) -> Error,
@@ -159,41 +160,42 @@ fn through_image<D: ImageDecoder>(
     Ok(Picture { grey: !picture.color().has_color(), rgb: picture.into_rgb8(), orientation })
 }
 
-/// What is going to be done to a picture.
-struct Plan {
-    /// Width and height in the file.
+/// The sizes from which the memory for decoding a picture is computed before it is decoded.
+struct DecodePlan {
+    /// The width and height in the file.
     pixels: [u32; 2],
-    /// The most pixels of one of its parts, if more.
+    /// The largest number of pixels of a part of the file, if that is more than width × height; otherwise 0.
     most: u64,
-    /// Bytes of a pixel that the decoder gives.
+    /// The number of bytes of a pixel that the decoder produces.
     channels: u64,
-    /// Bytes that the decoder holds beside them.
+    /// The number of bytes that the decoder holds beside its result.
     inside: u64,
-    /// Height and width to scale to, upright.
+    /// The height and width that the upright picture is resized to, if it is.
     size: Option<[usize; 2]>,
     orientation: Orientation,
 }
 
-impl Plan {
-    /// The most bytes that are held at one time.
+impl DecodePlan {
+    /// The peak memory in bytes.
     fn bytes(&self) -> u64 {
         let [width, height] = self.pixels.map(u64::from);
         let pixels = width * height;
         let decoded = pixels.saturating_mul(self.channels).saturating_add(self.inside);
         let rgb = pixels.saturating_mul(3);
-        // Turning makes a copy.
+        // Rotating the picture upright makes a copy.
         let converted = rgb.saturating_add(pixels.saturating_mul(self.channels.max(3)));
         let scaled = self.size.map_or(0, |size| {
             let [down, across] = size.map(|n| n as u64);
             let down_first = if on_its_side(self.orientation) { across } else { down };
-            // Rows are made fewer first, with four channels of f32.
+            // The image crate resizes vertically first, to an intermediate picture of four f32 channels.
             let between = width.saturating_mul(down_first).saturating_mul(16);
             rgb.saturating_add(between).saturating_add(down.saturating_mul(across).saturating_mul(6))
         });
         decoded.max(converted).max(scaled)
     }
 
-    /// What is wrong with it, for a file of `length` bytes, each of which stands for `ratio` pixels at most.
+    /// Checks the number of pixels for a file of `length` bytes, each of which can hold at most `ratio` pixels, and
+    /// the peak memory.
     fn check(&self, length: u64, ratio: u64) -> Result<(), String> {
         let [width, height] = self.pixels;
         let pixels = self.most.max(u64::from(width) * u64::from(height));
@@ -218,13 +220,13 @@ impl Plan {
     }
 }
 
-/// Whether height and width change places when a picture is turned upright.
+/// Whether rotating a picture upright swaps its height and width.
 fn on_its_side(orientation: Orientation) -> bool {
     use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
     matches!(orientation, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH)
 }
 
-/// Grey of a colour in Pillow's fixed point.
+/// The luma of a colour in the fixed-point arithmetic of Pillow's `convert("L")`.
 fn luma([r, g, b]: [u8; 3]) -> u8 {
     ((19_595 * u32::from(r) + 38_470 * u32::from(g) + 7_471 * u32::from(b) + 0x8000) >> 16) as u8
 }

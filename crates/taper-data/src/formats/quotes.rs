@@ -1,37 +1,37 @@
-//! Whether the quotes of a CSV file go together (RFC 4180, section 2, rules 5 to 7).
+//! Checks the quotes of a CSV file (RFC 4180, section 2, rules 5 to 7).
 
 use std::io::{self, Read};
 
-/// Reads on from another reader, and looks at the quotes that pass. The parser behind it takes a field whose quote is
-/// never closed for one that goes to the end of the file, with all the rows in it.
+/// A reader that passes on the bytes of another reader and checks their quotes. The check is needed because the csv
+/// crate reads a field whose quote is never closed up to the end of the file, with all the rows in it.
 pub(super) struct Quotes<R> {
     inner: R,
     delimiter: u8,
-    state: State,
+    state: FieldState,
     line: u64,
-    /// The line that the last quoted field began in.
+    /// The line in which the last quoted field began, from 1.
     opened: u64,
-    /// How much of a byte order mark has passed, which does not count as a field's beginning.
+    /// The number of bytes of a byte order mark that were read. The mark is not part of the first field.
     mark: usize,
     fault: Option<Fault>,
 }
 
-/// A quote that is missing, or one too many.
+/// A missing or extra quote: its line, from 1, and the message.
 pub(super) struct Fault {
     pub line: u64,
     pub detail: String,
 }
 
-enum State {
-    /// At a field's first byte.
+enum FieldState {
+    /// Before the first byte of a field.
     Start,
-    /// In a field without quotes.
+    /// In an unquoted field.
     Plain,
-    /// Between quotes.
+    /// In a quoted field, between its quotes.
     Quoted,
-    /// After a quote in a quoted field: its end, or the first half of a doubled one.
+    /// After a quote in a quoted field: the closing quote, or the first of a doubled quote.
     Closed,
-    /// After the end and space.
+    /// In space after the closing quote.
     Spaced,
 }
 
@@ -39,10 +39,10 @@ const MARK: &[u8] = b"\xEF\xBB\xBF";
 
 impl<R> Quotes<R> {
     pub fn new(inner: R, delimiter: u8) -> Self {
-        Self { inner, delimiter, state: State::Start, line: 1, opened: 1, mark: 0, fault: None }
+        Self { inner, delimiter, state: FieldState::Start, line: 1, opened: 1, mark: 0, fault: None }
     }
 
-    /// What is wrong with the quotes so far.
+    /// The first fault in the bytes read so far.
     pub fn fault(&self) -> Option<&Fault> {
         self.fault.as_ref()
     }
@@ -56,17 +56,19 @@ impl<R> Quotes<R> {
         }
         let ends = byte == self.delimiter || matches!(byte, b'\r' | b'\n');
         self.state = match self.state {
-            State::Start if byte == b'"' => {
+            FieldState::Start if byte == b'"' => {
                 self.opened = self.line;
-                State::Quoted
+                FieldState::Quoted
             }
-            State::Closed if byte == b'"' => State::Quoted,
-            State::Quoted if byte == b'"' => State::Closed,
-            State::Quoted => State::Quoted,
-            State::Start | State::Plain | State::Closed | State::Spaced if ends => State::Start,
-            State::Start | State::Plain => State::Plain,
-            State::Closed | State::Spaced if matches!(byte, b' ' | b'\t') => State::Spaced,
-            State::Closed | State::Spaced => {
+            FieldState::Closed if byte == b'"' => FieldState::Quoted,
+            FieldState::Quoted if byte == b'"' => FieldState::Closed,
+            FieldState::Quoted => FieldState::Quoted,
+            FieldState::Start | FieldState::Plain | FieldState::Closed | FieldState::Spaced if ends => {
+                FieldState::Start
+            }
+            FieldState::Start | FieldState::Plain => FieldState::Plain,
+            FieldState::Closed | FieldState::Spaced if matches!(byte, b' ' | b'\t') => FieldState::Spaced,
+            FieldState::Closed | FieldState::Spaced => {
                 let detail = format!(
                     "expected the next field or the line's end after the quote that closes the field opened in line \
                      {}, found `{}`; a quote within quotes is written twice",
@@ -74,7 +76,7 @@ impl<R> Quotes<R> {
                     byte.escape_ascii()
                 );
                 self.fault.get_or_insert(Fault { line: self.line, detail });
-                State::Plain
+                FieldState::Plain
             }
         };
         self.line += u64::from(byte == b'\n');
@@ -86,7 +88,7 @@ impl<R: Read> Read for Quotes<R> {
         let count = self.inner.read(buffer)?;
         if self.fault.is_none() {
             buffer[..count].iter().for_each(|&byte| self.see(byte));
-            if count == 0 && !buffer.is_empty() && matches!(self.state, State::Quoted) {
+            if count == 0 && !buffer.is_empty() && matches!(self.state, FieldState::Quoted) {
                 let detail = "the quote opened in this line is not closed before the end of the file".into();
                 self.fault = Some(Fault { line: self.opened, detail });
             }

@@ -1,28 +1,27 @@
-//! Texts as names: of classes, columns, arrays.
+//! Comparing and shortening names of classes, columns and arrays.
 
 use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization;
 
 /// `text` in normalisation form C (Unicode Standard Annex 15). `é` is one character in some files and two (`e` and an
-/// accent) in others, macOS's folders among them; Unicode has it that both are the same text, and nobody can see which
-/// one it is.
+/// accent) in others, such as the names of macOS's folders. By Unicode both are the same text, and they look the same.
 pub(super) fn normal(text: &str) -> Cow<'_, str> {
     if text.is_ascii() { text.into() } else { text.nfc().collect::<String>().into() }
 }
 
-/// Whether two names are the same text.
+/// Whether two names are equal in normalisation form C.
 pub(super) fn same(a: &str, b: &str) -> bool {
     a == b || normal(a) == normal(b)
 }
 
-/// The first dozen of `names`, for a message.
+/// The first 12 of `names` as a list for a message.
 #[cfg(any(feature = "csv", feature = "images", feature = "parquet"))]
 pub(super) fn listed(names: &[String]) -> String {
     let first = names.iter().take(12).map(|name| format!("`{}`", shortened(name))).collect::<Vec<_>>().join(", ");
     if names.len() > 12 { format!("{first}, …") } else { first }
 }
 
-/// The first characters of a text that may be long.
+/// The first 40 characters of `text`, for a message.
 #[cfg(any(feature = "csv", feature = "images", feature = "parquet"))]
 pub(super) fn shortened(text: &str) -> String {
     text.chars().take(40).collect()

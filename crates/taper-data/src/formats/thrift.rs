@@ -1,16 +1,17 @@
-//! Thrift's compact protocol (<https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md>), as
-//! far as Parquet's metadata need it to be looked through before the decoder sees them.
+//! A parser of Thrift's compact protocol
+//! (<https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md>), as far as the check of
+//! Parquet's metadata needs it.
 
-/// Structures, lists and maps inside each other. Parquet's own are some five deep.
+/// The largest depth of nested structures, lists and maps. Parquet's metadata are about five deep.
 const DEEPEST: usize = 24;
 
-/// What is left to be read. All methods are `None` at bytes that are no Thrift.
+/// A parser and its remaining bytes. All methods return `None` at invalid bytes.
 #[derive(Clone, Copy)]
 pub(super) struct Thrift<'a> {
     rest: &'a [u8],
 }
 
-/// Types of fields and elements.
+/// Type codes of fields and elements.
 pub(super) const BINARY: u8 = 8;
 pub(super) const LIST: u8 = 9;
 pub(super) const STRUCT: u8 = 12;
@@ -20,7 +21,7 @@ impl<'a> Thrift<'a> {
         Self { rest: bytes }
     }
 
-    /// The number of bytes that are not read.
+    /// The number of remaining bytes.
     pub fn left(&self) -> usize {
         self.rest.len()
     }
@@ -43,13 +44,13 @@ impl<'a> Thrift<'a> {
         None
     }
 
-    /// An integer of two bytes or more.
+    /// Reads an integer (i16, i32 or i64, zigzag varint).
     pub fn int(&mut self) -> Option<i64> {
         let value = self.varint()?;
         Some((value >> 1) as i64 ^ -((value & 1) as i64))
     }
 
-    /// Bytes or a text.
+    /// Reads bytes or a text.
     pub fn binary(&mut self) -> Option<&'a [u8]> {
         let length = usize::try_from(self.varint()?).ok()?;
         let (found, rest) = self.rest.split_at_checked(length)?;
@@ -57,7 +58,8 @@ impl<'a> Thrift<'a> {
         Some(found)
     }
 
-    /// The fields of a structure: `each` is told number and type, and reads or skips the value.
+    /// Reads the fields of a structure. `each` gets the number and the type of a field, and must read or skip its
+    /// value.
     pub fn fields(&mut self, mut each: impl FnMut(&mut Self, i16, u8) -> Option<()>) -> Option<()> {
         let mut number = 0_i16;
         loop {
@@ -71,7 +73,7 @@ impl<'a> Thrift<'a> {
         }
     }
 
-    /// The elements of a list that must be of type `kind`.
+    /// Reads the elements of a list, whose type must be `kind`, with `each`.
     pub fn list(&mut self, kind: u8, mut each: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
         let (found, count) = self.list_head()?;
         if found != kind && count > 0 {
@@ -80,7 +82,8 @@ impl<'a> Thrift<'a> {
         (0..count).try_for_each(|_| each(self))
     }
 
-    /// Type and number of a list's elements, each of which takes a byte at least.
+    /// Reads the type and the number of a list's elements. `None` if there are more than remaining bytes: each element
+    /// takes at least one.
     fn list_head(&mut self) -> Option<(u8, usize)> {
         let head = self.byte()?;
         let count = if head >> 4 == 15 { usize::try_from(self.varint()?).ok()? } else { usize::from(head >> 4) };
@@ -97,7 +100,7 @@ impl<'a> Thrift<'a> {
             return None;
         }
         match kind {
-            // A field's value of true or false is in its type.
+            // The type of a bool field is its value.
             1 | 2 if element => self.byte().map(drop),
             1 | 2 => Some(()),
             3 => self.byte().map(drop),

@@ -1,4 +1,4 @@
-//! Manifests, sound and otherwise.
+//! Tests of valid and invalid manifests.
 
 use super::*;
 use proptest::prelude::*;
