@@ -1,4 +1,4 @@
-//! Writes a PPM file, which most image viewers open: a row of pictures as they are, then a row for each augmentation of
+//! Writes a PPM file, which most image viewers open: a row of images as they are, then a row for each augmentation of
 //! them:
 //! `cargo run --release -p taper-data --example augment -- augmented.ppm`.
 

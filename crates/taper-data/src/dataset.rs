@@ -4,12 +4,12 @@ use std::sync::Arc;
 use taper_backend::Element;
 
 /// A map-style dataset that a [`BatchLoader`](crate::BatchLoader) or a [`Pipeline`](crate::Pipeline) can batch:
-/// pictures, rows of a table, or anything else whose samples all have one shape.
+/// images, rows of a table, or anything else whose samples all have one shape.
 pub trait Dataset {
     /// The number of samples.
     fn len(&self) -> usize;
 
-    /// The shape of one sample, without the batch dimension: `[C, H, W]` for pictures, `[F]` for rows of F features.
+    /// The shape of one sample, without the batch dimension: `[C, H, W]` for images, `[F]` for rows of F features.
     fn sample_shape(&self) -> &[usize];
 
     /// Writes sample `index`, scaled as models expect it, into `sample`, row-major. `sample` has as many values as the

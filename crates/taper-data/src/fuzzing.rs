@@ -13,7 +13,7 @@ fn path() -> &'static Path {
     Path::new("bytes")
 }
 
-/// Decodes a PNG, JPEG or WebP picture to its shape `[C, H, W]` and its planes, with `channels` 3 (RGB) or 1 (grey),
+/// Decodes a PNG, JPEG or WebP image to its shape `[C, H, W]` and its planes, with `channels` 3 (RGB) or 1 (grey),
 /// scaled to `size` (height, width) if one is given. Memory: at most 1 GiB.
 ///
 /// # Errors
@@ -44,7 +44,7 @@ pub fn npy(features: &[u8], labels: &[u8]) -> Result<TableDataset> {
     npy::table((path(), features), (path(), labels))
 }
 
-/// Decodes pictures as [`read_npy_images`](crate::read_npy_images) does, and returns their number.
+/// Decodes images as [`read_npy_images`](crate::read_npy_images) does, and returns their number.
 ///
 /// # Errors
 /// As [`read_npy_images`](crate::read_npy_images).

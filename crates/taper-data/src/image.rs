@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 use taper_backend::Element;
 
-/// A dataset of labelled images in memory, one byte for each value: N pictures of shape `[C, H, W]`, their N labels,
+/// A dataset of labelled images in memory, one byte for each value: N images of shape `[C, H, W]`, their N labels,
 /// and the names of the classes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ImageDataset {
@@ -17,7 +17,7 @@ pub struct ImageDataset {
 }
 
 impl ImageDataset {
-    /// The dataset of the pictures `images` (N·C·H·W bytes, row-major) of `shape` `[C, H, W]` with `labels` (N, each
+    /// The dataset of the images `images` (N·C·H·W bytes, row-major) of `shape` `[C, H, W]` with `labels` (N, each
     /// below the number of `classes`). `max_value`, 1 to 255, is the pixel value that becomes 1 in a batch.
     ///
     /// # Errors
@@ -53,7 +53,7 @@ impl ImageDataset {
         Ok(Self { images, labels, shape, classes, max_value })
     }
 
-    /// The number of pictures.
+    /// The number of images.
     pub fn len(&self) -> usize {
         self.labels.len()
     }
@@ -63,7 +63,7 @@ impl ImageDataset {
         self.labels.is_empty()
     }
 
-    /// The shape of one picture, `[C, H, W]`.
+    /// The shape of one image, `[C, H, W]`.
     pub fn shape(&self) -> [usize; 3] {
         self.shape
     }
@@ -78,30 +78,30 @@ impl ImageDataset {
         self.max_value
     }
 
-    /// The label of each picture, `[N]`.
+    /// The label of each image, `[N]`.
     pub fn labels(&self) -> &[u8] {
         &self.labels
     }
 
-    /// The bytes of all pictures, `[N, C, H, W]`, row-major.
+    /// The bytes of all images, `[N, C, H, W]`, row-major.
     pub fn images(&self) -> &[u8] {
         &self.images
     }
 
-    /// The bytes of picture `index`, `[C, H, W]`, row-major, or `None` past the end.
+    /// The bytes of image `index`, `[C, H, W]`, row-major, or `None` past the end.
     pub fn image(&self, index: usize) -> Option<&[u8]> {
         let size: usize = self.shape.iter().product();
         self.images.get(index.checked_mul(size)?..)?.get(..size)
     }
 
-    /// Keeps the first `n` pictures, or all if there are fewer.
+    /// Keeps the first `n` images, or all if there are fewer.
     pub fn truncate(&mut self, n: usize) {
         let size: usize = self.shape.iter().product();
         self.labels.truncate(n);
         self.images.truncate(self.labels.len() * size);
     }
 
-    /// The dataset of the pictures at `indices`, in that order.
+    /// The dataset of the images at `indices`, in that order.
     ///
     /// # Errors
     /// When an index is past the end.
@@ -120,8 +120,8 @@ impl ImageDataset {
     }
 
     /// Splits into a training split and a held-out (validation) split, which are returned in this order. The held-out
-    /// split has `fraction` of the pictures of every class, drawn with `seed`: see [`split`](crate::split). Both keep
-    /// the order of the pictures and the names of all classes.
+    /// split has `fraction` of the images of every class, drawn with `seed`: see [`split()`]. Both keep
+    /// the order of the images and the names of all classes.
     ///
     /// # Errors
     /// When `fraction` is not at least 0 and below 1.
@@ -132,7 +132,7 @@ impl ImageDataset {
     }
 }
 
-/// Writes the number of pictures, their shape and the number of classes, without the pixels.
+/// Writes the number of images, their shape and the number of classes, without the pixels.
 impl fmt::Debug for ImageDataset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ImageDataset({} pictures {:?}, {} classes)", self.len(), self.shape, self.classes.len())
@@ -177,7 +177,7 @@ pub struct Splits {
 }
 
 impl Splits {
-    /// The SHA-256, in hexadecimal, of the shape, labels and pictures of both splits as they are in memory. A run
+    /// The SHA-256, in hexadecimal, of the shape, labels and images of both splits as they are in memory. A run
     /// records it to identify the data that it used, wherever they came from.
     pub fn checksum(&self) -> String {
         let mut hash = Sha256::new();

@@ -24,7 +24,7 @@ pub struct Batch<T> {
     pub inputs: Vec<T>,
     /// The class labels, `[B]`.
     pub labels: Vec<i64>,
-    /// The shape of `inputs`: `[B, C, H, W]` for pictures, `[B, F]` for rows of a table.
+    /// The shape of `inputs`: `[B, C, H, W]` for images, `[B, F]` for rows of a table.
     pub shape: Vec<usize>,
 }
 
@@ -46,14 +46,14 @@ impl<T> Default for Batch<T> {
 /// let options = LoaderOptions { batch_size: 64, shuffle: Some(0), drop_last: false };
 /// let mut loader = BatchLoader::new(&splits.train, options)?;
 /// let mut batch = Batch::<f32>::default();
-/// let mut pictures = 0;
+/// let mut images = 0;
 /// for epoch in 0..2 {
 ///     loader.start_epoch(epoch);
 ///     while loader.next_into(&mut batch)? {
-///         pictures += batch.labels.len(); // batch.inputs: [B, 1, 8, 8], values in [0, 1]
+///         images += batch.labels.len(); // batch.inputs: [B, 1, 8, 8], values in [0, 1]
 ///     }
 /// }
-/// assert_eq!(pictures, 2 * 1437);
+/// assert_eq!(images, 2 * 1437);
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone)]
@@ -229,7 +229,7 @@ mod tests {
     use crate::ImageDataset;
     use proptest::prelude::*;
 
-    /// `n` pictures of one pixel, picture `i` with value and label `i`.
+    /// `n` images of one pixel, image `i` with value and label `i`.
     fn count(n: u8) -> ImageDataset {
         let classes = (0..n).map(|i| i.to_string()).collect();
         ImageDataset::new((0..n).collect(), (0..n).collect(), [1, 1, 1], classes, 100).unwrap()

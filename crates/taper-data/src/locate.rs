@@ -42,7 +42,7 @@ pub enum Origin {
     Network,
     /// This crate, which embeds the dataset.
     Embedded,
-    /// The dataset was not found; synthetic pictures of the same shape are generated in its place.
+    /// The dataset was not found; synthetic images of the same shape are generated in its place.
     StandIn,
 }
 
@@ -200,7 +200,7 @@ impl Located {
 
     /// Reads both splits into memory.
     ///
-    /// Memory: the pictures and labels of both splits, and beside them at most 1 MiB + 4 S while a file of S bytes
+    /// Memory: the images and labels of both splits, and beside them at most 1 MiB + 4 S while a file of S bytes
     /// (uncompressed) is read. The manifest gives S; a file of another size is refused before it is read, or once S + 1
     /// bytes are decompressed.
     ///
@@ -210,8 +210,8 @@ impl Located {
         self.load_first(usize::MAX, usize::MAX)
     }
 
-    /// Reads the first `train` pictures of the training split and the first `test` of the test split, or all if there
-    /// are fewer. Files are read whole, as by [`Located::load`]; the stand-in generates only these pictures.
+    /// Reads the first `train` images of the training split and the first `test` of the test split, or all if there
+    /// are fewer. Files are read whole, as by [`Located::load`]; the stand-in generates only these images.
     ///
     /// # Errors
     /// As [`Located::load`].

@@ -20,7 +20,7 @@ pub struct Manifest {
     pub terms: String,
     /// The names of the classes, in the order of their labels: 1 to 256.
     pub classes: Vec<String>,
-    /// The shape of one picture, `[C, H, W]`.
+    /// The shape of one image, `[C, H, W]`.
     pub shape: [usize; 3],
     /// The pixel value that becomes 1 in a batch: 1 to 255.
     pub max_value: u8,
@@ -37,13 +37,13 @@ pub struct Manifest {
     pub embedded: Option<Embedded>,
 }
 
-/// The number of records of each split, and the layout of one record. A record is one sample: labels and picture.
+/// The number of records of each split, and the layout of one record. A record is one sample: labels and image.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Records {
     /// The size of one record in bytes, labels included.
     pub bytes: usize,
-    /// The number of label bytes before the picture; 1 if the manifest does not set it.
+    /// The number of label bytes before the image; 1 if the manifest does not set it.
     #[serde(default = "one")]
     pub labels: usize,
     /// The index, from 0, of the label byte that is used; 0 if the manifest does not set it.
@@ -64,10 +64,10 @@ fn one() -> usize {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Layout {
-    /// CIFAR's layout: one record after the other, each with its label bytes before the picture.
+    /// CIFAR's layout: one record after the other, each with its label bytes before the image.
     #[default]
     Records,
-    /// MNIST's layout: two IDX files for each split, pictures and labels, plain or compressed with gzip (`.gz`).
+    /// MNIST's layout: two IDX files for each split, images and labels, plain or compressed with gzip (`.gz`).
     Idx,
 }
 
@@ -84,7 +84,7 @@ pub struct Files {
     /// written to.
     #[serde(default)]
     pub also: Vec<String>,
-    /// The files of the training split, in order. Each holds the same number of records. For IDX: pictures, then
+    /// The files of the training split, in order. Each holds the same number of records. For IDX: images, then
     /// labels.
     pub train: Vec<String>,
     /// The files of the test split, as for `train`.
@@ -148,7 +148,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The size of one picture in bytes, C·H·W: one byte for each value.
+    /// The size of one image in bytes, C·H·W: one byte for each value.
     pub fn picture_bytes(&self) -> usize {
         self.shape.iter().product()
     }

@@ -15,7 +15,7 @@ use taper_backend::Element;
 pub struct PipelineOptions {
     /// The batch size and the order of samples.
     pub loader: LoaderOptions,
-    /// The augmentations of each sample, applied in this order. If there is any, samples must be pictures `[C, H, W]`.
+    /// The augmentations of each sample, applied in this order. If there is any, samples must be images `[C, H, W]`.
     pub augment: Vec<Augment>,
     /// The seed of the augmentations. The shuffle has its own seed in `loader`.
     pub seed: u64,
@@ -82,7 +82,7 @@ struct Epoch {
     order: Vec<usize>,
 }
 
-/// A thread's scratch memory for a picture that is being augmented.
+/// A thread's scratch memory for an image that is being augmented.
 #[derive(Default)]
 struct Scratch {
     values: Vec<f32>,

@@ -107,7 +107,7 @@ impl TableDataset {
     }
 
     /// Splits into a training split and a held-out (validation) split, which are returned in this order. The held-out
-    /// split has `fraction` of the rows of every class, drawn with `seed`: see [`split`](crate::split).
+    /// split has `fraction` of the rows of every class, drawn with `seed`: see [`split()`].
     ///
     /// # Errors
     /// When `fraction` is not at least 0 and below 1.

@@ -45,7 +45,7 @@ pub const DECODERS: [Decoder; 17] = [
     Decoder { name: "config", memory: |n| 512 * n + MIB, stated: "1 MiB + 512 N" },
 ];
 
-/// The manifest of CIFAR-10 with pictures of 3×4×4, or that of MNIST.
+/// The manifest of CIFAR-10 with images of 3×4×4, or that of MNIST.
 pub fn manifest(name: &str) -> &'static Manifest {
     static BOTH: OnceLock<[Manifest; 2]> = OnceLock::new();
     let [cifar, mnist] = BOTH.get_or_init(|| {

@@ -5,7 +5,7 @@ use super::{Augmentation, Draw, Picture, argument, in_range};
 use crate::Result;
 use serde::{Deserialize, Serialize};
 
-/// Shears, scales and rotates about the picture's centre, then shifts, as torchvision's `RandomAffine`: bilinear
+/// Shears, scales and rotates about the image's centre, then shifts, as torchvision's `RandomAffine`: bilinear
 /// interpolation, with zeros beyond the edges. Each amount is drawn uniformly from its range. The default of each field
 /// changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ fn grey([r, g, b]: [f32; 3]) -> f32 {
     0.2989 * r + 0.587 * g + 0.114 * b
 }
 
-/// The red, green and blue channels, each `[H, W]`, or `None` unless the picture has three channels.
+/// The red, green and blue channels, each `[H, W]`, or `None` unless the image has three channels.
 fn rgb<'v>(picture: &'v mut Picture<'_>) -> Option<[&'v mut [f32]; 3]> {
     let [channels, height, width] = picture.shape();
     let (r, rest) = picture.values_mut().split_at_mut_checked(height * width).filter(|_| channels == 3)?;
@@ -20,7 +20,7 @@ fn rgb<'v>(picture: &'v mut Picture<'_>) -> Option<[&'v mut [f32]; 3]> {
     Some([r, g, b])
 }
 
-/// Replaces each pixel by `change(r, g, b)`. Does nothing unless the picture has three channels.
+/// Replaces each pixel by `change(r, g, b)`. Does nothing unless the image has three channels.
 fn each_pixel(picture: &mut Picture<'_>, mut change: impl FnMut([f32; 3]) -> [f32; 3]) {
     let Some([reds, greens, blues]) = rgb(picture) else { return };
     for ((r, g), b) in reds.iter_mut().zip(greens).zip(blues) {
@@ -28,12 +28,12 @@ fn each_pixel(picture: &mut Picture<'_>, mut change: impl FnMut([f32; 3]) -> [f3
     }
 }
 
-/// Blends with black: `factor` 0 gives black, 1 the picture itself.
+/// Blends with black: `factor` 0 gives black, 1 the image itself.
 pub(super) fn brightness(picture: &mut Picture<'_>, factor: f32) {
     picture.values_mut().iter_mut().for_each(|x| *x = blend(*x, 0.0, factor));
 }
 
-/// Blends with the mean of the greyscale picture.
+/// Blends with the mean of the greyscale image.
 pub(super) fn contrast(picture: &mut Picture<'_>, factor: f32) {
     let mean = match rgb(picture) {
         Some([r, g, b]) => {
@@ -46,7 +46,7 @@ pub(super) fn contrast(picture: &mut Picture<'_>, factor: f32) {
     picture.values_mut().iter_mut().for_each(|x| *x = blend(*x, mean, factor));
 }
 
-/// Blends with the greyscale picture. Does nothing unless there are three channels.
+/// Blends with the greyscale image. Does nothing unless there are three channels.
 pub(super) fn saturation(picture: &mut Picture<'_>, factor: f32) {
     each_pixel(picture, |pixel| {
         let grey = grey(pixel);

@@ -4,7 +4,7 @@ use super::{Augmentation, Draw, Picture, argument};
 use crate::Result;
 use serde::{Deserialize, Serialize};
 
-/// Sets a square of `size` × `size` pixels to zero in all channels. Its centre is uniform over the picture, so that the
+/// Sets a square of `size` × `size` pixels to zero in all channels. Its centre is uniform over the image, so that the
 /// square may reach over the edge (DeVries and Taylor, "Improved regularization of convolutional neural networks with
 /// cutout", 2017). In the paper zero is the mean colour: put `Cutout` after [`Normalize`](super::Normalize).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,16 +4,16 @@ use super::{Augmentation, Draw, Picture, argument, in_range};
 use crate::Result;
 use serde::{Deserialize, Serialize};
 
-/// Overwrites a rectangle inside the picture, in all channels, with the given probability (Zhong, Zheng, Kang, Li and
+/// Overwrites a rectangle inside the image, in all channels, with the given probability (Zhong, Zheng, Kang, Li and
 /// Yang, "Random erasing data augmentation", AAAI 2020, algorithm 1). As in torchvision, the rectangle's share of the
 /// area is uniform, and so is the logarithm of its aspect ratio (height / width). A rectangle that does not fit is
-/// drawn again; after ten attempts the picture stays unchanged.
+/// drawn again; after ten attempts the image stays unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RandomErasing {
-    /// The probability that a picture is changed, 0 to 1.
+    /// The probability that an image is changed, 0 to 1.
     pub probability: f64,
-    /// The smallest and the largest share of the picture's area: 0 < smallest ≤ largest ≤ 1.
+    /// The smallest and the largest share of the image's area: 0 < smallest ≤ largest ≤ 1.
     pub area: [f64; 2],
     /// The smallest and the largest aspect ratio (height / width): 0 < smallest ≤ largest ≤ 1000.
     pub aspect: [f64; 2],

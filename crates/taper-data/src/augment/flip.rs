@@ -5,16 +5,16 @@ use crate::Result;
 use serde::{Deserialize, Serialize};
 use taper_backend::RandomKey;
 
-/// Flips a picture horizontally with probability 1/2: y[c, h, w] = x[c, h, W−1−w].
+/// Flips an image horizontally with probability 1/2: y[c, h, w] = x[c, h, W−1−w].
 ///
-/// By default each epoch draws independently, so that in two consecutive epochs half of the pictures look the same
-/// twice. With `alternating` (Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024) a picture is flipped
-/// where (hash(sample) + epoch) mod 2 is 1, so that any two consecutive epochs show both sides of every picture. As in
+/// By default each epoch draws independently, so that in two consecutive epochs half of the images look the same
+/// twice. With `alternating` (Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024) an image is flipped
+/// where (hash(sample) + epoch) mod 2 is 1, so that any two consecutive epochs show both sides of every image. As in
 /// that paper, the hash does not depend on the run's seed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Flip {
-    /// Whether each picture is flipped in every second epoch, instead of at random.
+    /// Whether each image is flipped in every second epoch, instead of at random.
     pub alternating: bool,
 }
 

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 /// Changes brightness, contrast, saturation and hue, in random order, as torchvision's `ColorJitter`. For a setting v,
 /// brightness, contrast and saturation are changed by a factor uniform in [max(0, 1 − v), 1 + v], which blends with
-/// black, with the mean grey and with the greyscale picture; the hue is rotated by an amount uniform in [−v, v] of the
-/// colour circle. A setting of 0 changes nothing. Pictures must have 1 or 3 channels and values in [0, 1]; saturation
-/// and hue have no effect on pictures of one channel.
+/// black, with the mean grey and with the greyscale image; the hue is rotated by an amount uniform in [−v, v] of the
+/// colour circle. A setting of 0 changes nothing. Images must have 1 or 3 channels and values in [0, 1]; saturation
+/// and hue have no effect on images of one channel.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ColorJitter {

@@ -1,8 +1,8 @@
-//! Image augmentation: random changes to training pictures `[C, H, W]` that keep their class. Each augmentation has a
+//! Image augmentation: random changes to training images `[C, H, W]` that keep their class. Each augmentation has a
 //! file of its own; [`Augment`] is the enum of them all, and [`Augmenter`] applies a list of them.
 //!
 //! Every random number comes from Philox, keyed by seed, position in the list, epoch and sample. The same settings
-//! therefore give the same pictures for any number of threads, any batch size and any batch at which a run is resumed.
+//! therefore give the same images for any number of threads, any batch size and any batch at which a run is resumed.
 
 mod affine;
 mod color;
@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use taper_backend::RandomKey;
 
-/// A random change to a picture `[C, H, W]`, with its settings.
+/// A random change to an image `[C, H, W]`, with its settings.
 pub trait Augmentation: Send + Sync + Debug {
     /// Checks that the settings are in range.
     ///
@@ -44,7 +44,7 @@ pub trait Augmentation: Send + Sync + Debug {
     /// When a setting is out of range; the error names it.
     fn check(&self) -> Result<()>;
 
-    /// Checks that the augmentation applies to pictures of `shape` `[C, H, W]`.
+    /// Checks that the augmentation applies to images of `shape` `[C, H, W]`.
     ///
     /// # Errors
     /// When it does not; the error says why.
@@ -57,7 +57,7 @@ pub trait Augmentation: Send + Sync + Debug {
         false
     }
 
-    /// Changes `picture` by the random numbers of `draw`: the same settings, picture and draw give the same bits.
+    /// Changes `picture` by the random numbers of `draw`: the same settings, image and draw give the same bits.
     fn apply(&self, picture: &mut Picture<'_>, draw: &Draw);
 }
 
@@ -120,7 +120,7 @@ impl Augment {
     }
 }
 
-/// A checked list of augmentations for pictures of one shape, with the keys of their random numbers. A
+/// A checked list of augmentations for images of one shape, with the keys of their random numbers. A
 /// [`Pipeline`](crate::Pipeline) contains one; it can also be used alone.
 #[derive(Debug, Clone)]
 pub struct Augmenter {
@@ -129,7 +129,7 @@ pub struct Augmenter {
 }
 
 impl Augmenter {
-    /// The augmentations of `list`, applied in this order to pictures of `shape` `[C, H, W]`, with random numbers of
+    /// The augmentations of `list`, applied in this order to images of `shape` `[C, H, W]`, with random numbers of
     /// `seed`.
     ///
     /// # Errors
@@ -151,7 +151,7 @@ impl Augmenter {
         Ok(Self { shape, list })
     }
 
-    /// Changes the picture `values` (C·H·W, row-major) by the random numbers of `sample`, its index in the dataset, in
+    /// Changes the image `values` (C·H·W, row-major) by the random numbers of `sample`, its index in the dataset, in
     /// `epoch`. `spare` is scratch memory: its content does not matter before and means nothing after.
     ///
     /// # Errors

@@ -47,7 +47,7 @@ impl Augmentation for Normalize {
     }
 }
 
-/// The mean and the standard deviation of each channel, `[C]` each, over all pictures and pixels of a dataset, where
+/// The mean and the standard deviation of each channel, `[C]` each, over all images and pixels of a dataset, where
 /// values are in [0, 1]: μ = Σx / n and σ = √(Σ(x − μ)² / n). The sums are of integers, hence exact. Zeros for an empty
 /// dataset.
 pub fn channel_stats(dataset: &ImageDataset) -> (Vec<f64>, Vec<f64>) {

@@ -1,10 +1,10 @@
-//! A picture during augmentation, and the random numbers of one augmentation of one sample.
+//! An image during augmentation, and the random numbers of one augmentation of one sample.
 
 use crate::{Error, Result};
 use taper_backend::RandomKey;
 
-/// One picture `[C, H, W]` of f32, with values in [0, 1] until [`Normalize`](super::Normalize), and scratch memory for
-/// a second picture of the same shape.
+/// One image `[C, H, W]` of f32, with values in [0, 1] until [`Normalize`](super::Normalize), and scratch memory for
+/// a second image of the same shape.
 #[derive(Debug)]
 pub struct Picture<'p> {
     values: &'p mut Vec<f32>,
@@ -13,7 +13,7 @@ pub struct Picture<'p> {
 }
 
 impl<'p> Picture<'p> {
-    /// The picture `values` (row-major) of `shape` `[C, H, W]`. `spare` is scratch memory, whose content does not
+    /// The image `values` (row-major) of `shape` `[C, H, W]`. `spare` is scratch memory, whose content does not
     /// matter.
     ///
     /// # Errors
@@ -48,7 +48,7 @@ impl<'p> Picture<'p> {
         self.values.chunks_exact_mut(height * width)
     }
 
-    /// Replaces the picture by what `draw(old, new)` writes to `new`, both C·H·W values. `new` holds arbitrary values
+    /// Replaces the image by what `draw(old, new)` writes to `new`, both C·H·W values. `new` holds arbitrary values
     /// before, so that `draw` must write all of it.
     pub fn redraw(&mut self, draw: impl FnOnce(&[f32], &mut [f32])) {
         draw(self.values, self.spare);

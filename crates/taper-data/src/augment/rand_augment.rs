@@ -14,11 +14,11 @@ use serde::{Deserialize, Serialize};
 /// the width or height, in whole pixels. Brightness, color (saturation), contrast and sharpness: a factor of 1 ± 0.9.
 /// Posterize: down to 4 bits. Solarize: a threshold from level 256 (no pixel) at magnitude 0 down to level 0 (all
 /// pixels). Identity, auto-contrast and equalize have no magnitude. The geometric operations are about the centre,
-/// with bilinear interpolation and zeros beyond the edges. Pictures must have 1 or 3 channels and values in [0, 1].
+/// with bilinear interpolation and zeros beyond the edges. Images must have 1 or 3 channels and values in [0, 1].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RandAugment {
-    /// The number of operations applied to each picture, 1 to 14.
+    /// The number of operations applied to each image, 1 to 14.
     pub n: usize,
     /// The magnitude of the operations, 0 to 30.
     pub m: usize,

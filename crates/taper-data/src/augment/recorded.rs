@@ -1,4 +1,4 @@
-//! Tests of the augmentations against recorded results of PyTorch, Pillow and colorsys on one picture
+//! Tests of the augmentations against recorded results of PyTorch, Pillow and colorsys on one image
 //! (`xtask/peers/torch_augment.py`).
 
 use super::warp::{Motion, warp};

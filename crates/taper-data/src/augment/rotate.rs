@@ -5,7 +5,7 @@ use super::{Augmentation, Draw, Picture, in_range};
 use crate::Result;
 use serde::{Deserialize, Serialize};
 
-/// Rotates about the picture's centre by an angle uniform in −`degrees`..`degrees`: bilinear interpolation, with zeros
+/// Rotates about the image's centre by an angle uniform in −`degrees`..`degrees`: bilinear interpolation, with zeros
 /// beyond the edges.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

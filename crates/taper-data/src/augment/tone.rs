@@ -50,7 +50,7 @@ pub(super) fn solarize(picture: &mut Picture<'_>, threshold: f32) {
     picture.values_mut().iter_mut().filter(|x| **x >= threshold).for_each(|x| *x = 1.0 - *x);
 }
 
-/// Blends with the picture smoothed by the kernel [[1, 1, 1], [1, 5, 1], [1, 1, 1]] / 13, as torchvision's
+/// Blends with the image smoothed by the kernel [[1, 1, 1], [1, 5, 1], [1, 1, 1]] / 13, as torchvision's
 /// `adjust_sharpness`. Pixels at the edge stay unchanged.
 pub(super) fn sharpness(picture: &mut Picture<'_>, factor: f32) {
     let [_, height, width] = picture.shape();

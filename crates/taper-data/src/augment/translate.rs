@@ -4,7 +4,7 @@ use super::{Augmentation, Draw, Picture, argument};
 use crate::Result;
 use serde::{Deserialize, Serialize};
 
-/// Shifts the picture: y[c, h, w] = x[c, h + dy, w + dx], with dy and dx independent and uniform among the integers
+/// Shifts the image: y[c, h, w] = x[c, h + dy, w + dx], with dy and dx independent and uniform among the integers
 /// −`pixels`..=`pixels`.
 ///
 /// This is the same as padding by `pixels` on all sides and cropping at random to the original size, as torchvision's
@@ -19,7 +19,7 @@ pub struct Translate {
     pub fill: Fill,
 }
 
-/// The values beyond the edge of a picture.
+/// The values beyond the edge of an image.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fill {
@@ -52,7 +52,7 @@ impl Augmentation for Translate {
 
     fn apply(&self, picture: &mut Picture<'_>, draw: &Draw) {
         let [_, height, width] = picture.shape();
-        // A shift by the whole side already leaves no pixel of the picture.
+        // A shift by the whole side already leaves no pixel of the image.
         let (dy, dx) = (draw.offset(0, self.pixels.min(height)), draw.offset(1, self.pixels.min(width)));
         if dy == 0 && dx == 0 {
             return;
@@ -62,7 +62,7 @@ impl Augmentation for Translate {
     }
 }
 
-/// `new[h, w] = old[h + dy, w + dx]` in one channel. The part of each row that comes from inside the picture is copied
+/// `new[h, w] = old[h + dy, w + dx]` in one channel. The part of each row that comes from inside the image is copied
 /// as a slice.
 fn shift(old: &[f32], new: &mut [f32], width: usize, dy: isize, dx: isize, fill: Fill) {
     let height = old.len() / width;

@@ -1,8 +1,8 @@
-//! Affine transformation of a picture: bilinear interpolation, with zeros beyond the edges.
+//! Affine transformation of an image: bilinear interpolation, with zeros beyond the edges.
 
 use super::Picture;
 
-/// The map from an output pixel to the point of the input that it is sampled from: a linear map about the picture's
+/// The map from an output pixel to the point of the input that it is sampled from: a linear map about the image's
 /// centre, ((W−1)/2, (H−1)/2), then a shift. Coordinates are (x, y) in pixels, x to the right and y down.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct InverseMap {
@@ -12,7 +12,7 @@ pub(super) struct InverseMap {
     pub shift: [f64; 2],
 }
 
-/// A transformation of a picture, as torchvision's `affine`: shear, scale and rotation about the centre, then a shift.
+/// A transformation of an image, as torchvision's `affine`: shear, scale and rotation about the centre, then a shift.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Motion {
     /// The angle of rotation in degrees, clockwise (y points down).

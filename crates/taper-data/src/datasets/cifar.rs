@@ -1,6 +1,6 @@
 //! CIFAR-10 and CIFAR-100 in their binary layout (Krizhevsky 2009; <https://www.cs.toronto.edu/~kriz/cifar.html>). A
 //! file is a sequence of records. A record is one label byte (CIFAR-10) or a coarse and a fine label byte (CIFAR-100),
-//! then the picture `[3, 32, 32]`: its red, green and blue planes, one byte a value, row by row.
+//! then the image `[3, 32, 32]`: its red, green and blue planes, one byte a value, row by row.
 
 use super::folder::read_file;
 use crate::manifest::Files;
@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// Reads both splits from `folder`.
 ///
-/// Memory: the pictures and labels of both splits, and beside them at most 1 MiB + 4 S while a file of S bytes is read.
+/// Memory: the images and labels of both splits, and beside them at most 1 MiB + 4 S while a file of S bytes is read.
 ///
 /// # Errors
 /// A file that is missing or whose size is not the manifest's, or a label that names no class.
@@ -32,7 +32,7 @@ fn read_split(folder: &Path, names: &[String], records: usize, manifest: &Manife
     ImageDataset::new(images, labels, manifest.shape, manifest.classes.clone(), manifest.max_value)
 }
 
-/// Decodes the records in `bytes`: appends their pictures to `images` and their labels to `labels`. `path` is named in
+/// Decodes the records in `bytes`: appends their images to `images` and their labels to `labels`. `path` is named in
 /// errors. Memory for N bytes: at most 1 MiB + 4 N.
 ///
 /// # Errors
@@ -77,7 +77,7 @@ mod tests {
         manifest
     }
 
-    /// A folder with such files: picture `i` of a file has label `i` and counts up from `i`.
+    /// A folder with such files: image `i` of a file has label `i` and counts up from `i`.
     fn folder_of(manifest: &Manifest) -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("cifar-10-batches-bin");

@@ -1,5 +1,5 @@
 //! The 8×8 handwritten digits of E. Alpaydin and C. Kaynak (UCI Machine Learning Repository, 1998, CC BY 4.0), as
-//! scikit-learn ships them: 1,797 pictures `[1, 8, 8]` with values 0 to 16, embedded in this crate.
+//! scikit-learn ships them: 1,797 images `[1, 8, 8]` with values 0 to 16, embedded in this crate.
 //!
 //! `datasets/digits.md` describes the layout of `datasets/digits.bin` and how it was made.
 
@@ -9,7 +9,7 @@ use std::path::Path;
 use taper_backend::RandomKey;
 
 const BYTES: &[u8] = include_bytes!("../../datasets/digits.bin");
-/// Bytes of one picture row: eight pixels of five bits.
+/// Bytes of one image row: eight pixels of five bits.
 const ROW_BYTES: usize = 5;
 
 /// Decodes the embedded digits: a training split of 1,437 and a test split of 360, stratified by class.
@@ -18,7 +18,7 @@ pub(crate) fn read(manifest: &Manifest) -> Result<Splits> {
     split(&all, manifest.records.test)
 }
 
-/// Decodes the pictures and labels in `bytes`.
+/// Decodes the images and labels in `bytes`.
 fn decode(bytes: &[u8], manifest: &Manifest) -> Result<ImageDataset> {
     let path = Path::new("digits.bin");
     let size = manifest.records.bytes;
@@ -47,7 +47,7 @@ fn decode(bytes: &[u8], manifest: &Manifest) -> Result<ImageDataset> {
     ImageDataset::new(images, labels, manifest.shape, manifest.classes.clone(), manifest.max_value)
 }
 
-/// Splits off `test` pictures as the test split, stratified by class and drawn with seed 0. Both parts keep the order
+/// Splits off `test` images as the test split, stratified by class and drawn with seed 0. Both parts keep the order
 /// of `all`.
 fn split(all: &ImageDataset, test: usize) -> Result<Splits> {
     let labels: Vec<i64> = all.labels().iter().map(|&label| label.into()).collect();

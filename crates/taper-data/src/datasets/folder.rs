@@ -23,7 +23,7 @@ pub(crate) fn folder(dir: &Path, files: &Files, or_itself: bool) -> Option<PathB
 
 /// Reads both splits from `folder`.
 ///
-/// Memory: the pictures and labels of both splits, and beside them at most 1 MiB + 4 S while a file of S bytes
+/// Memory: the images and labels of both splits, and beside them at most 1 MiB + 4 S while a file of S bytes
 /// (uncompressed) is read.
 ///
 /// # Errors

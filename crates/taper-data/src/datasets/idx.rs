@@ -1,5 +1,5 @@
 //! IDX, the file format of MNIST (LeCun, Cortes, Burges 1998; <http://yann.lecun.com/exdb/mnist/>) and Fashion-MNIST.
-//! Each split has a file of pictures `[N, H, W]` and a file of labels `[N]`. A file is the bytes 00 00 08 D, where D is
+//! Each split has a file of images `[N, H, W]` and a file of labels `[N]`. A file is the bytes 00 00 08 D, where D is
 //! the number of dimensions, then D sizes of four bytes each (big-endian), then the values, one byte each, row-major.
 //! Files may be plain or compressed with gzip, as they are published.
 
@@ -19,7 +19,7 @@ pub(super) fn find(folder: &Path, name: &str) -> Option<PathBuf> {
 
 /// Reads both splits from `folder`.
 ///
-/// Memory: the pictures and labels of both splits, and beside them at most 1 MiB + 4 S while a file of S bytes
+/// Memory: the images and labels of both splits, and beside them at most 1 MiB + 4 S while a file of S bytes
 /// (uncompressed) is read. The manifest gives S: no more than S + 1 bytes of a file are decompressed.
 ///
 /// # Errors
@@ -42,7 +42,7 @@ fn read_split(folder: &Path, names: &[String], records: usize, manifest: &Manife
     ImageDataset::new(images, labels, manifest.shape, manifest.classes.clone(), manifest.max_value)
 }
 
-/// The paths and shapes of a split's two files: pictures `[N, H, W]` and labels `[N]`.
+/// The paths and shapes of a split's two files: images `[N, H, W]` and labels `[N]`.
 fn parts(folder: &Path, names: &[String], records: usize, manifest: &Manifest) -> Result<[(PathBuf, Vec<usize>); 2]> {
     let [images, labels] = names else {
         return Err(Error::Manifest(format!("{}: IDX has two files a split, found {names:?}", manifest.name)));
@@ -117,7 +117,7 @@ mod tests {
     use proptest::prelude::*;
     use std::fs;
 
-    /// MNIST's manifest with 2 training and 1 test picture of 1×2×3.
+    /// MNIST's manifest with 2 training and 1 test image of 1×2×3.
     fn small() -> Manifest {
         let mut manifest = Manifest::parse(include_str!("../../datasets/mnist.toml")).unwrap();
         (manifest.shape, manifest.records.train, manifest.records.test) = ([1, 2, 3], 2, 1);

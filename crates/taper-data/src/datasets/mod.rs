@@ -56,7 +56,7 @@ impl Source {
 }
 
 /// The 8×8 handwritten digits, which are embedded in this crate: a training split of 1,437 and a test split of 360
-/// pictures `[1, 8, 8]`, values 0 to 16, ten classes. By E. Alpaydin and C. Kaynak, CC BY 4.0.
+/// images `[1, 8, 8]`, values 0 to 16, ten classes. By E. Alpaydin and C. Kaynak, CC BY 4.0.
 ///
 /// # Errors
 /// None in practice: tests decode the embedded file.

@@ -1,11 +1,11 @@
-//! A synthetic stand-in for CIFAR-10: ten classes of generated 32×32 RGB pictures, for machines without the data and
+//! A synthetic stand-in for CIFAR-10: ten classes of generated 32×32 RGB images, for machines without the data and
 //! without a network.
 //!
 //! A class is a shape. Its position, size, rotation and colour are random, and so is the background (a wave, a
-//! half-plane of another colour, noise). A shape is darker than the background as often as lighter. The mean picture
+//! half-plane of another colour, noise). A shape is darker than the background as often as lighter. The mean image
 //! of every class is therefore the same, and a linear model of the pixels stays near chance, while a convolutional
 //! network, which detects edges at any position, learns the classes well. Random numbers come from Philox, keyed by
-//! split and sample, and pictures are computed only with operations that IEEE 754 rounds correctly (no sine: its last
+//! split and sample, and images are computed only with operations that IEEE 754 rounds correctly (no sine: its last
 //! bit differs between systems). They are therefore the same on every system, and the first `n` are the same however
 //! many are generated.
 
@@ -21,10 +21,10 @@ pub(crate) fn fits(manifest: &Manifest) -> bool {
     manifest.shape[0] == 3 && manifest.classes.len() == CLASSES.len()
 }
 
-/// Generates both splits in the shape of `manifest`: as many pictures as it has records, at most `train` and `test`.
+/// Generates both splits in the shape of `manifest`: as many images as it has records, at most `train` and `test`.
 ///
 /// # Errors
-/// When the manifest is not of ten classes of RGB pictures.
+/// When the manifest is not of ten classes of RGB images.
 pub(crate) fn generate(manifest: &Manifest, train: usize, test: usize) -> Result<Splits> {
     let [_, height, width] = manifest.shape;
     if !fits(manifest) {
@@ -50,12 +50,12 @@ pub(crate) fn generate(manifest: &Manifest, train: usize, test: usize) -> Result
     })
 }
 
-/// The class of picture `i`: the classes in turn, so that the first `n` pictures of a split are balanced.
+/// The class of image `i`: the classes in turn, so that the first `n` images of a split are balanced.
 fn label(i: usize) -> usize {
     i % CLASSES.len()
 }
 
-/// The random numbers of one picture, as a sequence.
+/// The random numbers of one image, as a sequence.
 struct Draws {
     key: RandomKey,
     next: u64,
@@ -93,10 +93,10 @@ const NOISE: f32 = 15.0;
 /// The smallest and the largest difference, in pixel values, between the colours of shape and background in the channel
 /// that differs most.
 const CONTRAST: (f32, f32) = (60.0, 110.0);
-/// The largest shift of a shape from the picture's centre, down and across, as a fraction of the picture's size.
+/// The largest shift of a shape from the image's centre, down and across, as a fraction of the image's size.
 const SHIFT: f32 = 0.14;
 
-/// Draws a picture of class `label` into `image`: planes R, G, B of `height`·`width` bytes, row by row.
+/// Draws an image of class `label` into `image`: planes R, G, B of `height`·`width` bytes, row by row.
 fn draw(image: &mut [u8], height: usize, width: usize, label: usize, key: RandomKey) {
     let noise = key.child("noise");
     let mut draws = Draws { key, next: 0 };

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::time::Duration;
 
-/// MNIST's manifest with 2 training pictures and 1 for the test, of 1×1×2, its compressed files, and a folder.
+/// MNIST's manifest with 2 training images and 1 for the test, of 1×1×2, its compressed files, and a folder.
 struct World {
     manifest: Manifest,
     files: Vec<(String, Vec<u8>)>,

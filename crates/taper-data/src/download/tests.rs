@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use std::time::Duration;
 use taper_backend::RandomKey;
 
-/// CIFAR-10's manifest with ten training and two test pictures of 1×2×2, the bytes of its archive, and a folder.
+/// CIFAR-10's manifest with ten training and two test images of 1×2×2, the bytes of its archive, and a folder.
 struct World {
     manifest: Manifest,
     archive: Vec<u8>,

@@ -1,5 +1,5 @@
 //! Checks that a JPEG, PNG or WebP file is complete, before it is decoded. Decoders made for viewing fill the rest of a
-//! truncated picture with grey; training samples have to be complete.
+//! truncated image with grey; training samples have to be complete.
 //!
 //! JPEG: ITU-T T.81, annex B. PNG: <https://www.w3.org/TR/png-3/#5DataRep>. WebP:
 //! <https://developers.google.com/speed/webp/docs/riff_container>.
@@ -15,7 +15,7 @@ pub(super) struct Jpeg<'a> {
     pub scans: bool,
 }
 
-/// Checks that all segments up to the end-of-image marker are there. Bytes after it (a second picture, a video) are
+/// Checks that all segments up to the end-of-image marker are there. Bytes after it (a second image, a video) are
 /// ignored.
 pub(super) fn jpeg(bytes: &[u8]) -> Result<Jpeg<'_>, String> {
     let mut at = 2; // after the start-of-image marker, by which the format was recognised

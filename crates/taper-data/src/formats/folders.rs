@@ -10,14 +10,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use taper_backend::files;
 
-/// The channels and the size that pictures are converted to.
+/// The channels and the size that images are converted to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FolderOptions {
     /// The number of channels: 3 for red, green and blue, 1 for grey, 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), as
     /// Pillow's `convert("L")`. An alpha channel is dropped.
     pub channels: usize,
-    /// The height and width that pictures are resized to, without keeping their aspect ratio, by a triangle filter
-    /// (Pillow's `BILINEAR`); at most 2²⁶ pixels. With `None` all pictures must have the same size.
+    /// The height and width that images are resized to, without keeping their aspect ratio, by a triangle filter
+    /// (Pillow's `BILINEAR`); at most 2²⁶ pixels. With `None` all images must have the same size.
     pub size: Option<[usize; 2]>,
 }
 
@@ -28,7 +28,7 @@ impl Default for FolderOptions {
 }
 
 /// Reads the training split `DIR/train/CLASS/*` and the test split `DIR/test/CLASS/*`, each as [`read_image_folder`].
-/// The classes are those of `train`, and all pictures of both splits have one shape. Memory: as [`read_image_folder`].
+/// The classes are those of `train`, and all images of both splits have one shape. Memory: as [`read_image_folder`].
 ///
 /// # Errors
 /// As [`read_image_folder`], and when `test` has a class that `train` lacks.
@@ -40,23 +40,23 @@ pub fn read_image_folders(dir: impl AsRef<Path>, options: FolderOptions) -> Resu
     Ok(Splits { train, test })
 }
 
-/// Reads the pictures `DIR/CLASS/*`, as torchvision's `ImageFolder`: each class is a folder with its name. Labels
-/// follow the order of the classes' names by characters, and the pictures of a class are in the order of their file
+/// Reads the images `DIR/CLASS/*`, as torchvision's `ImageFolder`: each class is a folder with its name. Labels
+/// follow the order of the classes' names by characters, and the images of a class are in the order of their file
 /// names. Files and folders whose names begin with a dot are ignored. The format (PNG, JPEG or WebP) is recognised by
 /// a file's content, not its name. [`ImageDataset::split_off`] makes a held-out split from one folder.
 ///
-/// Pictures are rotated upright by EXIF's orientation. Class names are compared in Unicode normalisation form C, since
+/// Images are rotated upright by EXIF's orientation. Class names are compared in Unicode normalisation form C, since
 /// file systems store names such as `é` in different forms.
 ///
-/// A truncated picture is an error in every format. Changed bytes are an error in PNG; JPEG and WebP have no checksum
+/// A truncated image is an error in every format. Changed bytes are an error in PNG; JPEG and WebP have no checksum
 /// that would reveal them.
 ///
-/// Memory: that of all pictures, and for the picture that is being read its file and at most 1 GiB.
+/// Memory: that of all images, and for the image that is being read its file and at most 1 GiB.
 ///
 /// # Errors
 /// When a folder cannot be read, has no classes or more than 256, or has a class name that is no Unicode; when a class
-/// has no pictures; when a file is damaged, truncated, no PNG, JPEG or WebP, or of another size than the first picture
-/// while `size` is `None`; when a picture would take more than 1 GiB of memory to decode and resize. The text names
+/// has no images; when a file is damaged, truncated, no PNG, JPEG or WebP, or of another size than the first image
+/// while `size` is `None`; when an image would take more than 1 GiB of memory to decode and resize. The text names
 /// the file.
 pub fn read_image_folder(dir: impl AsRef<Path>, options: FolderOptions) -> Result<ImageDataset> {
     read(dir.as_ref(), options, None)

@@ -21,7 +21,7 @@ pub fn read_npy(features: impl AsRef<Path>, labels: impl AsRef<Path>) -> Result<
     table((features, &read(features)?), (labels, &read(labels)?))
 }
 
-/// Reads pictures from two `.npy` files: `images`, a `uint8` array `[N, H, W]` or `[N, C, H, W]` with at most 4
+/// Reads images from two `.npy` files: `images`, a `uint8` array `[N, H, W]` or `[N, C, H, W]` with at most 4
 /// channels, in row-major (C) order, and `labels`, an array `[N]` or `[N, 1]` of bool or integers. Label `n` is class
 /// `n`; the byte 255 becomes 1 in a batch. Memory: as [`read_npy`].
 ///
@@ -56,7 +56,7 @@ pub(crate) fn table(features: (&Path, &[u8]), labels: (&Path, &[u8])) -> Result<
     TableDataset::new(values, (0..columns).map(|column| column.to_string()).collect(), labels, classes)
 }
 
-/// Decodes pictures from the bytes of two files, each with its path for errors.
+/// Decodes images from the bytes of two files, each with its path for errors.
 pub(crate) fn pictures(images: (&Path, &[u8]), labels: (&Path, &[u8])) -> Result<ImageDataset> {
     let x = Array::parse(images.0, images.1)?;
     let (rows, shape) = match x.shape[..] {

@@ -26,7 +26,7 @@ pub fn read_npz(path: impl AsRef<Path>, features: &str, labels: &str) -> Result<
     table(open(path)?, path, features, labels)
 }
 
-/// Reads pictures from the arrays named `images` and `labels` in the `.npz` file at `path`, such as Keras's
+/// Reads images from the arrays named `images` and `labels` in the `.npz` file at `path`, such as Keras's
 /// `mnist.npz`, of the shapes and dtypes that [`read_npy_images`](crate::read_npy_images) reads. Memory: as
 /// [`read_npz`].
 ///

@@ -1,4 +1,4 @@
-//! Decoding one PNG, JPEG or WebP picture to planes of bytes `[C, H, W]`: complete, rotated upright, in bounded memory.
+//! Decoding one PNG, JPEG or WebP image to planes of bytes `[C, H, W]`: complete, rotated upright, in bounded memory.
 
 use super::container;
 use super::folders::FolderOptions;
@@ -16,16 +16,16 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-/// The most memory in bytes that decoding one picture takes, beside its file and the pictures that were read before.
+/// The most memory in bytes that decoding one image takes, beside its file and the images that were read before.
 const MOST_BYTES: u64 = 1 << 30;
 /// The part of [`MOST_BYTES`] for memory that [`DecodePlan::bytes`] does not count: tables, rows, metadata.
 const SLACK: u64 = 64 << 20;
-/// The most pixels that a picture can be resized to.
+/// The most pixels that an image can be resized to.
 pub(super) const MOST_PIXELS: usize = 1 << 26;
 /// The number of pixels that a file of any size may have. More pixels need enough bytes in the file.
 const SMALL: u64 = 1 << 24;
 
-/// A decoded picture, not yet rotated upright.
+/// A decoded image, not yet rotated upright.
 pub(crate) struct Picture {
     rgb: RgbImage,
     /// Whether the file is greyscale, so that the three channels are equal.
@@ -35,7 +35,7 @@ pub(crate) struct Picture {
 }
 
 impl Picture {
-    /// Decodes the picture in `bytes`, the content of the file at `path`. If it is to be resized, `size` is the height
+    /// Decodes the image in `bytes`, the content of the file at `path`. If it is to be resized, `size` is the height
     /// and width, which count for the bound on memory.
     pub fn decode(bytes: &[u8], path: &Path, size: Option<[usize; 2]>) -> Result<Self> {
         // None of a decoder's state is used after a panic.
@@ -43,13 +43,13 @@ impl Picture {
             .unwrap_or_else(|panic| Err(Error::decoder(path, "picture's", &*panic)))
     }
 
-    /// The height and width of the upright picture.
+    /// The height and width of the upright image.
     pub fn size(&self) -> [usize; 2] {
         let [height, width] = [self.rgb.height() as usize, self.rgb.width() as usize];
         if on_its_side(self.orientation) { [width, height] } else { [height, width] }
     }
 
-    /// Appends the planes `[C, H, W]` of the upright picture to `images`. If its height and width are not `size`, it is
+    /// Appends the planes `[C, H, W]` of the upright image to `images`. If its height and width are not `size`, it is
     /// resized if the options have a size; otherwise that is an error.
     pub fn append(self, size: [usize; 2], options: FolderOptions, path: &Path, images: &mut Vec<u8>) -> Result<()> {
         let found = self.size();
@@ -148,7 +148,7 @@ fn channels(decoder: &impl ImageDecoder) -> u64 {
     decoder.color_type().bytes_per_pixel().into()
 }
 
-/// Decodes a picture with a decoder of the image crate, after `check` has accepted the decoder and the orientation.
+/// Decodes an image with a decoder of the image crate, after `check` has accepted the decoder and the orientation.
 fn through_image<D: ImageDecoder>(
     mut decoder: D,
     damaged: &impl Fn(String) -> Error,
@@ -160,7 +160,7 @@ fn through_image<D: ImageDecoder>(
     Ok(Picture { grey: !picture.color().has_color(), rgb: picture.into_rgb8(), orientation })
 }
 
-/// The sizes from which the memory for decoding a picture is computed before it is decoded.
+/// The sizes from which the memory for decoding an image is computed before it is decoded.
 struct DecodePlan {
     /// The width and height in the file.
     pixels: [u32; 2],
@@ -170,7 +170,7 @@ struct DecodePlan {
     channels: u64,
     /// The number of bytes that the decoder holds beside its result.
     inside: u64,
-    /// The height and width that the upright picture is resized to, if it is.
+    /// The height and width that the upright image is resized to, if it is.
     size: Option<[usize; 2]>,
     orientation: Orientation,
 }
@@ -182,12 +182,12 @@ impl DecodePlan {
         let pixels = width * height;
         let decoded = pixels.saturating_mul(self.channels).saturating_add(self.inside);
         let rgb = pixels.saturating_mul(3);
-        // Rotating the picture upright makes a copy.
+        // Rotating the image upright makes a copy.
         let converted = rgb.saturating_add(pixels.saturating_mul(self.channels.max(3)));
         let scaled = self.size.map_or(0, |size| {
             let [down, across] = size.map(|n| n as u64);
             let down_first = if on_its_side(self.orientation) { across } else { down };
-            // The image crate resizes vertically first, to an intermediate picture of four f32 channels.
+            // The image crate resizes vertically first, to an intermediate image of four f32 channels.
             let between = width.saturating_mul(down_first).saturating_mul(16);
             rgb.saturating_add(between).saturating_add(down.saturating_mul(across).saturating_mul(6))
         });
@@ -220,7 +220,7 @@ impl DecodePlan {
     }
 }
 
-/// Whether rotating a picture upright swaps its height and width.
+/// Whether rotating an image upright swaps its height and width.
 fn on_its_side(orientation: Orientation) -> bool {
     use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
     matches!(orientation, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH)
