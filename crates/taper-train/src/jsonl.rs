@@ -102,7 +102,8 @@ impl Metrics {
     }
 
     /// Writes the line of an epoch:
-    /// `{"epoch":1,"train_loss":…,"train_accuracy":…,"validation_loss":…,"validation_accuracy":…,"lr":…,"images_per_s":…,"loader_idle":…,"seconds":…,"gradient_norms":{"fc1.weight":…}}`.
+    /// `{"epoch":1,"train_loss":…,"train_accuracy":…,"validation_loss":…,"validation_accuracy":…,"lr":…,
+    /// "images_per_s":…,"loader_idle":…,"seconds":…,"gradient_norms":{"fc1.weight":…}}`.
     /// The validation fields are left out without a validation split, and the gradient norms if gradients are not
     /// monitored. The norms are those of the last step for which they were computed.
     pub fn epoch<'a>(&mut self, report: &EpochReport, norms: impl IntoIterator<Item = (&'a str, f64)>) -> Result<()> {

@@ -38,7 +38,7 @@ impl Override {
         Ok(Self { key: key.trim().into(), value: toml_value(raw).unwrap_or_else(|| raw.into()), raw: raw.into() })
     }
 
-    /// An override of `key` from the argument of its flag. A string (a path, a name) is taken literally, quotes included.
+    /// An override of `key` from the argument of its flag. A string (a path, a name) is taken literally, with its quotes.
     pub fn flag(key: impl Into<String>, raw: &str) -> Self {
         let value = toml_value(raw).filter(|value| !value.is_str()).unwrap_or_else(|| raw.into());
         Self { key: key.into(), value, raw: raw.into() }
@@ -97,7 +97,7 @@ fn toml_value(raw: &str) -> Option<Value> {
     table.remove("value").filter(|_| table.is_empty())
 }
 
-/// Collects the leaves of a table with their dotted keys. An empty table that the configuration does not have is a leaf.
+/// Collects the leaves of a table with their dotted keys. An empty table that the configuration does not have is one.
 fn flatten(prefix: &str, table: Table, found: &mut Vec<Override>) {
     for (name, value) in table {
         let key = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
