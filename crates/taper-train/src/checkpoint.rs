@@ -3,8 +3,8 @@
 //! Its tensors are the weights (`model.conv1.weight`), the optimiser's state (`optimizer.conv1.weight.exp_avg`) and the
 //! moving average of the weights (`ema.conv1.weight`). Everything else is JSON in the file's metadata, under `taper`:
 //! the epoch and step, the state of schedules and hooks, and the lengths of the files that the run appends to. Random
-//! numbers need no state: they are keyed by seed, epoch and step. The checkpoint is one file, written beside its place
-//! and renamed, so that it is never there in part.
+//! numbers need no state: they are keyed by seed, epoch and step. The file is written under a temporary name and then
+//! renamed, so that a checkpoint is never incomplete.
 
 use crate::error::shown;
 use crate::fit::Progress;
