@@ -21,7 +21,7 @@ fn path() -> &'static Path {
 pub fn picture(bytes: &[u8], channels: usize, size: Option<[usize; 2]>) -> Result<([usize; 3], Vec<u8>)> {
     let options = FolderOptions { channels, size };
     options.check()?;
-    let picture = picture::Picture::decode(bytes, path(), size)?;
+    let picture = picture::DecodedImage::decode(bytes, path(), size)?;
     let [height, width] = size.unwrap_or(picture.size());
     let mut planes = Vec::new();
     picture.append([height, width], options, path(), &mut planes)?;

@@ -141,7 +141,7 @@ impl Manifest {
     /// Memory for a text of N bytes: at most 1 MiB + 256 N.
     ///
     /// # Errors
-    /// A syntax error, a key that is missing or unknown, or a value out of range; the text names it.
+    /// When the TOML is invalid, a key is missing or unknown, or a value is out of range; the text names it.
     pub fn parse(text: &str) -> Result<Self> {
         let manifest: Self = toml::from_str(text).map_err(|e| Error::Manifest(e.to_string().trim_end().to_string()))?;
         manifest.check()?;

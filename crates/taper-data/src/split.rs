@@ -87,7 +87,7 @@ mod tests {
         let first = split(&labels, 0.2, 1).unwrap();
         assert_eq!(first, split(&labels, 0.2, 1).unwrap());
         assert_ne!(first, split(&labels, 0.2, 2).unwrap());
-        // Another class beside them changes nothing for those that were there.
+        // A further class does not change which samples are drawn from the others.
         let more = [labels.clone(), vec![3; 40]].concat();
         let (_, validation) = split(&more, 0.2, 1).unwrap();
         let old: Vec<usize> = validation.into_iter().filter(|&i| labels.get(i).is_some_and(|&l| l > 0)).collect();

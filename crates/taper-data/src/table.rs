@@ -257,7 +257,7 @@ mod tests {
         let again = found.feature_stats();
         assert!(again.mean.iter().all(|mean| mean.abs() < 1e-6), "{again:?}");
         assert!(again.std.iter().all(|std| (std - 1.0).abs() < 1e-6), "{again:?}");
-        // Others by the same numbers; and a column that says nothing stays finite.
+        // Other rows by the same statistics; a constant column stays finite.
         let one = three().select(&[1]).unwrap();
         assert_eq!(one.standardized(&stats).unwrap().values(), &found.values()[2..4]);
         assert_eq!(one.standardized(&one.feature_stats()).unwrap().values(), [0.0, 0.0]);

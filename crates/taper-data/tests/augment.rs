@@ -1,4 +1,5 @@
-//! Augmentations beside slow, obvious twins, their distributions, and what holds for all of them.
+//! Tests of the augmentations against slow reference implementations, of their distributions, and of properties that
+//! all of them share.
 
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +10,7 @@ use taper_data::augment::{
 };
 use taper_data::{Augment, Augmenter, ImageDataset, digits};
 
-/// A picture whose values all differ and are over 0, in mixed order.
+/// An image whose values all differ and are over 0, in mixed order.
 fn picture(shape: [usize; 3]) -> Vec<f32> {
     let n = shape.iter().product::<usize>();
     RandomKey::new(8).permutation(n).iter().map(|&i| (i + 1) as f32 / n as f32).collect()
@@ -27,7 +28,7 @@ fn error(augment: impl Into<Augment>, shape: [usize; 3]) -> String {
     Augmenter::new(vec![augment.into()], shape, 0).unwrap_err().to_string()
 }
 
-/// Holds counts to n/cells each, within five standard deviations of a binomial.
+/// Asserts that each count is n/cells within five standard deviations of a binomial.
 fn uniform<K: std::fmt::Debug>(counts: &BTreeMap<K, usize>, cells: usize) {
     let n: usize = counts.values().sum();
     let (mean, p) = (n as f64 / cells as f64, 1.0 / cells as f64);
@@ -351,7 +352,7 @@ fn settings_that_change_nothing_change_no_bit() {
     assert_eq!(changed(&[], shape, 3, 4), picture(shape));
 }
 
-/// Any settings in range, but for normalisation.
+/// Any augmentation but `Normalize`, with any settings in range.
 fn any_augment() -> impl Strategy<Value = Augment> {
     let fraction = || 0.0..=1.0_f64;
     prop_oneof![

@@ -1,4 +1,4 @@
-//! CSV files of Python's `csv` module, and files with mistakes.
+//! Tests of CSV files that Python's `csv` module wrote, and of invalid files.
 #![cfg(feature = "csv")]
 
 mod common;

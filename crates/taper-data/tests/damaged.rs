@@ -1,5 +1,5 @@
-//! Real files, changed: they are read or refused, never taken for more than they are. The same by the million is in
-//! `fuzz/`.
+//! Tests of mutated real files: a reader decodes a valid result or returns an error. `fuzz/` does the same with
+//! millions of files.
 #![cfg(all(feature = "csv", feature = "download", feature = "images", feature = "npz", feature = "parquet"))]
 
 mod common;
@@ -9,11 +9,11 @@ use proptest::prelude::*;
 use std::fs;
 use taper_data::{Result, TableDataset, TableOptions, fuzzing};
 
-/// A change to a file: at places in thousandths of its length.
+/// A mutation of a file, at positions in thousandths of its length.
 #[derive(Debug, Clone)]
 enum Change {
     Flip(usize, u8),
-    /// An extreme length or count.
+    /// Overwrites bytes by an extreme length or count.
     Write(usize, u64, usize, bool),
     Cut(usize),
     Leave(usize, usize),
@@ -76,7 +76,7 @@ fn changed(mut bytes: Vec<u8>, changes: &[Change]) -> Vec<u8> {
     bytes
 }
 
-/// A table of finite numbers and classes that there are, or an error that says something.
+/// Asserts that the result is a table of finite values and valid labels, or an error with a message.
 fn sound(found: Result<TableDataset>) {
     match found {
         Ok(table) => {

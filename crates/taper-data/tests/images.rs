@@ -1,4 +1,4 @@
-//! Pictures of Pillow in folders.
+//! Tests of image folders whose files Pillow wrote.
 #![cfg(feature = "images")]
 
 mod common;
@@ -10,8 +10,8 @@ use std::fs;
 use std::path::Path;
 use taper_data::{FolderOptions, ImageDataset, read_image_folder, read_image_folders};
 
-/// The pictures in the order they are read, and the most that a value may be off: what Pillow's decoders and scaling
-/// round otherwise.
+/// The images in the order in which they are read, and the largest error of a value, since Pillow's decoders and
+/// resizing round differently.
 const TRAIN: [(&str, u8); 5] = [
     ("train/cat/a.png", 0),
     ("train/cat/b.png", 0),
@@ -131,7 +131,7 @@ fn pictures_stand_upright() {
     }
 }
 
-/// Every picture of the fixtures, cut anywhere.
+/// Every image of the fixtures, truncated anywhere.
 #[test]
 fn a_picture_that_is_not_all_there_is_damaged() {
     let dir = tempfile::tempdir().unwrap();
@@ -199,7 +199,7 @@ fn what_would_take_too_much_memory_is_refused() {
     }
 }
 
-/// 19.5 kB that unpack to 20 million pixels: taken in without scaling, refused where the scaling would take 66.8 GiB.
+/// 19.5 kB that unpack to 20 million pixels: read without resizing, refused where resizing would take 66.8 GiB.
 #[cfg(feature = "gzip")]
 #[test]
 fn a_long_thin_picture_does_not_end_the_process() {
@@ -226,7 +226,7 @@ fn a_long_thin_picture_does_not_end_the_process() {
     assert!(text.to_string().ends_with(expected), "{text}");
 }
 
-/// Names of bytes that are no Unicode would be shown alike, and two classes become one.
+/// A lossy conversion would make two names that are no Unicode equal, and merge two classes.
 #[cfg(target_os = "linux")]
 #[test]
 fn classes_are_named_in_unicode() {
@@ -249,7 +249,7 @@ fn classes_are_named_in_unicode() {
     assert_eq!(read_image_folder(dir.path(), FolderOptions::default()).unwrap().len(), 2);
 }
 
-/// `é` as one character in the training set, as two in the test set.
+/// `é` is one character in the training split and two in the test split.
 #[test]
 fn a_class_is_the_same_in_either_normal_form() {
     let dir = tempfile::tempdir().unwrap();

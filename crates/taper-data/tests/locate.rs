@@ -1,4 +1,4 @@
-//! Where data are looked for, through the public interface, without a network.
+//! Tests of locating a dataset through the public interface, without a network.
 
 use std::fs;
 use std::path::Path;

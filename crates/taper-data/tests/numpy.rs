@@ -1,4 +1,4 @@
-//! Files of NumPy.
+//! Tests of files that NumPy wrote.
 
 mod common;
 

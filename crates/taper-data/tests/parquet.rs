@@ -1,4 +1,4 @@
-//! Parquet files of pyarrow.
+//! Tests of Parquet files that pyarrow wrote.
 #![cfg(feature = "parquet")]
 
 mod common;

@@ -1,4 +1,4 @@
-//! The pipeline: the same batches as the loader's, whatever the workers do, and no way to hang.
+//! Tests of the pipeline: its batches equal the loader's for any number of workers, and it never hangs.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -107,7 +107,7 @@ fn it_starts_at_epoch_0_by_itself() {
     });
 }
 
-/// One value a sample; reading it counts, waits, and for one sample panics.
+/// A dataset with one value for each sample. Reading a sample counts, waits, and panics for one of them.
 struct Awkward {
     reads: AtomicUsize,
     wait: Duration,

@@ -114,7 +114,7 @@ pub fn decode(name: &str, bytes: &[u8]) -> bool {
         }),
         "content-range" => fuzzing::content_range(&String::from_utf8_lossy(bytes)).is_some(),
         "labels" => {
-            // A column of texts beside one of numbers.
+            // A table with a column of numbers and a label column of texts.
             let text = String::from_utf8_lossy(bytes);
             let lines = text.lines().map(|line| format!("1,{line}\n")).collect::<String>();
             table(fuzzing::csv(format!("a,label\n{lines}").as_bytes(), &TableOptions::new("label")))

@@ -27,7 +27,7 @@ fn less(bytes: usize) {
     HELD.fetch_sub(bytes as u64, Relaxed);
 }
 
-// SAFETY: every call goes to the system's allocator as it came; counting touches no memory that is handed out.
+// SAFETY: every call is passed on to the system's allocator unchanged; the counters touch no memory that is handed out.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         more(layout.size());

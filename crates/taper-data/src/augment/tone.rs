@@ -45,7 +45,7 @@ pub(super) fn posterize(picture: &mut Picture<'_>, bits: u32) {
     picture.values_mut().iter_mut().for_each(|x| *x = (level(*x) & mask) as f32 / 255.0);
 }
 
-/// Inverts what is at or over `threshold`: 1 − x.
+/// Inverts values at or over `threshold`: x becomes 1 − x.
 pub(super) fn solarize(picture: &mut Picture<'_>, threshold: f32) {
     picture.values_mut().iter_mut().filter(|x| **x >= threshold).for_each(|x| *x = 1.0 - *x);
 }

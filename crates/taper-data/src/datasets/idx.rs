@@ -172,7 +172,7 @@ mod tests {
             let files = manifest.files.as_ref().unwrap();
             let found = folder::folder(dir.path(), files, true).unwrap();
             assert_eq!(folder::read(&found, files, &manifest).unwrap(), read_with("other", b"").unwrap(), "{folder}");
-            // Only a folder that has the dataset's name tells which dataset's files they are.
+            // Only the folder's name identifies the dataset that the files belong to.
             let named = matches!(folder, "MNIST/raw" | "mnist");
             assert_eq!(folder::folder(dir.path(), files, false).is_some(), named, "{folder}");
         }
@@ -226,7 +226,7 @@ mod tests {
         fn several_members_are_one_file() {
             let splits = read_compressed(|_, bytes| [gz(&bytes[..7]), gz(&bytes[7..])].concat()).unwrap();
             assert_eq!(splits, read_with("other", b"").unwrap());
-            // What is no member is not what was written.
+            // Bytes after the last member that are no gzip member are an error.
             let text = read_compressed(|_, bytes| [gz(&bytes), b"more".to_vec()].concat()).unwrap_err().to_string();
             assert!(text.contains("gzip: damaged: "), "{text}");
         }
@@ -244,7 +244,7 @@ mod tests {
             assert!(text.ends_with("; remove the folder it is in and fetch the data again"), "{text}");
             let text = changed(|bytes| gz(&bytes[1..]));
             assert!(text.contains("t10k-images-idx3-ubyte.gz: truncated: expected 22 bytes, found 21"), "{text}");
-            // A bomb is not unpacked: one byte beyond what is expected is read, no more.
+            // A decompression bomb: at most one byte beyond the expected size is decompressed.
             let text = changed(|bytes| gz(&[&bytes[..], &[0; 1 << 20]].concat()));
             assert!(text.contains("too large: expected 22 bytes, found 23"), "{text}");
         }

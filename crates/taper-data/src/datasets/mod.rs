@@ -16,7 +16,8 @@ pub struct Source {
     manifest: &'static str,
 }
 
-/// Every dataset. A new one is a file beside this one, a manifest in `datasets/`, and a line here.
+/// All built-in datasets. A new one needs a manifest in `datasets/`, a line here and, if its layout is new, a file
+/// beside this one.
 const ALL: [Source; 6] = [
     Source { name: "cifar10", also: &["cifar"], manifest: include_str!("../../datasets/cifar10.toml") },
     Source { name: "cifar100", also: &[], manifest: include_str!("../../datasets/cifar100.toml") },

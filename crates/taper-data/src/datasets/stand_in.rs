@@ -221,8 +221,8 @@ mod tests {
         assert!(invariant > 0.5, "softmax regression on autocorrelations reaches {invariant}");
     }
 
-    /// How grey values go together at lags of up to 8 pixels, over their variance: the same wherever a shape is, and
-    /// whether it is darker or lighter.
+    /// The autocorrelation of grey values at lags of up to 8 pixels, over their variance. It depends neither on a
+    /// shape's position nor on whether the shape is darker or lighter than the background.
     fn autocorrelation(image: &[u8]) -> Vec<f32> {
         let mut grey: Vec<f32> =
             (0..1024).map(|i| (0..3).map(|c| f32::from(image[c * 1024 + i])).sum::<f32>()).collect();
@@ -239,8 +239,8 @@ mod tests {
         (0..5).flat_map(|dy| (-4..5).map(move |dx| (2 * dy, 2 * dx))).map(|(dy, dx)| at_lag(dy, dx)).collect()
     }
 
-    /// The test accuracy of softmax regression on `features`, each with mean 0 and variance 1: plain SGD with the rate
-    /// falling to zero over 6 epochs.
+    /// The test accuracy of softmax regression on `features`, each with mean 0 and variance 1: plain SGD with a
+    /// learning rate that falls linearly to zero over 6 epochs.
     fn softmax_regression(splits: &Splits, features: impl Fn(&[u8]) -> Vec<f32>) -> f64 {
         let all = |split: &ImageDataset| -> Vec<Vec<f32>> {
             (0..split.len()).map(|i| features(split.image(i).unwrap())).collect()

@@ -72,7 +72,7 @@ fn fetch_with(
     progress(Event::Unpacking);
     let moved = place(manifest, files, archive, &part, &unpacked, downloads);
     if moved.is_err() {
-        // The first error is the one worth telling.
+        // The first error is the one that is reported.
         let _ = fs::remove_dir_all(&unpacked);
     }
     let folder = moved?;

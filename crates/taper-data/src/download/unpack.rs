@@ -134,7 +134,7 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    /// An entry whose name is written as it is, however bad.
+    /// Appends an entry whose name is written without a check.
     fn entry(tar: &mut Builder<Vec<u8>>, kind: EntryType, name: &str, link: &str, data: &[u8]) {
         let mut header = Header::new_ustar();
         header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
@@ -236,7 +236,7 @@ mod tests {
         let whole = one(EntryType::Regular, "a", "", &[7; 5000]);
         assert!(refused(&whole[..whole.len() / 2], &archive(9999, 10)).starts_with("damaged: "));
         assert!(refused(b"not an archive", &archive(9999, 10)).starts_with("damaged: "));
-        // A tar that ends within an entry, in sound gzip.
+        // A tar that ends within an entry, in valid gzip.
         let mut tar = Builder::new(Vec::new());
         entry(&mut tar, EntryType::Regular, "a", "", &[7; 5000]);
         let text = refused(&gzip(&tar.into_inner().unwrap()[..2000]), &archive(9999, 10));
@@ -248,7 +248,7 @@ mod tests {
         fn any_bytes_are_unpacked_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..600), at in 0_usize..1536) {
             let _ = try_unpack(&bytes, &archive(1000, 4)).0;
             let _ = try_unpack(&gzip(&bytes), &archive(1000, 4)).0;
-            // A sound archive with some bytes changed.
+            // A valid archive with some bytes changed.
             let mut tar = Builder::new(Vec::new());
             entry(&mut tar, EntryType::Regular, "data/a", "", &[7; 300]);
             let mut tar = tar.into_inner().unwrap();

@@ -1,7 +1,7 @@
 //! Image folders, with a folder for each class: `DIR/train/CLASS/*.png` and `DIR/test/CLASS/*.png`, as PNG, JPEG or
 //! WebP.
 
-use super::picture::{MOST_PIXELS, Picture};
+use super::picture::{DecodedImage, MOST_PIXELS};
 use super::text::{listed, normal, same};
 use crate::{Error, ImageDataset, Result, Splits};
 use std::collections::HashMap;
@@ -84,7 +84,7 @@ fn read(dir: &Path, options: FolderOptions, known: Option<(&[String], [usize; 2]
         }
         for (_, path) in files {
             let bytes = files::read(&path).map_err(Error::io("read", &path))?;
-            let picture = Picture::decode(&bytes, &path, options.size)?;
+            let picture = DecodedImage::decode(&bytes, &path, options.size)?;
             drop(bytes);
             let [height, width] = *size.get_or_insert(picture.size());
             picture.append([height, width], options, &path, &mut images)?;

@@ -302,7 +302,7 @@ mod tests {
             let bytes = npy(descr, "False", "(2, 1)", &[one, one].concat());
             assert_eq!(read(&bytes, &labels).unwrap().values(), [1.0, 1.0], "{descr}");
         }
-        // JSON's quotes around the keys too.
+        // Double quotes around the keys too, as in JSON.
         let text = String::from_utf8_lossy(&npy("'|u1'", "False", "(2, 1)", &[])[10..]).replace('\'', "\"");
         let bytes = [b"\x93NUMPY\x01\x00", &(text.len() as u16).to_le_bytes()[..], text.as_bytes(), &[7, 8]].concat();
         assert_eq!(read(&bytes, &labels).unwrap().values(), [7.0, 8.0]);

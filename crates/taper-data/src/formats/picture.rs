@@ -26,7 +26,7 @@ pub(super) const MOST_PIXELS: usize = 1 << 26;
 const SMALL: u64 = 1 << 24;
 
 /// A decoded image, not yet rotated upright.
-pub(crate) struct Picture {
+pub(crate) struct DecodedImage {
     rgb: RgbImage,
     /// Whether the file is greyscale, so that the three channels are equal.
     grey: bool,
@@ -34,7 +34,7 @@ pub(crate) struct Picture {
     orientation: Orientation,
 }
 
-impl Picture {
+impl DecodedImage {
     /// Decodes the image in `bytes`, the content of the file at `path`. If it is to be resized, `size` is the height
     /// and width, which count for the bound on memory.
     pub fn decode(bytes: &[u8], path: &Path, size: Option<[usize; 2]>) -> Result<Self> {
@@ -77,7 +77,7 @@ impl Picture {
     }
 }
 
-fn decode(bytes: &[u8], path: &Path, size: Option<[usize; 2]>) -> Result<Picture> {
+fn decode(bytes: &[u8], path: &Path, size: Option<[usize; 2]>) -> Result<DecodedImage> {
     let expected = |found: &str| Error::format(path, "picture", format!("expected PNG, JPEG or WebP, found {found}"));
     let damaged = |detail: String| Error::format(path, "picture", format!("damaged: {detail}"));
     let plan = |pixels: [u32; 2], most: u64, ratio: u64, channels: u64, inside: u64, orientation: Orientation| {
@@ -111,7 +111,7 @@ fn decode(bytes: &[u8], path: &Path, size: Option<[usize; 2]>) -> Result<Picture
                 RgbImage::from_raw(w, h, pixels)
             };
             let rgb = rgb.ok_or_else(|| damaged("its pixels are not as many as its head says".into()))?;
-            Ok(Picture { rgb, grey, orientation })
+            Ok(DecodedImage { rgb, grey, orientation })
         }
         Ok(ImageFormat::Png) => {
             container::png(bytes).map_err(damaged)?;
@@ -153,11 +153,11 @@ fn through_image<D: ImageDecoder>(
     mut decoder: D,
     damaged: &impl Fn(String) -> Error,
     check: impl FnOnce(&D, Orientation) -> Result<()>,
-) -> Result<Picture> {
+) -> Result<DecodedImage> {
     let orientation = decoder.orientation().map_err(|error| damaged(error.to_string()))?;
     check(&decoder, orientation)?;
     let picture = DynamicImage::from_decoder(decoder).map_err(|error| damaged(error.to_string()))?;
-    Ok(Picture { grey: !picture.color().has_color(), rgb: picture.into_rgb8(), orientation })
+    Ok(DecodedImage { grey: !picture.color().has_color(), rgb: picture.into_rgb8(), orientation })
 }
 
 /// The sizes from which the memory for decoding an image is computed before it is decoded.

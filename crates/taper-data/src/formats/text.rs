@@ -35,7 +35,7 @@ mod tests {
     fn the_same_text_in_either_form() {
         assert!(same("caf\u{e9}", "cafe\u{301}") && same("a", "a") && !same("cafe", "caf\u{e9}"));
         assert_eq!(normal("cafe\u{301}"), "caf\u{e9}");
-        // Letters that only look alike are others.
+        // Letters of different scripts are different, even if they look alike.
         assert!(!same("a", "\u{430}"));
     }
 }
