@@ -139,6 +139,18 @@ pub trait Element: Copy + Send + Sync + fmt::Debug + PartialEq + 'static {
     fn unwrap(data: HostData) -> Option<Vec<Self>>;
 }
 
+/// `x` as f32, rounded to odd: where f32 does not hold it, the neighbour whose last bit is 1. Rounding that to a dtype with at
+/// least two digits fewer gives what rounding `x` itself would, since no tie is made on the way (Boldo and Melquiond 2008).
+fn to_odd(x: f64) -> f32 {
+    let near = x as f32;
+    let bits = near.to_bits();
+    if f64::from(near) == x || x.is_nan() || bits & 1 == 1 {
+        return near;
+    }
+    // The other neighbour; bits count up with the magnitude, for either sign.
+    f32::from_bits(if x.abs() > f64::from(near).abs() { bits + 1 } else { bits - 1 })
+}
+
 macro_rules! element {
     ($t:ty, $variant:ident, $x:ident => $to:expr, $y:ident => $from:expr) => {
         impl Element for $t {
@@ -164,7 +176,40 @@ macro_rules! element {
 }
 element!(f32, F32, x => x as f64, y => y as f32);
 element!(f64, F64, x => x, y => y);
-element!(f16, F16, x => x.to_f64(), y => f16::from_f64(y));
-element!(bf16, BF16, x => x.to_f64(), y => bf16::from_f64(y));
+// Not by half's `from_f64`, which looks at the upper 32 bits alone, or rounds twice where the processor has f16.
+element!(f16, F16, x => x.to_f64(), y => f16::from_f32(to_odd(y)));
+element!(bf16, BF16, x => x.to_f64(), y => bf16::from_f32(to_odd(y)));
 element!(u8, U8, x => x as f64, y => y as u8);
 element!(i64, I64, x => x as f64, y => y as i64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Between each two neighbours of a dtype with 16 bits: the tie, and what is beside it by less than f32 can say.
+    fn rounds<T: Element>(of_bits: impl Fn(u16) -> T, infinity: u16) {
+        for low in 0..infinity {
+            let [a, b] = [low, low + 1].map(|bits| of_bits(bits).to_f64());
+            // Beyond the largest lies what the next power of two would be.
+            let b = if b.is_finite() { b } else { 2.0 * a - of_bits(low - 1).to_f64() };
+            let tie = (a + b) / 2.0;
+            let even = of_bits(low + (low & 1)).to_f64();
+            let [upper, lower] = [of_bits(low + 1).to_f64(), of_bits(low).to_f64()];
+            for sign in [1.0, -1.0] {
+                let of = |x: f64| T::from_f64(sign * x).to_f64();
+                let found =
+                    [of(tie), of(tie * (1.0 + 4.0 * f64::EPSILON)), of(tie * (1.0 - 4.0 * f64::EPSILON)), of(lower)];
+                assert_eq!(found, [even, upper, lower, lower].map(|x| sign * x), "{low:#x}: {a:e} {b:e}");
+            }
+        }
+    }
+
+    #[test]
+    fn halves_are_rounded_once() {
+        rounds(f16::from_bits, f16::INFINITY.to_bits());
+        rounds(bf16::from_bits, bf16::INFINITY.to_bits());
+        assert!(<f16 as Element>::from_f64(f64::NAN).is_nan() && <bf16 as Element>::from_f64(f64::NAN).is_nan());
+        assert_eq!(<bf16 as Element>::from_f64(1e300), bf16::INFINITY);
+        assert_eq!(<f16 as Element>::from_f64(-1e-300).to_bits(), 0x8000);
+    }
+}

@@ -64,8 +64,8 @@ pub(crate) fn full(value: f64, shape: &[usize], dtype: CandleDType, device: &Dev
     match dtype {
         CandleDType::F32 => of(value as f32, shape, device),
         CandleDType::F64 => of(value, shape, device),
-        CandleDType::F16 => of(f16::from_f64(value), shape, device),
-        CandleDType::BF16 => of(bf16::from_f64(value), shape, device),
+        CandleDType::F16 => of(<f16 as Element>::from_f64(value), shape, device),
+        CandleDType::BF16 => of(<bf16 as Element>::from_f64(value), shape, device),
         CandleDType::U8 => of(value as u8, shape, device),
         CandleDType::I64 => of(value as i64, shape, device),
         other => candle_core::bail!("no dtype of the contract is {other:?}"),

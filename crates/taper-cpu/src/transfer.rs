@@ -114,12 +114,12 @@ macro_rules! convert {
     )+};
 }
 convert!(f32 => f32: x => x, f64: x => x as f64, f16: x => f16::from_f32(x), bf16: x => bf16::from_f32(x), u8: x => x as u8, i64: x => x as i64);
-convert!(f64 => f32: x => x as f32, f64: x => x, f16: x => f16::from_f64(x), bf16: x => bf16::from_f64(x), u8: x => x as u8, i64: x => x as i64);
+convert!(f64 => f32: x => x as f32, f64: x => x, f16: x => <f16 as Element>::from_f64(x), bf16: x => <bf16 as Element>::from_f64(x), u8: x => x as u8, i64: x => x as i64);
 convert!(f16 => f32: x => x.to_f32(), f64: x => x.to_f64(), f16: x => x, bf16: x => bf16::from_f32(x.to_f32()), u8: x => x.to_f32() as u8, i64: x => x.to_f32() as i64);
 convert!(bf16 => f32: x => x.to_f32(), f64: x => x.to_f64(), f16: x => f16::from_f32(x.to_f32()), bf16: x => x, u8: x => x.to_f32() as u8, i64: x => x.to_f32() as i64);
 convert!(u8 => f32: x => x as f32, f64: x => x as f64, f16: x => f16::from_f32(x as f32), bf16: x => bf16::from_f32(x as f32), u8: x => x, i64: x => x as i64);
-// Integers saturate to u8 as floats do. i64 converts to f16 and bf16 by way of f64, and is rounded to the half once.
-convert!(i64 => f32: x => x as f32, f64: x => x as f64, f16: x => f16::from_f64(x as f64), bf16: x => bf16::from_f64(x as f64), u8: x => x.clamp(0, 255) as u8, i64: x => x);
+// To u8, integers saturate as floats do; i64 to a half goes through f64, in which halves round once.
+convert!(i64 => f32: x => x as f32, f64: x => x as f64, f16: x => <f16 as Element>::from_f64(x as f64), bf16: x => <bf16 as Element>::from_f64(x as f64), u8: x => x.clamp(0, 255) as u8, i64: x => x);
 
 /// Computes `f` of f16 or bf16 buffers in f32, and rounds the result to their dtype once.
 pub(crate) fn in_f32<const N: usize>(
