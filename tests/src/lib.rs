@@ -1,11 +1,12 @@
 //! Tests across crates: a slow and obvious reference backend ([`toy`]), the conformance suite that compares every
-//! backend with it, a device wrapper that counts transfers, and synthetic samples and weights that a peer's script
-//! draws from the same hash.
+//! backend with it, PyTorch's own sample inputs ([`op_samples`]), a device wrapper that counts transfers, and
+//! synthetic samples and weights that a peer's script draws from the same hash.
 
 pub mod conformance;
 pub mod counting;
 pub mod devices;
 pub mod hash;
+pub mod op_samples;
 pub mod seed_cnn;
 pub mod toy;
 

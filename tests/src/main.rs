@@ -1,12 +1,15 @@
-//! `taper-tests`: gradient checks and the conformance suite on any devices, including the slow reference backend `toy`.
+//! `taper-tests`: gradient checks, the conformance suite and PyTorch's own samples on any devices, including the slow
+//! reference backend `toy`.
 //! `cargo xtask` builds and starts it.
 
 use clap::{Args, Parser};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use taper::Error;
 use taper::gradcheck::{Subject, Table, subjects};
 use taper_tests::conformance::run_all;
 use taper_tests::devices::devices;
+use taper_tests::op_samples;
 
 /// Check devices: gradients, and conformance to the backend contract
 #[derive(Parser)]
@@ -15,6 +18,8 @@ enum Command {
     Gradcheck(Gradcheck),
     /// Run the conformance suite: every method of the contract against a slow reference backend
     Conformance(Conformance),
+    /// Compare operators with PyTorch's, on PyTorch's own sample inputs
+    OpSamples(OpSamples),
 }
 
 #[derive(Args)]
@@ -40,10 +45,23 @@ struct Conformance {
     filter: String,
 }
 
+#[derive(Args)]
+struct OpSamples {
+    /// What xtask/peers/torch_op_samples.py wrote
+    file: PathBuf,
+    /// The device: cpu, candle, cuda, cuda:N, toy
+    #[arg(long, value_name = "NAME", default_value = "cpu")]
+    device: String,
+    /// Write a small part of the file, which has every operator compared, here
+    #[arg(long, value_name = "FILE")]
+    excerpt: Option<PathBuf>,
+}
+
 fn main() -> ExitCode {
     let passed = match Command::parse() {
         Command::Gradcheck(args) => gradcheck(&args),
         Command::Conformance(args) => conformance(&args),
+        Command::OpSamples(args) => compare_samples(&args),
     };
     match passed {
         Ok(true) => ExitCode::SUCCESS,
@@ -73,4 +91,17 @@ fn conformance(args: &Conformance) -> taper::Result<bool> {
         return Err(Error::argument("conformance", format!("no case's name contains `{}`", args.filter)));
     }
     Ok(reports.iter().all(|report| report.failures.is_empty()))
+}
+
+fn compare_samples(args: &OpSamples) -> taper::Result<bool> {
+    let chosen = devices(&args.device, 1)?;
+    let device = chosen.first().ok_or_else(|| Error::argument("op-samples", "no device is named"))?;
+    let file = op_samples::File::read(&args.file, device)?;
+    println!("{} on {device}", file.peer);
+    let report = op_samples::run(&file, device, |_, _| {})?;
+    print!("{report}");
+    if let Some(path) = &args.excerpt {
+        op_samples::excerpt(&file, device, path)?;
+    }
+    Ok(report.passed())
 }

@@ -28,6 +28,7 @@ Develop:
   test [ARGUMENTS]   every test of the workspace; the arguments go to `cargo test`
   conformance [--device LIST] [FILTER]
                      test devices against the slow reference backend: `cpu,candle,cuda,toy`; all without a list
+  op-samples FILE    compare operators with PyTorch's, on PyTorch's own samples (xtask/peers/torch_op_samples.py)
   bench [NAME…]      Taper's speed on the CPU beside PyTorch's, if that is installed, measured alternately
   fmt [--check]      format every Rust file, modules that a macro declares included
   ci                 format, clippy, docs, then `test`: all that .ci/run runs
@@ -38,9 +39,8 @@ fn main() -> ExitCode {
     let command = args.next().and_then(|name| name.into_string().ok()).unwrap_or_default();
     let rest: Vec<_> = args.collect();
     let done = match command.as_str() {
-        "train" | "find-lr" | "tune" | "eval" | "runs" | "download" | "gradcheck" | "conformance" | "bench" => {
-            taper::run(&command, &rest)
-        }
+        "train" | "find-lr" | "tune" | "eval" | "runs" | "download" | "gradcheck" | "conformance" | "op-samples"
+        | "bench" => taper::run(&command, &rest),
         "test" => test::run(&rest),
         "fmt" => fmt::run(&rest),
         "ci" => ci::run(),

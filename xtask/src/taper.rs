@@ -1,5 +1,5 @@
-//! `train`, `find-lr`, `tune`, `eval`, `runs`, `download`, `gradcheck`, `conformance`, `bench`: builds the program that
-//! has the command, and runs it in place of this process. The program is `taper`; `taper-tests` for `conformance`, and
+//! `train`, `find-lr`, `tune`, `eval`, `runs`, `download`, `gradcheck`, `conformance`, `op-samples`, `bench`: builds the program that
+//! has the command, and runs it in place of this process. The program is `taper`; `taper-tests` for `conformance`, `op-samples`, and
 //! for `gradcheck` on the reference backend `toy`; or `taper-bench`.
 
 use crate::cargo::{cannot_start, cargo, code, root};
@@ -55,7 +55,7 @@ fn program(command: &str, devices: &[String]) -> (&'static str, &'static str) {
     if command == "bench" {
         return ("taper-bench", "taper-bench");
     }
-    let tests = command == "conformance" || (command == "gradcheck" && holds_toy(devices));
+    let tests = matches!(command, "conformance" | "op-samples") || (command == "gradcheck" && holds_toy(devices));
     if tests { ("taper-tests", "taper-tests") } else { ("taper-cli", "taper") }
 }
 
@@ -130,6 +130,7 @@ mod tests {
         assert_eq!([of("gradcheck", &[]), of("gradcheck", &["cpu", "candle"]), of("train", &["all"])], ["taper"; 3]);
         let tests = [of("gradcheck", &["all"]), of("gradcheck", &["cpu", "toy"]), of("conformance", &["cpu"])];
         assert_eq!(tests, ["taper-tests"; 3]);
+        assert_eq!(of("op-samples", &[]), "taper-tests");
         assert_eq!(of("bench", &[]), "taper-bench");
     }
 
