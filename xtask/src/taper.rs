@@ -1,6 +1,6 @@
-//! `train`, `find-lr`, `tune`, `eval`, `runs`, `download`, `gradcheck`, `conformance`, `op-samples`, `bench`: builds the program that
-//! has the command, and runs it in place of this process. The program is `taper`; `taper-tests` for `conformance`, `op-samples`, and
-//! for `gradcheck` on the reference backend `toy`; or `taper-bench`.
+//! `train`, `find-lr`, `tune`, `eval`, `runs`, `download`, `gradcheck`, `conformance`, `op-samples`, `bench`: builds the
+//! program that has the command, and runs it in place of this process. The program is `taper`; `taper-tests` for
+//! `conformance` and `op-samples`, and for `gradcheck` on the reference backend `toy`; or `taper-bench`.
 
 use crate::cargo::{cannot_start, cargo, code, root};
 use crate::device::{features, holds_toy, named};

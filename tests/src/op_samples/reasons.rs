@@ -65,10 +65,30 @@ const REASONS: &[Reason] = &[
         why: "at NaN, where PyTorch's own is 0 for one dtype and the cotangent for another",
     },
     Reason {
-        ops: &["elu", "selu", "relu"],
+        ops: &["elu", "selu", "relu", "maximum", "minimum", "max", "min", "fmax", "fmin", "clamp_max", "clamp_min"],
         part: Gradient,
         holds: Each(|e| e.ours.is_nan() && input_is_nan(e)),
         why: "NaN stays NaN, in gradients too; PyTorch's is the cotangent",
+    },
+    Reason {
+        ops: &["silu", "gelu"],
+        part: Value,
+        holds: Each(|e| e.ours == 0.0 && e.inputs[0] == Some(f64::NEG_INFINITY)),
+        why: "the limit at −∞ is 0; PyTorch's −∞ · 0 is NaN",
+    },
+    Reason {
+        ops: &["silu", "gelu"],
+        part: Gradient,
+        holds: Each(|e| e.peer.is_nan() && e.inputs[0].is_some_and(f64::is_infinite)),
+        why: "the limits of the derivative at ±∞ are 0 and 1; PyTorch's ∞ · 0 is NaN",
+    },
+    Reason {
+        ops: &["gelu"],
+        part: Value,
+        holds: Each(|e| {
+            e.inputs[0].is_some_and(|x| x < 0.0 && (e.ours - e.peer).abs() <= 0.5 * f64::EPSILON * x.abs())
+        }),
+        why: "below 0 PyTorch's 1 + erf cancels; ours is Φ by erfc",
     },
     Reason {
         ops: &["hardsigmoid"],

@@ -45,7 +45,12 @@ pub(super) fn ops() -> Vec<Op> {
         call("logsumexp", Sums, |c| one(c.x()?.logsumexp(&axes(c)?, keepdim(c)))),
         call("softmax", Ulps(8.0), |c| one(converted(c)?.softmax(c.axis(1, "dim")?))).sums_back(),
         call("log_softmax", Sums, |c| one(converted(c)?.log_softmax(c.axis(1, "dim")?))),
-        call("nn.functional.softmin", Ulps(8.0), |c| one(converted(c)?.neg()?.softmax(c.axis(1, "dim")?))).sums_back(),
+        call("nn.functional.softmin", Ulps(8.0), |c| {
+            // PyTorch negates before it converts: u8, which we do not negate, wraps there.
+            c.x()?.neg()?;
+            one(converted(c)?.neg()?.softmax(c.axis(1, "dim")?))
+        })
+        .sums_back(),
         // Matrix products.
         call("matmul", Sums, |c| one(product(&c.x()?, &c.tensor(1, "other")?))),
         call("__rmatmul__", Sums, |c| one(product(&c.tensor(1, "other")?, &c.x()?))),
