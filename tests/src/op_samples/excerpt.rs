@@ -48,7 +48,7 @@ pub fn excerpt(file: &File, device: &Device, path: &Path) -> Result<()> {
             _ => return,
         };
         let mut kept = sample.clone();
-        if let (Some(kept), Outcome::Compared { value, gradient }) = (kept.as_object_mut(), outcome) {
+        if let (Some(kept), Outcome::Compared { .. }) = (kept.as_object_mut(), outcome) {
             kept.retain(|_, json| !(json == "" || json.as_object().is_some_and(serde_json::Map::is_empty)));
             // What f64 gives decides only where numbers are computed.
             if moves(&table, sample) {
