@@ -3,8 +3,8 @@
 //! MLSys 2020, algorithm 2, `get_job`. Trials are trained one at a time, so that the order of jobs depends on the
 //! losses only.
 //!
-//! All trials are trained up to rung 0. Of the n trials evaluated at rung k, the best ⌊n/η⌋ may be promoted to rung k +
-//! 1. The next job is a promotion, from the highest rung that has one, or else a new trial. Promotions do not wait
+//! All trials are trained up to rung 0. Of the n trials evaluated at rung k, the best ⌊n/η⌋ may be promoted to the next
+//! rung. The next job is a promotion, from the highest rung that has one, or else a new trial. Promotions do not wait
 //! until a rung is full, so that some trials are promoted that the full rung would not have promoted.
 
 /// A job: to train a trial until it reaches a rung.
