@@ -4,7 +4,7 @@
 //! dtype that we offer, values and gradients; [`table`] says which of ours is which; [`run`] computes ours and compares.
 //!
 //! A value agrees when each element is as near to PyTorch's, or to what PyTorch gives in f64 for the same numbers, as its
-//! [`Rule`](table::Rule) says. Gradients agree by the rules of [`gradient_rule`]. What differs and is right to has a
+//! [`Rule`] says. Gradients agree by the rules of [`gradient_rule`]. What differs and is right to has a
 //! [`reason`].
 
 pub mod call;
