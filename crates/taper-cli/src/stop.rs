@@ -18,8 +18,9 @@ fn came() -> &'static Arc<AtomicUsize> {
     CAME.get_or_init(Arc::default)
 }
 
-/// Installs the handlers: from now on each of the signals sets `stop`, and a second one ends the process at once. A
-/// signal that the process was started to ignore, as `nohup` does with SIGHUP, stays ignored.
+/// Installs the handlers: from now on each of the signals sets `stop`, and a second one ends the process at once. Where
+/// the process was started to ignore SIGHUP, as by `nohup`, it stays ignored; SIGINT and SIGTERM are heeded whatever
+/// started it (a script's background jobs are started to ignore SIGINT).
 pub fn listen(stop: &Arc<AtomicBool>) {
     for &signal in SIGNALS.iter().filter(|signal| !is_ignored(**signal)) {
         // The order matters: at the first signal `stop` is still false when the conditional shutdown reads it. If the
@@ -38,9 +39,12 @@ pub fn code() -> u8 {
     }
 }
 
-/// Whether the process ignores `signal`, read from `/proc/self/status`.
+/// Whether `signal` is a SIGHUP that the process ignores, read from `/proc/self/status`.
 #[cfg(target_os = "linux")]
 fn is_ignored(signal: i32) -> bool {
+    if signal != signal_hook::consts::SIGHUP {
+        return false;
+    }
     let status = taper::backend::files::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);

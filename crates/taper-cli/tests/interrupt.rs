@@ -25,9 +25,8 @@ fn a_closed_terminal_saves_and_exits_with_129() {
 
 fn saves_and_exits(signal: &str, code: i32) {
     let place = Place::new();
-    let mut command =
-        place.command("train digits --epochs 1000000 --set train.log_every=1 --run-dir run --profile p.md");
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let command = place.command("train digits --epochs 1000000 --set train.log_every=1 --run-dir run --profile p.md");
+    let mut child = heeding_signals(command).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     // The first epoch's line: training is under way.
     assert!(lines.by_ref().any(|line| line.unwrap().starts_with("epoch 1/")));
@@ -50,6 +49,25 @@ fn saves_and_exits(signal: &str, code: i32) {
     let last = place.ok("eval run").last_line().to_string();
     let percent: f64 = last.trim_start_matches("Test Accuracy = ").trim_end_matches('%').parse().unwrap();
     assert!(percent > 30.0, "{last}");
+}
+
+/// `command`, started with SIGHUP not ignored even where these tests run under `nohup`.
+fn heeding_signals(command: Command) -> Command {
+    if !cfg!(target_os = "linux") {
+        return command;
+    }
+    let mut heeding = Command::new("env");
+    heeding.arg("--default-signal=HUP").arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
+    if let Some(folder) = command.get_current_dir() {
+        heeding.current_dir(folder);
+    }
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => heeding.env(name, value),
+            None => heeding.env_remove(name),
+        };
+    }
+    heeding
 }
 
 /// What was started to outlive its terminal does.
