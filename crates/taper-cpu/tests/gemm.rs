@@ -4,7 +4,7 @@ mod common;
 
 use common::{ExactSum, backends, bound, exact_sum, on_each, operand, poison, sum_distance};
 use proptest::prelude::*;
-use taper_backend::{Backend, DType, Shape};
+use taper_backend::{Backend, Buffer, DType, Shape};
 
 /// `[batch, m, k] × [batch, k, n]`, row-major.
 fn twin(a: &[f64], b: &[f64], [batch, m, k, n]: [usize; 4], ta: bool, tb: bool) -> Vec<ExactSum> {
@@ -127,10 +127,20 @@ fn broadcast_operands() {
     }
 }
 
+/// Halves are multiplied and added as f32, and rounded once.
 #[test]
-fn half_precision_is_refused() {
-    let cpu = &backends()[0];
-    let x = cpu.fill(&[2, 2].into(), DType::F16, 1.0).unwrap();
-    let error = cpu.matmul(&x, &x, false, false).unwrap_err().to_string();
-    assert!(error.contains("matmul: backend cpu does not offer it for f16"), "{error}");
+fn halves_are_rounded_once() {
+    for cpu in backends() {
+        let (a, _) = operand(cpu, &[5, 300], DType::F32, 1, false);
+        let (b, _) = operand(cpu, &[300, 7], DType::F32, 2, false);
+        for dtype in [DType::F16, DType::BF16] {
+            let half = |x: &Buffer| cpu.cast(x, dtype).unwrap();
+            let wide = |x: &Buffer| cpu.cast(x, DType::F32).unwrap();
+            let (a, b) = (half(&a), half(&b));
+            let c = cpu.matmul(&a, &b, false, false).unwrap();
+            assert_eq!(c.dtype(), dtype);
+            let due = half(&cpu.matmul(&wide(&a), &wide(&b), false, false).unwrap());
+            assert_eq!(cpu.download(&c).unwrap(), cpu.download(&due).unwrap());
+        }
+    }
 }

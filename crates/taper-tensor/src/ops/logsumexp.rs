@@ -17,7 +17,7 @@ impl Tensor {
         }
         let over = self.shape().axes("logsumexp", axes)?;
         if over.iter().any(|&axis| self.shape()[axis] == 0) {
-            return self.sum(axes, keepdim)?.log();
+            return self.sum(axes, keepdim)?.add_scalar(f64::NEG_INFINITY);
         }
         // Any finite constant m gives the same value and gradient; an infinite m would give ∞ − ∞.
         let m = no_grad(|| {
