@@ -25,7 +25,7 @@ pub fn unary(op: UnaryOp, x: &Buffer) -> Result<Buffer> {
         UnaryOp::Sign => |x| if x == 0.0 { 0.0 } else { x.signum() },
         UnaryOp::Exp => f64::exp,
         UnaryOp::Expm1 => exp_m1,
-        UnaryOp::ExpNegSquare => |x| (-x * x).exp(),
+        UnaryOp::ExpNegSquare => |x| exp_neg_square(1.0, x),
         UnaryOp::Log => f64::ln,
         UnaryOp::Log1p => f64::ln_1p,
         UnaryOp::Sqrt => f64::sqrt,
@@ -36,7 +36,7 @@ pub fn unary(op: UnaryOp, x: &Buffer) -> Result<Buffer> {
         UnaryOp::Sigmoid => sigmoid,
         UnaryOp::Erf => erf,
         UnaryOp::NormalCdf => normal_cdf,
-        UnaryOp::NormalPdf => |x| (-0.5 * x * x).exp() / (2.0 * PI).sqrt(),
+        UnaryOp::NormalPdf => |x| exp_neg_square(0.5, x) / (2.0 * PI).sqrt(),
         UnaryOp::Floor => f64::floor,
     };
     let y: Vec<f64> = values(x)?.into_iter().map(f).collect();
@@ -63,6 +63,13 @@ pub fn erf(x: f64) -> f64 {
         sum += term;
     }
     2.0 / PI.sqrt() * (-x * x).exp() * sum
+}
+
+/// e^(−f x²) for f a power of two: the rounding error of the square, which a fused multiply-add gives, is taken off after.
+fn exp_neg_square(f: f64, x: f64) -> f64 {
+    let square = x * x;
+    let power = (-f * square).exp();
+    if power == 0.0 { power } else { power * (1.0 - f * x.mul_add(x, -square)) }
 }
 
 /// eˣ − 1 = 2 e^(x/2) sinh(x/2), without cancellation.

@@ -82,8 +82,8 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         let (x, _) = crate::evaluate::upload(&mut batch, params)?;
         let shown = no_grad(|| {
             self.learner.model.forward(&x, &Context::train(train.seed, 0, 0))?;
-            // The unbiased variance of one value is NaN.
-            for param in params.all().iter().filter(|param| param.tensor().dtype().is_float()) {
+            // A forward pass changes buffers alone. The unbiased variance of one value is NaN.
+            for param in params.all().iter().filter(|param| !param.trainable() && param.tensor().dtype().is_float()) {
                 if param.tensor().to_host()?.to_f64().iter().any(|value| value.is_nan()) {
                     return Err(taper_nn::Error::argument("batch of one", format!("{} would be NaN", param.name())));
                 }

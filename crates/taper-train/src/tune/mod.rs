@@ -8,7 +8,7 @@
 //! use taper_train::tune::{Measured, Method, Search, Settings, Space, Trial, Trials};
 //! use taper_train::{Config, Result, experiment};
 //!
-//! Stands for training with the lowest loss at a learning rate of 0.01.
+//! /// Stands for training with the lowest loss at a learning rate of 0.01.
 //! struct Pretend(Config);
 //!
 //! impl Trials for Pretend {
