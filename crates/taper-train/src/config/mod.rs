@@ -112,6 +112,11 @@ fn within(name: &str, value: impl Display, holds: bool) -> Result<()> {
 fn out_of_range(name: &str, value: impl Display) -> Error {
     let range = KEYS.iter().find(|key| key.name == name).map_or("another value", |key| key.range);
     let value = value.to_string();
+    // Three hundred zeros are no help.
+    let value = match value.parse::<f64>() {
+        Ok(number) if value.len() > 20 => format!("{number:e}"),
+        _ => value,
+    };
     Error::Usage(format!("{name}: expected {range}, found {}", printable(&value)))
 }
 
@@ -137,6 +142,10 @@ mod tests {
         type Change = fn(&mut Config);
         let good = experiments()[0].config();
         let broken: &[(Change, &str)] = &[
+            (
+                |c| c.regularization.mixup = 1e-308,
+                "regularization.mixup: expected 0 or a number from 1e-37 to 1e37, found 1e-308",
+            ),
             (|c| c.train.epochs = 0, "train.epochs: expected an integer, 1 or more, found 0"),
             (|c| c.train.batch_size = 0, "train.batch_size: expected an integer, 1 or more, found 0"),
             (|c| c.train.log_every = 0, "train.log_every: expected an integer, 1 or more, found 0"),
