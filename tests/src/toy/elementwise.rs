@@ -88,7 +88,7 @@ pub fn normal_cdf(x: f64) -> f64 {
     let step = 1.0 / 8.0;
     let integrand = |s: f64| (s - b * s.exp() - 0.5 * (2.0 * s).exp()).exp();
     let integral: f64 = (-320..40).map(|i| step * integrand(f64::from(i) * step)).sum();
-    let tail = if b > 40.0 { 0.0 } else { (-0.5 * b * b).exp() / (2.0 * PI).sqrt() * integral };
+    let tail = if b > 40.0 { 0.0 } else { exp_neg_square(0.5, b) / (2.0 * PI).sqrt() * integral };
     if x > 0.0 { 1.0 - tail } else { tail }
 }
 

@@ -13,7 +13,15 @@ pub(super) fn erf(x: f64) -> f64 {
 
 /// Φ(x) = ½ erfc(−x / √2).
 pub(super) fn normal_cdf(x: f64) -> f64 {
-    0.5 * libm::erfc(-x * FRAC_1_SQRT_2)
+    let a = -x * FRAC_1_SQRT_2;
+    let tail = 0.5 * libm::erfc(a);
+    if !(0.5..40.0).contains(&a) {
+        return tail;
+    }
+    // What rounding a has left of x² / 2 − a²: in the lower tail it would show.
+    let half = 0.5 * x * x;
+    let left = a.mul_add(-a, half) + (0.5 * x).mul_add(x, -half);
+    tail - 0.25 * FRAC_2_SQRT_PI * (-a * a).exp() * left / a
 }
 
 /// e^(−x²), with the square in two parts, the first exact, since rounding the square would show in the result.

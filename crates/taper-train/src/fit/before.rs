@@ -78,19 +78,21 @@ impl<D: Dataset + Sync> Fit<'_, D> {
             Pipeline::start(scope, self.train, options).and_then(|mut pipeline| pipeline.next_into(&mut batch))
         })?;
         let params = self.params();
-        let before: Vec<_> = params.all().iter().map(|param| param.tensor().detach()).collect();
+        // A forward pass changes buffers alone.
+        let buffers: Vec<_> = params.all().into_iter().filter(|param| !param.trainable()).collect();
+        let before: Vec<_> = buffers.iter().map(|param| param.tensor().detach()).collect();
         let (x, _) = crate::evaluate::upload(&mut batch, params)?;
         let shown = no_grad(|| {
             self.learner.model.forward(&x, &Context::train(train.seed, 0, 0))?;
-            // A forward pass changes buffers alone. The unbiased variance of one value is NaN.
-            for param in params.all().iter().filter(|param| !param.trainable() && param.tensor().dtype().is_float()) {
+            // The unbiased variance of one value is NaN.
+            for param in buffers.iter().filter(|param| param.tensor().dtype().is_float()) {
                 if param.tensor().to_host()?.to_f64().iter().any(|value| value.is_nan()) {
                     return Err(taper_nn::Error::argument("batch of one", format!("{} would be NaN", param.name())));
                 }
             }
             Ok(())
         });
-        params.all().iter().zip(&before).try_for_each(|(param, value)| param.set(value))?;
+        buffers.iter().zip(&before).try_for_each(|(param, value)| param.set(value))?;
         let Err(error) = shown else { return Ok(()) };
         let how = if size == 1 {
             format!("train.batch_size is {}: make it 2 or more", train.batch_size)
