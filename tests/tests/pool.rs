@@ -50,7 +50,7 @@ fn misses(last: usize) -> (Vec<u64>, u64) {
 /// and the whole second epoch, measuring included.
 #[test]
 fn from_the_third_step_on_the_pool_never_misses() {
-    for last in [1, 3, 5] {
+    for last in [3, 5] {
         let (before, end) = misses(last);
         assert_eq!(before.len(), 50);
         assert!(before[0] > 0, "the first step's memory comes from somewhere");
