@@ -4,7 +4,7 @@ use super::memory::SHAPES;
 use super::{ALL, Bound, FLOATS, Form, NUMBERS, Run, Value, WIDE};
 use taper_backend::{BinaryOp, CompareOp, DType, UnaryOp};
 
-const UNARY: [UnaryOp; 18] = [
+const UNARY: [UnaryOp; 17] = [
     UnaryOp::Neg,
     UnaryOp::Abs,
     UnaryOp::Sign,
@@ -77,6 +77,7 @@ fn unary(run: &mut Run, op: UnaryOp) {
         UnaryOp::Exp => &[(-10.0, 10.0), (-80.0, -60.0)],
         UnaryOp::Expm1 => &[(-10.0, 10.0), (-1e-3, 1e-3)],
         UnaryOp::ExpNegSquare => &[(-2.0, 2.0), (5.0, 8.0)],
+        UnaryOp::NormalCdf | UnaryOp::NormalPdf => &[(-4.0, 4.0), (-11.0, -8.0)],
         UnaryOp::Sin => &[(-20.0, 20.0), (-1e-3, 1e-3), (900.0, 1000.0)],
         UnaryOp::Cos => &[(-20.0, 20.0), (900.0, 1000.0)],
         UnaryOp::Tanh | UnaryOp::Erf => &[(-6.0, 6.0), (-1e-3, 1e-3)],
@@ -88,6 +89,7 @@ fn unary(run: &mut Run, op: UnaryOp) {
             if !matches!(dtype, DType::F32 | DType::F64) && (low < -50.0 || (high > 100.0)) {
                 continue; // beyond the precision or range of a half
             }
+            let tail = matches!(op, UnaryOp::ExpNegSquare | UnaryOp::NormalCdf | UnaryOp::NormalPdf) && i > 0;
             if dtype == DType::F16 && tail {
                 continue; // below the smallest number of f16
             }
