@@ -68,7 +68,8 @@ impl Pool {
     }
 
     /// The number of allocations that took memory from the system. In a training run it stops growing after the first
-    /// two steps; smaller batches do not add to it either.
+    /// two steps, and smaller batches do not add to it either; a convolution's first tiles that are evaluated directly,
+    /// because Winograd's error bound does not cover them, do.
     pub fn misses(&self) -> u64 {
         self.0.misses.load(Ordering::Relaxed)
     }

@@ -4,7 +4,7 @@ use super::memory::SHAPES;
 use super::{ALL, Bound, FLOATS, Form, NUMBERS, Run, Value, WIDE};
 use taper_backend::{BinaryOp, CompareOp, DType, UnaryOp};
 
-const UNARY: [UnaryOp; 17] = [
+const UNARY: [UnaryOp; 18] = [
     UnaryOp::Neg,
     UnaryOp::Abs,
     UnaryOp::Sign,
@@ -21,6 +21,7 @@ const UNARY: [UnaryOp; 17] = [
     UnaryOp::Tanh,
     UnaryOp::Sigmoid,
     UnaryOp::Erf,
+    UnaryOp::NormalCdf,
     UnaryOp::NormalPdf,
 ];
 const BINARY: [BinaryOp; 7] =

@@ -28,7 +28,7 @@ __device__ inline A normal_pdf(A x) { return (A)0.39894228040143267794 * exp_neg
 
 // The normal distribution function: erfc(s) / 2 with s = -x / sqrt(2), what s lacks by its derivative.
 __device__ inline A normal(A x) {
-    const A c = (A)0.70710678118654752440, more = (A)(0.70710678118654752440 - (double)c);
+    const A c = (A)0.70710678118654752440, more = (A)(0.70710678118654752440 - (double)c - 4.833646656726457e-17);
     A near = within(x, (A)40), s = -near * c, rest = fma(-near, c, -s) - near * more;
     return (A)0.5 * erfc(s) - rest * ((A)0.56418958354775628695 * exp(-s * s));
 }
