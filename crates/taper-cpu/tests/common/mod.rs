@@ -40,12 +40,14 @@ pub fn distance(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// What was computed against the exact sums: ‖a − b‖ / ‖s‖, where `s` is the size that a sum of such terms has if their
-/// signs are random, the root of the sum of their squares. ‖b‖ itself may be near 0 by chance when there are few sums.
-/// NaN if anything is.
+/// signs are random, the root of the sum of their squares. ‖b‖ itself may be near 0 by chance when there are few sums,
+/// and so may ‖a − b‖ be several times its expected size: an average of n squares spreads as 1/√n, and the result is
+/// divided by 1 + 4/√n, four standard deviations and more. NaN if anything is.
 pub fn sum_distance(a: &[f64], b: &[ExactSum]) -> f64 {
     assert_eq!(a.len(), b.len());
     let difference = a.iter().zip(b).map(|(a, b)| (a - b.value()).powi(2)).sum::<f64>().sqrt();
-    if difference == 0.0 { 0.0 } else { difference / b.iter().map(|b| b.squares).sum::<f64>().sqrt() }
+    let by_chance = 1.0 + 4.0 / (a.len() as f64).sqrt();
+    if difference == 0.0 { 0.0 } else { difference / b.iter().map(|b| b.squares).sum::<f64>().sqrt() / by_chance }
 }
 
 /// A few roundings: of n random terms the sum grows as √n, the error of a running sum as n, and so their ratio as √n;
