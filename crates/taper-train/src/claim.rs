@@ -1,6 +1,7 @@
 //! A lock on a run's folder, so that one process works in it at a time. The system releases it when the process ends,
 //! however it ends.
 
+use crate::folder::create_with_parents;
 use crate::{Error, Result};
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
@@ -30,7 +31,7 @@ impl Claim {
     pub(crate) fn take(path: &Path) -> Result<Option<Self>> {
         for _ in 0..TRIES {
             if let Some(folder) = path.parent() {
-                fs::create_dir_all(folder).map_err(Error::io("create the folder", folder))?;
+                create_with_parents(folder).map_err(Error::io("create the folder", folder))?;
             }
             files::plain_or_missing(path).map_err(Error::io("write", path))?;
             let (file, made) = match File::options().write(true).create_new(true).open(path) {

@@ -5,7 +5,7 @@ use crate::error::shown;
 use crate::record::Record;
 use crate::{Config, Error, Result, resumed, shell_quoted, timestamp};
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use taper_nn::taper_tensor::{files, printable};
@@ -43,7 +43,7 @@ impl RunFolder {
     /// Creates a new folder `ROOT/NAME-YYYYMMDD-HHMMSS` (UTC).
     pub fn fresh(root: &Path, name: &str) -> Result<Self> {
         let stem = format!("{name}-{}", timestamp::compact(SystemTime::now()));
-        let (mut path, mut number, mut made) = (root.join(&stem), 1_u64, fs::create_dir_all(root));
+        let (mut path, mut number, mut made) = (root.join(&stem), 1_u64, create_with_parents(root));
         loop {
             made.map_err(Error::io("create the folder", &path))?;
             match fs::create_dir(&path) {
@@ -57,7 +57,7 @@ impl RunFolder {
                 // A run that failed has just removed the empty root folder.
                 Err(error) if error.kind() == ErrorKind::NotFound && number < MOST => {
                     number += 1;
-                    made = fs::create_dir_all(root);
+                    made = create_with_parents(root);
                 }
                 Err(error) => made = Err(error),
             }
@@ -326,11 +326,25 @@ impl Taken {
 /// How many runs may start in one second.
 const MOST: u64 = 10_000;
 
+/// Creates the folder `path` and those above it that do not exist. Unlike `create_dir_all` alone it may run while other
+/// processes create and remove the same folders, as runs that fail do.
+pub(crate) fn create_with_parents(path: &Path) -> io::Result<()> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match fs::create_dir_all(path) {
+            // The folder existed, and was removed before the call had seen that it is one.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && !path.is_file() && tries < MOST => {}
+            created => return created,
+        }
+    }
+}
+
 /// Creates the folder `path`; returns whether it did not exist before.
 fn make(path: &Path) -> Result<bool> {
     let wrong = || Error::io("create the folder", path);
     if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(wrong())?;
+        create_with_parents(parent).map_err(wrong())?;
     }
     match fs::create_dir(path) {
         Ok(()) => Ok(true),
