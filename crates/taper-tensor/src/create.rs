@@ -41,6 +41,21 @@ impl Tensor {
         Self::full(1.0, shape, dtype, device)
     }
 
+    /// A tensor of zeros, with this tensor's shape and dtype, on its device.
+    pub fn zeros_like(&self) -> Result<Self> {
+        Self::zeros(self.shape(), self.dtype(), self.device())
+    }
+
+    /// A tensor of ones, with this tensor's shape and dtype, on its device.
+    pub fn ones_like(&self) -> Result<Self> {
+        Self::ones(self.shape(), self.dtype(), self.device())
+    }
+
+    /// A tensor whose elements are all `value`, as [`Tensor::full`], with this tensor's shape and dtype, on its device.
+    pub fn full_like(&self, value: f64) -> Result<Self> {
+        Self::full(value, self.shape(), self.dtype(), self.device())
+    }
+
     /// A tensor of random numbers from the stream `key`, for float dtypes. The same key gives the same numbers,
     /// whatever was drawn before.
     pub fn random(

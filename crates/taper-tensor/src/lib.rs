@@ -23,6 +23,7 @@ mod create;
 pub mod gradcheck;
 mod ops;
 mod param;
+mod patterns;
 mod pending;
 mod tape;
 mod tensor;

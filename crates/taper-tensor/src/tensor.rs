@@ -48,6 +48,14 @@ impl Tensor {
         Ok(self.shape()[self.shape().axis("dim", axis)?])
     }
 
+    /// The sizes of all dimensions: `let [n, c, h, w] = x.dims()?;`. An error unless there are `N` of them.
+    pub fn dims<const N: usize>(&self) -> Result<[usize; N]> {
+        self.shape().dims().try_into().map_err(|_| {
+            let rank = self.shape().rank();
+            Error::shape("dims", format!("expected {N} dimensions, the shape {} has {rank}", self.shape()))
+        })
+    }
+
     /// The dtype of the elements.
     pub fn dtype(&self) -> DType {
         self.0.dtype

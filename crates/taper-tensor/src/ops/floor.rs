@@ -1,14 +1,14 @@
 //! y = ⌊x⌋. The derivative is 0 between the integers, and defined as 0 at them.
 
-use super::shorthand::{plain, unary};
+use super::shorthand::{step, unary};
 use crate::Tensor;
 use crate::gradcheck::Case;
 use taper_backend::{Result, UnaryOp};
 
 impl Tensor {
-    /// The largest integer not above each element. No gradient flows through it.
+    /// The largest integer not above each element. The gradient is 0.
     pub fn floor(&self) -> Result<Tensor> {
-        Ok(plain(self, unary("floor", UnaryOp::Floor, self)?))
+        Ok(step("floor", self, unary("floor", UnaryOp::Floor, self)?))
     }
 }
 

@@ -4,7 +4,7 @@ use super::shorthand::plain;
 use crate::Tensor;
 use crate::gradcheck::Case;
 use crate::tape::Rule;
-use taper_backend::{Error, ReduceOp, Result};
+use taper_backend::{DType, Error, ReduceOp, Result};
 
 impl Tensor {
     /// The largest element over `axes` (−1 is the last; none means all); NaN if any element is NaN. With `keepdim` the
@@ -19,6 +19,13 @@ pub(super) fn extreme(name: &'static str, op: ReduceOp, x: &Tensor, axes: &[isiz
     let axes = x.shape().axes(name, axes)?;
     for &axis in &axes {
         not_empty(name, x, axis)?;
+    }
+    if x.dtype() == DType::U8 {
+        let axes: Vec<isize> = axes.iter().map(|&axis| axis as isize).collect();
+        return match axes.is_empty() {
+            true => Ok(x.clone()),
+            false => extreme(name, op, &x.cast(DType::I64)?, &axes, keepdim)?.cast(DType::U8),
+        };
     }
     let value = x.device().reduce(op, x.buffer()?, &axes)?;
     let y = Tensor::record(name, value.clone(), &[x], || {

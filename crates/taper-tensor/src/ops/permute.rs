@@ -33,11 +33,34 @@ impl Tensor {
         axes.swap(a, b);
         self.permute(&axes)
     }
+
+    /// Moves dimension `from[i]` to place `to[i]`; the others stay in their order. Both name as many dimensions, each
+    /// once; −1 is the last.
+    pub fn movedim(&self, from: &[isize], to: &[isize]) -> Result<Tensor> {
+        const OP: &str = "movedim";
+        let shape = self.shape();
+        if from.len() != to.len() {
+            let detail = format!("{} dimensions came for {} places: expected as many", from.len(), to.len());
+            return Err(Error::argument(OP, detail));
+        }
+        if from.is_empty() {
+            return Ok(self.clone());
+        }
+        shape.axes(OP, from)?;
+        shape.axes(OP, to)?;
+        let found = |axes: &[isize]| axes.iter().map(|&axis| shape.axis(OP, axis)).collect::<Result<Vec<_>>>();
+        let (from, to) = (found(from)?, found(to)?);
+        let mut others = (0..shape.rank()).filter(|axis| !from.contains(axis));
+        let place = |at: usize| to.iter().position(|&to| to == at).map(|i| from[i]).or_else(|| others.next());
+        let axes: Vec<isize> = (0..shape.rank()).filter_map(place).map(|axis| axis as isize).collect();
+        self.permute(&axes)
+    }
 }
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new("three dimensions", |x| x[0].permute(&[2, 0, 1])).input([2, 3, 4]),
+        Case::new("movedim", |x| x[0].movedim(&[0, 1], &[-1, 0])).input([2, 3, 4]),
         Case::new("transpose", |x| x[0].transpose(0, -1)).input([2, 3, 4]),
     ]
 }

@@ -2,7 +2,7 @@
 //!
 //! Where a = 0 two values are defined as in PyTorch: d(a⁰)/da = 0, and d(0ᵇ)/db = 0 for b ≥ 0.
 
-use super::shorthand::{binary, binary_scalar};
+use super::shorthand::{binary, binary_scalar, step};
 use crate::Tensor;
 use crate::check;
 use crate::gradcheck::Case;
@@ -32,11 +32,12 @@ impl Tensor {
         }))
     }
 
-    /// xᶜ for a number c. x⁰ is 1 everywhere, and no gradient flows through it.
+    /// xᶜ for a number c. x⁰ is 1 everywhere, with a gradient of 0.
     pub fn pow_scalar(&self, c: f64) -> Result<Tensor> {
         check::float("pow_scalar", self)?;
         if c == 0.0 {
-            return Tensor::ones(self.shape(), self.dtype(), self.device());
+            let ones = Tensor::ones(self.shape(), self.dtype(), self.device())?;
+            return Ok(step("pow_scalar", self, ones.into_buffer()?));
         }
         let z = binary_scalar("pow_scalar", BinaryOp::Pow, self, c, false)?;
         Ok(Tensor::record("pow_scalar", z, &[self], || {

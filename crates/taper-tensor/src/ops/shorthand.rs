@@ -4,7 +4,7 @@
 use crate::Tensor;
 use crate::check;
 use crate::tape::{Rule, grad_enabled, no_grad};
-use taper_backend::{BinaryOp, Buffer, DType, ParamGrads, Result, UnaryOp};
+use taper_backend::{BinaryOp, Buffer, DType, Error, ParamGrads, Result, UnaryOp};
 
 /// A backend method's result as a tensor that is not on the tape, on the device of `x`.
 pub(crate) fn plain(x: &Tensor, buffer: Buffer) -> Tensor {
@@ -31,10 +31,14 @@ pub(crate) fn all_f32<const N: usize>(tensors: [Option<&Tensor>; N]) -> Result<[
     Ok(wide)
 }
 
-/// `op(a, b)` with broadcasting, after the checks. Not recorded.
+/// `op(a, b)` with broadcasting, after the checks. Not recorded. Of bytes the sum, the difference and the product are
+/// i64, so that nothing wraps (backends compute with floats and i64 only).
 pub(crate) fn binary(name: &'static str, op: BinaryOp, a: &Tensor, b: &Tensor) -> Result<Buffer> {
     check::same(name, &["a", "b"], &[a, b])?;
     check::size(name, &a.shape().broadcast_with(b.shape(), name)?, a.dtype())?;
+    if a.dtype() == DType::U8 {
+        return of_bytes(name, op, a, |a| binary(name, op, a, &b.cast(DType::I64)?));
+    }
     a.device().binary(op, a.buffer()?, b.buffer()?)
 }
 
@@ -47,7 +51,21 @@ pub(crate) fn binary_scalar(
     number_first: bool,
 ) -> Result<Buffer> {
     x.dtype().check_operand(name, number)?;
+    if x.dtype() == DType::U8 {
+        return of_bytes(name, op, x, |x| binary_scalar(name, op, x, number, number_first));
+    }
     x.device().binary_scalar(op, x.buffer()?, number, number_first)
+}
+
+/// `f` of x (u8) in i64; what is no larger than the operands is u8 again.
+fn of_bytes(name: &'static str, op: BinaryOp, x: &Tensor, f: impl FnOnce(&Tensor) -> Result<Buffer>) -> Result<Buffer> {
+    match op {
+        BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul => f(&x.cast(DType::I64)?),
+        BinaryOp::Maximum | BinaryOp::Minimum => plain(x, f(&x.cast(DType::I64)?)?).cast(DType::U8)?.into_buffer(),
+        BinaryOp::Div | BinaryOp::Pow => {
+            Err(Error::dtype(name, "the input is u8: cast it, to a float for fractions, to i64 for whole quotients"))
+        }
+    }
 }
 
 /// `op(x)` for floats, after the checks. Not recorded.
@@ -86,6 +104,26 @@ pub(crate) fn with_slope(
     slope: impl Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static,
 ) -> Result<Tensor> {
     with_rule(name, x, value, move |g, x| g.mul(&slope(x)?))
+}
+
+/// `value`, recorded as a linear function of x, with `back` as its transpose: it gives x's gradient from the output's, in
+/// operations that can be differentiated again.
+pub(crate) fn linear(
+    name: &'static str,
+    x: &Tensor,
+    value: impl FnOnce() -> Result<Tensor>,
+    back: impl Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static,
+) -> Result<Tensor> {
+    let value = no_grad(value)?.into_buffer()?;
+    Ok(Tensor::record(name, value, &[x], || Rule::tensors(move |g, _| Ok(vec![Some(back(g)?)]))))
+}
+
+/// `value`, recorded as a step function of x: the gradient is 0 everywhere, a view of one zero.
+pub(crate) fn step(name: &'static str, x: &Tensor, value: Buffer) -> Tensor {
+    Tensor::record(name, value, &[x], || {
+        let shape = x.shape().clone();
+        Rule::tensors(move |g, _| Ok(vec![Some(g.scalar_like(0.0)?.broadcast_to(&shape)?)]))
+    })
 }
 
 /// x clamped to ±`bound`; NaN stays. For a factor whose other factor is 0 beyond the bound, where 0 · ∞ would be NaN.

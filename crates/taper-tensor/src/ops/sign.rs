@@ -1,14 +1,14 @@
 //! y = −1, 0 or 1, the sign of x. The derivative is 0 where x ≠ 0, and defined as 0 at 0.
 
-use super::shorthand::plain;
+use super::shorthand::step;
 use crate::Tensor;
 use crate::gradcheck::Case;
 use taper_backend::{Result, UnaryOp};
 
 impl Tensor {
-    /// The sign of each element, −1, 0 or 1, for floats and i64. No gradient flows through it.
+    /// The sign of each element, −1, 0 or 1, for floats and i64; NaN stays. The gradient is 0.
     pub fn sign(&self) -> Result<Tensor> {
-        Ok(plain(self, self.device().unary(UnaryOp::Sign, self.buffer()?)?))
+        Ok(step("sign", self, self.device().unary(UnaryOp::Sign, self.buffer()?)?))
     }
 }
 

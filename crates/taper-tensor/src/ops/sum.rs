@@ -3,12 +3,15 @@
 use crate::Tensor;
 use crate::gradcheck::Case;
 use crate::tape::Rule;
-use taper_backend::{Error, ReduceOp, Result, Shape};
+use taper_backend::{DType, Error, ReduceOp, Result, Shape};
 
 impl Tensor {
     /// The sum over `axes` (−1 is the last; none means all). With `keepdim` the axes are kept with size 1, else
-    /// removed.
+    /// removed. The sum of u8 is i64, as in PyTorch: of a mask, how often it holds.
     pub fn sum(&self, axes: &[isize], keepdim: bool) -> Result<Tensor> {
+        if self.dtype() == DType::U8 {
+            return self.cast(DType::I64)?.sum(axes, keepdim);
+        }
         let axes = self.shape().axes("sum", axes)?;
         let y = self.device().reduce(ReduceOp::Sum, self.buffer()?, &axes)?;
         let y = Tensor::record("sum", y, &[self], || {
