@@ -1,6 +1,6 @@
 //! Devices by name, including the slow reference backend `toy`.
 
-use crate::toy::ToyBackend;
+use taper_conformance::toy::ToyBackend;
 use taper::{Device, DeviceOptions, Result, device_list, device_with};
 
 /// The devices in `list`, separated by commas: names of [`taper::device`], `toy`, and `all` for all of them that this

@@ -1,14 +1,11 @@
-//! Tests across crates: a slow and obvious reference backend ([`toy`]), the conformance suite that compares every
-//! backend with it, PyTorch's own sample inputs ([`op_samples`]), a device wrapper that counts transfers, and
-//! synthetic samples and weights that a peer's script draws from the same hash.
+//! Tests across crates: devices by name, PyTorch's own sample inputs ([`op_samples`]), a device wrapper that counts
+//! transfers, and synthetic samples and weights that a peer's script draws from the same hash.
 
-pub mod conformance;
 pub mod counting;
 pub mod devices;
 pub mod hash;
 pub mod op_samples;
 pub mod seed_cnn;
-pub mod toy;
 
 /// The repository's README, whose examples run as documentation tests.
 #[cfg(doctest)]

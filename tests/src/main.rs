@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use taper::Error;
 use taper::gradcheck::{Subject, Table, subjects};
-use taper_tests::conformance::run_all;
+use taper_conformance::run_all;
 use taper_tests::devices::devices;
 use taper_tests::op_samples;
 

@@ -2,7 +2,7 @@
 
 use taper_backend::{Device, Result};
 use taper_cpu::{CpuBackend, Isa};
-use taper_tests::conformance::run_all;
+use taper_conformance::run_all;
 use taper_tests::devices::devices;
 
 /// The CPU with one thread and with three, which must agree bit by bit, and with every instruction set that this machine

@@ -9,7 +9,7 @@ use taper_nn::{
 };
 use taper_tensor::Distribution;
 use taper_tests::counting::Transfers;
-use taper_tests::toy::ToyBackend;
+use taper_conformance::toy::ToyBackend;
 
 /// Every device, counted; the CPU first.
 fn devices() -> Vec<(Device, Arc<Transfers>)> {

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use taper_backend::{
     Activation, AdamSpec, Buffer, Conv2dSpec, CrossEntropySpec, Device, HostData, Pool2dSpec, SgdSpec, Shape,
 };
-use taper_tests::conformance::definition as by_definition;
-use taper_tests::toy::{ToyBackend, erf};
+use taper_conformance::definition as by_definition;
+use taper_conformance::toy::{ToyBackend, erf};
 
 /// ‖a − b‖ / ‖b‖ allowed: both sides in f64, sums of a few dozen terms.
 const BOUND: f64 = 1e-14;

@@ -12,7 +12,7 @@ use taper_nn::{
 };
 use taper_tests::counting::Transfers;
 use taper_tests::hash;
-use taper_tests::toy::ToyBackend;
+use taper_conformance::toy::ToyBackend;
 
 /// Every device, counted, and whether it has the rim's dropout: the composed one uploads a mask.
 fn devices() -> Vec<(Device, Arc<Transfers>, bool)> {

@@ -222,15 +222,16 @@ impl Outcome {
         for (i, ((shape, data), (due_shape, due, scale))) in results.iter().zip(expected).enumerate() {
             if shape != due_shape {
                 self.failures.push(format!("result {i}: expected shape {due_shape} but found {shape}"));
-            } else if let Some(wrong) = compare(data, due, *scale, bound.of(due.dtype())) {
-                self.failures.push(format!("result {i} {shape}: {wrong}"));
+            } else if let Some(wrong) = compare(shape, data, due, *scale, bound.of(due.dtype())) {
+                let of: Vec<String> = args.iter().map(|arg| format!("{}{}", arg.data.dtype(), arg.shape)).collect();
+                self.failures.push(format!("result {i} {}{shape} of {}: {wrong}", due.dtype(), of.join(", ")));
             }
             for x in data.to_f64() {
                 self.digest = (self.digest.rotate_left(7) ^ x.to_bits()).wrapping_mul(0x100_0000_01B3);
             }
         }
         for (i, (arg, after)) in args.iter().zip(&after).enumerate() {
-            if compare(after, &arg.data, 0.0, 0.0).is_some() {
+            if compare(&arg.shape, after, &arg.data, 0.0, 0.0).is_some() {
                 self.failures.push(format!("operand {i} was changed"));
             }
         }

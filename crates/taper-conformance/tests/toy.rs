@@ -5,7 +5,7 @@ use taper_backend::{
     Result, Shape, SliceRange, UnaryOp,
 };
 use taper_tensor::Tensor;
-use taper_tests::toy::{ToyBackend, erf, normal_cdf};
+use taper_conformance::toy::{ToyBackend, erf, normal_cdf};
 
 fn f32s<const N: usize>(d: &Device, values: &[f32], shape: [usize; N]) -> Result<Buffer> {
     d.upload(HostData::F32(values.to_vec()), &Shape::from(shape))

@@ -1,15 +1,29 @@
-//! The conformance suite, which tests any [`Device`] against the backend contract.
+//! The conformance suite of Taper's backends: it tests any [`Device`] against the backend contract, and the gradients of
+//! every operation, layer and loss on it.
 //!
-//! Every required method is compared, over many shapes, dtypes and forms of operands, with the slow reference backend
-//! in f64 ([`crate::toy`]). Every method of the rim, the methods that a backend may decline, is compared with its
-//! definition ([`definition`]).
+//! The author of a backend adds this crate as a dev-dependency and runs [`check`] in a test. [`toy`] is a backend that
+//! passes, slow and obvious, to start from; it is also the reference that others are compared with.
+//!
+//! Every required method is compared, over many shapes, dtypes and forms of operands, with the reference backend
+//! in f64. Every method of the rim, the methods that a backend may decline, is compared with its definition
+//! ([`definition`]).
 //!
 //! The error of a result is ‖a − b‖ / ‖b‖ over all its elements; [`Bound`] says how large it may be and why. Before
 //! each case, memory of the sizes that the case needs is filled with NaN and freed, so that a kernel that reads memory
 //! it has not written is noticed.
+//!
+//! ```
+//! use taper_conformance::{Checks, toy::ToyBackend};
+//!
+//! let device = ToyBackend::device(); // Device::new(YourBackend::new()?)
+//! let checks = Checks { methods: "matmul", subjects: "matmul" }; // `check(&device)` runs all
+//! let verdict = checks.run(&device);
+//! assert!(verdict.passed(), "{verdict}");
+//! ```
 
 mod bound;
 mod case;
+mod check;
 mod convolution;
 pub mod definition;
 mod elementwise;
@@ -24,16 +38,23 @@ mod rim_batch_norm;
 mod rim_layers;
 mod rim_norms;
 mod rim_pointwise;
+pub mod toy;
 mod value;
 mod views;
 
 pub use bound::{Bound, unit_roundoff};
-pub use case::Case;
+pub use case::{Case, Expected};
+pub use check::{Checks, Verdict, check};
 pub use report::Report;
 pub use value::{Form, Value};
 
 use crate::toy::ToyBackend;
 use taper_backend::{DType, Device, RandomKey};
+
+/// The crate's README, whose example runs as a documentation test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 /// A run of the suite, passed to the functions that define cases.
 pub struct Run<'a> {

@@ -1,6 +1,6 @@
 //! Error bounds: how far a result may be from the reference.
 
-use taper_backend::{DType, HostData};
+use taper_backend::{DType, HostData, Shape};
 
 /// The largest relative error of rounding once to `dtype`; 0 for integers.
 pub fn unit_roundoff(dtype: DType) -> f64 {
@@ -48,9 +48,9 @@ impl Bound {
     }
 }
 
-/// How `found` differs from `expected` by more than `bound`, or `None`. The error is measured relative to the norm of
+/// How `found` differs from `expected`, both of `shape`, by more than `bound`, or `None`. The error is measured relative to the norm of
 /// `expected` or `scale`, whichever is larger. Infinities must be equal, and NaN must be exactly where it is expected.
-pub fn compare(found: &HostData, expected: &HostData, scale: f64, bound: f64) -> Option<String> {
+pub fn compare(shape: &Shape, found: &HostData, expected: &HostData, scale: f64, bound: f64) -> Option<String> {
     if found.dtype() != expected.dtype() {
         return Some(format!("expected {} but found {}", expected.dtype(), found.dtype()));
     }
@@ -59,7 +59,7 @@ pub fn compare(found: &HostData, expected: &HostData, scale: f64, bound: f64) ->
     }
     if let (HostData::I64(found), HostData::I64(expected)) = (found, expected) {
         let wrong = found.iter().zip(expected).position(|(a, b)| a != b)?;
-        return Some(format!("element {wrong}: expected {} but found {}", expected[wrong], found[wrong]));
+        return Some(format!("at {}: expected {} but found {}", at(shape, wrong), expected[wrong], found[wrong]));
     }
     let (mut difference, mut norm) = (0.0, scale * scale);
     let (mut worst, mut squares) = ((0, 0.0), 0.0);
@@ -70,7 +70,7 @@ pub fn compare(found: &HostData, expected: &HostData, scale: f64, bound: f64) ->
             continue;
         }
         if !a.is_finite() || !b.is_finite() {
-            return Some(format!("element {i}: expected {b} but found {a}"));
+            return Some(format!("at {}: expected {b} but found {a}", at(shape, i)));
         }
         if (a - b).abs() > worst.1 {
             worst = (i, (a - b).abs());
@@ -85,7 +85,18 @@ pub fn compare(found: &HostData, expected: &HostData, scale: f64, bound: f64) ->
         return None;
     }
     let i = worst.0;
-    Some(format!("error {error:.2e} over {bound:.2e}; worst at element {i}: expected {} but found {}", b[i], a[i]))
+    let place = at(shape, i);
+    Some(format!("error {error:.2e} over {bound:.2e}; worst at {place}: expected {} but found {}", b[i], a[i]))
+}
+
+/// The index of element `i` in row-major order, written as a shape is: `[1, 0, 2]`.
+fn at(shape: &Shape, i: usize) -> Shape {
+    let mut index = shape.to_vec();
+    let mut rest = i;
+    for size in index.iter_mut().rev() {
+        (rest, *size) = (rest / (*size).max(1), rest % (*size).max(1));
+    }
+    Shape::from(index)
 }
 
 #[cfg(test)]
@@ -96,7 +107,7 @@ mod tests {
     fn what_is_wrong_is_seen() {
         let f = |v: &[f32]| HostData::F32(v.to_vec());
         let (nan, infinity) = (f32::NAN, f32::INFINITY);
-        let seen = |a: &[f32], b: &[f32], bound| compare(&f(a), &f(b), 0.0, bound).is_some();
+        let seen = |a: &[f32], b: &[f32], bound| compare(&[a.len()].into(), &f(a), &f(b), 0.0, bound).is_some();
         assert!(!seen(&[1.0, 2.0], &[1.0, 2.0], 0.0));
         assert!(!seen(&[1.0, nan, infinity], &[1.0, nan, infinity], 0.0));
         assert!(!seen(&[1.0, 2.0001], &[1.0, 2.0], 1e-4));
@@ -106,7 +117,16 @@ mod tests {
         assert!(seen(&[infinity], &[-infinity], 1e9));
         assert!(seen(&[1e-30], &[0.0], 1e9), "anything is too far from nothing");
         assert!(seen(&[1.0], &[1.0, 1.0], 1e9));
-        assert!(compare(&f(&[1.0]), &HostData::F64(vec![1.0]), 0.0, 1.0).is_some());
-        assert!(compare(&HostData::I64(vec![1 << 60]), &HostData::I64(vec![(1 << 60) + 1]), 0.0, 1.0).is_some());
+        let one = Shape::from([1]);
+        assert!(compare(&one, &f(&[1.0]), &HostData::F64(vec![1.0]), 0.0, 1.0).is_some());
+        let i64s = |x| HostData::I64(vec![x]);
+        assert!(compare(&one, &i64s(1 << 60), &i64s((1 << 60) + 1), 0.0, 1.0).is_some());
+    }
+
+    #[test]
+    fn the_worst_element_is_named() {
+        let values = |last| HostData::F64([vec![1.0; 22], vec![last, 1.0]].concat());
+        let wrong = compare(&[2, 3, 4].into(), &values(3.0), &values(2.0), 0.0, 0.01).unwrap();
+        assert_eq!(wrong, "error 1.92e-1 over 1.00e-2; worst at [1, 2, 2]: expected 2 but found 3");
     }
 }
