@@ -1,7 +1,7 @@
 //! Devices by name, including the slow reference backend `toy`.
 
-use taper_conformance::toy::ToyBackend;
 use taper::{Device, DeviceOptions, Result, device_list, device_with};
+use taper_conformance::toy::ToyBackend;
 
 /// The devices in `list`, separated by commas: names of [`taper::device`], `toy`, and `all` for all of them that this
 /// build and machine have. The CPU device gets `threads` threads, 0 for one per core.

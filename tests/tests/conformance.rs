@@ -1,8 +1,8 @@
 //! Every backend keeps the contract. `CONFORMANCE=conv2d` runs only the cases whose name contains it.
 
 use taper_backend::{Device, Result};
-use taper_cpu::{CpuBackend, Isa};
 use taper_conformance::run_all;
+use taper_cpu::{CpuBackend, Isa};
 use taper_tests::devices::devices;
 
 /// The CPU with one thread and with three, which must agree bit by bit, and with every instruction set that this machine

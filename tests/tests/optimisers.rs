@@ -1,6 +1,7 @@
 //! Optimisers on every device: a step reads nothing back, and makes of the weights what it makes on the CPU.
 
 use std::sync::Arc;
+use taper_conformance::toy::ToyBackend;
 use taper_cpu::CpuBackend;
 use taper_nn::{
     Adagrad, AdagradConfig, DType, Device, Ema, Gradients, Groups, Lamb, LambConfig, Lion, LionConfig, Lookahead,
@@ -9,7 +10,6 @@ use taper_nn::{
 };
 use taper_tensor::Distribution;
 use taper_tests::counting::Transfers;
-use taper_conformance::toy::ToyBackend;
 
 /// Every device, counted; the CPU first.
 fn devices() -> Vec<(Device, Arc<Transfers>)> {

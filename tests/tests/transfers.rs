@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use taper::data::ImageDataset;
 use taper::train::{Fit, Reporter, StepReport, experiment};
+use taper_conformance::toy::ToyBackend;
 use taper_cpu::CpuBackend;
 use taper_models::{InputSpec, SeedCnn};
 use taper_nn::{
@@ -12,7 +13,6 @@ use taper_nn::{
 };
 use taper_tests::counting::Transfers;
 use taper_tests::hash;
-use taper_conformance::toy::ToyBackend;
 
 /// Every device, counted, and whether it has the rim's dropout: the composed one uploads a mask.
 fn devices() -> Vec<(Device, Arc<Transfers>, bool)> {

@@ -4,8 +4,8 @@ use taper_backend::{
     Activation, BinaryOp, Buffer, CompareOp, Conv2dSpec, DType, Device, HostData, PadAmount, Pool2dSpec, ReduceOp,
     Result, Shape, SliceRange, UnaryOp,
 };
-use taper_tensor::Tensor;
 use taper_conformance::toy::{ToyBackend, erf, normal_cdf};
+use taper_tensor::Tensor;
 
 fn f32s<const N: usize>(d: &Device, values: &[f32], shape: [usize; N]) -> Result<Buffer> {
     d.upload(HostData::F32(values.to_vec()), &Shape::from(shape))
