@@ -150,6 +150,29 @@ impl Tensor {
         Self::build(value, inputs[0].device(), node)
     }
 
+    /// The results of the operation `op` with several outputs (at least one), recorded as [`Tensor::record`] does. `rule`
+    /// is [`Rule::Outputs`].
+    pub(crate) fn record_outputs(
+        op: &'static str,
+        values: Vec<Buffer>,
+        inputs: &[&Tensor],
+        rule: impl FnOnce() -> Rule,
+    ) -> Vec<Self> {
+        let device = inputs[0].device();
+        let operation = (grad_enabled() && inputs.iter().any(|input| input.tracks_grad())).then(|| {
+            let parents = inputs.iter().map(|input| input.0.node.clone()).collect();
+            Node::new(op, Shape::scalar(), parents, rule())
+        });
+        let count = values.len();
+        let output = |(index, value): (usize, Buffer)| {
+            let node = operation.clone().map(|operation| {
+                Node::new(op, value.shape().clone(), vec![Some(operation)], Rule::Output { index, count })
+            });
+            Self::build(value.into(), device, node)
+        };
+        values.into_iter().enumerate().map(output).collect()
+    }
+
     /// This tensor's pending chain, extended by `join`; `None` if the value is not pending or the chain cannot be
     /// extended.
     pub(crate) fn extend_pending(

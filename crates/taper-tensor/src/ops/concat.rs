@@ -33,15 +33,7 @@ impl Tensor {
         let y = first.device().concat(&buffers, axis)?;
         Ok(Tensor::record("concat", y, parts, || {
             let sizes: Vec<usize> = parts.iter().map(|part| part.shape()[axis]).collect();
-            Rule::tensors(move |g, needs| {
-                let mut start = 0;
-                let parts = sizes.iter().zip(needs).map(|(&size, &need)| {
-                    let from = start;
-                    start += size;
-                    need.then(|| g.narrow(axis as isize, from, size)).transpose()
-                });
-                parts.collect()
-            })
+            Rule::tensors(move |g, _| Ok(g.split_with_sizes(&sizes, axis as isize)?.into_iter().map(Some).collect()))
         }))
     }
 

@@ -88,6 +88,7 @@ operations! {
     sin,
     slice,
     softmax,
+    split,
     special,
     sqrt,
     sub,

@@ -2,6 +2,7 @@
 
 mod gradients;
 mod node;
+mod open;
 #[cfg(test)]
 mod tests;
 mod walk;

@@ -16,6 +16,12 @@ pub(crate) enum Rule {
     /// A rule that calls an optional kernel of the backend. Where the backend has none, and for gradients of gradients,
     /// the backward pass differentiates `composed` instead: the same function of `inputs` in tensor operations.
     Kernel { backward: Box<KernelBackward>, inputs: Vec<Tensor>, composed: Box<Composed> },
+    /// The rule of an operation with several outputs, in tensor operations. Its node is no tensor's: each output has a
+    /// node of its own above it, with the rule [`Rule::Output`].
+    Outputs(Box<OutputsBackward>),
+    /// The rule of output `index` of the `count` outputs of an operation: its gradient is an entry in the list that the
+    /// operation's rule takes.
+    Output { index: usize, count: usize },
 }
 
 /// Takes the output's gradient, and for each input whether it needs one; gives a gradient or `None` for each input. A
@@ -24,6 +30,10 @@ pub(crate) type Backward = dyn Fn(&Tensor, &[bool]) -> Result<Vec<Option<Tensor>
 
 /// As [`Backward`], by a kernel; `None` when the backend has none.
 pub(crate) type KernelBackward = dyn Fn(&Tensor, &[bool]) -> Result<Option<Vec<Option<Tensor>>>> + Send + Sync;
+
+/// As [`Backward`], for an operation with several outputs: takes their gradients, `None` for an output that nothing depends
+/// on. At least one is there.
+pub(crate) type OutputsBackward = dyn Fn(&[Option<Tensor>], &[bool]) -> Result<Vec<Option<Tensor>>> + Send + Sync;
 
 /// An operation's function in tensor operations, the composed version of a kernel.
 pub(crate) type Composed = dyn Fn(&[Tensor]) -> Result<Tensor> + Send + Sync;
@@ -34,6 +44,13 @@ impl Rule {
         backward: impl Fn(&Tensor, &[bool]) -> Result<Vec<Option<Tensor>>> + Send + Sync + 'static,
     ) -> Self {
         Self::Tensors(Box::new(backward))
+    }
+
+    /// The rule of an operation with several outputs.
+    pub(crate) fn outputs(
+        backward: impl Fn(&[Option<Tensor>], &[bool]) -> Result<Vec<Option<Tensor>>> + Send + Sync + 'static,
+    ) -> Self {
+        Self::Outputs(Box::new(backward))
     }
 
     /// A rule that calls an optional kernel of the backend, with the composed version.

@@ -1,6 +1,7 @@
 //! The backward pass: a walk over the tape from an output back to its leaves.
 
 use super::node::{Fused, Node, Rule, Step};
+use super::open::{Open, Total};
 use super::{Gradients, with_grad};
 use crate::Tensor;
 use crate::check;
@@ -109,34 +110,36 @@ impl Walk<'_> {
         let _backward = phase(Phase::Backward);
         let needed = self.targets.map(|targets| self.leading_to(root, targets));
         let is_needed = |node: &Node| needed.as_ref().is_none_or(|needed| needed.contains(&node.id));
-        // The nodes reached so far, with the sum of their gradients so far. A child's id is larger than its parents',
-        // so that the sum of the node with the largest id is complete.
-        let mut open: BTreeMap<u64, (Arc<Node>, Tensor)> = BTreeMap::new();
+        let mut open = Open::default();
         if is_needed(root) {
-            open.insert(root.id, (root.clone(), seed));
+            self.quietly(|| open.add(root, &seed))?;
         }
         let oldest = self.oldest_target();
-        while let Some((_, (node, gradient))) = open.pop_last() {
+        while let Some((node, total)) = open.pop() {
+            let needs = |parents: &[Option<Arc<Node>>]| -> Vec<bool> {
+                parents.iter().map(|parent| parent.as_ref().is_some_and(|parent| is_needed(parent))).collect()
+            };
+            let mut add = |parents: &[Option<Arc<Node>>], gradients: Vec<Option<Tensor>>| -> Result<()> {
+                let found =
+                    parents.iter().zip(gradients).filter_map(|(parent, gradient)| parent.as_ref().zip(gradient));
+                self.quietly(|| found.into_iter().try_for_each(|(parent, gradient)| open.add(parent, &gradient)))
+            };
+            let gradient = match total {
+                Total::Tensor(gradient) => gradient,
+                Total::Outputs(gradients) => {
+                    let step = self.step(&node)?;
+                    let needs = needs(&step.parents);
+                    if let (Rule::Outputs(backward), true) = (&step.rule, needs.contains(&true)) {
+                        add(&step.parents, self.quietly(|| backward(&gradients, &needs))?)?;
+                    }
+                    continue;
+                }
+            };
             if node.leaf.is_none() && node.id <= oldest {
                 // An intermediate value that is a target; no target is further back.
                 done(&node, gradient);
                 continue;
             }
-            let mut add = |parents: &[Option<Arc<Node>>], gradients: Vec<Option<Tensor>>| -> Result<()> {
-                for (parent, gradient) in parents.iter().zip(gradients) {
-                    let (Some(parent), Some(gradient)) = (parent, gradient) else { continue };
-                    let gradient = self.quietly(|| gradient.sum_to(&parent.shape))?;
-                    let total = match open.remove(&parent.id) {
-                        None => gradient,
-                        Some((_, so_far)) => self.quietly(|| so_far.add(&gradient))?,
-                    };
-                    open.insert(parent.id, (parent.clone(), total));
-                }
-                Ok(())
-            };
-            let needs = |parents: &[Option<Arc<Node>>]| -> Vec<bool> {
-                parents.iter().map(|parent| parent.as_ref().is_some_and(|parent| is_needed(parent))).collect()
-            };
             if let Some((variable, version)) = &node.leaf {
                 let now = variable.version.load(Ordering::Acquire);
                 if now != *version {
@@ -153,9 +156,12 @@ impl Walk<'_> {
             } else {
                 let step = self.step(&node)?;
                 let needs = needs(&step.parents);
-                if needs.contains(&true) {
-                    let gradients = self.apply(&step.rule, &gradient, &needs)?;
-                    add(&step.parents, gradients)?;
+                match (&step.rule, step.parents.first()) {
+                    _ if !needs.contains(&true) => {}
+                    (&Rule::Output { index, count }, Some(Some(operation))) => {
+                        open.set_output(operation, index, count, gradient.clone());
+                    }
+                    (rule, _) => add(&step.parents, self.apply(rule, &gradient, &needs)?)?,
                 }
             }
             done(&node, gradient);
@@ -176,6 +182,8 @@ impl Walk<'_> {
                 }
                 (inputs, composed)
             }
+            // The walk passes these itself.
+            Rule::Outputs(_) | Rule::Output { .. } => return Ok(vec![None; needs.len()]),
         };
         // Each input is copied to a new node above its own: the inner backward pass stops there, a later one passes
         // through.
