@@ -42,9 +42,9 @@ impl Tensor {
         check::size(OP, &Shape::from([count]), DType::F64)?;
         dtype.check_element(OP, start)?;
         dtype.check_element(OP, end)?;
-        // From the nearer end, so that both are exact; as differences of parts, which do not overflow.
+        // From the nearer end, so that both are exact.
         let (last, half) = (count.saturating_sub(1).max(1) as f64, count / 2);
-        let step = end / last - start / last;
+        let step = if (end - start).is_finite() { (end - start) / last } else { end / last - start / last };
         let at = |i: usize| {
             if i < half || count == 1 { start + i as f64 * step } else { end - (count - 1 - i) as f64 * step }
         };

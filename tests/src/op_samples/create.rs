@@ -11,8 +11,8 @@ pub(super) fn ops() -> Vec<Op> {
         call("zeros", Exact, |c| one(Tensor::zeros(size(c, 0)?, dtype(c)?, &c.device))),
         call("ones", Exact, |c| one(Tensor::ones(size(c, 0)?, dtype(c)?, &c.device))),
         call("full", Exact, |c| one(Tensor::full(c.number(1, "fill_value", 0.0)?, size(c, 0)?, dtype(c)?, &c.device))),
-        call("zeros_like", Exact, |c| one(Tensor::zeros(c.x()?.shape(), dtype(c)?, &c.device))),
-        call("ones_like", Exact, |c| one(Tensor::ones(c.x()?.shape(), dtype(c)?, &c.device))),
+        call("zeros_like", Exact, |c| one(c.x()?.zeros_like()?.cast(dtype(c)?))),
+        call("ones_like", Exact, |c| one(c.x()?.ones_like()?.cast(dtype(c)?))),
         call("full_like", Exact, |c| {
             one(Tensor::full(c.number(1, "fill_value", 0.0)?, c.x()?.shape(), dtype(c)?, &c.device))
         }),

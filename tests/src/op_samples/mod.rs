@@ -9,6 +9,7 @@
 
 pub mod call;
 pub mod compare;
+mod complete;
 mod create;
 mod excerpt;
 pub mod file;

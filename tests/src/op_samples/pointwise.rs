@@ -9,38 +9,43 @@ use taper_tensor::{Activation, DType, Error, Result, Tensor};
 pub(super) fn ops() -> Vec<Op> {
     vec![
         unary("abs", Exact, Tensor::abs),
-        unary("ceil", Exact, |x| x.neg()?.floor()?.neg()),
+        unary("ceil", Exact, Tensor::ceil),
         unary("cos", Ulps(2.0), Tensor::cos),
         unary("deg2rad", Ulps(2.0), |x| float(x)?.mul_scalar(std::f64::consts::PI / 180.0)),
         unary("erf", Ulps(2.0), Tensor::erf),
         unary("exp", Ulps(2.0), Tensor::exp),
+        unary("expm1", Ulps(3.0), Tensor::expm1),
         unary("exp2", Ulps(2.0), |x| like(x, 2.0)?.pow(x)),
         unary("floor", Exact, Tensor::floor),
-        unary("frac", Exact, |x| x.sub(&trunc(x)?)),
-        unary("isfinite", Exact, |x| x.sub(x)?.eq_scalar(0.0)),
-        unary("isinf", Exact, |x| x.abs()?.eq(&like(&float(x)?, f64::INFINITY)?)),
-        unary("isnan", Exact, |x| x.ne(x)),
+        unary("frac", Exact, |x| x.sub(&x.trunc()?)),
+        unary("isfinite", Exact, Tensor::isfinite),
+        unary("isinf", Exact, Tensor::isinf),
+        unary("isnan", Exact, Tensor::isnan),
         unary("isneginf", Exact, |x| x.eq(&like(&float(x)?, f64::NEG_INFINITY)?)),
         unary("isposinf", Exact, |x| x.eq(&like(&float(x)?, f64::INFINITY)?)),
         unary("log", Ulps(2.0), Tensor::log),
         unary("log10", Ulps(3.0), |x| x.log()?.mul_scalar(std::f64::consts::LOG10_E)),
         unary("log1p", Ulps(2.0), Tensor::log1p),
         unary("log2", Ulps(3.0), |x| x.log()?.mul_scalar(std::f64::consts::LOG2_E)),
-        unary("logical_not", Exact, |x| x.eq_scalar(0.0)),
+        unary("logical_not", Exact, Tensor::logical_not),
         unary("neg", Exact, Tensor::neg),
         unary("positive", Exact, |x| x.reshape(x.shape())),
         unary("rad2deg", Ulps(2.0), |x| float(x)?.mul_scalar(180.0 / std::f64::consts::PI)),
         unary("reciprocal", Ulps(1.0), Tensor::recip),
-        unary("rsqrt", Ulps(2.0), |x| x.sqrt()?.recip()),
+        unary("rsqrt", Ulps(2.0), Tensor::rsqrt),
+        call("round", Exact, |c| match c.number(usize::MAX, "decimals", 0.0)? {
+            0.0 => one(c.x()?.round()),
+            _ => lacking("rounding to other decimals than 0"),
+        }),
         unary("sgn", Exact, Tensor::sign),
         unary("sigmoid", Ulps(3.0), Tensor::sigmoid),
         unary("sign", Exact, Tensor::sign),
         unary("sin", Ulps(2.0), Tensor::sin),
         unary("sqrt", Ulps(1.0), Tensor::sqrt),
         unary("square", Ulps(1.0), |x| x.mul(x)),
-        unary("tan", Ulps(4.0), |x| x.sin()?.div(&x.cos()?)),
+        unary("tan", Ulps(4.0), Tensor::tan),
         unary("tanh", Ulps(3.0), Tensor::tanh),
-        unary("trunc", Exact, trunc),
+        unary("trunc", Exact, Tensor::trunc),
         call("nan_to_num", Exact, nan_to_num),
         // Activations.
         call("nn.functional.elu", Ulps(3.0), |c| activation(c, Activation::Elu { alpha: c.number(1, "alpha", 1.0)? })),
@@ -112,9 +117,9 @@ pub(super) fn ops() -> Vec<Op> {
         with_number("le", Exact, Tensor::le, Tensor::le_scalar),
         with_number("gt", Exact, Tensor::gt, Tensor::gt_scalar),
         with_number("ge", Exact, Tensor::ge, Tensor::ge_scalar),
-        binary("logical_and", Exact, |x, y| truth(x)?.select(&truth(y)?, &truth(&like(x, 0.0)?)?)),
-        binary("logical_or", Exact, |x, y| truth(x)?.select(&truth(&like(x, 1.0)?)?, &truth(y)?)),
-        binary("logical_xor", Exact, |x, y| truth(x)?.ne(&truth(y)?)),
+        binary("logical_and", Exact, Tensor::logical_and),
+        binary("logical_or", Exact, Tensor::logical_or),
+        binary("logical_xor", Exact, Tensor::logical_xor),
         call("pow", Ulps(2.0), |c| match c.find(1, "exponent") {
             Some(Arg::Tensor(exponent)) => one(c.x()?.pow(exponent)),
             _ => one(c.x()?.pow_scalar(c.number(1, "exponent", 1.0)?)),
@@ -130,6 +135,13 @@ pub(super) fn ops() -> Vec<Op> {
         binary("__rpow__", Ulps(2.0), |x, y| y.pow(x)),
         call("clamp", Exact, |c| {
             let (mut x, dtype) = (c.x()?, c.x()?.dtype());
+            let bound = |i, name| c.find(i, name).map(|arg| number(arg).filter(|bound| !bound.is_nan()));
+            // Numbers, of which one may be missing.
+            if let ([None | Some(Some(_)), None | Some(Some(_))], true) =
+                (&[bound(1, "min"), bound(2, "max")], c.find(1, "min").or(c.find(2, "max")).is_some())
+            {
+                return one(x.clamp(bound(1, "min").flatten(), bound(2, "max").flatten()));
+            }
             if c.find(1, "min").is_some() {
                 x = x.maximum(&c.operand(1, "min", dtype)?)?;
             }
@@ -149,8 +161,11 @@ pub(super) fn ops() -> Vec<Op> {
             one(c.tensor(1, "condition")?.select(&a, &c.operand(2, "other", a.dtype())?))
         }),
         call("masked_fill", Exact, |c| {
-            let x = c.x()?;
-            one(c.tensor(1, "mask")?.select(&c.operand(2, "value", x.dtype())?, &x))
+            let (x, mask) = (c.x()?, c.tensor(1, "mask")?);
+            match c.find(2, "value").and_then(number) {
+                Some(value) => one(x.masked_fill(&mask, value)),
+                None => one(mask.select(&c.operand(2, "value", x.dtype())?, &x)),
+            }
         }),
         call("lerp", Sums, |c| {
             let (x, end) = (c.x()?, c.tensor(1, "end")?);
@@ -181,16 +196,8 @@ fn float(x: &Tensor) -> Result<Tensor> {
     if x.dtype().is_float() { Ok(x.clone()) } else { Err(Error::dtype("float", "an integer")) }
 }
 
-fn truth(x: &Tensor) -> Result<Tensor> {
-    x.ne_scalar(0.0)
-}
-
-fn trunc(x: &Tensor) -> Result<Tensor> {
-    x.sign()?.mul(&x.abs()?.floor()?)
-}
-
 fn between(x: &Tensor, low: f64, high: f64) -> Result<Tensor> {
-    x.maximum_scalar(low)?.minimum_scalar(high)
+    x.clamp(Some(low), Some(high))
 }
 
 /// `x` times a number; `x` itself for 1.

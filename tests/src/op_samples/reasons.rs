@@ -49,14 +49,13 @@ const REASONS: &[Reason] = &[
         why: "a float that the integer type does not hold: ours saturates and makes NaN 0, in C++ it is undefined",
     },
     Reason {
-        ops: &["hardtanh", "relu6", "hardsigmoid", "softshrink"],
+        ops: &["hardtanh", "relu6", "hardsigmoid"],
         part: Gradient,
         holds: Each(|e| {
-            let half = e.peer == 0.0 && e.cotangent.is_some_and(|g| e.ours.abs() <= g.abs() / 2.0);
-            // In halves x + 3 may round to an edge.
-            input_is_nan(e) || half || (2.0 * e.ours - e.peer).abs() <= 0.01 * e.peer.abs()
+            let slope = |slope: f64| e.cotangent.is_some_and(|g| (e.ours - g * slope).abs() <= 0.01 * e.ours.abs());
+            input_is_nan(e) || e.peer == 0.0 && (slope(1.0) || slope(1.0 / 6.0))
         }),
-        why: "at an edge: composed of maximum and minimum, which share the gradient between equals; PyTorch's is 0",
+        why: "at an edge: composed of clamp, whose gradient is that of the inside there, as of PyTorch's clamp; here PyTorch's is 0",
     },
     Reason {
         ops: &["hardtanh", "relu6", "hardshrink", "softshrink"],
@@ -65,7 +64,20 @@ const REASONS: &[Reason] = &[
         why: "at NaN, where PyTorch's own is 0 for one dtype and the cotangent for another",
     },
     Reason {
-        ops: &["elu", "selu", "relu", "maximum", "minimum", "max", "min", "fmax", "fmin", "clamp_max", "clamp_min"],
+        ops: &[
+            "elu",
+            "selu",
+            "relu",
+            "maximum",
+            "minimum",
+            "max",
+            "min",
+            "fmax",
+            "fmin",
+            "clamp",
+            "clamp_max",
+            "clamp_min",
+        ],
         part: Gradient,
         holds: Each(|e| e.ours.is_nan() && input_is_nan(e)),
         why: "NaN stays NaN, in gradients too; PyTorch's is the cotangent",
@@ -101,6 +113,12 @@ const REASONS: &[Reason] = &[
         part: Gradient,
         holds: Each(|e| e.ours == 0.0 && e.peer.abs() < 1e-11),
         why: "the gradient of a row of one element is 0; PyTorch's is what rounding leaves, over √ε",
+    },
+    Reason {
+        ops: &[],
+        part: Value,
+        holds: Text(|text| text.starts_with("i64 ") && text.contains("PyTorch's u8 ")),
+        why: "sums, differences and products of bytes are i64; PyTorch's uint8 wraps, and its bool saturates",
     },
     Reason {
         ops: &[],

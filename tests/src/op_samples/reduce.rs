@@ -17,9 +17,9 @@ pub(super) fn ops() -> Vec<Op> {
         }),
         call("mean", Sums, |c| one(c.x()?.cast(c.dtype(3, "dtype", c.dtype)?)?.mean(&axes(c)?, keepdim(c)))),
         call("var", Sums, |c| Ok(vec![variance(c)?])),
-        call("std", Sums, |c| one(variance(c)?.sqrt())),
+        call("std", Sums, |c| Ok(vec![deviation(c)?])),
         call("var_mean", Sums, |c| Ok(vec![variance(c)?, c.x()?.mean(&axes(c)?, keepdim(c))?])),
-        call("std_mean", Sums, |c| Ok(vec![variance(c)?.sqrt()?, c.x()?.mean(&axes(c)?, keepdim(c))?])),
+        call("std_mean", Sums, |c| Ok(vec![deviation(c)?, c.x()?.mean(&axes(c)?, keepdim(c))?])),
         call("amax", Exact, |c| one(c.x()?.max(&axes(c)?, keepdim(c)))),
         call("amin", Exact, |c| one(c.x()?.min(&axes(c)?, keepdim(c)))),
         call("aminmax", Exact, |c| {
@@ -32,15 +32,8 @@ pub(super) fn ops() -> Vec<Op> {
         call("min.reduction_with_dim", Exact, |c| at_extreme(c, negative)),
         call("argmax", Exact, |c| index_of_extreme(c, |x| Ok(x.clone()))),
         call("argmin", Exact, |c| index_of_extreme(c, negative)),
-        call("any", Exact, |c| {
-            let hits = nonzero(&c.x()?)?.sum(&axes(c)?, keepdim(c))?;
-            one(hits.gt(&Tensor::zeros([], DType::I64, &c.device)?))
-        }),
-        call("all", Exact, |c| {
-            let x = c.x()?;
-            let misses = x.eq(&Tensor::zeros([], x.dtype(), &c.device)?)?.cast(DType::I64)?;
-            one(misses.sum(&axes(c)?, keepdim(c))?.eq(&Tensor::zeros([], DType::I64, &c.device)?))
-        }),
+        call("any", Exact, |c| one(c.x()?.any(&axes(c)?, keepdim(c)))),
+        call("all", Exact, |c| one(c.x()?.all(&axes(c)?, keepdim(c)))),
         call("count_nonzero", Exact, |c| one(nonzero(&c.x()?)?.sum(&axes(c)?, false))),
         call("logsumexp", Sums, |c| one(c.x()?.logsumexp(&axes(c)?, keepdim(c)))),
         call("softmax", Ulps(8.0), |c| one(converted(c)?.softmax(c.axis(1, "dim")?))).sums_back(),
@@ -85,9 +78,8 @@ pub(super) fn ops() -> Vec<Op> {
             }
         }),
         unary("trace", Sums, |x| {
-            let (rows, columns) = (x.dim(0)?, x.dim(1)?);
-            let on: Vec<f64> = (0..rows * columns).map(|i| f64::from(u8::from(i / columns == i % columns))).collect();
-            x.mul(&Tensor::from_vec(on, [rows, columns], x.device())?.cast(x.dtype())?)?.sum_all()
+            let [rows, columns] = x.dims()?;
+            x.mul(&Tensor::eye(rows, columns, x.dtype(), x.device())?)?.sum_all()
         }),
     ]
 }
@@ -115,12 +107,20 @@ fn converted(c: &Call) -> Result<Tensor, Stop> {
 }
 
 fn variance(c: &Call) -> Result<Tensor, Stop> {
+    Ok(c.x()?.var(&axes(c)?, correction(c)?, keepdim(c))?)
+}
+
+fn deviation(c: &Call) -> Result<Tensor, Stop> {
+    Ok(c.x()?.std(&axes(c)?, correction(c)?, keepdim(c))?)
+}
+
+fn correction(c: &Call) -> Result<usize, Stop> {
     let unbiased = if c.unbiased_first() { c.flag(1, "unbiased", true) } else { c.flag(usize::MAX, "unbiased", true) };
     let correction = c.number(usize::MAX, "correction", f64::from(u8::from(unbiased)))?;
     if correction.fract() != 0.0 || correction < 0.0 {
         return lacking("a correction that is no count");
     }
-    Ok(c.x()?.var(&axes(c)?, correction as usize, keepdim(c))?)
+    Ok(correction as usize)
 }
 
 fn nonzero(x: &Tensor) -> Result<Tensor> {

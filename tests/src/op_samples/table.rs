@@ -1,7 +1,7 @@
 //! The table: which of ours is which of PyTorch's operators, and how near the two must be.
 
 use super::call::{Answer, Call, Stop, number};
-use super::{create, layers, losses, pointwise, reduce, views};
+use super::{complete, create, layers, losses, pointwise, reduce, views};
 use std::collections::HashMap;
 use taper_tensor::{Result, Tensor};
 
@@ -100,7 +100,15 @@ pub struct Table(HashMap<&'static str, Op>);
 impl Table {
     /// All.
     pub fn new() -> Self {
-        let all = [pointwise::ops(), reduce::ops(), views::ops(), create::ops(), layers::ops(), losses::ops()];
+        let all = [
+            pointwise::ops(),
+            reduce::ops(),
+            views::ops(),
+            create::ops(),
+            complete::ops(),
+            layers::ops(),
+            losses::ops(),
+        ];
         Self(all.into_iter().flatten().map(|op| (op.name, op)).collect())
     }
 

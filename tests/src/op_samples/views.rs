@@ -42,28 +42,17 @@ pub(super) fn ops() -> Vec<Op> {
             one(x.reshape([&shape[..axis], &sizes, &shape[axis + 1..]].concat()))
         }),
         call("movedim", Exact, |c| {
-            let x = c.x()?;
-            let axes = |i, name| -> Result<Vec<usize>, Stop> {
-                let all = c.ints(i, name)?.unwrap_or_default();
-                Ok(all.into_iter().map(|axis| x.shape().axis("movedim", axis)).collect::<Result<_>>()?)
-            };
-            let (from, to) = (axes(1, "source")?, axes(2, "destination")?);
-            let mut others = (0..x.shape().rank()).filter(|axis| !from.contains(axis));
-            let order = (0..x.shape().rank()).map(|at| match to.iter().position(|&to| to == at) {
-                Some(i) => from[i] as isize,
-                None => others.next().unwrap_or(0) as isize,
-            });
-            one(x.permute(&order.collect::<Vec<_>>()))
+            let axes = |i, name| Ok::<_, Stop>(c.ints(i, name)?.unwrap_or_default());
+            one(c.x()?.movedim(&axes(1, "source")?, &axes(2, "destination")?))
         }),
-        call("roll", Exact, roll),
-        call("repeat", Exact, |c| repeat(&c.x()?, c.rest(1, "repeats")?)),
-        call("tile", Exact, |c| {
-            let (x, mut times) = (c.x()?, c.rest(1, "dims")?);
-            while times.len() < x.shape().rank() {
-                times.insert(0, 1);
-            }
-            repeat(&x, times)
+        call("roll", Exact, |c| {
+            one(c.x()?.roll(&c.ints(1, "shifts")?.unwrap_or_default(), &c.ints(2, "dims")?.unwrap_or_default()))
         }),
+        call("repeat", Exact, |c| one(c.x()?.repeat(&counts(c.rest(1, "repeats")?)))),
+        call("tile", Exact, |c| one(c.x()?.tile(&counts(c.rest(1, "dims")?)))),
+        call("flip", Exact, |c| one(c.x()?.flip(&c.rest(1, "dims")?))),
+        unary("fliplr", Exact, |x| x.flip(&[1])),
+        unary("flipud", Exact, |x| x.flip(&[0])),
         call("broadcast_tensors", Exact, |c| {
             let all = c.tensors()?;
             let mut shape = all[0].shape().clone();
@@ -165,10 +154,7 @@ pub(super) fn ops() -> Vec<Op> {
             }
             Ok(vec![y])
         }),
-        call("index_select", Exact, |c| {
-            let (x, axis, index) = (c.x()?, c.axis(1, "dim")?, c.tensor(2, "index")?);
-            one(x.gather(axis, &along(&x, axis, &index)?))
-        }),
+        call("index_select", Exact, |c| one(c.x()?.index_select(c.axis(1, "dim")?, &c.tensor(2, "index")?))),
         call("index_add", Sums, |c| {
             let (x, axis, index) = (c.x()?, c.axis(1, "dim")?, c.tensor(2, "index")?);
             let source = super::pointwise::scale(&c.tensor(3, "source")?, c.number(4, "alpha", 1.0)?)?;
@@ -370,36 +356,8 @@ fn pad(x: &Tensor, amounts: &[isize], value: f64) -> Answer {
     one(x.pad(&all, value))
 }
 
-/// `x` as often as told along each dimension; dimensions in front are new.
-fn repeat(x: &Tensor, times: Vec<isize>) -> Answer {
-    let new = times.len() - x.shape().rank();
-    let sizes = [&vec![1; new][..], x.shape()].concat();
-    let pairs = |left: fn(usize) -> usize| -> Vec<usize> {
-        times.iter().zip(&sizes).flat_map(|(&times, &size)| [left(times as usize), size]).collect()
-    };
-    let all = x.reshape(pairs(|_| 1))?.broadcast_to(pairs(|times| times))?;
-    one(all.reshape(times.iter().zip(&sizes).map(|(&times, &size)| times as usize * size).collect::<Vec<_>>()))
-}
-
-fn roll(c: &Call) -> Answer {
-    let (x, shifts) = (c.x()?, c.ints(1, "shifts")?.unwrap_or_default());
-    let turn = |x: &Tensor, axis: isize, shift: isize| -> Result<Tensor> {
-        let size = x.dim(axis)?;
-        if size == 0 {
-            return Ok(x.clone());
-        }
-        let shift = shift.rem_euclid(size as isize) as usize;
-        let (front, back) = (x.narrow(axis, size - shift, shift)?, x.narrow(axis, 0, size - shift)?);
-        Tensor::concat(&[&front, &back], axis)
-    };
-    let Some(axes) = c.ints(2, "dims")?.filter(|axes| !axes.is_empty()) else {
-        return one(turn(&x.reshape([x.count()])?, 0, shifts[0])?.reshape(x.shape()));
-    };
-    let mut x = x;
-    for (axis, shift) in axes.into_iter().zip(shifts) {
-        x = turn(&x, axis, shift)?;
-    }
-    Ok(vec![x])
+fn counts(all: Vec<isize>) -> Vec<usize> {
+    all.into_iter().map(|count| count.max(0) as usize).collect()
 }
 
 /// Channels, rows and columns, and what is before them.
