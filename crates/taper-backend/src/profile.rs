@@ -1,8 +1,10 @@
 //! A profiler of training steps: the time, FLOP and bytes of each operation with its shapes, in the forward pass, the
-//! backward pass and the optimiser's update.
+//! backward pass and the optimiser's update; and of each layer in the forward pass.
 //!
 //! A [`Profiler`] measures the calls to one device; other devices are not measured. The tape and the optimisers mark
-//! their phase with [`phase`], the training loop marks each step with [`step`].
+//! their phase with [`phase`], the training loop marks each step with [`step`], and each layer marks its forward with
+//! [`layer`]. An operation whose value is computed later, fused with those that follow, counts for the layer that it
+//! began in. The calls of the backward pass are not told apart by layer.
 //!
 //! ```
 //! use taper_backend::Device;
@@ -25,8 +27,9 @@ mod table;
 mod tests;
 mod trace;
 
-pub use self::scope::{Phase, PhaseScope, StepScope, phase, step};
+pub use self::scope::{LayerScope, Phase, PhaseScope, StepScope, current_layer, layer, phase, step};
 
+use self::scope::Labels;
 use crate::Device;
 use crate::observed::{Call, Ending, Observed, Observer, Operand};
 use std::collections::HashMap;
@@ -47,6 +50,10 @@ struct State {
     profile: Profile,
     /// Indices into the rows of `profile`, by op, shapes and phase.
     rows: HashMap<(String, String, Phase), usize>,
+    /// Indices into the layers of `profile`, by path.
+    layers: HashMap<Option<Arc<str>>, usize>,
+    /// Makes layers say where they are.
+    _labels: Labels,
     /// When profiling began: time 0 of the trace.
     zero: Instant,
     /// When the last step that was counted began.
@@ -64,6 +71,8 @@ pub struct Profile {
     pub time: Duration,
     /// One row for each combination of op, shapes and phase, in the order of their first calls.
     pub rows: Vec<Row>,
+    /// The forward pass by layer, in the order of their first calls.
+    pub layers: Vec<LayerRow>,
     /// The first [`TRACED`] calls.
     pub calls: Vec<TracedCall>,
     /// The steps in which the traced calls were made.
@@ -89,11 +98,26 @@ pub struct Row {
     pub time: Duration,
 }
 
+/// All calls of the forward pass in one layer, without those in the layers inside it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerRow {
+    /// The layer's path: `layer1.0.conv1`. `None` for the calls that no layer made.
+    pub path: Option<Arc<str>>,
+    /// The floating-point operations of all calls together.
+    pub flop: u64,
+    /// The number of calls.
+    pub calls: u64,
+    /// The time of all calls together.
+    pub time: Duration,
+}
+
 /// One call, for the trace.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TracedCall {
     /// The index of its row in [`Profile::rows`].
     pub row: usize,
+    /// The index of its layer in [`Profile::layers`], in the forward pass.
+    pub layer: Option<usize>,
     /// The number of the step.
     pub step: u64,
     /// When the call began, counted from the start of profiling.
@@ -117,7 +141,7 @@ impl Profiler {
     /// A device that forwards to `inner`, and the profiler that measures its calls from now on.
     pub fn device(inner: Device) -> (Device, Arc<Self>) {
         let (profile, now) = (Profile { device: inner.name().to_string(), ..Profile::default() }, Instant::now());
-        let profiler = Arc::new(Self(Mutex::new(State { profile, rows: HashMap::new(), zero: now, last: now })));
+        let profiler = Arc::new(Self(Mutex::new(State::new(profile, now))));
         (Observed::device(inner, profiler.clone()), profiler)
     }
 
@@ -148,6 +172,11 @@ impl Observer for Profiler {
 }
 
 impl State {
+    fn new(profile: Profile, now: Instant) -> Self {
+        let (rows, layers) = (HashMap::new(), HashMap::new());
+        Self { profile, rows, layers, _labels: Labels::new(), zero: now, last: now }
+    }
+
     /// Adds the step that this thread finished last to the profile, if it was not added yet.
     fn count_step(&mut self) {
         let Some(step) = scope::last_step().filter(|step| step.began > self.last) else { return };
@@ -173,10 +202,26 @@ impl State {
         });
         rows[row].calls += 1;
         rows[row].time += call.took;
+        let flop = rows[row].flop;
+        let layer = (phase == Phase::Forward).then(|| self.add_to_layer(flop, call.took));
         if self.profile.calls.len() < TRACED {
             let at = call.began.duration_since(self.zero);
-            self.profile.calls.push(TracedCall { row, step, at, took: call.took });
+            self.profile.calls.push(TracedCall { row, layer, step, at, took: call.took });
         }
+    }
+
+    /// Adds a call to the layer that this thread is in, and returns the index of the layer.
+    fn add_to_layer(&mut self, flop: u64, took: Duration) -> usize {
+        let layers = &mut self.profile.layers;
+        let index = *self.layers.entry(current_layer()).or_insert_with_key(|path| {
+            layers.push(LayerRow { path: path.clone(), flop: 0, calls: 0, time: Duration::ZERO });
+            layers.len() - 1
+        });
+        let layer = &mut layers[index];
+        layer.flop += flop;
+        layer.calls += 1;
+        layer.time += took;
+        index
     }
 }
 

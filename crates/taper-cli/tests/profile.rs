@@ -15,7 +15,7 @@ fn events(trace: &str) -> Vec<Value> {
     all.iter().filter(|event| event["ph"] == "X").cloned().collect()
 }
 
-/// The cells of the table's rows.
+/// The cells of a table's rows.
 fn rows(table: &str) -> Vec<Vec<String>> {
     let lines = table.lines().filter(|line| line.starts_with("| ")).skip(1);
     lines.map(|line| line.trim_matches('|').split('|').map(|cell| cell.trim().to_string()).collect()).collect()
@@ -56,7 +56,7 @@ fn the_table_and_the_trace_tell_ops_phases_and_flop() {
     assert_eq!(linear.len(), 17, "a step a call; the last batch is smaller");
     let bytes = 4 * (64 * 64 + 128 * 64 + 128 + 64 * 128);
     for call in linear {
-        assert_eq!(call["name"], "linear Relu");
+        assert_eq!((&call["name"], &call["args"]["layer"]), (&"linear Relu".into(), &"fc1".into()));
         assert_eq!((call["args"]["flop"].as_u64(), call["args"]["bytes"].as_u64()), (Some(1_048_576), Some(bytes)));
     }
     let grads = of("backward", "linear_grad");
@@ -72,7 +72,12 @@ fn the_table_and_the_trace_tell_ops_phases_and_flop() {
 
     let table = place.read("p.md");
     assert!(table.contains("on `cpu`") && table.contains("18 steps were measured"), "{table}");
-    let rows = rows(&table);
+    let (table, layers) = table.split_once("\n## The forward pass by layer\n").unwrap();
+    let layers = self::rows(layers);
+    let named: Vec<&str> = layers.iter().map(|row| row[0].as_str()).collect();
+    assert_eq!(named, ["outside the layers", "fc1", "fc2", "fc3"], "in the order of their first calls");
+    assert!(layers[1..].iter().all(|row| row[1] == "18"), "one call a step: {layers:?}");
+    let rows = rows(table);
     let row = rows.iter().find(|row| row[2] == first).unwrap_or_else(|| panic!("{table}"));
     assert_eq!(row[..4], ["linear Relu", "forward", first, "17"]);
     let (last, ops) = rows.split_last().unwrap();

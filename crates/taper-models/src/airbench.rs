@@ -5,7 +5,7 @@
 use crate::{InputSpec, whiten};
 use taper_nn::{
     Activation, BatchNorm2d, BatchNormConfig, Context, Conv2d, Conv2dConfig, Error, Init, Linear, LinearConfig, Module,
-    Param, Params, Pool2dSpec, RandomKey, Result, Tensor, no_grad,
+    Param, Params, Pass, Pool2dSpec, RandomKey, Result, Tensor, no_grad,
 };
 
 /// The output channels of the groups.
@@ -23,6 +23,7 @@ const WHITEN_EPS: f64 = 5e-4;
 /// random initialisation.
 #[derive(Debug, Clone)]
 pub struct Airbench {
+    path: String,
     whiten: Conv2d,
     groups: Vec<Group>,
     head: Linear,
@@ -31,6 +32,7 @@ pub struct Airbench {
 
 #[derive(Debug, Clone)]
 struct Group {
+    path: String,
     conv1: Conv2d,
     norm1: BatchNorm2d,
     conv2: Conv2d,
@@ -60,7 +62,7 @@ impl Airbench {
         // A standard deviation of 1.
         let head = LinearConfig::new(features, input.classes).bias(false).init(Init::Uniform { bound: 3f64.sqrt() });
         let head = Linear::new(head, &params.sub("head"))?;
-        Ok(Self { whiten, groups, head, features })
+        Ok(Self { path: params.path().to_owned(), whiten, groups, head, features })
     }
 
     /// Sets `whiten.weight`, in the `params` that the model was created in, from the patches of
@@ -113,7 +115,8 @@ impl Group {
         let config = BatchNormConfig::new(outputs).momentum(Some(0.4)).eps(1e-12).train_weight(false);
         let norm = |name| BatchNorm2d::new(config, &params.sub(name));
         let (conv1, norm1) = (conv(inputs, "conv1")?, norm("norm1")?);
-        Ok(Self { conv1, norm1, conv2: conv(outputs, "conv2")?, norm2: norm("norm2")? })
+        let (conv2, norm2) = (conv(outputs, "conv2")?, norm("norm2")?);
+        Ok(Self { path: params.path().to_owned(), conv1, norm1, conv2, norm2 })
     }
 }
 
@@ -133,18 +136,21 @@ fn pass_through(weight: &Param) -> Result<()> {
 
 impl Module for Airbench {
     fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
-        let x = self.whiten.forward(x, context)?.activation(Activation::Gelu)?; //         [N, 24, 31, 31]
-        let x = self.groups.iter().try_fold(x, |x, group| group.forward(&x, context))?; // [N, 256, 3, 3]
-        let x = x.max_pool2d(Pool2dSpec::square(3))?.flatten(1)?; //                       [N, 256]
-        self.head.forward(&x, context)?.mul_scalar(1.0 / self.features as f64) //          [N, 10]
+        context.layer(&self.path, |context| {
+            let x = x.pass(&self.whiten, context)?.activation(Activation::Gelu)?; //        [N, 24, 31, 31]
+            let x = self.groups.iter().try_fold(x, |x, group| x.pass(group, context))?; //  [N, 256, 3, 3]
+            let x = x.max_pool2d(Pool2dSpec::square(3))?.flatten(1)?; //                    [N, 256]
+            x.pass(&self.head, context)?.mul_scalar(1.0 / self.features as f64) //          [N, 10]
+        })
     }
 }
 
 impl Module for Group {
     fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
-        let x = self.conv1.forward(x, context)?.max_pool2d(Pool2dSpec::square(2))?; // halves both sides
-        let x = self.norm1.forward(&x, context)?.activation(Activation::Gelu)?;
-        let x = self.conv2.forward(&x, context)?;
-        self.norm2.forward(&x, context)?.activation(Activation::Gelu)
+        context.layer(&self.path, |context| {
+            let x = x.pass(&self.conv1, context)?.max_pool2d(Pool2dSpec::square(2))?; // halves both sides
+            let x = x.pass(&self.norm1, context)?.activation(Activation::Gelu)?;
+            x.pass(&self.conv2, context)?.pass(&self.norm2, context)?.activation(Activation::Gelu)
+        })
     }
 }

@@ -1,11 +1,12 @@
 //! The multilayer perceptron: linear layers with ReLU between them (Rumelhart, Hinton and Williams, Nature 323, 1986).
 
 use crate::InputSpec;
-use taper_nn::{Context, Linear, LinearConfig, Module, Params, Result, Tensor};
+use taper_nn::{Context, Linear, LinearConfig, Module, Params, Pass, Result, Tensor};
 
 /// Linear layers `fc1`, `fc2`, … with ReLU between them, on inputs flattened to `[N, C·H·W]`.
 #[derive(Debug, Clone)]
 pub struct Mlp {
+    path: String,
     layers: Vec<Linear>,
 }
 
@@ -23,19 +24,21 @@ impl Mlp {
             layers.push(Linear::new(LinearConfig::new(features, next), &params.sub(format!("fc{}", i + 1)))?);
             features = next;
         }
-        Ok(Self { layers })
+        Ok(Self { path: params.path().to_owned(), layers })
     }
 }
 
 impl Module for Mlp {
     fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
-        let mut x = x.flatten(1)?; // [N, C, H, W] → [N, C·H·W]
-        for (i, layer) in self.layers.iter().enumerate() {
-            if i > 0 {
-                x = x.relu()?;
+        context.layer(&self.path, |context| {
+            let mut x = x.flatten(1)?; // [N, C, H, W] → [N, C·H·W]
+            for (i, layer) in self.layers.iter().enumerate() {
+                if i > 0 {
+                    x = x.relu()?;
+                }
+                x = x.pass(layer, context)?; // [N, hidden], at last [N, classes]
             }
-            x = layer.forward(&x, context)?; // [N, hidden], at last [N, classes]
-        }
-        Ok(x)
+            Ok(x)
+        })
     }
 }

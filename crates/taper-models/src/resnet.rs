@@ -5,7 +5,7 @@
 use crate::InputSpec;
 use taper_nn::{
     AdaptiveAvgPool2d, BatchNorm2d, BatchNormConfig, Context, Conv2d, Conv2dConfig, Init, Linear, LinearConfig, Module,
-    Params, Result, Tensor,
+    Named, Params, Pass, Result, Tensor,
 };
 
 /// The output channels of a stage, and the stride of its first block.
@@ -15,21 +15,39 @@ const STAGES: [(usize, usize); 4] = [(64, 1), (128, 2), (256, 2), (512, 2)];
 /// pooling; linear. For CIFAR-10 it has 11,173,962 parameters.
 #[derive(Debug, Clone)]
 pub struct ResNet18 {
+    path: String,
     conv1: Conv2d,
     bn1: BatchNorm2d,
-    blocks: Vec<BasicBlock>,
+    stages: Vec<Stage>,
+    avgpool: Named<AdaptiveAvgPool2d>,
     fc: Linear,
+}
+
+/// `layer1` to `layer4`: two blocks, of which the first may change channels and size.
+#[derive(Debug, Clone)]
+struct Stage {
+    path: String,
+    blocks: [BasicBlock; 2],
 }
 
 /// y = relu(F(x) + shortcut(x)) with F = conv, batch norm, ReLU, conv, batch norm. The shortcut is the identity, or a
 /// 1 × 1 convolution and batch norm where the shape changes.
 #[derive(Debug, Clone)]
 struct BasicBlock {
+    path: String,
     conv1: Conv2d,
     bn1: BatchNorm2d,
     conv2: Conv2d,
     bn2: BatchNorm2d,
-    downsample: Option<(Conv2d, BatchNorm2d)>,
+    downsample: Option<Downsample>,
+}
+
+/// A 1 × 1 convolution and batch norm.
+#[derive(Debug, Clone)]
+struct Downsample {
+    path: String,
+    conv: Conv2d,
+    bn: BatchNorm2d,
 }
 
 impl ResNet18 {
@@ -37,16 +55,22 @@ impl ResNet18 {
     pub fn new(input: &InputSpec, params: &Params) -> Result<Self> {
         let conv1 = conv([input.shape[0], 64], 3, 1, &params.sub("conv1"))?;
         let bn1 = norm(64, &params.sub("bn1"))?;
-        let (mut blocks, mut channels) = (Vec::new(), 64);
+        let (mut stages, mut channels) = (Vec::new(), 64);
         for (stage, (outputs, stride)) in STAGES.into_iter().enumerate() {
-            for (index, stride) in [stride, 1].into_iter().enumerate() {
-                let params = params.sub(format!("layer{}.{index}", stage + 1));
-                blocks.push(BasicBlock::new([channels, outputs], stride, &params)?);
-                channels = outputs;
-            }
+            stages.push(Stage::new([channels, outputs], stride, &params.sub(format!("layer{}", stage + 1)))?);
+            channels = outputs;
         }
+        let avgpool = Named::new(AdaptiveAvgPool2d::new(1), &params.sub("avgpool"));
         let fc = Linear::new(LinearConfig::new(channels, input.classes), &params.sub("fc"))?;
-        Ok(Self { conv1, bn1, blocks, fc })
+        Ok(Self { path: params.path().to_owned(), conv1, bn1, stages, avgpool, fc })
+    }
+}
+
+impl Stage {
+    fn new([inputs, outputs]: [usize; 2], stride: usize, params: &Params) -> Result<Self> {
+        let first = BasicBlock::new([inputs, outputs], stride, &params.sub("0"))?;
+        let second = BasicBlock::new([outputs, outputs], 1, &params.sub("1"))?;
+        Ok(Self { path: params.path().to_owned(), blocks: [first, second] })
     }
 }
 
@@ -58,11 +82,12 @@ impl BasicBlock {
         let bn2 = norm(outputs, &params.sub("bn2"))?;
         let downsample = if stride != 1 || inputs != outputs {
             let params = params.sub("downsample");
-            Some((conv([inputs, outputs], 1, stride, &params.sub("0"))?, norm(outputs, &params.sub("1"))?))
+            let (conv, bn) = (conv([inputs, outputs], 1, stride, &params.sub("0"))?, norm(outputs, &params.sub("1"))?);
+            Some(Downsample { path: params.path().to_owned(), conv, bn })
         } else {
             None
         };
-        Ok(Self { conv1, bn1, conv2, bn2, downsample })
+        Ok(Self { path: params.path().to_owned(), conv1, bn1, conv2, bn2, downsample })
     }
 }
 
@@ -79,19 +104,33 @@ fn norm(channels: usize, params: &Params) -> Result<BatchNorm2d> {
 
 impl Module for ResNet18 {
     fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
-        let x = self.conv1.forward(x, context)?;
-        let x = self.bn1.forward(&x, context)?.relu()?; //                                 [N, 64, 32, 32]
-        let x = self.blocks.iter().try_fold(x, |x, block| block.forward(&x, context))?; // [N, 512, 4, 4]
-        let x = AdaptiveAvgPool2d::new(1).forward(&x, context)?.flatten(1)?; //            [N, 512]
-        self.fc.forward(&x, context)
+        context.layer(&self.path, |context| {
+            let x = x.pass(&self.conv1, context)?.pass(&self.bn1, context)?.relu()?; //     [N, 64, 32, 32]
+            let x = self.stages.iter().try_fold(x, |x, stage| x.pass(stage, context))?; // [N, 512, 4, 4]
+            x.pass(&self.avgpool, context)?.flatten(1)?.pass(&self.fc, context) //         [N, 10]
+        })
+    }
+}
+
+impl Module for Stage {
+    fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
+        context.layer(&self.path, |context| x.pass(&self.blocks[0], context)?.pass(&self.blocks[1], context))
     }
 }
 
 impl Module for BasicBlock {
     fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
-        let y = self.bn1.forward(&self.conv1.forward(x, context)?, context)?.relu()?;
-        let y = self.bn2.forward(&self.conv2.forward(&y, context)?, context)?;
-        let Some((conv, bn)) = &self.downsample else { return y.add(x)?.relu() };
-        y.add(&bn.forward(&conv.forward(x, context)?, context)?)?.relu()
+        context.layer(&self.path, |context| {
+            let y = x.pass(&self.conv1, context)?.pass(&self.bn1, context)?.relu()?;
+            let y = y.pass(&self.conv2, context)?.pass(&self.bn2, context)?;
+            let Some(downsample) = &self.downsample else { return y.add(x)?.relu() };
+            y.add(&x.pass(downsample, context)?)?.relu()
+        })
+    }
+}
+
+impl Module for Downsample {
+    fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
+        context.layer(&self.path, |context| x.pass(&self.conv, context)?.pass(&self.bn, context))
     }
 }

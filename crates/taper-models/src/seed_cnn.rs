@@ -2,11 +2,12 @@
 //! (`[3, 32, 32]`, 10 classes) it has 4,275,594 parameters.
 
 use crate::InputSpec;
-use taper_nn::{Context, Conv2d, Conv2dConfig, Linear, LinearConfig, Module, Params, Pool2dSpec, Result, Tensor};
+use taper_nn::{Context, Conv2d, Conv2dConfig, Linear, LinearConfig, Module, Params, Pass, Pool2dSpec, Result, Tensor};
 
 /// conv 3→64, ReLU, max pool; conv 64→128, ReLU, max pool; linear 8192→512, ReLU; linear 512→10.
 #[derive(Debug, Clone)]
 pub struct SeedCnn {
+    path: String,
     conv1: Conv2d,
     conv2: Conv2d,
     fc1: Linear,
@@ -19,6 +20,7 @@ impl SeedCnn {
         let [channels, height, width] = input.shape;
         let pooled = (height / 4).saturating_mul(width / 4); // 8 · 8: each pooling halves both sides
         Ok(Self {
+            path: params.path().to_owned(),
             conv1: Conv2d::new(Conv2dConfig::new(channels, 64, 3).padding(1), &params.sub("conv1"))?,
             conv2: Conv2d::new(Conv2dConfig::new(64, 128, 3).padding(1), &params.sub("conv2"))?,
             fc1: Linear::new(LinearConfig::new(pooled.saturating_mul(128), 512), &params.sub("fc1"))?,
@@ -29,12 +31,11 @@ impl SeedCnn {
 
 impl Module for SeedCnn {
     fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
-        let x = self.conv1.forward(x, context)?.relu()?; //   [N, 3, 32, 32] → [N, 64, 32, 32]
-        let x = x.max_pool2d(Pool2dSpec::square(2))?; //     [N, 64, 16, 16]
-        let x = self.conv2.forward(&x, context)?.relu()?; // [N, 128, 16, 16]
-        let x = x.max_pool2d(Pool2dSpec::square(2))?; //     [N, 128, 8, 8]
-        let x = x.flatten(1)?; //                            [N, 8192]
-        let x = self.fc1.forward(&x, context)?.relu()?; //   [N, 512]
-        self.fc2.forward(&x, context) //                     [N, 10]
+        context.layer(&self.path, |context| {
+            let x = x.pass(&self.conv1, context)?.relu()?.max_pool2d(Pool2dSpec::square(2))?; // [N, 64, 16, 16]
+            let x = x.pass(&self.conv2, context)?.relu()?.max_pool2d(Pool2dSpec::square(2))?; // [N, 128, 8, 8]
+            let x = x.flatten(1)?.pass(&self.fc1, context)?.relu()?; //                          [N, 512]
+            x.pass(&self.fc2, context) //                                                        [N, 10]
+        })
     }
 }

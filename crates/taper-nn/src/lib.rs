@@ -3,11 +3,12 @@
 //! Layers are plain structs, created by `new(config, params)` and applied by [`Module::forward`]. [`Params`] creates
 //! all parameters, each under a name, and keeps the list of them for the optimiser and for [`weights`]. Names and
 //! shapes are PyTorch's, so that a `.safetensors` file can be exchanged with PyTorch without conversion. [`Context`]
-//! says whether this is training or evaluation, and keys the random numbers of the step.
+//! says whether this is training or evaluation, keys the random numbers of the step, and captures the outputs of layers
+//! by name.
 //!
 //! ```
 //! use taper_nn::{Adam, AdamConfig, Context, CrossEntropy, DType, Device, Linear, LinearConfig, Module, Optimizer};
-//! use taper_nn::{Params, RandomKey, Result, Tensor};
+//! use taper_nn::{Params, Pass, RandomKey, Result, Tensor};
 //!
 //! struct Classifier {
 //!     fc1: Linear,
@@ -25,8 +26,8 @@
 //!
 //! impl Module for Classifier {
 //!     fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
-//!         let x = self.fc1.forward(x, context)?.relu()?; // [N, 16]
-//!         self.fc2.forward(&x, context)                  // [N, 3]
+//!         let x = x.pass(&self.fc1, context)?.relu()?; // [N, 16]
+//!         x.pass(&self.fc2, context)                   // [N, 3]
 //!     }
 //! }
 //!
@@ -59,17 +60,19 @@ mod mix;
 mod module;
 mod optim;
 mod params;
+mod pattern;
 pub mod schedule;
 pub mod weights;
 
-pub use context::Context;
+pub use context::{Context, LayerContext, LayerOutput};
 pub use init::Init;
 pub use layers::*;
 pub use losses::*;
 pub use mix::{CutMix, Mixup};
-pub use module::{Module, Sequential};
+pub use module::{Module, Named, Pass, Sequential};
 pub use optim::*;
 pub use params::Params;
+pub use pattern::matches;
 pub use schedule::Schedule;
 
 pub use taper_tensor;

@@ -1,6 +1,6 @@
-//! The trait of layers and models, and modules in sequence.
+//! The trait of layers and models, modules in sequence, and modules under a name.
 
-use crate::Context;
+use crate::{Context, Params};
 use taper_tensor::{Activation, Result, Tensor};
 
 /// A layer or a model: a function of one tensor, with parameters.
@@ -25,6 +25,53 @@ impl<M: Module + ?Sized> Module for Box<M> {
     }
 }
 
+/// Applies a module to a tensor, so that modules are read in the order in which they are applied:
+/// `x.pass(&self.conv1, context)?.pass(&self.bn1, context)?.relu()?`.
+pub trait Pass {
+    /// `module.forward(self, context)`.
+    fn pass(&self, module: &(impl Module + ?Sized), context: &Context) -> Result<Tensor>;
+}
+
+impl Pass for Tensor {
+    fn pass(&self, module: &(impl Module + ?Sized), context: &Context) -> Result<Tensor> {
+        module.forward(self, context)
+    }
+}
+
+/// A module under a path ([`Context::layer`]), for one that has no parameters and so no path of its own: an activation, a
+/// pooling, a [`Sequential`].
+///
+/// ```
+/// use taper_nn::{AdaptiveAvgPool2d, Context, DType, Device, Named, Params, Pass, RandomKey, Tensor};
+/// # fn main() -> taper_nn::Result<()> {
+/// # let device = Device::new(taper_cpu::CpuBackend::new()?);
+/// let params = Params::new(&device, DType::F32, RandomKey::new(0));
+/// let pool = Named::new(AdaptiveAvgPool2d::new(1), &params.sub("avgpool"));
+/// let context = Context::eval().capture("avgpool");
+/// Tensor::ones([2, 8, 4, 4], DType::F32, &device)?.pass(&pool, &context)?;
+/// assert_eq!(context.captured()?[0].1.shape().dims(), [2, 8, 1, 1]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Named<M> {
+    path: String,
+    module: M,
+}
+
+impl<M: Module> Named<M> {
+    /// `module` under the path of `params`.
+    pub fn new(module: M, params: &Params) -> Self {
+        Self { path: params.path().to_owned(), module }
+    }
+}
+
+impl<M: Module> Module for Named<M> {
+    fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
+        context.layer(&self.path, |context| self.module.forward(x, context))
+    }
+}
+
 /// An activation function is a layer without parameters.
 impl Module for Activation {
     fn forward(&self, x: &Tensor, _context: &Context) -> Result<Tensor> {
@@ -32,8 +79,9 @@ impl Module for Activation {
     }
 }
 
-/// Modules applied one after the other, as PyTorch's `nn.Sequential`. A model with a structure worth explaining is
-/// better written as a struct of its own.
+/// Modules applied one after the other, as PyTorch's `nn.Sequential`. Its modules have the paths that they were created
+/// with (`params.sub("0")` for PyTorch's names); it has none itself, nor has a module without parameters, unless it is
+/// [`Named`]. A model with a structure worth explaining is better written as a struct of its own.
 #[derive(Default)]
 pub struct Sequential(Vec<Box<dyn Module>>);
 

@@ -10,6 +10,8 @@
 
 use crate::Tensor;
 use crate::tape::Fused;
+use std::sync::Arc;
+use taper_backend::profile::{current_layer, layer};
 use taper_backend::{Activation, Buffer, Pool2dSpec, Result};
 
 /// A chain of operations whose value is computed when it is read.
@@ -50,5 +52,50 @@ impl Pending for Alias {
 
     fn origin(&self) -> Option<&Tensor> {
         Some(&self.0)
+    }
+}
+
+/// `chain`, for the profiler: its computation counts for the layer that it began in, wherever its value is read. Without
+/// a profiler, and outside of layers, it is the chain itself.
+pub(crate) fn in_layer(chain: Box<dyn Pending>) -> Box<dyn Pending> {
+    match current_layer() {
+        None => chain,
+        Some(layer) => Box::new(InLayer { layer, chain }),
+    }
+}
+
+/// A chain and the layer that it began in. Around another one of these it has no effect: the inner one enters its layer
+/// last.
+struct InLayer {
+    layer: Arc<str>,
+    chain: Box<dyn Pending>,
+}
+
+impl InLayer {
+    fn longer(&self, chain: Option<Box<dyn Pending>>) -> Option<Box<dyn Pending>> {
+        Some(Box::new(Self { layer: self.layer.clone(), chain: chain? }))
+    }
+}
+
+impl Pending for InLayer {
+    fn compute(&self) -> Result<(Buffer, Option<Fused>)> {
+        let _layer = layer(&self.layer);
+        self.chain.compute()
+    }
+
+    fn origin(&self) -> Option<&Tensor> {
+        self.chain.origin()
+    }
+
+    fn then_activation(&self, this: &Tensor, f: Activation) -> Option<Box<dyn Pending>> {
+        self.longer(self.chain.then_activation(this, f))
+    }
+
+    fn then_add(&self, this: &Tensor, other: &Tensor) -> Option<Box<dyn Pending>> {
+        self.longer(self.chain.then_add(this, other))
+    }
+
+    fn then_max_pool2d(&self, this: &Tensor, spec: &Pool2dSpec) -> Option<Box<dyn Pending>> {
+        self.longer(self.chain.then_max_pool2d(this, spec))
     }
 }

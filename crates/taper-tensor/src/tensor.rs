@@ -1,6 +1,6 @@
 //! The tensor: a shared handle to a value on a device and, where gradients flow through it, to its node on the tape.
 
-use crate::pending::Pending;
+use crate::pending::{Pending, in_layer};
 use crate::tape::{Node, Rule, grad_enabled};
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -138,7 +138,10 @@ impl Tensor {
         inputs: &[&Tensor],
         rule: impl FnOnce() -> Rule,
     ) -> Self {
-        let value = value.into();
+        let value = match value.into() {
+            Value::Pending(shape, dtype, chain) => Value::Pending(shape, dtype, in_layer(chain)),
+            ready => ready,
+        };
         let node = (grad_enabled() && inputs.iter().any(|input| input.tracks_grad())).then(|| {
             let parents = inputs.iter().map(|input| input.0.node.clone()).collect();
             let shape = match &value {

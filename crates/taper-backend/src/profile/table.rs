@@ -1,15 +1,15 @@
-//! A profile as a Markdown table, aligned so that it reads as plain text too.
+//! A profile as Markdown tables, aligned so that they read as plain text too.
 
-use super::{Phase, Profile, Row, WARM_UP};
+use super::{LayerRow, Phase, Profile, Row, WARM_UP};
 use std::fmt::Write as _;
 use std::time::Duration;
 
 const HEAD: [&str; 9] = ["op", "phase", "shapes", "calls", "ms", "share", "ms a call", "GFLOP/s", "GB/s"];
-/// The number of columns of text, which are aligned left; the columns behind them hold numbers, aligned right.
-const TEXTS: usize = 3;
+const LAYERS_HEAD: [&str; 6] = ["layer", "calls", "ms", "share", "ms a step", "GFLOP/s"];
 
 impl Profile {
-    /// The profile as a Markdown table: the rows by decreasing time, then the time between the ops.
+    /// The profile as a Markdown table: the rows by decreasing time, then the time between the ops. Where layers said
+    /// that they ran, a second table has the forward pass by layer, in the order of their first calls.
     pub fn table(&self) -> String {
         let mut rows: Vec<&Row> = self.rows.iter().collect();
         rows.sort_by_key(|row| std::cmp::Reverse(row.time));
@@ -27,7 +27,26 @@ impl Profile {
             "-".into(),
             "-".into(),
         ]);
-        self.head() + "\n" + &aligned(&cells)
+        self.head() + "\n" + &aligned(HEAD, 3, &cells) + &self.layers_table()
+    }
+
+    fn layers_table(&self) -> String {
+        if self.layers.iter().all(|layer| layer.path.is_none()) {
+            return String::new();
+        }
+        let per_step = |time: Duration| ms(time) / self.steps.max(1) as f64;
+        let cells = |layer: &LayerRow| {
+            [
+                layer.path.as_deref().unwrap_or("outside the layers").to_owned(),
+                layer.calls.to_string(),
+                format!("{:.3}", ms(layer.time)),
+                self.share(layer.time),
+                format!("{:.4}", per_step(layer.time)),
+                rate(layer.flop as f64, layer.time),
+            ]
+        };
+        let cells: Vec<[String; 6]> = self.layers.iter().map(cells).collect();
+        format!("\n## The forward pass by layer\n\n{}", aligned(LAYERS_HEAD, 1, &cells))
     }
 
     /// The time within the measured steps in which no op ran.
@@ -66,14 +85,7 @@ impl Profile {
     }
 
     fn cells(&self, row: &Row) -> [String; 9] {
-        let rate = |of: u64| {
-            let seconds = row.time.as_secs_f64();
-            if of == 0 || seconds == 0.0 {
-                "-".into()
-            } else {
-                format!("{:.2}", of as f64 * row.calls as f64 / seconds / 1e9)
-            }
-        };
+        let rate = |of: u64| rate(of as f64 * row.calls as f64, row.time);
         [
             row.op.clone(),
             row.phase.to_string(),
@@ -97,18 +109,25 @@ fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-fn aligned(cells: &[[String; 9]]) -> String {
-    let head = HEAD.map(String::from);
+/// 10⁹ a second, of `count` in `time`.
+fn rate(count: f64, time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    if count == 0.0 || seconds == 0.0 { "-".into() } else { format!("{:.2}", count / seconds / 1e9) }
+}
+
+/// A table whose first `texts` columns hold text, aligned left; the columns behind them hold numbers, aligned right.
+fn aligned<const N: usize>(head: [&str; N], texts: usize, cells: &[[String; N]]) -> String {
+    let head = head.map(String::from);
     let width = |i: usize| cells.iter().chain([&head]).map(|row| row[i].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 9] = std::array::from_fn(width);
-    let line = |row: &[String; 9]| {
-        let padded = row.iter().zip(widths).enumerate().map(|(i, (cell, width))| match i < TEXTS {
+    let widths: [usize; N] = std::array::from_fn(width);
+    let line = |row: &[String; N]| {
+        let padded = row.iter().zip(widths).enumerate().map(|(i, (cell, width))| match i < texts {
             true => format!(" {cell:<width$} "),
             false => format!(" {cell:>width$} "),
         });
         format!("|{}|\n", padded.collect::<Vec<_>>().join("|"))
     };
-    let rule = widths.iter().enumerate().map(|(i, width)| match i < TEXTS {
+    let rule = widths.iter().enumerate().map(|(i, width)| match i < texts {
         true => "-".repeat(width + 2),
         false => "-".repeat(width + 1) + ":",
     });
@@ -156,6 +175,28 @@ mod tests {
         let shares = "forward 25.0 %, backward 50.0 %, update 0.0 %, between the ops 25.0 %.";
         assert!(table.contains(&format!("4 steps were measured, 5.000 ms each; the first 3 are left out. {shares}")));
         assert!(!table.contains("Times are those of the calls"), "{table}");
+    }
+
+    #[test]
+    fn a_second_table_has_the_layers() {
+        let layer = |path: Option<&str>, flop, ms| LayerRow {
+            path: path.map(Into::into),
+            flop,
+            calls: 4,
+            time: Duration::from_millis(ms),
+        };
+        let with = |layers| Profile { layers, ..profile() }.table();
+        let due = "
+## The forward pass by layer
+
+| layer              | calls |    ms |  share | ms a step | GFLOP/s |
+|--------------------|------:|------:|-------:|----------:|--------:|
+| outside the layers |     4 | 1.000 |  5.0 % |    0.2500 |       - |
+| layer1.0.conv1     |     4 | 4.000 | 20.0 % |    1.0000 |    2.00 |
+";
+        let table = with(vec![layer(None, 0, 1), layer(Some("layer1.0.conv1"), 8_000_000, 4)]);
+        assert_eq!(table, profile().table() + due);
+        assert_eq!(with(vec![layer(None, 0, 1)]), profile().table());
     }
 
     #[test]

@@ -4,8 +4,7 @@ use super::*;
 use crate::{DType, Shape};
 
 fn profiler() -> Profiler {
-    let now = Instant::now();
-    Profiler(Mutex::new(State { profile: Profile::default(), rows: HashMap::new(), zero: now, last: now }))
+    Profiler(Mutex::new(State::new(Profile::default(), Instant::now())))
 }
 
 fn call(method: &'static str, size: usize) -> Call {
@@ -67,4 +66,35 @@ fn the_trace_is_bounded_and_the_sums_are_not() {
 fn what_was_before_is_not_counted() {
     drop(step(WARM_UP + 1));
     assert_eq!(profiler().profile().steps, 0);
+}
+
+#[test]
+fn the_forward_pass_is_summed_by_layer() {
+    let profiler = profiler();
+    for number in 1..=5 {
+        let _step = step(number);
+        profiler.called(&call("upload", 7));
+        {
+            let _block = layer("layer1");
+            for size in [7, 8] {
+                let _conv = layer("layer1.conv");
+                profiler.called(&call("activation", size));
+            }
+            profiler.called(&call("activation", 7));
+            {
+                let _root = layer("");
+                profiler.called(&call("activation", 7));
+            }
+            let _backward = phase(Phase::Backward);
+            profiler.called(&call("activation", 9));
+        }
+    }
+    let profile = profiler.profile();
+    let layers: Vec<_> = profile.layers.iter().map(|l| (l.path.as_deref(), l.calls, l.flop)).collect();
+    assert_eq!(layers, [(None, 4, 2 * 7), (Some("layer1.conv"), 4, 2 * (7 + 8)), (Some("layer1"), 2, 2 * 7)]);
+    assert!(profile.layers.iter().all(|layer| layer.time == Duration::from_nanos(10) * layer.calls as u32));
+    let traced: Vec<_> = profile.calls[..6].iter().map(|call| call.layer).collect();
+    assert_eq!(traced, [Some(0), Some(1), Some(1), Some(2), Some(0), None]);
+    // By op, shapes and phase the calls are summed as without layers.
+    assert_eq!(profile.rows.iter().map(|row| row.calls).collect::<Vec<_>>(), [2, 6, 2, 2]);
 }

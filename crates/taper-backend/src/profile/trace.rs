@@ -18,7 +18,10 @@ impl Profile {
         let calls = self.calls.iter().map(|call| {
             let row = &self.rows[call.row];
             let (shapes, step) = (quoted(&row.shapes), call.step);
-            let args = format!("\"step\":{step},\"shapes\":{shapes},\"flop\":{},\"bytes\":{}", row.flop, row.bytes);
+            let mut args = format!("\"step\":{step},\"shapes\":{shapes},\"flop\":{},\"bytes\":{}", row.flop, row.bytes);
+            if let Some(path) = call.layer.and_then(|layer| self.layers[layer].path.as_deref()) {
+                let _ = write!(args, ",\"layer\":{}", quoted(path));
+            }
             event(&row.op, row.phase.name(), call.at, call.took, &args)
         });
         let events: Vec<String> = std::iter::once(process).chain(steps).chain(calls).collect();
@@ -55,32 +58,37 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::profile::{Phase, Profile, Row, TracedCall, TracedStep};
+    use crate::profile::{LayerRow, Phase, Profile, Row, TracedCall, TracedStep};
     use std::time::Duration;
 
     #[test]
     fn a_call_is_a_complete_event_in_microseconds() {
         let (at, took) = (Duration::from_nanos(1_234_500), Duration::from_micros(20));
-        let row = Row {
+        let row = |phase| Row {
             op: "linear".into(),
             shapes: "f32[2]".into(),
-            phase: Phase::Backward,
+            phase,
             flop: 7,
             bytes: 8,
             calls: 1,
             time: took,
         };
+        let layer = |path: Option<&str>| LayerRow { path: path.map(Into::into), flop: 7, calls: 1, time: took };
+        let call = |row, layer| TracedCall { row, layer, step: 4, at, took };
         let profile = Profile {
             device: "a\"b\n".into(),
-            rows: vec![row],
-            calls: vec![TracedCall { row: 0, step: 4, at, took }],
+            rows: vec![row(Phase::Backward), row(Phase::Forward)],
+            layers: vec![layer(None), layer(Some("fc\"1"))],
+            calls: vec![call(0, None), call(1, Some(0)), call(1, Some(1))],
             traced_steps: vec![TracedStep { step: 4, at: Duration::from_millis(1), took: Duration::from_millis(2) }],
             ..Profile::default()
         };
         let due = r#"{"displayTimeUnit":"ms","traceEvents":[
 {"name":"process_name","ph":"M","pid":1,"args":{"name":"taper on a\"b\u000a"}},
 {"name":"step 4","cat":"step","ph":"X","ts":1000.000,"dur":2000.000,"pid":1,"tid":1,"args":{"step":4}},
-{"name":"linear","cat":"backward","ph":"X","ts":1234.500,"dur":20.000,"pid":1,"tid":1,"args":{"step":4,"shapes":"f32[2]","flop":7,"bytes":8}}
+{"name":"linear","cat":"backward","ph":"X","ts":1234.500,"dur":20.000,"pid":1,"tid":1,"args":{"step":4,"shapes":"f32[2]","flop":7,"bytes":8}},
+{"name":"linear","cat":"forward","ph":"X","ts":1234.500,"dur":20.000,"pid":1,"tid":1,"args":{"step":4,"shapes":"f32[2]","flop":7,"bytes":8}},
+{"name":"linear","cat":"forward","ph":"X","ts":1234.500,"dur":20.000,"pid":1,"tid":1,"args":{"step":4,"shapes":"f32[2]","flop":7,"bytes":8,"layer":"fc\"1"}}
 ]}
 "#;
         assert_eq!(profile.trace(), due);

@@ -59,7 +59,8 @@ pub struct BatchNorm1d(BatchNorm);
 /// batches. An empty batch has no statistics: it leaves the buffers unchanged, and the output is empty.
 ///
 /// When `running_mean` or `running_var` is frozen ([`Param::freeze`]), the layer uses the buffers in training too, and
-/// does not change them: for fine-tuning on batches that are too small, or too different, for useful statistics.
+/// does not change them: for fine-tuning on batches that are too small, or too different, for useful statistics. For one
+/// forward pass, [`Context::eval_layers`] does the same.
 #[derive(Debug, Clone)]
 pub struct BatchNorm2d(BatchNorm);
 
@@ -95,6 +96,7 @@ impl Module for BatchNorm2d {
 struct BatchNorm {
     op: &'static str,
     path: String,
+    dtype: DType,
     config: BatchNormConfig,
     weight: Option<Param>,
     bias: Option<Param>,
@@ -120,6 +122,7 @@ impl BatchNorm {
         Ok(Self {
             op,
             path: params.path().to_owned(),
+            dtype: params.dtype(),
             config,
             weight: config.affine.then(weight).transpose()?,
             bias: config.affine.then(|| params.get("bias", [channels], Init::Zeros)).transpose()?,
@@ -130,14 +133,16 @@ impl BatchNorm {
     }
 
     fn forward(&self, x: &Tensor, context: &Context, ranks: &[usize], expected: &str) -> Result<Tensor> {
-        let (shape, channels) = (x.shape(), self.config.num_features);
-        if !ranks.contains(&shape.rank()) || shape[1] != channels {
-            let detail = format!("expected {expected} with C = {channels} (dim 1), the input came as {shape}");
-            return at(&self.path, Err(Error::shape(self.op, detail)));
-        }
-        let frozen = self.running_mean.is_frozen() || self.running_var.is_frozen();
-        let trains = context.is_training() && !frozen && x.count() > 0;
-        at(&self.path, if trains { self.train(x) } else { self.eval(x) })
+        context.layer(&self.path, |context| {
+            let (shape, channels) = (x.shape(), self.config.num_features);
+            if !ranks.contains(&shape.rank()) || shape[1] != channels {
+                let detail = format!("expected {expected} with C = {channels} (dim 1), the input came as {shape}");
+                return Err(Error::shape(self.op, detail));
+            }
+            let frozen = self.running_mean.is_frozen() || self.running_var.is_frozen();
+            let x = context.in_param_dtype(x, self.dtype)?;
+            if context.is_training() && !frozen && x.count() > 0 { self.train(&x) } else { self.eval(&x) }
+        })
     }
 
     fn train(&self, x: &Tensor) -> Result<Tensor> {

@@ -140,9 +140,12 @@ impl Conv2d {
 }
 
 impl Module for Conv2d {
-    fn forward(&self, x: &Tensor, _context: &Context) -> Result<Tensor> {
-        let bias = self.bias.as_ref().map(Param::tensor);
-        at(&self.path, x.conv2d(&self.weight.tensor(), bias.as_ref(), self.spec))
+    fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
+        context.layer(&self.path, |context| {
+            let (x, weight) = (context.operand(x)?, context.operand(&self.weight.tensor())?);
+            let bias = self.bias.as_ref().map(|bias| context.operand(&bias.tensor())).transpose()?;
+            x.conv2d(&weight, bias.as_ref(), self.spec)
+        })
     }
 }
 

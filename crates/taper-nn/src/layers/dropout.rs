@@ -32,10 +32,10 @@ impl Dropout {
 
 impl Module for Dropout {
     fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
-        if !context.is_training() || self.p == 0.0 {
-            return Ok(x.clone());
-        }
-        at(&self.path, x.dropout(self.p, context.key(&self.stream)))
+        context.layer(&self.path, |context| match context.is_training() && self.p > 0.0 {
+            true => x.dropout(self.p, context.key(&self.stream)),
+            false => Ok(x.clone()),
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Embedding: a lookup table of vectors.
 
-use super::{at, at_least_one};
+use super::at_least_one;
 use crate::gradcheck::of_params;
 use crate::{Context, Init, Module, Params};
 use taper_tensor::gradcheck::Case;
@@ -54,8 +54,8 @@ impl Embedding {
 }
 
 impl Module for Embedding {
-    fn forward(&self, index: &Tensor, _context: &Context) -> Result<Tensor> {
-        at(&self.path, self.weight.tensor().embedding(index))
+    fn forward(&self, index: &Tensor, context: &Context) -> Result<Tensor> {
+        context.layer(&self.path, |_| self.weight.tensor().embedding(index))
     }
 }
 

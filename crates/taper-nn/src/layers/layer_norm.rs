@@ -64,14 +64,16 @@ impl LayerNorm {
 }
 
 impl Module for LayerNorm {
-    fn forward(&self, x: &Tensor, _context: &Context) -> Result<Tensor> {
-        let dims = self.shape.rank();
-        if !x.shape().ends_with(&self.shape) {
-            let detail = format!("the input's last dimensions must be {}, it came as {}", self.shape, x.shape());
-            return at(&self.path, Err(Error::shape("layer_norm", detail)));
-        }
-        let (weight, bias) = (self.weight.as_ref().map(Param::tensor), self.bias.as_ref().map(Param::tensor));
-        at(&self.path, x.layer_norm(dims, weight.as_ref(), bias.as_ref(), self.eps))
+    fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
+        context.layer(&self.path, |context| {
+            if !x.shape().ends_with(&self.shape) {
+                let detail = format!("the input's last dimensions must be {}, it came as {}", self.shape, x.shape());
+                return Err(Error::shape("layer_norm", detail));
+            }
+            let (weight, bias) = (self.weight.as_ref().map(Param::tensor), self.bias.as_ref().map(Param::tensor));
+            let x = weight.as_ref().map_or(Ok(x.clone()), |weight| context.in_param_dtype(x, weight.dtype()))?;
+            x.layer_norm(self.shape.rank(), weight.as_ref(), bias.as_ref(), self.eps)
+        })
     }
 }
 

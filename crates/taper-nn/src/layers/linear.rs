@@ -1,6 +1,6 @@
 //! The linear (fully connected) layer, y = x Wᵀ + b.
 
-use super::{at, at_least_one};
+use super::at_least_one;
 use crate::gradcheck::layer;
 use crate::{Context, Init, Module, Params};
 use taper_tensor::gradcheck::Case;
@@ -69,9 +69,12 @@ impl Linear {
 }
 
 impl Module for Linear {
-    fn forward(&self, x: &Tensor, _context: &Context) -> Result<Tensor> {
-        let bias = self.bias.as_ref().map(Param::tensor);
-        at(&self.path, x.linear(&self.weight.tensor(), bias.as_ref()))
+    fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
+        context.layer(&self.path, |context| {
+            let (x, weight) = (context.operand(x)?, context.operand(&self.weight.tensor())?);
+            let bias = self.bias.as_ref().map(|bias| context.operand(&bias.tensor())).transpose()?;
+            x.linear(&weight, bias.as_ref())
+        })
     }
 }
 

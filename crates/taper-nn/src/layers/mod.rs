@@ -28,9 +28,12 @@ pub use stochastic_depth::StochasticDepth;
 
 use taper_tensor::{Error, Result};
 
-/// Adds the layer's path to an error of its operation.
+/// Adds the layer's path to an error of its operation, unless a layer inside this one has added its own.
 pub(crate) fn at<T>(path: &str, result: Result<T>) -> Result<T> {
-    let inside = |detail: String| if path.is_empty() { detail } else { format!("{detail} (in layer {path})") };
+    let inside = |detail: String| match path.is_empty() || detail.ends_with(')') && detail.contains(" (in layer ") {
+        true => detail,
+        false => format!("{detail} (in layer {path})"),
+    };
     result.map_err(|error| match error {
         Error::Shape { op, detail } => Error::Shape { op, detail: inside(detail) },
         Error::DType { op, detail } => Error::DType { op, detail: inside(detail) },

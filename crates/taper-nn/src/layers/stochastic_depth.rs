@@ -33,16 +33,18 @@ impl StochasticDepth {
 
 impl Module for StochasticDepth {
     fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
-        if !context.is_training() || self.p == 0.0 {
-            return Ok(x.clone());
-        }
-        let Some((&examples, others)) = x.shape().split_first() else {
-            return at(&self.path, Err(Error::shape("stochastic_depth", "expected [N, …], the input is a scalar")));
-        };
-        let rows = [&[examples][..], &vec![1; others.len()]].concat();
-        // Dropout of ones gives 0 or 1 / (1 − p), one for each sample.
-        let scale = Tensor::ones(rows, x.dtype(), x.device())?.dropout(self.p, context.key(&self.stream));
-        at(&self.path, scale.and_then(|scale| x.mul(&scale)))
+        context.layer(&self.path, |context| {
+            if !context.is_training() || self.p == 0.0 {
+                return Ok(x.clone());
+            }
+            let Some((&examples, others)) = x.shape().split_first() else {
+                return Err(Error::shape("stochastic_depth", "expected [N, …], the input is a scalar"));
+            };
+            let rows = [&[examples][..], &vec![1; others.len()]].concat();
+            // Dropout of ones gives 0 or 1 / (1 − p), one for each sample.
+            let scale = Tensor::ones(rows, x.dtype(), x.device())?.dropout(self.p, context.key(&self.stream))?;
+            x.mul(&scale)
+        })
     }
 }
 

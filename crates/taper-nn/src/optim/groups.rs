@@ -1,4 +1,4 @@
-//! Parameter groups: several optimisers used as one, and name patterns that select parameters.
+//! Parameter groups: several optimisers used as one.
 
 use super::{Optimizer, OptimizerState, check_distinct, check_gradients};
 use taper_tensor::{Error, Gradients, Param, Result, Tensor};
@@ -88,35 +88,4 @@ impl Optimizer for Groups {
         }
         Ok(())
     }
-}
-
-/// Whether `name` matches `pattern`: `*` matches any number of characters, `?` exactly one, and any other character
-/// itself.
-///
-/// ```
-/// # use taper_nn::matches;
-/// assert!(matches("*.bias", "layer1.0.bn1.bias") && matches("group?.conv*", "group2.conv1.weight"));
-/// assert!(!matches("*.bias", "bias") && !matches("fc", "fc1"));
-/// ```
-pub fn matches(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
-    let (mut p, mut n) = (0, 0);
-    // The position of the last `*`, and the end of what it matches in the name. On a mismatch it matches one character
-    // more; earlier ones never need to.
-    let mut star: Option<(usize, usize)> = None;
-    while n < name.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, n));
-                p += 1;
-            }
-            Some(&c) if c == '?' || c == name[n] => (p, n) = (p + 1, n + 1),
-            _ => {
-                let Some((at, end)) = star else { return false };
-                star = Some((at, end + 1));
-                (p, n) = (at + 1, end + 1);
-            }
-        }
-    }
-    pattern[p..].iter().all(|&c| c == '*')
 }

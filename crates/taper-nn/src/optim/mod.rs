@@ -26,7 +26,7 @@ pub use adam::{Adam, AdamConfig};
 pub use clip::{clip_grad_norm, clip_grad_value};
 pub use decay::Decay;
 pub use ema::Ema;
-pub use groups::{Groups, matches};
+pub use groups::Groups;
 pub use lamb::{Lamb, LambConfig};
 pub use lion::{Lion, LionConfig};
 pub use lookahead::{Lookahead, LookaheadConfig};

@@ -54,6 +54,11 @@ fn patterns_are_names_with_gaps() {
         ("*conv*.weight", "a.conv.conv1.weight"),
         ("a*b*c", "abbbcxbc"),
         ("**?", "é"),
+        ("layer[1-4]", "layer3"),
+        ("[abx-z]*[!0-9]", "y7é"),
+        ("[-a]", "-"),
+        ("a[1", "a[1"),
+        ("*[2]*[1]", "a21b2c1"),
     ] {
         assert!(matches(pattern, name), "{pattern} {name}");
     }
@@ -66,7 +71,12 @@ fn patterns_are_names_with_gaps() {
         ("a*b*c", "abbbcxb"),
         ("*.weigh", "fc.weight"),
         ("FC*", "fc1"),
-        ("[a]", "a"),
+        ("layer[1-4]", "layer5"),
+        ("layer[1-4]", "layer1.0"),
+        ("[!a]", "a"),
+        ("[]", "a"),
+        ("[b-a]", "a"),
+        ("a[1", "a1"),
     ] {
         assert!(!matches(pattern, name), "{pattern} {name}");
     }
