@@ -229,22 +229,21 @@ pub(super) fn ops() -> Vec<Op> {
     }));
     ops.extend(named(&["unbind", "unbind_copy"], |c| {
         let (x, axis) = (c.x()?, c.int(1, "dim")?.unwrap_or(0));
-        let part = |i| x.narrow(axis, i, 1)?.squeeze(axis);
-        Ok((0..x.dim(axis)?).map(part).collect::<Result<_>>()?)
+        Ok(x.unbind(axis)?)
     }));
     ops.extend(named(&["split", "unsafe_split", "split_with_sizes", "split_with_sizes_copy"], |c| {
         let (x, axis) = (c.x()?, c.int(2, "dim")?.unwrap_or(0));
         match c.find(1, "split_size") {
-            Some(Arg::Int(size)) => in_steps(&x, axis, *size as usize),
+            Some(Arg::Int(size)) => Ok(x.split(*size as usize, axis)?),
             _ => {
                 let sizes = c.ints(1, "split_sizes")?.unwrap_or_default();
-                parts(&x, axis, &sizes.into_iter().map(|size| size as usize).collect::<Vec<_>>())
+                Ok(x.split_with_sizes(&sizes.into_iter().map(|size| size as usize).collect::<Vec<_>>(), axis)?)
             }
         }
     }));
     ops.extend(named(&["chunk", "unsafe_chunk"], |c| {
         let (x, axis) = (c.x()?, c.int(2, "dim")?.unwrap_or(0));
-        in_steps(&x, axis, x.dim(axis)?.div_ceil(c.axis(1, "chunks")?.max(1) as usize))
+        Ok(x.chunk(c.axis(1, "chunks")? as usize, axis)?)
     }));
     ops
 }
@@ -309,13 +308,6 @@ fn parts(x: &Tensor, axis: isize, sizes: &[usize]) -> Answer {
         x.narrow(axis, from, size)
     };
     Ok(sizes.iter().map(part).collect::<Result<_>>()?)
-}
-
-/// The same, all of `size` but the last.
-fn in_steps(x: &Tensor, axis: isize, size: usize) -> Answer {
-    let all = x.dim(axis)?;
-    let starts = (0..all).step_by(size.max(1));
-    parts(x, axis, &starts.map(|start| size.min(all - start)).collect::<Vec<_>>())
 }
 
 /// The corner of `x` that is as large as `index` along all axes but `except`.
