@@ -27,6 +27,8 @@ pub enum UnaryOp {
     Sin,
     /// cos x
     Cos,
+    /// arctan x, between −π/2 and π/2
+    Atan,
     /// tanh x
     Tanh,
     /// 1 / (1 + e⁻ˣ), without overflow

@@ -17,7 +17,12 @@ pub(crate) fn unary(op: UnaryOp, x: &Tensor) -> CandleResult<Tensor> {
         UnaryOp::Neg => return x.neg(),
         UnaryOp::Abs => return x.abs(),
         UnaryOp::Floor if !is_half(x.dtype()) => return x.floor(),
-        UnaryOp::Sigmoid | UnaryOp::Expm1 | UnaryOp::ExpNegSquare | UnaryOp::NormalCdf | UnaryOp::NormalPdf => {
+        UnaryOp::Atan
+        | UnaryOp::Sigmoid
+        | UnaryOp::Expm1
+        | UnaryOp::ExpNegSquare
+        | UnaryOp::NormalCdf
+        | UnaryOp::NormalPdf => {
             return activation::unary(op, x);
         }
         _ => {}
@@ -38,9 +43,12 @@ pub(crate) fn unary(op: UnaryOp, x: &Tensor) -> CandleResult<Tensor> {
             UnaryOp::Tanh => x.tanh(),
             UnaryOp::Erf => x.erf(),
             UnaryOp::Floor => x.floor(),
-            UnaryOp::Sigmoid | UnaryOp::Expm1 | UnaryOp::ExpNegSquare | UnaryOp::NormalCdf | UnaryOp::NormalPdf => {
-                activation::unary(op, x)
-            }
+            UnaryOp::Atan
+            | UnaryOp::Sigmoid
+            | UnaryOp::Expm1
+            | UnaryOp::ExpNegSquare
+            | UnaryOp::NormalCdf
+            | UnaryOp::NormalPdf => activation::unary(op, x),
         }
     })
 }

@@ -41,6 +41,7 @@ pub(crate) trait Float:
     fn sqrt(self) -> Self;
     fn sin(self) -> Self;
     fn cos(self) -> Self;
+    fn atan(self) -> Self;
     fn tanh(self) -> Self;
     fn erf(self) -> Self;
     /// Φ, the normal distribution function.
@@ -150,9 +151,9 @@ macro_rules! float {
         }
     };
 }
-float!(f32, single: exp exp_m1 exp_m1_below_zero exp_neg_square tanh erf normal_cdf normal_pdf gelu gelu_slope gelu_tanh
+float!(f32, single: exp exp_m1 exp_m1_below_zero exp_neg_square atan tanh erf normal_cdf normal_pdf gelu gelu_slope gelu_tanh
     gelu_tanh_slope silu silu_slope;
     std: abs ln ln_1p sqrt sin cos floor);
 float!(f64, double: exp_m1_below_zero exp_neg_square erf normal_cdf normal_pdf gelu gelu_slope gelu_tanh gelu_tanh_slope silu
     silu_slope;
-    std: abs exp exp_m1 tanh ln ln_1p sqrt sin cos floor);
+    std: abs exp exp_m1 atan tanh ln ln_1p sqrt sin cos floor);

@@ -148,7 +148,8 @@ fn limits_at_infinity() -> Result<()> {
 fn new_operations_in_halves() -> Result<()> {
     let device = Device::new(CpuBackend::with_threads(1)?);
     type Function = fn(&Tensor) -> Result<Tensor>;
-    let all: [Function; 4] = [Tensor::expm1, Tensor::exp_neg_square, Tensor::normal_cdf, Tensor::normal_pdf];
+    let all: [Function; 5] =
+        [Tensor::expm1, Tensor::exp_neg_square, Tensor::normal_cdf, Tensor::normal_pdf, Tensor::atan];
     for dtype in [DType::F16, DType::BF16] {
         let x = Tensor::from_vec(vec![-1.5, 1e-3], [2], &device)?.cast(dtype)?;
         for f in all {

@@ -393,3 +393,46 @@ fn scans_and_products() -> Result<()> {
     assert!((last / (f64::from(0.1f32) * 1e6) - 1.0).abs() < 1e-6, "{last}");
     Ok(())
 }
+
+#[test]
+fn angles() -> Result<()> {
+    let device = device();
+    let sides = [0.0, -0.0, 1.0, -1.0, 1e-30, -1e30, 3.7, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
+    let pairs: Vec<(f64, f64)> = sides.iter().flat_map(|&y| sides.iter().map(move |&x| (y, x))).collect();
+    let column = |f: fn(&(f64, f64)) -> f64| of(&pairs.iter().map(f).collect::<Vec<_>>(), &[pairs.len()], &device);
+    let (y, x) = (column(|pair| pair.0), column(|pair| pair.1));
+    for (dtype, bound) in [(DType::F64, 4e-16), (DType::F32, 3e-7), (DType::F16, 1e-3)] {
+        let [y, x] = [y.cast(dtype)?, x.cast(dtype)?];
+        let given = |x: &Tensor| x.cast(DType::F64)?.to_vec::<f64>();
+        for ((y, x), z) in given(&y)?.iter().zip(given(&x)?).zip(given(&y.atan2(&x)?)?) {
+            let due = y.atan2(x);
+            let same = z == due && z.is_sign_negative() == due.is_sign_negative() || z.is_nan() && due.is_nan();
+            // A quotient too small for the dtype is 0.
+            assert!(same || (z - due).abs() <= bound * due.abs() + 1e-44, "atan2({y}, {x}) in {dtype}: {z}, not {due}");
+        }
+    }
+    let slopes = |y: f32, x: f32| -> Result<[f64; 2]> {
+        let (y, x) = (of(&[y], &[1], &device).requires_grad(), of(&[x], &[1], &device).requires_grad());
+        let gradients = y.atan2(&x)?.sum_all()?.backward()?;
+        Ok([gradients.of(&y).expect("y").item()?, gradients.of(&x).expect("x").item()?])
+    };
+    for (y, x) in [(3e30f32, 4e30f32), (3e-30, -4e-30), (-2e-20, 1e10)] {
+        let (wide_y, wide_x) = (f64::from(y), f64::from(x));
+        let square = wide_x * wide_x + wide_y * wide_y;
+        for (found, due) in slopes(y, x)?.iter().zip([wide_x / square, -wide_y / square]) {
+            assert!((found - due).abs() <= 1e-6 * due.abs() + 1e-44, "of ({y:e}, {x:e}): {found:e}, not {due:e}");
+        }
+    }
+    assert_eq!(slopes(0.0, 0.0)?, [0.0; 2]);
+    assert_eq!(slopes(1.0, f32::INFINITY)?, [0.0; 2]);
+    assert!(slopes(f32::NAN, f32::INFINITY)?.iter().all(|slope| slope.is_nan()));
+    // The cotangent may be as large as the square of x is.
+    let x = of(&[1e25f32], &[1], &device).requires_grad();
+    let slope = grad(&x.atan()?, &[&x], Some(&of(&[1e30f32], &[1], &device)), GradOptions::default())?.remove(0);
+    let slope = slope.expect("a gradient").item()?;
+    assert!((slope / 1e-20 - 1.0).abs() < 1e-6, "{slope:e}");
+    says(of(&[1i64], &[1], &device).atan(), "atan: expected a float, the input is i64: cast it");
+    says(y.atan2(&y.cast(DType::F32)?), "atan2: y is f64, x is f32; nothing is converted silently: cast one of them");
+    assert!(text(y.atan2(&zeros([2], &device))).starts_with("atan2: shapes [100] and [2] do not broadcast"));
+    Ok(())
+}

@@ -1,13 +1,15 @@
 //! Ranges and patterns, masks, triangles, scans, products and norms.
 
 use super::call::{Answer, Arg, Call, Stop, lacking, number};
-use super::table::Rule::{Exact, Sums};
-use super::table::{Op, call, one};
+use super::table::Rule::{Exact, Sums, Ulps};
+use super::table::{Op, binary, call, one, unary};
 use taper_tensor::{DType, Result, Tensor};
 
 /// One line for each.
 pub(super) fn ops() -> Vec<Op> {
     vec![
+        unary("atan", Ulps(2.0), Tensor::atan),
+        binary("atan2", Ulps(4.0), Tensor::atan2),
         call("arange", Exact, |c| {
             let whole = c.args.iter().all(|arg| matches!(arg, Arg::Int(_)));
             let dtype = c.dtype(usize::MAX, "dtype", if whole { DType::I64 } else { DType::F32 })?;

@@ -66,6 +66,7 @@ KERNEL activation(const T *from, T *to, long long n, long long which, A a, A b) 
             case 12: y = exp_neg_square((A)1, x); break;
             case 13: y = normal(x); break;
             case 14: y = normal_pdf(x); break;
+            case 15: y = atan(x); break;
             default: y = x; break;
         }
         store(to[i], y);

@@ -195,6 +195,7 @@ fn function<A: Real>(op: UnaryOp) -> Option<Function<A>> {
         UnaryOp::ExpNegSquare => (12, |x| exp_neg_square(1.0, x)),
         UnaryOp::NormalCdf => (13, normal),
         UnaryOp::NormalPdf => (14, normal_pdf),
+        UnaryOp::Atan => (15, Float::atan),
         _ => return None,
     })
 }

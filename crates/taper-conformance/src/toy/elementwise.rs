@@ -32,6 +32,7 @@ pub fn unary(op: UnaryOp, x: &Buffer) -> Result<Buffer> {
         UnaryOp::Recip => f64::recip,
         UnaryOp::Sin => f64::sin,
         UnaryOp::Cos => f64::cos,
+        UnaryOp::Atan => f64::atan,
         UnaryOp::Tanh => f64::tanh,
         UnaryOp::Sigmoid => sigmoid,
         UnaryOp::Erf => erf,

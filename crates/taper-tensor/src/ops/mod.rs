@@ -28,6 +28,8 @@ operations! {
     all_finite,
     any,
     argmax,
+    atan,
+    atan2,
     avg_pool2d,
     batch_norm,
     broadcast_to,

@@ -153,7 +153,7 @@ fn activations(dtype: DType) -> Result<()> {
         activation::forward(f, &near)?;
         activation::backward(f, &near, &random(&[700], 6, dtype)?)?;
     }
-    for op in [UnaryOp::Expm1, UnaryOp::ExpNegSquare, UnaryOp::NormalCdf, UnaryOp::NormalPdf] {
+    for op in [UnaryOp::Expm1, UnaryOp::ExpNegSquare, UnaryOp::NormalCdf, UnaryOp::NormalPdf, UnaryOp::Atan] {
         for i in 0..EDGES.len() {
             activation::unary(op, &x.get(0)?.narrow(0, i, 1)?)?;
         }
