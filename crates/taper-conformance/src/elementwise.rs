@@ -4,7 +4,7 @@ use super::memory::SHAPES;
 use super::{ALL, Bound, FLOATS, Form, NUMBERS, Run, Value, WIDE};
 use taper_backend::{BinaryOp, CompareOp, DType, UnaryOp};
 
-const UNARY: [UnaryOp; 18] = [
+const UNARY: [UnaryOp; 19] = [
     UnaryOp::Neg,
     UnaryOp::Abs,
     UnaryOp::Sign,

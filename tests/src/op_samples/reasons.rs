@@ -95,6 +95,12 @@ const REASONS: &[Reason] = &[
         why: "the limits of the derivative at ±∞ are 0 and 1; PyTorch's ∞ · 0 is NaN",
     },
     Reason {
+        ops: &["atan2"],
+        part: Gradient,
+        holds: Each(|e| e.ours == 0.0 && e.peer.is_nan() && e.inputs.iter().flatten().any(|x| x.is_infinite())),
+        why: "the limits of the derivatives at infinity are 0; PyTorch's ∞ / ∞ is NaN",
+    },
+    Reason {
         ops: &["gelu"],
         part: Value,
         holds: Each(|e| {
