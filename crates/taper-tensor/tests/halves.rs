@@ -50,6 +50,19 @@ type Op = fn(&Tensor, &dyn Fn(&str, &[usize]) -> Result<Tensor>) -> Result<Tenso
 const OPS: &[(&str, &[usize], f64, Op)] = &[
     ("mean", &[40, 60], 300.0, |x, _| x.mean(&[1], false)),
     ("var", &[40, 60], 300.0, |x, _| x.var(&[1], 1, false)),
+    ("std", &[40, 60], 300.0, |x, _| x.std(&[1], 1, false)),
+    ("norm", &[40, 60], 300.0, |x, _| x.norm(2.0, &[1], false)),
+    ("norm, p = 1", &[40, 60], 300.0, |x, _| x.norm(1.0, &[1], false)),
+    ("norm, p = 3", &[40, 60], 300.0, |x, _| x.norm(3.0, &[1], false)),
+    ("cumsum", &[9, 200], 1.0, |x, _| x.cumsum(1)),
+    ("cumprod", &[9, 12], 1.5, |x, _| x.cumprod(1)),
+    ("prod", &[9, 12], 1.5, |x, _| x.prod(&[1], false)),
+    ("tan", &[200], 1.2, |x, _| x.tan()),
+    ("rsqrt", &[200], 4.0, |x, _| x.abs()?.clamp(Some(0.25), None)?.rsqrt()),
+    ("atan2", &[200], 4.0, |x, c| x.atan2(&c("x", &[200])?)),
+    ("index_select", &[5, 3], 1.0, |x, _| {
+        x.index_select(0, &Tensor::from_vec((0..900).map(|i| i % 4).collect::<Vec<i64>>(), [900], x.device())?)
+    }),
     ("softmax", &[20, 70], 4.0, |x, _| x.softmax(1)),
     ("log_softmax", &[20, 70], 4.0, |x, _| x.log_softmax(1)),
     ("logsumexp", &[20, 70], 4.0, |x, _| x.logsumexp(&[1], false)),
