@@ -41,7 +41,7 @@ pub(super) fn scan(x: &Tensor, axis: usize, join: fn(&Tensor, &Tensor) -> Result
     let mut shape = x.shape().to_vec();
     shape[axis] = 2 * pairs;
     let even = Tensor::stack(&[&first.narrow(at, 0, pairs)?, &second], at + 1)?.reshape(shape)?;
-    if size % 2 == 0 { Ok(even) } else { Tensor::concat(&[&even, &first.narrow(at, pairs, 1)?], at) }
+    if size.is_multiple_of(2) { Ok(even) } else { Tensor::concat(&[&even, &first.narrow(at, pairs, 1)?], at) }
 }
 
 /// Elements `start`, `start` + 2, … along `axis`.

@@ -19,8 +19,8 @@ impl Tensor {
         }
         let found = axes.iter().map(|&axis| self.shape().axis("roll", axis)).collect::<Result<Vec<_>>>()?;
         let value = || {
-            let turns = found.iter().zip(shifts);
-            turns.fold(Ok(self.clone()), |x, (&axis, &shift)| turn(&x?, axis, shift))
+            let mut turns = found.iter().zip(shifts);
+            turns.try_fold(self.clone(), |x, (&axis, &shift)| turn(&x, axis, shift))
         };
         let (back, axes) = (shifts.iter().map(|shift| shift.wrapping_neg()).collect::<Vec<_>>(), axes.to_vec());
         linear("roll", self, value, move |g| g.roll(&back, &axes))

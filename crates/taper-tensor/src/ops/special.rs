@@ -29,9 +29,10 @@ impl Tensor {
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    let questions: [(&str, fn(&Tensor) -> Result<Tensor>); 3] =
+    type Question = fn(&Tensor) -> Result<Tensor>;
+    let questions: [(&str, Question); 3] =
         [("isnan", Tensor::isnan), ("isinf", Tensor::isinf), ("isfinite", Tensor::isfinite)];
-    let case = |(name, ask): (&str, fn(&Tensor) -> Result<Tensor>)| {
+    let case = |(name, ask): (&str, Question)| {
         Case::new(name, move |x| ask(&x[0])?.cast(DType::F64)).input([2, 3]).zero_gradient(0)
     };
     questions.into_iter().map(case).collect()
