@@ -7,8 +7,8 @@ use taper_backend::profile::{Profiler, step};
 use taper_nn::taper_tensor::{GradOptions, grad};
 use taper_nn::{
     Activation, BatchNorm2d, BatchNormConfig, Context, Conv2d, Conv2dConfig, CrossEntropy, DType, Device, Dropout,
-    Error, Flatten, LayerNorm, LayerNormConfig, Linear, LinearConfig, MaxPool2d, Module, Named, Params, Pass,
-    RandomKey, Result, Sequential, Tensor,
+    Error, Flatten, LayerNorm, LayerNormConfig, Linear, LinearConfig, MaxPool2d, Module, Named, Optimizer, Params,
+    Pass, RandomKey, Result, Sequential, Sgd, SgdConfig, Tensor,
 };
 
 fn device() -> Device {
@@ -194,6 +194,23 @@ fn a_captured_middle_value_stays_fused_until_it_is_read() {
     let y = leaf.relu().unwrap().max_pool2d(taper_nn::Pool2dSpec::square(2)).unwrap();
     let gradients = y.mul(&y).unwrap().sum_all().unwrap().backward().unwrap();
     assert_eq!(floats(&found), floats(gradients.of(&leaf).unwrap()));
+}
+
+/// A pending output holds the weights that it is to be computed from.
+#[test]
+fn an_output_read_after_an_update_is_that_of_its_pass() {
+    let device = device();
+    let root = params(&device);
+    let conv = Conv2d::new(Conv2dConfig::new(2, 3, 3), &root.sub("conv")).unwrap();
+    let x = values(&[2, 2, 4, 4], &device);
+    let by_hand = floats(&x.pass(&conv, &Context::eval()).unwrap());
+    let context = Context::train(0, 0, 0).capture("conv");
+    let y = x.pass(&conv, &context).unwrap().relu().unwrap();
+    let gradients = y.sum_all().unwrap().backward().unwrap();
+    let mut sgd = Sgd::new(root.trainable(), SgdConfig { lr: 1.0, ..SgdConfig::default() }).unwrap();
+    assert!(sgd.step(&gradients).unwrap().taken().unwrap());
+    assert_ne!(floats(&x.pass(&conv, &Context::eval()).unwrap()), by_hand);
+    assert_eq!(floats(&context.captured().unwrap()[0].1), by_hand);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Trains a custom network on the embedded digits dataset, and prints its test accuracy.
 
 use taper::data::digits;
-use taper::nn::{Context, Linear, LinearConfig, Module, Params};
+use taper::nn::{Context, Linear, LinearConfig, Module, Params, Pass};
 use taper::train::{Fit, Silent, experiment};
 use taper::{DType, RandomKey, Result, Tensor};
 
@@ -14,8 +14,8 @@ struct Digits {
 impl Module for Digits {
     fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
         let x = x.flatten(1)?; // [N, 1, 8, 8] → [N, 64]
-        let x = self.fc1.forward(&x, context)?.relu()?; // [N, 32]
-        self.fc2.forward(&x, context) // [N, 10]
+        let x = x.pass(&self.fc1, context)?.relu()?; // [N, 32]
+        x.pass(&self.fc2, context) // [N, 10]
     }
 }
 

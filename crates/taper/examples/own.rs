@@ -1,7 +1,7 @@
 //! A custom model, dataset and hook: a small network that tells two spirals apart.
 
 use taper::data::Dataset;
-use taper::nn::{Context, Linear, LinearConfig, Module, Params};
+use taper::nn::{Context, Linear, LinearConfig, Module, Params, Pass};
 use taper::train::{Config, EpochReport, Fit, Flow, Hook, Override, RunView, Silent};
 use taper::{DType, RandomKey, Result, Tensor};
 
@@ -29,8 +29,8 @@ struct Net(Linear, Linear); // 2 → 128 → 2
 
 impl Module for Net {
     fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
-        let x = self.0.forward(x, context)?.relu()?; // [N, 128]
-        self.1.forward(&x, context) // [N, 2]
+        let x = x.pass(&self.0, context)?.relu()?; // [N, 128]
+        x.pass(&self.1, context) // [N, 2]
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use taper::data::{CsvOptions, TableOptions, read_csv};
-use taper::nn::{Context, Linear, LinearConfig, Module, Params};
+use taper::nn::{Context, Linear, LinearConfig, Module, Params, Pass};
 use taper::train::{Config, Fit, Override, Silent};
 use taper::{DType, RandomKey, Result, Tensor};
 
@@ -24,8 +24,8 @@ struct Net(Linear, Linear); // 2 → 32 → 3
 
 impl Module for Net {
     fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
-        let x = self.0.forward(x, context)?.relu()?; // [N, 32]
-        self.1.forward(&x, context) // [N, 3]
+        let x = x.pass(&self.0, context)?.relu()?; // [N, 32]
+        x.pass(&self.1, context) // [N, 3]
     }
 }
 

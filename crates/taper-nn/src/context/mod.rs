@@ -89,7 +89,8 @@ impl Context {
     ///
     /// Capturing computes nothing, and what is fused with a captured operation stays fused. An output in the middle of
     /// a fused chain, such as a convolution's before its ReLU, is computed when it is read. Captured outputs are held
-    /// until the last clone of the context is dropped, and with them the part of the tape that leads to them.
+    /// until the last clone of the context is dropped, and with them the part of the tape that leads to them. One that
+    /// waits to be computed holds the weights of its pass too: an optimiser's step then writes to new memory.
     pub fn capture(mut self, pattern: &str) -> Self {
         self.watch_mut().capture.push(pattern.to_owned());
         self
@@ -216,6 +217,11 @@ fn count(counts: &Mutex<HashMap<String, u64>>, name: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use taper_tensor::Device;
+
+    fn device() -> Device {
+        Device::new(taper_cpu::CpuBackend::with_threads(1).unwrap())
+    }
 
     #[test]
     fn every_step_and_layer_has_its_own_stream() {
@@ -230,6 +236,23 @@ mod tests {
             assert!(keys[..i].iter().all(|other| other.block(0) != key.block(0)), "{i}");
         }
         assert_eq!(keys[0], Context::train(1, 0, 0).key("a"));
+    }
+
+    /// Runs that were resumed, or are repeated with a later version, draw the same numbers.
+    #[test]
+    fn streams_are_keyed_by_step_name_and_use() {
+        let context = Context::train(5, 1, 2);
+        let step = RandomKey::new(5).child("forward").index(1).index(2);
+        assert_eq!(context.key("block"), step.child("block"));
+        assert_eq!(context.key("block#1"), step.child("block#1"));
+        let block = step.child("block");
+        assert_eq!([context.key("block"), context.key("block")], [1, 2].map(|n| block.child("use").index(n)));
+        // Inside a layer, and among its runs, too.
+        let run = context.layer("block", |context| {
+            assert_eq!((context.nth(), context.key("block")), (0, block.child("use").index(3)));
+            Tensor::zeros([1], DType::F32, &device())
+        });
+        run.unwrap();
     }
 
     #[test]
