@@ -14,11 +14,12 @@ impl Tensor {
         Ok(Tensor::record("atan", y, &[self], || {
             let x = self.clone();
             Rule::tensors(move |g, _| {
-                // With r = 1 / x for |x| > 1, 1 / (1 + x²) = r² / (1 + r²). Of the x that are not inverted, r is 1.
+                // For |x| > 1, 1 / (1 + x²) = 1 / (1 + x⁻²) / x / x. What divides other x is 1.
                 let large = x.abs()?.gt_scalar(1.0)?;
-                let r = large.select(&x, &x.scalar_like(1.0)?)?.recip()?;
-                let small = large.select(&r, &x)?;
-                Ok(vec![Some(g.mul(&r)?.mul(&r)?.div(&small.mul(&small)?.add_scalar(1.0)?)?)])
+                let divisor = large.select(&x, &x.scalar_like(1.0)?)?;
+                let small = large.select(&divisor.recip()?, &x)?;
+                let near = small.mul(&small)?.add_scalar(1.0)?;
+                Ok(vec![Some(g.div(&divisor)?.div(&divisor)?.div(&near)?)])
             })
         }))
     }
