@@ -360,8 +360,9 @@ fn norms_and_deviations() -> Result<()> {
 #[test]
 fn scans_and_products() -> Result<()> {
     let device = device();
-    for size in 0..20usize {
+    for size in (0..20usize).chain([64, 65, 66, 81, 100, 1000]) {
         let values: Vec<i64> = (0..size as i64).map(|i| i % 4 + 1).collect();
+        let product = values.iter().fold(1i64, |a, &b| a.wrapping_mul(b));
         let x = of(&values, &[size], &device);
         let running = |join: fn(i64, i64) -> i64, first| {
             let scan = values.iter().scan(first, |so_far, &x| {
@@ -371,10 +372,10 @@ fn scans_and_products() -> Result<()> {
             scan.collect::<Vec<i64>>()
         };
         holds(x.cumsum(0), &[size], &running(|a, b| a + b, 0));
-        holds(x.cumprod(-1), &[size], &running(|a, b| a * b, 1));
-        holds(x.prod(&[], false), &[], &[values.iter().product::<i64>()]);
+        holds(x.cumprod(-1), &[size], &running(|a, b| a.wrapping_mul(b), 1));
+        holds(x.prod(&[], false), &[], &[product]);
         let rows = x.unsqueeze(1)?.broadcast_to([size, 3])?;
-        holds(rows.prod(&[0], true), &[1, 3], &[values.iter().product::<i64>(); 3]);
+        holds(rows.prod(&[0], true), &[1, 3], &[product; 3]);
         holds(rows.cumsum(0)?.narrow(1, 1, 1)?.squeeze(1), &[size], &running(|a, b| a + b, 0));
     }
     holds(zeros([3, 0], &device).prod(&[0], false), &[0], &[0.0; 0]);

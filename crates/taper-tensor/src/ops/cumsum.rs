@@ -3,14 +3,14 @@
 use super::shorthand::{in_f32, is_half, linear};
 use crate::Tensor;
 use crate::gradcheck::Case;
-use taper_backend::{DType, Result, SliceRange};
+use taper_backend::{DType, PadAmount, Result, SliceRange};
 
 impl Tensor {
     /// The sums of the elements along `axis` (−1 is the last) up to and including each one. Those of u8 are i64, as in
     /// PyTorch.
     ///
-    /// Composed of additions of neighbours, in time and memory proportional to the number of elements; the rounding error
-    /// grows with the logarithm of the number of terms.
+    /// Composed of additions, in time and memory proportional to the number of elements; the rounding error grows with the
+    /// logarithm of the number of terms.
     pub fn cumsum(&self, axis: isize) -> Result<Tensor> {
         let at = self.shape().axis("cumsum", axis)?;
         if self.dtype() == DType::U8 {
@@ -19,42 +19,74 @@ impl Tensor {
         if is_half(self) {
             return in_f32(self, |x| x.cumsum(axis));
         }
-        linear("cumsum", self, || scan(self, at, Tensor::add), move |g| g.flip(&[axis])?.cumsum(axis)?.flip(&[axis]))
+        linear(
+            "cumsum",
+            self,
+            || scan(self, at, Tensor::add, 0.0),
+            move |g| g.flip(&[axis])?.cumsum(axis)?.flip(&[axis]),
+        )
     }
 }
 
-/// y_i = x_0 ∘ … ∘ x_i along `axis`, for an associative ∘: pairs of neighbours are joined, scanned, and make every second
-/// element of the result; the others are joined with the one before them. All of it together touches each element a few
-/// times, on ⌈log₂ n⌉ levels.
-pub(super) fn scan(x: &Tensor, axis: usize, join: fn(&Tensor, &Tensor) -> Result<Tensor>) -> Result<Tensor> {
-    let size = x.shape()[axis];
-    if size < 2 {
+/// Fewer columns than this make rows too short to work on one after the other.
+const NARROW: usize = 32;
+
+/// y_i = x_0 ∘ … ∘ x_i along `axis`, for an associative ∘ with a neutral element. All of it together touches each element a
+/// few times.
+pub(super) fn scan(x: &Tensor, axis: usize, join: Join, neutral: f64) -> Result<Tensor> {
+    if x.count() == 0 {
         return Ok(x.clone());
     }
-    let (pairs, at) = (size / 2, axis as isize);
-    let first = every_second(x, axis, 0)?;
-    let joined = join(&first.narrow(at, 0, pairs)?, &every_second(x, axis, 1)?)?;
-    let second = scan(&joined, axis, join)?;
-    let (before, after) = (second.narrow(at, 0, size.div_ceil(2) - 1)?, first.narrow(at, 1, size.div_ceil(2) - 1)?);
-    let first = Tensor::concat(&[&first.narrow(at, 0, 1)?, &join(&before, &after)?], at)?;
-    // Both in turn.
-    let mut shape = x.shape().to_vec();
-    shape[axis] = 2 * pairs;
-    let even = Tensor::stack(&[&first.narrow(at, 0, pairs)?, &second], at + 1)?.reshape(shape)?;
-    if size.is_multiple_of(2) { Ok(even) } else { Tensor::concat(&[&even, &first.narrow(at, pairs, 1)?], at) }
+    let front = x.movedim(&[axis as isize], &[0])?;
+    let rows = front.reshape([x.shape()[axis], x.count() / x.shape()[axis]])?;
+    scan_rows(&rows, join, neutral)?.reshape(front.shape())?.movedim(&[0], &[axis as isize])
 }
 
-/// Elements `start`, `start` + 2, … along `axis`.
-fn every_second(x: &Tensor, axis: usize, start: usize) -> Result<Tensor> {
-    let mut ranges: Vec<SliceRange> = x.shape().iter().map(|&size| SliceRange::new(0, size)).collect();
-    ranges[axis] = SliceRange { start, end: x.shape()[axis], step: 2 };
-    x.slice(&ranges)
+type Join = fn(&Tensor, &Tensor) -> Result<Tensor>;
+
+/// The same over the rows of `x`, `[rows, columns]`.
+fn scan_rows(x: &Tensor, join: Join, neutral: f64) -> Result<Tensor> {
+    let [rows, columns] = x.dims()?;
+    if rows < 2 {
+        return Ok(x.clone());
+    }
+    if columns < NARROW && rows > 2 * NARROW {
+        return in_blocks(x, join, neutral);
+    }
+    // Pairs of neighbours are joined, scanned, and make every second row of the result; the others are joined with the one
+    // before them. There are ⌈log₂ rows⌉ levels.
+    let pairs = rows / 2;
+    let every_second = |start| x.slice(&[SliceRange { start, end: rows, step: 2 }, SliceRange::new(0, columns)]);
+    let first = every_second(0)?;
+    let joined = join(&first.narrow(0, 0, pairs)?, &every_second(1)?)?;
+    let second = scan_rows(&joined, join, neutral)?;
+    let (before, after) = (second.narrow(0, 0, rows.div_ceil(2) - 1)?, first.narrow(0, 1, rows.div_ceil(2) - 1)?);
+    let first = Tensor::concat(&[&first.narrow(0, 0, 1)?, &join(&before, &after)?], 0)?;
+    let even = Tensor::stack(&[&first.narrow(0, 0, pairs)?, &second], 1)?.reshape([2 * pairs, columns])?;
+    if rows.is_multiple_of(2) { Ok(even) } else { Tensor::concat(&[&even, &first.narrow(0, pairs, 1)?], 0) }
+}
+
+/// The same in about √rows blocks of as many rows each: scanned side by side, and joined with what is before the block.
+fn in_blocks(x: &Tensor, join: Join, neutral: f64) -> Result<Tensor> {
+    let [rows, columns] = x.dims()?;
+    let size = (rows as f64).sqrt().ceil() as usize;
+    let blocks = rows.div_ceil(size);
+    let behind = PadAmount { high: blocks * size - rows, ..PadAmount::default() };
+    let whole = if behind.high > 0 { x.pad(&[behind, PadAmount::default()], neutral)? } else { x.clone() };
+    // Row by row of all blocks.
+    let beside = whole.reshape([blocks, size, columns])?.transpose(0, 1)?.reshape([size, blocks * columns])?;
+    let beside = scan_rows(&beside, join, neutral)?.reshape([size, blocks, columns])?;
+    let totals = scan_rows(&beside.narrow(0, size - 1, 1)?.squeeze(0)?, join, neutral)?;
+    let others = join(&totals.narrow(0, 0, blocks - 1)?, &beside.narrow(1, 1, blocks - 1)?)?;
+    let all = Tensor::concat(&[&beside.narrow(1, 0, 1)?, &others], 1)?;
+    all.transpose(0, 1)?.reshape([blocks * size, columns])?.narrow(0, 0, rows)
 }
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new("the last axis", |x| x[0].cumsum(-1)).input([2, 7]),
         Case::new("the first axis", |x| x[0].cumsum(0)).input([4, 2]),
+        Case::new("in blocks", |x| x[0].cumsum(0)).input([71]),
         Case::new("one element", |x| x[0].cumsum(0)).input([1]),
         Case::new("no element", |x| x[0].cumsum(0)).input([0]).zero_gradient(0),
     ]

@@ -15,6 +15,14 @@ impl Tensor {
         if index.shape().rank() != 1 {
             return Err(Error::shape(OP, format!("index must be a vector, came as {}", index.shape())));
         }
+        if axis == 0 {
+            // Rows of a table, which backends copy whole.
+            let (size, mut shape) = (self.shape()[0], self.shape().to_vec());
+            shape[0] = index.count();
+            check::size(OP, &Shape::from(shape.clone()), self.dtype())?;
+            let width = self.shape()[1..].iter().product();
+            return self.reshape([size, width])?.embedding(index)?.reshape(shape);
+        }
         // A view of the vector, with every element of a slice.
         let (mut column, mut shape) = (vec![1; self.shape().rank()], self.shape().to_vec());
         (column[axis], shape[axis]) = (index.count(), index.count());
