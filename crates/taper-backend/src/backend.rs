@@ -116,6 +116,15 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// first; a NaN counts as largest.
     fn argmax(&self, x: &Buffer, axis: usize) -> Result<Buffer>;
 
+    /// The order of the elements along `axis`, as indices (i64, of `x`'s shape) into it: ascending, or descending. Equal
+    /// elements keep their order in both; a NaN counts as largest, and equal to another NaN.
+    ///
+    /// The default sorts on the host, which waits for the device; a kernel is faster.
+    fn argsort(&self, x: &Buffer, axis: usize, descending: bool) -> Result<Buffer> {
+        let order = crate::sort::order(&self.download(x)?, x.shape(), axis, descending);
+        self.upload(HostData::I64(order), x.shape())
+    }
+
     // ---- products ----
 
     /// The matrix product `[…, m, k] × […, k, n]`, same leading dimensions. With `transpose_a`, `a` is `[…, k, m]`;

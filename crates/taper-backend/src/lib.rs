@@ -25,6 +25,7 @@ pub mod profile;
 mod random;
 mod scalar;
 mod shape;
+mod sort;
 mod window;
 
 pub use backend::Backend;

@@ -105,6 +105,7 @@ impl<O: Observer> Backend for Observed<O> {
         fn select(condition: &Buffer, a: &Buffer, b: &Buffer) -> Result<Buffer>;
         fn reduce(op: ReduceOp, x: &Buffer, axes: &[usize]) -> Result<Buffer>;
         fn argmax(x: &Buffer, axis: usize) -> Result<Buffer>;
+        fn argsort(x: &Buffer, axis: usize, descending: bool) -> Result<Buffer>;
         fn matmul(a: &Buffer, b: &Buffer, transpose_a: bool, transpose_b: bool) -> Result<Buffer>;
         fn gather(x: &Buffer, axis: usize, index: &Buffer) -> Result<Buffer>;
         fn scatter_add(x: &Buffer, axis: usize, index: &Buffer, source: &Buffer) -> Result<Buffer>;

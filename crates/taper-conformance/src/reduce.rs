@@ -1,4 +1,4 @@
-//! Cases of reductions over every set of axes, and of argmax.
+//! Cases of reductions over every set of axes, of argmax and of argsort.
 
 use super::{ALL, Bound, DType, FLOATS, Form, NUMBERS, Run, Value};
 use taper_backend::ReduceOp;
@@ -17,6 +17,7 @@ pub fn cases(run: &mut Run) {
         }
     }
     argmax(run);
+    argsort(run);
 }
 
 fn reduce(run: &mut Run, dtype: DType, op: ReduceOp) {
@@ -145,5 +146,45 @@ fn argmax(run: &mut Run) {
     run.case("argmax", DType::I64, "beyond f64", |case| {
         let x = Value::integers([4], vec![1 << 53, (1 << 53) + 1, i64::MIN, (1 << 53) + 1]);
         case.check(Bound::Exact, &[x], |d, x| Ok(vec![d.argmax(&x[0], 0)?]));
+    });
+}
+
+fn argsort(run: &mut Run) {
+    for dtype in ALL {
+        let shapes: &[&[usize]] =
+            &[&[1], &[7], &[5, 3], &[1, 24], &[17, 33], &[2, 3, 5], &[2, 3, 4, 5], &[0, 3], &[3, 0], &[130, 100]];
+        for (i, &shape) in shapes.iter().enumerate() {
+            for axis in 0..shape.len() {
+                for (descending, form) in [(false, Form::Plain), (true, Form::nth(i + axis + 1))] {
+                    run.case("argsort", dtype, format!("{shape:?} along {axis} {descending} {form:?}"), |case| {
+                        // Whole numbers, so that many are equal: they keep their order.
+                        let x = case.uniform(shape, 0.0, 9.0);
+                        let x = Value::new(shape, &x.f64().iter().map(|x| x.floor()).collect::<Vec<_>>(), dtype);
+                        case.check(Bound::Exact, &[x.form(form)], |d, x| Ok(vec![d.argsort(&x[0], axis, descending)?]));
+                    });
+                }
+            }
+        }
+    }
+    for dtype in FLOATS {
+        for width in [2, 8, 33] {
+            run.case("argsort", dtype, format!("special values, rows of {width}"), |case| {
+                let x = with_specials(case.uniform([7, width], -2.0, 1.0), width);
+                case.special();
+                case.check(Bound::Exact, &[x], |d, x| {
+                    Ok(vec![d.argsort(&x[0], 1, false)?, d.argsort(&x[0], 0, false)?, d.argsort(&x[0], 1, true)?])
+                });
+            });
+        }
+        run.case("argsort", dtype, "both zeros, infinities and NaN", |case| {
+            let (inf, nan) = (f64::INFINITY, f64::NAN);
+            let x = Value::new([9], &[0.0, nan, -0.0, -inf, inf, 1e-7, nan, -1e-7, -0.0], dtype);
+            case.special();
+            case.check(Bound::Exact, &[x], |d, x| Ok(vec![d.argsort(&x[0], 0, false)?, d.argsort(&x[0], 0, true)?]));
+        });
+    }
+    run.case("argsort", DType::I64, "beyond f64", |case| {
+        let x = Value::integers([5], vec![(1 << 53) + 1, 1 << 53, i64::MIN, i64::MAX, (1 << 53) + 1]);
+        case.check(Bound::Exact, &[x], |d, x| Ok(vec![d.argsort(&x[0], 0, false)?, d.argsort(&x[0], 0, true)?]));
     });
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     CpuBackend, activation, argmax, avg_pool, batch_norm, binary, conv_block, conv2d, cross_entropy, dropout, finite,
-    index, layer_norm, linear, matmul, max_pool, norm, optimiser, pad, reduce, softmax, transfer, unary, views,
+    index, layer_norm, linear, matmul, max_pool, norm, optimiser, pad, reduce, softmax, sort, transfer, unary, views,
 };
 use taper_backend::{
     Activation, AdamSpec, Backend, BinaryOp, Buffer, CompareOp, Conv2dSpec, CrossEntropySpec, DType, Distribution,
@@ -102,6 +102,10 @@ impl Backend for CpuBackend {
 
     fn argmax(&self, x: &Buffer, axis: usize) -> Result<Buffer> {
         argmax::argmax(self, x, axis)
+    }
+
+    fn argsort(&self, x: &Buffer, axis: usize, descending: bool) -> Result<Buffer> {
+        sort::argsort(self, x, axis, descending)
     }
 
     fn matmul(&self, a: &Buffer, b: &Buffer, transpose_a: bool, transpose_b: bool) -> Result<Buffer> {

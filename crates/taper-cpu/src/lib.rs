@@ -50,6 +50,7 @@ mod pad;
 mod parallel;
 mod reduce;
 mod softmax;
+mod sort;
 mod storage;
 mod transfer;
 mod unary;

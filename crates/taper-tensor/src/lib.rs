@@ -28,7 +28,10 @@ mod pending;
 mod tape;
 mod tensor;
 
-pub use ops::{CrossEntropyOptions, NllOptions, NormStats};
+pub use ops::{
+    Conv1dSpec, ConvTranspose1dSpec, ConvTranspose2dSpec, CrossEntropyOptions, Interpolation, NllOptions, NormStats,
+    Pool1dSpec, UnfoldSpec,
+};
 pub use param::Param;
 pub use tape::{GradOptions, Gradients, grad, grad_enabled, no_grad};
 pub use taper_backend::{

@@ -197,7 +197,7 @@ fn by_index() {
     let x = zeros([2, 3], &device);
     says(x.gather(1, &x), "gather: indices must be i64, they are f64: cast them");
     let index = of(&[0i64, 1], &device);
-    says(x.gather(1, &index), "gather: index of shape [2] must have the input's shape [2, 3] but for dim 1");
+    says(x.gather(1, &index), "gather: index of shape [2] must be within the input's shape [2, 3] but for dim 1");
     let index = of(&[0i64, 5], &device).reshape([2, 1]).expect("a column");
     let found = text(x.gather(1, &index));
     assert!(found.starts_with("gather: index 5") && found.contains("out of range 0..3"), "{found}");
@@ -222,7 +222,12 @@ fn products_and_windows() {
         z(&[3, 2]).matmul_t(&z(&[5, 4]), [true, true]),
         "matmul: inner dimensions differ: 3 (dim 0 of [3, 2], transposed) against 4 (dim 1 of [5, 4], transposed)",
     );
-    says(z(&[3]).matmul(&z(&[3, 2])), "matmul: both factors need two dimensions or more, came as [3] and [3, 2]");
+    let expected = "expected matrices, batches of them or for matmul vectors, came as";
+    says(z(&[3]).matmul_t(&z(&[3, 2]), [false; 2]), &format!("matmul: {expected} [3] and [3, 2]"));
+    says(z(&[]).matmul(&z(&[3])), &format!("matmul: {expected} [] and [3]"));
+    says(z(&[2]).matmul(&z(&[5, 3, 4])), "matmul: a vector [2] does not fit [5, 3, 4], whose dim 1 is 3");
+    says(z(&[2, 3]).matmul(&z(&[2])), "matmul: a vector [2] does not fit [2, 3], whose dim 1 is 3");
+    says(z(&[2]).matmul(&z(&[3])), "matmul: a vector [2] does not fit [3], whose dim 0 is 3");
     says(
         z(&[2, 3]).linear(&z(&[4, 5]), None),
         "linear: weight [4, 5] must be [out, in] with in (dim 1) the last dimension of the input [2, 3]",

@@ -64,7 +64,7 @@ impl Tensor {
 }
 
 /// dL/dx from g = dL/dy: a transposed convolution of g.
-fn input_grad(g: &Tensor, weight: &Tensor, spec: Conv2dSpec, x_shape: &Shape) -> Result<Tensor> {
+pub(super) fn input_grad(g: &Tensor, weight: &Tensor, spec: Conv2dSpec, x_shape: &Shape) -> Result<Tensor> {
     let y = g.device().conv2d_input_grad(g.buffer()?, weight.buffer()?, &spec, x_shape)?;
     Ok(Tensor::record("conv2d_input_grad", y, &[g, weight], || {
         let (g, weight) = (g.clone(), weight.clone());

@@ -7,9 +7,26 @@ use crate::tape::Rule;
 use taper_backend::{Error, Result, Shape};
 
 impl Tensor {
-    /// `[…, m, k] × […, k, n]` gives `[…, m, n]`; leading dimensions broadcast.
+    /// `[…, m, k] × […, k, n]` gives `[…, m, n]`; leading dimensions broadcast. A vector `[k]` is a row on the left and a
+    /// column on the right, and that dimension is not in the result: `[k] × […, k, n]` gives `[…, n]`, `[…, m, k] × [k]`
+    /// gives `[…, m]`, and two vectors give a scalar.
     pub fn matmul(&self, other: &Tensor) -> Result<Tensor> {
-        product(self, other, [false, false])
+        let (plain, ranks) = ([false, false], (self.shape().rank(), other.shape().rank()));
+        if let (1, at @ 1..) | (at @ 1.., 1) = ranks {
+            let (k, inner) = if ranks.0 == 1 { (self, other) } else { (other, self) };
+            let dim = if ranks.0 == 1 { at.saturating_sub(2) } else { at - 1 };
+            if k.shape()[0] != inner.shape()[dim] {
+                let (inner, k) = (inner.shape(), k.shape());
+                let detail = format!("a vector {k} does not fit {inner}, whose dim {dim} is {}", inner[dim]);
+                return Err(Error::shape("matmul", detail));
+            }
+        }
+        match ranks {
+            (1, 1) => product(&self.unsqueeze(0)?, &other.unsqueeze(1)?, plain)?.reshape([]),
+            (1, 2..) => product(&self.unsqueeze(0)?, other, plain)?.squeeze(-2),
+            (2.., 1) => product(self, &other.unsqueeze(1)?, plain)?.squeeze(-1),
+            _ => product(self, other, plain),
+        }
     }
 
     /// The matrix product with transposed factors: this tensor is `[…, k, m]` where `transpose[0]` is set, `other` is
@@ -24,7 +41,11 @@ fn product(a: &Tensor, b: &Tensor, [ta, tb]: [bool; 2]) -> Result<Tensor> {
     check::float("matmul", a)?;
     let (rank_a, rank_b) = (a.shape().rank(), b.shape().rank());
     if rank_a < 2 || rank_b < 2 {
-        let detail = format!("both factors need two dimensions or more, came as {} and {}", a.shape(), b.shape());
+        let detail = format!(
+            "expected matrices, batches of them or for matmul vectors, came as {} and {}",
+            a.shape(),
+            b.shape()
+        );
         return Err(Error::shape("matmul", detail));
     }
     // The inner dimension is a's last and b's last but one, the other way round where transposed.
@@ -76,6 +97,9 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("a batch for one matrix", |x| x[0].matmul(&x[1])).input([3, 4]).input([2, 4, 2]),
         Case::new("one row", |x| x[0].matmul(&x[1])).input([1, 5]).input([5, 1]),
         Case::new("with itself", |x| x[0].matmul(&x[0])).input([3, 3]),
+        Case::new("two vectors", |x| x[0].matmul(&x[1])).input([4]).input([4]),
+        Case::new("a vector and a batch", |x| x[0].matmul(&x[1])).input([4]).input([2, 4, 3]),
+        Case::new("a batch and a vector", |x| x[0].matmul(&x[1])).input([2, 3, 4]).input([4]),
         Case::new("a permuted factor", |x| x[0].permute(&[1, 0])?.matmul(&x[1])).input([4, 3]).input([4, 2]),
         Case::new("over nothing", |x| x[0].matmul(&x[1])).input([2, 0]).input([0, 3]).zero_gradient(0).zero_gradient(1),
     ];

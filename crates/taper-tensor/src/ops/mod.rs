@@ -37,13 +37,16 @@ operations! {
     clamp,
     compare,
     concat,
+    conv1d,
     conv2d,
+    conv_transpose,
     cos,
     cross_entropy,
     cumprod,
     cumsum,
     div,
     dropout,
+    einsum,
     embedding,
     erf,
     exp,
@@ -52,7 +55,9 @@ operations! {
     flip,
     floor,
     gather,
+    group_norm,
     index_select,
+    interpolate,
     layer_norm,
     linear,
     log,
@@ -76,8 +81,10 @@ operations! {
     normal_pdf,
     pad,
     permute,
+    pixel_shuffle,
     pow,
     prod,
+    products,
     recip,
     repeat,
     reshape,
@@ -90,19 +97,27 @@ operations! {
     sin,
     slice,
     softmax,
+    sort,
     special,
     split,
     sqrt,
     sub,
     sum,
     tan,
+    topk,
     triangle,
+    unfold,
     var,
     weighted,
+    with_index,
 }
 
+pub use conv_transpose::{ConvTranspose1dSpec, ConvTranspose2dSpec};
+pub use conv1d::{Conv1dSpec, Pool1dSpec};
 pub use cross_entropy::CrossEntropyOptions;
+pub use interpolate::Interpolation;
 pub use nll_loss::NllOptions;
+pub use unfold::UnfoldSpec;
 
 /// The batch statistics that batch norm in training returns beside its output.
 #[derive(Debug, Clone)]

@@ -1,15 +1,16 @@
 //! y = x with `source` added at `index`. Scatter-add and gather are each other's gradients.
 
-use super::gather::check_index;
+use super::gather::{check_index, corner};
 use crate::Tensor;
 use crate::check;
 use crate::gradcheck::Case;
 use crate::tape::Rule;
-use taper_backend::{Error, Result};
+use taper_backend::{Error, Result, SliceRange};
 
 impl Tensor {
-    /// This tensor with `source` added along `axis` at `index` (i64, of `source`'s shape, which is this tensor's except
-    /// along `axis`). Where indices are equal, all of their elements are added. An index out of range is an error.
+    /// This tensor with `source` added along `axis` at `index` (i64, of `source`'s shape). As in [`Tensor::gather`], `axis`
+    /// of both is of any size, the other dimensions are at most as large as this tensor's. Where indices are equal, all of
+    /// their elements are added. An index out of range is an error.
     pub fn scatter_add(&self, axis: isize, index: &Tensor, source: &Tensor) -> Result<Tensor> {
         let axis = self.shape().axis("scatter_add", axis)?;
         check::same("scatter_add", &["the input", "source"], &[self, source])?;
@@ -17,6 +18,9 @@ impl Tensor {
         if index.shape() != source.shape() {
             let detail = format!("index has shape {}, source {}: expected the same", index.shape(), source.shape());
             return Err(Error::shape("scatter_add", detail));
+        }
+        if let Some(first) = corner(self, axis, index.shape())? {
+            return put_back(&first.scatter_add(axis as isize, index, source)?, self);
         }
         let y = self.device().scatter_add(self.buffer()?, axis, index.buffer()?, source.buffer()?)?;
         Ok(Tensor::record("scatter_add", y, &[self, source], || {
@@ -29,6 +33,21 @@ impl Tensor {
     }
 }
 
+/// `x` with its first elements along each dimension replaced by `first`.
+fn put_back(first: &Tensor, x: &Tensor) -> Result<Tensor> {
+    let mut y = first.clone();
+    for axis in (0..x.shape().rank()).rev().filter(|&axis| first.shape()[axis] < x.shape()[axis]) {
+        // What is behind the elements so far along this axis, no more than they have along those before it.
+        let size = |i: usize| if i < axis { first.shape()[i] } else { x.shape()[i] };
+        let ranges = (0..x.shape().rank()).map(|i| match i {
+            _ if i == axis => SliceRange::new(first.shape()[i], x.shape()[i]),
+            _ => SliceRange::new(0, size(i)),
+        });
+        y = Tensor::concat(&[&y, &x.slice(&ranges.collect::<Vec<_>>())?], axis as isize)?;
+    }
+    Ok(y)
+}
+
 pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new("one place twice", |x| {
@@ -36,6 +55,11 @@ pub(super) fn cases() -> Vec<Case> {
         })
         .input([4, 1])
         .input([3, 1]),
+        Case::new("a smaller index", |x| {
+            x[0].scatter_add(1, &Tensor::from_vec(vec![2i64, 0], [1, 2, 1], x[0].device())?, &x[1])
+        })
+        .input([2, 3, 2])
+        .input([1, 2, 1]),
         Case::new("the last axis", |x| {
             x[0].scatter_add(-1, &Tensor::from_vec(vec![2i64, 0, 1, 1], [2, 2], x[0].device())?, &x[1])
         })
