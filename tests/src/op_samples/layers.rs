@@ -9,28 +9,13 @@ use taper_tensor::{Conv2dSpec, PadAmount, Pool2dSpec, RandomKey, Result, Tensor}
 pub(super) fn ops() -> Vec<Op> {
     vec![
         call("nn.functional.conv2d", Sums, |c| batched(&c.x()?, 4, |x| convolution(c, x, &c.tensor(1, "weight")?))),
-        call("nn.functional.conv1d", Sums, |c| {
-            // One row.
-            batched(&c.x()?, 3, |x| {
-                let weight = c.tensor(1, "weight")?.unsqueeze(2)?;
-                one(convolution(c, &x.unsqueeze(2)?, &weight)?[0].squeeze(2))
-            })
-        }),
         call("nn.functional.max_pool2d", Exact, |c| {
             let spec = pooling(c, 5)?;
             batched(&c.x()?, 4, |x| one(x.max_pool2d(spec)))
         }),
-        call("nn.functional.max_pool1d", Exact, |c| {
-            let spec = of_row(pooling(c, 5)?);
-            batched(&c.x()?, 3, |x| one(x.unsqueeze(2)?.max_pool2d(spec)?.squeeze(2)))
-        }),
         call("nn.functional.avg_pool2d", Sums, |c| {
             let spec = averaging(c)?;
             batched(&c.x()?, 4, |x| one(x.avg_pool2d(spec)))
-        }),
-        call("nn.functional.avg_pool1d", Sums, |c| {
-            let spec = of_row(averaging(c)?);
-            batched(&c.x()?, 3, |x| one(x.unsqueeze(2)?.avg_pool2d(spec)?.squeeze(2)))
         }),
         call("nn.functional.adaptive_avg_pool2d", Sums, |c| {
             let x = c.x()?;
@@ -53,20 +38,6 @@ pub(super) fn ops() -> Vec<Op> {
             let dims = c.ints(1, "normalized_shape")?.unwrap_or_default().len();
             let (weight, bias) = (c.maybe_tensor(2, "weight")?, c.maybe_tensor(3, "bias")?);
             one(c.x()?.layer_norm(dims, weight.as_ref(), bias.as_ref(), c.number(4, "eps", 1e-5)?))
-        }),
-        call("nn.functional.group_norm", Sums, |c| {
-            let (x, groups) = (c.x()?, c.axis(1, "num_groups")? as usize);
-            let (batch, channels) = (x.dim(0)?, x.dim(1)?);
-            let rows = x.reshape([batch, groups, x.count() / (batch * groups).max(1)])?;
-            let mut y = rows.layer_norm(1, None, None, c.number(4, "eps", 1e-5)?)?.reshape(x.shape())?;
-            let column = [&[channels][..], &vec![1; x.shape().rank() - 2]].concat();
-            if let Some(weight) = c.maybe_tensor(2, "weight")? {
-                y = y.mul(&weight.reshape(column.clone())?)?;
-            }
-            if let Some(bias) = c.maybe_tensor(3, "bias")? {
-                y = y.add(&bias.reshape(column)?)?;
-            }
-            Ok(vec![y])
         }),
         call("nn.functional.batch_norm", Sums, |c| {
             let x = c.x()?;
@@ -96,7 +67,7 @@ pub(super) fn ops() -> Vec<Op> {
 }
 
 /// `run` with a batch of one in front where a dimension is missing.
-fn batched(x: &Tensor, rank: usize, run: impl FnOnce(&Tensor) -> Answer) -> Answer {
+pub(super) fn batched(x: &Tensor, rank: usize, run: impl FnOnce(&Tensor) -> Answer) -> Answer {
     if x.shape().rank() + 1 != rank {
         return run(x);
     }
@@ -132,7 +103,7 @@ fn convolution(c: &Call, x: &Tensor, weight: &Tensor) -> Answer {
 }
 
 /// Kernel, stride and padding at positions 1 to 3, `ceil_mode` at `ceil`.
-fn pooling(c: &Call, ceil: usize) -> Result<Pool2dSpec, Stop> {
+pub(super) fn pooling(c: &Call, ceil: usize) -> Result<Pool2dSpec, Stop> {
     let Some(kernel_size) = c.pair(1, "kernel_size")? else { return lacking("no kernel_size") };
     let spec = Pool2dSpec {
         kernel_size,
@@ -150,13 +121,7 @@ fn pooling(c: &Call, ceil: usize) -> Result<Pool2dSpec, Stop> {
     Ok(spec)
 }
 
-fn averaging(c: &Call) -> Result<Pool2dSpec, Stop> {
+pub(super) fn averaging(c: &Call) -> Result<Pool2dSpec, Stop> {
     let count_include_pad = c.flag(5, "count_include_pad", true);
     Ok(Pool2dSpec { count_include_pad, ..pooling(c, 4)? })
-}
-
-/// The same for one row.
-fn of_row(spec: Pool2dSpec) -> Pool2dSpec {
-    let [kernel_size, stride] = [spec.kernel_size, spec.stride].map(|pair| [1, pair[1]]);
-    Pool2dSpec { kernel_size, stride, padding: [0, spec.padding[1]], ..spec }
 }

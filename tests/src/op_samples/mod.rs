@@ -16,11 +16,14 @@ pub mod file;
 mod layers;
 mod losses;
 mod pointwise;
+mod products;
 mod reasons;
 mod reduce;
 pub mod report;
+mod sorting;
 pub mod table;
 mod views;
+mod windows;
 
 pub use excerpt::excerpt;
 pub use file::File;

@@ -1,7 +1,6 @@
 //! Reductions, normalisations over axes, and matrix products.
 
-use super::call::{Answer, Call, Stop, lacking};
-use super::pointwise::scale;
+use super::call::{Call, Stop, lacking};
 use super::table::Rule::{Exact, Sums, Ulps};
 use super::table::{Op, call, one, unary};
 use taper_tensor::{DType, Result, Tensor};
@@ -28,10 +27,6 @@ pub(super) fn ops() -> Vec<Op> {
         }),
         call("max.reduction_no_dim", Exact, |c| one(c.x()?.max(&[], false))),
         call("min.reduction_no_dim", Exact, |c| one(c.x()?.min(&[], false))),
-        call("max.reduction_with_dim", Exact, |c| at_extreme(c, |x| Ok(x.clone()))),
-        call("min.reduction_with_dim", Exact, |c| at_extreme(c, negative)),
-        call("argmax", Exact, |c| index_of_extreme(c, |x| Ok(x.clone()))),
-        call("argmin", Exact, |c| index_of_extreme(c, negative)),
         call("any", Exact, |c| one(c.x()?.any(&axes(c)?, keepdim(c)))),
         call("all", Exact, |c| one(c.x()?.all(&axes(c)?, keepdim(c)))),
         call("count_nonzero", Exact, |c| one(nonzero(&c.x()?)?.sum(&axes(c)?, false))),
@@ -44,32 +39,6 @@ pub(super) fn ops() -> Vec<Op> {
             one(converted(c)?.neg()?.softmax(c.axis(1, "dim")?))
         })
         .sums_back(),
-        // Matrix products.
-        call("matmul", Sums, |c| one(product(&c.x()?, &c.tensor(1, "other")?))),
-        call("__rmatmul__", Sums, |c| one(product(&c.tensor(1, "other")?, &c.x()?))),
-        call("mm", Sums, |c| one(c.x()?.matmul(&c.tensor(1, "mat2")?))),
-        call("bmm", Sums, |c| one(c.x()?.matmul(&c.tensor(1, "mat2")?))),
-        call("mv", Sums, |c| one(product(&c.x()?, &c.tensor(1, "vec")?))),
-        call("dot", Sums, |c| one(product(&c.x()?, &c.tensor(1, "tensor")?))),
-        call("vdot", Sums, |c| one(product(&c.x()?, &c.tensor(1, "other")?))),
-        call("outer", Ulps(1.0), |c| one(outer(&c.x()?, &c.tensor(1, "vec2")?))),
-        call("inner", Sums, |c| {
-            let (x, y) = (c.x()?, c.tensor(1, "other")?);
-            match (x.shape().rank(), y.shape().rank()) {
-                (0, _) | (_, 0) => one(x.mul(&y)),
-                (_, 1) => one(product(&x, &y)),
-                (_, 2) => one(product(&x, &y.transpose(0, 1)?)),
-                _ => lacking("inner over more than two dimensions"),
-            }
-        }),
-        call("linalg.vecdot", Sums, |c| {
-            one(c.x()?.mul(&c.tensor(1, "y")?)?.sum(&[c.int(2, "dim")?.unwrap_or(-1)], false))
-        }),
-        call("addmm", Sums, |c| plus(c, product(&c.tensor(1, "mat1")?, &c.tensor(2, "mat2")?))),
-        call("addmv", Sums, |c| plus(c, product(&c.tensor(1, "mat")?, &c.tensor(2, "vec")?))),
-        call("addr", Sums, |c| plus(c, outer(&c.tensor(1, "vec1")?, &c.tensor(2, "vec2")?))),
-        call("baddbmm", Sums, |c| plus(c, c.tensor(1, "batch1")?.matmul(&c.tensor(2, "batch2")?))),
-        call("addbmm", Sums, |c| plus(c, c.tensor(1, "batch1")?.matmul(&c.tensor(2, "batch2")?)?.sum(&[0], false))),
         call("nn.functional.linear", Sums, |c| {
             let (weight, bias) = (c.tensor(1, "weight")?, c.maybe_tensor(2, "bias")?);
             match weight.shape().rank() {
@@ -125,48 +94,4 @@ fn correction(c: &Call) -> Result<usize, Stop> {
 
 fn nonzero(x: &Tensor) -> Result<Tensor> {
     x.ne(&Tensor::zeros([], x.dtype(), x.device())?)?.cast(DType::I64)
-}
-
-/// −x, which u8 has not.
-fn negative(x: &Tensor) -> Result<Tensor> {
-    if x.dtype() == DType::U8 { x.cast(DType::I64)?.neg() } else { x.neg() }
-}
-
-/// The first largest of `by(x)` along an axis: the element of x there, and where it is.
-fn at_extreme(c: &Call, by: fn(&Tensor) -> Result<Tensor>) -> Answer {
-    let (x, axis) = (c.x()?, c.axis(1, "dim")?);
-    let index = by(&x.detach())?.argmax(axis, true)?;
-    let value = x.gather(axis, &index)?;
-    if keepdim(c) { Ok(vec![value, index]) } else { Ok(vec![value.squeeze(axis)?, index.squeeze(axis)?]) }
-}
-
-fn index_of_extreme(c: &Call, by: fn(&Tensor) -> Result<Tensor>) -> Answer {
-    let x = by(&c.x()?.detach())?;
-    match c.int(1, "dim")? {
-        Some(axis) => one(x.argmax(axis, keepdim(c))),
-        None if keepdim(c) => one(x.reshape([x.count()])?.argmax(0, false)?.reshape(vec![1; x.shape().rank()])),
-        None => one(x.reshape([x.count()])?.argmax(0, false)),
-    }
-}
-
-/// PyTorch's matmul, in which a vector is a row on the left and a column on the right.
-pub(super) fn product(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    match (a.shape().rank(), b.shape().rank()) {
-        (1, 1) => a.unsqueeze(0)?.matmul(&b.unsqueeze(1)?)?.reshape([]),
-        (1, _) => a.unsqueeze(0)?.matmul(b)?.squeeze(-2),
-        (_, 1) => a.matmul(&b.unsqueeze(1)?)?.squeeze(-1),
-        _ => a.matmul(b),
-    }
-}
-
-fn outer(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    a.unsqueeze(1)?.mul(&b.unsqueeze(0)?)
-}
-
-/// beta · x + alpha · product.
-fn plus(c: &Call, product: Result<Tensor>) -> Answer {
-    let (beta, alpha) = (c.number(3, "beta", 1.0)?, c.number(4, "alpha", 1.0)?);
-    let (x, product) = (c.x()?, scale(&product?, alpha)?);
-    // Without x, whatever it holds, where beta is 0.
-    one(if beta == 0.0 { Ok(product) } else { scale(&x, beta)?.add(&product) })
 }

@@ -1,7 +1,7 @@
 //! The table: which of ours is which of PyTorch's operators, and how near the two must be.
 
 use super::call::{Answer, Call, Stop, number};
-use super::{complete, create, layers, losses, pointwise, reduce, views};
+use super::{complete, create, layers, losses, pointwise, products, reduce, sorting, views, windows};
 use std::collections::HashMap;
 use taper_tensor::{Result, Tensor};
 
@@ -106,6 +106,9 @@ impl Table {
             views::ops(),
             create::ops(),
             complete::ops(),
+            sorting::ops(),
+            products::ops(),
+            windows::ops(),
             layers::ops(),
             losses::ops(),
         ];

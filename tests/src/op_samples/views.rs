@@ -111,12 +111,7 @@ pub(super) fn ops() -> Vec<Op> {
             one(Tensor::concat(&all.iter().collect::<Vec<_>>(), 0))
         }),
         // By index.
-        call("gather", Exact, |c| {
-            let (x, axis, index) = (c.x()?, c.axis(1, "dim")?, c.tensor(2, "index")?);
-            // PyTorch lets the index be smaller along the other axes.
-            let axis_at = x.shape().axis("gather", axis)?;
-            one(first(&x, &index, Some(axis_at))?.gather(axis, &index))
-        }),
+        call("gather", Exact, |c| one(c.x()?.gather(c.axis(1, "dim")?, &c.tensor(2, "index")?))),
         call("take_along_dim", Exact, |c| {
             let (x, index) = (c.x()?, c.tensor(1, "indices")?);
             let Some(axis) = c.int(2, "dim")? else {
@@ -135,24 +130,9 @@ pub(super) fn ops() -> Vec<Op> {
             one(x.broadcast_to(with(sizes[0]))?.gather(axis, &index.broadcast_to(with(sizes[1]))?))
         }),
         call("scatter_add", Sums, |c| {
-            let (x, axis, index) = (c.x()?, c.axis(1, "dim")?, c.tensor(2, "index")?);
-            let source = first(&c.tensor(3, "src")?, &index, None)?;
-            let at = x.shape().axis("scatter_add", axis)?;
-            // PyTorch lets the index be smaller along the other axes; ours is as large, so the rest is put back behind.
-            let corner = first(&x, &index, Some(at))?.scatter_add(axis, &index, &source)?;
-            if corner.shape() == x.shape() {
-                return Ok(vec![corner]);
-            }
-            let (mut y, full) = (corner, x.shape().to_vec());
-            for axis in (0..full.len()).rev() {
-                let (size, mut part) = (y.shape()[axis], x.clone());
-                for before in 0..axis {
-                    part = part.narrow(before as isize, 0, y.shape()[before])?;
-                }
-                let rest = part.narrow(axis as isize, size, full[axis] - size)?;
-                y = Tensor::concat(&[&y, &rest], axis as isize)?;
-            }
-            Ok(vec![y])
+            // PyTorch lets the source be larger than the index.
+            let (index, source) = (c.tensor(2, "index")?, c.tensor(3, "src")?);
+            one(c.x()?.scatter_add(c.axis(1, "dim")?, &index, &first(&source, &index)?))
         }),
         call("index_select", Exact, |c| one(c.x()?.index_select(c.axis(1, "dim")?, &c.tensor(2, "index")?))),
         call("index_add", Sums, |c| {
@@ -167,18 +147,6 @@ pub(super) fn ops() -> Vec<Op> {
         call("nn.functional.pad.constant", Exact, |c| {
             c.text(2, "mode", "constant");
             pad(&c.x()?, &c.ints(1, "pad")?.unwrap_or_default(), c.number(3, "value", 0.0)?)
-        }),
-        call("nn.functional.pixel_shuffle", Exact, |c| {
-            let (x, r) = (c.x()?, c.axis(1, "upscale_factor")? as usize);
-            let Some((outer, [ch, h, w])) = pictures(&x) else { return lacking("fewer than three dimensions") };
-            let split = x.reshape([outer.iter().product(), ch / (r * r), r, r, h, w])?;
-            one(split.permute(&[0, 1, 4, 2, 5, 3])?.reshape([&outer[..], &[ch / (r * r), h * r, w * r]].concat()))
-        }),
-        call("nn.functional.pixel_unshuffle", Exact, |c| {
-            let (x, r) = (c.x()?, c.axis(1, "downscale_factor")? as usize);
-            let Some((outer, [ch, h, w])) = pictures(&x) else { return lacking("fewer than three dimensions") };
-            let split = x.reshape([outer.iter().product(), ch, h / r, r, w / r, r])?;
-            one(split.permute(&[0, 1, 3, 5, 2, 4])?.reshape([&outer[..], &[ch * r * r, h / r, w / r]].concat()))
         }),
         call("nn.functional.channel_shuffle", Exact, |c| {
             let (x, groups) = (c.x()?, c.axis(1, "groups")? as usize);
@@ -310,10 +278,10 @@ fn parts(x: &Tensor, axis: isize, sizes: &[usize]) -> Answer {
     Ok(sizes.iter().map(part).collect::<Result<_>>()?)
 }
 
-/// The corner of `x` that is as large as `index` along all axes but `except`.
-fn first(x: &Tensor, index: &Tensor, except: Option<usize>) -> Result<Tensor> {
+/// The corner of `x` that is as large as `index`.
+fn first(x: &Tensor, index: &Tensor) -> Result<Tensor> {
     let mut corner = x.clone();
-    for axis in (0..x.shape().rank().min(index.shape().rank())).filter(|&axis| Some(axis) != except) {
+    for axis in 0..x.shape().rank().min(index.shape().rank()) {
         if corner.shape()[axis] > index.shape()[axis] {
             corner = corner.narrow(axis as isize, 0, index.shape()[axis])?;
         }
@@ -350,10 +318,4 @@ fn pad(x: &Tensor, amounts: &[isize], value: f64) -> Answer {
 
 fn counts(all: Vec<isize>) -> Vec<usize> {
     all.into_iter().map(|count| count.max(0) as usize).collect()
-}
-
-/// Channels, rows and columns, and what is before them.
-fn pictures(x: &Tensor) -> Option<(Vec<usize>, [usize; 3])> {
-    let (outer, last) = x.shape().split_at_checked(x.shape().rank().checked_sub(3)?)?;
-    Some((outer.to_vec(), last.try_into().ok()?))
 }
