@@ -139,6 +139,12 @@ const REASONS: &[Reason] = &[
         why: "a softmax over nothing, which ours says is an error",
     },
     Reason {
+        ops: &["topk"],
+        part: Value,
+        holds: Each(|e| [e.ours, e.peer].iter().all(|index| *index >= 0.0 && index.fract() == 0.0)),
+        why: "the index of equal elements: ours are in their order, PyTorch's in any",
+    },
+    Reason {
         ops: &["take_along_dim"],
         part: Refused,
         holds: Text(|text| text.contains("index -")),

@@ -114,19 +114,18 @@ fn transposed(
             return in_f32(x, |x| transposed(op, x, &weight, bias.as_ref(), spec));
         }
     }
-    // What is further below or on the right than a convolution of that stride would read gets nothing.
-    let mut reached = shape.to_vec();
-    let mut beyond = [PadAmount::default(); 4];
-    for i in 0..2 {
-        let high = spec.output_padding[i].saturating_sub(spec.stride[i] - 1).min(reached[2 + i] - 1);
-        reached[2 + i] -= high;
-        beyond[2 + i].high = high;
-    }
-    let ConvTranspose2dSpec { stride, padding, dilation, groups, .. } = spec;
-    let mut y = input_grad(x, weight, Conv2dSpec { stride, padding, dilation, groups }, &reached.into())?;
-    if beyond != [PadAmount::default(); 4] {
-        y = y.pad(&beyond, 0.0)?;
-    }
+    let ConvTranspose2dSpec { stride, padding, output_padding, dilation, groups } = spec;
+    let conv = |padding| Conv2dSpec { stride, padding, dilation, groups };
+    let y = if (0..2).all(|i| output_padding[i] < stride[i]) {
+        input_grad(x, weight, conv(padding), &shape)?
+    } else {
+        // More than a convolution of that stride leaves over: the part of the unpadded one, with zeros behind it.
+        let size = |i: usize| (x.shape()[i] - 1) * stride[i - 2] + dilation[i - 2] * (weight.shape()[i] - 1) + 1;
+        let high = |i: usize| output_padding[i].saturating_sub(padding[i]);
+        let behind = [0, 0, high(0), high(1)].map(|high| PadAmount { high, ..PadAmount::default() });
+        let whole = input_grad(x, weight, conv([0, 0]), &[shape[0], shape[1], size(2), size(3)].into())?;
+        whole.pad(&behind, 0.0)?.narrow(2, padding[0], shape[2])?.narrow(3, padding[1], shape[3])?
+    };
     bias.map_or(Ok(y.clone()), |bias| y.add(&bias.reshape([bias.count(), 1, 1])?))
 }
 
@@ -201,8 +200,8 @@ pub(super) fn cases() -> Vec<Case> {
         conv("groups", ConvTranspose2dSpec { groups: 2, ..plain }, [1, 4, 2, 2], [4, 1, 2, 2]),
         conv(
             "dilation, and output padding beyond the stride",
-            ConvTranspose2dSpec { dilation: [2, 3], output_padding: [1, 2], ..plain },
-            [1, 2, 2, 2],
+            ConvTranspose2dSpec { dilation: [2, 3], padding: [2, 1], output_padding: [1, 2], ..plain },
+            [1, 2, 3, 2],
             [2, 1, 2, 2],
         ),
         Case::new("no bias", move |x| x[0].conv_transpose2d(&x[1], None, plain))
