@@ -1,8 +1,8 @@
 //! The [`Backend`] trait: the operations that a device computes, required and optional.
 
 use crate::{
-    Activation, AdamSpec, BinaryOp, Buffer, CompareOp, Conv2dSpec, CrossEntropySpec, DType, Distribution, HostData,
-    PadAmount, ParamGrads, Pool2dSpec, RandomKey, ReduceOp, Result, Rim, Saved, SgdSpec, Shape, SliceRange, UnaryOp,
+    AdamSpec, BinaryOp, Buffer, CompareOp, Conv2dSpec, DType, Distribution, FusedOp, FusedOutput, HostData, PadAmount,
+    Pool2dSpec, RandomKey, ReduceOp, Result, Rim, Saved, SgdSpec, Shape, SliceRange, UnaryOp,
 };
 use std::fmt::Debug;
 
@@ -164,197 +164,25 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// output.
     fn avg_pool2d_grad(&self, g: &Buffer, spec: &Pool2dSpec, x_shape: &Shape) -> Result<Buffer>;
 
-    // ---- the rim: optional fused methods; `None` means that callers compose the operation from the methods above ----
+    // ---- the rim: optional methods; `None` means that callers compose the operation from the methods above ----
 
-    /// `f(x)`, element by element.
-    fn activation(&self, _f: Activation, _x: &Buffer) -> Rim<Buffer> {
+    /// Computes a fused operation.
+    ///
+    /// `None` when the backend has no kernel for it, or none for these operands or attributes.
+    fn fused(&self, _op: &FusedOp<'_>) -> Rim<FusedOutput> {
         Ok(None)
     }
 
-    /// `g · f′(x)`, element by element, from `g`, the gradient of the output.
-    fn activation_grad(&self, _f: Activation, _x: &Buffer, _g: &Buffer) -> Rim<Buffer> {
-        Ok(None)
-    }
-
-    /// `f(x weightᵀ + bias)` for `x: [N, in]`, `weight: [out, in]`, `bias: [out]`.
-    fn linear(&self, _x: &Buffer, _weight: &Buffer, _bias: Option<&Buffer>, _f: Activation) -> Rim<(Buffer, Saved)> {
-        Ok(None)
-    }
-
-    /// The gradients of [`Backend::linear`]. `needs` says which of input, weight and bias need one. `saved` is what
-    /// `linear` returned.
-    fn linear_grad(
-        &self,
-        _g: &Buffer,
-        _saved: &Saved,
-        _x: &Buffer,
-        _weight: &Buffer,
-        _f: Activation,
-        _needs: [bool; 3],
-    ) -> Result<ParamGrads> {
-        Err(no_forward("linear_grad"))
-    }
-
-    /// `pool(f(conv2d(x, weight) + bias))`; `pool` is max pooling, or nothing where it is `None`.
-    fn conv2d_block(
-        &self,
-        _x: &Buffer,
-        _weight: &Buffer,
-        _bias: Option<&Buffer>,
-        _spec: &Conv2dSpec,
-        _f: Activation,
-        _pool: Option<&Pool2dSpec>,
-    ) -> Rim<(Buffer, Saved)> {
-        Ok(None)
-    }
-
-    /// The gradients of [`Backend::conv2d_block`]. `needs` says which of input, weight and bias need one. `saved` is
-    /// what `conv2d_block` returned.
-    fn conv2d_block_grad(
-        &self,
-        _g: &Buffer,
-        _saved: &Saved,
-        _x: &Buffer,
-        _weight: &Buffer,
-        _spec: &Conv2dSpec,
-        _needs: [bool; 3],
-    ) -> Result<ParamGrads> {
-        Err(no_forward("conv2d_block_grad"))
-    }
-
-    /// Max pooling that saves the positions of the maxima for its gradient, in a format of the backend's own.
-    fn max_pool2d_saved(&self, _x: &Buffer, _spec: &Pool2dSpec) -> Rim<(Buffer, Saved)> {
-        Ok(None)
-    }
-
-    /// The gradient of [`Backend::max_pool2d_saved`] with respect to an input of `x_shape`.
-    fn max_pool2d_grad(&self, _g: &Buffer, _saved: &Saved, _spec: &Pool2dSpec, _x_shape: &Shape) -> Result<Buffer> {
-        Err(no_forward("max_pool2d_grad"))
-    }
-
-    /// Softmax along `axis`, or with `log` its logarithm.
-    fn softmax(&self, _x: &Buffer, _axis: usize, _log: bool) -> Rim<Buffer> {
-        Ok(None)
-    }
-
-    /// The gradient of [`Backend::softmax`] with respect to its input, from its output `y` and the gradient `g` of
-    /// that.
-    fn softmax_grad(&self, _g: &Buffer, _y: &Buffer, _axis: usize, _log: bool) -> Rim<Buffer> {
-        Ok(None)
-    }
-
-    /// Mean cross entropy (a scalar) of `logits: [N, C]` with classes `target: [N]` (i64, each in `0..C` or the ignored
-    /// index; anything else is an error).
-    fn cross_entropy(&self, _logits: &Buffer, _target: &Buffer, _spec: &CrossEntropySpec) -> Rim<(Buffer, Saved)> {
-        Ok(None)
-    }
-
-    /// The gradient of [`Backend::cross_entropy`] with respect to the logits, for `g`, the scalar gradient of the loss.
-    fn cross_entropy_grad(&self, _g: &Buffer, _saved: &Saved) -> Result<Buffer> {
-        Err(no_forward("cross_entropy_grad"))
-    }
-
-    /// Layer norm over the last `dims` dimensions, with optional weight and bias of the shape of those dimensions.
-    fn layer_norm(
-        &self,
-        _x: &Buffer,
-        _weight: Option<&Buffer>,
-        _bias: Option<&Buffer>,
-        _dims: usize,
-        _eps: f64,
-    ) -> Rim<(Buffer, Saved)> {
-        Ok(None)
-    }
-
-    /// The gradients of [`Backend::layer_norm`]. `needs` says which of input, weight and bias need one.
-    fn layer_norm_grad(
-        &self,
-        _g: &Buffer,
-        _saved: &Saved,
-        _x: &Buffer,
-        _weight: Option<&Buffer>,
-        _dims: usize,
-        _needs: [bool; 3],
-    ) -> Result<ParamGrads> {
-        Err(no_forward("layer_norm_grad"))
-    }
-
-    /// Batch norm in training, first half, for `x: [N, C, …]`: each channel's mean and biased variance (each `[C]`),
-    /// and what [`Backend::batch_norm_block`] reads. A backend that offers this method implements `batch_norm_block`
-    /// and [`Backend::batch_norm_block_grad`] too.
-    fn batch_norm_stats(&self, _x: &Buffer, _eps: f64) -> Rim<(Buffer, Buffer, Saved)> {
-        Ok(None)
-    }
-
-    /// Batch norm in training, second half, fused with an addition and an activation:
-    /// `f((x − mean) / √(variance + eps) · weight + bias + residual)` with optional weight and bias `[C]` and optional
-    /// `residual` of `x`'s shape. `saved` is what `batch_norm_stats` returned for `x`.
-    fn batch_norm_block(
-        &self,
-        _x: &Buffer,
-        _saved: &Saved,
-        _weight: Option<&Buffer>,
-        _bias: Option<&Buffer>,
-        _residual: Option<&Buffer>,
-        _f: Activation,
-    ) -> Result<Buffer> {
-        Err(no_forward("batch_norm_block"))
-    }
-
-    /// The gradients of both halves of batch norm together. `needs` says which of input, weight, bias and residual need
-    /// one.
-    #[allow(clippy::too_many_arguments)] // the forward's arguments, and three more
-    fn batch_norm_block_grad(
-        &self,
-        _g: &Buffer,
-        _saved: &Saved,
-        _x: &Buffer,
-        _weight: Option<&Buffer>,
-        _bias: Option<&Buffer>,
-        _residual: Option<&Buffer>,
-        _f: Activation,
-        _needs: [bool; 4],
-    ) -> Result<ParamGrads> {
-        Err(no_forward("batch_norm_block_grad"))
-    }
-
-    /// Batch norm in training as one method, for a backend without the two halves: `x: [N, C, …]` with optional weight
-    /// and bias `[C]` gives the output, and the batch's mean and biased variance (each `[C]`).
-    fn batch_norm(
-        &self,
-        _x: &Buffer,
-        _weight: Option<&Buffer>,
-        _bias: Option<&Buffer>,
-        _eps: f64,
-    ) -> Rim<(Buffer, Buffer, Buffer, Saved)> {
-        Ok(None)
-    }
-
-    /// The gradients of [`Backend::batch_norm`]. `needs` says which of input, weight and bias need one.
-    fn batch_norm_grad(
-        &self,
-        _g: &Buffer,
-        _saved: &Saved,
-        _x: &Buffer,
-        _weight: Option<&Buffer>,
-        _needs: [bool; 3],
-    ) -> Result<ParamGrads> {
-        Err(no_forward("batch_norm_grad"))
-    }
-
-    /// Dropout: element `i` in row-major order is `x / (1 − p)` where `key.word(i) ≥ p · 2³²`, 0 elsewhere, for `p`
-    /// from 0 up to but not 1. The gradient is this method applied to the gradient of the output.
-    fn dropout(&self, _x: &Buffer, _p: f64, _key: RandomKey) -> Rim<Buffer> {
-        Ok(None)
-    }
-
-    /// Embedding: rows `index` (i64, any shape) of `weight: [rows, width]`, as `[…, width]`.
-    fn embedding(&self, _weight: &Buffer, _index: &Buffer) -> Rim<Buffer> {
-        Ok(None)
-    }
-
-    /// The gradient of [`Backend::embedding`] with respect to a weight of `rows` rows.
-    fn embedding_grad(&self, _g: &Buffer, _index: &Buffer, _rows: usize) -> Rim<Buffer> {
+    /// The gradients of a fused operation with respect to its operands, from `g`, the gradient of its output `y`.
+    /// `saved` is what [`Backend::fused`] returned for the same operation; [`Saved::nothing`] where that saves nothing.
+    ///
+    /// `needs` says which operands need a gradient, at least one. It and the result have one entry for each operand that
+    /// is present ([`FusedOp::operands`]), and the result has a gradient exactly where one is needed. Integer operands
+    /// have none.
+    ///
+    /// `None` when the backend has no kernel for the gradients. For `Linear`, `Conv2dBlock` and `BatchNormBlock` that is
+    /// an answer only where [`Backend::fused`] gave it too.
+    fn fused_grad(&self, _op: &FusedOp<'_>, _g: &Buffer, _saved: &Saved, _needs: &[bool]) -> Rim<Vec<Option<Buffer>>> {
         Ok(None)
     }
 
@@ -404,8 +232,4 @@ pub trait Backend: Debug + Send + Sync + 'static {
     ) -> Rim<()> {
         Ok(None)
     }
-}
-
-fn no_forward(op: &'static str) -> crate::Error {
-    crate::Error::argument(op, "called on a backend that does not offer the forward")
 }

@@ -57,17 +57,22 @@ impl fmt::Debug for Buffer {
 /// Values that a fused forward saves for its backward (argmax bytes, batch statistics). Only the backend that made them
 /// reads them.
 #[derive(Clone)]
-pub struct Saved(Arc<dyn Any + Send + Sync>);
+pub struct Saved(Option<Arc<dyn Any + Send + Sync>>);
 
 impl Saved {
     /// Wraps a value that the backward will need.
     pub fn new<T: Any + Send + Sync>(value: T) -> Self {
-        Self(Arc::new(value))
+        Self(Some(Arc::new(value)))
     }
 
-    /// The wrapped value, or `None` when it is of another type.
+    /// No value.
+    pub fn nothing() -> Self {
+        Self(None)
+    }
+
+    /// The wrapped value, or `None` when there is none or it is of another type.
     pub fn get<T: Any>(&self) -> Option<&T> {
-        self.0.downcast_ref()
+        self.0.as_ref()?.downcast_ref()
     }
 }
 

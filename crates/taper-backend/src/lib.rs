@@ -3,7 +3,7 @@
 //! # The contract
 //!
 //! A backend is one crate that implements [`Backend`]: about thirty required methods, and optional fused ones (the
-//! rim), which return `None` unless the backend overrides them with a kernel. Shapes are logical, elements are in
+//! rim), which return `None` unless the backend overrides them with kernels. Shapes are logical, elements are in
 //! row-major order (`[N, C, H, W]` for images, as in PyTorch); the memory layout behind a [`Buffer`] is the backend's
 //! own choice.
 //!
@@ -34,7 +34,7 @@ pub use device::{Device, WeakDevice};
 pub use distribution::{Distribution, Sampler};
 pub use dtype::{DType, Element, HostData};
 pub use error::{Error, Result};
-pub use fused::{AdamSpec, CrossEntropySpec, ParamGrads, Reduction, Rim, SgdSpec};
+pub use fused::{AdamSpec, CrossEntropySpec, FusedOp, FusedOutput, Reduction, Rim, SgdSpec};
 pub use op::{Activation, BinaryOp, CompareOp, PadAmount, ReduceOp, SliceRange, UnaryOp};
 pub use printable::{printable, printable_lines};
 pub use random::{RandomKey, philox4x32};

@@ -9,9 +9,8 @@ pub use self::call::{Call, Ending, Operand};
 
 use self::call::{Argument, Returned};
 use crate::{
-    Activation, AdamSpec, Backend, BinaryOp, Buffer, CompareOp, Conv2dSpec, CrossEntropySpec, DType, Device,
-    Distribution, HostData, PadAmount, ParamGrads, Pool2dSpec, RandomKey, ReduceOp, Result, Rim, Saved, SgdSpec, Shape,
-    SliceRange, UnaryOp,
+    AdamSpec, Backend, BinaryOp, Buffer, CompareOp, Conv2dSpec, DType, Device, Distribution, FusedOp, FusedOutput,
+    HostData, PadAmount, Pool2dSpec, RandomKey, ReduceOp, Result, Rim, Saved, SgdSpec, Shape, SliceRange, UnaryOp,
 };
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -55,18 +54,25 @@ impl<O: Observer> Observed<O> {
     }
 }
 
+impl<O: Observer> Observed<O> {
+    /// Calls `f` on the inner device and reports it, with what `call` holds already.
+    fn observe<R: Returned>(&self, mut call: Call, f: impl FnOnce(&Device) -> R) -> R {
+        call.began = Instant::now();
+        let returned = f(&self.inner);
+        call.took = call.began.elapsed();
+        returned.note(&mut call);
+        self.observer.called(&call);
+        returned
+    }
+}
+
 /// Defines methods that forward to the inner device and report the call to the observer.
 macro_rules! hand_on {
     ($(fn $name:ident($($arg:ident: $of:ty),*) -> $result:ty;)*) => {$(
         fn $name(&self, $($arg: $of),*) -> $result {
             let mut call = Call::new(stringify!($name));
             $(Argument::note(&$arg, &mut call);)*
-            call.began = Instant::now();
-            let returned = self.inner.$name($($arg),*);
-            call.took = call.began.elapsed();
-            returned.note(&mut call);
-            self.observer.called(&call);
-            returned
+            self.observe(call, |inner| inner.$name($($arg),*))
         }
     )*};
 }
@@ -82,6 +88,14 @@ impl<O: Observer> Backend for Observed<O> {
 
     fn supports(&self, dtype: DType) -> bool {
         self.inner.supports(dtype)
+    }
+
+    fn fused(&self, op: &FusedOp<'_>) -> Rim<FusedOutput> {
+        self.observe(Call::fused(op), |inner| inner.fused(op))
+    }
+
+    fn fused_grad(&self, op: &FusedOp<'_>, g: &Buffer, saved: &Saved, needs: &[bool]) -> Rim<Vec<Option<Buffer>>> {
+        self.observe(Call::fused_grad(op, g, needs), |inner| inner.fused_grad(op, g, saved, needs))
     }
 
     hand_on! {
@@ -115,48 +129,6 @@ impl<O: Observer> Backend for Observed<O> {
         fn max_pool2d(x: &Buffer, spec: &Pool2dSpec) -> Result<(Buffer, Buffer)>;
         fn avg_pool2d(x: &Buffer, spec: &Pool2dSpec) -> Result<Buffer>;
         fn avg_pool2d_grad(g: &Buffer, spec: &Pool2dSpec, x_shape: &Shape) -> Result<Buffer>;
-        fn activation(f: Activation, x: &Buffer) -> Rim<Buffer>;
-        fn activation_grad(f: Activation, x: &Buffer, g: &Buffer) -> Rim<Buffer>;
-        fn linear(x: &Buffer, weight: &Buffer, bias: Option<&Buffer>, f: Activation) -> Rim<(Buffer, Saved)>;
-        fn linear_grad(
-            g: &Buffer, saved: &Saved, x: &Buffer, weight: &Buffer, f: Activation, needs: [bool; 3]
-        ) -> Result<ParamGrads>;
-        fn conv2d_block(
-            x: &Buffer, weight: &Buffer, bias: Option<&Buffer>, spec: &Conv2dSpec, f: Activation, pool: Option<&Pool2dSpec>
-        ) -> Rim<(Buffer, Saved)>;
-        fn conv2d_block_grad(
-            g: &Buffer, saved: &Saved, x: &Buffer, weight: &Buffer, spec: &Conv2dSpec, needs: [bool; 3]
-        ) -> Result<ParamGrads>;
-        fn max_pool2d_saved(x: &Buffer, spec: &Pool2dSpec) -> Rim<(Buffer, Saved)>;
-        fn max_pool2d_grad(g: &Buffer, saved: &Saved, spec: &Pool2dSpec, x_shape: &Shape) -> Result<Buffer>;
-        fn softmax(x: &Buffer, axis: usize, log: bool) -> Rim<Buffer>;
-        fn softmax_grad(g: &Buffer, y: &Buffer, axis: usize, log: bool) -> Rim<Buffer>;
-        fn cross_entropy(logits: &Buffer, target: &Buffer, spec: &CrossEntropySpec) -> Rim<(Buffer, Saved)>;
-        fn cross_entropy_grad(g: &Buffer, saved: &Saved) -> Result<Buffer>;
-        fn layer_norm(
-            x: &Buffer, weight: Option<&Buffer>, bias: Option<&Buffer>, dims: usize, eps: f64
-        ) -> Rim<(Buffer, Saved)>;
-        fn layer_norm_grad(
-            g: &Buffer, saved: &Saved, x: &Buffer, weight: Option<&Buffer>, dims: usize, needs: [bool; 3]
-        ) -> Result<ParamGrads>;
-        fn batch_norm_stats(x: &Buffer, eps: f64) -> Rim<(Buffer, Buffer, Saved)>;
-        fn batch_norm_block(
-            x: &Buffer, saved: &Saved, weight: Option<&Buffer>, bias: Option<&Buffer>, residual: Option<&Buffer>,
-            f: Activation
-        ) -> Result<Buffer>;
-        fn batch_norm_block_grad(
-            g: &Buffer, saved: &Saved, x: &Buffer, weight: Option<&Buffer>, bias: Option<&Buffer>,
-            residual: Option<&Buffer>, f: Activation, needs: [bool; 4]
-        ) -> Result<ParamGrads>;
-        fn batch_norm(
-            x: &Buffer, weight: Option<&Buffer>, bias: Option<&Buffer>, eps: f64
-        ) -> Rim<(Buffer, Buffer, Buffer, Saved)>;
-        fn batch_norm_grad(
-            g: &Buffer, saved: &Saved, x: &Buffer, weight: Option<&Buffer>, needs: [bool; 3]
-        ) -> Result<ParamGrads>;
-        fn dropout(x: &Buffer, p: f64, key: RandomKey) -> Rim<Buffer>;
-        fn embedding(weight: &Buffer, index: &Buffer) -> Rim<Buffer>;
-        fn embedding_grad(g: &Buffer, index: &Buffer, rows: usize) -> Rim<Buffer>;
         fn assign_where(target: &mut Buffer, source: &Buffer, apply: &Buffer) -> Rim<()>;
         fn norm(x: &Buffer) -> Rim<Buffer>;
         fn all_finite(buffers: &[&Buffer]) -> Rim<Buffer>;
@@ -184,6 +156,6 @@ mod tests {
         let (_, contract) = include_str!("backend.rs").split_once("pub trait Backend").unwrap();
         let (contract, _) = contract.split_once("\n}\n").unwrap();
         let missing: Vec<String> = names(contract).into_iter().filter(|name| !ours.contains(name)).collect();
-        assert!(names(contract).len() > 50 && missing.is_empty(), "{missing:?}");
+        assert!(names(contract).len() > 35 && missing.is_empty(), "{missing:?}");
     }
 }

@@ -6,7 +6,7 @@ use crate::math::Float;
 use crate::storage::for_float;
 use crate::unary::{Function, apply};
 use crate::{CpuBackend, Isa, transfer};
-use taper_backend::{Activation, Buffer, DType, Rim};
+use taper_backend::{Activation, Buffer, DType, FusedOp, FusedOutput, Rim, Saved};
 
 /// An activation function, and the product of a gradient with its derivative.
 trait Curve<T>: Copy + Send + Sync {
@@ -147,8 +147,24 @@ pub(crate) fn grad_kernel<T: Float>(f: Activation) -> Option<GradKernel<T>> {
     choose(f, Job)
 }
 
+pub(crate) fn fused(cpu: &CpuBackend, op: &FusedOp<'_>) -> Rim<FusedOutput> {
+    let FusedOp::Activation { x, f } = *op else { return Ok(None) };
+    Ok(activation(cpu, f, x)?.map(FusedOutput::from))
+}
+
+pub(crate) fn fused_grad(
+    cpu: &CpuBackend,
+    op: &FusedOp<'_>,
+    g: &Buffer,
+    _saved: &Saved,
+    _needs: &[bool],
+) -> Rim<Vec<Option<Buffer>>> {
+    let FusedOp::Activation { x, f } = *op else { return Ok(None) };
+    Ok(activation_grad(cpu, f, x, g)?.map(|gradient| vec![Some(gradient)]))
+}
+
 /// `f(x)`. f16 and bf16 are computed in f32 and rounded once.
-pub(crate) fn activation(cpu: &CpuBackend, f: Activation, x: &Buffer) -> Rim<Buffer> {
+fn activation(cpu: &CpuBackend, f: Activation, x: &Buffer) -> Rim<Buffer> {
     if matches!(x.dtype(), DType::F16 | DType::BF16) && f != Activation::Identity {
         let y = activation(cpu, f, &transfer::cast(cpu, x, DType::F32)?)?;
         return y.map(|y| transfer::cast(cpu, &y, x.dtype())).transpose();
@@ -159,7 +175,7 @@ pub(crate) fn activation(cpu: &CpuBackend, f: Activation, x: &Buffer) -> Rim<Buf
     }, else Ok(None))
 }
 
-pub(crate) fn activation_grad(cpu: &CpuBackend, f: Activation, x: &Buffer, g: &Buffer) -> Rim<Buffer> {
+fn activation_grad(cpu: &CpuBackend, f: Activation, x: &Buffer, g: &Buffer) -> Rim<Buffer> {
     if matches!(x.dtype(), DType::F16 | DType::BF16) && f != Activation::Identity {
         let wide = |x| transfer::cast(cpu, x, DType::F32);
         let gradient = activation_grad(cpu, f, &wide(x)?, &wide(g)?)?;

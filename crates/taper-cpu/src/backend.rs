@@ -1,13 +1,12 @@
 //! The implementation of [`Backend`]: each method calls the module that implements it.
 
 use crate::{
-    CpuBackend, activation, argmax, avg_pool, batch_norm, binary, conv_block, conv2d, cross_entropy, dropout, finite,
-    index, layer_norm, linear, matmul, max_pool, norm, optimiser, pad, reduce, softmax, sort, transfer, unary, views,
+    CpuBackend, argmax, avg_pool, binary, conv2d, finite, index, matmul, max_pool, norm, optimiser, pad, reduce, sort,
+    transfer, unary, views,
 };
 use taper_backend::{
-    Activation, AdamSpec, Backend, BinaryOp, Buffer, CompareOp, Conv2dSpec, CrossEntropySpec, DType, Distribution,
-    HostData, PadAmount, ParamGrads, Pool2dSpec, RandomKey, ReduceOp, Result, Rim, Saved, SgdSpec, Shape, SliceRange,
-    UnaryOp,
+    AdamSpec, Backend, BinaryOp, Buffer, CompareOp, Conv2dSpec, DType, Distribution, FusedOp, FusedOutput, HostData,
+    PadAmount, Pool2dSpec, RandomKey, ReduceOp, Result, Rim, Saved, SgdSpec, Shape, SliceRange, UnaryOp,
 };
 
 impl Backend for CpuBackend {
@@ -144,165 +143,12 @@ impl Backend for CpuBackend {
         avg_pool::avg_pool2d_grad(self, g, spec, x_shape)
     }
 
-    fn linear(&self, x: &Buffer, weight: &Buffer, bias: Option<&Buffer>, f: Activation) -> Rim<(Buffer, Saved)> {
-        linear::linear(self, x, weight, bias, f)
+    fn fused(&self, op: &FusedOp<'_>) -> Rim<FusedOutput> {
+        crate::fused(self, op)
     }
 
-    fn linear_grad(
-        &self,
-        g: &Buffer,
-        saved: &Saved,
-        x: &Buffer,
-        weight: &Buffer,
-        f: Activation,
-        needs: [bool; 3],
-    ) -> Result<ParamGrads> {
-        linear::linear_grad(self, g, saved, x, weight, f, needs)
-    }
-
-    fn conv2d_block(
-        &self,
-        x: &Buffer,
-        weight: &Buffer,
-        bias: Option<&Buffer>,
-        spec: &Conv2dSpec,
-        f: Activation,
-        pool: Option<&Pool2dSpec>,
-    ) -> Rim<(Buffer, Saved)> {
-        conv_block::conv2d_block(self, x, weight, bias, spec, f, pool)
-    }
-
-    fn conv2d_block_grad(
-        &self,
-        g: &Buffer,
-        saved: &Saved,
-        x: &Buffer,
-        weight: &Buffer,
-        spec: &Conv2dSpec,
-        needs: [bool; 3],
-    ) -> Result<ParamGrads> {
-        conv_block::conv2d_block_grad(self, g, saved, x, weight, spec, needs)
-    }
-
-    fn max_pool2d_saved(&self, x: &Buffer, spec: &Pool2dSpec) -> Rim<(Buffer, Saved)> {
-        max_pool::max_pool2d_saved(self, x, spec)
-    }
-
-    fn max_pool2d_grad(&self, g: &Buffer, saved: &Saved, spec: &Pool2dSpec, x_shape: &Shape) -> Result<Buffer> {
-        max_pool::max_pool2d_grad(self, g, saved, spec, x_shape)
-    }
-
-    fn embedding(&self, weight: &Buffer, index: &Buffer) -> Rim<Buffer> {
-        index::embedding(self, weight, index)
-    }
-
-    fn embedding_grad(&self, g: &Buffer, index: &Buffer, rows: usize) -> Rim<Buffer> {
-        index::embedding_grad(self, g, index, rows)
-    }
-
-    fn activation(&self, f: Activation, x: &Buffer) -> Rim<Buffer> {
-        activation::activation(self, f, x)
-    }
-
-    fn activation_grad(&self, f: Activation, x: &Buffer, g: &Buffer) -> Rim<Buffer> {
-        activation::activation_grad(self, f, x, g)
-    }
-
-    fn softmax(&self, x: &Buffer, axis: usize, log: bool) -> Rim<Buffer> {
-        softmax::softmax(self, x, axis, log)
-    }
-
-    fn softmax_grad(&self, g: &Buffer, y: &Buffer, axis: usize, log: bool) -> Rim<Buffer> {
-        softmax::softmax_grad(self, g, y, axis, log)
-    }
-
-    fn cross_entropy(&self, logits: &Buffer, target: &Buffer, spec: &CrossEntropySpec) -> Rim<(Buffer, Saved)> {
-        cross_entropy::cross_entropy(self, logits, target, spec)
-    }
-
-    fn cross_entropy_grad(&self, g: &Buffer, saved: &Saved) -> Result<Buffer> {
-        cross_entropy::cross_entropy_grad(self, g, saved)
-    }
-
-    fn layer_norm(
-        &self,
-        x: &Buffer,
-        weight: Option<&Buffer>,
-        bias: Option<&Buffer>,
-        dims: usize,
-        eps: f64,
-    ) -> Rim<(Buffer, Saved)> {
-        layer_norm::layer_norm(self, x, weight, bias, dims, eps)
-    }
-
-    fn layer_norm_grad(
-        &self,
-        g: &Buffer,
-        saved: &Saved,
-        x: &Buffer,
-        weight: Option<&Buffer>,
-        dims: usize,
-        needs: [bool; 3],
-    ) -> Result<ParamGrads> {
-        layer_norm::layer_norm_grad(self, g, saved, x, weight, dims, needs)
-    }
-
-    fn batch_norm_stats(&self, x: &Buffer, eps: f64) -> Rim<(Buffer, Buffer, Saved)> {
-        batch_norm::batch_norm_stats(self, x, eps)
-    }
-
-    fn batch_norm_block(
-        &self,
-        x: &Buffer,
-        saved: &Saved,
-        weight: Option<&Buffer>,
-        bias: Option<&Buffer>,
-        residual: Option<&Buffer>,
-        f: Activation,
-    ) -> Result<Buffer> {
-        batch_norm::batch_norm_block(self, x, saved, [weight, bias, residual], f)
-    }
-
-    fn batch_norm_block_grad(
-        &self,
-        g: &Buffer,
-        saved: &Saved,
-        x: &Buffer,
-        weight: Option<&Buffer>,
-        bias: Option<&Buffer>,
-        residual: Option<&Buffer>,
-        f: Activation,
-        needs: [bool; 4],
-    ) -> Result<ParamGrads> {
-        batch_norm::batch_norm_block_grad(self, g, saved, x, [weight, bias, residual], f, needs)
-    }
-
-    fn batch_norm(
-        &self,
-        x: &Buffer,
-        weight: Option<&Buffer>,
-        bias: Option<&Buffer>,
-        eps: f64,
-    ) -> Rim<(Buffer, Buffer, Buffer, Saved)> {
-        let Some((mean, variance, saved)) = self.batch_norm_stats(x, eps)? else { return Ok(None) };
-        let y = self.batch_norm_block(x, &saved, weight, bias, None, Activation::Identity)?;
-        Ok(Some((y, mean, variance, saved)))
-    }
-
-    fn batch_norm_grad(
-        &self,
-        g: &Buffer,
-        saved: &Saved,
-        x: &Buffer,
-        weight: Option<&Buffer>,
-        [of_x, of_weight, of_bias]: [bool; 3],
-    ) -> Result<ParamGrads> {
-        let needs = [of_x, of_weight, of_bias, false];
-        self.batch_norm_block_grad(g, saved, x, weight, None, None, Activation::Identity, needs)
-    }
-
-    fn dropout(&self, x: &Buffer, p: f64, key: RandomKey) -> Rim<Buffer> {
-        dropout::dropout(self, x, p, key)
+    fn fused_grad(&self, op: &FusedOp<'_>, g: &Buffer, saved: &Saved, needs: &[bool]) -> Rim<Vec<Option<Buffer>>> {
+        crate::fused_grad(self, op, g, saved, needs)
     }
 
     fn assign_where(&self, target: &mut Buffer, source: &Buffer, apply: &Buffer) -> Rim<()> {

@@ -20,7 +20,7 @@ use crate::views::permute;
 use crate::{CpuBackend, Isa};
 use backward::backward;
 use forward::{block, normalise, normalise_and_add};
-use taper_backend::{Activation, Buffer, Error, ParamGrads, Result, Rim, Saved};
+use taper_backend::{Activation, Buffer, Error, FusedOp, FusedOutput, Result, Rim, Saved};
 
 /// The approximate number of elements of a piece.
 const PIECE: usize = 2048;
@@ -37,7 +37,7 @@ fn tile<T: Float>(x: &[T], left: usize) -> [T; TILE] {
     tile
 }
 
-/// What [`batch_norm_stats`] saves: each channel's mean and 1 / √(σ² + ε).
+/// What [`statistics`] saves: each channel's mean and 1 / √(σ² + ε).
 struct ChannelMoments {
     mean: Vec<f64>,
     inverse: Vec<f64>,
@@ -121,7 +121,44 @@ fn vector<T: Float>(cpu: &CpuBackend, values: Vec<f64>) -> Result<Buffer> {
     joined::<T>(cpu, &[values], 0, &[channels].into())
 }
 
-pub(crate) fn batch_norm_stats(cpu: &CpuBackend, x: &Buffer, eps: f64) -> Rim<(Buffer, Buffer, Saved)> {
+pub(crate) fn fused(cpu: &CpuBackend, op: &FusedOp<'_>) -> Rim<FusedOutput> {
+    match *op {
+        FusedOp::BatchNormStats { x, eps } => statistics(cpu, x, eps),
+        FusedOp::BatchNormBlock { x, weight, bias, residual, stats, f } => {
+            normalised(cpu, x, stats, [weight, bias, residual], f).map(|y| Some(y.into()))
+        }
+        FusedOp::BatchNorm { x, weight, bias, eps } => {
+            let Some(FusedOutput { y: mean, more, saved }) = statistics(cpu, x, eps)? else { return Ok(None) };
+            let y = normalised(cpu, x, &saved, [weight, bias, None], Activation::Identity)?;
+            let more = std::iter::once(mean).chain(more).collect();
+            Ok(Some(FusedOutput { y, more, saved }))
+        }
+        _ => Ok(None),
+    }
+}
+
+pub(crate) fn fused_grad(
+    cpu: &CpuBackend,
+    op: &FusedOp<'_>,
+    g: &Buffer,
+    saved: &Saved,
+    needs: &[bool],
+) -> Rim<Vec<Option<Buffer>>> {
+    match *op {
+        FusedOp::BatchNormBlock { x, weight, bias, residual, stats, f } => {
+            let found = gradients(cpu, g, stats, x, [weight, bias, residual], f, op.spread(needs))?;
+            Ok(Some(op.gathered(found)))
+        }
+        FusedOp::BatchNorm { x, weight, .. } => {
+            let found = gradients(cpu, g, saved, x, [weight, None, None], Activation::Identity, op.spread(needs))?;
+            Ok(Some(op.gathered(found)))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Each channel's mean and biased variance.
+fn statistics(cpu: &CpuBackend, x: &Buffer, eps: f64) -> Rim<FusedOutput> {
     if x.count() == 0 {
         return Ok(None);
     }
@@ -131,17 +168,18 @@ pub(crate) fn batch_norm_stats(cpu: &CpuBackend, x: &Buffer, eps: f64) -> Rim<(B
         let from = cpu.view::<T>(&rows)?.contiguous().unwrap_or_default();
         let (mean, variance) = moments::moments(cpu, from, Rows { channels, count: from.len() / channels });
         let inverse = variance.iter().map(|v| 1.0 / (v + eps).sqrt()).collect();
-        let buffers = (vector::<T>(cpu, mean.clone())?, vector::<T>(cpu, variance)?);
-        Ok(Some((buffers.0, buffers.1, Saved::new(ChannelMoments { mean, inverse }))))
+        let (y, more) = (vector::<T>(cpu, mean.clone())?, vec![vector::<T>(cpu, variance)?]);
+        Ok(Some(FusedOutput { y, more, saved: Saved::new(ChannelMoments { mean, inverse }) }))
     }, else Ok(None))
 }
 
-/// The moments that [`batch_norm_stats`] saved.
+/// The moments that [`statistics`] saved.
 fn saved_moments<'a>(op: &'static str, saved: &'a Saved) -> Result<&'a ChannelMoments> {
     saved.get::<ChannelMoments>().ok_or_else(|| Error::argument(op, "called without what the statistics saved"))
 }
 
-pub(crate) fn batch_norm_block(
+/// The output of batch norm's second half.
+fn normalised(
     cpu: &CpuBackend,
     x: &Buffer,
     saved: &Saved,
@@ -156,7 +194,8 @@ pub(crate) fn batch_norm_block(
     }, else Err(cpu.unsupported(OP, x.dtype())))
 }
 
-pub(crate) fn batch_norm_block_grad(
+/// The gradients of input, weight, bias and residual.
+fn gradients(
     cpu: &CpuBackend,
     g: &Buffer,
     saved: &Saved,
@@ -164,7 +203,7 @@ pub(crate) fn batch_norm_block_grad(
     [weight, bias, residual]: [Option<&Buffer>; 3],
     f: Activation,
     needs: [bool; 4],
-) -> Result<ParamGrads> {
+) -> Result<[Option<Buffer>; 4]> {
     const OP: &str = "batch_norm_block_grad";
     let moments = saved_moments(OP, saved)?;
     for_float!(x.dtype(), T => {

@@ -10,7 +10,7 @@ use crate::conv2d::{forward, forward_gather, input_grad, sizes, weight_grad, wra
 use crate::gemm::{Epilogue, Real, Shared};
 use crate::memory::Block;
 use crate::storage::{Stored, for_float};
-use taper_backend::{Activation, Buffer, Conv2dSpec, Error, ParamGrads, Pool2dSpec, Result, Rim, Saved};
+use taper_backend::{Activation, Buffer, Conv2dSpec, Error, FusedOp, FusedOutput, Pool2dSpec, Result, Rim, Saved};
 
 /// What the forward saves: how the backward routes the gradient through pooling and activation.
 enum SavedRouting {
@@ -25,21 +25,14 @@ enum SavedRouting {
 
 /// `pool(f(x ⋆ weight + bias))`. `f` is ReLU or the identity; `pool` is max pooling over windows that do not overlap,
 /// or absent. Anything else is declined with `None`.
-pub(crate) fn conv2d_block(
-    cpu: &CpuBackend,
-    x: &Buffer,
-    weight: &Buffer,
-    bias: Option<&Buffer>,
-    spec: &Conv2dSpec,
-    f: Activation,
-    pool: Option<&Pool2dSpec>,
-) -> Rim<(Buffer, Saved)> {
+pub(crate) fn fused(cpu: &CpuBackend, op: &FusedOp<'_>) -> Rim<FusedOutput> {
+    let FusedOp::Conv2dBlock { x, weight, bias, ref spec, f, ref pool } = *op else { return Ok(None) };
     let relu = match f {
         Activation::Identity => false,
         Activation::Relu => true,
         _ => return Ok(None),
     };
-    for_float!(x.dtype(), T => block::<T>(cpu, x, weight, bias, spec, relu, pool), else Ok(None))
+    for_float!(x.dtype(), T => block::<T>(cpu, x, weight, bias, spec, relu, pool.as_ref()), else Ok(None))
 }
 
 /// Whether the windows over `size` are adjacent, do not overlap and lie inside it, and have few enough places for a
@@ -59,7 +52,7 @@ fn block<T: Real + Stored>(
     spec: &Conv2dSpec,
     relu: bool,
     pool: Option<&Pool2dSpec>,
-) -> Rim<(Buffer, Saved)> {
+) -> Rim<FusedOutput> {
     let shape = spec.output_shape(x.shape(), weight.shape())?;
     let [n, c, h, w] = sizes(&shape);
     let source = Source::Plain(cpu.view::<T>(x)?);
@@ -69,7 +62,7 @@ fn block<T: Real + Stored>(
     let Some(pool) = pool else {
         let y = forward(cpu, source, weight, spec, Epilogue { bias, relu })?;
         let routing = if relu { SavedRouting::ReluOutput(y.clone()) } else { SavedRouting::Identity };
-        return Ok(Some((y, Saved::new(routing))));
+        return Ok(Some(FusedOutput::new(y, Saved::new(routing))));
     };
     if !side_by_side(pool, [h, w]) {
         return Ok(None);
@@ -91,26 +84,25 @@ fn block<T: Real + Stored>(
     let windows = Windows::forward(spec, [weight.shape[2], weight.shape[3]], [h, w]);
     forward_gather(cpu, source, &weight, spec, &windows).run(&Target::Pooled { pooled: &pooled, relu })?;
     let saved = Saved::new(SavedRouting::PoolingWinners(which, pool.kernel_size, [h, w]));
-    Ok(Some((wrap(cpu, pooled_shape, out), saved)))
+    Ok(Some(FusedOutput::new(wrap(cpu, pooled_shape, out), saved)))
 }
 
-/// The gradients of [`conv2d_block`].
-pub(crate) fn conv2d_block_grad(
+pub(crate) fn fused_grad(
     cpu: &CpuBackend,
+    op: &FusedOp<'_>,
     g: &Buffer,
     saved: &Saved,
-    x: &Buffer,
-    weight: &Buffer,
-    spec: &Conv2dSpec,
-    needs: [bool; 3],
-) -> Result<ParamGrads> {
+    needs: &[bool],
+) -> Rim<Vec<Option<Buffer>>> {
+    let FusedOp::Conv2dBlock { x, weight, ref spec, .. } = *op else { return Ok(None) };
     const OP: &str = "conv2d_block_grad";
     let routing = saved.get().ok_or_else(|| Error::argument(OP, "called without what conv2d_block of cpu returned"))?;
-    for_float!(g.dtype(), T => block_grad::<T>(cpu, g, routing, x, weight, spec, needs),
-        else Err(cpu.unsupported(OP, g.dtype())))
+    for_float!(g.dtype(), T => {
+        Ok(Some(op.gathered(gradients::<T>(cpu, g, routing, x, weight, spec, op.spread(needs))?)))
+    }, else Err(cpu.unsupported(OP, g.dtype())))
 }
 
-fn block_grad<T: Real + Stored>(
+fn gradients<T: Real + Stored>(
     cpu: &CpuBackend,
     g: &Buffer,
     routing: &SavedRouting,
@@ -118,7 +110,7 @@ fn block_grad<T: Real + Stored>(
     weight: &Buffer,
     spec: &Conv2dSpec,
     needs: [bool; 3],
-) -> Result<ParamGrads> {
+) -> Result<[Option<Buffer>; 3]> {
     let dense = cpu.to_channels_last(g)?;
     let g = cpu.view::<T>(&dense)?;
     let source = match routing {
@@ -128,15 +120,13 @@ fn block_grad<T: Real + Stored>(
             Source::Unpooled { g, which, window: *window, size: *size }
         }
     };
-    let mut grads = ParamGrads::default();
+    let [mut of_weight, mut of_bias] = [None, None];
     if needs[1] || needs[2] {
         let (weight, bias) = weight_grad(cpu, x, source, spec, weight.shape())?;
         let channels = bias.len();
-        grads.weight = needs[1].then_some(weight);
-        grads.bias = needs[2].then(|| cpu.wrap([channels].into(), bias));
+        of_weight = needs[1].then_some(weight);
+        of_bias = needs[2].then(|| cpu.wrap([channels].into(), bias));
     }
-    if needs[0] {
-        grads.x = Some(input_grad(cpu, source, weight, spec, x.shape())?);
-    }
-    Ok(grads)
+    let of_x = needs[0].then(|| input_grad(cpu, source, weight, spec, x.shape())).transpose()?;
+    Ok([of_x, of_weight, of_bias])
 }

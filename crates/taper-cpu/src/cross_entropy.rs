@@ -9,7 +9,7 @@ use crate::math::Float;
 use crate::memory::Block;
 use crate::softmax::exponentials;
 use crate::storage::{Stored, for_float};
-use taper_backend::{Buffer, CrossEntropySpec, Error, Result, Rim, Saved, Shape};
+use taper_backend::{Buffer, CrossEntropySpec, Error, FusedOp, FusedOutput, Result, Rim, Saved, Shape};
 
 const OP: &str = "cross_entropy";
 
@@ -25,12 +25,8 @@ struct SavedExponentials<T: Stored> {
     smoothing: f64,
 }
 
-pub(crate) fn cross_entropy(
-    cpu: &CpuBackend,
-    logits: &Buffer,
-    target: &Buffer,
-    spec: &CrossEntropySpec,
-) -> Rim<(Buffer, Saved)> {
+pub(crate) fn fused(cpu: &CpuBackend, op: &FusedOp<'_>) -> Rim<FusedOutput> {
+    let FusedOp::CrossEntropy { logits, target, ref spec } = *op else { return Ok(None) };
     for_float!(logits.dtype(), T => forward::<T>(cpu, logits, target, spec).map(Some), else Ok(None))
 }
 
@@ -39,7 +35,7 @@ fn forward<T: Float>(
     logits: &Buffer,
     target: &Buffer,
     spec: &CrossEntropySpec,
-) -> Result<(Buffer, Saved)> {
+) -> Result<FusedOutput> {
     let (rows, classes) = (logits.shape()[0], logits.shape()[1]);
     let (logits, target) = (cpu.to_contiguous(logits)?, cpu.to_contiguous(target)?);
     let x = cpu.view::<T>(&logits)?.contiguous().unwrap_or_default();
@@ -92,11 +88,19 @@ fn forward<T: Float>(
     block[0] = T::of(loss);
     let sums = found.iter().map(|&(_, sum)| sum).collect();
     let saved = SavedExponentials { exponentials: powers, sums, targets, classes, smoothing };
-    Ok((cpu.wrap(Shape::scalar(), block), Saved::new(saved)))
+    Ok(FusedOutput::new(cpu.wrap(Shape::scalar(), block), Saved::new(saved)))
 }
 
-pub(crate) fn cross_entropy_grad(cpu: &CpuBackend, g: &Buffer, saved: &Saved) -> Result<Buffer> {
-    for_float!(g.dtype(), T => backward::<T>(cpu, g, saved), else Err(cpu.unsupported("cross_entropy_grad", g.dtype())))
+pub(crate) fn fused_grad(
+    cpu: &CpuBackend,
+    op: &FusedOp<'_>,
+    g: &Buffer,
+    saved: &Saved,
+    _needs: &[bool],
+) -> Rim<Vec<Option<Buffer>>> {
+    let FusedOp::CrossEntropy { .. } = op else { return Ok(None) };
+    for_float!(g.dtype(), T => Ok(Some(vec![Some(backward::<T>(cpu, g, saved)?), None])),
+        else Err(cpu.unsupported("cross_entropy_grad", g.dtype())))
 }
 
 fn backward<T: Float>(cpu: &CpuBackend, g: &Buffer, saved: &Saved) -> Result<Buffer> {

@@ -6,7 +6,7 @@ use crate::isa::multiversion;
 use crate::math::Float;
 use crate::parallel::TASK;
 use crate::storage::for_float;
-use taper_backend::{Buffer, RandomKey, Rim};
+use taper_backend::{Buffer, FusedOp, FusedOutput, RandomKey, Rim, Saved};
 
 /// The number of blocks of random words that are drawn at a time, in vectors.
 const BLOCKS: usize = 16;
@@ -32,7 +32,23 @@ multiversion! {
     }
 }
 
-pub(crate) fn dropout(cpu: &CpuBackend, x: &Buffer, p: f64, key: RandomKey) -> Rim<Buffer> {
+pub(crate) fn fused(cpu: &CpuBackend, op: &FusedOp<'_>) -> Rim<FusedOutput> {
+    let FusedOp::Dropout { x, p, key } = *op else { return Ok(None) };
+    Ok(dropout(cpu, x, p, key)?.map(FusedOutput::from))
+}
+
+pub(crate) fn fused_grad(
+    cpu: &CpuBackend,
+    op: &FusedOp<'_>,
+    g: &Buffer,
+    _saved: &Saved,
+    _needs: &[bool],
+) -> Rim<Vec<Option<Buffer>>> {
+    let FusedOp::Dropout { p, key, .. } = *op else { return Ok(None) };
+    Ok(dropout(cpu, g, p, key)?.map(|gradient| vec![Some(gradient)]))
+}
+
+fn dropout(cpu: &CpuBackend, x: &Buffer, p: f64, key: RandomKey) -> Rim<Buffer> {
     for_float!(x.dtype(), T => {
         let x = cpu.to_contiguous(x)?;
         let from = cpu.view::<T>(&x)?.contiguous().unwrap_or_default();

@@ -8,7 +8,7 @@ use crate::math::Float;
 use crate::parallel::TASK;
 use crate::storage::{Stored, for_dtype, for_float};
 use crate::transfer;
-use taper_backend::{Buffer, DType, Error, Result, Rim, Shape};
+use taper_backend::{Buffer, DType, Error, FusedOp, FusedOutput, Result, Rim, Saved, Shape};
 
 /// The row-major values of `index`, each checked to be in `0..length`.
 pub(crate) fn checked<'a>(cpu: &CpuBackend, op: &'static str, index: &'a Buffer, length: usize) -> Result<&'a [i64]> {
@@ -170,7 +170,23 @@ fn scatter<T: Stored, A: Accumulator<T>>(
     });
 }
 
-pub(crate) fn embedding(cpu: &CpuBackend, weight: &Buffer, index: &Buffer) -> Rim<Buffer> {
+pub(crate) fn fused(cpu: &CpuBackend, op: &FusedOp<'_>) -> Rim<FusedOutput> {
+    let FusedOp::Embedding { weight, index } = *op else { return Ok(None) };
+    Ok(embedding(cpu, weight, index)?.map(FusedOutput::from))
+}
+
+pub(crate) fn fused_grad(
+    cpu: &CpuBackend,
+    op: &FusedOp<'_>,
+    g: &Buffer,
+    _saved: &Saved,
+    _needs: &[bool],
+) -> Rim<Vec<Option<Buffer>>> {
+    let FusedOp::Embedding { weight, index } = *op else { return Ok(None) };
+    Ok(embedding_grad(cpu, g, index, weight.shape()[0])?.map(|gradient| vec![Some(gradient), None]))
+}
+
+fn embedding(cpu: &CpuBackend, weight: &Buffer, index: &Buffer) -> Rim<Buffer> {
     let (rows, width) = (weight.shape()[0], weight.shape()[1]);
     let (weight, index) = (cpu.to_contiguous(weight)?, cpu.to_contiguous(index)?);
     let places = checked(cpu, "embedding", &index, rows)?;
@@ -189,7 +205,7 @@ pub(crate) fn embedding(cpu: &CpuBackend, weight: &Buffer, index: &Buffer) -> Ri
     })
 }
 
-pub(crate) fn embedding_grad(cpu: &CpuBackend, g: &Buffer, index: &Buffer, rows: usize) -> Rim<Buffer> {
+fn embedding_grad(cpu: &CpuBackend, g: &Buffer, index: &Buffer, rows: usize) -> Rim<Buffer> {
     if matches!(g.dtype(), DType::F16 | DType::BF16) {
         let wide = embedding_grad(cpu, &transfer::cast(cpu, g, DType::F32)?, index, rows)?;
         return wide.map(|wide| transfer::cast(cpu, &wide, g.dtype())).transpose();

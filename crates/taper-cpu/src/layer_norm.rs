@@ -6,7 +6,7 @@ use crate::isa::multiversion;
 use crate::math::Float;
 use crate::parallel::TASK;
 use crate::storage::{Stored, for_float};
-use taper_backend::{Buffer, Error, ParamGrads, Result, Rim, Saved, Shape};
+use taper_backend::{Buffer, Error, FusedOp, FusedOutput, Result, Rim, Saved, Shape};
 
 /// The number of f64 partial sums, added in order at the end.
 const LANES: usize = 16;
@@ -83,14 +83,8 @@ fn vector<T: Float>(cpu: &CpuBackend, x: Option<&Buffer>, shape: &[usize], other
     }
 }
 
-pub(crate) fn layer_norm(
-    cpu: &CpuBackend,
-    x: &Buffer,
-    weight: Option<&Buffer>,
-    bias: Option<&Buffer>,
-    dims: usize,
-    eps: f64,
-) -> Rim<(Buffer, Saved)> {
+pub(crate) fn fused(cpu: &CpuBackend, op: &FusedOp<'_>) -> Rim<FusedOutput> {
+    let FusedOp::LayerNorm { x, weight, bias, dims, eps } = *op else { return Ok(None) };
     if x.count() == 0 {
         return Ok(None);
     }
@@ -104,7 +98,7 @@ fn forward<T: Float>(
     bias: Option<&Buffer>,
     dims: usize,
     eps: f64,
-) -> Result<(Buffer, Saved)> {
+) -> Result<FusedOutput> {
     let inner = &x.shape()[x.shape().rank() - dims..];
     let width: usize = inner.iter().product();
     let (weight, bias) = (vector::<T>(cpu, weight, inner, 1.0)?, vector::<T>(cpu, bias, inner, 0.0)?);
@@ -125,23 +119,23 @@ fn forward<T: Float>(
             }
         }
     });
-    Ok((cpu.wrap(x.shape().clone(), out), Saved::new(RowMoments(moments))))
+    Ok(FusedOutput::new(cpu.wrap(x.shape().clone(), out), Saved::new(RowMoments(moments))))
 }
 
-pub(crate) fn layer_norm_grad(
+pub(crate) fn fused_grad(
     cpu: &CpuBackend,
+    op: &FusedOp<'_>,
     g: &Buffer,
     saved: &Saved,
-    x: &Buffer,
-    weight: Option<&Buffer>,
-    dims: usize,
-    needs: [bool; 3],
-) -> Result<ParamGrads> {
+    needs: &[bool],
+) -> Rim<Vec<Option<Buffer>>> {
+    let FusedOp::LayerNorm { x, weight, dims, .. } = *op else { return Ok(None) };
     const OP: &str = "layer_norm_grad";
     let moments =
         saved.get::<RowMoments>().ok_or_else(|| Error::argument(OP, "called without what the forward saved"))?;
-    for_float!(g.dtype(), T => backward::<T>(cpu, g, &moments.0, x, weight, dims, needs),
-        else Err(cpu.unsupported(OP, g.dtype())))
+    for_float!(g.dtype(), T => {
+        Ok(Some(op.gathered(backward::<T>(cpu, g, &moments.0, x, weight, dims, op.spread(needs))?)))
+    }, else Err(cpu.unsupported(OP, g.dtype())))
 }
 
 fn backward<T: Float>(
@@ -152,7 +146,7 @@ fn backward<T: Float>(
     weight: Option<&Buffer>,
     dims: usize,
     [need_x, need_weight, need_bias]: [bool; 3],
-) -> Result<ParamGrads> {
+) -> Result<[Option<Buffer>; 3]> {
     let inner: Shape = x.shape()[x.shape().rank() - dims..].into();
     let width = inner.count();
     let weight = vector::<T>(cpu, weight, &inner, 1.0)?;
@@ -162,7 +156,7 @@ fn backward<T: Float>(
     let xs = cpu.view::<T>(&x)?.contiguous().unwrap_or_default();
     let row =
         |i: usize| (&gs[i * width..][..width], &xs[i * width..][..width], T::of(moments[i].0), T::of(moments[i].1));
-    let mut grads = ParamGrads::default();
+    let [mut of_x, mut of_weight, mut of_bias] = [None, None, None];
     if need_x {
         let mut out = cpu.pool().alloc::<T>(xs.len())?;
         let group = (TASK / 4 / width).max(1);
@@ -172,7 +166,7 @@ fn backward<T: Float>(
                 row_grad(cpu.isa(), g, x, mean, inverse, w, out);
             }
         });
-        grads.x = Some(cpu.wrap(x.shape().clone(), out));
+        of_x = Some(cpu.wrap(x.shape().clone(), out));
     }
     if need_weight || need_bias {
         // Sums over groups of rows, which are then added in order.
@@ -187,10 +181,10 @@ fn backward<T: Float>(
             sums
         });
         let total = |from: usize| joined::<T>(cpu, &parts, from, &inner);
-        grads.weight = need_weight.then(|| total(0)).transpose()?;
-        grads.bias = need_bias.then(|| total(width)).transpose()?;
+        of_weight = need_weight.then(|| total(0)).transpose()?;
+        of_bias = need_bias.then(|| total(width)).transpose()?;
     }
-    Ok(grads)
+    Ok([of_x, of_weight, of_bias])
 }
 
 /// The elementwise sum of `parts`, added in order, as a buffer of `shape`; each part is read from element `from` on.

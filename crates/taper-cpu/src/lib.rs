@@ -18,30 +18,22 @@
 //! Results are bitwise the same whatever the number of threads: work is split by its size alone, and sums are added in
 //! a fixed order. Results may differ between instruction sets ([`Isa`]) and convolution algorithms ([`Convolution`]).
 
-mod activation;
 mod argmax;
 mod avg_pool;
 mod backend;
-mod batch_norm;
 mod binary;
 mod conv;
 mod conv2d;
-mod conv_block;
 mod copy;
-mod cross_entropy;
-mod dropout;
 mod elementwise;
 mod finite;
+mod fused;
 mod gemm;
-mod index;
 mod isa;
-mod layer_norm;
 mod layout;
-mod linear;
 mod long_sum;
 mod math;
 mod matmul;
-mod max_pool;
 mod memory;
 mod norm;
 mod optimiser;
@@ -49,7 +41,6 @@ mod options;
 mod pad;
 mod parallel;
 mod reduce;
-mod softmax;
 mod sort;
 mod storage;
 mod transfer;
@@ -57,12 +48,26 @@ mod unary;
 mod views;
 mod window;
 
+// Those that a training step calls most are asked first.
+fused::fused_kernels! {
+    linear,
+    conv_block,
+    batch_norm,
+    activation,
+    max_pool,
+    softmax,
+    cross_entropy,
+    layer_norm,
+    dropout,
+    index,
+}
+
 pub use isa::Isa;
 pub use memory::Pool;
 pub use options::{Convolution, CpuOptions};
 
 use std::fmt;
-use taper_backend::{DType, Error, Result};
+use taper_backend::{Buffer, DType, Error, FusedOp, FusedOutput, Result, Rim, Saved};
 
 /// The CPU backend: a thread pool, a memory pool, and the choice of instruction set and convolution algorithm.
 pub struct CpuBackend {

@@ -7,7 +7,7 @@ use crate::gemm::{Epilogue, Matrix, Product, Real, Shared, run_tasks};
 use crate::long_sum::add_rows;
 use crate::memory::Block;
 use crate::storage::{Stored, View, for_float};
-use taper_backend::{Activation, Buffer, Error, ParamGrads, Result, Rim, Saved, Shape};
+use taper_backend::{Activation, Buffer, Error, FusedOp, FusedOutput, Result, Rim, Saved, Shape};
 
 /// The most bands of rows into which the bias gradient's sum is split.
 const BANDS: usize = 16;
@@ -16,13 +16,8 @@ const BANDS: usize = 16;
 struct SavedOutput(Option<Buffer>);
 
 /// `f(x weightᵀ + bias)`. `f` is ReLU or the identity; anything else is declined with `None`.
-pub(crate) fn linear(
-    cpu: &CpuBackend,
-    x: &Buffer,
-    weight: &Buffer,
-    bias: Option<&Buffer>,
-    f: Activation,
-) -> Rim<(Buffer, Saved)> {
+pub(crate) fn fused(cpu: &CpuBackend, op: &FusedOp<'_>) -> Rim<FusedOutput> {
+    let FusedOp::Linear { x, weight, bias, f } = *op else { return Ok(None) };
     if !matches!(f, Activation::Identity | Activation::Relu) || x.shape().rank() != 2 {
         return Ok(None);
     }
@@ -41,7 +36,7 @@ fn forward<T: Real + Stored>(
     weight: &Buffer,
     bias: Option<&Buffer>,
     relu: bool,
-) -> Result<(Buffer, Saved)> {
+) -> Result<FusedOutput> {
     let bias = bias.map(|bias| cpu.to_contiguous(bias)).transpose()?;
     let bias = bias.as_ref().map(|bias| cpu.view::<T>(bias)).transpose()?;
     let bias = bias.and_then(|bias| bias.contiguous());
@@ -55,23 +50,22 @@ fn forward<T: Real + Stored>(
     )?;
     let y = cpu.wrap([rows, columns].into(), y);
     let output = SavedOutput(relu.then(|| y.clone()));
-    Ok((y, Saved::new(output)))
+    Ok(FusedOutput::new(y, Saved::new(output)))
 }
 
-/// The gradients of [`linear`].
-pub(crate) fn linear_grad(
+pub(crate) fn fused_grad(
     cpu: &CpuBackend,
+    op: &FusedOp<'_>,
     g: &Buffer,
     saved: &Saved,
-    x: &Buffer,
-    weight: &Buffer,
-    _f: Activation,
-    needs: [bool; 3],
-) -> Result<ParamGrads> {
+    needs: &[bool],
+) -> Rim<Vec<Option<Buffer>>> {
+    let FusedOp::Linear { x, weight, .. } = *op else { return Ok(None) };
     const OP: &str = "linear_grad";
     let output = saved.get().ok_or_else(|| Error::argument(OP, "called without what linear of cpu returned"))?;
-    for_float!(g.dtype(), T => gradients::<T>(cpu, g, output, x, weight, needs),
-        else Err(cpu.unsupported(OP, g.dtype())))
+    for_float!(g.dtype(), T => {
+        Ok(Some(op.gathered(gradients::<T>(cpu, g, output, x, weight, op.spread(needs))?)))
+    }, else Err(cpu.unsupported(OP, g.dtype())))
 }
 
 fn gradients<T: Real + Stored>(
@@ -81,7 +75,7 @@ fn gradients<T: Real + Stored>(
     x: &Buffer,
     weight: &Buffer,
     needs: [bool; 3],
-) -> Result<ParamGrads> {
+) -> Result<[Option<Buffer>; 3]> {
     let (xv, wv) = (cpu.view::<T>(x)?, cpu.view::<T>(weight)?);
     let (rows, depth, columns) = (xv.shape[0], xv.shape[1], wv.shape[0]);
     let (g, bias) = before_relu::<T>(cpu, g, output.0.as_ref())?;
@@ -92,17 +86,13 @@ fn gradients<T: Real + Stored>(
         Product { rows: shape[0], columns: shape[1], depth, a, b }.run(cpu, &mut out, Epilogue::default())?;
         Ok(cpu.wrap(shape.into(), out))
     };
-    let mut grads = ParamGrads::default();
-    if needs[0] {
-        grads.x = Some(product([rows, depth], columns, by_rows, matrix(&wv, true))?);
-    }
-    if needs[1] {
-        grads.weight = Some(product([columns, depth], rows, by_columns, matrix(&xv, true))?);
-    }
-    if needs[2] {
-        grads.bias = Some(cpu.wrap(Shape::from([columns]), bias));
-    }
-    Ok(grads)
+    let of_x = || product([rows, depth], columns, by_rows, matrix(&wv, true));
+    let of_weight = || product([columns, depth], rows, by_columns, matrix(&xv, true));
+    Ok([
+        needs[0].then(of_x).transpose()?,
+        needs[1].then(of_weight).transpose()?,
+        needs[2].then(|| cpu.wrap(Shape::from([columns]), bias)),
+    ])
 }
 
 /// `g` where `y` is above 0, 0 where it is not, NaN where `y` is NaN (all of `g` if there is no `y`), and the sums of

@@ -11,7 +11,7 @@ use crate::parallel::TASK;
 use crate::storage::{Stored, for_float};
 use crate::window::{PoolWindows, in_layout, layout_strides, pooling_layout};
 use crate::{CpuBackend, transfer};
-use taper_backend::{Buffer, DType, Error, Pool2dSpec, Result, Rim, Saved, Shape};
+use taper_backend::{Buffer, DType, Error, FusedOp, FusedOutput, Pool2dSpec, Result, Rim, Saved, Shape};
 
 /// The types that store a place in a window.
 trait PlaceIndex: Stored {
@@ -172,14 +172,16 @@ struct Winners {
     last: bool,
 }
 
-pub(crate) fn max_pool2d_saved(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dSpec) -> Rim<(Buffer, Saved)> {
-    fn with<T: Float, P: PlaceIndex>(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dSpec) -> Rim<(Buffer, Saved)> {
+pub(crate) fn fused(cpu: &CpuBackend, op: &FusedOp<'_>) -> Rim<FusedOutput> {
+    fn with<T: Float, P: PlaceIndex>(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dSpec) -> Rim<FusedOutput> {
         let PooledPlaces { values, places, last, windows } = forward::<T, P>(cpu, x, spec)?;
         let shape = windows.y_shape();
         let strides = layout_strides(&shape, last);
         let places = cpu.wrap_strided(shape.clone(), strides.clone(), places);
-        Ok(Some((cpu.wrap_strided(shape, strides, values), Saved::new(Winners { places, last }))))
+        let saved = Saved::new(Winners { places, last });
+        Ok(Some(FusedOutput::new(cpu.wrap_strided(shape, strides, values), saved)))
     }
+    let FusedOp::MaxPool2d { x, ref spec } = *op else { return Ok(None) };
     let small = spec.kernel_size[0].saturating_mul(spec.kernel_size[1]) <= 256;
     for_float!(x.dtype(), T => if small {
         with::<T, u8>(cpu, x, spec)
@@ -188,19 +190,21 @@ pub(crate) fn max_pool2d_saved(cpu: &CpuBackend, x: &Buffer, spec: &Pool2dSpec) 
     }, else Ok(None))
 }
 
-pub(crate) fn max_pool2d_grad(
+pub(crate) fn fused_grad(
     cpu: &CpuBackend,
+    op: &FusedOp<'_>,
     g: &Buffer,
     saved: &Saved,
-    spec: &Pool2dSpec,
-    x_shape: &Shape,
-) -> Result<Buffer> {
+    _needs: &[bool],
+) -> Rim<Vec<Option<Buffer>>> {
+    let FusedOp::MaxPool2d { x, ref spec } = *op else { return Ok(None) };
     const OP: &str = "max_pool2d_grad";
     let winners = saved.get::<Winners>().ok_or_else(|| Error::argument(OP, "called without what the forward saved"))?;
-    for_float!(g.dtype(), T => match winners.places.dtype() {
-        DType::U8 => backward::<T, u8>(cpu, g, winners, spec, x_shape),
-        _ => backward::<T, i64>(cpu, g, winners, spec, x_shape),
-    }, else Err(cpu.unsupported(OP, g.dtype())))
+    let gradient = for_float!(g.dtype(), T => match winners.places.dtype() {
+        DType::U8 => backward::<T, u8>(cpu, g, winners, spec, x.shape()),
+        _ => backward::<T, i64>(cpu, g, winners, spec, x.shape()),
+    }, else Err(cpu.unsupported(OP, g.dtype())));
+    Ok(Some(vec![Some(gradient?)]))
 }
 
 fn backward<T: Float, P: PlaceIndex>(

@@ -7,7 +7,7 @@ use crate::math::Float;
 use crate::parallel::TASK;
 use crate::storage::for_float;
 use crate::views::permute;
-use taper_backend::{Buffer, Result, Rim};
+use taper_backend::{Buffer, Error, FusedOp, FusedOutput, Result, Rim, Saved};
 
 /// The number of lanes in which the maximum is computed.
 const LANES: usize = 16;
@@ -78,7 +78,29 @@ fn moved_back(cpu: &CpuBackend, y: &Buffer, axis: usize) -> Result<Buffer> {
     permute(cpu, y, &order)
 }
 
-pub(crate) fn softmax(cpu: &CpuBackend, x: &Buffer, axis: usize, log: bool) -> Rim<Buffer> {
+/// What the forward saves: its output.
+struct SavedOutput(Buffer);
+
+pub(crate) fn fused(cpu: &CpuBackend, op: &FusedOp<'_>) -> Rim<FusedOutput> {
+    let FusedOp::Softmax { x, axis, log } = *op else { return Ok(None) };
+    let y = softmax(cpu, x, axis, log)?;
+    Ok(y.map(|y| FusedOutput::new(y.clone(), Saved::new(SavedOutput(y)))))
+}
+
+pub(crate) fn fused_grad(
+    cpu: &CpuBackend,
+    op: &FusedOp<'_>,
+    g: &Buffer,
+    saved: &Saved,
+    _needs: &[bool],
+) -> Rim<Vec<Option<Buffer>>> {
+    let FusedOp::Softmax { axis, log, .. } = *op else { return Ok(None) };
+    let SavedOutput(y) =
+        saved.get().ok_or_else(|| Error::argument("softmax_grad", "called without what the forward saved"))?;
+    Ok(softmax_grad(cpu, g, y, axis, log)?.map(|gradient| vec![Some(gradient)]))
+}
+
+fn softmax(cpu: &CpuBackend, x: &Buffer, axis: usize, log: bool) -> Rim<Buffer> {
     for_float!(x.dtype(), T => {
         let width = x.shape()[axis];
         let x = rows_along(cpu, x, axis)?;
@@ -100,7 +122,7 @@ pub(crate) fn softmax(cpu: &CpuBackend, x: &Buffer, axis: usize, log: bool) -> R
     }, else Ok(None))
 }
 
-pub(crate) fn softmax_grad(cpu: &CpuBackend, g: &Buffer, y: &Buffer, axis: usize, log: bool) -> Rim<Buffer> {
+fn softmax_grad(cpu: &CpuBackend, g: &Buffer, y: &Buffer, axis: usize, log: bool) -> Rim<Buffer> {
     for_float!(y.dtype(), T => {
         let width = y.shape()[axis];
         let (g, y) = (rows_along(cpu, g, axis)?, rows_along(cpu, y, axis)?);

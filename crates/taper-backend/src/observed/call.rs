@@ -1,8 +1,8 @@
 //! The record of one call of a backend's method: shapes and dtypes of operands and results, never values.
 
 use crate::{
-    Activation, AdamSpec, BinaryOp, Buffer, CompareOp, Conv2dSpec, CrossEntropySpec, DType, Distribution, HostData,
-    PadAmount, ParamGrads, Pool2dSpec, RandomKey, ReduceOp, Result, Saved, SgdSpec, Shape, SliceRange, UnaryOp,
+    AdamSpec, BinaryOp, Buffer, CompareOp, Conv2dSpec, DType, Distribution, FusedOp, FusedOutput, HostData, PadAmount,
+    Pool2dSpec, RandomKey, ReduceOp, Result, SgdSpec, Shape, SliceRange, UnaryOp,
 };
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -40,7 +40,7 @@ impl fmt::Display for Operand {
 pub enum Ending {
     /// The method returned its result.
     Done,
-    /// An optional fused method returned `None`: the backend has no kernel for it.
+    /// An optional method returned `None`: the backend has no kernel for it.
     Declined,
     /// The method returned an error.
     Failed,
@@ -49,21 +49,20 @@ pub enum Ending {
 /// A call that has returned.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// The name of the method: `conv2d`.
+    /// The name of the method, `conv2d`; of a fused operation or of its gradient, `linear`, `linear_grad`.
     pub method: &'static str,
     /// Which of the method's operations was called: `Add` for `binary`, `Relu` for `linear`. Empty for a method with
     /// one operation.
     pub variant: String,
-    /// The buffers that it was given, in order.
+    /// The buffers that it was given, in order: for the gradient of a fused operation the output's gradient, then the
+    /// operands whose values it reads.
     pub operands: Vec<Operand>,
     /// How many of the operands, counted from the first, the method writes to: one for `assign`, three for `adam_step`.
     pub written: usize,
     /// The buffers that it returned.
     pub results: Vec<Operand>,
-    /// The convolution's parameters, if it is one.
-    pub conv: Option<Conv2dSpec>,
-    /// For a method that computes gradients, which were asked for: of input, weight and bias.
-    pub needs: Option<[bool; 3]>,
+    /// For a fused operation, the floating-point operations of its products ([`FusedOp::flop`]).
+    pub flop: Option<u64>,
     /// The boolean arguments, in order: `transpose_a` and `transpose_b` of `matmul`.
     pub flags: Vec<bool>,
     /// When the call began.
@@ -83,13 +82,24 @@ impl Call {
             operands: Vec::new(),
             written: 0,
             results: Vec::new(),
-            conv: None,
-            needs: None,
+            flop: None,
             flags: Vec::new(),
             began: Instant::now(),
             took: Duration::ZERO,
             ending: Ending::Done,
         }
+    }
+
+    /// The record of a call that computes `op`.
+    pub(super) fn fused(op: &FusedOp<'_>) -> Self {
+        let operands = op.operands().into_iter().map(Operand::from).collect();
+        Self { variant: op.variant(), operands, flop: op.flop(), ..Self::new(op.name()) }
+    }
+
+    /// The record of a call that computes the gradients of `op`.
+    pub(super) fn fused_grad(op: &FusedOp<'_>, g: &Buffer, needs: &[bool]) -> Self {
+        let operands = std::iter::once(g).chain(op.grad_operands()).map(Operand::from).collect();
+        Self { variant: op.variant(), operands, flop: op.grad_flop(needs), ..Self::new(op.grad_name()) }
     }
 }
 
@@ -125,36 +135,9 @@ impl Argument for &[&Buffer] {
     }
 }
 
-impl Argument for &Conv2dSpec {
-    fn note(&self, call: &mut Call) {
-        call.conv = Some(**self);
-    }
-}
-
-impl Argument for [bool; 3] {
-    fn note(&self, call: &mut Call) {
-        call.needs = Some(*self);
-    }
-}
-
-/// The last flag is the residual's gradient. It is not recorded: its cost is negligible beside the others.
-impl Argument for [bool; 4] {
-    fn note(&self, call: &mut Call) {
-        call.needs = Some([self[0], self[1], self[2]]);
-    }
-}
-
 impl Argument for bool {
     fn note(&self, call: &mut Call) {
         call.flags.push(*self);
-    }
-}
-
-impl Argument for Activation {
-    fn note(&self, call: &mut Call) {
-        if *self != Activation::Identity {
-            call.variant = format!("{self:?}");
-        }
     }
 }
 
@@ -185,9 +168,8 @@ unseen!(
     &[usize],
     &[SliceRange],
     &[PadAmount],
+    &Conv2dSpec,
     &Pool2dSpec,
-    &Saved,
-    &CrossEntropySpec,
     &AdamSpec,
     &SgdSpec,
 );
@@ -203,10 +185,15 @@ impl Returned for Buffer {
     }
 }
 
-impl Returned for ParamGrads {
+impl Returned for FusedOutput {
     fn note(&self, call: &mut Call) {
-        let grads = [&self.x, &self.weight, &self.bias, &self.residual].into_iter().flatten();
-        call.results.extend(grads.map(Operand::from));
+        call.results.extend(std::iter::once(&self.y).chain(&self.more).map(Operand::from));
+    }
+}
+
+impl Returned for Vec<Option<Buffer>> {
+    fn note(&self, call: &mut Call) {
+        call.results.extend(self.iter().flatten().map(Operand::from));
     }
 }
 
@@ -235,19 +222,11 @@ macro_rules! nothing_returned {
         }
     )*};
 }
-nothing_returned!((), HostData, Saved);
+nothing_returned!((), HostData);
 
-macro_rules! several_returned {
-    ($($part:ident),*) => {
-        impl<$($part: Returned),*> Returned for ($($part,)*) {
-            #[allow(non_snake_case)]
-            fn note(&self, call: &mut Call) {
-                let ($($part,)*) = self;
-                $($part.note(call);)*
-            }
-        }
-    };
+impl Returned for (Buffer, Buffer) {
+    fn note(&self, call: &mut Call) {
+        self.0.note(call);
+        self.1.note(call);
+    }
 }
-several_returned!(A, B);
-several_returned!(A, B, C);
-several_returned!(A, B, C, D);

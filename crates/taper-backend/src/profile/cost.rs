@@ -7,8 +7,8 @@
 use crate::Shape;
 use crate::observed::Call;
 
-/// Methods that only move elements: 0 FLOP.
-const MOVES: [&str; 14] = [
+/// Methods that only move elements: 0 FLOP. (Fused operations say so themselves.)
+const MOVES: [&str; 13] = [
     "upload",
     "download",
     "fill",
@@ -22,7 +22,6 @@ const MOVES: [&str; 14] = [
     "pad",
     "concat",
     "gather",
-    "embedding",
 ];
 
 /// Methods whose result may be a view, so that no bytes need move.
@@ -30,7 +29,7 @@ const VIEWS: [&str; 4] = ["reshape", "permute", "broadcast", "slice"];
 
 /// Floating-point operations of `call`.
 pub(super) fn flop(call: &Call) -> u64 {
-    product(call).unwrap_or_else(|| {
+    call.flop.or_else(|| product(call)).unwrap_or_else(|| {
         if MOVES.contains(&call.method) {
             return 0;
         }
@@ -51,36 +50,24 @@ pub(super) fn bytes(call: &Call) -> u64 {
     operands.chain(&call.results).map(|operand| operand.bytes()).sum()
 }
 
-/// 2 · multiply-adds for a product; `None` for other methods.
+/// 2 · multiply-adds for a required method that is a product; `None` for other methods.
 fn product(call: &Call) -> Option<u64> {
     let operand = |i: usize| call.operands.get(i).map(|operand| &operand.shape);
     let result = |i: usize| call.results.get(i).map(|operand| &operand.shape);
     // Each element of a convolution's output is a sum over a row of the weight [C_out, C_in / groups, Kh, Kw].
     let conv =
         |y: &Shape, weight: &Shape| 2 * elements(y) * weight.dims().iter().skip(1).map(|&d| d as u64).product::<u64>();
-    // The gradients of the input and of the weight each cost as much as the forward.
-    let wanted = || call.needs.map_or(0, |[x, weight, _]| u64::from(x) + u64::from(weight));
     Some(match call.method {
         "matmul" => {
             let (a, transposed) = (operand(0)?, *call.flags.first()?);
             let inner = a.rank().checked_sub(if transposed { 2 } else { 1 })?;
             2 * elements(result(0)?) * a[inner] as u64
         }
-        "linear" => linear(operand(0)?, operand(1)?),
-        "linear_grad" => wanted() * linear(operand(1)?, operand(2)?),
         "conv2d" => conv(result(0)?, operand(1)?),
         "conv2d_input_grad" => conv(operand(0)?, operand(1)?),
         "conv2d_weight_grad" => conv(operand(1)?, result(0)?),
-        // The result may be pooled: the FLOP follow from the convolution's own output, which is larger.
-        "conv2d_block" => conv(&call.conv?.output_shape(operand(0)?, operand(1)?).ok()?, operand(1)?),
-        "conv2d_block_grad" => wanted() * conv(&call.conv?.output_shape(operand(1)?, operand(2)?).ok()?, operand(2)?),
         _ => return None,
     })
-}
-
-/// FLOP of x weightᵀ for `x: [N, in]` and `weight: [out, in]`.
-fn linear(x: &Shape, weight: &Shape) -> u64 {
-    2 * elements(x) * weight.first().copied().unwrap_or(0) as u64
 }
 
 fn elements(shape: &Shape) -> u64 {
@@ -90,8 +77,8 @@ fn elements(shape: &Shape) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::DType;
     use crate::observed::Operand;
-    use crate::{Conv2dSpec, DType};
 
     fn call(method: &'static str, operands: &[&[usize]], results: &[&[usize]]) -> Call {
         let f32s = |shapes: &[&[usize]]| -> Vec<Operand> {
@@ -110,29 +97,20 @@ mod tests {
     }
 
     #[test]
-    fn a_linear_layers_gradients_count_as_often_as_they_are_wanted() {
-        let forward = call("linear", &[&[64, 20], &[10, 20], &[10]], &[&[64, 10]]);
-        assert_eq!(flop(&forward), 2 * 64 * 20 * 10);
-        for (needs, times) in [([true; 3], 2), ([false, true, true], 1), ([false, false, true], 0)] {
-            let grad = call("linear_grad", &[&[64, 10], &[64, 20], &[10, 20]], &[]);
-            assert_eq!(flop(&Call { needs: Some(needs), ..grad }), times * 2 * 64 * 20 * 10);
-        }
+    fn convolutions_count_their_own_output_in_both_directions() {
+        // 3 × 3 over 8 × 8 with padding 1 and stride 2: 4 × 4 windows; two groups of 3 input channels each.
+        let (x, weight, y): (&[usize], &[usize], &[usize]) = (&[5, 6, 8, 8], &[4, 3, 3, 3], &[5, 4, 4, 4]);
+        let due = 2 * (5 * 4 * 4 * 4) * (3 * 3 * 3);
+        assert_eq!(flop(&call("conv2d", &[x, weight], &[y])), due);
+        assert_eq!(flop(&call("conv2d_input_grad", &[y, weight], &[x])), due);
+        assert_eq!(flop(&call("conv2d_weight_grad", &[x, y], &[weight])), due);
     }
 
     #[test]
-    fn convolutions_count_their_own_output_in_both_directions() {
-        // 3 × 3 over 8 × 8 with padding 1 and stride 2: 4 × 4 windows; two groups of 3 input channels each.
-        let spec = Conv2dSpec { stride: [2, 2], padding: [1, 1], groups: 2, ..Conv2dSpec::default() };
-        let (x, weight, y, pooled): (&[usize], &[usize], &[usize], &[usize]) =
-            (&[5, 6, 8, 8], &[4, 3, 3, 3], &[5, 4, 4, 4], &[5, 4, 2, 2]);
-        let due = 2 * (5 * 4 * 4 * 4) * (3 * 3 * 3);
-        let conv = |call| Call { conv: Some(spec), ..call };
-        assert_eq!(flop(&conv(call("conv2d", &[x, weight], &[y]))), due);
-        assert_eq!(flop(&conv(call("conv2d_input_grad", &[y, weight], &[x]))), due);
-        assert_eq!(flop(&conv(call("conv2d_weight_grad", &[x, y], &[weight]))), due);
-        assert_eq!(flop(&conv(call("conv2d_block", &[x, weight, &[4]], &[pooled]))), due);
-        let grad = Call { needs: Some([true; 3]), ..conv(call("conv2d_block_grad", &[pooled, x, weight], &[])) };
-        assert_eq!(flop(&grad), 2 * due);
+    fn a_fused_operation_knows_its_products() {
+        let layer = call("linear", &[&[64, 20], &[10, 20]], &[&[64, 10]]);
+        assert_eq!(flop(&Call { flop: Some(25600), ..layer.clone() }), 25600);
+        assert_eq!(flop(&layer), 64 * 20, "without products it counts its elements");
     }
 
     #[test]

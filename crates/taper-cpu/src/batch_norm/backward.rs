@@ -14,7 +14,7 @@ use crate::activation::{self, GradKernel};
 use crate::long_sum::flush;
 use crate::math::Float;
 use crate::{CpuBackend, Isa};
-use taper_backend::{Activation, Buffer, ParamGrads, Result};
+use taper_backend::{Activation, Buffer, Result};
 
 /// The operands that h is computed from.
 struct Slope<'a, T> {
@@ -96,7 +96,7 @@ pub(super) fn backward<T: Float>(
     line: &Line<T>,
     f: Activation,
     [need_x, need_weight, need_bias, need_residual]: [bool; 4],
-) -> Result<ParamGrads> {
+) -> Result<[Option<Buffer>; 4]> {
     let channels = mean.len();
     let (g, x) = (channels_to_end(cpu, g)?, channels_to_end(cpu, x)?);
     let residual = residual.map(|r| channels_to_end(cpu, r)).transpose()?;
@@ -129,7 +129,7 @@ pub(super) fn backward<T: Float>(
         (0..channels).map(|c| total(channels + c) + (line.mean[c].wide() - mean[c]) * sum[c]).collect();
     drop(tasks);
 
-    let mut grads = ParamGrads::default();
+    let [mut of_x, mut of_weight, mut of_bias] = [None, None, None];
     if need_x {
         let n = rows.count as f64;
         let p = rounded::<T>(inverse.iter().zip(&product).map(|(i, p)| i * i * p / n));
@@ -159,18 +159,18 @@ pub(super) fn backward<T: Float>(
                 }
             }
         });
-        grads.x = Some(channels_back(cpu, &cpu.wrap(x.shape().clone(), out))?);
+        of_x = Some(channels_back(cpu, &cpu.wrap(x.shape().clone(), out))?);
     }
-    grads.residual = match (need_residual, keeps) {
+    let of_residual = match (need_residual, keeps) {
         (false, _) => None,
         (true, false) => Some(channels_back(cpu, &g)?),
         (true, true) => Some(channels_back(cpu, &cpu.wrap(x.shape().clone(), kept))?),
     };
     if need_weight {
-        grads.weight = Some(vector::<T>(cpu, product.iter().zip(inverse).map(|(p, i)| p * i).collect())?);
+        of_weight = Some(vector::<T>(cpu, product.iter().zip(inverse).map(|(p, i)| p * i).collect())?);
     }
     if need_bias {
-        grads.bias = Some(vector::<T>(cpu, sum)?);
+        of_bias = Some(vector::<T>(cpu, sum)?);
     }
-    Ok(grads)
+    Ok([of_x, of_weight, of_bias, of_residual])
 }

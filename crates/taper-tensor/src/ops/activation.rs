@@ -4,14 +4,14 @@
 //! gradients always use the composed version. Applied to a convolution, a linear layer or a batch norm whose value is
 //! still pending, the function is fused with it.
 
-use super::shorthand::{plain, unary, with_rule, with_slope, within};
+use super::shorthand::{fused_gradients, plain, unary, with_rule, with_slope, within};
 use crate::Tensor;
 use crate::check;
 use crate::gradcheck::Case;
 use crate::pending::Pending;
 use crate::tape::{Rule, no_grad};
 use crate::tensor::Value;
-use taper_backend::{Activation, Buffer, Error, Result, UnaryOp};
+use taper_backend::{Activation, Buffer, Error, FusedOp, Result, Saved, UnaryOp};
 
 impl Tensor {
     /// f(x), element by element, for floats. An error when the beta of a softplus is not over 0.
@@ -32,9 +32,8 @@ impl Tensor {
         };
         Ok(Tensor::record(name(f), value, &[self], || {
             let x = self.clone();
-            let backward = move |g: &Tensor, _: &[bool]| {
-                let gradient = g.device().activation_grad(f, x.buffer()?, g.buffer()?)?;
-                Ok(gradient.map(|gradient| vec![Some(plain(g, gradient))]))
+            let backward = move |g: &Tensor, needs: &[bool]| {
+                fused_gradients(&FusedOp::Activation { x: x.buffer()?, f }, g, &Saved::nothing(), needs)
             };
             Rule::kernel(backward, &[self], move |x| composed(&x[0], f))
         }))
@@ -58,8 +57,8 @@ impl Tensor {
 
 /// The value alone, not recorded: by a kernel where the backend has one, else composed.
 pub(super) fn forward(x: &Tensor, f: Activation) -> Result<Buffer> {
-    match x.device().activation(f, x.buffer()?)? {
-        Some(y) => Ok(y),
+    match x.device().fused(&FusedOp::Activation { x: x.buffer()?, f })? {
+        Some(output) => Ok(output.y),
         None => no_grad(|| composed(x, f))?.into_buffer(),
     }
 }

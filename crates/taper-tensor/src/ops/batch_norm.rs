@@ -5,14 +5,14 @@
 //! pending, so that the addition of a tensor of the same shape and an activation that follow are fused with it.
 
 use super::NormStats;
-use super::shorthand::{Affine, all_f32, in_f32, is_half, plain};
+use super::shorthand::{Affine, all_f32, chain_gradients, in_f32, is_half, optional, plain, recorded};
 use crate::Tensor;
 use crate::check;
 use crate::gradcheck::Case;
 use crate::pending::Pending;
 use crate::tape::{Fused, Rule};
 use crate::tensor::Value;
-use taper_backend::{Activation, Buffer, DType, Error, Result, Saved};
+use taper_backend::{Activation, Buffer, DType, Error, FusedOp, FusedOutput, Result, Saved};
 
 impl Tensor {
     /// Batch norm in training: normalises each channel of `[N, C, …]` over batch and positions; `weight` and `bias` are
@@ -29,27 +29,27 @@ impl Tensor {
             return Err(Error::shape(OP, detail));
         }
         let affine = Affine::of(weight, bias);
-        let inputs = affine.inputs(self, weight, bias);
-        if let Some((mean, var, saved)) = self.device().batch_norm_stats(self.buffer()?, eps)? {
-            let stats = NormStats { mean: plain(self, mean), var: plain(self, var) };
+        let halved = self.device().fused(&FusedOp::BatchNormStats { x: self.buffer()?, eps })?;
+        if let Some(FusedOutput { y: mean, more, saved }) = halved {
+            let [var] = further(self, more)?;
+            let stats = NormStats { mean: plain(self, mean), var };
             return Ok((pending(self, weight, bias, saved, eps)?, stats));
         }
-        let buffers = (weight.map(Tensor::buffer).transpose()?, bias.map(Tensor::buffer).transpose()?);
-        let Some((y, mean, var, saved)) = self.device().batch_norm(self.buffer()?, buffers.0, buffers.1, eps)? else {
+        let inputs = affine.inputs(self, weight, bias);
+        let all: Vec<Tensor> = inputs.iter().map(|&input| input.clone()).collect();
+        let Some(FusedOutput { y, more, saved }) = self.device().fused(&whole(&all, affine, eps)?)? else {
             return composed(self, weight, bias, eps);
         };
-        let stats = NormStats { mean: plain(self, mean), var: plain(self, var) };
-        let y = Tensor::record(OP, y, &inputs, || {
-            let (x, weight) = (self.clone(), weight.cloned());
-            let backward = move |g: &Tensor, needs: &[bool]| {
-                let weight = weight.as_ref().map(Tensor::buffer).transpose()?;
-                let wanted = affine.wanted(needs);
-                let gradients = g.device().batch_norm_grad(g.buffer()?, &saved, x.buffer()?, weight, wanted)?;
-                Ok(Some(affine.gradients(g, gradients)))
-            };
-            Rule::kernel(backward, &inputs, move |all| composed_output(all, affine, eps))
-        });
-        Ok((y, stats))
+        let [mean, var] = further(self, more)?;
+        let y = recorded(
+            OP,
+            (y, saved),
+            &inputs,
+            all,
+            move |all| whole(all, affine, eps),
+            move |all| composed_output(all, affine, eps),
+        );
+        Ok((y, NormStats { mean, var }))
     }
 
     /// Batch norm in evaluation: normalises each channel of `[N, C, …]` with the given statistics, each `[C]`, usually
@@ -112,6 +112,20 @@ fn per_channel(x: &Tensor, values: &Tensor) -> Result<Tensor> {
     values.reshape(dims)
 }
 
+/// Batch norm as one operation of a backend, of its inputs that are present.
+fn whole(all: &[Tensor], affine: Affine, eps: f64) -> Result<FusedOp<'_>> {
+    let (weight, bias) = affine.parts(all);
+    Ok(FusedOp::BatchNorm { x: all[0].buffer()?, weight: optional(weight)?, bias: optional(bias)?, eps })
+}
+
+/// A fused operation's outputs after the first, as tensors on the device of `x`.
+fn further<const N: usize>(x: &Tensor, outputs: Vec<Buffer>) -> Result<[Tensor; N]> {
+    let count = outputs.len();
+    let outputs: Vec<Tensor> = outputs.into_iter().map(|output| plain(x, output)).collect();
+    let wrong = |_| Error::Device(format!("{}: {OP} gave {count} further outputs, expected {N}", x.device().name()));
+    outputs.try_into().map_err(wrong)
+}
+
 /// The output of batch norm in training, pending. `saved` holds the batch's statistics, which are already computed.
 fn pending(x: &Tensor, weight: Option<&Tensor>, bias: Option<&Tensor>, saved: Saved, eps: f64) -> Result<Tensor> {
     for parameter in [weight, bias].into_iter().flatten() {
@@ -163,16 +177,14 @@ impl Chain {
         std::iter::once(&self.x).chain(others.into_iter().flatten()).collect()
     }
 
+    fn op(&self) -> Result<FusedOp<'_>> {
+        let (x, [weight, bias, residual]) = (self.x.buffer()?, self.others()?);
+        Ok(FusedOp::BatchNormBlock { x, weight, bias, residual, stats: &self.saved, f: self.activation })
+    }
+
     /// A gradient or `None` for each of [`Chain::inputs`], of which `needs` says which need one.
     fn gradients(&self, g: &Tensor, needs: &[bool]) -> Result<Vec<Option<Tensor>>> {
-        let there = [true, self.weight.is_some(), self.bias.is_some(), self.residual.is_some()];
-        let mut needs = needs.iter().copied();
-        let wanted = there.map(|there| there && needs.next() == Some(true));
-        let (x, [weight, bias, residual]) = (self.x.buffer()?, self.others()?);
-        let (saved, f) = (&self.saved, self.activation);
-        let found = g.device().batch_norm_block_grad(g.buffer()?, saved, x, weight, bias, residual, f, wanted)?;
-        let all = [found.x, found.weight, found.bias, found.residual];
-        Ok(all.into_iter().zip(there).filter(|(_, there)| *there).map(|(of, _)| Some(plain(g, of?))).collect())
+        chain_gradients(&self.op()?, g, &Saved::nothing(), needs)
     }
 
     /// A copy of this chain for one more step: `this`, the tensor with the chain's value so far, joins `between`.
@@ -185,12 +197,12 @@ impl Chain {
 
 impl Pending for Chain {
     fn compute(&self) -> Result<(Buffer, Option<Fused>)> {
-        let [weight, bias, residual] = self.others()?;
-        let y =
-            self.x.device().batch_norm_block(self.x.buffer()?, &self.saved, weight, bias, residual, self.activation)?;
+        let output = self.x.device().fused(&self.op()?)?.ok_or_else(|| {
+            Error::argument("batch_norm_block", "the backend computes the statistics and not the output")
+        })?;
         // The rule must not hold the tensors of the steps between, which would keep their own chains alive.
         let chain = Self { between: Vec::new(), ..self.clone() };
-        Ok((y, Some(Fused::new(&self.inputs(), &self.between, move |g, needs| chain.gradients(g, needs)))))
+        Ok((output.y, Some(Fused::new(&self.inputs(), &self.between, move |g, needs| chain.gradients(g, needs)))))
     }
 
     fn then_add(&self, this: &Tensor, other: &Tensor) -> Option<Box<dyn Pending>> {

@@ -6,7 +6,7 @@
 //!
 //! The value stays pending, so that an activation and a max pooling that follow are fused with it into one kernel.
 
-use super::shorthand::{Affine, in_f32, is_half, plain};
+use super::shorthand::{chain_gradients, in_f32, is_half, optional, plain};
 use super::{activation, max_pool2d};
 use crate::Tensor;
 use crate::check;
@@ -14,7 +14,7 @@ use crate::gradcheck::Case;
 use crate::pending::Pending;
 use crate::tape::{Fused, Rule, no_grad};
 use crate::tensor::Value;
-use taper_backend::{Activation, Buffer, Conv2dSpec, DType, Error, Pool2dSpec, Result, Shape};
+use taper_backend::{Activation, Buffer, Conv2dSpec, DType, Error, FusedOp, Pool2dSpec, Result, Shape};
 
 impl Tensor {
     /// Convolves `[N, C_in, H, W]` with `weight: [C_out, C_in / groups, Kh, Kw]` and adds `bias: [C_out]`:
@@ -36,15 +36,15 @@ impl Tensor {
         for input in [Some(self), Some(weight), bias].into_iter().flatten() {
             input.buffer()?;
         }
-        let chain = Chain {
+        let block = Block {
             x: self.clone(),
             weight: weight.clone(),
             bias: bias.cloned(),
             spec,
-            activation: Activation::Identity,
+            f: Activation::Identity,
             pool: None,
-            between: Vec::new(),
         };
+        let chain = Chain { block, between: Vec::new() };
         let value = Value::Pending(shape, self.dtype(), Box::new(chain));
         let mut inputs = vec![self, weight];
         inputs.extend(bias);
@@ -89,15 +89,27 @@ fn weight_grad(x: &Tensor, g: &Tensor, spec: Conv2dSpec, weight_shape: &Shape) -
     }))
 }
 
-/// The pending chain `pool(f(conv(x, weight) + bias))`.
+/// pool(f(conv(x, weight) + bias)).
 #[derive(Clone)]
-struct Chain {
+struct Block {
     x: Tensor,
     weight: Tensor,
     bias: Option<Tensor>,
     spec: Conv2dSpec,
-    activation: Activation,
+    f: Activation,
     pool: Option<Pool2dSpec>,
+}
+
+impl Block {
+    fn op(&self) -> Result<FusedOp<'_>> {
+        let (x, weight, bias) = (self.x.buffer()?, self.weight.buffer()?, optional(self.bias.as_ref())?);
+        Ok(FusedOp::Conv2dBlock { x, weight, bias, spec: self.spec, f: self.f, pool: self.pool })
+    }
+}
+
+/// A pending block.
+struct Chain {
+    block: Block,
     /// The tensors of the steps before the last.
     between: Vec<Tensor>,
 }
@@ -105,60 +117,50 @@ struct Chain {
 impl Chain {
     /// The value of the chain where the backend has no kernel for it: computes the last step from the value before it.
     fn last_step(&self) -> Result<Buffer> {
-        match (self.between.last(), &self.pool) {
+        let Block { x, weight, bias, spec, f, pool } = &self.block;
+        match (self.between.last(), pool) {
             (Some(previous), Some(pool)) => max_pool2d::forward(previous, pool),
-            (Some(previous), None) => activation::forward(previous, self.activation),
+            (Some(previous), None) => activation::forward(previous, *f),
             (None, _) => {
-                let Some(bias) = &self.bias else {
-                    return self.x.device().conv2d(self.x.buffer()?, self.weight.buffer()?, &self.spec);
-                };
-                if is_half(&self.x) {
+                let product = || x.device().conv2d(x.buffer()?, weight.buffer()?, spec);
+                let Some(bias) = bias else { return product() };
+                if is_half(x) {
                     // The bias is added in f32, so that the sum is rounded only once.
-                    let [weight, bias] = [&self.weight, bias].map(|x| no_grad(|| x.cast(DType::F32)));
-                    let sum = |x: &Tensor| x.conv2d(&weight?, Some(&bias?), self.spec);
-                    return no_grad(|| in_f32(&self.x, sum))?.into_buffer();
+                    let [weight, bias] = [weight, bias].map(|x| no_grad(|| x.cast(DType::F32)));
+                    let sum = |x: &Tensor| x.conv2d(&weight?, Some(&bias?), *spec);
+                    return no_grad(|| in_f32(x, sum))?.into_buffer();
                 }
-                let y = self.x.device().conv2d(self.x.buffer()?, self.weight.buffer()?, &self.spec)?;
-                no_grad(|| plain(&self.x, y).add(&bias.reshape([bias.count(), 1, 1])?))?.into_buffer()
+                no_grad(|| plain(x, product()?).add(&bias.reshape([bias.count(), 1, 1])?))?.into_buffer()
             }
         }
     }
 
-    /// A copy of this chain for one more step: `this`, the tensor with the chain's value so far, joins `between`.
-    fn longer(&self, this: &Tensor) -> Self {
-        let mut longer = self.clone();
-        longer.between.push(this.clone());
-        longer
+    /// This chain and one more step, which makes it `block`: `this`, the tensor with the chain's value so far, joins
+    /// `between`.
+    fn longer(&self, this: &Tensor, block: Block) -> Box<dyn Pending> {
+        Box::new(Self { block, between: self.between.iter().chain([this]).cloned().collect() })
     }
 }
 
 impl Pending for Chain {
     fn compute(&self) -> Result<(Buffer, Option<Fused>)> {
-        let (x, weight, spec) = (self.x.clone(), self.weight.clone(), self.spec);
-        let bias = self.bias.as_ref().map(Tensor::buffer).transpose()?;
-        let device = x.device().clone();
-        let fused =
-            device.conv2d_block(x.buffer()?, weight.buffer()?, bias, &spec, self.activation, self.pool.as_ref())?;
-        let Some((y, saved)) = fused else { return Ok((self.last_step()?, None)) };
-        let affine = Affine::of(Some(&self.weight), self.bias.as_ref());
-        let inputs = affine.inputs(&self.x, Some(&self.weight), self.bias.as_ref());
-        let fused = Fused::new(&inputs, &self.between, move |g, needs| {
-            let wanted = affine.wanted(needs);
-            let gradients =
-                device.conv2d_block_grad(g.buffer()?, &saved, x.buffer()?, weight.buffer()?, &spec, wanted)?;
-            Ok(affine.gradients(g, gradients))
-        });
-        Ok((y, Some(fused)))
+        let block = self.block.clone();
+        let Some(output) = block.x.device().fused(&block.op()?)? else { return Ok((self.last_step()?, None)) };
+        let saved = output.saved;
+        let inputs = [Some(&self.block.x), Some(&self.block.weight), self.block.bias.as_ref()];
+        let inputs: Vec<&Tensor> = inputs.into_iter().flatten().collect();
+        let fused = Fused::new(&inputs, &self.between, move |g, needs| chain_gradients(&block.op()?, g, &saved, needs));
+        Ok((output.y, Some(fused)))
     }
 
     fn then_activation(&self, this: &Tensor, f: Activation) -> Option<Box<dyn Pending>> {
-        let free = self.activation == Activation::Identity && self.pool.is_none();
-        free.then(|| -> Box<dyn Pending> { Box::new(Self { activation: f, ..self.longer(this) }) })
+        let free = self.block.f == Activation::Identity && self.block.pool.is_none();
+        free.then(|| self.longer(this, Block { f, ..self.block.clone() }))
     }
 
     fn then_max_pool2d(&self, this: &Tensor, spec: &Pool2dSpec) -> Option<Box<dyn Pending>> {
-        let free = self.pool.is_none();
-        free.then(|| -> Box<dyn Pending> { Box::new(Self { pool: Some(*spec), ..self.longer(this) }) })
+        let free = self.block.pool.is_none();
+        free.then(|| self.longer(this, Block { pool: Some(*spec), ..self.block.clone() }))
     }
 }
 

@@ -10,12 +10,11 @@
 //! With label smoothing its target is not 0, and the loss is infinite.
 
 use super::nll_loss::{NllOptions, Targets, check_target, class_rows, class_weight};
-use super::shorthand::{all_f32, in_f32, is_half, plain};
+use super::shorthand::{all_f32, fused, in_f32, is_half};
 use crate::Tensor;
 use crate::check;
 use crate::gradcheck::Case;
-use crate::tape::Rule;
-use taper_backend::{CrossEntropySpec, DType, Error, Reduction, Result};
+use taper_backend::{CrossEntropySpec, DType, Error, FusedOp, Reduction, Result};
 
 /// The options of [`Tensor::cross_entropy`]: class weights, label smoothing and reduction.
 #[derive(Debug, Clone)]
@@ -56,16 +55,13 @@ impl Tensor {
             let spec =
                 CrossEntropySpec { label_smoothing: options.label_smoothing, ignore_index: options.ignore_index };
             let flat = target.reshape([target.count()])?;
-            if let Some((loss, saved)) = self.device().cross_entropy(rows.buffer()?, flat.buffer()?, &spec)? {
-                return Ok(Tensor::record(OP, loss, &[&rows], || {
-                    let backward = move |g: &Tensor, _: &[bool]| {
-                        let gradient = g.device().cross_entropy_grad(g.buffer()?, &saved)?;
-                        Ok(Some(vec![Some(plain(g, gradient))]))
-                    };
-                    let (target, options) = (target.clone(), options.clone());
-                    Rule::kernel(backward, &[&rows], move |x| with_classes(&x[0], &target, &options))
-                }));
-            }
+            let (target, options) = (target.clone(), options.clone());
+            return fused(
+                OP,
+                &[&rows, &flat],
+                move |x| Ok(FusedOp::CrossEntropy { logits: x[0].buffer()?, target: x[1].buffer()?, spec }),
+                move |x| with_classes(&x[0], &target, &options),
+            );
         }
         with_classes(&rows, target, options)
     }

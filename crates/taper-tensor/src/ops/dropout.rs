@@ -7,7 +7,7 @@ use crate::Tensor;
 use crate::check;
 use crate::gradcheck::Case;
 use crate::tape::Rule;
-use taper_backend::{Error, HostData, RandomKey, Result};
+use taper_backend::{Error, FusedOp, HostData, RandomKey, Result};
 
 impl Tensor {
     /// Each element set to 0 with probability `p` (0 to 1) and divided by 1 − `p` otherwise. The same `key` drops the same
@@ -21,9 +21,13 @@ impl Tensor {
             return Ok(self.clone());
         }
         // With p = 1 everything is dropped, and the kernel would divide by 1 − p = 0.
-        let fused = if p < 1.0 { self.device().dropout(self.buffer()?, p, key)? } else { None };
-        let Some(y) = fused else { return composed(self, p, key) };
-        Ok(Tensor::record("dropout", y, &[self], || Rule::tensors(move |g, _| Ok(vec![Some(g.dropout(p, key)?)]))))
+        let op = FusedOp::Dropout { x: self.buffer()?, p, key };
+        let fused = if p < 1.0 { self.device().fused(&op)? } else { None };
+        let Some(output) = fused else { return composed(self, p, key) };
+        // The rule needs no value of x.
+        Ok(Tensor::record("dropout", output.y, &[self], || {
+            Rule::tensors(move |g, _| Ok(vec![Some(g.dropout(p, key)?)]))
+        }))
     }
 }
 

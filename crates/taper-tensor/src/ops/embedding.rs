@@ -1,11 +1,10 @@
 //! Embedding: rows of a table chosen by index. The gradient of a row is the sum of the gradients of its uses.
 
-use super::shorthand::plain;
+use super::shorthand::fused;
 use crate::Tensor;
 use crate::check;
 use crate::gradcheck::Case;
-use crate::tape::Rule;
-use taper_backend::{Error, Result};
+use taper_backend::{Error, FusedOp, Result};
 
 impl Tensor {
     /// Rows `index` (i64, of any shape, each in `0..rows`) of this table `[rows, width]`: `[…, width]`.
@@ -18,17 +17,13 @@ impl Tensor {
                 format!("the table must be [rows, width], came as {}", self.shape()),
             ));
         }
-        let Some(y) = self.device().embedding(self.buffer()?, index.buffer()?)? else {
-            return composed(self, index);
-        };
-        Ok(Tensor::record("embedding", y, &[self], || {
-            let (rows, chosen, again) = (self.shape()[0], index.clone(), index.clone());
-            let backward = move |g: &Tensor, _: &[bool]| {
-                let gradient = g.device().embedding_grad(g.buffer()?, chosen.buffer()?, rows)?;
-                Ok(gradient.map(|gradient| vec![Some(plain(g, gradient))]))
-            };
-            Rule::kernel(backward, &[self], move |x| composed(&x[0], &again))
-        }))
+        let again = index.clone();
+        fused(
+            "embedding",
+            &[self, index],
+            |x| Ok(FusedOp::Embedding { weight: x[0].buffer()?, index: x[1].buffer()? }),
+            move |x| composed(&x[0], &again),
+        )
     }
 }
 

@@ -1,12 +1,11 @@
 //! Layer norm (Ba, Kiros and Hinton 2016): y = (x − x̄) / √(σ² + ε) · w + b, with mean and biased variance over the last
 //! dimensions of each sample.
 
-use super::shorthand::{Affine, all_f32, in_f32, is_half};
+use super::shorthand::{Affine, all_f32, fused, in_f32, is_half, optional};
 use crate::Tensor;
 use crate::check;
 use crate::gradcheck::Case;
-use crate::tape::Rule;
-use taper_backend::{Error, Result};
+use taper_backend::{Error, FusedOp, Result};
 
 impl Tensor {
     /// Normalises over the last `dims` dimensions (1 to rank); `weight` and `bias` have the shape of those dimensions.
@@ -32,24 +31,19 @@ impl Tensor {
             }
         }
         let affine = Affine::of(weight, bias);
-        let inputs = affine.inputs(self, weight, bias);
-        let buffers = (weight.map(Tensor::buffer).transpose()?, bias.map(Tensor::buffer).transpose()?);
-        let Some((y, saved)) = self.device().layer_norm(self.buffer()?, buffers.0, buffers.1, dims, eps)? else {
-            return composed(self, weight, bias, dims, eps);
-        };
-        Ok(Tensor::record(OP, y, &inputs, || {
-            let (x, weight) = (self.clone(), weight.cloned());
-            let backward = move |g: &Tensor, needs: &[bool]| {
-                let weight = weight.as_ref().map(Tensor::buffer).transpose()?;
-                let wanted = affine.wanted(needs);
-                let gradients = g.device().layer_norm_grad(g.buffer()?, &saved, x.buffer()?, weight, dims, wanted)?;
-                Ok(Some(affine.gradients(g, gradients)))
-            };
-            Rule::kernel(backward, &inputs, move |all| {
+        fused(
+            OP,
+            &affine.inputs(self, weight, bias),
+            move |all| {
+                let (weight, bias) = affine.parts(all);
+                let (x, weight, bias) = (all[0].buffer()?, optional(weight)?, optional(bias)?);
+                Ok(FusedOp::LayerNorm { x, weight, bias, dims, eps })
+            },
+            move |all| {
                 let (weight, bias) = affine.parts(all);
                 composed(&all[0], weight, bias, dims, eps)
-            })
-        }))
+            },
+        )
     }
 }
 

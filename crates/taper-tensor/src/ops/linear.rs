@@ -2,14 +2,14 @@
 //! kernel.
 
 use super::activation;
-use super::shorthand::{Affine, in_f32, is_half, plain};
+use super::shorthand::{chain_gradients, in_f32, is_half, optional, plain};
 use crate::Tensor;
 use crate::check;
 use crate::gradcheck::Case;
 use crate::pending::Pending;
 use crate::tape::{Fused, Rule, no_grad};
 use crate::tensor::Value;
-use taper_backend::{Activation, Buffer, DType, Error, Result};
+use taper_backend::{Activation, Buffer, DType, Error, FusedOp, Result};
 
 impl Tensor {
     /// x weightᵀ + bias for x `[…, in]`, `weight: [out, in]` and `bias: [out]`: `[…, out]`.
@@ -45,13 +45,8 @@ fn rows_linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Ten
     for input in [Some(x), Some(weight), bias].into_iter().flatten() {
         input.buffer()?;
     }
-    let chain = Chain {
-        x: x.clone(),
-        weight: weight.clone(),
-        bias: bias.cloned(),
-        activation: Activation::Identity,
-        between: Vec::new(),
-    };
+    let layer = Layer { x: x.clone(), weight: weight.clone(), bias: bias.cloned(), f: Activation::Identity };
+    let chain = Chain { layer, between: Vec::new() };
     let value = Value::Pending([x.shape()[0], weight.shape()[0]].into(), x.dtype(), Box::new(chain));
     let mut inputs = vec![x, weight];
     inputs.extend(bias);
@@ -69,13 +64,26 @@ fn rows_linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Ten
     }))
 }
 
-/// The pending chain `f(x weightᵀ + bias)`.
+/// f(x weightᵀ + bias).
 #[derive(Clone)]
-struct Chain {
+struct Layer {
     x: Tensor,
     weight: Tensor,
     bias: Option<Tensor>,
-    activation: Activation,
+    f: Activation,
+}
+
+impl Layer {
+    fn op(&self) -> Result<FusedOp<'_>> {
+        let (x, weight, bias) = (self.x.buffer()?, self.weight.buffer()?, optional(self.bias.as_ref())?);
+        Ok(FusedOp::Linear { x, weight, bias, f: self.f })
+    }
+}
+
+/// A pending layer.
+#[derive(Clone)]
+struct Chain {
+    layer: Layer,
     /// The tensor before the activation, if the chain has an activation.
     between: Vec<Tensor>,
 }
@@ -83,45 +91,37 @@ struct Chain {
 impl Chain {
     /// The value of the chain where the backend has no kernel for it: computes the last step from the value before it.
     fn last_step(&self) -> Result<Buffer> {
+        let Layer { x, weight, bias, f } = &self.layer;
         if let Some(previous) = self.between.last() {
-            return activation::forward(previous, self.activation);
+            return activation::forward(previous, *f);
         }
-        let Some(bias) = &self.bias else {
-            return self.x.device().matmul(self.x.buffer()?, self.weight.buffer()?, false, true);
-        };
-        if is_half(&self.x) {
+        let product = || x.device().matmul(x.buffer()?, weight.buffer()?, false, true);
+        let Some(bias) = bias else { return product() };
+        if is_half(x) {
             // The bias is added in f32, so that the sum is rounded only once.
-            let [weight, bias] = [&self.weight, bias].map(|x| no_grad(|| x.cast(DType::F32)));
-            return no_grad(|| in_f32(&self.x, |x| x.linear(&weight?, Some(&bias?))))?.into_buffer();
+            let [weight, bias] = [weight, bias].map(|x| no_grad(|| x.cast(DType::F32)));
+            return no_grad(|| in_f32(x, |x| x.linear(&weight?, Some(&bias?))))?.into_buffer();
         }
-        let y = self.x.device().matmul(self.x.buffer()?, self.weight.buffer()?, false, true)?;
-        no_grad(|| plain(&self.x, y).add(bias))?.into_buffer()
+        no_grad(|| plain(x, product()?).add(bias))?.into_buffer()
     }
 }
 
 impl Pending for Chain {
     fn compute(&self) -> Result<(Buffer, Option<Fused>)> {
-        let (x, weight, f) = (self.x.clone(), self.weight.clone(), self.activation);
-        let bias = self.bias.as_ref().map(Tensor::buffer).transpose()?;
-        let device = x.device().clone();
-        let Some((y, saved)) = device.linear(x.buffer()?, weight.buffer()?, bias, f)? else {
-            return Ok((self.last_step()?, None));
-        };
-        let affine = Affine::of(Some(&self.weight), self.bias.as_ref());
-        let inputs = affine.inputs(&self.x, Some(&self.weight), self.bias.as_ref());
-        let fused = Fused::new(&inputs, &self.between, move |g, needs| {
-            let wanted = affine.wanted(needs);
-            let gradients = device.linear_grad(g.buffer()?, &saved, x.buffer()?, weight.buffer()?, f, wanted)?;
-            Ok(affine.gradients(g, gradients))
-        });
-        Ok((y, Some(fused)))
+        let layer = self.layer.clone();
+        let Some(output) = layer.x.device().fused(&layer.op()?)? else { return Ok((self.last_step()?, None)) };
+        let saved = output.saved;
+        let inputs = [Some(&self.layer.x), Some(&self.layer.weight), self.layer.bias.as_ref()];
+        let inputs: Vec<&Tensor> = inputs.into_iter().flatten().collect();
+        let fused = Fused::new(&inputs, &self.between, move |g, needs| chain_gradients(&layer.op()?, g, &saved, needs));
+        Ok((output.y, Some(fused)))
     }
 
     fn then_activation(&self, this: &Tensor, f: Activation) -> Option<Box<dyn Pending>> {
-        if self.activation != Activation::Identity {
+        if self.layer.f != Activation::Identity {
             return None;
         }
-        Some(Box::new(Self { activation: f, between: vec![this.clone()], ..self.clone() }))
+        Some(Box::new(Self { layer: Layer { f, ..self.layer.clone() }, between: vec![this.clone()] }))
     }
 }
 

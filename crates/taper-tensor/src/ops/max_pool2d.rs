@@ -1,12 +1,12 @@
 //! Max pooling. The gradient of each window goes to its largest element, of equal elements to the first.
 
-use super::shorthand::plain;
+use super::shorthand::{fused, plain};
 use crate::Tensor;
 use crate::check;
 use crate::gradcheck::Case;
 use crate::tape::Rule;
 use crate::tensor::Value;
-use taper_backend::{Buffer, Pool2dSpec, Result, Saved};
+use taper_backend::{Buffer, FusedOp, Pool2dSpec, Result};
 
 impl Tensor {
     /// The largest element of each window of `[N, C, H, W]`: `[N, C, H_out, W_out]`.
@@ -20,25 +20,19 @@ impl Tensor {
                 Rule::kernel(|_, _| Ok(None), &[self], move |x| composed(&x[0], &spec))
             }));
         }
-        let Some((y, saved)) = self.device().max_pool2d_saved(self.buffer()?, &spec)? else {
-            return composed(self, &spec);
-        };
-        Ok(Tensor::record("max_pool2d", y, &[self], || {
-            let shape = self.shape().clone();
-            let backward = move |g: &Tensor, _: &[bool]| {
-                let gradient = g.device().max_pool2d_grad(g.buffer()?, &saved, &spec, &shape)?;
-                Ok(Some(vec![Some(plain(g, gradient))]))
-            };
-            Rule::kernel(backward, &[self], move |x| composed(&x[0], &spec))
-        }))
+        fused(
+            "max_pool2d",
+            &[self],
+            move |x| Ok(FusedOp::MaxPool2d { x: x[0].buffer()?, spec }),
+            move |x| composed(&x[0], &spec),
+        )
     }
 }
 
 /// The value alone, not recorded.
 pub(super) fn forward(x: &Tensor, spec: &Pool2dSpec) -> Result<Buffer> {
-    let saved: Option<(Buffer, Saved)> = x.device().max_pool2d_saved(x.buffer()?, spec)?;
-    match saved {
-        Some((y, _)) => Ok(y),
+    match x.device().fused(&FusedOp::MaxPool2d { x: x.buffer()?, spec: *spec })? {
+        Some(output) => Ok(output.y),
         None => Ok(x.device().max_pool2d(x.buffer()?, spec)?.0),
     }
 }

@@ -4,7 +4,7 @@
 use crate::Tensor;
 use crate::check;
 use crate::tape::{Rule, grad_enabled, no_grad};
-use taper_backend::{BinaryOp, Buffer, DType, Error, ParamGrads, Result, UnaryOp};
+use taper_backend::{BinaryOp, Buffer, DType, Error, FusedOp, Result, Saved, UnaryOp};
 
 /// A backend method's result as a tensor that is not on the tape, on the device of `x`.
 pub(crate) fn plain(x: &Tensor, buffer: Buffer) -> Tensor {
@@ -132,6 +132,72 @@ pub(crate) fn within(x: &Tensor, bound: f64) -> Result<Tensor> {
     x.gt_scalar(bound)?.select(&high, &x.lt_scalar(-bound)?.select(&low, x)?)
 }
 
+/// A fused operation: the backend's, with the gradient that its kernel gives, or the `composed` version where the
+/// backend has none, and for gradients of gradients.
+///
+/// `operands` are those of `op` that are present, in order. Those that are floats, which come first, are the inputs of
+/// `composed` and of the tape's node.
+pub(crate) fn fused(
+    name: &'static str,
+    operands: &[&Tensor],
+    op: impl for<'a> Fn(&'a [Tensor]) -> Result<FusedOp<'a>> + Send + Sync + 'static,
+    composed: impl Fn(&[Tensor]) -> Result<Tensor> + Send + Sync + 'static,
+) -> Result<Tensor> {
+    let all: Vec<Tensor> = operands.iter().map(|&operand| operand.clone()).collect();
+    let inputs = operands.iter().take_while(|operand| operand.dtype().is_float()).count();
+    match operands[0].device().fused(&op(&all)?)? {
+        Some(output) => Ok(recorded(name, (output.y, output.saved), &operands[..inputs], all, op, composed)),
+        None => composed(&all[..inputs]),
+    }
+}
+
+/// The output `y` of a fused operation that the backend computed, recorded. `inputs` are those of the `operands` that
+/// are floats; the other arguments are those of [`fused`].
+pub(crate) fn recorded(
+    name: &'static str,
+    (y, saved): (Buffer, Saved),
+    inputs: &[&Tensor],
+    operands: Vec<Tensor>,
+    op: impl for<'a> Fn(&'a [Tensor]) -> Result<FusedOp<'a>> + Send + Sync + 'static,
+    composed: impl Fn(&[Tensor]) -> Result<Tensor> + Send + Sync + 'static,
+) -> Tensor {
+    Tensor::record(name, y, inputs, || {
+        Rule::kernel(move |g, needs| fused_gradients(&op(&operands)?, g, &saved, needs), inputs, composed)
+    })
+}
+
+/// The gradients of a fused operation's inputs, by the backend's kernel; `None` where it has none. The inputs are the
+/// operands that are floats, of which `needs` says which need a gradient.
+pub(crate) fn fused_gradients(
+    op: &FusedOp<'_>,
+    g: &Tensor,
+    saved: &Saved,
+    needs: &[bool],
+) -> Result<Option<Vec<Option<Tensor>>>> {
+    // Integer operands need none.
+    let mut of_all = [false; FusedOp::MOST_OPERANDS];
+    of_all[..needs.len()].copy_from_slice(needs);
+    let found = g.device().fused_grad(op, g.buffer()?, saved, &of_all[..op.operand_count()])?;
+    Ok(found.map(|found| found.into_iter().take(needs.len()).map(|buffer| Some(plain(g, buffer?))).collect()))
+}
+
+/// As [`fused_gradients`], for operations of which the contract says that a backend which computes them computes their
+/// gradients.
+pub(crate) fn chain_gradients(
+    op: &FusedOp<'_>,
+    g: &Tensor,
+    saved: &Saved,
+    needs: &[bool],
+) -> Result<Vec<Option<Tensor>>> {
+    let missing = || Error::argument(op.grad_name(), "the backend computes the operation and not its gradient");
+    fused_gradients(op, g, saved, needs)?.ok_or_else(missing)
+}
+
+/// The value of a tensor, if there is one.
+pub(crate) fn optional(x: Option<&Tensor>) -> Result<Option<&Buffer>> {
+    x.map(Tensor::buffer).transpose()
+}
+
 /// Which of a layer's optional weight and bias are present. They are its inputs after the first, x.
 #[derive(Clone, Copy)]
 pub(crate) struct Affine {
@@ -159,17 +225,5 @@ impl Affine {
         let weight = if self.weight { inputs.get(1) } else { None };
         let bias = if self.bias { inputs.last() } else { None };
         (weight, bias)
-    }
-
-    /// Which gradients a kernel is asked for (of x, weight and bias), from `needs` of the inputs that are present.
-    pub(crate) fn wanted(self, needs: &[bool]) -> [bool; 3] {
-        let mut needs = needs.iter().copied();
-        [true, self.weight, self.bias].map(|there| there && needs.next() == Some(true))
-    }
-
-    /// A kernel's gradients as tensors, one for each input that is present.
-    pub(crate) fn gradients(self, g: &Tensor, found: ParamGrads) -> Vec<Option<Tensor>> {
-        let all = [(true, found.x), (self.weight, found.weight), (self.bias, found.bias)];
-        all.into_iter().filter(|(there, _)| *there).map(|(_, buffer)| Some(plain(g, buffer?))).collect()
     }
 }

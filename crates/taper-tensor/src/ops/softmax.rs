@@ -2,12 +2,12 @@
 //! overflow.
 
 use super::max::not_empty;
-use super::shorthand::{in_f32, is_half, plain};
+use super::shorthand::{fused, in_f32, is_half};
 use crate::Tensor;
 use crate::check;
 use crate::gradcheck::Case;
-use crate::tape::{Rule, no_grad};
-use taper_backend::Result;
+use crate::tape::no_grad;
+use taper_backend::{FusedOp, Result};
 
 impl Tensor {
     /// Softmax along `axis` (−1 is the last): eˣ / Σ eˣ, probabilities that sum to 1. An error when the axis is empty.
@@ -26,16 +26,12 @@ fn softmax(name: &'static str, x: &Tensor, axis: isize, log: bool) -> Result<Ten
     check::float(name, x)?;
     let axis = x.shape().axis(name, axis)?;
     not_empty(name, x, axis)?;
-    let Some(y) = x.device().softmax(x.buffer()?, axis, log)? else {
-        return composed(x, axis, log);
-    };
-    Ok(Tensor::record(name, y.clone(), &[x], || {
-        let backward = move |g: &Tensor, _: &[bool]| {
-            let gradient = g.device().softmax_grad(g.buffer()?, &y, axis, log)?;
-            Ok(gradient.map(|gradient| vec![Some(plain(g, gradient))]))
-        };
-        Rule::kernel(backward, &[x], move |x| composed(&x[0], axis, log))
-    }))
+    fused(
+        name,
+        &[x],
+        move |x| Ok(FusedOp::Softmax { x: x[0].buffer()?, axis, log }),
+        move |x| composed(&x[0], axis, log),
+    )
 }
 
 fn composed(x: &Tensor, axis: usize, log: bool) -> Result<Tensor> {

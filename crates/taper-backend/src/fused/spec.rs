@@ -1,23 +1,4 @@
-//! Parameters and results of the optional fused methods of [`Backend`](crate::Backend) (the rim).
-
-use crate::{Buffer, Result};
-
-/// The result of an optional fused method: `Ok(None)` when the backend has no kernel for it, so that the caller
-/// composes the operation from required methods.
-pub type Rim<T> = Result<Option<T>>;
-
-/// The gradients of a layer's input, weight, bias and residual, each only if it was asked for.
-#[derive(Debug, Default)]
-pub struct ParamGrads {
-    /// The gradient with respect to the input.
-    pub x: Option<Buffer>,
-    /// The gradient with respect to the weight.
-    pub weight: Option<Buffer>,
-    /// The gradient with respect to the bias.
-    pub bias: Option<Buffer>,
-    /// The gradient with respect to the residual, a tensor added before the activation, where there is one.
-    pub residual: Option<Buffer>,
-}
+//! The parameters of fused operations and of the optimisers' steps.
 
 /// How the losses of a batch are reduced to one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
