@@ -180,8 +180,8 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// is present ([`FusedOp::operands`]), and the result has a gradient exactly where one is needed. Integer operands
     /// have none.
     ///
-    /// `None` when the backend has no kernel for the gradients. For `Linear`, `Conv2dBlock` and `BatchNormBlock` that is
-    /// an answer only where [`Backend::fused`] gave it too.
+    /// `None` when the backend has no kernel for the gradients. Where [`FusedOp::requires_grad`] says so, that is an
+    /// answer only if [`Backend::fused`] gave it too.
     fn fused_grad(&self, _op: &FusedOp<'_>, _g: &Buffer, _saved: &Saved, _needs: &[bool]) -> Rim<Vec<Option<Buffer>>> {
         Ok(None)
     }

@@ -4,17 +4,16 @@
 use crate::data::{CandleResult, buffer, candle_dtype, full, to_device, to_host};
 use crate::error::device_error;
 use crate::index::Fault;
-use crate::kernels::{activation, adam, batch_norm, dropout, finite, max_pool, sgd};
-use crate::{conv, elementwise, index, loss, matmul, pool, reduce, views};
+use crate::kernels::{adam, finite, max_pool, sgd};
+use crate::{conv, elementwise, index, matmul, pool, reduce, views};
 use candle_core::{Device, Tensor};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use taper_backend::{
-    Activation, AdamSpec, Backend, BinaryOp, Buffer, CompareOp, Conv2dSpec, CrossEntropySpec, DType, Distribution,
-    Error, HostData, PadAmount, ParamGrads, Pool2dSpec, RandomKey, ReduceOp, Result, Rim, Saved, SgdSpec, Shape,
-    SliceRange, UnaryOp,
+    AdamSpec, Backend, BinaryOp, Buffer, CompareOp, Conv2dSpec, DType, Distribution, Error, FusedOp, FusedOutput,
+    HostData, PadAmount, Pool2dSpec, RandomKey, ReduceOp, Result, Rim, Saved, SgdSpec, Shape, SliceRange, UnaryOp,
 };
 
 /// A device of the backend contract, computed by candle: its CPU device, or an NVIDIA card. Clones are the same device.
@@ -106,7 +105,7 @@ impl CandleBackend {
     ///
     /// # Errors
     /// A buffer of another backend.
-    fn tensor<'a>(&self, x: &'a Buffer) -> Result<&'a Tensor> {
+    pub(crate) fn tensor<'a>(&self, x: &'a Buffer) -> Result<&'a Tensor> {
         x.data::<Tensor>()
             .ok_or_else(|| Error::Device(format!("{}: the buffer belongs to another backend", self.name())))
     }
@@ -117,19 +116,30 @@ impl CandleBackend {
     }
 
     /// The result of `op` as a buffer.
-    fn made(&self, op: &'static str, shape: &Shape, dtype: DType, result: CandleResult<Tensor>) -> Result<Buffer> {
+    pub(crate) fn made(
+        &self,
+        op: &'static str,
+        shape: &Shape,
+        dtype: DType,
+        result: CandleResult<Tensor>,
+    ) -> Result<Buffer> {
         let bytes = shape.count().checked_mul(dtype.size());
         result.and_then(buffer).map_err(|error| self.failed(op, bytes, error))
     }
 
     /// The result of `f` on the tensor of `x`, as a buffer; `x`'s size stands for the result's in an out-of-memory
     /// error.
-    fn like(&self, op: &'static str, x: &Buffer, f: impl FnOnce(&Tensor) -> CandleResult<Tensor>) -> Result<Buffer> {
+    pub(crate) fn like(
+        &self,
+        op: &'static str,
+        x: &Buffer,
+        f: impl FnOnce(&Tensor) -> CandleResult<Tensor>,
+    ) -> Result<Buffer> {
         self.made(op, x.shape(), x.dtype(), f(self.tensor(x)?))
     }
 
     /// Several results of `op` as tensors; `x` is as large as the largest of them, for an out-of-memory error.
-    fn several<T>(&self, op: &'static str, x: &Buffer, result: CandleResult<T>) -> Result<T> {
+    pub(crate) fn several<T>(&self, op: &'static str, x: &Buffer, result: CandleResult<T>) -> Result<T> {
         result.map_err(|error| self.failed(op, x.count().checked_mul(x.dtype().size()), error))
     }
 
@@ -146,7 +156,7 @@ impl CandleBackend {
 
     /// `index` with out-of-range elements for dimension `axis` of `shape` replaced by 0. They are reported by the next
     /// download, or here if many checks are pending.
-    fn index(&self, op: &'static str, index: &Buffer, shape: &Shape, axis: usize) -> Result<Tensor> {
+    pub(crate) fn index(&self, op: &'static str, index: &Buffer, shape: &Shape, axis: usize) -> Result<Tensor> {
         let size = shape[axis];
         let checked = self.in_range(self.tensor(index)?, size, || {
             let shape = shape.clone();
@@ -399,118 +409,12 @@ impl Backend for CandleBackend {
 
     // ---- the rim: the contract's optional methods ----
 
-    fn activation(&self, f: Activation, x: &Buffer) -> Rim<Buffer> {
-        self.like("activation", x, |x| activation::forward(f, x)).map(Some)
+    fn fused(&self, op: &FusedOp<'_>) -> Rim<FusedOutput> {
+        self.fused_of(op)
     }
 
-    fn activation_grad(&self, f: Activation, x: &Buffer, g: &Buffer) -> Rim<Buffer> {
-        let g = self.tensor(g)?;
-        self.like("activation_grad", x, |x| activation::backward(f, x, g)).map(Some)
-    }
-
-    fn max_pool2d_saved(&self, x: &Buffer, spec: &Pool2dSpec) -> Rim<(Buffer, Saved)> {
-        let (y, index) = self.max_pool2d(x, spec)?;
-        Ok(Some((y, Saved::new(index))))
-    }
-
-    fn max_pool2d_grad(&self, g: &Buffer, saved: &Saved, spec: &Pool2dSpec, x_shape: &Shape) -> Result<Buffer> {
-        const OP: &str = "max_pool2d_grad";
-        let index = self.tensor(saved.get::<Buffer>().ok_or_else(|| foreign(OP))?)?;
-        if g.count() == 0 || x_shape.count() == 0 {
-            return self.fill(x_shape, g.dtype(), 0.0);
-        }
-        let shape = [x_shape[0], x_shape[1], x_shape[2], x_shape[3]];
-        self.made(OP, x_shape, g.dtype(), max_pool::backward(self.tensor(g)?, index, spec, shape))
-    }
-
-    fn softmax(&self, x: &Buffer, axis: usize, log: bool) -> Rim<Buffer> {
-        self.like("softmax", x, |x| loss::softmax(x, axis, log)).map(Some)
-    }
-
-    fn softmax_grad(&self, g: &Buffer, y: &Buffer, axis: usize, log: bool) -> Rim<Buffer> {
-        let g = self.tensor(g)?;
-        self.like("softmax_grad", y, |y| loss::softmax_grad(g, y, axis, log)).map(Some)
-    }
-
-    fn cross_entropy(&self, logits: &Buffer, target: &Buffer, spec: &CrossEntropySpec) -> Rim<(Buffer, Saved)> {
-        if logits.count() == 0 {
-            return Ok(None);
-        }
-        let found = self.cross_entropy_of(self.tensor(logits)?, self.tensor(target)?, spec);
-        let (value, saved) = self.several("cross_entropy", logits, found)?;
-        let value = self.made("cross_entropy", &Shape::scalar(), logits.dtype(), Ok(value))?;
-        Ok(Some((value, Saved::new(saved))))
-    }
-
-    fn cross_entropy_grad(&self, g: &Buffer, saved: &Saved) -> Result<Buffer> {
-        const OP: &str = "cross_entropy_grad";
-        let saved = saved.get::<loss::SavedLoss>().ok_or_else(|| foreign(OP))?;
-        self.like(OP, g, |g| loss::cross_entropy_grad(g, saved))
-    }
-
-    fn batch_norm(
-        &self,
-        x: &Buffer,
-        weight: Option<&Buffer>,
-        bias: Option<&Buffer>,
-        eps: f64,
-    ) -> Rim<(Buffer, Buffer, Buffer, Saved)> {
-        const OP: &str = "batch_norm";
-        if x.count() == 0 {
-            return Ok(None);
-        }
-        let of = |x: Option<&Buffer>| x.map(|x| self.tensor(x).cloned()).transpose();
-        let (weight, bias) = (of(weight)?, of(bias)?);
-        let result = batch_norm::forward(self.tensor(x)?, weight.as_ref(), bias.as_ref(), eps);
-        let (y, mean, variance, stats) = self.several(OP, x, result)?;
-        let channels = Shape::from([x.shape()[1]]);
-        let of = |shape, t| self.made(OP, shape, x.dtype(), Ok(t));
-        let (mean, variance) = (of(&channels, mean)?, of(&channels, variance)?);
-        Ok(Some((of(x.shape(), y)?, mean, variance, Saved::new(stats))))
-    }
-
-    fn batch_norm_grad(
-        &self,
-        g: &Buffer,
-        saved: &Saved,
-        x: &Buffer,
-        weight: Option<&Buffer>,
-        needs: [bool; 3],
-    ) -> Result<ParamGrads> {
-        const OP: &str = "batch_norm_grad";
-        let stats = saved.get::<Tensor>().ok_or_else(|| foreign(OP))?;
-        let weight = weight.map(|weight| self.tensor(weight)).transpose()?;
-        let result = batch_norm::backward(self.tensor(g)?, self.tensor(x)?, weight, stats, needs);
-        let (dx, dw, db) = self.several(OP, x, result)?;
-        let of = |t: Option<Tensor>| t.map(|t| self.made(OP, x.shape(), x.dtype(), Ok(t))).transpose();
-        Ok(ParamGrads { x: of(dx)?, weight: of(dw)?, bias: of(db)?, residual: None })
-    }
-
-    fn dropout(&self, x: &Buffer, p: f64, key: RandomKey) -> Rim<Buffer> {
-        self.like("dropout", x, |x| dropout::apply(x, p, key)).map(Some)
-    }
-
-    fn embedding(&self, weight: &Buffer, index: &Buffer) -> Rim<Buffer> {
-        const OP: &str = "embedding";
-        let checked = self.index(OP, index, weight.shape(), 0)?;
-        let shape = Shape::from([&index.shape()[..], &weight.shape()[1..]].concat());
-        if shape.count() == 0 || weight.count() == 0 {
-            return self.fill(&shape, weight.dtype(), 0.0).map(Some);
-        }
-        let rows = index::embedding(self.tensor(weight)?, &checked, &shape);
-        self.made(OP, &shape, weight.dtype(), rows).map(Some)
-    }
-
-    fn embedding_grad(&self, g: &Buffer, index: &Buffer, rows: usize) -> Rim<Buffer> {
-        const OP: &str = "embedding_grad";
-        let width = g.shape()[g.shape().rank() - 1];
-        let shape = Shape::from([rows, width]);
-        let checked = self.index(OP, index, &shape, 0)?;
-        if g.count() == 0 || shape.count() == 0 {
-            return self.fill(&shape, g.dtype(), 0.0).map(Some);
-        }
-        let result = index::embedding_grad(self.tensor(g)?, &checked, rows, width);
-        self.made(OP, &shape, g.dtype(), result).map(Some)
+    fn fused_grad(&self, op: &FusedOp<'_>, g: &Buffer, saved: &Saved, needs: &[bool]) -> Rim<Vec<Option<Buffer>>> {
+        self.fused_grad_of(op, g, saved, needs)
     }
 
     fn all_finite(&self, buffers: &[&Buffer]) -> Rim<Buffer> {
@@ -569,8 +473,4 @@ impl Backend for CandleBackend {
         }
         Ok(Some(()))
     }
-}
-
-fn foreign(op: &'static str) -> Error {
-    Error::argument(op, "the saved values are not from this backend's forward")
 }

@@ -7,6 +7,7 @@ mod cuda;
 mod data;
 mod elementwise;
 mod error;
+mod fused;
 mod index;
 mod kernels;
 mod loss;

@@ -1,8 +1,9 @@
 //! Cases of gather, scatter-add, and the rim's embedding.
 
 use super::case::Expected;
+use super::fused::{gradients, outputs};
 use super::{ALL, Bound, DType, FLOATS, Form, NUMBERS, Run, Value, WIDE};
-use taper_backend::Shape;
+use taper_backend::{FusedOp, Saved, Shape};
 
 /// The shape of x, the axis, and the number of indices along it.
 const SHAPES: &[(&[usize], usize, usize)] = &[
@@ -66,11 +67,14 @@ fn out_of_range(run: &mut Run, dtype: DType, wrong: i64) {
     });
     run.case("embedding", dtype, format!("index {wrong} out of range"), |case| {
         let weight = case.biased([3, 5]);
-        case.check_error(&[weight, index()], |d, x| Ok(d.embedding(&x[0], &x[1])?.map(|y| vec![y])));
+        case.check_error(&[weight, index()], |d, x| outputs(d, &FusedOp::Embedding { weight: &x[0], index: &x[1] }));
     });
     run.case("embedding_grad", dtype, format!("index {wrong} out of range"), |case| {
-        let g = case.biased([2, 2, 5]);
-        case.check_error(&[g, index()], |d, x| Ok(d.embedding_grad(&x[0], &x[1], 3)?.map(|y| vec![y])));
+        let (weight, g) = (case.biased([3, 5]), case.biased([2, 2, 5]));
+        case.check_error(&[weight, index(), g], |d, x| {
+            let op = FusedOp::Embedding { weight: &x[0], index: &x[1] };
+            gradients(d, &op, &x[2], &Saved::nothing(), &[true, false])
+        });
     });
 }
 
@@ -89,7 +93,7 @@ fn embeddings(run: &mut Run) {
                     let y = index.f64().into_iter().flat_map(|i| row(&w, i as i64)).collect();
                     let expected = vec![Expected::new(wide.clone(), y)];
                     case.check_rim(Bound::Exact, &[weight, index], expected, |d, x| {
-                        Ok(d.embedding(&x[0], &x[1])?.map(|y| vec![y]))
+                        outputs(d, &FusedOp::Embedding { weight: &x[0], index: &x[1] })
                     });
                 });
                 run.case("embedding_grad", dtype, format!("{rows}x{width} at {shape:?} {f:?} {g:?}"), |case| {
@@ -100,8 +104,10 @@ fn embeddings(run: &mut Run) {
                     }
                     let count = Shape::from(shape).count();
                     let expected = vec![Expected::new([rows, width], sums)];
-                    case.check_rim(Bound::Sum(count), &[g, index], expected, |d, x| {
-                        Ok(d.embedding_grad(&x[0], &x[1], rows)?.map(|y| vec![y]))
+                    let weight = case.biased([rows, width]);
+                    case.check_rim(Bound::Sum(count), &[g, index, weight], expected, |d, x| {
+                        let op = FusedOp::Embedding { weight: &x[2], index: &x[1] };
+                        gradients(d, &op, &x[0], &Saved::nothing(), &[true, false])
                     });
                 });
             }

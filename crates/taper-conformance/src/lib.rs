@@ -27,6 +27,7 @@ mod check;
 mod convolution;
 pub mod definition;
 mod elementwise;
+mod fused;
 mod index;
 mod matmul;
 mod memory;

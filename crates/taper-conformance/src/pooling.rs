@@ -1,8 +1,9 @@
 //! Cases of max and average pooling, their gradients, and the rim's max pooling.
 
 use super::case::Expected;
+use super::fused::both;
 use super::{Bound, Case, DType, FLOATS, Form, Run, Value};
-use taper_backend::{HostData, Pool2dSpec, RandomKey, Result};
+use taper_backend::{FusedOp, HostData, Pool2dSpec, RandomKey, Result};
 
 const SIZES: [usize; 9] = [1, 2, 3, 5, 6, 7, 8, 17, 24];
 
@@ -64,12 +65,11 @@ fn pooling(run: &mut Run, dtype: DType, x: [usize; 4], spec: Pool2dSpec, form: F
             let x = draw(case, x, kind).form(form);
             case.check(Bound::Exact, &[x], |d, x| d.max_pool2d(&x[0], &spec).map(|(y, index)| vec![y, index]));
         });
-        run.case("max_pool2d_saved", dtype, format!("{label} {kind}"), |case| {
+        run.case("max_pool2d_grad", dtype, format!("{label} {kind}"), |case| {
             let (a, g) = (draw(case, x, kind).form(form), case.biased(&y).form(g_form));
             let expected = maxima(case, &a, &g, &spec);
             case.check_rim(Bound::Sum(window), &[a, g], expected.expect("the reference's own"), |d, a| {
-                let Some((y, saved)) = d.max_pool2d_saved(&a[0], &spec)? else { return Ok(None) };
-                Ok(Some(vec![y, d.max_pool2d_grad(&a[1], &saved, &spec, &x.into())?]))
+                both(d, &FusedOp::MaxPool2d { x: &a[0], spec }, &a[1], &[true])
             });
         });
     }

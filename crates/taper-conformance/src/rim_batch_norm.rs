@@ -2,11 +2,12 @@
 
 use super::case::Expected;
 use super::definition::{Norm, activation, derivative, jumps};
-use super::rim_layers::{gathered, wanted};
+use super::fused::{both, of_present};
+use super::rim_layers::wanted;
 use super::rim_norms::PARAMETERS;
 use super::rim_pointwise::ACTIVATIONS;
 use super::{Bound, DType, FLOATS, Form, Run, Value};
-use taper_backend::{Activation, Error};
+use taper_backend::{Activation, Buffer, Error, FusedOp};
 
 /// Whether there is a residual, a tensor added before the activation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -91,16 +92,16 @@ fn block(run: &mut Run, dtype: DType, shape: &[usize], f: Activation, residual: 
             return case.check_rim(Bound::Sum(values.len() / channels + 16), &args, expected, |d, x| {
                 let (weight, bias) = (has_weight.then_some(&x[1]), has_bias.then_some(&x[2]));
                 let r = (residual != Residual::Absent).then_some(&x[3]);
-                let Some((mean, variance, saved)) = d.batch_norm_stats(&x[0], eps)? else { return Ok(None) };
-                let y = d.batch_norm_block(&x[0], &saved, weight, bias, r, f)?;
-                let needs_all = [needs[0], needs[1], needs[2], residual == Residual::Wanted];
-                let mut of = d.batch_norm_block_grad(&x[4], &saved, &x[0], weight, bias, r, f, needs_all)?;
-                let of_residual = of.residual.take();
-                if of_residual.is_some() != needs_all[3] {
-                    return Err(Error::argument("gradients", format!("{residual:?}, came {}", of_residual.is_some())));
-                }
-                let found = gathered([y, mean, variance], of, needs)?;
-                Ok(found.map(|found| found.into_iter().chain(of_residual).collect()))
+                let Some(stats) = d.fused(&FusedOp::BatchNormStats { x: &x[0], eps })? else { return Ok(None) };
+                let (residual_needs, stats_saved) = (residual == Residual::Wanted, &stats.saved);
+                let op = FusedOp::BatchNormBlock { x: &x[0], weight, bias, residual: r, stats: stats_saved, f };
+                let all = [needs[0], needs[1], needs[2], residual_needs];
+                let there = [true, has_weight, has_bias, r.is_some()];
+                let missing = || Error::argument(op.name(), "declined, where batch_norm_stats is offered");
+                let mut found = both(d, &op, &x[4], &of_present(there, all))?.ok_or_else(missing)?;
+                let statistics: Vec<Buffer> = std::iter::once(stats.y.clone()).chain(stats.more.clone()).collect();
+                found.splice(1..1, statistics);
+                Ok(Some(found))
             });
         }
         case.fail("no draw without a slope that hangs on rounding");

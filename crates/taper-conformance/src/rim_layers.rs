@@ -3,26 +3,14 @@
 use super::case::Expected;
 use super::convolution::Config;
 use super::definition::{activation, derivative, jumps};
+use super::fused::{both, of_present};
 use super::rim_pointwise::ACTIVATIONS;
 use super::{Bound, Case, DType, FLOATS, Form, Run, Value, WIDE};
-use taper_backend::{Activation, Buffer, Conv2dSpec, Device, Error, HostData, ParamGrads, Pool2dSpec, Result, Rim};
+use taper_backend::{Activation, Conv2dSpec, Device, Error, FusedOp, HostData, Pool2dSpec, Result};
 
 /// Those of the expected gradients that `needs` asks for.
 pub fn wanted(needs: [bool; 3], of: [Expected; 3]) -> impl Iterator<Item = Expected> {
     of.into_iter().zip(needs).filter(|(_, needed)| *needed).map(|(expected, _)| expected)
-}
-
-/// The results of a forward pass, followed by the gradients.
-///
-/// # Errors
-/// If the gradients are not exactly those that `needs` asks for.
-pub fn gathered<const N: usize>(forward: [Buffer; N], of: ParamGrads, needs: [bool; 3]) -> Rim<Vec<Buffer>> {
-    let found = [of.x, of.weight, of.bias];
-    if found.each_ref().map(Option::is_some) != needs {
-        let found = found.map(|gradient| gradient.is_some());
-        return Err(Error::argument("gradients", format!("wanted {needs:?}, came {found:?}")));
-    }
-    Ok(Some(forward.into_iter().chain(found.into_iter().flatten()).collect()))
 }
 
 /// Combinations of whether there is a bias, and which gradients (x, weight, bias) are needed.
@@ -105,8 +93,8 @@ fn linear(
         ));
         case.check_rim(Bound::Sum(k + rows + out + 16), &[x, weight, b, g], expected, |d, x| {
             let b = bias.then_some(&x[2]);
-            let Some((y, saved)) = d.linear(&x[0], &x[1], b, f)? else { return Ok(None) };
-            gathered([y], d.linear_grad(&x[3], &saved, &x[0], &x[1], f, needs)?, needs)
+            let op = FusedOp::Linear { x: &x[0], weight: &x[1], bias: b, f };
+            both(d, &op, &x[3], &of_present([true, true, bias], needs))
         });
     });
 }
@@ -248,10 +236,8 @@ fn block(
             let k = c * kh * kw + out * kh * kw + n * h * w;
             case.check_rim(Bound::Convolution(k), &[x, weight, b, g], results, |d, x| {
                 let b = bias.then_some(&x[2]);
-                let Some((y, saved)) = d.conv2d_block(&x[0], &x[1], b, &spec, f, pool.as_ref())? else {
-                    return Ok(None);
-                };
-                gathered([y], d.conv2d_block_grad(&x[3], &saved, &x[0], &x[1], &spec, needs)?, needs)
+                let op = FusedOp::Conv2dBlock { x: &x[0], weight: &x[1], bias: b, spec, f, pool };
+                both(d, &op, &x[3], &of_present([true, true, bias], needs))
             });
             return;
         }
@@ -274,10 +260,9 @@ fn all_equal(run: &mut Run, dtype: DType, pool: Option<Pool2dSpec>) {
                 return case.fail("the reference itself fails");
             };
             case.check_rim(Bound::Convolution(17 * 9), &[x, weight, b, g], block.results, |d, x| {
-                let forward =
-                    d.conv2d_block(&x[0], &x[1], Some(&x[2]), &config.spec, Activation::Relu, pool.as_ref())?;
-                let Some((y, saved)) = forward else { return Ok(None) };
-                gathered([y], d.conv2d_block_grad(&x[3], &saved, &x[0], &x[1], &config.spec, [true; 3])?, [true; 3])
+                let (spec, bias, f) = (config.spec, Some(&x[2]), Activation::Relu);
+                let op = FusedOp::Conv2dBlock { x: &x[0], weight: &x[1], bias, spec, f, pool };
+                both(d, &op, &x[3], &[true; 3])
             });
         });
     }

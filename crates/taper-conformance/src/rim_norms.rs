@@ -2,9 +2,10 @@
 
 use super::case::Expected;
 use super::definition::{Norm, cross_entropy};
+use super::fused::{both, of_present, outputs};
 use super::rim_layers::wanted;
 use super::{Bound, DType, FLOATS, Form, Run, Value, WIDE};
-use taper_backend::{CrossEntropySpec, HostData, Shape};
+use taper_backend::{CrossEntropySpec, FusedOp, HostData, Shape};
 
 pub fn cases(run: &mut Run) {
     for dtype in FLOATS {
@@ -20,7 +21,7 @@ pub fn cases(run: &mut Run) {
                 let target = Value::integers([3], vec![0, wrong, 3]);
                 let spec = CrossEntropySpec { label_smoothing: 0.0, ignore_index: -100 };
                 case.check_error(&[logits, target], |d, x| {
-                    Ok(d.cross_entropy(&x[0], &x[1], &spec)?.map(|(loss, _)| vec![loss]))
+                    outputs(d, &FusedOp::CrossEntropy { logits: &x[0], target: &x[1], spec })
                 });
             });
         }
@@ -58,8 +59,8 @@ fn cross_entropies(run: &mut Run, dtype: DType) {
                     // The changed targets are uploaded plainly: a broadcast view would have to be constant.
                     let target = Value::integers([rows], target);
                     case.check_rim(Bound::Sum(classes + rows + 16), &[logits, target, g], expected, |d, x| {
-                        let Some((loss, saved)) = d.cross_entropy(&x[0], &x[1], &spec)? else { return Ok(None) };
-                        Ok(Some(vec![loss, d.cross_entropy_grad(&x[2], &saved)?]))
+                        let op = FusedOp::CrossEntropy { logits: &x[0], target: &x[1], spec };
+                        both(d, &op, &x[2], &[true, false])
                     });
                 });
             }
@@ -89,9 +90,9 @@ fn masked_cross_entropies(run: &mut Run, dtype: DType) {
             let (logits, target) = (Value::new([rows, classes], &logits, dtype), Value::integers([rows], target));
             let g = Value::new(Shape::scalar(), &[1.0], dtype);
             case.check_rim(Bound::Sum(classes + rows + 16), &[logits, target, g], expected, |d, x| {
-                let Some((loss, saved)) = d.cross_entropy(&x[0], &x[1], &spec)? else { return Ok(None) };
-                let gradient = d.cross_entropy_grad(&x[2], &saved)?;
-                Ok(Some(if none { vec![gradient] } else { vec![loss, gradient] }))
+                let op = FusedOp::CrossEntropy { logits: &x[0], target: &x[1], spec };
+                let found = both(d, &op, &x[2], &[true, false])?;
+                Ok(found.map(|found| if none { found[1..].to_vec() } else { found }))
             });
         });
     }
@@ -146,12 +147,8 @@ fn layer_norms(run: &mut Run, dtype: DType) {
                 let rows = values.len() / width.max(1);
                 case.check_rim(Bound::Sum(width + rows + 16), &[x, weight, bias, g], expected, |d, x| {
                     let (weight, bias) = (has_weight.then_some(&x[1]), has_bias.then_some(&x[2]));
-                    let Some((y, saved)) = d.layer_norm(&x[0], weight, bias, dims, eps)? else { return Ok(None) };
-                    super::rim_layers::gathered(
-                        [y],
-                        d.layer_norm_grad(&x[3], &saved, &x[0], weight, dims, needs)?,
-                        needs,
-                    )
+                    let op = FusedOp::LayerNorm { x: &x[0], weight, bias, dims, eps };
+                    both(d, &op, &x[3], &of_present([true, has_weight, has_bias], needs))
                 });
             });
         }
@@ -194,11 +191,8 @@ fn batch_norms(run: &mut Run, dtype: DType) {
                 ));
                 case.check_rim(Bound::Sum(values.len() / channels + 16), &[x, weight, bias, g], expected, |d, x| {
                     let (weight, bias) = (has_weight.then_some(&x[1]), has_bias.then_some(&x[2]));
-                    let Some((y, mean, variance, saved)) = d.batch_norm(&x[0], weight, bias, eps)? else {
-                        return Ok(None);
-                    };
-                    let gradients = d.batch_norm_grad(&x[3], &saved, &x[0], weight, needs)?;
-                    super::rim_layers::gathered([y, mean, variance], gradients, needs)
+                    let op = FusedOp::BatchNorm { x: &x[0], weight, bias, eps };
+                    both(d, &op, &x[3], &of_present([true, has_weight, has_bias], needs))
                 });
             });
         }

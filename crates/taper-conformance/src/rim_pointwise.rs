@@ -2,9 +2,10 @@
 
 use super::case::Expected;
 use super::definition::{activation, derivative, dropout, softmax, softmax_grad};
+use super::fused::{both, gradients, outputs};
 use super::memory::SHAPES;
 use super::{Bound, DType, FLOATS, Form, Run, Value, WIDE};
-use taper_backend::{Activation, RandomKey};
+use taper_backend::{Activation, FusedOp, RandomKey, Saved};
 
 /// Every activation, with typical parameters.
 pub const ACTIVATIONS: [Activation; 12] = [
@@ -88,14 +89,14 @@ fn activations(run: &mut Run, dtype: DType, f: Activation, shape: &[usize], (low
         let x = case.uniform(shape, low, high).form(form);
         let y = x.f64().iter().map(|&x| activation(f, x)).collect();
         let expected = vec![Expected::new(shape, y).against(terms(x.f64()))];
-        case.check_rim(Bound::Function, &[x], expected, |d, x| Ok(d.activation(f, &x[0])?.map(|y| vec![y])));
+        case.check_rim(Bound::Function, &[x], expected, |d, x| outputs(d, &FusedOp::Activation { x: &x[0], f }));
     });
     run.case("activation_grad", dtype, &label, |case| {
         let (x, g) = (case.uniform(shape, low, high).form(form), case.biased(shape).form(Form::nth(shape.len())));
         let dx = x.f64().iter().zip(g.f64()).map(|(&x, g)| g * derivative(f, x)).collect();
         let expected = vec![Expected::new(shape, dx).against(terms(g.f64()))];
         case.check_rim(Bound::Sum(4), &[x, g], expected, |d, x| {
-            Ok(d.activation_grad(f, &x[0], &x[1])?.map(|dx| vec![dx]))
+            gradients(d, &FusedOp::Activation { x: &x[0], f }, &x[1], &Saved::nothing(), &[true])
         });
     });
 }
@@ -112,14 +113,14 @@ fn kinks(run: &mut Run, dtype: DType, f: Activation) {
         let dx = points.iter().map(|&x| 2.0 * derivative(f, x)).collect();
         let expected = vec![Expected::new([points.len()], dx)];
         case.check_rim(Bound::Sum(4), &[x, g], expected, |d, x| {
-            Ok(d.activation_grad(f, &x[0], &x[1])?.map(|dx| vec![dx]))
+            gradients(d, &FusedOp::Activation { x: &x[0], f }, &x[1], &Saved::nothing(), &[true])
         });
     });
     run.case("activation", dtype, format!("{f:?} of special values"), |case| {
         case.special();
         let x = Value::new([SPECIAL.len()], &SPECIAL, dtype);
         let expected = vec![Expected::new([SPECIAL.len()], SPECIAL.iter().map(|&x| activation(f, x)).collect())];
-        case.check_rim(Bound::Function, &[x], expected, |d, x| Ok(d.activation(f, &x[0])?.map(|y| vec![y])));
+        case.check_rim(Bound::Function, &[x], expected, |d, x| outputs(d, &FusedOp::Activation { x: &x[0], f }));
     });
     run.case("activation_grad", dtype, format!("{f:?} at special values"), |case| {
         case.special();
@@ -129,7 +130,7 @@ fn kinks(run: &mut Run, dtype: DType, f: Activation) {
             |f, x| if f == Activation::Identity { 2.0 } else { 2.0 * derivative(f, x) };
         let expected = vec![Expected::new([SPECIAL.len()], SPECIAL.iter().map(|&x| due(f, x)).collect())];
         case.check_rim(Bound::Sum(4), &[x, g], expected, |d, x| {
-            Ok(d.activation_grad(f, &x[0], &x[1])?.map(|dx| vec![dx]))
+            gradients(d, &FusedOp::Activation { x: &x[0], f }, &x[1], &Saved::nothing(), &[true])
         });
     });
 }
@@ -181,21 +182,22 @@ fn softmaxes(run: &mut Run, dtype: DType) {
                         let ones = if log && size == 1 { 1.0 } else { 0.0 };
                         let expected = vec![Expected::new(shape, y).against([ones])];
                         case.check_rim(Bound::Sum(size + 16), &[x], expected, |d, x| {
-                            Ok(d.softmax(&x[0], axis, log)?.map(|y| vec![y]))
+                            outputs(d, &FusedOp::Softmax { x: &x[0], axis, log })
                         });
                     });
                 }
                 run.case("softmax_grad", dtype, &label, |case| {
-                    let (x, g) = (case.uniform(shape, -4.0, 4.0), case.biased(shape).form(form));
+                    let (x, g) = (case.uniform(shape, -4.0, 4.0).form(form), case.biased(shape).form(form));
                     let v = x.f64();
                     let y = along([&v, &v], shape, axis, |row, _| softmax(row, log));
-                    let y = Value::new(shape, &y, dtype).form(form);
-                    let (y_values, g_values) = (y.f64(), g.f64());
-                    let dx = along([&g_values, &y_values], shape, axis, |g, y| softmax_grad(g, y, log));
-                    let terms = g_values.iter().zip(&y_values).map(|(g, y)| if log { *g } else { g * y });
+                    let g_values = g.f64();
+                    let dx = along([&g_values, &y], shape, axis, |g, y| softmax_grad(g, y, log));
+                    let terms = g_values.iter().zip(&y).map(|(g, y)| if log { *g } else { g * y });
                     let expected = vec![Expected::new(shape, dx).against(terms.collect::<Vec<_>>())];
-                    case.check_rim(Bound::Sum(size + 16), &[g, y], expected, |d, x| {
-                        Ok(d.softmax_grad(&x[0], &x[1], axis, log)?.map(|dx| vec![dx]))
+                    case.check_rim(Bound::Sum(size + 16), &[x, g], expected, |d, x| {
+                        let op = FusedOp::Softmax { x: &x[0], axis, log };
+                        let found = both(d, &op, &x[1], &[true])?;
+                        Ok(found.map(|found| found[1..].to_vec()))
                     });
                 });
             }
@@ -206,7 +208,7 @@ fn softmaxes(run: &mut Run, dtype: DType) {
         let v = x.f64();
         let y = along([&v, &v], &[2, 3], 1, |row, _| softmax(row, false));
         case.check_rim(Bound::Sum(19), &[x], vec![Expected::new([2, 3], y)], |d, x| {
-            Ok(d.softmax(&x[0], 1, false)?.map(|y| vec![y]))
+            outputs(d, &FusedOp::Softmax { x: &x[0], axis: 1, log: false })
         });
     });
 }
@@ -217,10 +219,11 @@ fn dropouts(run: &mut Run, dtype: DType) {
         for p in [0.0, 0.1, 0.5, 0.9] {
             let form = Form::nth(i + (p * 10.0) as usize);
             run.case("dropout", dtype, format!("{shape:?} {p} {form:?}"), |case| {
-                let x = case.uniform(shape, 0.5, 1.0).form(form);
-                let y = x.f64().iter().enumerate().map(|(i, &x)| dropout(x, i as u64, p, key)).collect();
-                case.check_rim(Bound::Function, &[x], vec![Expected::new(shape, y)], |d, x| {
-                    Ok(d.dropout(&x[0], p, key)?.map(|y| vec![y]))
+                let (x, g) = (case.uniform(shape, 0.5, 1.0).form(form), case.biased(shape));
+                let due = |x: &Value| x.f64().iter().enumerate().map(|(i, &x)| dropout(x, i as u64, p, key)).collect();
+                let expected = vec![Expected::new(shape, due(&x)), Expected::new(shape, due(&g))];
+                case.check_rim(Bound::Function, &[x, g], expected, |d, x| {
+                    both(d, &FusedOp::Dropout { x: &x[0], p, key }, &x[1], &[true])
                 });
             });
         }

@@ -7,7 +7,8 @@
 
 use std::time::Instant;
 use taper_backend::{
-    Activation, Backend, Buffer, Conv2dSpec, DType, Distribution, Pool2dSpec, RandomKey, Result, Shape,
+    Activation, Backend, Buffer, Conv2dSpec, DType, Distribution, FusedOp, FusedOutput, Pool2dSpec, RandomKey, Result,
+    Shape,
 };
 use taper_cpu::CpuBackend;
 
@@ -180,13 +181,15 @@ fn layers(cpu: &CpuBackend, dtype: DType) -> Result<()> {
         plain(&format!("{name} {dtype} input gradient"), &mut || {
             cpu.conv2d_input_grad(&g, &weight, &spec, x.shape()).map(drop)
         })?;
-        let forward = || cpu.conv2d_block(&x, &weight, Some(&bias), &spec, Activation::Relu, Some(&pool));
+        let (f, bias) = (Activation::Relu, Some(&bias));
+        let op = FusedOp::Conv2dBlock { x: &x, weight: &weight, bias, spec, f, pool: Some(pool) };
+        let forward = || cpu.fused(&op);
         let seconds = times(|| forward().map(drop))?;
         report(&format!("{name} {dtype} block forward"), size, seconds);
-        let Some((_, saved)) = forward()? else { continue };
+        let Some(FusedOutput { saved, .. }) = forward()? else { continue };
         // The first layer's input needs no gradient.
         let needs = [name != "conv1", true, true];
-        let back = times(|| cpu.conv2d_block_grad(&pooled, &saved, &x, &weight, &spec, needs).map(drop))?;
+        let back = times(|| cpu.fused_grad(&op, &pooled, &saved, &needs).map(drop))?;
         let back_size = size * if needs[0] { 2 } else { 1 };
         report(&format!("{name} {dtype} block backward"), back_size, back);
         for i in 0..2 {
@@ -197,10 +200,11 @@ fn layers(cpu: &CpuBackend, dtype: DType) -> Result<()> {
     report(&format!("{dtype} convolutions of a training step"), work, total[0]);
     let (x, weight) = (random(cpu, &[64, 8192], dtype, "x")?, random(cpu, &[512, 8192], dtype, "w")?);
     let (bias, g) = (random(cpu, &[512], dtype, "bias")?, random(cpu, &[64, 512], dtype, "g")?);
-    let forward = || cpu.linear(&x, &weight, Some(&bias), Activation::Relu);
+    let op = FusedOp::Linear { x: &x, weight: &weight, bias: Some(&bias), f: Activation::Relu };
+    let forward = || cpu.fused(&op);
     report(&format!("fc1 {dtype} forward"), 64 * 8192 * 512, times(|| forward().map(drop))?);
-    if let Some((_, saved)) = forward()? {
-        let back = times(|| cpu.linear_grad(&g, &saved, &x, &weight, Activation::Relu, [true; 3]).map(drop))?;
+    if let Some(FusedOutput { saved, .. }) = forward()? {
+        let back = times(|| cpu.fused_grad(&op, &g, &saved, &[true; 3]).map(drop))?;
         report(&format!("fc1 {dtype} backward"), 2 * 64 * 8192 * 512, back);
     }
     Ok(())

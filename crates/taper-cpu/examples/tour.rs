@@ -4,7 +4,7 @@
 //!     cargo run --release -p taper-cpu --example tour
 
 use std::time::Instant;
-use taper_backend::{Activation, Backend, BinaryOp, DType, Distribution, RandomKey, ReduceOp, Result};
+use taper_backend::{Activation, Backend, BinaryOp, DType, Distribution, FusedOp, RandomKey, ReduceOp, Result};
 use taper_cpu::{CpuBackend, Isa};
 
 fn main() -> Result<()> {
@@ -19,8 +19,9 @@ fn main() -> Result<()> {
     let step = || -> Result<f64> {
         let product = cpu.matmul(&x, &w, false, false)?;
         let shifted = cpu.binary(BinaryOp::Add, &product, &b)?;
-        // A method of the rim may decline a dtype; for f32 this one does not.
-        let y = cpu.activation(Activation::Relu, &shifted)?.unwrap_or(shifted);
+        // A backend may decline a fused operation; this one is offered for f32.
+        let relu = cpu.fused(&FusedOp::Activation { x: &shifted, f: Activation::Relu })?;
+        let y = relu.map_or(shifted, |output| output.y);
         let sums = cpu.reduce(ReduceOp::Sum, &y, &[0])?;
         Ok(cpu.download(&sums)?.to_f64()[0])
     };

@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::{normal, on_each, poison};
-use taper_backend::{Activation, Backend, DType, HostData, Shape, UnaryOp};
+use common::{fused, gradients, normal, on_each, poison};
+use taper_backend::{Activation, Backend, DType, FusedOp, HostData, Saved, Shape, UnaryOp};
 
 /// Channels that kernels take together, and a rest; several tasks.
 const SHAPE: [usize; 4] = [9, 45, 10, 11];
@@ -19,17 +19,19 @@ fn nothing_passes_where_all_is_zero() {
                     cpu.upload(HostData::from_f64(&normal(shape.count(), seed), dtype), &shape).unwrap()
                 };
                 let (x, w, b) = (upload(SHAPE.into(), 1), upload([45].into(), 2), upload([45].into(), 3));
-                let (w, b) = (Some(&w), Some(&b));
-                let (_, _, saved) = cpu.batch_norm_stats(&x, 1e-5).unwrap().unwrap();
-                let norm = cpu.batch_norm_block(&x, &saved, w, b, None, Activation::Identity).unwrap();
+                let (weight, bias) = (Some(&w), Some(&b));
+                let stats = &fused(cpu, &FusedOp::BatchNormStats { x: &x, eps: 1e-5 }).saved;
+                let f = Activation::Identity;
+                let op = FusedOp::BatchNormBlock { x: &x, weight, bias, residual: None, stats, f };
+                let norm = fused(cpu, &op).y;
                 let r = cpu.unary(UnaryOp::Neg, &norm).unwrap();
                 let g = cpu.fill(&SHAPE.into(), dtype, 1.0).unwrap();
                 poison(cpu, x.count(), dtype);
-                let y = cpu.batch_norm_block(&x, &saved, w, b, Some(&r), Activation::Relu).unwrap();
-                let of =
-                    cpu.batch_norm_block_grad(&g, &saved, &x, w, b, Some(&r), Activation::Relu, [true; 4]).unwrap();
-                let all = [Some(y), of.x, of.weight, of.bias, of.residual];
-                all.iter().map(|y| cpu.download(y.as_ref().unwrap()).unwrap()).collect()
+                let f = Activation::Relu;
+                let op = FusedOp::BatchNormBlock { x: &x, weight, bias, residual: Some(&r), stats, f };
+                let all = [vec![fused(cpu, &op).y], gradients(cpu, &op, &g, &Saved::nothing())].concat();
+                assert_eq!(all.len(), 5);
+                all.iter().map(|y| cpu.download(y).unwrap()).collect()
             },
             |cpu, found| {
                 for (i, found) in found.iter().enumerate() {
@@ -51,15 +53,17 @@ fn what_passes_is_what_passed() {
             };
             let (x, r) = (draw(1), draw(2));
             let g = cpu.fill(&SHAPE.into(), DType::F32, 1.0).unwrap();
-            let (_, _, saved) = cpu.batch_norm_stats(&x, 1e-5).unwrap().unwrap();
-            let run = |r| {
-                let y = cpu.batch_norm_block(&x, &saved, None, None, r, Activation::Relu).unwrap();
-                let needs = [true, true, true, r.is_some()];
-                (y, cpu.batch_norm_block_grad(&g, &saved, &x, None, None, r, Activation::Relu, needs).unwrap())
+            let b = cpu.fill(&[45].into(), DType::F32, 0.0).unwrap();
+            let stats = &fused(cpu, &FusedOp::BatchNormStats { x: &x, eps: 1e-5 }).saved;
+            let run = |residual| {
+                let f = Activation::Relu;
+                let op = FusedOp::BatchNormBlock { x: &x, weight: None, bias: Some(&b), residual, stats, f };
+                (fused(cpu, &op).y, gradients(cpu, &op, &g, &Saved::nothing()))
             };
             let ((y, of), (added, with)) = (run(None), run(Some(&r)));
-            let all = [Some(y), of.bias, Some(added), with.bias, with.residual];
-            all.iter().map(|y| cpu.download(y.as_ref().unwrap()).unwrap()).collect()
+            // After the input's gradient come the bias's and the residual's.
+            let all = [&y, &of[1], &added, &with[1], &with[2]];
+            all.iter().map(|y| cpu.download(y).unwrap()).collect()
         },
         |_, found| {
             let found: Vec<Vec<f64>> = found.iter().map(HostData::to_f64).collect();

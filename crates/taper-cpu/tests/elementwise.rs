@@ -2,10 +2,11 @@
 
 mod common;
 
-use common::{ExactSum, distance, exact_sum, normal, on_each, poison, sum_distance};
+use common::{ExactSum, distance, exact_sum, fused, gradients, normal, on_each, poison, sum_distance};
 use proptest::prelude::*;
 use taper_backend::{
-    Activation, Backend, BinaryOp, Buffer, CompareOp, DType, HostData, PadAmount, ReduceOp, Shape, SliceRange, UnaryOp,
+    Activation, Backend, BinaryOp, Buffer, CompareOp, DType, FusedOp, HostData, PadAmount, ReduceOp, Saved, Shape,
+    SliceRange, UnaryOp,
 };
 use taper_cpu::CpuBackend;
 
@@ -250,8 +251,8 @@ fn functions_in_f32_agree_with_f64() {
     let softplus = Softplus { beta: 1.5, threshold: 12.0 };
     let (leaky, elu) = (LeakyRelu { negative_slope: 0.1 }, Elu { alpha: 0.7 });
     for f in [Relu, leaky, elu, Gelu, GeluTanh, Silu, Sigmoid, Tanh, softplus, Hardswish] {
-        jobs.push((format!("{f:?}"), Box::new(move |cpu, x| cpu.activation(f, x).unwrap().unwrap())));
-        jobs.push((format!("{f:?}'"), Box::new(move |cpu, x| cpu.activation_grad(f, x, x).unwrap().unwrap())));
+        jobs.push((format!("{f:?}"), Box::new(move |cpu, x| fused(cpu, &FusedOp::Activation { x, f }).y)));
+        jobs.push((format!("{f:?}'"), Box::new(move |cpu, x| slope(cpu, f, x, x))));
     }
     let wide = CpuBackend::with_threads(1).unwrap();
     for (name, f) in jobs {
@@ -266,6 +267,11 @@ fn functions_in_f32_agree_with_f64() {
     }
 }
 
+/// g · f′(x).
+fn slope(cpu: &CpuBackend, f: Activation, x: &Buffer, g: &Buffer) -> Buffer {
+    gradients(cpu, &FusedOp::Activation { x, f }, g, &Saved::nothing()).remove(0)
+}
+
 /// f64 derivatives against central differences of f64 values, whose own error is about h² = 1e-10.
 #[test]
 fn derivatives_are_those_of_the_values() {
@@ -278,12 +284,12 @@ fn derivatives_are_those_of_the_values() {
         let value = |d: f64| {
             let shifted = x.iter().map(|x| x + d).collect();
             let x = cpu.upload(HostData::F64(shifted), &[400].into()).unwrap();
-            cpu.download(&cpu.activation(f, &x).unwrap().unwrap()).unwrap().to_f64()
+            cpu.download(&fused(&cpu, &FusedOp::Activation { x: &x, f }).y).unwrap().to_f64()
         };
         let numeric: Vec<f64> = value(h).iter().zip(value(-h)).map(|(a, b)| (a - b) / (2.0 * h)).collect();
         let one = cpu.fill(&[400].into(), DType::F64, 1.0).unwrap();
         let x = cpu.upload(HostData::F64(x.clone()), &[400].into()).unwrap();
-        let found = cpu.download(&cpu.activation_grad(f, &x, &one).unwrap().unwrap()).unwrap().to_f64();
+        let found = cpu.download(&slope(&cpu, f, &x, &one)).unwrap().to_f64();
         let error = distance(&found, &numeric);
         assert!(error < 1e-9, "{f:?}: {error}");
     }

@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::{ExactSum, bound, exact_sum, on_each, operand, poison, same_bits, sum_distance};
+use common::{ExactSum, bound, exact_sum, fused, gradients, on_each, operand, poison, same_bits, sum_distance};
 use proptest::prelude::*;
-use taper_backend::{Activation, Backend, Buffer, Conv2dSpec, DType, HostData, Pool2dSpec, Shape};
+use taper_backend::{Activation, Backend, Buffer, Conv2dSpec, DType, FusedOp, HostData, Pool2dSpec, Shape};
 use taper_cpu::CpuBackend;
 
 fn values(cpu: &CpuBackend, x: &Buffer) -> Vec<f64> {
@@ -61,14 +61,15 @@ fn check_block(case: &Case, dtype: DType) {
             let (x, w) = (coarse(cpu, &xs, dtype, 1), coarse(cpu, &ws, dtype, 2));
             let b = case.bias.then(|| coarse(cpu, &[ws[0]].into(), dtype, 3));
             poison(cpu, ys.count(), dtype);
-            let (y, saved) = cpu.conv2d_block(&x, &w, b.as_ref(), &case.spec, f, pool.as_ref()).unwrap().unwrap();
-            let g = operand(cpu, y.shape(), dtype, 4, false).0;
-            let grads = cpu.conv2d_block_grad(&g, &saved, &x, &w, &case.spec, [true; 3]).unwrap();
+            let op = FusedOp::Conv2dBlock { x: &x, weight: &w, bias: b.as_ref(), spec: case.spec, f, pool };
+            let output = fused(cpu, &op);
+            let g = operand(cpu, output.y.shape(), dtype, 4, false).0;
+            let grads = gradients(cpu, &op, &g, &output.saved);
 
             // The same from its parts. All values are multiples of 1/16 and small, so sums are exact.
             let mut z = values(cpu, &cpu.conv2d(&x, &w, &case.spec).unwrap());
             let plane = ys[2] * ys[3];
-            let bias = b.map_or(vec![0.0; ws[0]], |b| values(cpu, &b));
+            let bias = b.as_ref().map_or(vec![0.0; ws[0]], |b| values(cpu, b));
             for (i, z) in z.iter_mut().enumerate() {
                 *z += bias[i / plane % ws[0]];
             }
@@ -77,7 +78,7 @@ fn check_block(case: &Case, dtype: DType) {
                 Some(window) => max_pool(&a, &ys, window),
                 None => (a, (0..ys.count()).collect()),
             };
-            assert_eq!(values(cpu, &y), expected, "{cpu:?} {case:?} {dtype}");
+            assert_eq!(values(cpu, &output.y), expected, "{cpu:?} {case:?} {dtype}");
             let mut gz = vec![0.0; ys.count()];
             for (&place, &g) in places.iter().zip(&values(cpu, &g)) {
                 gz[place] += if case.relu && z[place] <= 0.0 { 0.0 } else { g };
@@ -87,14 +88,17 @@ fn check_block(case: &Case, dtype: DType) {
             let gz = cpu.upload(HostData::from_f64(&gz, dtype), &ys).unwrap();
             let gx = cpu.conv2d_input_grad(&gz, &w, &case.spec, &xs).unwrap();
             let gw = cpu.conv2d_weight_grad(&x, &gz, &case.spec, &ws).unwrap();
-            for (fused, composed) in [(grads.x, gx), (grads.weight, gw)] {
-                let (fused, composed) = (cpu.download(&fused.unwrap()).unwrap(), cpu.download(&composed).unwrap());
+            for (fused, composed) in [(&grads[0], gx), (&grads[1], gw)] {
+                let (fused, composed) = (cpu.download(fused).unwrap(), cpu.download(&composed).unwrap());
                 assert!(same_bits(&fused, &composed), "{cpu:?} {case:?} {dtype}");
             }
-            let gb = cpu.download(&grads.bias.unwrap()).unwrap();
-            let error = sum_distance(&gb.to_f64(), &sums);
-            assert!(error <= bound(dtype), "{cpu:?} {case:?} {dtype}: {error:e}");
-            vec![gb]
+            let gb: Vec<HostData> = grads[2..].iter().map(|gb| cpu.download(gb).unwrap()).collect();
+            assert_eq!(gb.len(), usize::from(case.bias));
+            for gb in &gb {
+                let error = sum_distance(&gb.to_f64(), &sums);
+                assert!(error <= bound(dtype), "{cpu:?} {case:?} {dtype}: {error:e}");
+            }
+            gb
         },
         |_, _| (),
     );
@@ -138,9 +142,10 @@ proptest! {
                 let (b, bv) = operand(cpu, &[outputs], dtype, 3, sliced);
                 let (g, gv) = operand(cpu, &[n, outputs], dtype, 4, sliced);
                 poison(cpu, n * inputs + outputs * inputs + n * outputs, dtype);
-                let (y, saved) = cpu.linear(&x, &w, bias.then_some(&b), f).unwrap().unwrap();
-                let grads = cpu.linear_grad(&g, &saved, &x, &w, f, [true; 3]).unwrap();
-                let y = values(cpu, &y);
+                let op = FusedOp::Linear { x: &x, weight: &w, bias: bias.then_some(&b), f };
+                let output = fused(cpu, &op);
+                let mut grads = gradients(cpu, &op, &g, &output.saved).into_iter().map(|x| values(cpu, &x));
+                let y = values(cpu, &output.y);
                 let mut gz = gv;
                 let mut z = Vec::new();
                 for i in 0..n * outputs {
@@ -164,12 +169,9 @@ proptest! {
                 let gx = product(n, inputs, outputs, &|i, j, k| gz[i * outputs + k] * wv[k * inputs + j]);
                 let gw = product(outputs, inputs, n, &|i, j, k| gz[k * outputs + i] * xv[k * inputs + j]);
                 let gb = product(1, outputs, n, &|_, j, k| gz[k * outputs + j]);
-                for (got, expected, name) in [
-                    (y, z, "y"),
-                    (values(cpu, &grads.x.unwrap()), &gx, "gx"),
-                    (values(cpu, &grads.weight.unwrap()), &gw, "gw"),
-                    (values(cpu, &grads.bias.unwrap()), &gb, "gb"),
-                ] {
+                let due = [(z, "y"), (&gx, "gx"), (&gw, "gw"), (&gb, "gb")];
+                for (expected, name) in due.into_iter().take(if bias { 4 } else { 3 }) {
+                    let got = if name == "y" { y.clone() } else { grads.next().unwrap() };
                     let error = sum_distance(&got, expected);
                     assert!(error <= bound(dtype), "{cpu:?} {n} {inputs} {outputs} {dtype} {name}: {error:e}");
                 }
@@ -187,11 +189,15 @@ fn others_are_declined() {
     let x = cpu.fill(&[1, 2, 6, 6].into(), DType::F32, 1.0).unwrap();
     let w = cpu.fill(&[2, 2, 3, 3].into(), DType::F32, 1.0).unwrap();
     let spec = Conv2dSpec::default();
-    let overlapping = Pool2dSpec { stride: [1, 1], ..Pool2dSpec::square(2) };
-    assert!(cpu.conv2d_block(&x, &w, None, &spec, Activation::Relu, Some(&overlapping)).unwrap().is_none());
-    assert!(cpu.conv2d_block(&x, &w, None, &spec, Activation::Tanh, None).unwrap().is_none());
-    let padded = Pool2dSpec { padding: [1, 1], ..Pool2dSpec::square(2) };
-    assert!(cpu.conv2d_block(&x, &w, None, &spec, Activation::Relu, Some(&padded)).unwrap().is_none());
+    let block = |f, pool| {
+        let op = FusedOp::Conv2dBlock { x: &x, weight: &w, bias: None, spec, f, pool };
+        cpu.fused(&op).unwrap().is_some()
+    };
+    assert!(!block(Activation::Relu, Some(Pool2dSpec { stride: [1, 1], ..Pool2dSpec::square(2) })), "overlapping");
+    assert!(!block(Activation::Relu, Some(Pool2dSpec { padding: [1, 1], ..Pool2dSpec::square(2) })), "padded");
+    assert!(!block(Activation::Tanh, None));
+    assert!(block(Activation::Relu, Some(Pool2dSpec::square(2))));
     let two = cpu.fill(&[2, 2].into(), DType::F32, 1.0).unwrap();
-    assert!(cpu.linear(&two, &two, None, Activation::Tanh).unwrap().is_none());
+    let op = FusedOp::Linear { x: &two, weight: &two, bias: None, f: Activation::Tanh };
+    assert!(cpu.fused(&op).unwrap().is_none());
 }

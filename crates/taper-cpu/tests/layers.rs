@@ -2,10 +2,11 @@
 
 mod common;
 
-use common::{distance, normal, on_each, poison, same_bits};
+use common::{distance, fused, gradients, normal, on_each, poison, same_bits};
 use proptest::prelude::*;
 use taper_backend::{
-    AdamSpec, Backend, Buffer, CrossEntropySpec, DType, HostData, Pool2dSpec, RandomKey, ReduceOp, SgdSpec, Shape,
+    AdamSpec, Backend, Buffer, CrossEntropySpec, DType, FusedOp, HostData, Pool2dSpec, RandomKey, ReduceOp, Saved,
+    SgdSpec, Shape,
 };
 use taper_cpu::CpuBackend;
 
@@ -75,11 +76,12 @@ proptest! {
             let x = cpu.unary(taper_backend::UnaryOp::Floor, &x).unwrap();
             let (y, index) = cpu.max_pool2d(&x, &spec).unwrap();
             poison(cpu, x.count(), dtype);
-            let (fused, saved) = cpu.max_pool2d_saved(&x, &spec).unwrap().unwrap();
+            let op = FusedOp::MaxPool2d { x: &x, spec };
+            let output = fused(cpu, &op);
             let (g, _) = operand(cpu, y.shape(), dtype, 2, last_g);
-            let grad = cpu.max_pool2d_grad(&g, &saved, &spec, x.shape()).unwrap();
-            assert!(same_bits(&get(cpu, &y), &get(cpu, &fused)));
-            vec![get(cpu, &y), get(cpu, &index), get(cpu, &grad), get(cpu, &x), get(cpu, &g)]
+            let grad = gradients(cpu, &op, &g, &output.saved);
+            assert!(same_bits(&get(cpu, &y), &get(cpu, &output.y)));
+            vec![get(cpu, &y), get(cpu, &index), get(cpu, &grad[0]), get(cpu, &x), get(cpu, &g)]
         }, |_, found| {
             let (x, g) = (found[3].to_f64(), found[4].to_f64());
             let mut best: Vec<Option<usize>> = vec![None; found[0].len()];
@@ -126,9 +128,10 @@ proptest! {
             let (x, _) = operand(cpu, &shape, dtype, 1, false);
             let (g, _) = operand(cpu, &shape, dtype, 2, false);
             poison(cpu, x.count(), dtype);
-            let y = cpu.softmax(&x, axis, log).unwrap().unwrap();
-            let grad = cpu.softmax_grad(&g, &y, axis, log).unwrap().unwrap();
-            [&y, &grad, &x, &g].map(|b| get(cpu, b)).to_vec()
+            let op = FusedOp::Softmax { x: &x, axis, log };
+            let output = fused(cpu, &op);
+            let grad = gradients(cpu, &op, &g, &output.saved);
+            [&output.y, &grad[0], &x, &g].map(|b| get(cpu, b)).to_vec()
         }, |_, found| {
             let (x, g) = (found[2].to_f64(), found[3].to_f64());
             let (mut y, mut grad) = (x.clone(), x.clone());
@@ -158,10 +161,11 @@ proptest! {
             let (x, _) = operand(cpu, &[rows, classes], dtype, 1, false);
             let labels = cpu.upload(HostData::I64(target.clone()), &[rows].into()).unwrap();
             poison(cpu, x.count(), dtype);
-            let (loss, saved) = cpu.cross_entropy(&x, &labels, &spec).unwrap().unwrap();
+            let op = FusedOp::CrossEntropy { logits: &x, target: &labels, spec };
+            let output = fused(cpu, &op);
             let g = cpu.fill(&Shape::scalar(), dtype, 1.5).unwrap();
-            let grad = cpu.cross_entropy_grad(&g, &saved).unwrap();
-            [&loss, &grad, &x].map(|b| get(cpu, b)).to_vec()
+            let grad = gradients(cpu, &op, &g, &output.saved);
+            [&output.y, &grad[0], &x].map(|b| get(cpu, b)).to_vec()
         }, |_, found| {
             let x = found[2].to_f64();
             let counted = target.iter().filter(|&&t| t >= 0).count() as f64;
@@ -200,15 +204,14 @@ proptest! {
             let (w, _) = operand(cpu, &parameters, dtype, 3, false);
             let (b, _) = operand(cpu, &parameters, dtype, 4, false);
             poison(cpu, x.count(), dtype);
-            let (y, grads) = if batch {
-                let (y, _, _, saved) = cpu.batch_norm(&x, Some(&w), Some(&b), EPS).unwrap().unwrap();
-                (y, cpu.batch_norm_grad(&g, &saved, &x, Some(&w), [true; 3]).unwrap())
+            let op = if batch {
+                FusedOp::BatchNorm { x: &x, weight: Some(&w), bias: Some(&b), eps: EPS }
             } else {
-                let (y, saved) = cpu.layer_norm(&x, Some(&w), Some(&b), 3, EPS).unwrap().unwrap();
-                (y, cpu.layer_norm_grad(&g, &saved, &x, Some(&w), 3, [true; 3]).unwrap())
+                FusedOp::LayerNorm { x: &x, weight: Some(&w), bias: Some(&b), dims: 3, eps: EPS }
             };
-            let (dx, dw, db) = (grads.x.unwrap(), grads.weight.unwrap(), grads.bias.unwrap());
-            [&y, &dx, &dw, &db, &x, &g, &w, &b].map(|b| get(cpu, b)).to_vec()
+            let output = fused(cpu, &op);
+            let grads = gradients(cpu, &op, &g, &output.saved);
+            [&output.y, &grads[0], &grads[1], &grads[2], &x, &g, &w, &b].map(|b| get(cpu, b)).to_vec()
         }, |_, found| {
             let [x, g, w, b] = [4, 5, 6, 7].map(|i| found[i].to_f64());
             let mean_of = |f: &dyn Fn(usize) -> f64| {
@@ -330,7 +333,7 @@ fn dropout_draws_what_the_contract_says() {
         |cpu| {
             let x = cpu.fill(&[n].into(), DType::F32, 2.0).unwrap();
             poison(cpu, n, DType::F32);
-            vec![get(cpu, &cpu.dropout(&x, p, key).unwrap().unwrap())]
+            vec![get(cpu, &fused(cpu, &FusedOp::Dropout { x: &x, p, key }).y)]
         },
         |_, found| {
             for (i, y) in found[0].to_f64().into_iter().enumerate() {
@@ -347,9 +350,10 @@ fn indices_gather_and_scatter() {
         |cpu| {
             let (weight, _) = operand(cpu, &[7, 5], DType::F64, 1, false);
             let index = cpu.upload(HostData::I64(vec![3, 0, 3, 6, 3, 1]), &[2, 3].into()).unwrap();
-            let rows = cpu.embedding(&weight, &index).unwrap().unwrap();
+            let op = FusedOp::Embedding { weight: &weight, index: &index };
+            let rows = fused(cpu, &op).y;
             assert_eq!(*rows.shape(), Shape::from([2, 3, 5]));
-            let grad = cpu.embedding_grad(&rows, &index, 7).unwrap().unwrap();
+            let grad = gradients(cpu, &op, &rows, &Saved::nothing()).remove(0);
             // The same by way of the required methods.
             let flat = cpu.reshape(&index, &[6, 1].into()).unwrap();
             let wide = cpu.broadcast(&flat, &[6, 5].into()).unwrap();
@@ -399,9 +403,10 @@ fn errors() {
     let two = cpu.fill(&[2].into(), DType::F32, 0.0).unwrap();
     let picture = cpu.fill(&[1, 1, 2, 2].into(), DType::F32, 0.0).unwrap();
     let window = Pool2dSpec { padding: [1 << 30; 2], ..Pool2dSpec::square(1 << 31) };
+    let wrong_class = FusedOp::CrossEntropy { logits: &x, target: &bad, spec };
     for (text, error) in [
         ("is too large; at most", cpu.max_pool2d(&picture, &window).err()),
-        ("target 3 (row 1) is neither in 0..3", cpu.cross_entropy(&x, &bad, &spec).err()),
+        ("target 3 (row 1) is neither in 0..3", cpu.fused(&wrong_class).err()),
         ("belongs to another backend", cpu.unary(taper_backend::UnaryOp::Neg, &foreign).err()),
         ("of no elements", cpu.reduce(ReduceOp::Max, &empty, &[0]).err()),
         ("does not offer it for u8", cpu.reduce(ReduceOp::Sum, &words, &[0]).err()),
@@ -422,9 +427,10 @@ fn steps_stop_missing() {
     let epoch = || {
         for rows in [64, 64, 16] {
             let (x, _) = operand(&cpu, &[rows, 8, 6, 6], DType::F32, 1, true);
-            let (y, saved) = cpu.max_pool2d_saved(&x, &Pool2dSpec::square(2)).unwrap().unwrap();
-            cpu.max_pool2d_grad(&y, &saved, &Pool2dSpec::square(2), x.shape()).unwrap();
-            cpu.softmax(&x, 1, false).unwrap();
+            let op = FusedOp::MaxPool2d { x: &x, spec: Pool2dSpec::square(2) };
+            let output = fused(&cpu, &op);
+            gradients(&cpu, &op, &output.y, &output.saved);
+            fused(&cpu, &FusedOp::Softmax { x: &x, axis: 1, log: false });
         }
     };
     epoch();

@@ -2,10 +2,10 @@
 
 mod common;
 
-use common::{Case, by_convolution, normal, on_all, poison};
+use common::{Case, by_convolution, fused, normal, on_all, poison};
 use proptest::prelude::*;
 use std::cell::RefCell;
-use taper_backend::{Activation, Backend, Buffer, Conv2dSpec, DType, HostData, Pool2dSpec, Shape};
+use taper_backend::{Activation, Backend, Buffer, Conv2dSpec, DType, FusedOp, HostData, Pool2dSpec, Shape};
 use taper_cpu::{Convolution, CpuBackend};
 
 const PADDED: Conv2dSpec = Conv2dSpec { stride: [1; 2], padding: [1; 2], dilation: [1; 2], groups: 1 };
@@ -233,8 +233,9 @@ fn check(case: &Case, specials: &[Special], scales: [f64; 3]) {
             if pooled {
                 let (x, w) = (upload(cpu, x, &shapes[0]), upload(cpu, w, &shapes[1]));
                 let bias = upload(cpu, &normal(shapes[1][0], 4), &[shapes[1][0]].into());
-                let block = cpu.conv2d_block(&x, &w, Some(&bias), &case.spec, Activation::Relu, Some(&pool));
-                results.push(cpu.download(&block.unwrap().unwrap().0).unwrap());
+                let (bias, spec, f) = (Some(&bias), case.spec, Activation::Relu);
+                let op = FusedOp::Conv2dBlock { x: &x, weight: &w, bias, spec, f, pool: Some(pool) };
+                results.push(cpu.download(&fused(cpu, &op).y).unwrap());
             }
             results
         },

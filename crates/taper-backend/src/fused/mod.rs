@@ -218,7 +218,8 @@ fused_ops! {
         }
     }
 
-    /// Embedding: the rows of a table that are chosen by index, `[…, width]`.
+    /// Embedding: the rows of a table that are chosen by index, `[…, width]`. It saves nothing: its gradient may be asked
+    /// for without the forward.
     Embedding = "embedding" {
         operands {
             /// The table, `[rows, width]`.
@@ -276,6 +277,12 @@ impl<'a> FusedOp<'a> {
             }
         });
         present
+    }
+
+    /// Whether a backend that computes the operation computes its gradient too: a following operation may be fused with
+    /// it, and the tape has no other rule for the two together.
+    pub fn requires_grad(&self) -> bool {
+        matches!(self, Self::Linear { .. } | Self::Conv2dBlock { .. } | Self::BatchNormBlock { .. })
     }
 
     /// The floating-point operations of the products in the operation, two for each multiply-add, taps on padding

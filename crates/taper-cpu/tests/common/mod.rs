@@ -1,7 +1,9 @@
 //! What the tests of products and convolutions share.
 #![allow(dead_code)] // each test file uses its own part
 
-use taper_backend::{Backend, Buffer, Conv2dSpec, DType, Element, HostData, RandomKey, Shape, SliceRange};
+use taper_backend::{
+    Backend, Buffer, Conv2dSpec, DType, Element, FusedOp, FusedOutput, HostData, RandomKey, Saved, Shape, SliceRange,
+};
 use taper_cpu::{Convolution, CpuBackend, CpuOptions, Isa};
 
 /// One backend for each instruction set that the machine has and each of several numbers of threads; those of one
@@ -61,6 +63,20 @@ pub fn poison(cpu: &CpuBackend, count: usize, dtype: DType) {
     let kept: Vec<Buffer> =
         [1, 2, 3, 1].map(|i| cpu.fill(&[count * i].into(), dtype, f64::NAN).unwrap()).into_iter().collect();
     drop(kept);
+}
+
+/// The result of `op`, which the backend does not decline.
+pub fn fused(cpu: &CpuBackend, op: &FusedOp) -> FusedOutput {
+    cpu.fused(op).unwrap().unwrap()
+}
+
+/// The gradients of all operands of `op` that are floats, in order.
+pub fn gradients(cpu: &CpuBackend, op: &FusedOp, g: &Buffer, saved: &Saved) -> Vec<Buffer> {
+    let needs: Vec<bool> = op.operands().iter().map(|operand| operand.dtype().is_float()).collect();
+    let found = cpu.fused_grad(op, g, saved, &needs).unwrap().unwrap();
+    let came: Vec<bool> = found.iter().map(Option::is_some).collect();
+    assert_eq!(came, needs, "the gradients of {op:?}");
+    found.into_iter().flatten().collect()
 }
 
 /// Random values of `shape` as `dtype` rounds them, as a buffer (in an odd place of memory if `sliced`), and as f64.

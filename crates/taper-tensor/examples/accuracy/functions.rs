@@ -1,7 +1,7 @@
 //! The functions whose accuracy is measured, each with a reference in f64 that uses other formulas than the kernels.
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, PI, TAU};
-use taper_backend::{Activation, Device, HostData, Shape, UnaryOp};
+use taper_backend::{Activation, Device, FusedOp, HostData, Saved, Shape, UnaryOp};
 use taper_tensor::{GradOptions, Result, Tensor, grad};
 
 /// A function of one f32, as a device computes it.
@@ -28,12 +28,14 @@ impl Computed {
             Self::Unary(op) => device.unary(op, &device.upload(host, &shape)?)?,
             Self::Activation(f) => {
                 let x = device.upload(host, &shape)?;
-                device.activation(f, &x)?.unwrap_or(x)
+                device.fused(&FusedOp::Activation { x: &x, f })?.map_or(x, |output| output.y)
             }
             Self::ActivationGrad(f) => {
                 let x = device.upload(host, &shape)?;
                 let one = device.fill(&shape, x.dtype(), 1.0)?;
-                device.activation_grad(f, &x, &one)?.unwrap_or(x)
+                let op = FusedOp::Activation { x: &x, f };
+                let found = device.fused_grad(&op, &one, &Saved::nothing(), &[true])?;
+                found.and_then(|mut found| found.pop()?).unwrap_or(x)
             }
             Self::UnaryGrad(f) => {
                 let x = Tensor::from_vec(x.to_vec(), shape, device)?.requires_grad();
