@@ -244,6 +244,14 @@ mod tests {
         Ok(())
     }
 
+    #[test]
+    fn a_view_of_nothing_that_begins_behind_its_storage() -> Result<()> {
+        let x = Tensor::zeros((0, 8), candle_core::DType::F32, &Device::Cpu)?.narrow(1, 4, 4)?;
+        assert_eq!(forward(Activation::Sigmoid, &x)?.dims(), [0, 4]);
+        assert_eq!(backward(Activation::Sigmoid, &x, &x)?.dims(), [0, 4]);
+        Ok(())
+    }
+
     /// The derivatives at points where the definition has to choose one.
     #[test]
     fn derivatives_at_kinks() -> Result<()> {

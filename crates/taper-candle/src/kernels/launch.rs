@@ -122,7 +122,12 @@ impl<'a> Launch<'a> {
     }
 
     fn contiguous(&self) -> Result<Vec<Option<Tensor>>> {
-        self.inputs.iter().map(|x| x.map(Tensor::contiguous).transpose()).collect()
+        // A view of no elements may begin behind the end of its storage.
+        let own = |x: &Tensor| match x.elem_count() {
+            0 => Tensor::zeros(x.shape(), x.dtype(), x.device()),
+            _ => x.contiguous(),
+        };
+        self.inputs.iter().map(|x| x.map(own).transpose()).collect()
     }
 }
 
