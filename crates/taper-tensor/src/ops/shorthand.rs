@@ -136,7 +136,7 @@ pub(crate) fn within(x: &Tensor, bound: f64) -> Result<Tensor> {
 /// backend has none, and for gradients of gradients.
 ///
 /// `operands` are those of `op` that are present, in order. Those that are floats, which come first, are the inputs of
-/// `composed` and of the tape's node.
+/// `composed` and of the tape's node; so is the first in any case (a table of integers).
 pub(crate) fn fused(
     name: &'static str,
     operands: &[&Tensor],
@@ -144,7 +144,7 @@ pub(crate) fn fused(
     composed: impl Fn(&[Tensor]) -> Result<Tensor> + Send + Sync + 'static,
 ) -> Result<Tensor> {
     let all: Vec<Tensor> = operands.iter().map(|&operand| operand.clone()).collect();
-    let inputs = operands.iter().take_while(|operand| operand.dtype().is_float()).count();
+    let inputs = operands.iter().take_while(|operand| operand.dtype().is_float()).count().max(1);
     match operands[0].device().fused(&op(&all)?)? {
         Some(output) => Ok(recorded(name, (output.y, output.saved), &operands[..inputs], all, op, composed)),
         None => composed(&all[..inputs]),
