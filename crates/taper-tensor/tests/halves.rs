@@ -2,8 +2,8 @@
 //! and in the gradient's gradient.
 
 use taper_tensor::{
-    Conv2dSpec, CrossEntropyOptions, DType, Device, Distribution, GradOptions, NllOptions, Pool2dSpec, RandomKey,
-    Reduction, Result, Tensor, grad,
+    Conv1dSpec, Conv2dSpec, ConvTranspose2dSpec, CrossEntropyOptions, DType, Device, Distribution, GradOptions,
+    Interpolation, NllOptions, Pool2dSpec, RandomKey, Reduction, Result, Tensor, UnfoldSpec, grad,
 };
 
 const HALVES: [(DType, i32); 2] = [(DType::F16, 11), (DType::BF16, 8)];
@@ -97,6 +97,25 @@ const OPS: &[(&str, &[usize], f64, Op)] = &[
     ("conv2d", &[2, 8, 6, 6], 1.0, |x, c| {
         x.conv2d(&c("w", &[4, 8, 3, 3])?, Some(&c("b", &[4])?), Conv2dSpec::default())
     }),
+    ("conv1d", &[2, 8, 9], 1.0, |x, c| x.conv1d(&c("w", &[4, 8, 3])?, Some(&c("b", &[4])?), Conv1dSpec::default())),
+    ("conv_transpose2d", &[2, 4, 6, 6], 1.0, |x, c| {
+        x.conv_transpose2d(&c("w", &[4, 8, 3, 3])?, Some(&c("b", &[8])?), ConvTranspose2dSpec::default())
+    }),
+    ("interpolate", &[2, 3, 5, 7], 300.0, |x, _| {
+        x.interpolate(&[8, 4], Interpolation::Linear { align_corners: false })
+    }),
+    ("interpolate to the nearest", &[2, 3, 4], 1.0, |x, _| x.interpolate(&[9], Interpolation::Nearest)),
+    ("unfold", &[2, 3, 7, 7], 300.0, |x, _| x.unfold(UnfoldSpec::of([3, 3]))),
+    ("fold", &[2, 27, 25], 300.0, |x, _| x.fold([7, 7], UnfoldSpec::of([3, 3]))),
+    ("group_norm", &[9, 8, 10], 300.0, |x, c| x.group_norm(2, Some(&c("w", &[8])?), Some(&c("b", &[8])?), 1e-5)),
+    ("instance_norm", &[5, 3, 40], 300.0, |x, c| x.instance_norm(Some(&c("w", &[3])?), Some(&c("b", &[3])?), 1e-5)),
+    ("einsum of two", &[9, 200], 1.0, |x, c| Tensor::einsum("ij,jk->ki", &[x, &c("w", &[200, 4])?])),
+    ("einsum of three", &[9, 20], 1.0, |x, c| {
+        Tensor::einsum("ij,jk,ijk->k", &[x, &c("w", &[20, 4])?, &c("v", &[9, 20, 4])?])
+    }),
+    ("einsum with a sum before", &[9, 200], 1.0, |x, c| Tensor::einsum("ij,kl->ik", &[x, &c("w", &[4, 30])?])),
+    ("sort", &[7, 30], 4.0, |x, _| Ok(x.sort(1, true)?.0)),
+    ("max_with_index", &[7, 30], 4.0, |x, _| Ok(x.max_with_index(1, false)?.0)),
     ("embedding", &[5, 3], 1.0, |x, _| {
         x.embedding(&Tensor::from_vec((0..900).map(|i| i % 4).collect::<Vec<i64>>(), [900], x.device())?)
     }),

@@ -86,6 +86,10 @@ fn transposed_convolutions() -> Result<()> {
     assert!(text(bad(ConvTranspose2dSpec { stride: [usize::MAX; 2], ..plain })).contains("leaves nothing"));
     assert!(text(bad(ConvTranspose2dSpec { stride: [1 << 40; 2], ..plain })).contains("larger than memory can be"));
     assert!(text(bad(ConvTranspose2dSpec { padding: [usize::MAX; 2], ..plain })).contains("leaves nothing"));
+    let none = zeros([1, 0, 2, 2], &device);
+    let all =
+        none.conv_transpose2d(&zeros([0, 2, 2, 2], &device), None, ConvTranspose2dSpec { groups: usize::MAX, ..plain });
+    assert!(text(all).contains("more than can be counted"));
     let say = "conv_transpose2d: bias must be [1] for weight [2, 1, 2, 2], came as [2]";
     says(x.conv_transpose2d(&w, Some(&b), plain), say);
     let say = "conv_transpose2d: weight expects 3 input channels (dim 0 of [3, 1, 2, 2]), input has 2 (dim 1 of [1, 2, 3, 3])";
@@ -207,6 +211,9 @@ fn columns() -> Result<()> {
     assert!(text(x.unfold(UnfoldSpec::of([4, 1]))).contains("a window of 4 does not fit"));
     assert!(text(x.unfold(UnfoldSpec::of([0, 1]))).contains("must all be at least 1"));
     assert!(text(zeros([1, 4, 4], &device).fold([3, 3], UnfoldSpec::of([0, 1]))).contains("does not divide"));
+    let large = UnfoldSpec { padding: [1 << 33; 2], ..UnfoldSpec::of([1 << 33; 2]) };
+    assert!(text(x.unfold(large)).contains("more than can be counted"));
+    assert!(text(zeros([1, 4, 4], &device).fold([3, 3], large)).contains("more than can be counted"));
     assert!(text(x.unfold(UnfoldSpec { padding: [usize::MAX; 2], ..plain })).contains("too large"));
     Ok(())
 }
@@ -222,6 +229,11 @@ fn shuffled_pixels() -> Result<()> {
     says(x.pixel_unshuffle(2), "pixel_unshuffle: 2 must divide height 1 and width 2 of [4, 1, 2]");
     says(x.pixel_shuffle(0), "pixel_shuffle: the factor is 0, expected at least 1");
     says(zeros([4], &device).pixel_unshuffle(1), "pixel_unshuffle: input must be […, C, H, W], came as [4]");
+    // Without elements, sizes are not bounded by memory.
+    let (many, none) = (usize::MAX, zeros([0, 2, 0], &device));
+    assert!(text(none.pixel_unshuffle(many)).contains("must divide height 2"));
+    assert!(text(zeros([3, 0, 0], &device).pixel_unshuffle(many)).contains("more than can be counted"));
+    assert!(text(none.pixel_shuffle(1 << 31)).contains("larger than memory can be"));
     assert!(text(x.pixel_shuffle(usize::MAX)).contains("must divide the 4 channels"));
     Ok(())
 }

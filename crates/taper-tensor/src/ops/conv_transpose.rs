@@ -150,7 +150,10 @@ fn output_shape(op: &'static str, x: &Shape, weight: &Shape, spec: ConvTranspose
             format!("groups {groups} must divide the {} input channels (dim 1 of {x})", x[1]),
         ));
     }
-    let mut dims = vec![x[0], weight[1] * groups];
+    let channels = weight[1].checked_mul(groups);
+    let channels =
+        channels.ok_or_else(|| Error::argument(op, format!("groups {groups} is more than can be counted")))?;
+    let mut dims = vec![x[0], channels];
     for i in 0..2 {
         let (size, kernel) = (x[2 + i], weight[2 + i]);
         if kernel == 0 || stride[i] == 0 || dilation[i] == 0 {

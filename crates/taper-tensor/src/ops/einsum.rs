@@ -1,10 +1,11 @@
 //! Sums of products by Einstein's convention, composed of matrix products, as in NumPy and PyTorch.
 
+use super::shorthand::is_half;
 use crate::Tensor;
 use crate::check;
 use crate::gradcheck::Case;
 use std::collections::BTreeMap;
-use taper_backend::{Error, Result, Shape, SliceRange};
+use taper_backend::{DType, Error, Result, Shape, SliceRange};
 
 const OP: &str = "einsum";
 
@@ -60,6 +61,14 @@ impl Tensor {
             }
         };
         let sizes = sizes(&terms).map_err(bad)?;
+        // In halves a sum or a product before the last would be rounded too.
+        let alone = |label: &Label| {
+            !output.contains(label) && terms.iter().filter(|term| term.labels.contains(label)).count() == 1
+        };
+        if is_half(first) && (terms.len() > 2 || terms.len() == 2 && all.iter().any(alone)) {
+            let wide = operands.iter().map(|x| x.cast(DType::F32)).collect::<Result<Vec<_>>>()?;
+            return Tensor::einsum(equation, &wide.iter().collect::<Vec<_>>())?.cast(first.dtype());
+        }
         let shape: Shape = output.iter().map(|label| sizes[label]).collect::<Vec<_>>().into();
         check::size(OP, &shape, first.dtype())?;
         let mut terms = terms.into_iter().map(|term| term.single(&sizes)).collect::<Result<Vec<_>>>()?.into_iter();

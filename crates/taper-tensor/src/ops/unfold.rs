@@ -34,8 +34,10 @@ impl UnfoldSpec {
         Ok([shape[2], shape[3]])
     }
 
-    fn kernel(&self) -> usize {
-        self.kernel_size.iter().product()
+    /// The number of a window's elements.
+    fn kernel(&self, op: &'static str) -> Result<usize> {
+        let [height, width] = self.kernel_size;
+        height.checked_mul(width).ok_or_else(|| too_large(op))
     }
 
     /// The offset of each element of a window, in rows.
@@ -54,7 +56,7 @@ impl Tensor {
             .try_into()
             .map_err(|_| Error::shape(OP, format!("input must be [N, C, H, W], came as {}", self.shape())))?;
         let [rows, columns] = spec.positions(x)?;
-        let count = spec.kernel().checked_mul(x[1]).ok_or_else(|| too_large(OP))?;
+        let count = spec.kernel(OP)?.checked_mul(x[1]).ok_or_else(|| too_large(OP))?;
         check::size(OP, &[x[0], count, rows, columns].into(), self.dtype())?;
         linear(OP, self, || windows(self, spec, x, [rows, columns]), move |g| g.fold([x[2], x[3]], spec))
     }
@@ -67,7 +69,7 @@ impl Tensor {
         let [n, height, count]: [usize; 3] = self.shape()[..].try_into().map_err(|_| {
             Error::shape(OP, format!("input must be [N, C · Kh · Kw, windows], came as {}", self.shape()))
         })?;
-        let kernel = spec.kernel();
+        let kernel = spec.kernel(OP)?;
         if kernel == 0 || !height.is_multiple_of(kernel) {
             let detail = format!("a window of {:?} does not divide dim 1 of {}", spec.kernel_size, self.shape());
             return Err(Error::shape(OP, detail));
@@ -106,11 +108,11 @@ fn windows(x: &Tensor, spec: UnfoldSpec, [n, c, height, width]: [usize; 4], plac
     });
     let all = all.collect::<Result<Vec<_>>>()?;
     let count = places[0] * places[1];
-    Tensor::concat(&all.iter().collect::<Vec<_>>(), 2)?.reshape([n, c * spec.kernel(), count])
+    Tensor::concat(&all.iter().collect::<Vec<_>>(), 2)?.reshape([n, c * spec.kernel("unfold")?, count])
 }
 
 fn added(x: &Tensor, spec: UnfoldSpec, [n, c, height, width]: [usize; 4], places: [usize; 2]) -> Result<Tensor> {
-    let kernel = spec.kernel();
+    let kernel = spec.kernel("fold")?;
     let x = x.reshape([n, c, kernel, places[0], places[1]])?;
     let padded = [0, 1].map(|i| [height, width][i] + 2 * spec.padding[i]);
     let mut sum: Option<Tensor> = None;
