@@ -150,6 +150,22 @@ fused_ops! {
         }
     }
 
+    /// RMS norm over the last dimensions (Zhang and Sennrich 2019): x / √(mean(x²) + ε) · weight.
+    RmsNorm = "rms_norm" {
+        operands {
+            /// The input.
+            x: &'a Buffer,
+            /// The weight, of the shape of the last `dims` dimensions.
+            weight: Option<&'a Buffer>,
+        }
+        attributes {
+            /// The number of dimensions that are normalised over, at least 1.
+            dims: usize,
+            /// ε, added to the mean square.
+            eps: f64,
+        }
+    }
+
     /// Batch norm in training, first half: each channel's mean and biased variance, each `[C]`; the variance is the
     /// second output. What it saves, the second half reads. A backend that computes it computes `BatchNormBlock` and
     /// that one's gradient too. It has no gradient of its own.

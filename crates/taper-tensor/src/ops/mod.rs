@@ -88,6 +88,7 @@ operations! {
     recip,
     repeat,
     reshape,
+    rms_norm,
     roll,
     round,
     rsqrt,
