@@ -67,8 +67,8 @@ impl Ordered for f32 {
         let bits = self.to_bits();
         u64::from(match self {
             x if x.is_nan() => u32::MAX,
-            0.0 => 1 << 31, // −0 too
             x if x < 0.0 => !bits,
+            // Both zeros are the sign bit alone.
             _ => bits | 1 << 31,
         })
     }
@@ -81,8 +81,8 @@ impl Ordered for f64 {
         let bits = self.to_bits();
         match self {
             x if x.is_nan() => u64::MAX,
-            0.0 => 1 << 63, // −0 too
             x if x < 0.0 => !bits,
+            // Both zeros are the sign bit alone.
             _ => bits | 1 << 63,
         }
     }

@@ -110,7 +110,8 @@ fn linear(x: &Tensor, axis: usize, size: usize, factor: Option<f64>, align_corne
         (false, Some(factor)) => 1.0 / factor,
         (false, None) => from as f64 / size as f64,
     };
-    let place = |i: usize| if align_corners { i as f64 * scale } else { ((i as f64 + 0.5) * scale - 0.5).max(0.0) };
+    // Before the first middle this is negative: the first element, to a share of 1.
+    let place = |i: usize| if align_corners { i as f64 * scale } else { (i as f64 + 0.5) * scale - 0.5 };
     let first = |i: usize| (place(i) as usize).min(from - 1);
     let low: Vec<i64> = (0..size).map(|i| first(i) as i64).collect();
     let high: Vec<i64> = (0..size).map(|i| (first(i) + 1).min(from - 1) as i64).collect();
