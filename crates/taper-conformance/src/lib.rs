@@ -6,7 +6,8 @@
 //!
 //! Every required method is compared, over many shapes, dtypes and forms of operands, with the reference backend
 //! in f64. Every method of the rim, the methods that a backend may decline, is compared with its definition
-//! ([`definition`]).
+//! ([`definition`]), and every operation of tensors, in values and gradients, with its composed version on the reference
+//! backend: a new operation, fused or not, is tested by the cases of its gradient check.
 //!
 //! The error of a result is ‖a − b‖ / ‖b‖ over all its elements; [`Bound`] says how large it may be and why. Before
 //! each case, memory of the sizes that the case needs is filled with NaN and freed, so that a kernel that reads memory
@@ -31,6 +32,7 @@ mod fused;
 mod index;
 mod matmul;
 mod memory;
+mod operations;
 mod optimiser;
 mod pooling;
 mod reduce;
@@ -87,6 +89,7 @@ pub fn run_all(devices: &[Device], filter: &str) -> Vec<Report> {
     rim_norms::cases(&mut run);
     rim_batch_norm::cases(&mut run);
     optimiser::cases(&mut run);
+    operations::cases(&mut run);
     run.reports
 }
 

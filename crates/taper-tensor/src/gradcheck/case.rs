@@ -101,12 +101,13 @@ impl Case {
         self.subgradients.is_empty()
     }
 
-    pub(crate) fn call(&self, inputs: &[Tensor]) -> Result<Tensor> {
+    /// The function's output for `inputs`.
+    pub fn call(&self, inputs: &[Tensor]) -> Result<Tensor> {
         (self.function)(inputs)
     }
 
     /// The values of the inputs, in f64. `key` draws the random ones.
-    pub(crate) fn draw(&self, key: RandomKey, device: &Device) -> Result<Vec<Tensor>> {
+    pub fn draw(&self, key: RandomKey, device: &Device) -> Result<Vec<Tensor>> {
         let draw = |(i, input): (usize, &Input)| match input {
             Input::Drawn(shape, low, high) => {
                 let distribution = Distribution::Uniform { low: *low, high: *high };
