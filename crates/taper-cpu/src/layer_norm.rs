@@ -312,8 +312,8 @@ fn rms_backward<T: Float>(
         let group = (4 * TASK / width).max(16);
         let parts = cpu.map_tasks(moments.len().div_ceil(group), xs.len() * 2, |task| {
             let mut sums = vec![0.0; width];
-            for i in task * group..moments.len().min((task + 1) * group) {
-                let ((g, x), (scale, inverse)) = (row(i), moments[i]);
+            for (i, &(scale, inverse)) in moments.iter().enumerate().skip(task * group).take(group) {
+                let (g, x) = row(i);
                 add_rms_row(cpu.isa(), g, x, T::of(scale), T::of(inverse), &mut sums);
             }
             sums
