@@ -55,15 +55,12 @@ pub(super) fn ops() -> Vec<Op> {
         }),
         call("nn.functional.upsample_nearest", Sums, |c| resized(c, Interpolation::Nearest)),
         call("nn.functional.upsample_bilinear", Sums, |c| resized(c, Interpolation::Linear { align_corners: true })),
+        // `fold`, of which there is no sample, is its gradient.
         call("nn.functional.unfold", Exact, |c| {
             let spec = columns(c, 1)?;
             batched(&c.x()?, 4, |x| one(x.unfold(spec)))
         })
         .sums_back(),
-        call("nn.functional.fold", Sums, |c| {
-            let (size, spec) = (pair(c, 1, "output_size", 1)?, columns(c, 2)?);
-            batched(&c.x()?, 3, |x| one(x.fold(size, spec)))
-        }),
         call("nn.functional.pixel_shuffle", Exact, |c| {
             one(c.x()?.pixel_shuffle(c.axis(1, "upscale_factor")? as usize))
         }),
