@@ -2,8 +2,8 @@
 //! and in the gradient's gradient.
 
 use taper_tensor::{
-    Conv1dSpec, Conv2dSpec, ConvTranspose2dSpec, CrossEntropyOptions, DType, Device, Distribution, GradOptions,
-    Interpolation, NllOptions, Pool2dSpec, RandomKey, Reduction, Result, Tensor, UnfoldSpec, grad,
+    Activation, Conv1dSpec, Conv2dSpec, ConvTranspose2dSpec, CrossEntropyOptions, DType, Device, Distribution,
+    GradOptions, Interpolation, NllOptions, Pool2dSpec, RandomKey, Reduction, Result, Tensor, UnfoldSpec, grad,
 };
 
 const HALVES: [(DType, i32); 2] = [(DType::F16, 11), (DType::BF16, 8)];
@@ -60,6 +60,12 @@ const OPS: &[(&str, &[usize], f64, Op)] = &[
     ("tan", &[200], 1.2, |x, _| x.tan()),
     ("rsqrt", &[200], 4.0, |x, _| x.abs()?.clamp(Some(0.25), None)?.rsqrt()),
     ("atan2", &[200], 4.0, |x, c| x.atan2(&c("x", &[200])?)),
+    ("elu", &[200], 4.0, |x, _| x.activation(Activation::Elu { alpha: 1.0 })),
+    ("gelu", &[200], 4.0, |x, _| x.activation(Activation::Gelu)),
+    ("gelu_tanh", &[200], 4.0, |x, _| x.activation(Activation::GeluTanh)),
+    ("silu", &[200], 4.0, |x, _| x.activation(Activation::Silu)),
+    ("softplus", &[200], 4.0, |x, _| x.activation(Activation::Softplus { beta: 3.0, threshold: 20.0 })),
+    ("hardswish", &[200], 4.0, |x, _| x.activation(Activation::Hardswish)),
     ("index_select", &[5, 3], 1.0, |x, _| {
         x.index_select(0, &Tensor::from_vec((0..900).map(|i| i % 4).collect::<Vec<i64>>(), [900], x.device())?)
     }),

@@ -4,7 +4,7 @@
 //! gradients always use the composed version. Applied to a convolution, a linear layer or a batch norm whose value is
 //! still pending, the function is fused with it.
 
-use super::shorthand::{fused_gradients, plain, unary, with_rule, with_slope, within};
+use super::shorthand::{fused_gradients, in_f32, is_half, plain, unary, with_rule, with_slope, within};
 use crate::Tensor;
 use crate::check;
 use crate::gradcheck::Case;
@@ -67,6 +67,10 @@ pub(super) fn forward(x: &Tensor, f: Activation) -> Result<Buffer> {
 /// propagates. The side of a `select` that is not chosen may be infinite, but is never multiplied by 0, which would
 /// give NaN.
 fn composed(x: &Tensor, f: Activation) -> Result<Tensor> {
+    let rounds_once = matches!(f, Activation::Identity | Activation::Relu | Activation::LeakyRelu { .. });
+    if is_half(x) && !rounds_once {
+        return in_f32(x, |x| x.activation(f));
+    }
     let zero = x.scalar_like(0.0)?;
     let name = name(f);
     match f {
