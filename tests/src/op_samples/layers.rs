@@ -1,6 +1,6 @@
 //! What layers compute.
 
-use super::call::{Answer, Arg, Call, Stop, lacking};
+use super::call::{Answer, Arg, Call, Stop, lacking, number};
 use super::table::Rule::{Exact, Sums};
 use super::table::{Op, call, one};
 use taper_tensor::{Conv2dSpec, PadAmount, Pool2dSpec, RandomKey, Result, Tensor};
@@ -38,6 +38,11 @@ pub(super) fn ops() -> Vec<Op> {
             let dims = c.ints(1, "normalized_shape")?.unwrap_or_default().len();
             let (weight, bias) = (c.maybe_tensor(2, "weight")?, c.maybe_tensor(3, "bias")?);
             one(c.x()?.layer_norm(dims, weight.as_ref(), bias.as_ref(), c.number(4, "eps", 1e-5)?))
+        }),
+        call("nn.functional.rms_norm", Sums, |c| {
+            let dims = c.ints(1, "normalized_shape")?.unwrap_or_default().len();
+            let weight = c.maybe_tensor(2, "weight")?;
+            one(c.x()?.rms_norm(dims, weight.as_ref(), c.find(3, "eps").and_then(number)))
         }),
         call("nn.functional.batch_norm", Sums, |c| {
             let x = c.x()?;

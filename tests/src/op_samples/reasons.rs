@@ -127,6 +127,12 @@ const REASONS: &[Reason] = &[
         why: "sums, differences and products of bytes are i64; PyTorch's uint8 wraps, and its bool saturates",
     },
     Reason {
+        ops: &["nn.functional.rms_norm"],
+        part: Refused,
+        holds: Text(|text| text.contains("eps must be at least 0")),
+        why: "an eps below 0, which ours says is an error",
+    },
+    Reason {
         ops: &[],
         part: Refused,
         holds: Text(|text| text.contains("for shape [] of 0 dimensions")),
