@@ -2,17 +2,11 @@
 
 mod common;
 
-use common::{device, f64s, text, zeros};
+use common::{device, f64s, says, text, zeros};
 use taper_tensor::{
     Conv2dSpec, CrossEntropyOptions, DType, Device, Distribution, NllOptions, PadAmount, Pool2dSpec, RandomKey, Result,
     SliceRange, Tensor,
 };
-
-/// Fails unless the error's text is `expected`.
-#[track_caller]
-fn says<T>(result: Result<T>, expected: &str) {
-    assert_eq!(text(result), expected);
-}
 
 fn of<T: taper_tensor::Element>(values: &[T], device: &Device) -> Tensor {
     Tensor::from_vec(values.to_vec(), [values.len()], device).expect("a vector")

@@ -2,31 +2,9 @@
 
 mod common;
 
-use common::{device, text, zeros};
+use common::{counted, device, holds, of, says, text, zeros};
 use taper_cpu::CpuBackend;
-use taper_tensor::{DType, Device, Distribution, Element, RandomKey, Result, Tensor};
-
-/// Fails unless the error's text is `expected`.
-#[track_caller]
-fn says<T>(result: Result<T>, expected: &str) {
-    assert_eq!(text(result), expected);
-}
-
-fn of<T: Element>(values: &[T], shape: &[usize], device: &Device) -> Tensor {
-    Tensor::from_vec(values.to_vec(), shape, device).expect("as many elements as the shape has")
-}
-
-fn counted(shape: &[usize], device: &Device) -> Tensor {
-    let count = shape.iter().product::<usize>();
-    Tensor::from_vec((0..count).map(|i| i as f64).collect(), shape, device).expect("a tensor")
-}
-
-#[track_caller]
-fn holds<T: Element>(x: Result<Tensor>, shape: &[usize], expected: &[T]) {
-    let x = x.expect("a tensor");
-    assert_eq!(x.shape()[..], *shape, "{x:?}");
-    assert_eq!(x.to_vec::<T>().expect("its dtype"), expected);
-}
+use taper_tensor::{DType, Device, Distribution, RandomKey, Result, Tensor};
 
 #[test]
 fn sorted() -> Result<()> {

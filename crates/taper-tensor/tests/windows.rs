@@ -2,17 +2,10 @@
 
 mod common;
 
-use common::{assert_close, device, text, wave, zeros};
+use common::{assert_close, counted, device, says, text, wave, zeros};
 use taper_tensor::{
-    Conv1dSpec, ConvTranspose1dSpec, ConvTranspose2dSpec, DType, Device, Interpolation, Pool1dSpec, Result, Tensor,
-    UnfoldSpec,
+    Conv1dSpec, ConvTranspose1dSpec, ConvTranspose2dSpec, DType, Interpolation, Pool1dSpec, Result, Tensor, UnfoldSpec,
 };
-
-/// Fails unless the error's text is `expected`.
-#[track_caller]
-fn says<T>(result: Result<T>, expected: &str) {
-    assert_eq!(text(result), expected);
-}
 
 /// Fails unless `x` has that shape and, to rounding, those elements.
 #[track_caller]
@@ -20,11 +13,6 @@ fn near(x: Result<Tensor>, shape: &[usize], expected: &[f64]) {
     let x = x.expect("a tensor");
     assert_eq!(x.shape()[..], *shape);
     assert_close("the value", &x, expected, 1e-14);
-}
-
-fn counted(shape: &[usize], device: &Device) -> Tensor {
-    let count = shape.iter().product::<usize>();
-    Tensor::from_vec((0..count).map(|i| i as f64).collect(), shape, device).expect("a tensor")
 }
 
 #[test]

@@ -2,7 +2,7 @@
 #![allow(dead_code)] // each test program uses some of it
 
 use taper_cpu::CpuBackend;
-use taper_tensor::{DType, Device, Error, Result, Shape, Tensor};
+use taper_tensor::{DType, Device, Element, Error, Result, Shape, Tensor};
 
 pub fn device() -> Device {
     Device::new(CpuBackend::with_threads(2).expect("two threads"))
@@ -47,6 +47,31 @@ pub fn text<T>(result: Result<T>) -> String {
         Err(error) => error.to_string(),
         Ok(_) => "no error".into(),
     }
+}
+
+/// Fails unless the error's text is `expected`.
+#[track_caller]
+pub fn says<T>(result: Result<T>, expected: &str) {
+    assert_eq!(text(result), expected);
+}
+
+/// A tensor of `values`.
+pub fn of<T: Element>(values: &[T], shape: &[usize], device: &Device) -> Tensor {
+    Tensor::from_vec(values.to_vec(), shape, device).expect("as many elements as the shape has")
+}
+
+/// The f64 numbers 0, 1, 2, … in `shape`.
+pub fn counted(shape: &[usize], device: &Device) -> Tensor {
+    let count = shape.iter().product::<usize>();
+    Tensor::from_vec((0..count).map(|i| i as f64).collect(), shape, device).expect("a tensor")
+}
+
+/// Fails unless `x` has this shape and exactly these elements.
+#[track_caller]
+pub fn holds<T: Element>(x: Result<Tensor>, shape: &[usize], expected: &[T]) {
+    let x = x.expect("a tensor");
+    assert_eq!(x.shape()[..], *shape, "{x:?}");
+    assert_eq!(x.to_vec::<T>().expect("its dtype"), expected);
 }
 
 /// Whether an error is one of the tape's.
