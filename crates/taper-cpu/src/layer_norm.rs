@@ -160,7 +160,22 @@ fn forward<T: Float>(
     let (w, b) = (cpu.view::<T>(&weight)?, cpu.view::<T>(&bias)?);
     let (w, b) = (w.contiguous().unwrap_or_default(), b.contiguous().unwrap_or_default());
     let x = cpu.to_contiguous(x)?;
-    let from = cpu.view::<T>(&x)?.contiguous().unwrap_or_default();
+    rows(cpu, &x, width, |x, y| {
+        let moments = statistics(cpu.isa(), x, eps);
+        normalise(cpu.isa(), x, T::of(moments.0), T::of(moments.1), w, b, y);
+        moments
+    })
+}
+
+/// Computes each row of `width` elements of the contiguous `x` by `row`, which fills the output's row and gives the
+/// moments that are saved for the gradient.
+fn rows<T: Float>(
+    cpu: &CpuBackend,
+    x: &Buffer,
+    width: usize,
+    row: impl Fn(&[T], &mut [T]) -> (f64, f64) + Sync,
+) -> Result<FusedOutput> {
+    let from = cpu.view::<T>(x)?.contiguous().unwrap_or_default();
     let mut out = cpu.pool().alloc::<T>(from.len())?;
     let mut moments = vec![(0.0, 0.0); from.len() / width];
     let group = (TASK / 4 / width).max(1);
@@ -169,8 +184,7 @@ fn forward<T: Float>(
         for (out, moments) in parts {
             let from = &from[task * group * width..];
             for ((y, x), moments) in out.chunks_exact_mut(width).zip(from.chunks_exact(width)).zip(moments.iter_mut()) {
-                *moments = statistics(cpu.isa(), x, eps);
-                normalise(cpu.isa(), x, T::of(moments.0), T::of(moments.1), w, b, y);
+                *moments = row(x, y);
             }
         }
     });
@@ -259,21 +273,11 @@ fn rms_forward<T: Float>(
     let weight = vector::<T>(cpu, weight, inner, 1.0)?;
     let w = cpu.view::<T>(&weight)?.contiguous().unwrap_or_default();
     let x = cpu.to_contiguous(x)?;
-    let from = cpu.view::<T>(&x)?.contiguous().unwrap_or_default();
-    let mut out = cpu.pool().alloc::<T>(from.len())?;
-    let mut moments = vec![(0.0, 0.0); from.len() / width];
-    let group = (TASK / 4 / width).max(1);
-    let mut parts: Vec<_> = out.chunks_mut(group * width).zip(moments.chunks_mut(group)).collect();
-    cpu.for_chunks(&mut parts, 1, from.len() * 2, |task, parts| {
-        for (out, moments) in parts {
-            let from = &from[task * group * width..];
-            for ((y, x), moments) in out.chunks_exact_mut(width).zip(from.chunks_exact(width)).zip(moments.iter_mut()) {
-                *moments = root_mean_square(cpu.isa(), x, eps);
-                scale_row(cpu.isa(), x, T::of(moments.0), T::of(moments.1), w, y);
-            }
-        }
-    });
-    Ok(FusedOutput::new(cpu.wrap(x.shape().clone(), out), Saved::new(RowMoments(moments))))
+    rows(cpu, &x, width, |x, y| {
+        let moments = root_mean_square(cpu.isa(), x, eps);
+        scale_row(cpu.isa(), x, T::of(moments.0), T::of(moments.1), w, y);
+        moments
+    })
 }
 
 /// The gradients of RMS norm's input and weight.
