@@ -45,7 +45,7 @@ impl Case<'_> {
     }
 
     fn buffer(&self, toy: &Device, name: &str) -> Buffer {
-        toy.upload(HostData::F64(self.input(name)), &self.shape("inputs", name)).expect("an upload")
+        toy.upload(&HostData::F64(self.input(name)), &self.shape("inputs", name)).expect("an upload")
     }
 
     /// Holds `found` to the recorded output `name`.

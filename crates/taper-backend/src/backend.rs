@@ -29,8 +29,9 @@ pub trait Backend: Debug + Send + Sync + 'static {
 
     // ---- memory ----
 
-    /// Copies row-major `data` of `shape.count()` elements from the host to the device.
-    fn upload(&self, data: HostData, shape: &Shape) -> Result<Buffer>;
+    /// Copies row-major `data` of `shape.count()` elements from the host to the device. The caller's memory is only read, and
+    /// is free to be overwritten when this returns.
+    fn upload(&self, data: &HostData, shape: &Shape) -> Result<Buffer>;
 
     /// Copies `x` to the host, in row-major order.
     fn download(&self, x: &Buffer) -> Result<HostData>;
@@ -122,7 +123,7 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// The default sorts on the host, which waits for the device; a kernel is faster.
     fn argsort(&self, x: &Buffer, axis: usize, descending: bool) -> Result<Buffer> {
         let order = crate::sort::order(&self.download(x)?, x.shape(), axis, descending);
-        self.upload(HostData::I64(order), x.shape())
+        self.upload(&HostData::I64(order), x.shape())
     }
 
     // ---- products ----

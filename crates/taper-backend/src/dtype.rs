@@ -137,6 +137,8 @@ pub trait Element: Copy + Send + Sync + fmt::Debug + PartialEq + 'static {
     fn wrap(values: Vec<Self>) -> HostData;
     /// The vector inside, or `None` when it holds another dtype.
     fn unwrap(data: HostData) -> Option<Vec<Self>>;
+    /// The elements inside, borrowed, or `None` when it holds another dtype.
+    fn slice(data: &HostData) -> Option<&[Self]>;
 }
 
 /// `x` as f32, rounded to odd: where f32 does not hold it, the neighbour whose last bit is 1. Rounding that to a dtype with at
@@ -166,6 +168,12 @@ macro_rules! element {
                 HostData::$variant(values)
             }
             fn unwrap(data: HostData) -> Option<Vec<Self>> {
+                match data {
+                    HostData::$variant(values) => Some(values),
+                    _ => None,
+                }
+            }
+            fn slice(data: &HostData) -> Option<&[Self]> {
                 match data {
                     HostData::$variant(values) => Some(values),
                     _ => None,

@@ -99,7 +99,7 @@ impl<O: Observer> Backend for Observed<O> {
     }
 
     hand_on! {
-        fn upload(data: HostData, shape: &Shape) -> Result<Buffer>;
+        fn upload(data: &HostData, shape: &Shape) -> Result<Buffer>;
         fn download(x: &Buffer) -> Result<HostData>;
         fn fill(shape: &Shape, dtype: DType, value: f64) -> Result<Buffer>;
         fn random(shape: &Shape, dtype: DType, distribution: Distribution, key: RandomKey) -> Result<Buffer>;

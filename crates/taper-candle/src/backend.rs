@@ -91,12 +91,12 @@ impl CandleBackend {
         }
         let count = 0..key.0 as i64;
         let values = if key.1 { count.rev().collect() } else { count.collect() };
-        let made = self.upload_counted(HostData::I64(values), &Shape::from([key.0]))?;
+        let made = self.upload_counted(&HostData::I64(values), &Shape::from([key.0]))?;
         kept.insert(key, made.clone());
         Ok(made)
     }
 
-    fn upload_counted(&self, data: HostData, shape: &Shape) -> CandleResult<Tensor> {
+    fn upload_counted(&self, data: &HostData, shape: &Shape) -> CandleResult<Tensor> {
         self.0.uploads.fetch_add(1, Ordering::Relaxed);
         to_device(data, shape, &self.0.device)
     }
@@ -198,7 +198,7 @@ impl Backend for CandleBackend {
 
     // ---- memory ----
 
-    fn upload(&self, data: HostData, shape: &Shape) -> Result<Buffer> {
+    fn upload(&self, data: &HostData, shape: &Shape) -> Result<Buffer> {
         let dtype = data.dtype();
         self.made("upload", shape, dtype, self.upload_counted(data, shape))
     }
@@ -222,7 +222,7 @@ impl Backend for CandleBackend {
         // Drawn on the host: this is used for initial weights, once per model.
         let sampler = distribution.sampler(dtype, key)?;
         let values: Vec<f64> = (0..shape.count() as u64).map(|i| sampler.draw(i)).collect();
-        self.upload(HostData::from_f64(&values, dtype), shape)
+        self.upload(&HostData::from_f64(&values, dtype), shape)
     }
 
     fn assign(&self, target: &mut Buffer, source: &Buffer) -> Result<()> {

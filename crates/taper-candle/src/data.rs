@@ -78,18 +78,18 @@ pub(crate) fn beside(x: &Tensor, value: f64) -> CandleResult<Tensor> {
 }
 
 /// Uploads row-major `data` to `device`.
-pub(crate) fn to_device(data: HostData, shape: &Shape, device: &Device) -> CandleResult<Tensor> {
+pub(crate) fn to_device(data: &HostData, shape: &Shape, device: &Device) -> CandleResult<Tensor> {
     if data.is_empty() {
         return full(0.0, shape, candle_dtype(data.dtype()), device);
     }
     let shape = CandleShape::from(shape.to_vec());
     match data {
-        HostData::F32(v) => Tensor::from_vec(v, shape, device),
-        HostData::F64(v) => Tensor::from_vec(v, shape, device),
-        HostData::F16(v) => Tensor::from_vec(v, shape, device),
-        HostData::BF16(v) => Tensor::from_vec(v, shape, device),
-        HostData::U8(v) => Tensor::from_vec(v, shape, device),
-        HostData::I64(v) => Tensor::from_vec(v, shape, device),
+        HostData::F32(v) => Tensor::from_slice(v, shape, device),
+        HostData::F64(v) => Tensor::from_slice(v, shape, device),
+        HostData::F16(v) => Tensor::from_slice(v, shape, device),
+        HostData::BF16(v) => Tensor::from_slice(v, shape, device),
+        HostData::U8(v) => Tensor::from_slice(v, shape, device),
+        HostData::I64(v) => Tensor::from_slice(v, shape, device),
     }
 }
 

@@ -280,7 +280,7 @@ fn poison(device: &Device, dtype: DType, sizes: &[usize]) {
     let mut held = Vec::new();
     let dtype = if dtype.is_float() { dtype } else { DType::F32 };
     for &count in sizes {
-        let nan = device.upload(HostData::from_f64(&vec![f64::NAN; count], dtype), &Shape::from([count]));
+        let nan = device.upload(&HostData::from_f64(&vec![f64::NAN; count], dtype), &Shape::from([count]));
         let more = nan.as_ref().ok().and_then(|nan| device.unary(UnaryOp::Neg, nan).ok());
         held.extend(nan.ok().into_iter().chain(more));
     }

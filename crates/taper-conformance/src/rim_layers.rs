@@ -156,7 +156,7 @@ impl Call<'_> {
         let mut margin = z.iter().map(far).fold(f64::INFINITY, f64::min);
         let (mut da, mut y, mut y_shape) = (g.f64(), a.clone(), shape.clone());
         if let Some(pool) = self.pool {
-            let ab = toy.upload(HostData::F64(a.clone()), &shape)?;
+            let ab = toy.upload(&HostData::F64(a.clone()), &shape)?;
             let (pooled, index) = toy.max_pool2d(&ab, pool)?;
             (y, y_shape) = (toy.download(&pooled)?.to_f64(), pooled.shape().clone());
             let HostData::I64(index) = toy.download(&index)? else { return Err(Error::Device("index".into())) };
@@ -170,7 +170,7 @@ impl Call<'_> {
             }
             // The distance of each maximum from the second largest, unless both are 0 after ReLU, which passes no
             // gradient.
-            let (second, _) = toy.max_pool2d(&toy.upload(HostData::F64(without), &shape)?, pool)?;
+            let (second, _) = toy.max_pool2d(&toy.upload(&HostData::F64(without), &shape)?, pool)?;
             for (first, second) in y.iter().zip(toy.download(&second)?.to_f64()) {
                 if *first != 0.0 {
                     margin = margin.min((first - second).abs());
@@ -178,7 +178,7 @@ impl Call<'_> {
             }
         }
         let dz: Vec<f64> = da.iter().zip(&z).map(|(g, &z)| g * derivative(self.f, z)).collect();
-        let dzb = toy.upload(HostData::F64(dz.clone()), &shape)?;
+        let dzb = toy.upload(&HostData::F64(dz.clone()), &shape)?;
         let dx = toy.download(&toy.conv2d_input_grad(&dzb, &wb, spec, &x.shape)?)?.to_f64();
         let dw = toy.download(&toy.conv2d_weight_grad(&xb, &dzb, spec, &weight.shape)?)?.to_f64();
         let mut db = vec![0.0; channels];

@@ -65,7 +65,7 @@ impl Value {
         self.form = form;
         if let (Form::Broadcast, Some(narrow)) = (form, self.narrow()) {
             let host = || -> Result<HostData> {
-                let x = ToyBackend.upload(self.data.clone(), &self.shape)?;
+                let x = ToyBackend.upload(&self.data, &self.shape)?;
                 let ranges: Vec<_> = narrow.iter().map(|&size| SliceRange::new(0, size)).collect();
                 ToyBackend.download(&ToyBackend.broadcast(&ToyBackend.slice(&x, &ranges)?, &self.shape)?)
             };
@@ -82,8 +82,8 @@ impl Value {
 
     /// Uploads the operand to `device` in its form.
     pub fn place(&self, device: &Device) -> Result<Buffer> {
-        let x = ToyBackend.upload(self.data.clone(), &self.shape)?;
-        let upload = |x: &Buffer| device.upload(ToyBackend.download(x)?, x.shape());
+        let x = ToyBackend.upload(&self.data, &self.shape)?;
+        let upload = |x: &Buffer| device.upload(&ToyBackend.download(x)?, x.shape());
         let around = if self.data.dtype().is_float() { f64::NAN } else { 99.0 };
         match self.form {
             Form::Plain => upload(&x),
@@ -126,7 +126,7 @@ impl Value {
 
     /// The operand on the reference device: in f64 if it is a float and not `own_dtype`, else in its own dtype.
     pub fn reference(&self, toy: &Device, own_dtype: bool) -> Result<Buffer> {
-        let x = toy.upload(self.data.clone(), &self.shape)?;
+        let x = toy.upload(&self.data, &self.shape)?;
         if own_dtype || !x.dtype().is_float() { Ok(x) } else { toy.cast(&x, DType::F64) }
     }
 }

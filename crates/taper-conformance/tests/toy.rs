@@ -8,7 +8,7 @@ use taper_conformance::toy::{ToyBackend, erf, normal_cdf};
 use taper_tensor::Tensor;
 
 fn f32s<const N: usize>(d: &Device, values: &[f32], shape: [usize; N]) -> Result<Buffer> {
-    d.upload(HostData::F32(values.to_vec()), &Shape::from(shape))
+    d.upload(&HostData::F32(values.to_vec()), &Shape::from(shape))
 }
 
 /// The shape and the elements.
@@ -62,10 +62,10 @@ fn element_by_element() -> Result<()> {
     assert_eq!(compare(CompareOp::Lt)?, HostData::U8(vec![1, 1, 0, 1, 1, 1]));
     assert_eq!(compare(CompareOp::Eq)?, HostData::U8(vec![0, 0, 1, 0, 0, 0]));
     assert_eq!(compare(CompareOp::Ge)?, HostData::U8(vec![0, 0, 1, 0, 0, 0]));
-    let chosen = d.upload(HostData::U8(vec![1, 0, 2]), &[3].into())?;
+    let chosen = d.upload(&HostData::U8(vec![1, 0, 2]), &[3].into())?;
     assert_eq!(read(&d, &d.select(&chosen, &x, &y)?)?, (vec![2, 3], vec![-1.5, 2., 2., -1.5, 3., 2.]));
-    let i = d.upload(HostData::I64(vec![7, -7, i64::MIN]), &[3].into())?;
-    let j = d.upload(HostData::I64(vec![2, 0, -1]), &[3].into())?;
+    let i = d.upload(&HostData::I64(vec![7, -7, i64::MIN]), &[3].into())?;
+    let j = d.upload(&HostData::I64(vec![2, 0, -1]), &[3].into())?;
     assert_eq!(d.download(&d.binary(BinaryOp::Div, &i, &j)?)?, HostData::I64(vec![3, 0, i64::MIN]));
     assert_eq!(d.download(&d.cast(&x, DType::I64)?)?, HostData::I64(vec![-1, 0, 2]));
     // Abramowitz and Stegun, table 7.1.
@@ -90,11 +90,11 @@ fn reductions_and_indices() -> Result<()> {
     assert!(d.reduce(ReduceOp::Max, &nothing, &[0]).is_err() && d.argmax(&nothing, 0).is_err());
 
     let x = f32s(&d, &[0., 1., 2., 3., 4., 5.], [2, 3])?;
-    let index = d.upload(HostData::I64(vec![2, 2, 0, 1]), &[2, 2].into())?;
+    let index = d.upload(&HostData::I64(vec![2, 2, 0, 1]), &[2, 2].into())?;
     assert_eq!(read(&d, &d.gather(&x, 1, &index)?)?, (vec![2, 2], vec![2., 2., 3., 4.]));
     let source = f32s(&d, &[10., 20., 30., 40.], [2, 2])?;
     assert_eq!(read(&d, &d.scatter_add(&x, 1, &index, &source)?)?.1, [0., 1., 32., 33., 44., 5.]);
-    let far = d.upload(HostData::I64(vec![3, 0, 0, 0]), &[2, 2].into())?;
+    let far = d.upload(&HostData::I64(vec![3, 0, 0, 0]), &[2, 2].into())?;
     let message = d.gather(&x, 1, &far).err().map(|e| e.to_string()).unwrap_or_default();
     assert!(message.contains("index 3 is out of range for dimension 1 of [2, 3]"), "{message}");
     Ok(())

@@ -23,7 +23,7 @@ impl Backend for CpuBackend {
         true
     }
 
-    fn upload(&self, data: HostData, shape: &Shape) -> Result<Buffer> {
+    fn upload(&self, data: &HostData, shape: &Shape) -> Result<Buffer> {
         transfer::upload(self, data, shape)
     }
 

@@ -7,8 +7,8 @@
 //!
 //! # fn main() -> taper_backend::Result<()> {
 //! let cpu = CpuBackend::with_threads(2)?;
-//! let a = cpu.upload(HostData::F32(vec![1.0, 2.0, 3.0]), &[3].into())?;
-//! let b = cpu.upload(HostData::F32(vec![10.0]), &[1].into())?;
+//! let a = cpu.upload(&HostData::F32(vec![1.0, 2.0, 3.0]), &[3].into())?;
+//! let b = cpu.upload(&HostData::F32(vec![10.0]), &[1].into())?;
 //! let sum = cpu.binary(BinaryOp::Add, &a, &b)?;
 //! assert_eq!(cpu.download(&sum)?, HostData::F32(vec![11.0, 12.0, 13.0]));
 //! # Ok(())

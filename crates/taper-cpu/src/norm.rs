@@ -74,7 +74,7 @@ mod tests {
 
     fn of_f64(values: Vec<f64>) -> f64 {
         let device = Device::new(CpuBackend::with_threads(2).unwrap());
-        let x = device.upload(HostData::F64(values.clone()), &[values.len()].into()).unwrap();
+        let x = device.upload(&HostData::F64(values.clone()), &[values.len()].into()).unwrap();
         let norm = device.norm(&x).unwrap().unwrap();
         assert_eq!((norm.dtype(), norm.shape()), (DType::F64, &Shape::scalar()));
         device.download(&norm).unwrap().to_f64()[0]
@@ -82,7 +82,7 @@ mod tests {
 
     fn of_f32(values: Vec<f32>) -> f64 {
         let device = Device::new(CpuBackend::with_threads(2).unwrap());
-        let x = device.upload(HostData::F32(values.clone()), &[values.len()].into()).unwrap();
+        let x = device.upload(&HostData::F32(values.clone()), &[values.len()].into()).unwrap();
         device.download(&device.norm(&x).unwrap().unwrap()).unwrap().to_f64()[0]
     }
 

@@ -8,15 +8,15 @@ use crate::storage::{Stored, for_dtype};
 use half::{bf16, f16};
 use taper_backend::{Buffer, DType, Distribution, Element, Error, HostData, RandomKey, Result, Shape};
 
-pub(crate) fn upload(cpu: &CpuBackend, data: HostData, shape: &Shape) -> Result<Buffer> {
+pub(crate) fn upload(cpu: &CpuBackend, data: &HostData, shape: &Shape) -> Result<Buffer> {
     for_dtype!(data.dtype(), T => {
-        let values = T::unwrap(data).unwrap_or_default();
+        let values = T::slice(data).unwrap_or_default();
         if values.len() != shape.count() {
             let detail = format!("{} values for shape {shape}, which takes {}", values.len(), shape.count());
             return Err(Error::shape("upload", detail));
         }
         let mut block = cpu.pool().alloc::<T>(values.len())?;
-        block.copy_from_slice(&values);
+        block.copy_from_slice(values);
         Ok(cpu.wrap(shape.clone(), block))
     })
 }

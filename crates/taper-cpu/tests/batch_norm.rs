@@ -16,7 +16,7 @@ fn nothing_passes_where_all_is_zero() {
         on_each(
             |cpu| {
                 let upload = |shape: Shape, seed| {
-                    cpu.upload(HostData::from_f64(&normal(shape.count(), seed), dtype), &shape).unwrap()
+                    cpu.upload(&HostData::from_f64(&normal(shape.count(), seed), dtype), &shape).unwrap()
                 };
                 let (x, w, b) = (upload(SHAPE.into(), 1), upload([45].into(), 2), upload([45].into(), 3));
                 let (weight, bias) = (Some(&w), Some(&b));
@@ -49,7 +49,7 @@ fn what_passes_is_what_passed() {
         |cpu| {
             let draw = |seed| {
                 let values = normal(SHAPE.iter().product(), seed);
-                cpu.upload(HostData::from_f64(&values, DType::F32), &SHAPE.into()).unwrap()
+                cpu.upload(&HostData::from_f64(&values, DType::F32), &SHAPE.into()).unwrap()
             };
             let (x, r) = (draw(1), draw(2));
             let g = cpu.fill(&SHAPE.into(), DType::F32, 1.0).unwrap();

@@ -172,7 +172,7 @@ fn an_infinite_weight_stays_inside_the_input_gradient() {
         let mut reached = vec![false; xs.count()];
         case.each(|[x, w_at, _]| reached[x] |= !w[w_at].is_finite());
         for cpu in by_convolution() {
-            let weight = cpu.upload(HostData::from_f64(&w, DType::F32), &ws).unwrap();
+            let weight = cpu.upload(&HostData::from_f64(&w, DType::F32), &ws).unwrap();
             let g = cpu.fill(&ys, DType::F32, 1.0).unwrap();
             let gx = cpu.download(&cpu.conv2d_input_grad(&g, &weight, &case.spec, &xs).unwrap()).unwrap().to_f64();
             for (i, (gx, &reached)) in gx.iter().zip(&reached).enumerate() {

@@ -47,7 +47,7 @@ impl Plain {
                 self.at(&original)
             })
             .collect();
-        let x = cpu.upload(HostData::from_f64(&values, dtype), &moved.into()).unwrap();
+        let x = cpu.upload(&HostData::from_f64(&values, dtype), &moved.into()).unwrap();
         let back: Vec<usize> = (0..rank).map(|i| order.iter().position(|&o| o == i).unwrap()).collect();
         cpu.permute(&x, &back).unwrap()
     }
@@ -233,7 +233,7 @@ fn functions_in_f32_agree_with_f64() {
     let shape = Shape::from([5000]);
     let values: Vec<f64> = (0..5000).map(|i| f64::from((i as f32 - 2500.0) / 250.0 + 1e-3)).collect();
     let of = |cpu: &CpuBackend, dtype, f: &dyn Fn(&CpuBackend, &Buffer) -> Buffer| {
-        let x = cpu.upload(HostData::from_f64(&values, dtype), &shape).unwrap();
+        let x = cpu.upload(&HostData::from_f64(&values, dtype), &shape).unwrap();
         poison(cpu, 5000, dtype);
         cpu.download(&f(cpu, &x)).unwrap()
     };
@@ -283,12 +283,12 @@ fn derivatives_are_those_of_the_values() {
         let h = 1e-5;
         let value = |d: f64| {
             let shifted = x.iter().map(|x| x + d).collect();
-            let x = cpu.upload(HostData::F64(shifted), &[400].into()).unwrap();
+            let x = cpu.upload(&HostData::F64(shifted), &[400].into()).unwrap();
             cpu.download(&fused(&cpu, &FusedOp::Activation { x: &x, f }).y).unwrap().to_f64()
         };
         let numeric: Vec<f64> = value(h).iter().zip(value(-h)).map(|(a, b)| (a - b) / (2.0 * h)).collect();
         let one = cpu.fill(&[400].into(), DType::F64, 1.0).unwrap();
-        let x = cpu.upload(HostData::F64(x.clone()), &[400].into()).unwrap();
+        let x = cpu.upload(&HostData::F64(x.clone()), &[400].into()).unwrap();
         let found = cpu.download(&slope(&cpu, f, &x, &one)).unwrap().to_f64();
         let error = distance(&found, &numeric);
         assert!(error < 1e-9, "{f:?}: {error}");

@@ -35,7 +35,7 @@ fn max_pool(x: &[f64], shape: &Shape, window: [usize; 2]) -> (Vec<f64>, Vec<usiz
 /// Multiples of a quarter, so that results meet often.
 fn coarse(cpu: &CpuBackend, shape: &Shape, dtype: DType, seed: u64) -> Buffer {
     let values: Vec<f64> = common::normal(shape.count(), seed).iter().map(|x| (x * 2.0).round() / 2.0).collect();
-    cpu.upload(HostData::from_f64(&values, dtype), shape).unwrap()
+    cpu.upload(&HostData::from_f64(&values, dtype), shape).unwrap()
 }
 
 #[derive(Debug, Clone)]
@@ -85,7 +85,7 @@ fn check_block(case: &Case, dtype: DType) {
             }
             let mut sums = vec![ExactSum::default(); ws[0]];
             gz.iter().enumerate().for_each(|(i, &g)| sums[i / plane % ws[0]].add(g));
-            let gz = cpu.upload(HostData::from_f64(&gz, dtype), &ys).unwrap();
+            let gz = cpu.upload(&HostData::from_f64(&gz, dtype), &ys).unwrap();
             let gx = cpu.conv2d_input_grad(&gz, &w, &case.spec, &xs).unwrap();
             let gw = cpu.conv2d_weight_grad(&x, &gz, &case.spec, &ws).unwrap();
             for (fused, composed) in [(&grads[0], gx), (&grads[1], gw)] {

@@ -14,7 +14,7 @@ use taper_cpu::CpuBackend;
 fn operand(cpu: &CpuBackend, shape: &[usize], dtype: DType, seed: u64, last: bool) -> (Buffer, Vec<f64>) {
     let data = HostData::from_f64(&normal(shape.iter().product(), seed), dtype);
     let values = data.to_f64();
-    let x = cpu.upload(data, &shape.into()).unwrap();
+    let x = cpu.upload(&data, &shape.into()).unwrap();
     if !last || shape.len() != 4 {
         return (x, values);
     }
@@ -159,7 +159,7 @@ proptest! {
         let spec = CrossEntropySpec { label_smoothing: smoothing, ignore_index: -100 };
         on_each(|cpu| {
             let (x, _) = operand(cpu, &[rows, classes], dtype, 1, false);
-            let labels = cpu.upload(HostData::I64(target.clone()), &[rows].into()).unwrap();
+            let labels = cpu.upload(&HostData::I64(target.clone()), &[rows].into()).unwrap();
             poison(cpu, x.count(), dtype);
             let op = FusedOp::CrossEntropy { logits: &x, target: &labels, spec };
             let output = fused(cpu, &op);
@@ -268,11 +268,11 @@ fn adam() {
         on_each(
             |cpu| {
                 let shape = Shape::from([n / 100, 100]);
-                let mut buffer = cpu.upload(HostData::from_f64(&start, dtype), &shape).unwrap();
+                let mut buffer = cpu.upload(&HostData::from_f64(&start, dtype), &shape).unwrap();
                 let mut zeros = [0; 2].map(|_| cpu.fill(&shape, dtype, 0.0).unwrap());
                 let shared = buffer.clone();
                 for step in 1..=3 {
-                    let g = cpu.upload(gradient(step), &shape).unwrap();
+                    let g = cpu.upload(&gradient(step), &shape).unwrap();
                     let [m, v] = &mut zeros;
                     let taken = cpu.fill(&Shape::scalar(), DType::I64, step as f64 - 1.0).unwrap();
                     cpu.adam_step(&mut buffer, m, v, &g, &taken, None, &spec).unwrap().unwrap();
@@ -310,10 +310,10 @@ fn sgd() {
         }
         on_each(
             |cpu| {
-                let mut buffer = cpu.upload(HostData::F64(normal(n, 1)), &[n].into()).unwrap();
+                let mut buffer = cpu.upload(&HostData::F64(normal(n, 1)), &[n].into()).unwrap();
                 let mut velocity = cpu.fill(&[n].into(), DType::F64, f64::NAN).unwrap();
                 for step in 0..3 {
-                    let g = cpu.upload(HostData::F64(normal(n, 10 + step)), &[n].into()).unwrap();
+                    let g = cpu.upload(&HostData::F64(normal(n, 10 + step)), &[n].into()).unwrap();
                     let taken = cpu.fill(&Shape::scalar(), DType::I64, step as f64).unwrap();
                     let spec = SgdSpec { lr: 0.05, momentum, dampening: 0.2, weight_decay, nesterov };
                     let velocity = (momentum != 0.0).then_some(&mut velocity);
@@ -349,7 +349,7 @@ fn indices_gather_and_scatter() {
     on_each(
         |cpu| {
             let (weight, _) = operand(cpu, &[7, 5], DType::F64, 1, false);
-            let index = cpu.upload(HostData::I64(vec![3, 0, 3, 6, 3, 1]), &[2, 3].into()).unwrap();
+            let index = cpu.upload(&HostData::I64(vec![3, 0, 3, 6, 3, 1]), &[2, 3].into()).unwrap();
             let op = FusedOp::Embedding { weight: &weight, index: &index };
             let rows = fused(cpu, &op).y;
             assert_eq!(*rows.shape(), Shape::from([2, 3, 5]));
@@ -383,7 +383,7 @@ fn all_finite() {
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let mut values = vec![0.5; 50_000];
         values[49_999] = bad;
-        let b = cpu.upload(HostData::F32(values), &[50_000].into()).unwrap();
+        let b = cpu.upload(&HostData::F32(values), &[50_000].into()).unwrap();
         assert_eq!(flag(&[&a, &b]), HostData::U8(vec![0]), "{bad}");
     }
 }
@@ -393,13 +393,13 @@ fn all_finite() {
 fn errors() {
     let cpu = CpuBackend::with_threads(1).unwrap();
     let x = cpu.fill(&[2, 3].into(), DType::F32, 0.0).unwrap();
-    let bad = cpu.upload(HostData::I64(vec![0, 3]), &[2].into()).unwrap();
+    let bad = cpu.upload(&HostData::I64(vec![0, 3]), &[2].into()).unwrap();
     let spec = CrossEntropySpec { label_smoothing: 0.0, ignore_index: -100 };
     let foreign = Buffer::new([2, 3].into(), DType::F32, "another backend's");
     let empty = cpu.fill(&[0, 3].into(), DType::F32, 0.0).unwrap();
     let words = cpu.fill(&[2, 3].into(), DType::U8, 0.0).unwrap();
     let huge = Shape::from([usize::MAX / 2, 3]);
-    let index = cpu.upload(HostData::I64(vec![0, -1]), &[2].into()).unwrap();
+    let index = cpu.upload(&HostData::I64(vec![0, -1]), &[2].into()).unwrap();
     let two = cpu.fill(&[2].into(), DType::F32, 0.0).unwrap();
     let picture = cpu.fill(&[1, 1, 2, 2].into(), DType::F32, 0.0).unwrap();
     let window = Pool2dSpec { padding: [1 << 30; 2], ..Pool2dSpec::square(1 << 31) };
@@ -446,7 +446,7 @@ fn halves() {
     let cpu = CpuBackend::with_threads(1).unwrap();
     let values = [0.1, -2.5, 3.0, 1000.0];
     for dtype in [DType::F16, DType::BF16] {
-        let x = cpu.upload(HostData::from_f64(&values, dtype), &[4].into()).unwrap();
+        let x = cpu.upload(&HostData::from_f64(&values, dtype), &[4].into()).unwrap();
         let sum = cpu.reduce(ReduceOp::Sum, &x, &[0]).unwrap();
         let expected = HostData::from_f64(&[get(&cpu, &x).to_f64().iter().sum()], dtype);
         assert_eq!(get(&cpu, &sum), expected);

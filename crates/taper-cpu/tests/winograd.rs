@@ -11,7 +11,7 @@ use taper_cpu::{Convolution, CpuBackend};
 const PADDED: Conv2dSpec = Conv2dSpec { stride: [1; 2], padding: [1; 2], dilation: [1; 2], groups: 1 };
 
 fn upload(cpu: &CpuBackend, values: &[f64], shape: &Shape) -> Buffer {
-    cpu.upload(HostData::from_f64(values, DType::F32), shape).unwrap()
+    cpu.upload(&HostData::from_f64(values, DType::F32), shape).unwrap()
 }
 
 fn download(cpu: &CpuBackend, x: &Buffer) -> Vec<f64> {

@@ -2,6 +2,7 @@
 
 use crate::Tensor;
 use crate::check;
+use std::borrow::Borrow;
 use taper_backend::{DType, Device, Distribution, Element, Error, HostData, RandomKey, Result, Shape};
 
 impl Tensor {
@@ -10,9 +11,10 @@ impl Tensor {
         Self::from_host(T::wrap(data), shape, device)
     }
 
-    /// A tensor of `data` in row-major order, with the data's dtype. An error unless `shape` has as many elements.
-    pub fn from_host(data: HostData, shape: impl Into<Shape>, device: &Device) -> Result<Self> {
-        let shape = shape.into();
+    /// A tensor of `data` in row-major order, with the data's dtype: `HostData`, or `&HostData`, which can be filled again for
+    /// the next tensor, since the device has a copy. An error unless `shape` has as many elements.
+    pub fn from_host(data: impl Borrow<HostData>, shape: impl Into<Shape>, device: &Device) -> Result<Self> {
+        let (data, shape) = (data.borrow(), shape.into());
         check::size("from_host", &shape, data.dtype())?;
         if data.len() != shape.count() {
             let detail = format!("shape {shape} takes {} elements, {} came", shape.count(), data.len());

@@ -4,8 +4,8 @@ mod common;
 
 use taper_cpu::CpuBackend;
 use taper_tensor::{
-    Conv2dSpec, CrossEntropyOptions, DType, Device, Distribution, GradOptions, Param, Pool2dSpec, RandomKey, Result,
-    Tensor, grad,
+    Conv2dSpec, CrossEntropyOptions, DType, Device, Distribution, Element, GradOptions, HostData, Param, Pool2dSpec,
+    RandomKey, Result, Tensor, grad,
 };
 
 #[test]
@@ -56,5 +56,31 @@ fn steps_of_one_size_need_no_new_memory() -> Result<()> {
         assert_eq!(pool.misses(), misses, "later steps asked the system for memory: something is not given back");
         assert_eq!(pool.retained_bytes(), retained);
     }
+    Ok(())
+}
+
+/// A batch's memory on the host is filled and uploaded again and again: nothing is taken, neither from it nor from the system,
+/// and a tensor made earlier keeps its values.
+#[test]
+fn borrowed_data_is_copied_into_memory_of_the_pool() -> Result<()> {
+    let backend = CpuBackend::with_threads(1)?;
+    let pool = backend.pool().clone();
+    let device = Device::new(backend);
+    let mut data = HostData::F32(vec![0.0; 3 * 1024]);
+    let place = f32::slice(&data).expect("f32").as_ptr();
+    let mut upload = |value: f32| {
+        let HostData::F32(values) = &mut data else { unreachable!("f32 above") };
+        values.fill(value);
+        Tensor::from_host(&data, [3, 1024], &device)
+    };
+    let first = upload(1.0)?;
+    drop(upload(2.0)?);
+    let misses = pool.misses();
+    for step in 3..20 {
+        assert_eq!(upload(step as f32)?.to_vec::<f32>()?, vec![step as f32; 3 * 1024]);
+    }
+    assert_eq!(pool.misses(), misses);
+    assert_eq!(first.to_vec::<f32>()?, vec![1.0; 3 * 1024]);
+    assert_eq!(f32::slice(&data).expect("f32").as_ptr(), place);
     Ok(())
 }

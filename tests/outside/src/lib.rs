@@ -28,12 +28,12 @@ impl Backend for FaultyBackend {
         let last = x.shape()[axis] as f64 - 1.0;
         let before = |i: f64| if i == last && last > 0.0 { i - 1.0 } else { i };
         let indices: Vec<f64> = ToyBackend.download(index)?.to_f64().into_iter().map(before).collect();
-        let index = ToyBackend.upload(HostData::from_f64(&indices, DType::I64), index.shape())?;
+        let index = ToyBackend.upload(&HostData::from_f64(&indices, DType::I64), index.shape())?;
         ToyBackend.gather(x, axis, &index)
     }
 
     as_the_toy! {
-        fn upload(data: HostData, shape: &Shape) -> Result<Buffer>;
+        fn upload(data: &HostData, shape: &Shape) -> Result<Buffer>;
         fn download(x: &Buffer) -> Result<HostData>;
         fn fill(shape: &Shape, dtype: DType, value: f64) -> Result<Buffer>;
         fn random(shape: &Shape, dtype: DType, distribution: Distribution, key: RandomKey) -> Result<Buffer>;

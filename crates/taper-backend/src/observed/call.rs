@@ -158,7 +158,7 @@ macro_rules! unseen {
     )*};
 }
 unseen!(
-    HostData,
+    &HostData,
     &Shape,
     DType,
     f64,

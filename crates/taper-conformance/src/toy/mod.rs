@@ -42,8 +42,8 @@ impl Backend for ToyBackend {
         true
     }
 
-    fn upload(&self, data: HostData, shape: &Shape) -> Result<Buffer> {
-        Ok(memory::buffer(shape, data))
+    fn upload(&self, data: &HostData, shape: &Shape) -> Result<Buffer> {
+        Ok(memory::buffer(shape, data.clone()))
     }
 
     fn download(&self, x: &Buffer) -> Result<HostData> {

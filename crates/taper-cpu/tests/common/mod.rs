@@ -86,7 +86,7 @@ pub fn operand(cpu: &CpuBackend, shape: &[usize], dtype: DType, seed: u64, slice
         outer.iter_mut().for_each(|size| *size += 1);
     }
     let data = HostData::from_f64(&normal(outer.iter().product(), seed), dtype);
-    let whole = cpu.upload(data, &outer.into()).unwrap();
+    let whole = cpu.upload(&data, &outer.into()).unwrap();
     let ranges: Vec<SliceRange> =
         shape.iter().map(|&size| SliceRange::new(usize::from(sliced), size + usize::from(sliced))).collect();
     let x = cpu.slice(&whole, &ranges).unwrap();

@@ -25,13 +25,13 @@ impl Computed {
         let shape = Shape::from([x.len()]);
         let host = HostData::F32(x.to_vec());
         let buffer = match self {
-            Self::Unary(op) => device.unary(op, &device.upload(host, &shape)?)?,
+            Self::Unary(op) => device.unary(op, &device.upload(&host, &shape)?)?,
             Self::Activation(f) => {
-                let x = device.upload(host, &shape)?;
+                let x = device.upload(&host, &shape)?;
                 device.fused(&FusedOp::Activation { x: &x, f })?.map_or(x, |output| output.y)
             }
             Self::ActivationGrad(f) => {
-                let x = device.upload(host, &shape)?;
+                let x = device.upload(&host, &shape)?;
                 let one = device.fill(&shape, x.dtype(), 1.0)?;
                 let op = FusedOp::Activation { x: &x, f };
                 let found = device.fused_grad(&op, &one, &Saved::nothing(), &[true])?;

@@ -35,7 +35,7 @@ fn composed(x: &Tensor, p: f64, key: RandomKey) -> Result<Tensor> {
     let threshold = p * 2f64.powi(32);
     let blocks = (0..x.count().div_ceil(4) as u64).flat_map(|block| key.block(block));
     let kept: Vec<u8> = blocks.take(x.count()).map(|word| u8::from(f64::from(word) >= threshold)).collect();
-    let kept = plain(x, x.device().upload(HostData::U8(kept), x.shape())?);
+    let kept = plain(x, x.device().upload(&HostData::U8(kept), x.shape())?);
     let scaled = if p < 1.0 { x.div_scalar(1.0 - p)? } else { x.clone() };
     kept.select(&scaled, &x.scalar_like(0.0)?)
 }
