@@ -3,7 +3,7 @@
     python xtask/peers/tensorboard_read.py EVENT_FILE
     python xtask/peers/tensorboard_read.py --torch
 
-The first prints what crates/taper-train/tests/data/tensorboard_read.json holds, for the file that the test beside it
+The first prints what crates/taper-report/tests/data/tensorboard_read.json holds, for the file that the test beside it
 (tests/tensorboard.rs) writes and names. The second prints torch_histograms.json, beside it too: histograms as PyTorch's
 SummaryWriter makes them.
 """

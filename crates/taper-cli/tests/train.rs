@@ -1,7 +1,7 @@
 //! `taper train` and `taper eval`, end to end.
 
 mod common;
-#[path = "../../taper-train/tests/common/events.rs"]
+#[path = "../../taper-report/tests/common/events.rs"]
 mod events;
 
 use common::{Place, black_cifar, lines, losses};

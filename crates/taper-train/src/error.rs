@@ -45,6 +45,8 @@ pub enum Error {
     Nn(taper_nn::Error),
     /// An error of the data.
     Data(taper_data::Error),
+    /// An error of the report, or of TensorBoard's events.
+    Report(taper_report::Error),
 }
 
 impl Error {
@@ -90,6 +92,7 @@ impl fmt::Display for Error {
             }
             Self::Nn(error) => error.fmt(f),
             Self::Data(error) => error.fmt(f),
+            Self::Report(error) => error.fmt(f),
         }
     }
 }
@@ -101,6 +104,7 @@ impl std::error::Error for Error {
             // Display has printed these errors' own text: the source is what lies beneath them.
             Self::Nn(error) => std::error::Error::source(error),
             Self::Data(error) => std::error::Error::source(error),
+            Self::Report(error) => std::error::Error::source(error),
             _ => None,
         }
     }
@@ -115,5 +119,11 @@ impl From<taper_nn::Error> for Error {
 impl From<taper_data::Error> for Error {
     fn from(error: taper_data::Error) -> Self {
         Self::Data(error)
+    }
+}
+
+impl From<taper_report::Error> for Error {
+    fn from(error: taper_report::Error) -> Self {
+        Self::Report(error)
     }
 }

@@ -1,9 +1,7 @@
 //! What is written when a run is finished: `report.html`, the test results for TensorBoard, and `result.json`.
 
-use crate::html::{Confusion, Filters, Layer, Mistake, Page, Picture};
 use crate::logs::test_events;
 use crate::metrics;
-use crate::plot::{Axis, Chart, Series};
 use crate::{
     Config, EpochReport, Error, Evaluation, IGNORED_LABEL, Outcome, Predictions, Record, Result, RunFolder, Times,
 };
@@ -12,6 +10,8 @@ use serde_json::Value;
 use taper_data::ImageDataset;
 use taper_nn::taper_tensor::files;
 use taper_nn::{Params, no_grad};
+use taper_report::html::{Confusion, Filters, Layer, Mistake, Page, Picture};
+use taper_report::plot::{Axis, Chart, Series};
 
 /// Misclassified samples that are shown with an image in the report; the others are only counted.
 const MISTAKES: usize = 48;

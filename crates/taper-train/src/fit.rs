@@ -19,7 +19,6 @@ use crate::checkpoint::{Checkpoint, broken};
 use crate::evaluate::{check_labels, unsupported};
 use crate::hook::{Hook, RunView};
 use crate::learner::{Learner, Objective, check_objective};
-use crate::tensorboard::Picture;
 use crate::{
     Config, EpochReport, Error, Evaluation, Predictions, Reporter, Result, RunFolder, Silent, Start, optimize, resumed,
 };
@@ -28,6 +27,7 @@ use taper_data::augment::Normalize;
 use taper_data::{Augment, Batch, Dataset, LoaderOptions, Pipeline, PipelineOptions};
 use taper_nn::taper_tensor::Element;
 use taper_nn::{DType, Module, Params};
+use taper_report::Picture;
 
 /// The training loop: trains a model, by default a classifier with cross entropy.
 ///
@@ -305,7 +305,7 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
         })?;
         let pictures = batch.inputs.chunks_exact(channels * height * width);
         let pictures = pictures.map(|picture| Picture::from_unit([channels, height, width], picture));
-        state.logs.pictures(&pictures.collect::<Result<Vec<_>>>()?)
+        state.logs.pictures(&pictures.collect::<Result<Vec<_>, taper_report::Error>>()?)
     }
 
     /// The checkpoint to resume from, after checking the configuration against its own.

@@ -1,11 +1,13 @@
 //! The metrics that a run writes while it trains: `metrics.jsonl` and TensorBoard's events.
 
+use crate::histograms::{gradient_histograms, weight_histograms};
 use crate::metrics::Confusion;
 use crate::monitor::Monitor;
-use crate::tensorboard::{EventWriter, Picture, confusion_picture, gradient_histograms, wall_clock, weight_histograms};
 use crate::{Config, EpochReport, Error, Evaluation, Metrics, Result, RunFolder};
 use std::collections::BTreeMap;
 use taper_nn::{Gradients, Params};
+use taper_report::tensorboard::{EventWriter, FILE_NAME, wall_clock};
+use taper_report::{Matrix, Picture};
 
 /// The names of the files in a checkpoint.
 const METRICS: &str = "metrics";
@@ -72,7 +74,10 @@ impl Logs {
         events.scalar("loss/step", step, loss)?;
         events.scalar("lr", step, lr)?;
         let norms = names.iter().zip(norms).filter(|(_, norm)| !norm.is_nan());
-        norms.into_iter().try_for_each(|(name, &norm)| events.scalar(&format!("gradient_norm/{name}"), step, norm))
+        for (name, &norm) in norms {
+            events.scalar(&format!("gradient_norm/{name}"), step, norm)?;
+        }
+        Ok(())
     }
 
     /// Whether histograms of gradients and images are wanted.
@@ -112,7 +117,9 @@ impl Logs {
     /// Writes training images, as a step gets them.
     pub(crate) fn pictures(&mut self, pictures: &[Picture]) -> Result<()> {
         match &mut self.events {
-            Some(events) if !pictures.is_empty() => events.image("pictures/train", 0, &Picture::grid(pictures, 8)?),
+            Some(events) if !pictures.is_empty() => {
+                Ok(events.image("pictures/train", 0, &Picture::grid(pictures, 8)?)?)
+            }
             _ => Ok(()),
         }
     }
@@ -148,12 +155,13 @@ pub(crate) fn test_events(
     matrix: &Confusion,
     classes: &[String],
 ) -> Result<()> {
-    let path = folder.events().join(crate::tensorboard::FILE_NAME);
+    let path = folder.events().join(FILE_NAME);
     let length = std::fs::metadata(&path).map_or(0, |found| found.len());
     // If the events were removed meanwhile, the run does not fail at its end.
     let events = EventWriter::open_at(folder.events(), length, wall_clock());
     let mut events = events.or_else(|_| EventWriter::create(folder.events(), wall_clock()))?;
     events.scalar("loss/test", step, found.loss)?;
     events.scalar("accuracy/test", step, found.accuracy())?;
-    events.image("confusion/test", step, &confusion_picture(matrix, classes))
+    let matrix = Matrix::confusion(classes, matrix.counts().to_vec())?;
+    Ok(events.image("confusion/test", step, &matrix.picture())?)
 }

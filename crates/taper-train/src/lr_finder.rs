@@ -6,12 +6,12 @@ use crate::config::is_ordinary;
 use crate::evaluate::{check_labels, unsupported};
 use crate::learner::Learner;
 use crate::optimize::{self, RunOptimizer};
-use crate::plot::{Axis, Chart, Mark, Series};
 use crate::{Config, Error, Reporter, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
 use taper_data::{Batch, Dataset, LoaderOptions, Pipeline, PipelineOptions};
 use taper_nn::taper_tensor::Element;
 use taper_nn::{DType, Module, Params};
+use taper_report::plot::{Axis, Chart, Mark, Series};
 
 /// The decay of the moving average that smooths the losses.
 const SMOOTHING: f64 = 0.9;

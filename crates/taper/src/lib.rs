@@ -15,6 +15,8 @@ pub use taper_data as data;
 pub use taper_models as models;
 /// Layers, losses, optimisers, schedules.
 pub use taper_nn as nn;
+/// Charts, pages of HTML, TensorBoard's event files, of plain numbers.
+pub use taper_report as report;
 /// Tensors and automatic differentiation.
 pub use taper_tensor as tensor;
 /// The training loop, checkpoints, reports, experiments and recipes, hyperparameter searches.

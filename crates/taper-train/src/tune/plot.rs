@@ -1,8 +1,8 @@
 //! Charts of a search: the best loss over the epochs spent, and the losses over each key.
 
 use super::{Range, Search, Standing};
-use crate::plot::{Axis, Chart, STYLE, Series};
 use std::fmt::Write as _;
+use taper_report::plot::{Axis, Chart, STYLE, Series};
 use toml::Value;
 
 /// The width of a chart on the sheet, in pixels.

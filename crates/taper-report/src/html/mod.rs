@@ -1,7 +1,7 @@
 //! The report of a run: one HTML page without scripts, which needs no other file and no network.
 //!
 //! ```
-//! use taper_train::html::Page;
+//! use taper_report::html::Page;
 //! let facts = vec![("test accuracy".into(), "97.2%".into())];
 //! let page = Page { title: "digits".into(), facts, ..Page::default() };
 //! assert!(page.html().starts_with("<!DOCTYPE html>"));

@@ -2,7 +2,6 @@
 
 use super::Picture;
 use super::sections::percent;
-use crate::metrics::ClassScores;
 use crate::plot::escape;
 
 /// With more classes the matrix is an image without counts.
@@ -102,14 +101,16 @@ impl Confusion {
         let rows = (0..n).map(|i| {
             let actual = self.row(i).iter().sum::<u64>();
             let named = (0..n).map(|k| self.row(k)[i]).sum::<u64>();
-            let scores = ClassScores::new(self.row(i)[i], named, actual);
+            // 0/0 counts as 0, as with scikit-learn's `zero_division=0`.
+            let share = |part: u64, whole: u64| percent(part as f64 / whole.max(1) as f64);
+            let right = self.row(i)[i];
             format!(
                 "<tr><th scope=\"row\">{}</th><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
                  <td class=\"n\">{actual}</td></tr>\n",
                 self.name(i),
-                percent(scores.precision),
-                percent(scores.recall),
-                percent(scores.f1)
+                share(right, named),
+                share(right, actual),
+                share(2 * right, named + actual)
             )
         });
         format!(

@@ -1,8 +1,8 @@
 //! TensorFlow's protobuf messages: `Event`, `Summary`, and the values of a summary. The numbers are those of the fields
 //! in `event.proto`, `summary.proto` and `tensor.proto`.
 
-use super::wire::Message;
-use super::{Histogram, Picture};
+use super::{Histogram, wire::Message};
+use crate::Picture;
 
 /// The first event of a file, which holds its version.
 pub(super) fn version(wall_time: f64) -> Message {

@@ -1,13 +1,12 @@
 //! Writing an event file.
 
-use super::{Histogram, Picture, event, record, wire::Message};
-use crate::{Error, Result};
+use super::{Histogram, event, record, wire::Message};
+use crate::{Error, Picture, Result};
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
-use taper_nn::taper_tensor::files;
 
 /// The name of the file in its folder: TensorBoard reads all files with `tfevents` in their names.
 pub const FILE_NAME: &str = "events.out.tfevents.taper";
@@ -36,7 +35,7 @@ impl EventWriter {
         let folder = folder.as_ref();
         fs::create_dir_all(folder).map_err(Error::io("create the folder", folder))?;
         let path = folder.join(FILE_NAME);
-        files::plain_or_missing(&path).map_err(Error::io("write", &path))?;
+        plain_or_missing(&path).map_err(Error::io("write", &path))?;
         let file = File::create(&path).map_err(Error::io("write", &path))?;
         let mut writer = Self { path, file, position: 0, clock };
         let version = event::version((writer.clock)());
@@ -48,7 +47,7 @@ impl EventWriter {
     /// earlier writer. What follows these is cut off: a run that was killed wrote it after its last checkpoint.
     pub fn open_at(folder: impl AsRef<Path>, length: u64, clock: Clock) -> Result<Self> {
         let path = folder.as_ref().join(FILE_NAME);
-        files::plain_or_missing(&path).map_err(Error::io("open", &path))?;
+        plain_or_missing(&path).map_err(Error::io("open", &path))?;
         let mut file = File::options().read(true).write(true).open(&path).map_err(Error::io("open", &path))?;
         let found = file.metadata().map_err(Error::io("read", &path))?.len();
         let whole =
@@ -58,7 +57,7 @@ impl EventWriter {
                 "expected an event that ends at byte {length}, found a file of {found} bytes without one; \
                  resume with the event file that belongs to the checkpoint, or start a new run"
             );
-            return Err(Error::RunFolder { path, detail });
+            return Err(Error::File { path, detail });
         }
         let cut = file.set_len(length).and_then(|()| file.seek(SeekFrom::Start(length)));
         cut.map_err(Error::io("write", &path))?;
@@ -119,5 +118,17 @@ impl fmt::Debug for EventWriter {
             .field("path", &self.path)
             .field("position", &self.position)
             .finish_non_exhaustive()
+    }
+}
+
+/// Errs unless `path` is a plain file or does not exist: opening a named pipe that has no reader would block forever.
+fn plain_or_missing(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() => {
+            let what = if found.is_dir() { "a folder" } else { "a pipe, a socket or a device" };
+            Err(io::Error::new(io::ErrorKind::InvalidInput, format!("expected a plain file, found {what}")))
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }

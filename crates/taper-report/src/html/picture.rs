@@ -1,7 +1,5 @@
 //! Images inside a page: PNG in `data:` URLs, which need no second file.
 
-use crate::tensorboard;
-
 /// An image `[C, H, W]` with one byte per value: grey for one channel, RGB for three. Of any other number of channels
 /// only the first is shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,7 +24,7 @@ impl Picture {
         let pixels = (0..height).step_by(every).flat_map(|y| (0..width).step_by(every).map(move |x| y * width + x));
         let values = (0..channels).flat_map(|channel| pixels.clone().map(move |at| self.bytes[channel * plane + at]));
         let shape = [channels, height.div_ceil(every), width.div_ceil(every)];
-        let png = tensorboard::Picture::new(shape, values.collect()).ok()?.png();
+        let png = crate::Picture::new(shape, values.collect()).ok()?.png();
         Some(format!("data:image/png;base64,{}", base64(&png)))
     }
 }
@@ -59,7 +57,7 @@ mod tests {
     }
 
     fn png(shape: [usize; 3], values: Vec<u8>) -> Option<String> {
-        let png = tensorboard::Picture::new(shape, values).unwrap().png();
+        let png = crate::Picture::new(shape, values).unwrap().png();
         Some(format!("data:image/png;base64,{}", base64(&png)))
     }
 

@@ -1,8 +1,8 @@
 //! The page and its charts: what is in them, that it is well formed, and that it needs nothing from elsewhere.
 
 use std::collections::HashSet;
-use taper_train::html::{Confusion, Filters, Layer, Mistake, Page, Picture};
-use taper_train::plot::{Axis, Chart, Mark, Series};
+use taper_report::html::{Confusion, Filters, Layer, Mistake, Page, Picture};
+use taper_report::plot::{Axis, Chart, Mark, Series};
 
 /// Elements that have no end in HTML.
 const VOID: [&str; 3] = ["meta", "img", "br"];

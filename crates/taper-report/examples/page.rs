@@ -2,9 +2,8 @@
 //! chart like that of the learning-rate finder is written beside it, as an SVG file.
 
 use std::f64::consts::PI;
-use taper_data::digits;
-use taper_train::html::{Confusion, Filters, Layer, Mistake, Page, Picture};
-use taper_train::plot::{Axis, Chart, Mark, Series};
+use taper_report::html::{Confusion, Filters, Layer, Mistake, Page, Picture};
+use taper_report::plot::{Axis, Chart, Mark, Series};
 
 const CIFAR: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 const LAYERS: [(&str, &[usize]); 8] = [
@@ -128,17 +127,16 @@ fn page(classes: usize) -> Result<Page, Box<dyn std::error::Error>> {
         let (i, j) = (k / classes, k % classes);
         if i == j { 780 + (noise(i) * 180.0) as u64 } else { (noise(k).powi(6) * 90.0) as u64 }
     };
-    let digits = digits()?.test;
-    let mistakes = (0..24).map(|i| {
-        let levels = f64::from(digits.max_value());
-        let bytes =
-            digits.image(i).unwrap_or_default().iter().map(|b| (f64::from(*b) / levels * 255.0) as u8).collect();
-        Mistake {
-            picture: Picture { shape: [1, 8, 8], bytes },
-            truth: name(i % classes),
-            predicted: name((i * 7 + 3) % classes),
-            probability: 0.99 - 0.02 * i as f64,
-        }
+    // A ring of another size for each.
+    let ring = |i: usize, at: usize| {
+        let (x, y) = ((at % 16) as f64 - 7.5, (at / 16) as f64 - 7.5);
+        (255.0 * (-((x * x + y * y).sqrt() - 2.0 - 5.0 * noise(i)).powi(2)).exp()) as u8
+    };
+    let mistakes = (0..24).map(|i| Mistake {
+        picture: Picture { shape: [1, 16, 16], bytes: (0..256).map(|at| ring(i, at)).collect() },
+        truth: name(i % classes),
+        predicted: name((i * 7 + 3) % classes),
+        probability: 0.99 - 0.02 * i as f64,
     });
     let weights = (0..64 * 27).map(|i| (noise(i) - 0.5) as f32 + (i as f32 / 5.0).sin() * 0.6).collect();
     let layers = LAYERS.iter().enumerate().map(|(i, (name, shape))| Layer {

@@ -7,8 +7,8 @@ use std::io::Write;
 /// An image `[C, H, W]` with 8 bits per value: grey (`C` = 1) or RGB (`C` = 3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
-    pub(super) shape: [usize; 3],
-    pub(super) values: Vec<u8>,
+    pub(crate) shape: [usize; 3],
+    pub(crate) values: Vec<u8>,
 }
 
 impl Picture {
@@ -18,11 +18,11 @@ impl Picture {
         let [channels, height, width] = shape;
         if !matches!(channels, 1 | 3) || height == 0 || width == 0 {
             let detail = format!("picture: expected a shape [1, H, W] or [3, H, W] with H, W > 0, found {shape:?}");
-            return Err(Error::Usage(detail));
+            return Err(Error::Argument(detail));
         }
         let count = height.checked_mul(width).and_then(|pixels| pixels.checked_mul(channels));
         if count != Some(values.len()) {
-            return Err(Error::Usage(format!("picture: shape {shape:?} does not hold {} values", values.len())));
+            return Err(Error::Argument(format!("picture: shape {shape:?} does not hold {} values", values.len())));
         }
         Ok(Self { shape, values })
     }
@@ -35,12 +35,12 @@ impl Picture {
     /// Images of the same shape in a grid with `columns` per row, separated by white lines of one pixel.
     pub fn grid(pictures: &[Self], columns: usize) -> Result<Self> {
         let Some([channels, height, width]) = pictures.first().map(|first| first.shape) else {
-            return Err(Error::Usage("picture grid: expected a picture at least, found none".into()));
+            return Err(Error::Argument("picture grid: expected a picture at least, found none".into()));
         };
         if let Some(other) = pictures.iter().find(|picture| picture.shape != pictures[0].shape) {
             let detail =
                 format!("picture grid: expected one shape, found {:?} and {:?}", pictures[0].shape, other.shape);
-            return Err(Error::Usage(detail));
+            return Err(Error::Argument(detail));
         }
         let columns = columns.clamp(1, pictures.len());
         let shape = [channels, pictures.len().div_ceil(columns) * (height + 1) - 1, columns * (width + 1) - 1];

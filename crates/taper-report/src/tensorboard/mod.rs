@@ -4,25 +4,17 @@
 //! (`event.proto`, `summary.proto`). TensorBoard itself is enough to view them:
 //!
 //! ```no_run
-//! use taper_train::tensorboard::{EventWriter, wall_clock};
+//! use taper_report::tensorboard::{EventWriter, wall_clock};
 //! let mut events = EventWriter::create("runs/digits/events", wall_clock())?;
 //! events.scalar("loss/train", 1, 2.3)?;
-//! # Ok::<(), taper_train::Error>(())
+//! # Ok::<(), taper_report::Error>(())
 //! ```
 
-mod canvas;
-mod confusion;
 mod event;
-mod font;
 mod histogram;
-mod picture;
 mod record;
-mod weights;
 mod wire;
 mod writer;
 
-pub use confusion::confusion_picture;
 pub use histogram::Histogram;
-pub use picture::Picture;
-pub use weights::{gradient_histograms, weight_histograms};
 pub use writer::{Clock, EventWriter, FILE_NAME, wall_clock};

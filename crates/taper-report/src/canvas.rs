@@ -1,19 +1,19 @@
 //! Drawing rectangles and text on an image.
 
-use super::{Picture, font};
+use crate::{Picture, font};
 
 /// RGB: red, green, blue.
-pub(super) type Colour = [u8; 3];
+pub(crate) type Colour = [u8; 3];
 
 /// An image to draw on; what lies outside is not drawn.
-pub(super) struct Canvas {
+pub(crate) struct Canvas {
     height: usize,
     width: usize,
     pixels: Vec<Colour>,
 }
 
 /// The width in pixels of `text` at `scale`, without the gap after its last character.
-pub(super) fn text_width(text: &str, scale: usize) -> usize {
+pub(crate) fn text_width(text: &str, scale: usize) -> usize {
     (text.chars().count() * font::ADVANCE).saturating_sub(1) * scale
 }
 

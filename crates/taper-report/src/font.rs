@@ -1,15 +1,15 @@
 //! A bitmap font of 5 × 7 dots for printable ASCII; g, j, p, q and y reach one dot below.
 
 /// The distance from one character to the next, in dots.
-pub(super) const ADVANCE: usize = 6;
+pub(crate) const ADVANCE: usize = 6;
 /// The height of a capital letter, in dots.
-pub(super) const HEIGHT: usize = 7;
+pub(crate) const HEIGHT: usize = 7;
 /// The height including descenders, in dots.
-pub(super) const ROWS: usize = 8;
+pub(crate) const ROWS: usize = 8;
 
 /// The five columns of a character, with the top dot in the lowest bit; those of `?` for a character that the font
 /// lacks.
-pub(super) fn columns(character: char) -> [u8; 5] {
+pub(crate) fn columns(character: char) -> [u8; 5] {
     let place = (character as usize).checked_sub(usize::from(b' ')).filter(|&place| place < GLYPHS.len());
     GLYPHS[place.unwrap_or(usize::from(b'?' - b' '))]
 }

@@ -1,0 +1,14 @@
+#![doc = include_str!("../README.md")]
+
+mod canvas;
+mod error;
+mod font;
+pub mod html;
+mod matrix;
+mod picture;
+pub mod plot;
+pub mod tensorboard;
+
+pub use error::{Error, Result};
+pub use matrix::Matrix;
+pub use picture::Picture;
