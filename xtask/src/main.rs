@@ -2,55 +2,55 @@
 //! dependencies, so that it compiles in a second.
 
 mod cargo;
+mod checks;
 mod ci;
 mod device;
 mod fmt;
+mod program;
 mod taper;
 mod test;
 
 use std::process::ExitCode;
 
-const HELP: &str = "\
-Usage: cargo xtask COMMAND [ARGUMENTS]
-
-Run, each built first (`cargo xtask train cifar --help` explains the arguments):
-  train EXPERIMENT   train `cifar` or `digits`, print the test accuracy
-  find-lr EXPERIMENT look for a good learning rate, and draw the curve to lr.svg
-  tune EXPERIMENT    search for good values of configuration keys: `--space SPACE.toml`
-  eval RUN           evaluate a saved run on its test split again
-  runs [DIR]         list runs; `--compare A B` compares some side by side
-  download cifar     fetch CIFAR-10 into datasets/downloads
-  gradcheck          check the gradient of every operation, layer, loss; `--device cpu,candle,toy`, or `all`
-
-`--device candle` or `--device cuda` builds what that device needs.
-
-Develop:
+/// The commands that are this program's own, for `--help`.
+const OWN: &str = "\
   test [ARGUMENTS]   every test of the workspace; the arguments go to `cargo test`
   conformance [--device LIST] [FILTER]
                      test devices against the slow reference backend: `cpu,candle,cuda,toy`; all without a list
+  gradcheck --device LIST
+                     with `toy` or `all` in the list: check gradients on the slow reference backend too
   op-samples FILE    compare operators with PyTorch's, on PyTorch's own samples (xtask/peers/torch_op_samples.py)
   bench [NAME…]      Taper's speed on the CPU beside PyTorch's, if that is installed, measured alternately
   fmt [--check]      format every Rust file, modules that a macro declares included
   ci                 format, clippy, docs, then `test`: all that .ci/run runs
 ";
 
+fn help() -> String {
+    let commands: String = taper::COMMANDS.iter().map(|(name, about)| format!("  {name:<18} {about}\n")).collect();
+    format!(
+        "Usage: cargo xtask COMMAND [ARGUMENTS]\n\n\
+         Commands of `taper`; `cargo xtask train cifar --help` explains arguments, and what a command needs, as with\n\
+         `--device cuda`, is built first:\n{commands}\nDevelop:\n{OWN}"
+    )
+}
+
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
     let command = args.next().and_then(|name| name.into_string().ok()).unwrap_or_default();
     let rest: Vec<_> = args.collect();
     let done = match command.as_str() {
-        "train" | "find-lr" | "tune" | "eval" | "runs" | "download" | "gradcheck" | "conformance" | "op-samples"
-        | "bench" => taper::run(&command, &rest),
+        own if checks::has(own, &rest) => checks::run(own, &rest),
         "test" => test::run(&rest),
         "fmt" => fmt::run(&rest),
         "ci" => ci::run(),
         "help" | "--help" | "-h" => {
-            print!("{HELP}");
+            print!("{}", help());
             Ok(0)
         }
-        _ => {
-            let unknown = if command.is_empty() { String::new() } else { format!("error: no command `{command}`\n\n") };
-            eprint!("{unknown}{HELP}");
+        name if taper::COMMANDS.iter().any(|(known, _)| *known == name) => taper::run(name, &rest),
+        name => {
+            let unknown = if name.is_empty() { String::new() } else { format!("error: no command `{name}`\n\n") };
+            eprint!("{unknown}{}", help());
             Ok(2)
         }
     };

@@ -1,36 +1,46 @@
 //! The `taper` program: train an experiment, find a learning rate, tune settings, evaluate and list runs, download
 //! data, check gradients. See the crate's README.md.
 
-mod args;
+mod command_line;
 mod commands;
+mod device;
+mod environment;
+mod experiment;
 mod failure;
 mod logging;
+mod needs;
 mod output;
 mod profile;
 mod progress;
 mod settings;
 mod stop;
 
-use args::Command;
+use command_line::CommandLine;
+use failure::Failure;
 use output::Output;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = args::parse();
-    logging::start(cli.verbose, cli.log_format);
-    let mut output = Output::new();
-    let done = match &cli.command {
-        Command::Train(experiment, args) => commands::train::run(experiment, args, cli.logs(), &mut output),
-        Command::FindLr(experiment, args) => commands::find_lr::run(experiment, args, cli.logs(), &mut output),
-        Command::Tune(experiment, args) => commands::tune::run(experiment, args, cli.logs(), &mut output),
-        Command::Eval(args) => commands::eval::run(args, cli.logs(), &mut output),
-        Command::Download(args) => commands::download::run(args, cli.logs(), &mut output),
-        Command::Runs(args) => commands::runs::run(args, &mut output),
-        Command::Gradcheck(args) => commands::gradcheck::run(args, &mut output),
+    let mut words = std::env::args_os().skip(1).peekable();
+    let done = if words.next_if(|word| word == needs::NAME).is_some() {
+        let mut output = Output::new(false);
+        needs::print(words.skip_while(|word| word == "--"), &mut output);
+        output.finish().map(|()| 0)
+    } else {
+        run(words)
     };
-    // The command's work is done by now: an error of standard output is reported last, and nothing else is lost.
-    match done.and_then(|code| output.finish().map(|()| code)) {
+    match done {
         Ok(code) => ExitCode::from(code),
         Err(failure) => failure.tell(),
     }
+}
+
+/// Runs the command line `words`. `--help`, `--version` and a command line that cannot be parsed end the process here.
+fn run(words: impl Iterator<Item = std::ffi::OsString>) -> Result<u8, Failure> {
+    let CommandLine { command, logs } = command_line::read(words).unwrap_or_else(|error| error.exit());
+    logs.start();
+    let mut output = Output::new(logs.on());
+    let code = command.run(&mut output)?;
+    // The command's work is done by now: an error of standard output is reported last, and nothing else is lost.
+    output.finish().map(|()| code)
 }

@@ -10,12 +10,18 @@ pub struct Output {
     stdout: Stdout,
     closed: bool,
     error: Option<std::io::Error>,
+    logs: bool,
 }
 
 impl Output {
-    /// The process's standard output.
-    pub fn new() -> Self {
-        Self { stdout: stdout(), closed: false, error: None }
+    /// The process's standard output; `logs` says whether logs are written to standard error.
+    pub fn new(logs: bool) -> Self {
+        Self { stdout: stdout(), closed: false, error: None, logs }
+    }
+
+    /// Whether logs are written to standard error. If so, no progress bar is drawn: log lines would break it.
+    pub fn has_logs_beside(&self) -> bool {
+        self.logs
     }
 
     /// Writes `text` and a newline. Control characters, which names and values may contain, are escaped.

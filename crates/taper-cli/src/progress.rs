@@ -53,11 +53,11 @@ fn described(device: &DeviceConfig) -> String {
 }
 
 impl<'a> Progress<'a> {
-    /// Prints the progress of a run of `config`, nothing if `quiet`. With `logs` there is no bar.
-    pub fn new(output: &'a mut Output, config: &Config, quiet: bool, logs: bool) -> Self {
+    /// Prints the progress of a run of `config`, nothing if `quiet`.
+    pub fn new(output: &'a mut Output, config: &Config, quiet: bool) -> Self {
         let device = described(&config.device);
         let about = format!("{} on {device}, {}, seed {}", config.model, config.train.dtype, config.train.seed);
-        let (bar, download) = (Bar::new(quiet, logs), DownloadProgress::new(quiet, logs));
+        let (bar, download) = (Bar::new(quiet, output), DownloadProgress::new(quiet, output));
         Self {
             output,
             about,
@@ -185,8 +185,8 @@ pub struct DownloadProgress {
 }
 
 impl DownloadProgress {
-    pub fn new(quiet: bool, logs: bool) -> Self {
-        Self { quiet, bar: Bar::new(quiet, logs), tenths: 0 }
+    pub fn new(quiet: bool, output: &Output) -> Self {
+        Self { quiet, bar: Bar::new(quiet, output), tenths: 0 }
     }
 
     pub fn event(&mut self, event: Event<'_>, output: &mut Output) {
@@ -224,8 +224,9 @@ struct Bar {
 }
 
 impl Bar {
-    fn new(quiet: bool, logs: bool) -> Self {
-        Self { wanted: !quiet && !logs && stdout().is_terminal() && stderr().is_terminal(), drawn: None }
+    fn new(quiet: bool, output: &Output) -> Self {
+        let alone = !quiet && !output.has_logs_beside();
+        Self { wanted: alone && stdout().is_terminal() && stderr().is_terminal(), drawn: None }
     }
 
     fn show(&mut self, prefix: String, done: u64, total: u64, message: String) {

@@ -24,24 +24,26 @@ pub struct SettingArgs {
     /// Never touch the network [default: data that are nowhere else are downloaded]
     #[arg(long)]
     pub offline: bool,
-    /// The changes made by the flags that set a key, with the name of each flag.
-    #[arg(skip)]
-    pub flags: Vec<(&'static str, Override)>,
 }
 
 impl SettingArgs {
-    /// `config` changed by the recipe, by the file of `--config`, by the flags and by `--set`, in this order.
+    /// `config` changed by the recipe, by the file of `--config`, by `flags` and by `--set`, in this order.
     ///
     /// # Errors
     /// An unknown recipe or key, a file that cannot be read, a value out of range.
-    pub fn change(&self, mut config: Config, experiment: &Experiment) -> Result<Config, Failure> {
+    pub fn change(
+        &self,
+        mut config: Config,
+        experiment: &Experiment,
+        flags: &[(&'static str, Override)],
+    ) -> Result<Config, Failure> {
         if let Some(name) = &self.recipe {
             config = config.with(&experiment.recipe(name)?.overrides()?)?;
         }
         if let Some(path) = &self.config {
             config = config.with(&Override::read_file(path)?)?;
         }
-        for (flag, change) in &self.flags {
+        for (flag, change) in flags {
             config = with_flag(config, flag, change.clone())?;
         }
         for text in &self.set {
@@ -68,16 +70,6 @@ const KEY_FLAGS: &[(&str, &str, Option<&str>)] = &[
     ("init", "train.init", Some("FILE.safetensors")),
     ("no-shuffle", "train.shuffle", None),
 ];
-
-/// Whether `flag` of [`KEY_FLAGS`] applies to `find-lr`, which sets the steps and learning rates itself.
-pub fn counts_for_rates(flag: &str) -> bool {
-    !["lr", "epochs", "max-steps"].contains(&flag)
-}
-
-/// Whether `flag` of [`KEY_FLAGS`] applies to `tune`, which sets the epochs of a trial itself and has its own `--seed`.
-pub fn counts_for_trials(flag: &str) -> bool {
-    !["epochs", "max-steps", "seed"].contains(&flag)
-}
 
 /// The maximal width of a help text, in columns.
 const COLUMNS: usize = 100;

@@ -98,7 +98,7 @@ fn where_there_are_none_it_is_said() {
     assert_eq!(place.ok("runs").out, "no runs in runs; `taper train digits` makes one\n");
     assert_eq!(place.ok("runs --format json").out, "[]\n");
     place.fails("runs none", 1, &["cannot read the folder none: "]);
-    place.fails("runs --compare a b", 2, &["no run `a` in runs; `taper runs` lists them"]);
+    place.fails("runs --compare a b", 2, &["no run `a` in runs\nhint: `taper runs` lists them"]);
     place.fails("runs --sort accuracy", 2, &["invalid value 'accuracy'", "validation"]);
     place.fails("runs --compare a", 2, &["--compare"]);
     make(&place, "digits-1", "0.01", 0.5, "");

@@ -144,7 +144,7 @@ impl RunFolder {
         // The path is quoted for a shell, so that a line break in it cannot end the TOML comment.
         let own = shell_quoted(&self.config().to_string_lossy());
         let all = format!(
-            "# What this run was set to. The same again: taper train NAME --config {own}\n{settings}\n\
+            "# What this run was set to. The same again: train NAME --config {own}\n{settings}\n\
              # What it ran on; no setting.\n{record}"
         );
         Ok(taper_data::atomic_write(self.config(), all.as_bytes())?)

@@ -159,12 +159,8 @@ pub fn named(root: &Path, names: &[String]) -> Result<Vec<Run>> {
         }
         let known = list(root).unwrap_or_default();
         let near = nearest(name, known.iter().map(|run| run.name.as_str()));
-        let what = if near.is_empty() {
-            "`taper runs` lists them".into()
-        } else {
-            format!("did you mean {}?", near.join(" or "))
-        };
-        Err(Error::Usage(format!("no run `{}` in {}; {what}", printable(name), shown(root))))
+        let tip = if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) };
+        Err(Error::Usage(format!("no run `{}` in {}{tip}", printable(name), shown(root))))
     };
     let mut runs = names.iter().map(find).collect::<Result<Vec<_>>>()?;
     mark_differences(&mut runs.iter_mut().collect::<Vec<_>>());

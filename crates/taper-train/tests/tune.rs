@@ -326,7 +326,7 @@ fn results_are_told_as_a_table_as_csv_and_as_points() {
     assert_eq!(search.best_so_far(), [(1, 0.5), (2, 0.25), (5, 0.123456), (6, 0.123456)]);
     assert_eq!(
         search.command(2, &config(), &["--data-dir".into(), "my data".into()]),
-        "taper train digits --set train.epochs=3 --set train.batch_size=32 --set 'optimizer.betas=[0.5, 0.75]' \
+        "train digits --set train.epochs=3 --set train.batch_size=32 --set 'optimizer.betas=[0.5, 0.75]' \
          --data-dir 'my data'"
     );
 }
@@ -338,7 +338,7 @@ fn the_command_of_a_trial_is_its_configuration() {
     let search = open_with(dir.path(), &settings(Method::Asha, 9, 27), SPACE, &base).unwrap();
     for number in 1..=9 {
         let command = search.command(number, &config(), &[]);
-        let words = command.strip_prefix("taper train digits --set ").unwrap().split(" --set ");
+        let words = command.strip_prefix("train digits --set ").unwrap().split(" --set ");
         let changes: Vec<Override> = words.map(|word| Override::parse(word.trim_matches('\'')).unwrap()).collect();
         let mut due = search.config().with(&search.trial(number).overrides).unwrap();
         assert_eq!(due.train.epochs, 27);

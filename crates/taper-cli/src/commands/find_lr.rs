@@ -1,11 +1,14 @@
 //! `taper find-lr`: the learning-rate range test. Suggests a learning rate and draws the curve of losses.
 
-use crate::commands::{device, locate};
+use crate::commands::Command;
+use crate::device::device;
+use crate::experiment::{ExperimentArgs, OfExperiment};
 use crate::failure::Failure;
+use crate::logging::LogArgs;
+use crate::needs::Needs;
 use crate::output::Output;
 use crate::profile;
 use crate::progress::Progress;
-use crate::settings::SettingArgs;
 use crate::stop;
 use clap::Args;
 use std::path::PathBuf;
@@ -14,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use taper::backend::printable;
 use taper::data::{Event, Located, atomic_write};
 use taper::train::lr_finder::{LrCurve, LrPoint, LrRange};
-use taper::train::{Experiment, Reporter, find_lr};
+use taper::train::{Reporter, find_lr};
 
 /// How many rates the table shows, besides the suggested one.
 const LINES: usize = 12;
@@ -25,69 +28,88 @@ const LINES: usize = 12;
 pub struct FindLrArgs {
     /// The first learning rate; each following one is larger by the same factor
     #[arg(long, value_name = "RATE", default_value = "1e-7", allow_negative_numbers = true)]
-    pub from: f64,
+    from: f64,
     /// The last learning rate; the test ends earlier if the loss has risen to four times its minimum
     #[arg(long, value_name = "RATE", default_value = "10", allow_negative_numbers = true)]
-    pub to: f64,
+    to: f64,
     /// How many learning rates are tried, one training step each
     #[arg(long, value_name = "N", default_value_t = 100, allow_negative_numbers = true)]
-    pub steps: u64,
+    steps: u64,
     /// The file that the curve is drawn to
     #[arg(long, value_name = "FILE.svg", default_value = "lr.svg")]
-    pub output: PathBuf,
+    output: PathBuf,
     /// Print only the last line [default: progress and a table too]
     #[arg(long)]
-    pub quiet: bool,
-    #[command(flatten)]
-    pub settings: SettingArgs,
+    quiet: bool,
 }
 
-pub fn run(experiment: &Experiment, args: &FindLrArgs, logs: bool, output: &mut Output) -> Result<u8, Failure> {
-    let hint = format!("`taper find-lr {} --help` explains flags and keys", experiment.name());
-    let wrong = |failure: Failure| failure.usage_hint(&hint);
-    let config = args.settings.change(experiment.config(), experiment).map_err(wrong)?;
-    let range = LrRange { from: args.from, to: args.to, steps: args.steps };
-    // Only flags set the range, so that an error names a flag.
-    range.check().map_err(|error| wrong(Failure::usage(format!("--{error}"))))?;
-    check_output(args).map_err(wrong)?;
-    let device = device(&config).map_err(wrong)?;
-    let raised = Arc::new(AtomicBool::new(false));
-    let mut reporter =
-        RangeTestReporter { progress: Progress::new(output, &config, args.quiet, logs), stop: raised.clone() };
-    let locate = locate(&args.settings.data_dir, args.settings.offline);
-    let found = find_lr(&config, &device, &locate, range, &raised, &mut reporter);
-    reporter.progress.clear();
-    drop(reporter);
-    let smaller = "smaller batches need less: --batch-size";
-    let curve = found.map_err(|error| wrong(Failure::of_run(error, smaller)))?;
-    if raised.load(Ordering::Relaxed) {
-        let tried = curve.points.len();
-        let text = format!("stopped after {tried} of {} rates; nothing was written", args.steps);
-        return Err(Failure::failed(text).code(stop::code()));
+impl ExperimentArgs for FindLrArgs {
+    const NAME: &'static str = "find-lr";
+
+    /// The test sets steps and learning rates itself.
+    fn takes(flag: &str) -> bool {
+        !["lr", "epochs", "max-steps"].contains(&flag)
     }
-    atomic_write(&args.output, curve.chart().file().as_bytes())?;
-    if !args.quiet {
-        output.line(&table(&curve));
-        if curve.points.len() < usize::try_from(args.steps).unwrap_or(usize::MAX) {
-            output.line("There the loss had risen to four times its least, or was infinite, and the test ended.");
+}
+
+/// The command `find-lr`.
+pub type FindLr = OfExperiment<FindLrArgs>;
+
+impl Command for FindLr {
+    fn run(&self, output: &mut Output) -> Result<u8, Failure> {
+        let args = &self.args;
+        let wrong = |failure: Failure| self.explained(failure);
+        let config = self.change(self.experiment.config()).map_err(wrong)?;
+        let range = LrRange { from: args.from, to: args.to, steps: args.steps };
+        // Only flags set the range, so that an error names a flag.
+        range.check().map_err(|error| wrong(Failure::usage(format!("--{error}"))))?;
+        check_output(args).map_err(wrong)?;
+        let device = device(&config).map_err(wrong)?;
+        let raised = Arc::new(AtomicBool::new(false));
+        let mut reporter =
+            RangeTestReporter { progress: Progress::new(output, &config, args.quiet), stop: raised.clone() };
+        let found = find_lr(&config, &device, &self.locate(), range, &raised, &mut reporter);
+        reporter.progress.clear();
+        drop(reporter);
+        let smaller = "smaller batches need less: --batch-size";
+        let curve = found.map_err(|error| wrong(Failure::of_run(error, smaller)))?;
+        if raised.load(Ordering::Relaxed) {
+            let tried = curve.points.len();
+            let text = format!("stopped after {tried} of {} rates; nothing was written", args.steps);
+            return Err(Failure::failed(text).code(stop::code()));
         }
-        output.line(&format!("The curve is in {}.", printable(&args.output.to_string_lossy())));
-        if config.groups.iter().any(|group| group.optimizer.lr.is_some()) {
-            output.line("Groups with a rate of their own were tried in proportion to it: change theirs alike.");
+        atomic_write(&args.output, curve.chart().file().as_bytes())?;
+        if !args.quiet {
+            output.line(&table(&curve));
+            if curve.points.len() < usize::try_from(args.steps).unwrap_or(usize::MAX) {
+                output.line("There the loss had risen to four times its least, or was infinite, and the test ended.");
+            }
+            output.line(&format!("The curve is in {}.", printable(&args.output.to_string_lossy())));
+            if config.groups.iter().any(|group| group.optimizer.lr.is_some()) {
+                output.line("Groups with a rate of their own were tried in proportion to it: change theirs alike.");
+            }
         }
+        let Some(lr) = curve.suggestion else {
+            return Err(Failure::failed(format!(
+                "the loss falls at none of these rates: see {}",
+                printable(&args.output.to_string_lossy())
+            ))
+            .hint("try other rates by --from and --to, or more --steps"));
+        };
+        if !args.quiet {
+            output.line("The loss falls fastest, so that training can begin with:");
+        }
+        output.line(&format!("--lr {lr:.2e}"));
+        Ok(0)
     }
-    let Some(lr) = curve.suggestion else {
-        return Err(Failure::failed(format!(
-            "the loss falls at none of these rates: see {}",
-            printable(&args.output.to_string_lossy())
-        ))
-        .hint("try other rates by --from and --to, or more --steps"));
-    };
-    if !args.quiet {
-        output.line("The loss falls fastest, so that training can begin with:");
+
+    fn needs(&self, needs: &mut Needs) -> Result<(), Failure> {
+        self.needs_of(&self.change(self.experiment.config())?, needs)
     }
-    output.line(&format!("--lr {lr:.2e}"));
-    Ok(0)
+
+    fn logs(&self) -> LogArgs {
+        self.logs.clone()
+    }
 }
 
 /// Checks before the first step that the curve can be written, rather than failing after the last.

@@ -1,68 +1,70 @@
-//! The commands, one file each.
-
-pub mod download;
-pub mod eval;
-pub mod find_lr;
-pub mod gradcheck;
-pub mod runs;
-pub mod train;
-pub mod tune;
+//! The commands. Each is one file here, with a type that holds its arguments and implements [`Command`], and one line in
+//! `list.rs`.
 
 use crate::failure::Failure;
-use std::path::PathBuf;
-use taper::data::LocateOptions;
-use taper::train::{Config, DeviceConfig, nearest};
-use taper::{Device, DeviceOptions, Error};
+use crate::logging::LogArgs;
+use crate::needs::Needs;
+use crate::output::Output;
+use clap::{ArgMatches, Args};
 
-/// The environment variable that names the downloads' folder.
-pub const DOWNLOADS_VARIABLE: &str = "TAPER_DOWNLOADS";
+/// A command whose arguments have been parsed.
+pub trait Command {
+    /// Runs it, and returns the exit code.
+    ///
+    /// # Errors
+    /// What the user is told, with its own exit code.
+    fn run(&self, output: &mut Output) -> Result<u8, Failure>;
 
-/// The environment variable in which `cargo xtask` passes the commit that the program was built from.
-const COMMIT_VARIABLE: &str = "TAPER_COMMIT";
+    /// Adds the features that this command line needs of the program, with which `cargo xtask` then builds it. Nothing
+    /// is changed, created or downloaded.
+    ///
+    /// # Errors
+    /// Arguments with which [`run`](Self::run) fails: nothing is needed to say so.
+    fn needs(&self, _: &mut Needs) -> Result<(), Failure> {
+        Ok(())
+    }
 
-/// The commit that the program was built from, if `cargo xtask` passed it.
-pub fn commit() -> Option<String> {
-    std::env::var(COMMIT_VARIABLE).ok().filter(|commit| !commit.is_empty())
+    /// The flags for logs, if the command writes any.
+    fn logs(&self) -> LogArgs {
+        LogArgs::default()
+    }
 }
 
-/// The downloads' folder: `$TAPER_DOWNLOADS`, else `taper/datasets` in the user's cache folder.
-pub fn downloads() -> PathBuf {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    set(DOWNLOADS_VARIABLE)
-        .or_else(|| set("XDG_CACHE_HOME").map(|cache| cache.join("taper/datasets")))
-        .or_else(|| set("HOME").map(|home| home.join(".cache/taper/datasets")))
-        .or_else(|| set("LOCALAPPDATA").map(|local| local.join("taper/datasets")))
-        .unwrap_or_else(|| "datasets/downloads".into())
+/// A line of the list: a command's name, what it does, and its parser.
+pub struct Entry {
+    pub name: &'static str,
+    about: &'static str,
+    arguments: fn(clap::Command) -> clap::Command,
+    read: fn(&ArgMatches) -> Result<Box<dyn Command>, clap::Error>,
 }
 
-/// Where to look for data: in `data_dir` alone if it is given, else as the environment says; without the network if
-/// `offline`.
-pub fn locate(data_dir: &Option<PathBuf>, offline: bool) -> LocateOptions {
-    LocateOptions { data_dir: data_dir.clone(), offline, ..LocateOptions::from_environment(downloads()) }
+impl Entry {
+    const fn new<C: Command + Args + 'static>(name: &'static str, about: &'static str) -> Self {
+        let read = |matches: &ArgMatches| Ok(Box::new(C::from_arg_matches(matches)?) as Box<dyn Command>);
+        Self { name, about, arguments: C::augment_args, read }
+    }
+
+    /// The command with its arguments for the parser.
+    pub fn parser(&self) -> clap::Command {
+        (self.arguments)(clap::Command::new(self.name)).about(self.about)
+    }
+
+    /// The command with the arguments that were given.
+    ///
+    /// # Errors
+    /// None that the parser would not have found already.
+    pub fn read(&self, matches: &ArgMatches) -> Result<Box<dyn Command>, clap::Error> {
+        (self.read)(matches)
+    }
 }
 
-/// The device that `config` names, with its options.
-///
-/// # Errors
-/// As [`named_device`].
-pub fn device(config: &Config) -> Result<Device, Failure> {
-    let DeviceConfig { name, threads, isa, conv } = &config.device;
-    named_device(name, DeviceOptions { threads: *threads, isa, convolution: conv })
-}
+macro_rules! commands {
+    ($($name:literal $module:ident::$command:ident $about:literal;)*) => {
+        $(mod $module;)*
 
-/// The device called `name`.
-///
-/// # Errors
-/// A usage error for a name or option that this build does not know; a failure for hardware that is not there.
-pub fn named_device(name: &str, options: DeviceOptions<'_>) -> Result<Device, Failure> {
-    let detail = match taper::device_with(name, options) {
-        Ok(device) => return Ok(device),
-        Err(Error::Argument { detail, .. }) => detail,
-        Err(error) => return Err(error.into()),
+        /// All commands, in the order of `--help`.
+        pub const ALL: &[Entry] = &[$(Entry::new::<$module::$command>($name, $about)),*];
     };
-    let near = nearest(name, taper::device_names());
-    let failure = Failure::usage(&detail);
-    // Similar names are suggested only for an unknown name, not for a bad option of a known device.
-    let slip = detail.starts_with("unknown") && !near.is_empty();
-    Err(if slip { failure.hint(format!("did you mean {}?", near.join(" or "))) } else { failure })
 }
+
+include!("list.rs");

@@ -1,10 +1,12 @@
 //! `taper runs`: lists the runs in a folder, or compares some of them side by side.
 
-use crate::args::{RunsArgs, RunsFormat, RunsSort};
+use crate::commands::Command;
+use crate::environment::command;
 use crate::failure::Failure;
 use crate::output::Output;
+use clap::{Args, ValueEnum};
 use std::cmp::Ordering;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use taper::backend::printable;
 use taper::train::runs::{Run, State, differences, list, named, to_json};
 
@@ -17,46 +19,86 @@ const NONE: &str = "-";
 /// The folder in which runs are created and looked for, relative to the current one.
 const ROOT: &str = "runs";
 
-pub fn run(args: &RunsArgs, output: &mut Output) -> Result<u8, Failure> {
-    let root = args.root.as_deref().unwrap_or(Path::new(ROOT));
-    let mut runs = if !args.compare.is_empty() {
-        named(root, &args.compare)?
-    } else if args.root.is_none() && !root.exists() {
-        // Nothing was trained here yet, which is no error.
-        Vec::new()
-    } else {
-        list(root)?
-    };
-    runs.sort_by(|a, b| order(args.sort, a, b));
-    let text = match args.format {
-        RunsFormat::Json => to_json(&runs),
-        RunsFormat::Table if runs.is_empty() => {
-            format!("no runs in {}; `taper train digits` makes one", printable(&root.to_string_lossy()))
-        }
-        RunsFormat::Table if args.compare.is_empty() => listing(&runs),
-        RunsFormat::Table => comparison(&runs),
-    };
-    output.line(&text);
-    Ok(0)
+/// The arguments of `runs`.
+#[derive(Args)]
+pub struct Runs {
+    /// The folder that holds the runs, or the folder of one run [default: runs]
+    #[arg(value_name = "DIR")]
+    root: Option<PathBuf>,
+    /// Compare these runs side by side, with the keys that differ: names in DIR, or paths [default: none]
+    #[arg(long, value_name = "RUN", num_args = 2..)]
+    compare: Vec<String>,
+    /// The column to sort by; the best, the newest and the longest come first [default: name, or as compared]
+    #[arg(long, value_name = "KEY", value_enum)]
+    sort: Option<Sort>,
+    /// The output format
+    #[arg(long, value_name = "NAME", value_enum, default_value = "table")]
+    format: Format,
+}
+
+/// The column that runs are sorted by.
+#[derive(Clone, Copy, ValueEnum)]
+enum Sort {
+    Name,
+    Model,
+    State,
+    Started,
+    Epochs,
+    Validation,
+    Test,
+    Time,
+}
+
+/// The format in which runs are printed.
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Table,
+    Json,
+}
+
+impl Command for Runs {
+    fn run(&self, output: &mut Output) -> Result<u8, Failure> {
+        let root = self.root.as_deref().unwrap_or(Path::new(ROOT));
+        let mut runs = if !self.compare.is_empty() {
+            named(root, &self.compare)
+                .map_err(|error| Failure::from(error).usage_hint(format!("`{}` lists them", command("runs"))))?
+        } else if self.root.is_none() && !root.exists() {
+            // Nothing was trained here yet, which is no error.
+            Vec::new()
+        } else {
+            list(root)?
+        };
+        runs.sort_by(|a, b| order(self.sort, a, b));
+        let text = match self.format {
+            Format::Json => to_json(&runs),
+            Format::Table if runs.is_empty() => {
+                format!("no runs in {}; `{}` makes one", printable(&root.to_string_lossy()), command("train digits"))
+            }
+            Format::Table if self.compare.is_empty() => listing(&runs),
+            Format::Table => comparison(&runs),
+        };
+        output.line(&text);
+        Ok(0)
+    }
 }
 
 /// The order of two runs: the best first, unknown values last. The sort is stable: equal runs stay in the order of
 /// their names, or of `--compare`.
-fn order(sort: Option<RunsSort>, a: &Run, b: &Run) -> Ordering {
+fn order(sort: Option<Sort>, a: &Run, b: &Run) -> Ordering {
     let large = |value: fn(&Run) -> Option<f64>| {
         let key = |run| value(run).filter(|value| !value.is_nan()).unwrap_or(f64::NEG_INFINITY);
         key(b).total_cmp(&key(a))
     };
     match sort {
         None => Ordering::Equal,
-        Some(RunsSort::Name) => a.name.cmp(&b.name),
-        Some(RunsSort::Model) => a.model.is_none().cmp(&b.model.is_none()).then_with(|| a.model.cmp(&b.model)),
-        Some(RunsSort::State) => a.state.cmp(&b.state),
-        Some(RunsSort::Started) => b.started.cmp(&a.started),
-        Some(RunsSort::Epochs) => b.epochs.cmp(&a.epochs),
-        Some(RunsSort::Validation) => large(|run| run.best_validation_accuracy),
-        Some(RunsSort::Test) => large(|run| run.test_accuracy),
-        Some(RunsSort::Time) => large(|run| Some(run.seconds)),
+        Some(Sort::Name) => a.name.cmp(&b.name),
+        Some(Sort::Model) => a.model.is_none().cmp(&b.model.is_none()).then_with(|| a.model.cmp(&b.model)),
+        Some(Sort::State) => a.state.cmp(&b.state),
+        Some(Sort::Started) => b.started.cmp(&a.started),
+        Some(Sort::Epochs) => b.epochs.cmp(&a.epochs),
+        Some(Sort::Validation) => large(|run| run.best_validation_accuracy),
+        Some(Sort::Test) => large(|run| run.test_accuracy),
+        Some(Sort::Time) => large(|run| Some(run.seconds)),
     }
 }
 

@@ -1,7 +1,12 @@
 //! `taper tune`: searches for good values of configuration keys, by successive halving or at random.
 
-use crate::commands::{commit, device, locate};
+use crate::commands::Command;
+use crate::device::device;
+use crate::environment::{command, commit};
+use crate::experiment::{ExperimentArgs, OfExperiment};
 use crate::failure::Failure;
+use crate::logging::LogArgs;
+use crate::needs::Needs;
 use crate::output::Output;
 use crate::progress::DownloadProgress;
 use crate::settings::SettingArgs;
@@ -24,75 +29,98 @@ pub struct TuneArgs {
     /// A TOML file of keys with ranges, such as "optimizer.lr" = { log = [1e-4, 1e-1] }; or uniform, integer,
     /// log_integer, choice
     #[arg(long, value_name = "SPACE.toml")]
-    pub space: PathBuf,
+    space: PathBuf,
     /// How many configurations to try
     #[arg(long, value_name = "N", default_value_t = 27, allow_negative_numbers = true)]
-    pub trials: u64,
+    trials: u64,
     /// The search method: asha starts many trials and continues the best (Li et al., 2020), random trains each to the
     /// end
     #[arg(long, value_name = "asha|random", value_parser = ["asha", "random"], hide_possible_values = true)]
     #[arg(default_value = "asha")]
-    pub method: String,
+    method: String,
     /// Epochs of a trial that is trained to the end; schedules span this many [default: train.epochs]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    pub max_epochs: Option<u64>,
+    max_epochs: Option<u64>,
     /// Epochs after which asha first compares trials
     #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
-    pub min_epochs: u64,
+    min_epochs: u64,
     /// The reduction factor of asha: the best 1/N of the trials continue, for N times the epochs
     #[arg(long, value_name = "N", default_value_t = 3, allow_negative_numbers = true)]
-    pub eta: u64,
+    eta: u64,
     /// The seed of the search, from which values are drawn; the seed of the runs is train.seed
     #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
-    pub seed: u64,
+    seed: u64,
     /// The search's folder; if it holds this search already, the search continues [default: runs/tune-EXPERIMENT]
     #[arg(long, value_name = "DIR")]
-    pub dir: Option<PathBuf>,
+    dir: Option<PathBuf>,
     /// Print only the last line, the command of the best trial [default: a line per job and the table too]
     #[arg(long)]
-    pub quiet: bool,
-    #[command(flatten)]
-    pub settings: SettingArgs,
+    quiet: bool,
 }
 
-pub fn run(experiment: &Experiment, args: &TuneArgs, logs: bool, output: &mut Output) -> Result<u8, Failure> {
-    let hint = format!("`taper tune {} --help` explains flags and keys", experiment.name());
-    let wrong = |failure: Failure| failure.usage_hint(&hint);
-    let config = args.settings.change(experiment.config(), experiment).map_err(wrong)?;
-    let device = device(&config).map_err(wrong)?;
-    let mut search = open(args, experiment, &config).map_err(wrong)?;
-    let screen = Screen { output: RefCell::new(output), quiet: args.quiet };
-    begin(&search, args, &screen);
-    let mut trainer = TrialTrainer {
-        experiment,
-        config: search.config().clone(),
-        device,
-        locate: locate(&args.settings.data_dir, args.settings.offline),
-        stop: Arc::new(AtomicBool::new(false)),
-        listening: false,
-        told: false,
-        screen: &screen,
-        download: DownloadProgress::new(args.quiet, logs),
-    };
-    let ended = search.run(&mut trainer, &mut |search, entry| screen.line(&job(search, entry)));
-    let smaller = "smaller batches need less: --batch-size";
-    if !ended.map_err(|error| wrong(Failure::of_run(error, smaller)))? {
-        let (jobs, dir) = (search.results().len(), printable(&search.dir().to_string_lossy()).into_owned());
-        let text = format!("stopped; what {jobs} jobs found is in {dir}, and the same command continues the search");
-        return Err(Failure::failed(text).code(stop::code()));
+impl ExperimentArgs for TuneArgs {
+    const NAME: &'static str = "tune";
+
+    /// The search sets the epochs of a trial itself, and has its own `--seed`.
+    fn takes(flag: &str) -> bool {
+        !["epochs", "max-steps", "seed"].contains(&flag)
     }
-    screen.line(&format!("\n{}\n", search.table()));
-    screen.line(&format!(
-        "All of it is in {}: results.csv, results.svg, ledger.toml, a run a trial.",
-        printable(&search.dir().to_string_lossy())
-    ));
-    let Some(best) = search.best() else {
-        let why = search.results().last().and_then(|entry| entry.failed.clone()).unwrap_or_default();
-        return Err(Failure::failed(format!("every trial failed, the last so: {why}")));
-    };
-    screen.line(&format!("The best is trial {}. To train it again:", best.trial));
-    screen.output.borrow_mut().line(&search.command(best.trial, &experiment.config(), &flags(&args.settings)));
-    Ok(0)
+}
+
+/// The command `tune`.
+pub type Tune = OfExperiment<TuneArgs>;
+
+impl Command for Tune {
+    fn run(&self, output: &mut Output) -> Result<u8, Failure> {
+        let (experiment, args) = (self.experiment, &self.args);
+        let wrong = |failure: Failure| self.explained(failure);
+        let config = self.change(experiment.config()).map_err(wrong)?;
+        let device = device(&config).map_err(wrong)?;
+        let mut search = open(args, experiment, &config).map_err(wrong)?;
+        let download = DownloadProgress::new(args.quiet, output);
+        let screen = Screen { output: RefCell::new(output), quiet: args.quiet };
+        begin(&search, args, &screen);
+        let mut trainer = TrialTrainer {
+            experiment,
+            config: search.config().clone(),
+            device,
+            locate: self.locate(),
+            stop: Arc::new(AtomicBool::new(false)),
+            listening: false,
+            told: false,
+            screen: &screen,
+            download,
+        };
+        let ended = search.run(&mut trainer, &mut |search, entry| screen.line(&job(search, entry)));
+        let smaller = "smaller batches need less: --batch-size";
+        if !ended.map_err(|error| wrong(Failure::of_run(error, smaller)))? {
+            let (jobs, dir) = (search.results().len(), printable(&search.dir().to_string_lossy()).into_owned());
+            let text =
+                format!("stopped; what {jobs} jobs found is in {dir}, and the same command continues the search");
+            return Err(Failure::failed(text).code(stop::code()));
+        }
+        screen.line(&format!("\n{}\n", search.table()));
+        screen.line(&format!(
+            "All of it is in {}: results.csv, results.svg, ledger.toml, a run a trial.",
+            printable(&search.dir().to_string_lossy())
+        ));
+        let Some(best) = search.best() else {
+            let why = search.results().last().and_then(|entry| entry.failed.clone()).unwrap_or_default();
+            return Err(Failure::failed(format!("every trial failed, the last so: {why}")));
+        };
+        screen.line(&format!("The best is trial {}. To train it again:", best.trial));
+        let again = search.command(best.trial, &experiment.config(), &flags(&self.settings));
+        screen.output.borrow_mut().line(&command(&again));
+        Ok(0)
+    }
+
+    fn needs(&self, needs: &mut Needs) -> Result<(), Failure> {
+        self.needs_of(&self.change(self.experiment.config())?, needs)
+    }
+
+    fn logs(&self) -> LogArgs {
+        self.logs.clone()
+    }
 }
 
 /// The flags `--data-dir` and `--offline` as they were given, for the command that is printed at the end.

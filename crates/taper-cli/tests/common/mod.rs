@@ -39,7 +39,7 @@ impl Place {
         let mut command = Command::new(env!("CARGO_BIN_EXE_taper"));
         command.args(line.split_whitespace()).current_dir(self.0.path()).stdin(Stdio::null());
         command.env("HOME", self.0.path()).env("RUST_BACKTRACE", "1");
-        for variable in ["TAPER_DATA", "TAPER_DOWNLOADS", "TAPER_COMMIT", "XDG_CACHE_HOME"] {
+        for variable in ["TAPER_DATA", "TAPER_DOWNLOADS", "TAPER_COMMIT", "TAPER_XTASK", "XDG_CACHE_HOME"] {
             command.env_remove(variable);
         }
         command

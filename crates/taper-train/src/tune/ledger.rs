@@ -200,7 +200,7 @@ impl Ledger {
     fn write(&self) -> Result<()> {
         let text = toml::to_string(&self.content)
             .map_err(|error| Error::Usage(format!("the ledger cannot be written as TOML: {error}")))?;
-        let all = format!("# A search by `taper tune`. The same command continues it.\n{text}");
+        let all = format!("# A search of the command `tune`. The same command continues it.\n{text}");
         Ok(taper_data::atomic_write(&self.path, all.as_bytes())?)
     }
 }

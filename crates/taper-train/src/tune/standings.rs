@@ -71,11 +71,12 @@ impl Search {
         points
     }
 
-    /// The command that trains a run like trial `number`: it sets each key that differs from the experiment's
-    /// configuration `default`, except those of the device; `flags`, which set no key, follow.
+    /// The command that trains a run like trial `number`, without the program's name (`train digits --set …`): it sets
+    /// each key that differs from the experiment's configuration `default`, except those of the device; `flags`, which
+    /// set no key, follow.
     pub fn command(&self, number: u64, default: &Config, flags: &[String]) -> String {
         let config = self.config.with(&self.trial(number).overrides).unwrap_or_else(|_| self.config.clone());
-        let mut command = format!("taper train {}", self.ledger.settings().experiment);
+        let mut command = format!("train {}", self.ledger.settings().experiment);
         for key in KEYS.iter().map(|key| key.name).filter(|name| !name.starts_with("device.")) {
             if let Some(value) = config.get(key).filter(|value| default.get(key).as_ref() != Some(value)) {
                 command += &format!(" --set {}", shell_quoted(&format!("{key}={value}")));

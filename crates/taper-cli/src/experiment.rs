@@ -1,0 +1,110 @@
+//! The commands that work on an experiment: `train NAME`, `find-lr NAME`, `tune NAME`. The experiment is a subcommand, so
+//! that the flags of the configuration show its defaults.
+
+use crate::environment::{self, command};
+use crate::failure::Failure;
+use crate::logging::LogArgs;
+use crate::needs::Needs;
+use crate::settings::{self, SettingArgs};
+use clap::error::ErrorKind;
+use clap::{ArgMatches, Args, FromArgMatches};
+use taper::data::LocateOptions;
+use taper::train::{Config, Experiment, Override, experiments};
+
+/// What a command on an experiment adds to the flags of the configuration: its own arguments.
+pub trait ExperimentArgs: Args {
+    /// The name of the command, for hints.
+    const NAME: &'static str;
+
+    /// Whether the flag called `flag`, which sets a key of the configuration, applies to the command.
+    fn takes(_flag: &str) -> bool {
+        true
+    }
+}
+
+/// A command with its experiment and arguments.
+pub struct OfExperiment<A> {
+    pub experiment: &'static Experiment,
+    pub args: A,
+    pub settings: SettingArgs,
+    pub logs: LogArgs,
+    /// The name of the command: `train`.
+    command: &'static str,
+    /// The changes made by the flags that set a key, with the name of each flag.
+    flags: Vec<(&'static str, Override)>,
+}
+
+impl<A> OfExperiment<A> {
+    /// `config` changed by the recipe, by the file of `--config`, by the flags and by `--set`, in this order.
+    ///
+    /// # Errors
+    /// An unknown recipe or key, a file that cannot be read, a value out of range.
+    pub fn change(&self, config: Config) -> Result<Config, Failure> {
+        self.settings.change(config, self.experiment, &self.flags)
+    }
+
+    /// Where to look for the data.
+    pub fn locate(&self) -> LocateOptions {
+        environment::locate(&self.settings.data_dir, self.settings.offline)
+    }
+
+    /// `failure` with the hint that the command's help explains flags and keys, if it is one of usage.
+    pub fn explained(&self, failure: Failure) -> Failure {
+        let help = command(&format!("{} {} --help", self.command, self.experiment.name()));
+        failure.usage_hint(format!("`{help}` explains flags and keys"))
+    }
+
+    /// Adds what a run of `config` needs: its device and its data.
+    ///
+    /// # Errors
+    /// Data of an unknown name, or a folder that does not hold them.
+    pub fn needs_of(&self, config: &Config, needs: &mut Needs) -> Result<(), Failure> {
+        needs.device(&config.device.name);
+        needs.data(&config.data.name, &self.locate())
+    }
+}
+
+impl<A: ExperimentArgs> Args for OfExperiment<A> {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let of = |experiment: &Experiment| {
+            let config = experiment.config();
+            let flags = settings::key_flags(&config, A::takes);
+            let own = A::augment_args(clap::Command::new(experiment.name()).args(flags));
+            LogArgs::augment_args(SettingArgs::augment_args(own))
+                .about(experiment.about())
+                .after_help(settings::below(experiment, &config))
+        };
+        command
+            .subcommand_value_name("EXPERIMENT")
+            .subcommand_help_heading("Experiments")
+            .disable_help_subcommand(true)
+            .subcommand_required(true)
+            .arg_required_else_help(true)
+            .subcommands(experiments().iter().map(of))
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl<A: ExperimentArgs> FromArgMatches for OfExperiment<A> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        // The parser has checked the name, so that this is only a fallback.
+        let unknown = || clap::Error::raw(ErrorKind::MissingSubcommand, "an experiment is missing\n");
+        let (name, found) = matches.subcommand().ok_or_else(unknown)?;
+        Ok(Self {
+            experiment: experiments().iter().find(|experiment| experiment.name() == name).ok_or_else(unknown)?,
+            args: A::from_arg_matches(found)?,
+            settings: SettingArgs::from_arg_matches(found)?,
+            logs: LogArgs::from_arg_matches(found)?,
+            command: A::NAME,
+            flags: settings::flags(found, A::takes),
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
