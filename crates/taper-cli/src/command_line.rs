@@ -33,7 +33,7 @@ fn of(matches: &ArgMatches) -> Result<CommandLine, clap::Error> {
 
 /// The parser of the whole command line.
 fn parser() -> clap::Command {
-    let command = clap::Command::new("taper")
+    let command = LogArgs::augment_args(clap::Command::new("taper"))
         .bin_name(environment::program())
         .version(env!("CARGO_PKG_VERSION"))
         .about("Neural networks, trained from a clean clone")
@@ -41,7 +41,7 @@ fn parser() -> clap::Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommands(ALL.iter().map(|entry| entry.parser()));
-    narrow(LogArgs::augment_args(command))
+    narrow(command)
 }
 
 /// Wraps the help texts so that they fit a terminal of 100 columns: beside the flags there is room for `COLUMNS`.

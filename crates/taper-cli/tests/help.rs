@@ -59,6 +59,7 @@ fn every_flag_of_train_is_explained_with_its_default() {
 fn the_commands_are_listed() {
     let place = Place::new();
     let help = place.ok("--help").out;
+    assert!(help.starts_with("Neural networks, trained from a clean clone\n"), "{help}");
     for command in ["train", "find-lr", "tune", "eval", "runs", "download", "gradcheck"] {
         assert!(help.lines().any(|line| line.trim_start().starts_with(command)), "{help}");
     }
