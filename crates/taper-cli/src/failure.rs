@@ -91,6 +91,12 @@ impl From<taper::train::Error> for Failure {
     }
 }
 
+impl From<taper::config::Error> for Failure {
+    fn from(error: taper::config::Error) -> Self {
+        taper::train::Error::from(error).into()
+    }
+}
+
 impl From<taper::data::Error> for Failure {
     fn from(error: taper::data::Error) -> Self {
         taper::train::Error::from(error).into()

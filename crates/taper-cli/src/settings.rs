@@ -4,7 +4,7 @@
 use crate::failure::Failure;
 use clap::{Arg, ArgAction, ArgMatches, Args};
 use std::path::PathBuf;
-use taper::train::{Config, Experiment, KEYS, Override};
+use taper::train::{Config, Experiment, Override};
 
 /// The arguments that change the configuration, and those that say where the data are.
 #[derive(Args)]
@@ -110,21 +110,22 @@ pub fn below(experiment: &Experiment, config: &Config) -> String {
     }
     text += "Keys for --set and --config:\n";
     let mut table = None;
-    for key in KEYS {
-        let of = key.name.split_once('.').map(|(table, _)| table);
+    for key in Config::keys() {
+        let of = key.name.split_once('.').map(|(table, _)| table.to_string());
         if of != table {
             text.push('\n');
         }
         table = of;
-        let meaning = format!("{}; {} [default: {}]", key.help, key.range, default(config, key.name));
-        text += &line(key.name, &meaning);
+        let meaning = format!("{}; {} [default: {}]", key.help, key.range, default(config, &key.name));
+        text += &line(&key.name, &meaning);
     }
     text
 }
 
 /// The help of the flag that sets `key`, with its default.
 pub fn help(config: &Config, key: &str) -> String {
-    let meaning = KEYS.iter().find(|known| known.name == key).map_or("", |known| known.help);
+    let known = Config::keys().into_iter().find(|known| known.name == key);
+    let meaning = known.map_or_else(String::new, |known| known.help);
     format!("{meaning} [default: {}]", default(config, key))
 }
 
@@ -176,7 +177,7 @@ mod tests {
     fn every_flag_has_a_key_with_help() {
         for experiment in experiments() {
             for (flag, key, _) in KEY_FLAGS {
-                assert!(KEYS.iter().any(|known| known.name == *key), "{flag}");
+                assert!(Config::keys().iter().any(|known| known.name == *key), "{flag}");
                 assert!(!help(&experiment.config(), key).starts_with(' '), "{flag}");
             }
         }

@@ -110,6 +110,15 @@ impl std::error::Error for Error {
     }
 }
 
+impl From<taper_config::Error> for Error {
+    fn from(error: taper_config::Error) -> Self {
+        match error {
+            taper_config::Error::Read { path, source } => Self::Io { action: "read", path, source },
+            other => Self::Usage(other.to_string()),
+        }
+    }
+}
+
 impl From<taper_nn::Error> for Error {
     fn from(error: taper_nn::Error) -> Self {
         Self::Nn(error)

@@ -18,7 +18,6 @@ mod logs;
 pub mod lr_finder;
 pub mod metrics;
 mod monitor;
-mod nearest;
 mod optimize;
 mod record;
 mod report;
@@ -33,7 +32,7 @@ mod views;
 
 pub use checkpoint::{CheckpointInfo, read_checkpoint};
 pub use config::{
-    CheckpointConfig, Config, DataConfig, DeviceConfig, GroupConfig, KEYS, Key, LogConfig, Monitored, OptimizerConfig,
+    CheckpointConfig, Config, DataConfig, DeviceConfig, GroupConfig, Key, LogConfig, Monitored, OptimizerConfig,
     Override, Reduction, RegularizationConfig, ScheduleConfig, TrainConfig,
 };
 pub use error::{Error, Result};
@@ -44,9 +43,9 @@ pub use folder::RunFolder;
 pub use hook::{Flow, Hook, RunView, StepView};
 pub use jsonl::Metrics;
 pub use learner::Objective;
-pub use nearest::nearest;
 pub use record::{DatasetRecord, Record};
 pub use report::{EpochReport, Reporter, Silent, Split, Start, StepReport};
 pub use run::{EvalOptions, TrainOptions, evaluate_run, find_lr, train};
 pub use shell::shell_quoted;
+pub use taper_config::nearest;
 pub use views::{Views, logits};

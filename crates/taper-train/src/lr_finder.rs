@@ -2,12 +2,12 @@
 //! section 3.3. The learning rate rises by the same factor at each step. It is good where the loss falls fastest, and
 //! too large where the loss rises.
 
-use crate::config::is_ordinary;
 use crate::evaluate::{check_labels, unsupported};
 use crate::learner::Learner;
 use crate::optimize::{self, RunOptimizer};
 use crate::{Config, Error, Reporter, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
+use taper_config::range::is_ordinary;
 use taper_data::{Batch, Dataset, LoaderOptions, Pipeline, PipelineOptions};
 use taper_nn::taper_tensor::Element;
 use taper_nn::{DType, Module, Params};

@@ -1,8 +1,8 @@
 //! The optimiser of a run: one per parameter group, each with its own schedule, as configured.
 
 use crate::config::{Config, OptimizerConfig};
-use crate::nearest::unknown;
 use crate::{Error, Result};
+use taper_config::unknown;
 use taper_nn::schedule::Schedule;
 use taper_nn::{
     Adagrad, AdagradConfig, Adam, AdamConfig, Gradients, Groups, Lamb, LambConfig, Lion, LionConfig, Lookahead,

@@ -1,6 +1,6 @@
 //! Which keys of the configuration may change when a run is resumed.
 
-use crate::{Config, Error, KEYS, Key, Result};
+use crate::{Config, Error, Result};
 
 /// Whether the results do not depend on the key: those of the device, and of the preparation of batches.
 fn is_free(name: &str) -> bool {
@@ -14,11 +14,11 @@ fn is_free(name: &str) -> bool {
 /// The first key that may not change.
 pub(crate) fn check(was: &Config, is: &Config, told: &str) -> Result<()> {
     let grows = is.train.epochs > was.train.epochs;
-    let may = |key: &Key| is_free(key.name) || (key.name == "train.epochs" && grows);
-    let other = |key: &&Key| was.value(key.name) != is.value(key.name) && !may(key);
-    let Some(Key { name, .. }) = KEYS.iter().find(other) else { return Ok(()) };
-    let [before, now] = [was, is].map(|config| config.told(name));
-    let more = if *name == "train.epochs" { "; it may only grow" } else { "" };
+    let may = |name: &str| is_free(name) || (name == "train.epochs" && grows);
+    let other = |name: &String| was.value(name) != is.value(name) && !may(name);
+    let Some(name) = Config::keys().into_iter().map(|key| key.name).find(other) else { return Ok(()) };
+    let [before, now] = [was, is].map(|config| config.told(&name));
+    let more = if name == "train.epochs" { "; it may only grow" } else { "" };
     Err(Error::Usage(format!(
         "{name} is {before} in {told}, and cannot become {now}{more}: resume with the configuration that it began \
          with, but for train.epochs, which may grow, data.workers, data.ahead and [device]; or start a new run"

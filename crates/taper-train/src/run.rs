@@ -3,7 +3,6 @@
 use crate::finish::{FinalOutputs, TestResult};
 use crate::folder::Taken;
 use crate::lr_finder::{LrCurve, LrRange};
-use crate::nearest::unknown;
 use crate::record::{DatasetRecord, Record};
 use crate::{
     Config, DataConfig, Error, EvaluateOptions, Evaluation, Experiment, Fit, Outcome, Reporter, Result, RunFolder,
@@ -11,6 +10,7 @@ use crate::{
 };
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
+use taper_config::unknown;
 use taper_data::{Batch, ImageDataset, LoaderOptions, LocateOptions, Pipeline, PipelineOptions, Source, Splits};
 use taper_models::{InputSpec, model, models};
 use taper_nn::{Device, Module, Params, RandomKey, Tensor, weights};

@@ -248,7 +248,7 @@ fn texts_of_a_run() {
             let listed = runs::list(root.path()).unwrap();
             assert_eq!(listed.len(), 1);
             let _ = runs::to_json(&listed);
-            let _ = Override::read_file(&file).and_then(|keys| Config::default().with(&keys));
+            let _ = Override::read_file(&file).map(|keys| Config::default().with(&keys));
             let _ = RunFolder::open(&path).and_then(|folder| folder.read_config());
             if file != folder.metrics() {
                 // A run that is finished is told of again, whatever it is said to have found.

@@ -4,7 +4,7 @@ mod common;
 
 use common::{Data, Net};
 use taper_nn::DType;
-use taper_train::{Config, Error, Fit, KEYS, Override, Result, Silent};
+use taper_train::{Config, Error, Fit, Override, Result, Silent};
 
 /// What makes a key count.
 fn beside(key: &str) -> &'static [&'static str] {
@@ -72,7 +72,7 @@ fn trained(key: &str, value: &str, data: &Data) -> Result<()> {
     let all = [small.as_slice(), name].concat();
     let last = format!("{key}={value}");
     let settings = all.iter().copied().chain([last.as_str()]).map(Override::parse);
-    let config = Config::default().with(&settings.collect::<Result<Vec<_>>>()?)?;
+    let config = Config::default().with(&settings.collect::<Result<Vec<_>, _>>()?)?;
     if config.train.max_steps != 3 {
         return Ok(()); // its own number, which may be that of no end
     }
@@ -88,7 +88,8 @@ fn trained(key: &str, value: &str, data: &Data) -> Result<()> {
 fn numbers_are_refused_or_trained_with() {
     let data = Data::few();
     let (mut refused, mut ran) = (0, 0);
-    for key in KEYS.iter().map(|key| key.name) {
+    for key in Config::keys() {
+        let key = key.name.as_str();
         let text =
             ["model", "name", "init", "dtype", "isa", "conv", "views", "reduction", "monitor", "augment", "groups"];
         if text.contains(&key.rsplit('.').next().unwrap_or_default()) {

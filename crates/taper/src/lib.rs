@@ -9,6 +9,8 @@ pub use taper_tensor::{Gradients, Param, Tensor, grad, no_grad};
 
 /// The interface that device backends implement, and the plain types in it.
 pub use taper_backend as backend;
+/// Tables of keys, overrides, nearest names.
+pub use taper_config as config;
 /// Datasets, downloads, augmentation, the batch loader.
 pub use taper_data as data;
 /// The model zoo.

@@ -130,7 +130,7 @@ pub fn decode(name: &str, bytes: &[u8]) -> bool {
         }
         "config" => {
             let text = String::from_utf8_lossy(bytes);
-            let changes = taper_train::Override::read(&text, "bytes");
+            let changes = taper_train::Override::read(&text, "bytes").map_err(taper_train::Error::from);
             let config = changes.and_then(|changes| seeds::config().with(&changes)?.check());
             config.map_or_else(|error| said(&error.to_string()), |()| true)
         }

@@ -1,57 +1,42 @@
 //! `[data]`: the dataset, its splits, augmentation and loading.
 
-use super::{Config, within};
-use crate::{Error, Result};
-use serde::{Deserialize, Serialize};
+use super::Config;
+use taper_config::table;
 use taper_data::Augment;
 
-/// `[data]`: the dataset, its splits, augmentation and loading.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct DataConfig {
-    /// The dataset's name in `taper-data`.
-    pub name: String,
-    /// Use only the first so many samples of the training split; 0 for all.
-    pub train_samples: usize,
-    /// Use only the first so many samples of the test split; 0 for all.
-    pub test_samples: usize,
-    /// The fraction of the training samples that is held out for validation, stratified by class. The model is
-    /// evaluated on this split after each epoch; early stopping, the best checkpoint and `tune` go by it.
-    pub validation: f64,
-    /// Augmentations of the training images, in this order. Normalisation is applied in evaluation too.
-    pub augment: Vec<Augment>,
-    /// Threads that prepare batches ahead of the training loop; with 0 each batch is prepared when it is asked for. The
-    /// results do not depend on it.
-    pub workers: usize,
-    /// How many prepared batches may wait for the training loop.
-    pub ahead: usize,
-}
-
-impl Default for DataConfig {
-    /// All samples, no validation split and no augmentation; one thread, four batches ahead.
-    fn default() -> Self {
-        Self {
-            name: "digits".into(),
-            train_samples: 0,
-            test_samples: 0,
-            validation: 0.0,
-            augment: Vec::new(),
-            workers: 1,
-            ahead: 4,
-        }
+table! {
+    /// `[data]`: the dataset, its splits, augmentation and loading.
+    pub struct DataConfig {
+        /// The dataset.
+        name: String = "digits".into(), any("the name of a dataset");
+        /// Train on the first so many samples only; 0 for all.
+        train_samples: usize = 0, at_least(0);
+        /// Test on the first so many samples only; 0 for all.
+        test_samples: usize = 0, at_least(0);
+        /// Fraction of training samples held out for validation.
+        ///
+        /// The samples are stratified by class. The model is evaluated on this split after each epoch; early stopping,
+        /// the best checkpoint and `tune` go by it.
+        validation: f64 = 0.0, fraction();
+        /// Augmentations of the training images, in order.
+        ///
+        /// Normalisation is applied in evaluation too.
+        augment: Vec<Augment> = Vec::new(), tables("a list such as [{kind = \"flip\"}]", sound);
+        /// Threads that prepare batches; results do not depend on it.
+        ///
+        /// With 0 each batch is prepared when it is asked for.
+        workers: usize = 1, integer(0..=64);
+        /// Prepared batches that may wait for the training loop.
+        ahead: usize = 4, integer(1..=1024);
     }
 }
 
-impl DataConfig {
-    pub(super) fn check(&self) -> Result<()> {
-        within("data.validation", self.validation, (0.0..1.0).contains(&self.validation))?;
-        within("data.workers", self.workers, self.workers <= 64)?;
-        within("data.ahead", self.ahead, (1..=1024).contains(&self.ahead))?;
-        self.augment.iter().try_for_each(Augment::check).map_err(|error| {
-            let text = error.to_string();
-            Error::Usage(format!("data.augment: {}", text.strip_prefix("augment.").unwrap_or(&text)))
-        })
-    }
+/// What is wrong with `augment`.
+fn sound(augment: &Augment) -> Result<(), String> {
+    augment.check().map_err(|error| {
+        let text = error.to_string();
+        text.strip_prefix("augment.").unwrap_or(&text).into()
+    })
 }
 
 impl Config {

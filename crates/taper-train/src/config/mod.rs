@@ -3,7 +3,6 @@
 mod data;
 mod device;
 mod keep;
-mod keys;
 mod optimizer;
 mod overrides;
 mod schedule;
@@ -12,20 +11,18 @@ mod train;
 pub use data::DataConfig;
 pub use device::DeviceConfig;
 pub use keep::{CheckpointConfig, LogConfig, Monitored};
-pub use keys::{KEYS, Key};
 pub use optimizer::{GroupConfig, OptimizerConfig};
-pub use overrides::Override;
 pub use schedule::ScheduleConfig;
+pub use taper_config::{Key, Override};
 pub use train::{Reduction, RegularizationConfig, TrainConfig};
 
-use crate::{Error, Result};
+use crate::Result;
 use serde::{Deserialize, Serialize};
-use std::fmt::Display;
+use taper_config::{Error, Table as _, table};
 use taper_nn::DType;
-use taper_nn::taper_tensor::printable;
 
-/// Everything that decides what a run computes. Each field is a table (or a key) of `config.toml`; [`KEYS`] lists all
-/// keys.
+/// Everything that decides what a run computes. Each field is a table (or a key) of `config.toml`; [`Config::keys`] lists
+/// all keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
@@ -75,49 +72,54 @@ impl Config {
         match self.train.dtype.as_str() {
             "f32" => Ok(DType::F32),
             "f64" => Ok(DType::F64),
-            other => Err(out_of_range("train.dtype", other)),
+            other => Err(Error::out_of_range("train.dtype", "f32 or f64", other).into()),
         }
     }
 
     /// Errs when a value is out of range; the error names the key and the range. The names of models, datasets and
     /// devices are checked where they are used.
     pub fn check(&self) -> Result<()> {
-        self.dtype()?;
-        self.data.check()?;
-        self.train.check()?;
-        self.regularization.check()?;
-        self.optimizer.check()?;
-        self.groups.iter().try_for_each(GroupConfig::check)?;
-        self.schedule.check()?;
-        self.checkpoint.check()?;
-        self.device.check()
+        self.data.check("data")?;
+        self.train.check("train")?;
+        self.regularization.check("regularization")?;
+        self.optimizer.check("optimizer")?;
+        self.top().check("")?;
+        self.schedule.check("schedule")?;
+        self.checkpoint.check("checkpoint")?;
+        self.log.check("log")?;
+        Ok(self.device.check("device")?)
+    }
+
+    /// Every key, with its default, in the order of the tables.
+    pub fn keys() -> Vec<Key> {
+        let [model, groups] =
+            ["model", "groups"].map(|name| Top::keys().into_iter().filter(move |key| key.name == name));
+        let within = |table: &'static str, keys: Vec<Key>| keys.into_iter().map(move |key| key.within(table));
+        let first = model.chain(within("data", DataConfig::keys())).chain(within("train", TrainConfig::keys()));
+        let second = within("regularization", RegularizationConfig::keys());
+        let second = second.chain(within("optimizer", OptimizerConfig::keys())).chain(groups);
+        let third = within("schedule", ScheduleConfig::keys()).chain(within("checkpoint", CheckpointConfig::keys()));
+        let third = third.chain(within("log", LogConfig::keys())).chain(within("device", DeviceConfig::keys()));
+        first.chain(second).chain(third).collect()
+    }
+
+    /// The keys that are in no table.
+    fn top(&self) -> Top {
+        Top { model: self.model.clone(), groups: self.groups.clone() }
     }
 }
 
-fn at_least_one(name: &str, value: u64) -> Result<()> {
-    within(name, value, value >= 1)
-}
-
-/// Whether f32, in which most is computed, can hold `value` with room for a product or two: it is neither so small that
-/// such a product would become 0, nor so large that it would become infinite.
-pub(crate) fn is_ordinary(value: f64) -> bool {
-    (1e-37..=1e37).contains(&value.abs())
-}
-
-fn within(name: &str, value: impl Display, holds: bool) -> Result<()> {
-    if holds { Ok(()) } else { Err(out_of_range(name, value)) }
-}
-
-/// `NAME: expected RANGE, found VALUE`.
-fn out_of_range(name: &str, value: impl Display) -> Error {
-    let range = KEYS.iter().find(|key| key.name == name).map_or("another value", |key| key.range);
-    let value = value.to_string();
-    // Three hundred zeros are no help.
-    let value = match value.parse::<f64>() {
-        Ok(number) if value.len() > 20 => format!("{number:e}"),
-        _ => value,
-    };
-    Error::Usage(format!("{name}: expected {range}, found {}", printable(&value)))
+table! {
+    /// The keys that are in no table.
+    struct Top {
+        /// The model.
+        model: String = "mlp".into(), any("the name of a model");
+        /// Parameter groups with optimiser settings of their own, or frozen.
+        groups: Vec<GroupConfig> = Vec::new(), tables(
+            "a list such as [{pattern = \"*.bias\", optimizer = {weight_decay = 0}}]",
+            GroupConfig::sound,
+        );
+    }
 }
 
 #[cfg(test)]

@@ -1,69 +1,56 @@
 //! `[optimizer]`: the optimiser and its settings. `groups`: parameter groups, with optimiser settings of their own or
 //! frozen.
 
-use super::{is_ordinary, within};
-use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
-use std::fmt::Display;
+use taper_config::range::ordinary_or_zero;
+use taper_config::{Table as _, table};
 
-/// `[optimizer]`: an optimiser and its settings. A key that is `None` has the optimiser's own default; a key that the
-/// optimiser does not have may not be set.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct OptimizerConfig {
-    /// The optimiser's name: `adam`, `adamw`, `sgd`, `rmsprop`, `adagrad`, `lion`, `lamb` or `muon`; `None` for `adam`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// The learning rate.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lr: Option<f64>,
-    /// β₁ and β₂: the decay rates of the first and second moment.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub betas: Option<[f64; 2]>,
-    /// ε, added to the denominator to avoid a division by zero.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub eps: Option<f64>,
-    /// Momentum: the decay rate of the velocity.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub momentum: Option<f64>,
-    /// Dampening of momentum: the velocity takes the gradient times 1 − this.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dampening: Option<f64>,
-    /// Whether momentum is Nesterov's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub nesterov: Option<bool>,
-    /// α: the decay rate of RMSprop's mean square.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub alpha: Option<f64>,
-    /// Whether RMSprop is centred: the squared mean gradient is subtracted from the mean square.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub centered: Option<bool>,
-    /// Adagrad's learning-rate decay.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lr_decay: Option<f64>,
-    /// Newton–Schulz iterations of Muon.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ns_steps: Option<usize>,
-    /// Whether Muon first scales each weight to the norm √(rows), as airbench does.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub normalize_weights: Option<bool>,
-    /// Weight decay: λ of the L2 penalty.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub weight_decay: Option<f64>,
-    /// Whether weight decay is decoupled, as in AdamW: it shrinks the weights directly instead of joining the gradient.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub decoupled: Option<bool>,
-    /// λ of the L1 penalty.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub l1: Option<f64>,
-    /// Lookahead: the number of steps between two updates of the slow weights; `None` for no Lookahead.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lookahead: Option<u64>,
+table! {
+    /// `[optimizer]`: an optimiser and its settings. A key that is `None` has the optimiser's own default; a key that
+    /// the optimiser does not have may not be set.
+    pub struct OptimizerConfig {
+        /// adam, adamw, sgd, rmsprop, adagrad, lion, lamb or muon.
+        name: Option<String> = None, any("the name of an optimiser");
+        /// The learning rate.
+        lr: Option<f64> = None, optional(ordinary());
+        /// Decay rates of the first and second moment.
+        betas: Option<[f64; 2]> = None, optional(each("two numbers, 0 or more and below 1", below_one));
+        /// Added to the denominator to avoid a division by zero.
+        eps: Option<f64> = None, optional(ordinary_or_zero());
+        /// Momentum: decay rate of the velocity.
+        momentum: Option<f64> = None, optional(fraction());
+        /// Dampening of momentum: the velocity takes the gradient times 1 - this.
+        dampening: Option<f64> = None, optional(number(-1e37..=1e37));
+        /// Whether momentum is Nesterov's.
+        nesterov: Option<bool> = None, optional(flag());
+        /// Decay rate of RMSprop's mean square.
+        alpha: Option<f64> = None, optional(fraction());
+        /// Whether RMSprop is centred.
+        centered: Option<bool> = None, optional(flag());
+        /// Adagrad's learning-rate decay.
+        lr_decay: Option<f64> = None, optional(ordinary_or_zero());
+        /// Newton-Schulz iterations of Muon.
+        ns_steps: Option<usize> = None, optional(integer(1..=99));
+        /// Whether Muon scales each weight first, as airbench does.
+        normalize_weights: Option<bool> = None, optional(flag());
+        /// Weight decay (L2 penalty).
+        weight_decay: Option<f64> = None, optional(ordinary_or_zero());
+        /// Whether weight decay is decoupled, as in AdamW.
+        decoupled: Option<bool> = None, optional(flag());
+        /// L1 penalty.
+        l1: Option<f64> = None, optional(ordinary_or_zero());
+        /// Steps between updates of Lookahead's slow weights.
+        lookahead: Option<u64> = None, optional(integer(1..=1 << 32));
+    }
+}
+
+fn below_one(value: &f64) -> bool {
+    (0.0..1.0).contains(value)
 }
 
 /// A parameter group: the parameters whose name matches `pattern` and that no earlier group matched.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table with a `pattern`")]
 pub struct GroupConfig {
     /// A parameter name in which `*` stands for any characters: `*.bias`, `layers.0.*`.
     pub pattern: String,
@@ -107,40 +94,6 @@ impl OptimizerConfig {
     pub fn name(&self) -> &str {
         self.name.as_deref().unwrap_or("adam")
     }
-
-    pub(super) fn check(&self) -> Result<()> {
-        let at = |key: &str| format!("optimizer.{key}");
-        let not_negative = |value: f64| value == 0.0 || (value > 0.0 && is_ordinary(value));
-        let below_one = |value: f64| (0.0..1.0).contains(&value);
-        if let Some(lr) = self.lr {
-            within(&at("lr"), lr, lr > 0.0 && is_ordinary(lr))?;
-        }
-        for beta in self.betas.into_iter().flatten() {
-            within(&at("betas"), beta, below_one(beta))?;
-        }
-        for (key, value) in
-            [("eps", self.eps), ("lr_decay", self.lr_decay), ("weight_decay", self.weight_decay), ("l1", self.l1)]
-        {
-            if let Some(value) = value {
-                within(&at(key), value, not_negative(value))?;
-            }
-        }
-        for (key, value) in [("momentum", self.momentum), ("alpha", self.alpha)] {
-            if let Some(value) = value {
-                within(&at(key), value, below_one(value))?;
-            }
-        }
-        if let Some(dampening) = self.dampening {
-            within(&at("dampening"), dampening, dampening.abs() <= 1e37)?;
-        }
-        if let Some(steps) = self.ns_steps {
-            within(&at("ns_steps"), steps, (1..=99).contains(&steps))?;
-        }
-        if let Some(steps) = self.lookahead {
-            within(&at("lookahead"), steps, (1..=1 << 32).contains(&steps))?;
-        }
-        Ok(())
-    }
 }
 
 impl GroupConfig {
@@ -149,18 +102,14 @@ impl GroupConfig {
         if self.epochs > 0.0 { (self.epochs * per_epoch as f64).ceil() as u64 } else { u64::MAX }
     }
 
-    pub(super) fn check(&self) -> Result<()> {
-        if self.pattern.is_empty() {
-            return Err(Error::Usage(
-                "groups: pattern: expected a name, `*` standing for any characters, found none".into(),
-            ));
-        }
+    /// What is wrong with the group.
+    pub(super) fn sound(&self) -> Result<(), String> {
         let Self { pattern, epochs, optimizer, .. } = self;
-        let wrong = |what: &dyn Display| Error::Usage(format!("groups: \"{pattern}\": {what}"));
-        if !(*epochs == 0.0 || (*epochs > 0.0 && is_ordinary(*epochs))) {
-            return Err(wrong(&format!("epochs: expected 0 or a number from 1e-37 to 1e37, found {epochs}")));
+        if pattern.is_empty() {
+            return Err("pattern: expected a name, `*` standing for any characters, found none".into());
         }
-        optimizer.check().map_err(|error| wrong(&error))
+        let of_group = |error: taper_config::Error| format!("\"{pattern}\": {error}");
+        ordinary_or_zero().check("epochs", epochs).and_then(|()| optimizer.check("optimizer")).map_err(of_group)
     }
 }
 

@@ -1,117 +1,11 @@
-//! Overrides of the default configuration: from a TOML file, `--set key=value` and flags.
+//! Changing a configuration by key, and reading values by key.
 
-use super::{Config, KEYS, out_of_range};
-use crate::nearest::{nearest, unknown};
-use crate::{Error, Result};
+use super::{Config, Key};
+use crate::Result;
 use std::collections::BTreeSet;
-use std::fmt;
-use std::path::Path;
-use taper_nn::taper_tensor::{files, printable};
+use taper_config::{Error, Override, Table as _, nearest, told};
+use taper_nn::taper_tensor::printable;
 use toml::{Table, Value};
-
-/// One key with its new value.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Override {
-    key: String,
-    value: Value,
-    /// The value as the user wrote it.
-    raw: String,
-}
-
-impl Override {
-    /// An override that sets `key` to `value`.
-    pub fn new(key: impl Into<String>, value: impl Into<Value>) -> Self {
-        let value = value.into();
-        let raw = match &value {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        Self { key: key.into(), value, raw }
-    }
-
-    /// Reads `key=value`, the argument of `--set`. The value is read as TOML, or else as a string.
-    pub fn parse(text: &str) -> Result<Self> {
-        let Some((key, raw)) = text.split_once('=') else {
-            return Err(Error::Usage(format!("`{text}`: expected key=value, such as optimizer.lr=0.01")));
-        };
-        let raw = raw.trim();
-        Ok(Self { key: key.trim().into(), value: toml_value(raw).unwrap_or_else(|| raw.into()), raw: raw.into() })
-    }
-
-    /// An override of `key` from the argument of its flag. A string (a path, a name) is taken literally, with its quotes.
-    pub fn flag(key: impl Into<String>, raw: &str) -> Self {
-        let value = toml_value(raw).filter(|value| !value.is_str()).unwrap_or_else(|| raw.into());
-        Self { key: key.into(), value, raw: raw.into() }
-    }
-
-    /// Reads the overrides in a TOML file, in the order of their keys. The table `record` of a run's `config.toml`,
-    /// which is not configuration, is left out.
-    pub fn read_file(path: &Path) -> Result<Vec<Self>> {
-        let text = files::read_to_string(path).map_err(Error::io("read", path))?;
-        Self::read(&text, &printable(&path.to_string_lossy()))
-    }
-
-    /// The same for a TOML text, which errors call `name`.
-    pub fn read(text: &str, name: &str) -> Result<Vec<Self>> {
-        let mut table: Table = text.parse().map_err(|e| Error::Usage(format!("{name}: {e}")))?;
-        table.remove("record");
-        let mut found = Vec::new();
-        flatten("", table, &mut found);
-        Ok(found)
-    }
-
-    /// The value for an error message: a string has quotes if it would be read as something else without them.
-    fn found(&self) -> String {
-        match &self.value {
-            Value::String(text) if !is_bare(text) => format!("the text {text:?}"),
-            _ => printable(&self.raw).into_owned(),
-        }
-    }
-}
-
-/// Whether a string reads as the same string without quotes.
-fn is_bare(text: &str) -> bool {
-    let other = toml_value(text).is_some_and(|value| !value.is_str());
-    !other && !text.is_empty() && text.trim() == text && printable(text) == text
-}
-
-/// `value` for messages: a string has no quotes where it reads as the same string without them.
-fn told(value: &Value) -> String {
-    match value {
-        Value::String(text) if is_bare(text) => text.clone(),
-        Value::String(text) => format!("{text:?}"),
-        other => printable(&other.to_string()).into_owned(),
-    }
-}
-
-impl fmt::Display for Override {
-    /// `key=value`, as [`parse`](Override::parse) reads it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}", self.key, self.raw)
-    }
-}
-
-/// `raw` as a single TOML value, if it is one.
-fn toml_value(raw: &str) -> Option<Value> {
-    let mut table: Table = format!("value = {raw}").parse().ok()?;
-    table.remove("value").filter(|_| table.is_empty())
-}
-
-/// Collects the leaves of a table with their dotted keys. An empty table that the configuration does not have is one.
-fn flatten(prefix: &str, table: Table, found: &mut Vec<Override>) {
-    for (name, value) in table {
-        let key = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
-        match value {
-            Value::Table(inner) if !inner.is_empty() || is_table(&key) => flatten(&key, inner, found),
-            value => found.push(Override::new(key, value)),
-        }
-    }
-}
-
-/// Whether the configuration has a table called `name`.
-fn is_table(name: &str) -> bool {
-    KEYS.iter().any(|key| key.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
-}
 
 impl Config {
     /// This configuration with `changes` applied in order, checked.
@@ -120,39 +14,39 @@ impl Config {
     /// An unknown key (the error names the nearest known ones), a value of the wrong type or out of range.
     pub fn with(&self, changes: &[Override]) -> Result<Self> {
         let mut config = self.clone();
+        let keys = Self::keys();
         for change in changes {
-            config = config.with_one(change)?;
+            config.change(change, &keys)?;
         }
         config.check()?;
         Ok(config)
     }
 
-    fn with_one(&self, change: &Override) -> Result<Self> {
-        let Override { key, value, raw } = change;
-        if !KEYS.iter().any(|known| known.name == key) {
-            return Err(unknown_key(key, value));
+    fn change(&mut self, change: &Override, keys: &[Key]) -> Result<()> {
+        // A table without keys.
+        if change.value().as_table().is_some_and(Table::is_empty) && within(keys, change.key()).next().is_some() {
+            return Ok(());
         }
-        let mut table = Table::try_from(self).map_err(|e| Error::Usage(format!("the configuration: {e}")))?;
-        match slot(&mut table, key) {
-            Some(place) => {
-                *place = match (&*place, value) {
-                    // A model called 7 is a name, not a number.
-                    (Value::String(_), Value::String(text)) => Value::String(text.clone()),
-                    (Value::String(_), Value::Table(_) | Value::Array(_)) => value.clone(),
-                    (Value::String(_), _) => Value::String(raw.clone()),
-                    (Value::Float(_), Value::Integer(whole)) => Value::Float(*whole as f64),
-                    _ => value.clone(),
-                }
+        if !keys.iter().any(|known| known.name == change.key()) {
+            return Err(unknown_key(keys, change.key(), change.value()).into());
+        }
+        let (table, name) = change.key().split_once('.').unwrap_or(("", change.key()));
+        let one = change.clone().renamed(name);
+        match table {
+            "data" => self.data = self.data.with(table, &one)?,
+            "train" => self.train = self.train.with(table, &one)?,
+            "regularization" => self.regularization = self.regularization.with(table, &one)?,
+            "optimizer" => self.optimizer = self.optimizer.with(table, &one)?,
+            "schedule" => self.schedule = self.schedule.with(table, &one)?,
+            "checkpoint" => self.checkpoint = self.checkpoint.with(table, &one)?,
+            "log" => self.log = self.log.with(table, &one)?,
+            "device" => self.device = self.device.with(table, &one)?,
+            _ => {
+                let top = self.top().with(table, &one)?;
+                (self.model, self.groups) = (top.model, top.groups);
             }
-            // A key that is not set yet is not in the table.
-            None => drop(key.split_once('.').and_then(|(table_name, name)| {
-                table.get_mut(table_name)?.as_table_mut()?.insert(name.into(), value.clone())
-            })),
         }
-        table.try_into().map_err(|error: toml::de::Error| match key.as_str() {
-            "groups" | "data.augment" => Error::Usage(list_error(key, &change.found(), error.message())),
-            _ => out_of_range(key, change.found()),
-        })
+        Ok(())
     }
 
     /// The value of the dotted `key`, if it is set.
@@ -184,57 +78,26 @@ fn slot<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Value> {
     }
 }
 
-/// What is wrong with the list of tables `raw`. The TOML reader's own error names the field, but in Rust's terms.
-fn list_error(key: &str, raw: &str, message: &str) -> String {
-    let range = KEYS.iter().find(|known| known.name == key).map_or("another value", |known| known.range);
-    let message = message.trim_end();
-    // "unknown field `x`, expected one of `a`, `b`", "unknown variant …", with "`a` or `b`" for two and "`a`" for one.
-    if let Some(rest) = message.strip_prefix("unknown ")
-        && let Some((what, expected)) = rest.split_once(", expected ")
-        && let [_, name, _] = what.splitn(3, '`').collect::<Vec<_>>()[..]
-    {
-        let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
-        let what = if rest.starts_with("variant") { "kind" } else { "key" };
-        return format!("{key}: {}", unknown(what, name, &known));
-    }
-    let plain = [
-        ("invalid type: ", "found "),
-        ("invalid value: ", "found "),
-        (", expected ", " where there must be "),
-        ("internally tagged enum Augment", "a table with a `kind`"),
-        ("struct GroupConfig", "a table with a `pattern`"),
-        ("struct OptimizerConfig", "a table of an optimiser's keys"),
-        ("a sequence", "a list"),
-        ("usize", "an integer, 0 or more"),
-        ("u64", "an integer, 0 or more"),
-        ("f64", "a number"),
-        ("f32", "a number"),
-        ("a boolean", "true or false"),
-        ("missing field", "missing key"),
-        ("map", "a table"),
-    ];
-    let told = plain.iter().fold(message.to_string(), |told, (from, to)| told.replace(from, to));
-    format!("{key}: expected {range}, found {raw}: {}", printable(&told))
+/// The keys of the table `table`.
+fn within<'a>(keys: &'a [Key], table: &'a str) -> impl Iterator<Item = &'a str> {
+    let of = move |name: &&str| name.split_once('.').is_some_and(|(of, _)| of == table);
+    keys.iter().map(|known| known.name.as_str()).filter(of)
 }
 
-fn unknown_key(key: &str, value: &Value) -> Error {
+fn unknown_key(keys: &[Key], key: &str, value: &Value) -> Error {
     let key = &*printable(key);
-    let within: Vec<&str> = KEYS
-        .iter()
-        .map(|known| known.name)
-        .filter(|name| name.split_once('.').is_some_and(|(of, _)| of == key))
-        .collect();
+    let within: Vec<&str> = within(keys, key).collect();
     if !within.is_empty() {
         return Error::Usage(format!("unknown key `{key}`; it is a table, of {}", within.join(", ")));
     }
-    let tables: BTreeSet<&str> = KEYS.iter().filter_map(|key| Some(key.name.split_once('.')?.0)).collect();
+    let names = || keys.iter().map(|key| key.name.as_str());
+    let tables: BTreeSet<&str> = names().filter_map(|name| Some(name.split_once('.')?.0)).collect();
     let near = match value {
         Value::Table(_) if !key.contains('.') => nearest(key, tables),
-        _ => nearest(key, KEYS.iter().map(|key| key.name)),
+        _ => nearest(key, names()),
     };
-    let known = KEYS.iter().map(|key| key.name).collect::<Vec<_>>().join(", ");
     Error::Usage(if near.is_empty() {
-        format!("unknown key `{key}`; known: {known}")
+        format!("unknown key `{key}`; known: {}", names().collect::<Vec<_>>().join(", "))
     } else {
         format!("unknown key `{key}`; did you mean {}?", near.join(" or "))
     })
@@ -244,19 +107,14 @@ fn unknown_key(key: &str, value: &Value) -> Error {
 mod tests {
     use super::*;
     use crate::experiment;
+    use taper_config::unknown;
 
     fn set(text: &str) -> Result<Config> {
         experiment("cifar")?.config().with(&[Override::parse(text)?])
     }
 
-    fn leaves(config: &Config) -> Vec<String> {
-        let mut found = Vec::new();
-        flatten("", Table::try_from(config).unwrap(), &mut found);
-        found.into_iter().map(|change| change.key).collect()
-    }
-
     #[test]
-    fn every_key_is_listed_once() {
+    fn every_key_is_a_field() {
         let mut config = experiment("cifar").unwrap().config();
         // What is not said is not written: all of an optimiser's keys are said here.
         config.optimizer = toml::from_str(
@@ -265,11 +123,24 @@ mod tests {
              decoupled = true\nl1 = 0.5\nlookahead = 5",
         )
         .unwrap();
-        let mut fields = leaves(&config);
-        let mut listed: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
+        let leaves = Override::read(&toml::to_string(&config).unwrap(), "here").unwrap();
+        let mut fields: Vec<&str> = leaves.iter().map(Override::key).collect();
+        let keys = Config::keys();
+        let mut listed: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
         fields.sort_unstable();
         listed.sort_unstable();
         assert_eq!(fields, listed);
+    }
+
+    /// `taper-config` depends on none of our crates, and escapes what a terminal obeys itself.
+    #[test]
+    fn texts_are_escaped_as_everywhere() {
+        for char in (0..0x3000).filter_map(char::from_u32) {
+            let text = format!("a{char}b");
+            let ours = Override::new("k", text.as_str()).renamed(text.clone());
+            let shown = unknown("key", ours.key(), &[]);
+            assert_eq!(shown, format!("unknown key `{}`; known: ", printable(&text)));
+        }
     }
 
     #[test]
@@ -343,7 +214,9 @@ mod tests {
     #[test]
     fn an_empty_table_is_a_key_too() {
         let of = |text: &str| {
-            let read = Override::read(text, "a.toml").and_then(|keys| experiment("digits")?.config().with(&keys));
+            let read = Override::read(text, "a.toml")
+                .map_err(crate::Error::from)
+                .and_then(|keys| experiment("digits")?.config().with(&keys));
             read.map(drop).map_err(|error| error.to_string())
         };
         assert_eq!(of("[train]\n[optimizer]\n"), Ok(()));

@@ -1,46 +1,50 @@
 //! `[schedule]`: the learning-rate schedule, which changes the rate at every step. Times are in epochs and count from
 //! the end of the warm-up, as in PyTorch's `SequentialLR`.
 
-use super::{is_ordinary, out_of_range, within};
-use crate::nearest::unknown;
 use crate::{Error, Result};
-use serde::{Deserialize, Serialize};
+use taper_config::{Table as _, table};
 use taper_nn::schedule::{self, Schedule};
 
-/// `[schedule]`: the learning-rate schedule, a factor on each group's rate. The keys that apply depend on `name`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ScheduleConfig {
-    /// The schedule's name: `constant`, `step`, `multi-step`, `exponential`, `cosine`, `cosine-restarts`, `linear`,
-    /// `polynomial`, `one-cycle` or `plateau`.
-    pub name: String,
-    /// Epochs of linear warm-up before the schedule; 0 for none. The times below count from its end.
-    pub warmup: f64,
-    /// The lowest factor on the rate: of `cosine`, `cosine-restarts`, `linear`, `plateau`.
-    pub min: f64,
-    /// Epochs between two changes of the rate: of `step` and `exponential`.
-    pub every: f64,
-    /// Epochs at which `multi-step` changes the rate; an epoch that is listed twice changes it twice.
-    pub milestones: Vec<f64>,
-    /// The factor by which one change multiplies the rate: of `step`, `multi-step`, `exponential`, `plateau`.
-    pub gamma: f64,
-    /// The exponent of `polynomial`.
-    pub power: f64,
-    /// Epochs of the first cycle of `cosine-restarts`.
-    pub first: f64,
-    /// The factor by which each cycle of `cosine-restarts` is longer than the one before.
-    pub multiply: u64,
-    /// The fraction of the steps after warm-up in which the rate of `one-cycle` rises.
-    pub warm_fraction: f64,
-    /// `one-cycle` starts at the learning rate divided by this.
-    pub start_div: f64,
-    /// `one-cycle` ends at its starting rate divided by this.
-    pub end_div: f64,
-    /// Epochs without an improvement of the validation loss before `plateau` lowers the rate.
-    pub patience: u64,
-    /// The improvement that `plateau` asks for: the loss must be below the best by more than this fraction of the
-    /// best's size.
-    pub threshold: f64,
+table! {
+    /// `[schedule]`: the learning-rate schedule, a factor on each group's rate. The keys that apply depend on `name`.
+    pub struct ScheduleConfig {
+        /// constant, step, multi-step, exponential, cosine, cosine-restarts, linear, polynomial, one-cycle or plateau.
+        name: String = "constant".into(), known("the name of a schedule", "schedule", NAMES);
+        /// Epochs of linear warm-up before the schedule.
+        ///
+        /// 0 for none. The times below count from its end.
+        warmup: f64 = 0.0, ordinary_or_zero();
+        /// Lowest factor on the rate: of cosine, cosine-restarts, linear, plateau.
+        min: f64 = 0.0, ordinary_or_zero();
+        /// Epochs between changes of step and exponential, from the end of warm-up.
+        every: f64 = 1.0, ordinary();
+        /// Epochs, from the end of warm-up, at which multi-step changes.
+        ///
+        /// An epoch that is listed twice changes the rate twice.
+        milestones: Vec<f64> = Vec::new(), list("epochs in rising order", |epochs: &[f64]| {
+            epochs.is_sorted() && epochs.iter().all(|&epoch| epoch > 0.0 && is_ordinary(epoch))
+        });
+        /// Factor of one change of the rate: of step, multi-step, exponential, plateau.
+        gamma: f64 = 0.1, up_to(1.0);
+        /// Exponent of polynomial.
+        power: f64 = 1.0, ordinary();
+        /// Epochs of the first cycle of cosine-restarts, from the end of warm-up.
+        first: f64 = 1.0, ordinary();
+        /// Factor by which each cycle of cosine-restarts is longer than the last.
+        multiply: u64 = 1, at_least(1);
+        /// Fraction of the steps after warm-up in which the rate of one-cycle rises.
+        warm_fraction: f64 = 0.3, between(0.0, 1.0);
+        /// one-cycle starts at the rate divided by this.
+        start_div: f64 = 25.0, number(1.0..=1e37);
+        /// one-cycle ends at its starting rate divided by this.
+        end_div: f64 = 1e4, number(1.0..=1e37);
+        /// Epochs without a better validation loss before plateau lowers the rate.
+        patience: u64 = 10, at_least(0);
+        /// Smallest relative improvement of the loss, for plateau.
+        ///
+        /// The loss must be below the best by more than this fraction of the best's size.
+        threshold: f64 = 1e-4, number(0.0..=1.0);
+    }
 }
 
 /// The names of all schedules.
@@ -57,61 +61,13 @@ const NAMES: &[&str] = &[
     "plateau",
 ];
 
-impl Default for ScheduleConfig {
-    /// A constant learning rate; the other keys have PyTorch's defaults.
-    fn default() -> Self {
-        Self {
-            name: "constant".into(),
-            warmup: 0.0,
-            min: 0.0,
-            every: 1.0,
-            milestones: Vec::new(),
-            gamma: 0.1,
-            power: 1.0,
-            first: 1.0,
-            multiply: 1,
-            warm_fraction: 0.3,
-            start_div: 25.0,
-            end_div: 1e4,
-            patience: 10,
-            threshold: 1e-4,
-        }
-    }
-}
-
 impl ScheduleConfig {
-    pub(super) fn check(&self) -> Result<()> {
-        if !NAMES.contains(&self.name.as_str()) {
-            return Err(Error::Usage(format!("schedule.name: {}", unknown("schedule", &self.name, NAMES))));
-        }
-        let not_negative = |value: f64| value == 0.0 || (value > 0.0 && is_ordinary(value));
-        let positive = |value: f64| value > 0.0 && is_ordinary(value);
-        let at_least_one = |value: f64| value >= 1.0 && is_ordinary(value);
-        for (name, value, holds) in [
-            ("schedule.warmup", self.warmup, not_negative(self.warmup)),
-            ("schedule.min", self.min, not_negative(self.min)),
-            ("schedule.every", self.every, positive(self.every)),
-            ("schedule.gamma", self.gamma, self.gamma > 0.0 && self.gamma <= 1.0),
-            ("schedule.power", self.power, positive(self.power)),
-            ("schedule.first", self.first, positive(self.first)),
-            ("schedule.warm_fraction", self.warm_fraction, self.warm_fraction > 0.0 && self.warm_fraction < 1.0),
-            ("schedule.start_div", self.start_div, at_least_one(self.start_div)),
-            ("schedule.end_div", self.end_div, at_least_one(self.end_div)),
-            ("schedule.threshold", self.threshold, (0.0..=1.0).contains(&self.threshold)),
-        ] {
-            within(name, value, holds)?;
-        }
-        within("schedule.multiply", self.multiply, self.multiply >= 1)?;
-        let rising = self.milestones.is_sorted() && self.milestones.iter().all(|&epoch| positive(epoch));
-        within("schedule.milestones", format!("{:?}", self.milestones), rising)
-    }
-
     /// The schedule for a run of `steps` steps, with `per_epoch` steps per epoch.
     ///
     /// # Errors
     /// An unknown name, a value out of range.
     pub fn build(&self, steps: u64, per_epoch: u64) -> Result<Box<dyn Schedule>> {
-        self.check()?;
+        self.check("schedule")?;
         let of = |epochs: f64| in_steps(epochs, per_epoch);
         let warmup = self.warmup_steps(per_epoch);
         let rest = steps.saturating_sub(warmup).max(1);
@@ -129,7 +85,7 @@ impl ScheduleConfig {
             "polynomial" => Box::new(schedule::Polynomial::new(rest, self.power)?),
             "one-cycle" => Box::new(schedule::OneCycle::new(rest, self.warm_fraction, self.start_div, self.end_div)?),
             "plateau" => Box::new(schedule::Plateau::new(self.gamma, self.patience, self.threshold, self.min)?),
-            other => return Err(out_of_range("schedule.name", other)),
+            other => return Err(Error::Usage(format!("schedule.name: {other}"))),
         };
         Ok(if warmup > 0 { Box::new(schedule::WarmUp::new(warmup, 1.0 / warmup as f64, main)?) } else { main })
     }
@@ -195,8 +151,7 @@ mod tests {
             ("end_div = inf", "schedule.end_div: expected a number from 1 to 1e37, found inf"),
             ("threshold = 1.5", "schedule.threshold: expected a number from 0 to 1, found 1.5"),
         ] {
-            let error = toml::from_str::<ScheduleConfig>(key).unwrap().check().unwrap_err();
-            assert!(error.is_usage());
+            let error = toml::from_str::<ScheduleConfig>(key).unwrap().check("schedule").unwrap_err();
             assert_eq!(error.to_string(), told);
         }
     }

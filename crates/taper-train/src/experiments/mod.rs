@@ -3,8 +3,8 @@
 mod cifar;
 mod digits;
 
-use crate::nearest::unknown;
 use crate::{Config, Error, Override, Result};
+use taper_config::unknown;
 
 /// All experiments. To add one, add a file beside this one and an entry here.
 const ALL: &[Experiment] = &[
@@ -55,7 +55,7 @@ impl Recipe {
     /// # Errors
     /// None for the recipes in this crate: a test reads them all.
     pub fn overrides(&self) -> Result<Vec<Override>> {
-        Override::read(self.toml, &format!("recipe {}", self.name))
+        Ok(Override::read(self.toml, &format!("recipe {}", self.name))?)
     }
 }
 

@@ -6,7 +6,7 @@
 use super::{Measured, Settings, Space};
 use crate::claim::Claim;
 use crate::error::shown;
-use crate::{Config, Error, KEYS, Result};
+use crate::{Config, Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -81,11 +81,17 @@ impl Content {
     /// The ledger of a new search.
     fn new(settings: &Settings, space: &Space, config: &Config) -> Self {
         let searched = |name: &str| space.keys().any(|(key, _)| key == name);
-        let keys = KEYS.iter().map(|key| key.name).filter(|name| !name.starts_with("device.") && !searched(name));
+        let keys = Config::keys().into_iter().map(|key| key.name);
+        let keys = keys.filter(|name| !name.starts_with("device.") && !searched(name));
         Self {
             settings: settings.clone(),
             space: space.keys().map(|(key, range)| (key.to_string(), range.to_string())).collect(),
-            config: keys.filter_map(|name| Some((name.to_string(), config.get(name)?))).collect(),
+            config: keys
+                .filter_map(|name| {
+                    let value = config.get(&name)?;
+                    Some((name, value))
+                })
+                .collect(),
             result: Vec::new(),
         }
     }

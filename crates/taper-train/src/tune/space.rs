@@ -1,11 +1,11 @@
 //! The search space: keys of the configuration, each with the range of its values.
 
 use crate::error::shown;
-use crate::nearest::unknown;
-use crate::{Config, Error, KEYS, Override, Result};
+use crate::{Config, Error, Override, Result};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
+use taper_config::unknown;
 use taper_data::Source;
 use taper_nn::taper_tensor::files;
 use toml::{Table, Value};
@@ -76,14 +76,15 @@ impl Space {
 
 /// Collects the ranges in `table`, whose keys have the prefix `prefix`, into `found`.
 fn collect(prefix: &str, table: Table, config: &Config, found: &mut BTreeMap<String, Range>) -> Result<()> {
+    let keys = Config::keys();
     for (name, value) in table {
         let key = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
         let is_table =
-            |key: &str| KEYS.iter().any(|known| known.name.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')));
+            |key: &str| keys.iter().any(|known| known.name.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')));
         match value {
             Value::Table(inner) if is_table(&key) => collect(&key, inner, config, found)?,
             value => {
-                if !KEYS.iter().any(|known| known.name == key) {
+                if !keys.iter().any(|known| known.name == key) {
                     // The configuration's own error describes the key.
                     config.with(&[Override::new(key.as_str(), 0)])?;
                 }

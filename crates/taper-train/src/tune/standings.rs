@@ -1,7 +1,7 @@
 //! The ranking of a search's trials, and the data of its charts.
 
 use super::{Entry, Search};
-use crate::{Config, KEYS, shell_quoted};
+use crate::{Config, shell_quoted};
 use std::collections::BTreeMap;
 use toml::Value;
 
@@ -77,8 +77,8 @@ impl Search {
     pub fn command(&self, number: u64, default: &Config, flags: &[String]) -> String {
         let config = self.config.with(&self.trial(number).overrides).unwrap_or_else(|_| self.config.clone());
         let mut command = format!("train {}", self.ledger.settings().experiment);
-        for key in KEYS.iter().map(|key| key.name).filter(|name| !name.starts_with("device.")) {
-            if let Some(value) = config.get(key).filter(|value| default.get(key).as_ref() != Some(value)) {
+        for key in Config::keys().into_iter().map(|key| key.name).filter(|name| !name.starts_with("device.")) {
+            if let Some(value) = config.get(&key).filter(|value| default.get(&key).as_ref() != Some(value)) {
                 command += &format!(" --set {}", shell_quoted(&format!("{key}={value}")));
             }
         }

@@ -1,11 +1,13 @@
 //! Suggestions for a misspelt name.
 
+use crate::escape::printable;
+
 /// The names in `known` that are most similar to `name`, best first: at most three, and only those that a typing error
 /// explains.
 ///
 /// ```
-/// assert_eq!(taper_train::nearest("sed-cnn", ["mlp", "seed-cnn"]), ["seed-cnn"]);
-/// assert!(taper_train::nearest("transformer", ["mlp", "seed-cnn"]).is_empty());
+/// assert_eq!(taper_config::nearest("sed-cnn", ["mlp", "seed-cnn"]), ["seed-cnn"]);
+/// assert!(taper_config::nearest("transformer", ["mlp", "seed-cnn"]).is_empty());
 /// ```
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     // `lr` should find `optimizer.lr`. A table's name is shared by all its keys, and does not tell which was meant.
@@ -31,9 +33,9 @@ fn likeness(a: &str, b: &str) -> f64 {
 }
 
 /// `unknown KIND NAME`, with the nearest known names, or with all of them if none is near.
-pub(crate) fn unknown(kind: &str, name: &str, known: &[&str]) -> String {
+pub fn unknown(kind: &str, name: &str, known: &[&str]) -> String {
     let near = nearest(name, known.iter().copied());
-    let name = taper_nn::taper_tensor::printable(name);
+    let name = printable(name);
     if near.is_empty() {
         format!("unknown {kind} `{name}`; known: {}", known.join(", "))
     } else {

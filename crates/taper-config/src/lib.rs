@@ -1,0 +1,35 @@
+#![doc = include_str!("../README.md")]
+
+// `table!` names this crate, here too.
+extern crate self as taper_config;
+
+mod error;
+mod escape;
+mod key;
+mod macros;
+mod named;
+mod nearest;
+mod overrides;
+pub mod range;
+mod schema;
+mod value;
+
+pub use error::Error;
+pub use key::Key;
+#[doc(hidden)]
+pub use key::dotted;
+pub use named::Named;
+pub use nearest::{nearest, unknown};
+pub use overrides::Override;
+pub use range::Range;
+pub use schema::{Schema, Table};
+pub use value::told;
+
+// For what `table!` writes.
+#[doc(hidden)]
+pub use serde;
+#[doc(hidden)]
+pub use toml;
+
+/// A result whose error is [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,75 @@
+//! The macro that declares a table.
+
+/// Declares a table of the configuration: a struct whose fields are the keys. Each key has its documentation (of which
+/// the first paragraph is its help), its name, type, default, and range (a [`Range`](crate::Range), made by a function
+/// of [`range`](mod@crate::range)):
+///
+/// ```
+/// taper_config::table! {
+///     /// `[train]`: the training loop.
+///     pub struct TrainConfig {
+///         /// Passes over the training data.
+///         epochs: u64 = 1, at_least(1);
+///         /// Whether the samples are shuffled anew for each epoch.
+///         shuffle: bool = true, flag();
+///     }
+/// }
+/// let config: TrainConfig = toml::from_str("epochs = 3").unwrap();
+/// assert_eq!((config.epochs, config.shuffle), (3, true));
+/// ```
+///
+/// From this come the struct with public fields, `Default`, `Debug`, `Clone`, `PartialEq`, serde's `Serialize` and
+/// `Deserialize` (a missing key has its default, an unknown key is an error), and [`Table`](crate::Table). Other derives
+/// may be added above the struct.
+#[macro_export]
+macro_rules! table {
+    (
+        $(#[$attribute:meta])*
+        $vis:vis struct $name:ident {
+            $(
+                $(#[doc = $doc:expr])+
+                $key:ident: $type:ty = $default:expr, $range:expr;
+            )*
+        }
+    ) => {
+        $(#[$attribute])*
+        #[derive(Debug, Clone, PartialEq, $crate::serde::Serialize, $crate::serde::Deserialize)]
+        #[serde(crate = "taper_config::serde", deny_unknown_fields, default, expecting = "a table of keys")]
+        $vis struct $name {
+            $(
+                $(#[doc = $doc])+
+                pub $key: $type,
+            )*
+        }
+
+        impl ::core::default::Default for $name {
+            fn default() -> Self {
+                Self { $($key: $default),* }
+            }
+        }
+
+        impl $crate::Table for $name {
+            #[allow(unused_imports, unused_variables, unused_mut)]
+            fn keys_over(&self) -> ::std::vec::Vec<$crate::Key> {
+                use $crate::range::*;
+                let mut keys = ::std::vec::Vec::new();
+                $({
+                    let range: $crate::Range<$type> = $range;
+                    let docs = concat!($($doc, "\n"),+);
+                    keys.push($crate::Key::declared(stringify!($key), docs, &range, &self.$key));
+                })*
+                keys
+            }
+
+            #[allow(unused_imports, unused_variables)]
+            fn check(&self, table: &str) -> $crate::Result<()> {
+                use $crate::range::*;
+                $({
+                    let range: $crate::Range<$type> = $range;
+                    range.check(&$crate::dotted(table, stringify!($key)), &self.$key)?;
+                })*
+                Ok(())
+            }
+        }
+    };
+}
