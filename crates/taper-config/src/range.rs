@@ -7,9 +7,12 @@ use std::ops::RangeInclusive;
 /// The values that a key of type `T` takes.
 pub struct Range<T> {
     text: String,
-    outside: Box<dyn Fn(&T) -> Option<Problem>>,
+    outside: Outside<T>,
     is_list: bool,
 }
+
+/// What is wrong with a value, if anything.
+type Outside<T> = Box<dyn Fn(&T) -> Option<Problem>>;
 
 /// What is wrong with a value.
 enum Problem {
@@ -160,7 +163,7 @@ pub fn known(text: &str, kind: &'static str, names: &'static [&'static str]) -> 
 /// `a, b or c`.
 fn listed(texts: &[&str]) -> String {
     match texts {
-        [first @ .., before, last] if first.is_empty() => format!("{before} or {last}"),
+        [before, last] => format!("{before} or {last}"),
         [first @ .., before, last] => format!("{}, {before} or {last}", first.join(", ")),
         _ => texts.concat(),
     }
