@@ -1,10 +1,11 @@
 //! The command line: its parser, and reading it.
 
+use crate::catalogue;
 use crate::commands::{ALL, Command};
 use crate::environment;
 use crate::logging::LogArgs;
 use crate::settings::wrapped;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgMatches, Args, FromArgMatches};
 use std::ffi::OsString;
 
@@ -19,7 +20,17 @@ pub struct CommandLine {
 /// # Errors
 /// A command line that cannot be parsed, `--help` and `--version`: clap's error prints what is to be said.
 pub fn read(words: impl Iterator<Item = OsString>) -> Result<CommandLine, clap::Error> {
-    of(&parser().try_get_matches_from(std::iter::once("taper".into()).chain(words))?)
+    of(&parser().try_get_matches_from(std::iter::once("taper".into()).chain(words)).map_err(with_tip)?)
+}
+
+/// `error` with a tip if an experiment, a data set or a model was named where a command or an experiment is expected.
+fn with_tip(mut error: clap::Error) -> clap::Error {
+    if let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand)
+        && let Some(tip) = catalogue::tip(name)
+    {
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
 }
 
 fn of(matches: &ArgMatches) -> Result<CommandLine, clap::Error> {
@@ -40,7 +51,8 @@ fn parser() -> clap::Command {
         .disable_help_subcommand(true)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands(ALL.iter().map(|entry| entry.parser()));
+        .subcommands(ALL.iter().map(|entry| entry.parser()))
+        .after_help(catalogue::below());
     narrow(command)
 }
 

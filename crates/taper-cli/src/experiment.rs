@@ -1,6 +1,7 @@
 //! The commands that work on an experiment: `train NAME`, `find-lr NAME`, `tune NAME`. The experiment is a subcommand, so
 //! that the flags of the configuration show its defaults.
 
+use crate::catalogue;
 use crate::environment::{self, command};
 use crate::failure::Failure;
 use crate::logging::LogArgs;
@@ -81,6 +82,7 @@ impl<A: ExperimentArgs> Args for OfExperiment<A> {
             .subcommand_required(true)
             .arg_required_else_help(true)
             .subcommands(experiments().iter().map(of))
+            .after_help(catalogue::below())
     }
 
     fn augment_args_for_update(command: clap::Command) -> clap::Command {

@@ -1,6 +1,7 @@
 //! The `taper` program: train an experiment, find a learning rate, tune settings, evaluate and list runs, download
 //! data, check gradients. See the crate's README.md.
 
+mod catalogue;
 mod command_line;
 mod commands;
 mod device;
@@ -12,6 +13,7 @@ mod needs;
 mod output;
 mod profile;
 mod progress;
+mod screen;
 mod settings;
 mod stop;
 

@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, stderr, stdout};
 use std::time::{Duration, Instant};
 use taper::backend::printable;
-use taper::data::{Event, Located};
+use taper::data::{Event, Located, Origin};
 use taper::train::lr_finder::LrPoint;
 use taper::train::{Config, DatasetRecord, DeviceConfig, EpochReport, Evaluation, Reporter, Split, Start, StepReport};
 
@@ -18,6 +18,12 @@ const QUIET_TIME: Duration = Duration::from_secs(2);
 pub fn last_line(test: &Evaluation, dataset: &DatasetRecord) -> String {
     let note = if dataset.is_stand_in() { format!(" ({})", dataset.description) } else { String::new() };
     format!("Test Accuracy = {:.2}%{note}", 100.0 * test.accuracy())
+}
+
+/// The lines that say which data were found; after a download, whom to cite too.
+pub fn found(located: &Located) -> String {
+    let notice = printable(located.notice()).into_owned();
+    if located.origin() == Origin::Network { format!("{notice}\n{}", printable(&located.citation())) } else { notice }
 }
 
 /// Prints the progress of a run.
@@ -93,7 +99,7 @@ impl Reporter for Progress<'_> {
 
     fn found(&mut self, located: &Located) {
         self.download.clear();
-        self.line(&printable(located.notice()));
+        self.line(&found(located));
     }
 
     fn note(&mut self, text: &str) {
@@ -109,12 +115,14 @@ impl Reporter for Progress<'_> {
             0 => String::new(),
             n => format!("{n} to validate on, "),
         };
-        let folder =
-            start.folder.map(|path| format!("; run folder {}", printable(&path.to_string_lossy()))).unwrap_or_default();
+        self.line(&format!("{}: {} parameters", self.about, start.parameters));
         self.line(&format!(
-            "{}: {} parameters, {} pictures to learn from, {}{} to test on, {} steps{folder}",
-            self.about, start.parameters, start.train, validation, start.test, start.steps
+            "{} pictures to learn from, {validation}{} to test on, {} steps",
+            start.train, start.test, start.steps
         ));
+        if let Some(path) = start.folder {
+            self.line(&format!("run folder {}", printable(&path.to_string_lossy())));
+        }
         if start.resumed > 0 {
             self.line(&format!("going on after step {} of {}", start.resumed, start.steps));
         }

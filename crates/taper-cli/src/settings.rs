@@ -99,13 +99,9 @@ pub fn flags(matches: &ArgMatches, wanted: fn(&str) -> bool) -> Vec<(&'static st
 
 /// The text below the flags in `--help`: the experiment's recipes, then all keys, one paragraph per TOML table.
 pub fn below(experiment: &Experiment, config: &Config) -> String {
-    let line = |name: &str, meaning: &str| {
-        let lines = wrapped(meaning, COLUMNS - INDENT).join(&format!("\n{:INDENT$}", ""));
-        format!("  {name:<width$}{lines}\n", width = INDENT - 2)
-    };
     let mut text = String::new();
     if !experiment.recipes().is_empty() {
-        let recipes = experiment.recipes().iter().map(|recipe| line(recipe.name(), recipe.about()));
+        let recipes = experiment.recipes().iter().map(|recipe| entry(recipe.name(), recipe.about()));
         text = format!("Recipes:\n{}\n", recipes.collect::<String>());
     }
     text += "Keys for --set and --config:\n";
@@ -117,9 +113,15 @@ pub fn below(experiment: &Experiment, config: &Config) -> String {
         }
         table = of;
         let meaning = format!("{}; {} [default: {}]", key.help, key.range, default(config, &key.name));
-        text += &line(&key.name, &meaning);
+        text += &entry(&key.name, &meaning);
     }
     text
+}
+
+/// A line of a list below the flags, such as that of recipes: a name and its meaning, in as many lines as it takes.
+pub fn entry(name: &str, meaning: &str) -> String {
+    let lines = wrapped(meaning, COLUMNS - INDENT).join(&format!("\n{:INDENT$}", ""));
+    format!("  {name:<width$}{lines}\n", width = INDENT - 2)
 }
 
 /// The help of the flag that sets `key`, with its default.

@@ -39,6 +39,13 @@ fn unknown_names_come_with_the_nearest_known() {
     place.fails("train digits --set optimizer.name=adma", 2, &["unknown optimiser `adma`; did you mean adam"]);
     place.fails("train digits --set log=3", 2, &["unknown key `log`; it is a table, of log.tensorboard, log.report"]);
     place.fails("train cifer", 2, &["'cifer'", "cifar"]);
+    place.fails(
+        "train resnet18",
+        2,
+        &["'resnet18'", "tip: `resnet18` is a model: `taper train cifar --recipe resnet18`"],
+    );
+    place.fails("find-lr cifar10", 2, &["tip: `cifar10` is a data set: `taper train cifar` trains on it"]);
+    place.fails("digits", 2, &["'digits'", "tip: `taper train digits` trains this experiment"]);
     place.fails("trian cifar", 2, &["'trian'", "train"]);
     place.fails("train digits --epoch 3", 2, &["'--epoch'", "'--epochs'"]);
     assert!(!place.path("runs").exists(), "a request that cannot be followed makes no run folder");
@@ -125,6 +132,23 @@ fn values_out_of_range_come_with_the_range() {
     ] {
         place.fails(&format!("train digits {flag}"), 2, &[text, "hint: "]);
     }
+    assert!(!place.path("runs").exists());
+}
+
+/// The digits are part of the program: own data in a folder would be ignored.
+#[test]
+fn a_folder_for_data_that_are_read_from_none_is_refused() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("own")).unwrap();
+    std::fs::write(place.path("space.toml"), "optimizer.lr = { log = [1e-3, 1e-1] }").unwrap();
+    let due =
+        ["own: Optical recognition of handwritten digits", "not read from a folder; leave the folder out", "hint: "];
+    for line in ["train digits", "find-lr digits", "train digits --resume run"] {
+        place.fails(&format!("{line} --data-dir own"), 2, &due);
+    }
+    place.fails("tune digits --space space.toml --trials 2 --dir search --data-dir own", 2, &due);
+    place.ok("train digits --max-steps 1 --run-dir run");
+    place.fails("eval run --data-dir own", 2, &due[..2]);
     assert!(!place.path("runs").exists());
 }
 

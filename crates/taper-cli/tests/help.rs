@@ -63,7 +63,18 @@ fn the_commands_are_listed() {
     for command in ["train", "find-lr", "tune", "eval", "runs", "download", "gradcheck"] {
         assert!(help.lines().any(|line| line.trim_start().starts_with(command)), "{help}");
     }
+    let begins = |text: &str, name: &str| text.lines().any(|line| line.starts_with(&format!("  {name} ")));
     let train = place.ok("train --help").out;
+    for text in [&help, &train] {
+        for name in ["cifar10", "mnist", "digits", "seed-cnn", "resnet18"] {
+            assert!(begins(text, name), "{name}: {text}");
+        }
+    }
+    let download = place.ok("download --help").out;
+    for name in ["cifar10", "cifar100", "cifar100-coarse", "fashion-mnist", "mnist"] {
+        assert!(begins(&download, name), "{name}: {download}");
+    }
+    assert!(!begins(&download, "digits") && !download.contains("--data-dir"), "{download}");
     assert!(train.contains("cifar") && train.contains("digits"), "{train}");
     for command in ["eval", "download", "gradcheck"] {
         let help = place.ok(&format!("{command} --help")).out;

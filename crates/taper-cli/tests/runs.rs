@@ -39,14 +39,15 @@ fn runs_are_listed_with_what_is_wrong_with_some() {
 run       experiment  model  state       epochs  validation    test   time  differs in
 digits-1  digits      mlp    finished       1/2      87.50%  93.75%  1m32s  optimizer.lr=0.01
 digits-2  digits      mlp    unfinished     1/2      96.88%       -  1m30s  optimizer.lr=0.1
-odd       -           -      broken           -           -       -      -  no config.toml: not the folder of a run
+odd       -           -      broken           -           -       -      -  (below)
+odd: no config.toml: not the folder of a run
 ";
     assert_eq!(list, due);
     assert_eq!(place.ok("runs runs").out, list);
     assert_eq!(place.ok("runs runs/digits-1").out.lines().count(), 2);
     let names = |line: &str| -> Vec<String> {
         let out = place.ok(line).out;
-        out.lines().skip(1).map(|line| line.split(' ').next().unwrap().to_string()).collect()
+        out.lines().skip(1).take(3).map(|line| line.split(' ').next().unwrap().to_string()).collect()
     };
     assert_eq!(names("runs --sort validation"), ["digits-2", "digits-1", "odd"]);
     assert_eq!(names("runs --sort test"), ["digits-1", "digits-2", "odd"]);
@@ -76,7 +77,28 @@ optimizer.lr              0.1         0.01
     let sorted = place.ok("runs --sort name --compare digits-2 digits-1").out;
     assert!(sorted.lines().next().unwrap().trim().starts_with("digits-1  "), "{sorted}");
     let broken = place.ok("runs --compare digits-1 odd").out;
-    assert!(broken.lines().last().unwrap().starts_with("problem "), "{broken}");
+    assert_eq!(broken.lines().last(), Some("odd: no config.toml: not the folder of a run"), "{broken}");
+}
+
+/// Where standard output is no terminal, a line has 100 columns at most, and no run is left out.
+#[test]
+fn lines_fit_whatever_names_and_settings_are() {
+    let place = Place::new();
+    let names: Vec<String> = (0..12).map(|i| format!("run-{i:02}-{}", "of-a-long-name-".repeat(i % 4))).collect();
+    for (i, name) in names.iter().enumerate() {
+        make(&place, name, &format!("0.{i}123456789\nbetas = [0.9, 0.99{i}]\nweight_decay = 1e-{i}"), 0.5, "");
+    }
+    let text = "model = ";
+    std::fs::create_dir(place.path("runs/broken")).unwrap();
+    std::fs::write(place.path("runs/broken/config.toml"), text).unwrap();
+    for line in ["runs".to_string(), format!("runs --compare {} broken", names.join(" "))] {
+        let out = place.ok(&line).out;
+        let long: Vec<&str> = out.lines().filter(|line| line.chars().count() > 100).collect();
+        assert_eq!(long, [""; 0], "{out}");
+        assert!((0..12).all(|i| out.contains(&format!("run-{i:02}"))), "{out}");
+        assert!(out.contains("\nbroken: config.toml: line 1: "), "{out}");
+        assert!(out.contains('…'), "{out}");
+    }
 }
 
 #[test]

@@ -22,7 +22,10 @@ fn digits_are_learned_and_measured_again() {
     let percent = ran.last_line().strip_prefix("Test Accuracy = ").and_then(|rest| rest.strip_suffix('%')).unwrap();
     assert!(percent.parse::<f64>().unwrap() > 95.0, "{percent}");
     assert_eq!(percent.split('.').nth(1).unwrap().len(), 2);
-    assert!(ran.out.contains("CC BY 4.0"), "the digits' authors are credited: {}", ran.out);
+    assert!(ran.out.starts_with("Optical recognition of handwritten digits (its test part), part of"), "{}", ran.out);
+    assert!(ran.out.lines().take(4).all(|line| line.chars().count() <= 100), "{}", ran.out);
+    let credit = place.ok("download digits").out;
+    assert!(credit.contains("E. Alpaydin and C. Kaynak") && credit.contains("CC BY 4.0"), "{credit}");
     assert_eq!(ran.err, "");
 
     let mut names: Vec<_> = std::fs::read_dir(place.path("run"))

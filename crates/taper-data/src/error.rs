@@ -65,6 +65,13 @@ pub enum Error {
         /// What the folder should hold.
         expected: String,
     },
+    /// A folder was set explicitly for a dataset that is embedded in this crate, and would not be read.
+    Embedded {
+        /// The folder.
+        dir: PathBuf,
+        /// The dataset's title.
+        title: String,
+    },
     /// A dataset was found in none of the places that were searched, and has no synthetic stand-in.
     NotFound {
         /// The dataset's title.
@@ -191,6 +198,12 @@ impl fmt::Display for Unescaped<'_> {
                 f,
                 "{}: no {title} here; expected {expected} in this folder (leave the folder out to have the data found, \
                  fetched or generated)",
+                dir.display()
+            ),
+            Error::Embedded { dir, title } => write!(
+                f,
+                "{}: {title} is part of the program and is not read from a folder; leave the folder out, or choose \
+                 other data",
                 dir.display()
             ),
             Error::NotFound { title, tried } => {

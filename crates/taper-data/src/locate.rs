@@ -83,10 +83,10 @@ impl Source {
     /// Searches for the dataset in this order: the folder that the user set explicitly, and no other place if there is
     /// one; `$TAPER_DATA`; the folder of downloads; the network (unless `offline`, or built without the feature
     /// `download`); and last a synthetic stand-in. `progress` receives an [`Event`] for each step of a download. An
-    /// embedded dataset needs no search.
+    /// embedded dataset needs no search, and is never read from a folder.
     ///
     /// # Errors
-    /// When the folder that the user set does not hold the dataset, when the file system fails during a download, or
+    /// When the folder that the user set does not hold the dataset, or was set for an embedded dataset, when the file system fails during a download, or
     /// when the dataset is nowhere and has no stand-in. For CIFAR-10, which has one, a failed download is no error:
     /// the stand-in is used, and [`Located::notice`] gives the reason.
     pub fn locate(&self, options: &LocateOptions, progress: &mut dyn FnMut(Event<'_>)) -> Result<Located> {
@@ -100,7 +100,10 @@ pub(crate) fn locate(
     progress: &mut dyn FnMut(Event<'_>),
 ) -> Result<Located> {
     let Some(files) = &manifest.files else {
-        let notice = format!("{}: {}; {}", manifest.title, manifest.citation, manifest.terms);
+        if let Some(dir) = &options.data_dir {
+            return Err(Error::Embedded { dir: dir.clone(), title: manifest.title });
+        }
+        let notice = format!("{}, part of the program", manifest.title);
         return Ok(Located { manifest, origin: Origin::Embedded, path: None, notice });
     };
     if let Some(dir) = &options.data_dir {
@@ -189,6 +192,11 @@ impl Located {
     /// A message to show to the user first: where the data come from and, for the stand-in, why it is used.
     pub fn notice(&self) -> &str {
         &self.notice
+    }
+
+    /// Whom to cite for the dataset, and the terms of its use: `TITLE: CITATION; TERMS`.
+    pub fn citation(&self) -> String {
+        format!("{}: {}; {}", self.manifest.title, self.manifest.citation, self.manifest.terms)
     }
 
     /// The name of the data to show beside a result: the dataset's title, or `generated stand-in, not CIFAR-10` for the

@@ -83,9 +83,18 @@ fn the_stand_in_says_what_it_is_and_why() {
 fn digits_are_always_there() {
     let located = Source::named("digits").unwrap().locate(&options(), &mut |_| {}).unwrap();
     assert_eq!(located.origin(), Origin::Embedded);
-    assert!(located.notice().contains("Alpaydin") && located.notice().contains("CC BY 4.0"));
+    assert_eq!(located.notice(), "Optical recognition of handwritten digits (its test part), part of the program");
+    assert!(located.citation().contains("Alpaydin") && located.citation().contains("CC BY 4.0"));
     assert_eq!(located.load().unwrap(), taper_data::digits().unwrap());
     assert_eq!(located.load_first(5, 2).unwrap().train.len(), 5);
+}
+
+#[test]
+fn a_folder_for_embedded_data_is_refused_rather_than_ignored() {
+    let options = LocateOptions { data_dir: Some("own".into()), ..options() };
+    let text = Source::named("digits").unwrap().locate(&options, &mut |_| {}).unwrap_err().to_string();
+    assert!(text.starts_with("own: Optical recognition of handwritten digits (its test part) is part of"), "{text}");
+    assert!(text.contains("not read from a folder; leave the folder out"), "{text}");
 }
 
 #[test]

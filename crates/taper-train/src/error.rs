@@ -57,7 +57,8 @@ impl Error {
 
     /// Whether the request was wrong (exit code 2 of the program) rather than its execution (exit code 1).
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Usage(_) | Self::Data(taper_data::Error::UnknownDataset { .. }))
+        use taper_data::Error::{Embedded, UnknownDataset};
+        matches!(self, Self::Usage(_) | Self::Data(UnknownDataset { .. } | Embedded { .. }))
     }
 }
 

@@ -1,7 +1,8 @@
 //! `taper download`: downloads a data set into the downloads' folder.
 
+use crate::catalogue;
 use crate::commands::Command;
-use crate::environment::downloads;
+use crate::environment::{command, downloads};
 use crate::failure::Failure;
 use crate::needs::Needs;
 use crate::output::Output;
@@ -14,8 +15,9 @@ use taper::train::nearest;
 
 /// The arguments of `download`.
 #[derive(Args)]
+#[command(after_help = catalogue::downloads())]
 pub struct Download {
-    /// The data set: cifar
+    /// The data set, one of those below
     #[arg(value_name = "DATASET")]
     dataset: String,
     /// The folder to download into [default: $TAPER_DOWNLOADS, or taper/datasets in the user's cache]
@@ -47,8 +49,10 @@ impl Command for Download {
         download.clear();
         let located = located?;
         if located.is_stand_in() {
-            return Err(Failure::failed(located.notice().lines().next().unwrap_or_default())
-                .hint("the same command continues where a broken download ended; --data-dir uses a copy you have"));
+            return Err(Failure::failed(located.notice().lines().next().unwrap_or_default()).hint(format!(
+                "the same command continues where a broken download ended; `{}` uses a copy you have",
+                command("train EXPERIMENT --data-dir DIR")
+            )));
         }
         // A data set counts as found if one of its files is there. An earlier download may lack others or be truncated, so
         // that all of it is loaded once.
@@ -57,11 +61,15 @@ impl Command for Download {
         }
         if !self.quiet {
             let place = located.path().map(|path| printable(&path.to_string_lossy()).into_owned()).unwrap_or_default();
+            let title = located.description();
             output.line(&match located.origin() {
-                Origin::Embedded => format!("{} is part of the program: nothing to download", located.description()),
-                Origin::Network => format!("{} is in {place}", located.description()),
-                _ => format!("{} is in {place} already", located.description()),
+                Origin::Embedded => format!("{title} is part of the program: nothing to download"),
+                Origin::Network => format!("{title} is in {place}"),
+                _ => format!("{title} is in {place} already"),
             });
+            if matches!(located.origin(), Origin::Network | Origin::Embedded) {
+                output.line(&printable(&located.citation()));
+            }
         }
         Ok(0)
     }

@@ -4,6 +4,8 @@ use crate::commands::Command;
 use crate::environment::command;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::screen::{beside, columns, table};
+use crate::settings::wrapped;
 use clap::{Args, ValueEnum};
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
@@ -12,9 +14,9 @@ use taper::train::runs::{Run, State, differences, list, named, to_json};
 
 /// How many of the keys that differ a row of the list shows; `--format json` and `--compare` show them all.
 const KEYS_IN_ROW: usize = 4;
-/// The length in characters at which a run's problem is cut.
-const LONGEST_PROBLEM: usize = 100;
 const NONE: &str = "-";
+/// What further lines of a problem begin with.
+const INDENT: &str = "  ";
 
 /// The folder in which runs are created and looked for, relative to the current one.
 const ROOT: &str = "runs";
@@ -116,14 +118,11 @@ fn listing(runs: &[Run]) -> String {
             percent(run.best_validation_accuracy),
             percent(run.test_accuracy),
             time(run.seconds),
-            match &run.problem {
-                Some(problem) => first_line(problem),
-                None => differs(run),
-            },
+            if run.problem.is_some() { "(below)".into() } else { differs(run) },
         ]
     };
     let rows = [heads.map(String::from).to_vec()].into_iter().chain(runs.iter().map(row));
-    table(&rows.collect::<Vec<_>>(), 4..8)
+    table(&rows.collect::<Vec<_>>(), 4..8, columns()) + &problems(runs)
 }
 
 /// The comparison: one column per run, with rows for the results, then for the settings that differ.
@@ -145,9 +144,6 @@ fn comparison(runs: &[Run]) -> String {
         row("pictures a second", &|run| run.images_per_s.map_or_else(|| NONE.into(), |rate| format!("{rate:.0}"))),
         row("time", &|run| time(run.seconds)),
     ];
-    if runs.iter().any(|run| run.problem.is_some()) {
-        rows.push(row("problem", &|run| run.problem.as_deref().map_or_else(|| NONE.into(), first_line)));
-    }
     for difference in differences(runs) {
         let value = |value: Option<String>| match value {
             Some(text) if text.is_empty() => "\"\"".to_string(),
@@ -155,25 +151,14 @@ fn comparison(runs: &[Run]) -> String {
         };
         rows.push(std::iter::once(difference.key).chain(difference.values.into_iter().map(value)).collect());
     }
-    table(&rows, 0..0)
-}
-
-/// `rows` as aligned columns; those in the range `numbers` are right-aligned.
-fn table(rows: &[Vec<String>], numbers: std::ops::Range<usize>) -> String {
-    // Names and values come from files, so that control characters are escaped.
-    let row = |row: &Vec<String>| row.iter().map(|cell| printable(cell).into_owned()).collect::<Vec<_>>();
-    let rows: Vec<Vec<String>> = rows.iter().map(row).collect();
-    let columns = rows.first().map_or(0, Vec::len);
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let line = |row: &Vec<String>| {
-        let cell = |(column, text): (usize, &String)| match widths[column] {
-            width if numbers.contains(&column) => format!("{text:>width$}"),
-            width => format!("{text:<width$}"),
-        };
-        row.iter().enumerate().map(cell).collect::<Vec<_>>().join("  ").trim_end().to_string()
+    // As many runs beside each other as fit, the others below.
+    let first = rows.iter().map(|row| row[0].chars().count()).max().unwrap_or(0);
+    let (columns, side) = (columns(), beside(first, columns()));
+    let part = |from: usize| {
+        let row = |row: &Vec<String>| row[..1].iter().chain(row[from..].iter().take(side)).cloned().collect();
+        table(&rows.iter().map(row).collect::<Vec<_>>(), 0..0, columns)
     };
-    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    (1..=runs.len()).step_by(side).map(part).collect::<Vec<_>>().join("\n\n") + &problems(runs)
 }
 
 fn epochs(run: &Run) -> String {
@@ -209,12 +194,13 @@ fn differs(run: &Run) -> String {
     words.join(" ")
 }
 
-fn first_line(text: &str) -> String {
-    let line = text.lines().next().unwrap_or_default();
-    match line.char_indices().nth(LONGEST_PROBLEM) {
-        Some((cut, _)) => format!("{}…", &line[..cut]),
-        None => line.into(),
-    }
+/// What is wrong with runs, for below a table: a line each, or as many as it takes.
+fn problems(runs: &[Run]) -> String {
+    let problem = |run: &Run| {
+        let text = format!("{}: {}", run.name, run.problem.as_ref()?.lines().next().unwrap_or_default());
+        Some(format!("\n{}", wrapped(&printable(&text), columns() - INDENT.len()).join(&format!("\n{INDENT}"))))
+    };
+    runs.iter().filter_map(problem).collect()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::logging::LogArgs;
 use crate::needs::Needs;
 use crate::output::Output;
-use crate::progress::DownloadProgress;
+use crate::progress::{DownloadProgress, found};
 use crate::settings::SettingArgs;
 use crate::stop;
 use clap::Args;
@@ -266,7 +266,7 @@ impl Reporter for TrialReporter<'_, '_> {
     fn found(&mut self, located: &Located) {
         self.trainer.download.clear();
         if !std::mem::replace(&mut self.trainer.told, true) {
-            self.trainer.screen.line(located.notice());
+            self.trainer.screen.line(&found(located));
         }
     }
 

@@ -1,0 +1,109 @@
+//! What can be named on the command line: the lists of data sets and models for `--help`, and tips for a name that stands
+//! in the wrong place.
+
+use crate::environment::command;
+use crate::settings::entry;
+use taper::data::{Manifest, Source};
+use taper::models::models;
+use taper::train::{Experiment, experiments};
+
+/// The data sets, with what they are.
+fn data_sets() -> impl Iterator<Item = (&'static str, Manifest)> {
+    let sources = Source::names().into_iter().filter_map(|name| Source::named(name).ok());
+    sources.filter_map(|source| Some((source.name(), source.manifest().ok()?)))
+}
+
+/// The text below `--help`: what an experiment can be put together from.
+pub fn below() -> String {
+    let data: String = data_sets().map(|(name, manifest)| entry(name, &described(&manifest))).collect();
+    let models: String = models().iter().map(|model| entry(model.name, model.summary)).collect();
+    format!("Data sets (--set data.name=NAME):\n{data}\nModels (--model NAME):\n{models}")
+}
+
+/// A data set in a line: `CIFAR-10: 10 classes, 50000 + 10000 samples of 3x32x32`.
+fn described(manifest: &Manifest) -> String {
+    let Manifest { title, classes, records, shape: [channels, height, width], .. } = manifest;
+    let (train, test, classes) = (records.train, records.test, classes.len());
+    format!("{title}: {classes} classes, {train} + {test} samples of {channels}x{height}x{width}")
+}
+
+/// The text below `download --help`: what can be downloaded, and its size.
+pub fn downloads() -> String {
+    let line = |(name, manifest): (&'static str, Manifest)| {
+        let archive = manifest.archive.as_ref().map(|archive| archive.bytes);
+        let bytes = archive.unwrap_or_else(|| manifest.downloads.iter().map(|download| download.bytes).sum());
+        let megabytes = bytes.div_ceil(1_000_000);
+        (bytes > 0).then(|| entry(name, &format!("{}, {megabytes} MB, from {}", manifest.title, manifest.homepage)))
+    };
+    format!("Data sets:\n{}", data_sets().filter_map(line).collect::<String>())
+}
+
+/// What to type instead, where `name` is no command or no experiment, but an experiment, a data set or a model.
+pub fn tip(name: &str) -> Option<String> {
+    if let Some(experiment) = experiments().iter().find(|experiment| experiment.name() == name) {
+        return Some(format!("`{}` trains this experiment", command(&format!("train {}", experiment.name()))));
+    }
+    if let Ok(source) = Source::named(name) {
+        let line = with_data(source.name());
+        return Some(format!("`{name}` is a data set: `{}` trains on it", command(&format!("train {line}"))));
+    }
+    let model = models().iter().find(|model| model.name == name)?;
+    let line = with_model(model.name);
+    Some(format!("`{name}` is a model: `{}` trains it", command(&format!("train {line}"))))
+}
+
+/// The arguments of `train` for the data set `name`: the experiment that has it, or one whose samples have its shape.
+fn with_data(name: &str) -> String {
+    let data = |experiment: &&Experiment| experiment.config().data.name;
+    if let Some(experiment) = experiments().iter().find(|experiment| data(experiment) == name) {
+        return experiment.name().into();
+    }
+    let shape = |name: &str| Source::named(name).and_then(|source| source.manifest()).ok().map(|found| found.shape);
+    let alike = experiments().iter().find(|experiment| shape(&data(experiment)) == shape(name));
+    format!("{} --set data.name={name}", alike.map_or("EXPERIMENT", |experiment| experiment.name()))
+}
+
+/// The arguments of `train` for the model `name`: the experiment that has it, or a recipe of its name, or a flag.
+fn with_model(name: &str) -> String {
+    let key = |experiment: &&Experiment| experiment.config().get("model").is_some_and(|model| model == name);
+    if let Some(experiment) = experiments().iter().find(key) {
+        return experiment.name().into();
+    }
+    let recipe = |experiment: &&Experiment| experiment.recipes().iter().any(|recipe| recipe.name() == name);
+    match experiments().iter().find(recipe) {
+        Some(experiment) => format!("{} --recipe {name}", experiment.name()),
+        None => format!("{} --model {name}", experiments().first().map_or("EXPERIMENT", Experiment::name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_in_the_wrong_place_is_explained() {
+        let due = |name: &str, words: &[&str]| {
+            let tip = tip(name).unwrap_or_default();
+            assert!(words.iter().all(|word| tip.contains(word)), "{name}: {tip}");
+        };
+        due("digits", &["`taper train digits` trains this experiment"]);
+        due("cifar10", &["`cifar10` is a data set: `taper train cifar` trains on it"]);
+        due("cifar100-coarse", &["`cifar100-coarse` is a data set: `taper train cifar", "` trains on it"]);
+        due("mlp", &["`mlp` is a model: `taper train digits` trains it"]);
+        due("resnet18", &["`resnet18` is a model: `taper train cifar --recipe resnet18` trains it"]);
+        due("airbench", &["`airbench` is a model: `taper train cifar --model airbench` trains it"]);
+        assert_eq!(tip("imagenet"), None);
+    }
+
+    /// What is suggested is a command line that the program takes.
+    #[test]
+    fn every_tip_can_be_typed() {
+        for name in Source::names().into_iter().chain(models().iter().map(|model| model.name)) {
+            let tip = tip(name).unwrap();
+            let line = tip.split("`taper ").nth(1).unwrap().split('`').next().unwrap();
+            let line = line.replace("EXPERIMENT", experiments()[0].name());
+            let read = crate::command_line::read(line.split(' ').map(Into::into));
+            assert!(read.is_ok(), "{tip}");
+        }
+    }
+}
