@@ -5,7 +5,8 @@ use crate::environment::command;
 use crate::settings::entry;
 use taper::data::{Manifest, Source};
 use taper::models::models;
-use taper::train::{Experiment, experiments};
+use taper::tasks::experiments;
+use taper::train::Experiment;
 
 /// The data sets, with what they are.
 fn data_sets() -> impl Iterator<Item = (&'static str, Manifest)> {
@@ -54,7 +55,7 @@ pub fn tip(name: &str) -> Option<String> {
 
 /// The arguments of `train` for the data set `name`: the experiment that has it, or one whose samples have its shape.
 fn with_data(name: &str) -> String {
-    let data = |experiment: &&Experiment| experiment.config().data.name;
+    let data = |experiment: &&dyn Experiment| experiment.config().data.name;
     if let Some(experiment) = experiments().iter().find(|experiment| data(experiment) == name) {
         return experiment.name().into();
     }
@@ -65,14 +66,16 @@ fn with_data(name: &str) -> String {
 
 /// The arguments of `train` for the model `name`: the experiment that has it, or a recipe of its name, or a flag.
 fn with_model(name: &str) -> String {
-    let key = |experiment: &&Experiment| experiment.config().get("model").is_some_and(|model| model == name);
+    let key = |experiment: &&&dyn Experiment| experiment.config().get("model").is_some_and(|model| model == name);
     if let Some(experiment) = experiments().iter().find(key) {
         return experiment.name().into();
     }
-    let recipe = |experiment: &&Experiment| experiment.recipes().iter().any(|recipe| recipe.name() == name);
+    let recipe = |experiment: &&&dyn Experiment| experiment.recipes().iter().any(|recipe| recipe.name == name);
     match experiments().iter().find(recipe) {
         Some(experiment) => format!("{} --recipe {name}", experiment.name()),
-        None => format!("{} --model {name}", experiments().first().map_or("EXPERIMENT", Experiment::name)),
+        None => {
+            format!("{} --model {name}", experiments().first().map_or("EXPERIMENT", |experiment| experiment.name()))
+        }
     }
 }
 

@@ -10,7 +10,8 @@ use crate::settings::{self, SettingArgs};
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, FromArgMatches};
 use taper::data::LocateOptions;
-use taper::train::{Config, Experiment, Override, experiments};
+use taper::tasks::experiments;
+use taper::train::{Config, Experiment, Override};
 
 /// What a command on an experiment adds to the flags of the configuration: its own arguments.
 pub trait ExperimentArgs: Args {
@@ -25,7 +26,7 @@ pub trait ExperimentArgs: Args {
 
 /// A command with its experiment and arguments.
 pub struct OfExperiment<A> {
-    pub experiment: &'static Experiment,
+    pub experiment: &'static dyn Experiment,
     pub args: A,
     pub settings: SettingArgs,
     pub logs: LogArgs,
@@ -67,13 +68,13 @@ impl<A> OfExperiment<A> {
 
 impl<A: ExperimentArgs> Args for OfExperiment<A> {
     fn augment_args(command: clap::Command) -> clap::Command {
-        let of = |experiment: &Experiment| {
+        let of = |experiment: &&'static dyn Experiment| {
             let config = experiment.config();
             let flags = settings::key_flags(&config, A::takes);
             let own = A::augment_args(clap::Command::new(experiment.name()).args(flags));
             LogArgs::augment_args(SettingArgs::augment_args(own))
                 .about(experiment.about())
-                .after_help(settings::below(experiment, &config))
+                .after_help(settings::below(*experiment, &config))
         };
         command
             .subcommand_value_name("EXPERIMENT")
@@ -96,7 +97,11 @@ impl<A: ExperimentArgs> FromArgMatches for OfExperiment<A> {
         let unknown = || clap::Error::raw(ErrorKind::MissingSubcommand, "an experiment is missing\n");
         let (name, found) = matches.subcommand().ok_or_else(unknown)?;
         Ok(Self {
-            experiment: experiments().iter().find(|experiment| experiment.name() == name).ok_or_else(unknown)?,
+            experiment: experiments()
+                .iter()
+                .copied()
+                .find(|experiment| experiment.name() == name)
+                .ok_or_else(unknown)?,
             args: A::from_arg_matches(found)?,
             settings: SettingArgs::from_arg_matches(found)?,
             logs: LogArgs::from_arg_matches(found)?,

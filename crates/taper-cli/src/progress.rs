@@ -8,16 +8,24 @@ use std::time::{Duration, Instant};
 use taper::backend::printable;
 use taper::data::{Event, Located, Origin};
 use taper::train::lr_finder::LrPoint;
-use taper::train::{Config, DatasetRecord, DeviceConfig, EpochReport, Evaluation, Reporter, Split, Start, StepReport};
+use taper::train::{Config, DeviceConfig, EpochReport, Evaluation, Metric, Record, Reporter, Split, Start, StepReport};
 
 /// Without a bar, a line about steps is printed at most ten times per epoch, and only if none was printed for this
 /// long. A run of seconds prints a line per epoch only.
 const QUIET_TIME: Duration = Duration::from_secs(2);
 
-/// The last line of `train` and `eval`, such as `Test Accuracy = 70.55%`; with a note if the data are a stand-in.
-pub fn last_line(test: &Evaluation, dataset: &DatasetRecord) -> String {
+/// The last line of `train` and `eval`, such as `Test Accuracy = 70.55%`: the metric that selects the best epoch; with a
+/// note if the data are a stand-in.
+pub fn last_line(test: &Evaluation, record: &Record) -> String {
+    let dataset = &record.dataset;
     let note = if dataset.is_stand_in() { format!(" ({})", dataset.description) } else { String::new() };
-    format!("Test Accuracy = {:.2}%{note}", 100.0 * test.accuracy())
+    let asked = record.monitor.as_deref().unwrap_or("accuracy");
+    let name = if test.get(asked).is_some() { asked } else { "loss" };
+    let percent = record.metrics.iter().any(|metric| metric.name == name && metric.unit == "%") || name == "accuracy";
+    let metric = if percent { Metric::percent(name.to_string()) } else { Metric::loss("") };
+    let mut title = name.chars();
+    let title: String = title.next().into_iter().flat_map(char::to_uppercase).chain(title).collect();
+    format!("Test {title} = {}{note}", metric.shown_short(test.get(name).unwrap_or(f64::NAN)))
 }
 
 /// The lines that say which data were found; after a download, whom to cite too.
@@ -31,6 +39,7 @@ pub struct Progress<'a> {
     output: &'a mut Output,
     about: String,
     quiet: bool,
+    metrics: Vec<Metric>,
     bar: Bar,
     begun: Instant,
     /// Steps made before `begun`, if the run was resumed.
@@ -68,6 +77,7 @@ impl<'a> Progress<'a> {
             output,
             about,
             quiet,
+            metrics: Vec::new(),
             bar,
             begun: Instant::now(),
             resumed: 0,
@@ -81,6 +91,16 @@ impl<'a> Progress<'a> {
     pub fn clear(&mut self) {
         self.download.clear();
         self.bar.clear();
+    }
+
+    /// The metrics of `found`, such as `loss 0.1234, accuracy 97.22%`.
+    fn shown(&self, found: &Evaluation, between: &str) -> String {
+        let value = |metric: &Metric| {
+            let value = found.get(&metric.name)?;
+            let text = if value.is_nan() { "-".into() } else { metric.shown_short(value) };
+            Some(format!("{} {text}", metric.name))
+        };
+        self.metrics.iter().filter_map(value).collect::<Vec<_>>().join(between)
     }
 
     fn line(&mut self, text: &str) {
@@ -111,13 +131,14 @@ impl Reporter for Progress<'_> {
             listen();
         }
         (self.begun, self.resumed) = (Instant::now(), start.resumed);
+        self.metrics = start.metrics.to_vec();
         let validation = match start.validation {
             0 => String::new(),
             n => format!("{n} to validate on, "),
         };
         self.line(&format!("{}: {} parameters", self.about, start.parameters));
         self.line(&format!(
-            "{} pictures to learn from, {validation}{} to test on, {} steps",
+            "{} samples to learn from, {validation}{} to test on, {} steps",
             start.train, start.test, start.steps
         ));
         if let Some(path) = start.folder {
@@ -128,17 +149,11 @@ impl Reporter for Progress<'_> {
         }
     }
 
-    fn step(&mut self, step: &StepReport) {
+    fn step(&mut self, step: &StepReport<'_>) {
         let made = step.made.saturating_sub(self.resumed).max(1);
         let left = self.begun.elapsed().as_secs_f64() / made as f64 * (step.steps - step.made) as f64;
         let StepReport { epoch, epochs, step_in_epoch, steps_in_epoch, .. } = *step;
-        let state = format!(
-            "loss {} accuracy {} {:.0} pictures/s left {}",
-            known(step.mean_loss),
-            percent(step.accuracy, 1),
-            step.images_per_s,
-            clock(left)
-        );
+        let state = format!("{} {:.0} samples/s left {}", self.shown(step.train, " "), step.samples_per_s, clock(left));
         if self.bar.wanted {
             if step.step < step.made {
                 return; // The bar drops updates that come too fast, and might then miss the last step.
@@ -163,24 +178,21 @@ impl Reporter for Progress<'_> {
     }
 
     fn epoch(&mut self, epoch: &EpochReport) {
-        let validation = match epoch.validation {
+        let found = match &epoch.validation {
             Some(found) => {
-                format!("validation loss {:.4}, validation accuracy {:.2}%", found.loss, 100.0 * found.accuracy())
+                let loss = known(epoch.train.loss());
+                format!("training loss {loss}, validation {}", self.shown(found, ", validation "))
             }
-            None => format!("training accuracy {}", percent(epoch.train_accuracy, 2)),
+            None => format!("training {}", self.shown(&epoch.train, ", training ")),
         };
-        let EpochReport { epoch, epochs, train_loss, images_per_s, seconds, idle, .. } = *epoch;
+        let EpochReport { epoch, epochs, samples_per_s, seconds, idle, .. } = *epoch;
         // Time spent waiting for batches is mentioned if it is over 2 % of the epoch and over 0.1 s.
         let waited = if idle > (0.02 * seconds).max(0.1) {
             format!(", {idle:.1} s of them waiting for batches")
         } else {
             String::new()
         };
-        self.line(&format!(
-            "epoch {epoch}/{epochs}: training loss {}, {validation}, {images_per_s:.0} pictures/s, \
-             {seconds:.1} s{waited}",
-            known(train_loss)
-        ));
+        self.line(&format!("epoch {epoch}/{epochs}: {found}, {samples_per_s:.0} samples/s, {seconds:.1} s{waited}"));
     }
 }
 
@@ -285,14 +297,9 @@ fn is_tenth(step: u64, steps: u64) -> bool {
     tenth(step) > tenth(step.saturating_sub(1))
 }
 
-/// A loss as `0.1234`; `-` if no sample had a label.
+/// A loss as `0.1234`; `-` if no sample counted.
 fn known(loss: f64) -> String {
     if loss.is_nan() { "-".into() } else { format!("{loss:.4}") }
-}
-
-/// A fraction as `12.3%`; `-` if no sample had a label.
-fn percent(fraction: f64, digits: usize) -> String {
-    if fraction.is_nan() { "-".into() } else { format!("{:.digits$}%", 100.0 * fraction) }
 }
 
 /// A duration in seconds as `2:03` or `1:02:03`.
@@ -322,10 +329,7 @@ mod tests {
 
     #[test]
     fn clocks() {
-        assert_eq!(
-            (known(0.5), percent(0.5, 1), known(f64::NAN), percent(f64::NAN, 1)),
-            ("0.5000".into(), "50.0%".into(), "-".into(), "-".into())
-        );
+        assert_eq!((known(0.5), known(f64::NAN)), ("0.5000".into(), "-".into()));
         assert_eq!([clock(0.4), clock(123.0), clock(3723.0), clock(f64::NAN)], ["0:00", "2:03", "1:02:03", "0:00"]);
     }
 }

@@ -34,7 +34,7 @@ impl SettingArgs {
     pub fn change(
         &self,
         mut config: Config,
-        experiment: &Experiment,
+        experiment: &dyn Experiment,
         flags: &[(&'static str, Override)],
     ) -> Result<Config, Failure> {
         if let Some(name) = &self.recipe {
@@ -98,10 +98,10 @@ pub fn flags(matches: &ArgMatches, wanted: fn(&str) -> bool) -> Vec<(&'static st
 }
 
 /// The text below the flags in `--help`: the experiment's recipes, then all keys, one paragraph per TOML table.
-pub fn below(experiment: &Experiment, config: &Config) -> String {
+pub fn below(experiment: &dyn Experiment, config: &Config) -> String {
     let mut text = String::new();
     if !experiment.recipes().is_empty() {
-        let recipes = experiment.recipes().iter().map(|recipe| entry(recipe.name(), recipe.about()));
+        let recipes = experiment.recipes().iter().map(|recipe| entry(recipe.name, recipe.about));
         text = format!("Recipes:\n{}\n", recipes.collect::<String>());
     }
     text += "Keys for --set and --config:\n";
@@ -173,7 +173,7 @@ pub fn with_flag(config: Config, flag: &str, change: Override) -> Result<Config,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use taper::train::experiments;
+    use taper::tasks::experiments;
 
     #[test]
     fn every_flag_has_a_key_with_help() {

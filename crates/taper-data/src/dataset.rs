@@ -1,28 +1,53 @@
-//! The dataset trait: a fixed number of samples of one shape, each with a class label.
+//! The dataset trait: samples that fill batches.
 
+use crate::{Batch, FieldSpec, Result};
 use std::sync::Arc;
-use taper_backend::Element;
 
-/// A map-style dataset that a [`BatchLoader`](crate::BatchLoader) or a [`Pipeline`](crate::Pipeline) can batch:
-/// images, rows of a table, or anything else whose samples all have one shape.
-pub trait Dataset {
+/// Samples that a [`Pipeline`](crate::Pipeline) or a [`BatchLoader`](crate::BatchLoader) batches: pictures, rows of a
+/// table, windows of a text, pairs of views. A dataset says which fields its batches have and fills them, so that
+/// padding and ragged targets are its own affair.
+///
+/// ```
+/// use taper_backend::DType;
+/// use taper_data::{Batch, Dataset, FieldSpec, Result};
+///
+/// /// The numbers 0 to 99, to be told whether they are even.
+/// struct Numbers;
+///
+/// impl Dataset for Numbers {
+///     fn len(&self) -> usize {
+///         100
+///     }
+///
+///     fn fields(&self) -> Vec<FieldSpec> {
+///         vec![FieldSpec::new("inputs", DType::F32, &[1]), FieldSpec::new("labels", DType::I64, &[])]
+///     }
+///
+///     fn fill(&self, _epoch: u64, indices: &[usize], batch: &mut Batch) -> Result<()> {
+///         for (x, &i) in batch.f32("inputs", &[indices.len(), 1]).iter_mut().zip(indices) {
+///             *x = i as f32;
+///         }
+///         for (label, &i) in batch.i64("labels", &[indices.len()]).iter_mut().zip(indices) {
+///             *label = (i % 2) as i64;
+///         }
+///         Ok(())
+///     }
+/// }
+/// ```
+pub trait Dataset: Send + Sync {
     /// The number of samples.
     fn len(&self) -> usize;
 
-    /// The shape of one sample, without the batch dimension: `[C, H, W]` for images, `[F]` for rows of F features.
-    fn sample_shape(&self) -> &[usize];
+    /// The fields of the batches.
+    fn fields(&self) -> Vec<FieldSpec>;
 
-    /// Writes sample `index`, scaled as models expect it, into `sample`, row-major. `sample` has as many values as the
-    /// product of [`Dataset::sample_shape`], and `index` is below [`Dataset::len`].
-    fn read_sample<T: Element>(&self, index: usize, sample: &mut [T]);
-
-    /// The class label of sample `index`, which is below [`Dataset::len`].
-    fn label(&self, index: usize) -> i64;
-
-    /// The number of classes. The default is one more than the largest label, found by reading all labels.
-    fn num_classes(&self) -> usize {
-        (0..self.len()).map(|index| self.label(index)).max().map_or(0, |label| label.max(0) as usize + 1)
-    }
+    /// Fills `batch`, which has no field yet, with the samples `indices`, each below [`Dataset::len`]. What is random in
+    /// a sample must depend on `epoch` (the pass over the data, from 0) and the sample's index alone, so that it does
+    /// not matter which thread makes a batch, and a run can be resumed anywhere.
+    ///
+    /// # Errors
+    /// A sample that cannot be read; the error names it.
+    fn fill(&self, epoch: u64, indices: &[usize], batch: &mut Batch) -> Result<()>;
 
     /// Whether there is no sample.
     fn is_empty(&self) -> bool {
@@ -30,26 +55,20 @@ pub trait Dataset {
     }
 }
 
-/// Implements [`Dataset`] for pointers to datasets, so that a loader can borrow or share its data.
+/// Implements [`Dataset`] for pointers to datasets, so that one can be borrowed, boxed or shared.
 macro_rules! through_pointer {
     ($($pointer:ty),*) => {$(
-        impl<D: Dataset> Dataset for $pointer {
+        impl<D: Dataset + ?Sized> Dataset for $pointer {
             fn len(&self) -> usize {
                 D::len(self)
             }
-            fn sample_shape(&self) -> &[usize] {
-                D::sample_shape(self)
+            fn fields(&self) -> Vec<FieldSpec> {
+                D::fields(self)
             }
-            fn read_sample<T: Element>(&self, index: usize, sample: &mut [T]) {
-                D::read_sample(self, index, sample);
-            }
-            fn label(&self, index: usize) -> i64 {
-                D::label(self, index)
-            }
-            fn num_classes(&self) -> usize {
-                D::num_classes(self)
+            fn fill(&self, epoch: u64, indices: &[usize], batch: &mut Batch) -> Result<()> {
+                D::fill(self, epoch, indices, batch)
             }
         }
     )*};
 }
-through_pointer!(&D, Arc<D>);
+through_pointer!(&D, Box<D>, Arc<D>);

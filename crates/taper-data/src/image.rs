@@ -1,9 +1,9 @@
 //! Labelled images in memory, and the train and test splits of a dataset.
 
-use crate::{Dataset, Error, Result, split};
+use crate::{Batch, Dataset, Error, FieldSpec, Result, split};
 use sha2::{Digest, Sha256};
 use std::fmt;
-use taper_backend::Element;
+use taper_backend::DType;
 
 /// A dataset of labelled images in memory, one byte for each value: N images of shape `[C, H, W]`, their N labels,
 /// and the names of the classes.
@@ -139,32 +139,32 @@ impl fmt::Debug for ImageDataset {
     }
 }
 
+/// Batches have the fields `inputs`, `[N, C, H, W]` in u8, of which [`max_value`](ImageDataset::max_value) stands for 1, and
+/// `labels`, `[N]` in i64.
 impl Dataset for ImageDataset {
     fn len(&self) -> usize {
         self.len()
     }
 
-    fn sample_shape(&self) -> &[usize] {
-        &self.shape
+    fn fields(&self) -> Vec<FieldSpec> {
+        vec![FieldSpec::new("inputs", DType::U8, &self.shape), FieldSpec::new("labels", DType::I64, &[])]
     }
 
-    /// Writes the pixel values divided by `max_value`. The quotient is computed in f64 and rounded to `T`. For f32
-    /// this gives the same bits as a division in f32, which PyTorch does, since no quotient of two bytes is near a
-    /// rounding tie.
-    fn read_sample<T: Element>(&self, index: usize, sample: &mut [T]) {
-        let max = f64::from(self.max_value);
-        for (out, &byte) in sample.iter_mut().zip(self.image(index).unwrap_or_default()) {
-            *out = T::from_f64(f64::from(byte) / max);
+    fn fill(&self, _epoch: u64, indices: &[usize], batch: &mut Batch) -> Result<()> {
+        let [channels, height, width] = self.shape;
+        let images = batch.u8_of("inputs", &[indices.len(), channels, height, width], self.max_value);
+        for (image, &index) in images.chunks_exact_mut(channels * height * width).zip(indices) {
+            image.copy_from_slice(self.image(index).ok_or_else(|| past_the_end(index, self.len()))?);
         }
+        for (label, &index) in batch.i64("labels", &[indices.len()]).iter_mut().zip(indices) {
+            *label = self.labels.get(index).copied().ok_or_else(|| past_the_end(index, self.len()))?.into();
+        }
+        Ok(())
     }
+}
 
-    fn label(&self, index: usize) -> i64 {
-        self.labels.get(index).copied().unwrap_or_default().into()
-    }
-
-    fn num_classes(&self) -> usize {
-        self.classes.len()
-    }
+fn past_the_end(index: usize, len: usize) -> Error {
+    Error::Argument(format!("expected a sample below {len}, found {index}"))
 }
 
 /// The training split and the test split of a dataset.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod augment;
+mod batch;
 mod dataset;
 mod datasets;
 #[cfg(feature = "download")]
@@ -19,7 +20,8 @@ mod pipeline;
 mod split;
 mod table;
 
-pub use augment::{Augment, Augmenter};
+pub use augment::{Augment, Augmented, Augmenter};
+pub use batch::{Batch, Field, FieldSpec};
 pub use dataset::Dataset;
 pub use datasets::{Source, digits};
 pub use error::{Error, Result};
@@ -36,7 +38,7 @@ pub use formats::npz::{read_npz, read_npz_images};
 #[cfg(feature = "parquet")]
 pub use formats::parquet::read_parquet;
 pub use image::{ImageDataset, Splits};
-pub use loader::{Batch, BatchLoader, LoaderOptions};
+pub use loader::{BatchLoader, LoaderOptions};
 pub use locate::{DATA_VARIABLE, Event, LocateOptions, Located, Origin};
 pub use manifest::{Archive, Download, Embedded, Files, Layout, Manifest, Records};
 pub use pipeline::{Pipeline, PipelineOptions};

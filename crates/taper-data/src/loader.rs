@@ -1,9 +1,10 @@
 //! The batch loader: batches of a dataset, in order or reshuffled at every epoch.
 
 use crate::error::panic_text;
-use crate::{Dataset, Error, Result};
+use crate::{Batch, Dataset, Error, Result};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use taper_backend::{Element, RandomKey};
+use std::sync::OnceLock;
+use taper_backend::RandomKey;
 
 /// The batch size and the order of samples of a [`BatchLoader`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,24 +15,6 @@ pub struct LoaderOptions {
     pub shuffle: Option<u64>,
     /// Whether to leave out the last batch of an epoch when it is smaller than the others.
     pub drop_last: bool,
-}
-
-/// One batch of B samples in host memory. One value can be reused for a whole run, so that its vectors keep their
-/// memory.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Batch<T> {
-    /// The samples, row-major, in the shape [`Batch::shape`].
-    pub inputs: Vec<T>,
-    /// The class labels, `[B]`.
-    pub labels: Vec<i64>,
-    /// The shape of `inputs`: `[B, C, H, W]` for images, `[B, F]` for rows of a table.
-    pub shape: Vec<usize>,
-}
-
-impl<T> Default for Batch<T> {
-    fn default() -> Self {
-        Self { inputs: Vec::new(), labels: Vec::new(), shape: Vec::new() }
-    }
 }
 
 /// Iterates over a dataset in batches, made in the calling thread. The order of the n samples in epoch `e` with seed
@@ -45,12 +28,12 @@ impl<T> Default for Batch<T> {
 /// let splits = digits()?;
 /// let options = LoaderOptions { batch_size: 64, shuffle: Some(0), drop_last: false };
 /// let mut loader = BatchLoader::new(&splits.train, options)?;
-/// let mut batch = Batch::<f32>::default();
+/// let mut batch = Batch::default();
 /// let mut images = 0;
 /// for epoch in 0..2 {
 ///     loader.start_epoch(epoch);
 ///     while loader.next_into(&mut batch)? {
-///         images += batch.labels.len(); // batch.inputs: [B, 1, 8, 8], values in [0, 1]
+///         images += batch.len(); // inputs: [N, 1, 8, 8] in u8, labels: [N] in i64
 ///     }
 /// }
 /// assert_eq!(images, 2 * 1437);
@@ -60,7 +43,7 @@ impl<T> Default for Batch<T> {
 pub struct BatchLoader<D> {
     dataset: D,
     sampler: Sampler,
-    order: Vec<usize>,
+    epoch: Epoch,
     position: usize,
 }
 
@@ -70,13 +53,13 @@ impl<D: Dataset> BatchLoader<D> {
     /// # Errors
     /// When the batch size is 0 or the dataset is empty.
     pub fn new(dataset: D, options: LoaderOptions) -> Result<Self> {
-        let sampler = Sampler::new(dataset.len(), options)?;
-        Ok(Self { dataset, order: sampler.order(0), sampler, position: 0 })
+        let sampler = Sampler::new(dataset.len(), options, 0)?;
+        Ok(Self { dataset, epoch: sampler.epoch(0), sampler, position: 0 })
     }
 
     /// Goes to the first batch of `epoch`.
     pub fn start_epoch(&mut self, epoch: u64) {
-        self.order = self.sampler.order(epoch);
+        self.epoch = self.sampler.epoch(epoch);
         self.position = 0;
     }
 
@@ -114,15 +97,15 @@ impl<D: Dataset> BatchLoader<D> {
     /// and leaves `batch` unchanged.
     ///
     /// # Errors
-    /// [`Error::Sample`] when the dataset's own code panics on a sample. The content of `batch` is then unspecified;
-    /// the next call continues with the batch after the failed one.
-    pub fn next_into<T: Element>(&mut self, batch: &mut Batch<T>) -> Result<bool> {
+    /// The dataset's own, and [`Error::Sample`] when its code panics on a sample. The content of `batch` is then
+    /// unspecified; the next call continues with the batch after the failed one.
+    pub fn next_into(&mut self, batch: &mut Batch) -> Result<bool> {
         if self.position >= self.len() {
             return Ok(false);
         }
-        let indices = self.sampler.batch(&self.order, self.position);
         self.position += 1;
-        fill(&self.dataset, indices, batch, |i, sample| self.dataset.read_sample(i, sample))?;
+        let (pass, indices) = self.sampler.batch(&self.epoch, self.position - 1);
+        fill(&self.dataset, pass, indices, batch)?;
         Ok(true)
     }
 }
@@ -133,31 +116,68 @@ pub(crate) struct Sampler {
     /// The number of samples, at least 1.
     n: usize,
     options: LoaderOptions,
+    /// The number of batches in an epoch.
+    batches: usize,
+}
+
+/// The order of the samples in an epoch. It is a pass over the dataset, or, if an epoch has another number of batches,
+/// what that many batches take of one pass after the other.
+#[derive(Debug, Clone)]
+pub(crate) struct Epoch {
+    pub(crate) number: u64,
+    /// The batches of all epochs before this one.
+    before: u64,
+    /// The first pass of the epoch, and the order of the samples in it and in those that follow.
+    first: u64,
+    orders: Vec<OnceLock<Vec<usize>>>,
 }
 
 impl Sampler {
-    pub fn new(n: usize, options: LoaderOptions) -> Result<Self> {
+    /// Batches of `n` samples; an epoch has `batches` of them, or with 0 those of one pass over the samples.
+    pub fn new(n: usize, options: LoaderOptions, batches: usize) -> Result<Self> {
         if options.batch_size == 0 {
             return Err(Error::Argument("batch size: expected at least 1, found 0".into()));
         }
         if n == 0 {
             return Err(Error::Argument("loader: expected at least one sample, found an empty dataset".into()));
         }
-        Ok(Self { n, options })
+        let mut sampler = Self { n, options, batches };
+        if batches == 0 {
+            sampler.batches = sampler.per_pass();
+        }
+        if sampler.per_pass() == 0 {
+            sampler.batches = 0;
+        }
+        Ok(sampler)
     }
 
-    /// The order of the samples in `epoch`.
-    pub fn order(&self, epoch: u64) -> Vec<usize> {
+    /// The number of batches in one pass over the samples.
+    fn per_pass(&self) -> usize {
+        let (n, size) = (self.n, self.options.batch_size);
+        if self.options.drop_last { n / size } else { n.div_ceil(size) }
+    }
+
+    /// The order of the samples in a pass.
+    fn order(&self, pass: u64) -> Vec<usize> {
         match self.options.shuffle {
-            Some(seed) => RandomKey::new(seed).child("shuffle").index(epoch).permutation(self.n),
+            Some(seed) => RandomKey::new(seed).child("shuffle").index(pass).permutation(self.n),
             None => (0..self.n).collect(),
         }
     }
 
+    /// Epoch `number`. The orders of its passes are drawn when they are first asked for.
+    pub fn epoch(&self, number: u64) -> Epoch {
+        let (each, per_pass) = (self.batches as u64, self.per_pass().max(1) as u64);
+        let before = number.saturating_mul(each);
+        let first = before / per_pass;
+        let last = before.saturating_add(each.saturating_sub(1)) / per_pass;
+        let passes = usize::try_from(last - first).unwrap_or(0).saturating_add(1);
+        Epoch { number, before, first, orders: vec![OnceLock::new(); passes] }
+    }
+
     /// The number of batches in an epoch.
     pub fn len(&self) -> usize {
-        let (n, size) = (self.n, self.options.batch_size);
-        if self.options.drop_last { n / size } else { n.div_ceil(size) }
+        self.batches
     }
 
     pub fn check_position(&self, position: usize) -> Result<()> {
@@ -170,57 +190,35 @@ impl Sampler {
         Ok(())
     }
 
-    /// The indices of the samples of batch `position`, which is below [`Sampler::len`], in an epoch with this `order`.
-    pub fn batch<'o>(&self, order: &'o [usize], position: usize) -> &'o [usize] {
-        // position < len, so `start` is below the number of samples. The end of the last batch is clamped to it.
-        let start = position * self.options.batch_size;
+    /// The pass and the indices of the samples of batch `position`, which is below [`Sampler::len`], in `epoch`.
+    pub fn batch<'e>(&self, epoch: &'e Epoch, position: usize) -> (u64, &'e [usize]) {
+        let (per_pass, at) = (self.per_pass() as u64, epoch.before.saturating_add(position as u64));
+        let pass = at / per_pass;
+        let order = epoch.orders[(pass - epoch.first) as usize].get_or_init(|| self.order(pass));
+        // The place is below the number of batches in a pass, so `start` is below the number of samples. The end of the
+        // last batch is clamped to it.
+        let start = (at % per_pass) as usize * self.options.batch_size;
         let end = start.saturating_add(self.options.batch_size).min(order.len());
-        &order[start..end]
+        (pass, &order[start..end])
     }
 }
 
-/// Replaces the content of `batch` by the samples `indices` of `dataset`, each written by `read`. A panic in the
-/// dataset's code becomes an error that names the sample: one damaged file must not end the process, and a panicking
-/// worker thread must not leave its caller waiting.
-pub(crate) fn fill<D: Dataset, T: Element>(
-    dataset: &D,
-    indices: &[usize],
-    batch: &mut Batch<T>,
-    mut read: impl FnMut(usize, &mut [T]),
-) -> Result<()> {
-    let mut index = 0;
+/// Replaces the content of `batch` by the samples `indices` of `dataset`. A panic in the dataset's code becomes an error
+/// that names the sample: one damaged file must not end the process, and a panicking worker thread must not leave its
+/// caller waiting.
+pub(crate) fn fill(dataset: &dyn Dataset, pass: u64, indices: &[usize], batch: &mut Batch) -> Result<()> {
     // Unwind safety: the dataset's own state is its own matter, and `batch` is overwritten before it is read again.
-    let filled = catch_unwind(AssertUnwindSafe(|| fill_or_panic(dataset, indices, batch, &mut index, &mut read)));
-    filled.map_err(|panic| Error::Sample { index, detail: panic_text(&*panic) })
-}
-
-/// As [`fill`], but panics of the dataset pass through. `index` is always the sample that is being read.
-fn fill_or_panic<D: Dataset, T: Element>(
-    dataset: &D,
-    indices: &[usize],
-    batch: &mut Batch<T>,
-    index: &mut usize,
-    read: &mut impl FnMut(usize, &mut [T]),
-) {
-    *index = indices.first().copied().unwrap_or_default();
-    let sample_shape = dataset.sample_shape();
-    let size: usize = sample_shape.iter().product();
-    batch.shape.clear();
-    batch.shape.push(indices.len());
-    batch.shape.extend_from_slice(sample_shape);
-    batch.labels.clear();
-    for &i in indices {
-        *index = i;
-        batch.labels.push(dataset.label(i));
-    }
-    if batch.inputs.len() != indices.len() * size {
-        batch.inputs = vec![T::from_f64(0.0); indices.len() * size];
-    }
-    // Chunks of size 0 would panic. A sample shape without values has nothing to write.
-    for (sample, &i) in batch.inputs.chunks_exact_mut(size.max(1)).zip(indices) {
-        *index = i;
-        read(i, sample);
-    }
+    let mut attempt = |indices: &[usize]| {
+        batch.clear(indices.len());
+        catch_unwind(AssertUnwindSafe(|| dataset.fill(pass, indices, batch)))
+    };
+    let panic = match attempt(indices) {
+        Ok(filled) => return filled,
+        Err(panic) => panic,
+    };
+    // Which sample it was is found by reading each alone.
+    let index = indices.iter().copied().find(|&index| attempt(&[index]).is_err());
+    Err(Error::Sample { index: index.or(indices.first().copied()).unwrap_or_default(), detail: panic_text(&*panic) })
 }
 
 #[cfg(test)]
@@ -228,6 +226,7 @@ mod tests {
     use super::*;
     use crate::ImageDataset;
     use proptest::prelude::*;
+    use taper_backend::HostData;
 
     /// `n` images of one pixel, image `i` with value and label `i`.
     fn count(n: u8) -> ImageDataset {
@@ -240,12 +239,12 @@ mod tests {
     }
 
     fn labels<D: Dataset>(loader: &mut BatchLoader<D>) -> Vec<i64> {
-        let (mut all, mut batch) = (Vec::new(), Batch::<f64>::default());
+        let (mut all, mut batch) = (Vec::new(), Batch::default());
         while loader.next_into(&mut batch).unwrap() {
-            assert_eq!(batch.shape, [batch.labels.len(), 1, 1, 1]);
-            let expected: Vec<f64> = batch.labels.iter().map(|&l| l as f64 / 100.0).collect();
-            assert_eq!(batch.inputs, expected);
-            all.extend(&batch.labels);
+            let (inputs, labels) = (batch.field("inputs").unwrap(), batch.i64s("labels").unwrap());
+            assert_eq!((inputs.shape.as_slice(), inputs.max), (&[batch.len(), 1, 1, 1][..], Some(100.0)));
+            assert_eq!(inputs.data, HostData::U8(labels.iter().map(|&label| label as u8).collect()));
+            all.extend(labels);
         }
         all
     }
@@ -286,6 +285,26 @@ mod tests {
         assert_eq!(loader.position(), 3);
         let text = loader.set_position(4).unwrap_err().to_string();
         assert_eq!(text, "loader: position 4 is past the end of an epoch of 3 batches");
+    }
+
+    #[test]
+    fn an_epoch_of_any_number_of_batches_goes_on_where_the_last_ended() {
+        let options = options(4, Some(3), false);
+        let passes = Sampler::new(10, options, 0).unwrap();
+        let all: Vec<(u64, Vec<usize>)> = (0..4)
+            .flat_map(|pass| {
+                let epoch = passes.epoch(pass);
+                (0..3).map(|at| passes.batch(&epoch, at)).map(|(pass, of)| (pass, of.to_vec())).collect::<Vec<_>>()
+            })
+            .collect();
+        for batches in [1, 2, 5, 6] {
+            let steps = Sampler::new(10, options, batches).unwrap();
+            for (number, expected) in all.chunks_exact(batches).enumerate() {
+                let epoch = steps.epoch(number as u64);
+                let found = (0..batches).map(|at| steps.batch(&epoch, at)).map(|(pass, of)| (pass, of.to_vec()));
+                assert_eq!(found.collect::<Vec<_>>(), expected, "epoch {number} of {batches} batches");
+            }
+        }
     }
 
     #[test]

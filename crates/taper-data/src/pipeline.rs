@@ -1,24 +1,20 @@
 //! The data pipeline: batches that worker threads prefetch and augment while the model trains.
 
-use crate::augment::Augmenter;
-use crate::loader::{Sampler, fill};
-use crate::{Augment, Batch, Dataset, Error, LoaderOptions, Result};
+use crate::loader::{Epoch, Sampler, fill};
+use crate::{Batch, Dataset, Error, LoaderOptions, Result};
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
-use taper_backend::Element;
 
 /// The settings of a [`Pipeline`].
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PipelineOptions {
     /// The batch size and the order of samples.
     pub loader: LoaderOptions,
-    /// The augmentations of each sample, applied in this order. If there is any, samples must be images `[C, H, W]`.
-    pub augment: Vec<Augment>,
-    /// The seed of the augmentations. The shuffle has its own seed in `loader`.
-    pub seed: u64,
+    /// The number of batches that make an epoch; 0 for those of one pass over the samples.
+    pub epoch_batches: usize,
     /// The number of worker threads, at most 1024. With 0, [`Pipeline::next_into`] makes each batch in the calling
     /// thread.
     pub workers: usize,
@@ -27,147 +23,99 @@ pub struct PipelineOptions {
     pub ahead: usize,
 }
 
-/// Iterates over a dataset in batches, in the same order as [`BatchLoader`](crate::BatchLoader), while worker threads
-/// prefetch the next batches. Every random number is keyed by seed, epoch and sample: the bits of a batch do not
-/// depend on the number of workers, and a run can be resumed at any batch. Without augmentations the batches equal
-/// those of
-/// `BatchLoader`, in any dtype. With augmentations, samples are augmented in f32 and then converted to `T`.
+/// Iterates over a dataset in batches, with the samples in the same order as [`BatchLoader`](crate::BatchLoader), while
+/// worker threads prefetch the next batches. What is random in a sample is keyed by the pass over the data and the
+/// sample: the bits of a batch do not depend on the number of workers, and a run can be resumed at any batch.
 ///
 /// The workers run in a [`std::thread::scope`], so that the dataset can be borrowed. Dropping the pipeline stops them.
 /// A panic in the dataset's own code becomes an error of [`next_into`](Self::next_into) when that batch is due; the
 /// workers continue.
 ///
 /// ```
-/// use taper_data::augment::{Fill, Translate};
+/// use taper_data::augment::{Augmented, Fill, Translate};
 /// use taper_data::{Augment, Batch, LoaderOptions, Pipeline, PipelineOptions, digits};
 ///
 /// # fn main() -> taper_data::Result<()> {
-/// let data = digits()?.train;
+/// let changes = vec![Augment::Translate(Translate { pixels: 1, fill: Fill::Zero })];
+/// let data = Augmented::new(digits()?.train, changes, 0)?;
 /// let options = PipelineOptions {
 ///     loader: LoaderOptions { batch_size: 64, shuffle: Some(0), drop_last: false },
-///     augment: vec![Augment::Translate(Translate { pixels: 1, fill: Fill::Zero })],
-///     seed: 0,
+///     epoch_batches: 0,
 ///     workers: 2,
 ///     ahead: 4,
 /// };
 /// std::thread::scope(|scope| {
 ///     let mut pipeline = Pipeline::start(scope, &data, options)?;
-///     let mut batch = Batch::<f32>::default();
+///     let mut batch = Batch::default();
 ///     for epoch in 0..2 {
 ///         pipeline.start_epoch(epoch, 0)?;
 ///         while pipeline.next_into(&mut batch)? {
-///             // batch.inputs: [B, 1, 8, 8], the digits shifted by up to a pixel each way
+///             // inputs: [N, 1, 8, 8], the digits shifted by up to a pixel each way
 ///         }
 ///     }
 ///     Ok(())
 /// })
 /// # }
 /// ```
-pub struct Pipeline<'scope, T> {
+pub struct Pipeline<'scope> {
+    dataset: &'scope dyn Dataset,
     sampler: Sampler,
-    make_batch: Arc<BatchMaker<'scope, T>>,
     /// The state shared with the workers; `None` without workers.
-    shared: Option<Arc<Shared<T>>>,
+    shared: Option<Arc<Shared>>,
     epoch: Option<Arc<Epoch>>,
     position: usize,
     idle: Duration,
-    scratch: Scratch,
 }
 
-/// Replaces the content of a batch by the samples of these indices, augmented for the epoch.
-type BatchMaker<'scope, T> = dyn Fn(&Epoch, &[usize], &mut Batch<T>, &mut Scratch) -> Result<()> + Send + Sync + 'scope;
-
-struct Epoch {
-    number: u64,
-    order: Vec<usize>,
-}
-
-/// A thread's scratch memory for an image that is being augmented.
-#[derive(Default)]
-struct Scratch {
-    values: Vec<f32>,
-    spare: Vec<f32>,
-}
-
-struct Shared<T> {
-    state: Mutex<State<T>>,
+struct Shared {
+    state: Mutex<State>,
     /// Signalled when there may be a batch to make, or the workers have to stop.
     work: Condvar,
     /// Signalled when a batch has been made.
     made: Condvar,
 }
 
-struct State<T> {
+struct State {
     /// The epoch whose batches are made. Batches of another epoch are discarded.
     epoch: Option<Arc<Epoch>>,
     /// The index of the batch to be returned next.
     first: usize,
     /// `slots[i]` is for batch `first + i`: `None` while it is being made, then the batch or its error.
-    slots: VecDeque<Option<Result<Batch<T>>>>,
+    slots: VecDeque<Option<Result<Batch>>>,
     /// Used batches, whose memory is reused. There are no more than were being made or ready at one time.
-    free: Vec<Batch<T>>,
+    free: Vec<Batch>,
     stop: bool,
 }
 
-impl<'scope, T: Element> Pipeline<'scope, T> {
+impl<'scope> Pipeline<'scope> {
     /// Starts the workers, which then wait for [`start_epoch`](Self::start_epoch).
     ///
     /// # Errors
-    /// When an option is out of range, the dataset is empty, there are augmentations but samples are not `[C, H, W]`,
-    /// an augmentation does not apply to their shape, or the system cannot start a thread.
-    pub fn start<'env, D: Dataset + Sync>(
+    /// When an option is out of range, the dataset is empty, or the system cannot start a thread.
+    pub fn start<'env>(
         scope: &'scope Scope<'scope, 'env>,
-        dataset: &'env D,
+        dataset: &'env dyn Dataset,
         options: PipelineOptions,
     ) -> Result<Self> {
-        let PipelineOptions { loader, augment, seed, workers, ahead } = options;
-        let sampler = Sampler::new(dataset.len(), loader)?;
+        let PipelineOptions { loader, epoch_batches, workers, ahead } = options;
+        let sampler = Sampler::new(dataset.len(), loader, epoch_batches)?;
         if workers > 1024 {
             return Err(Error::Argument(format!("pipeline: workers: expected 0 to 1024, found {workers}")));
         }
         if workers > 0 && ahead == 0 {
             return Err(Error::Argument("pipeline: ahead: expected at least 1, found 0".into()));
         }
-        let augmenter = if augment.is_empty() {
-            None
-        } else {
-            let shape = dataset.sample_shape();
-            let shape = <[usize; 3]>::try_from(shape).map_err(|_| {
-                Error::Argument(format!("augment: expected pictures [C, H, W], found samples of shape {shape:?}"))
-            })?;
-            Some(Augmenter::new(augment, shape, seed)?)
-        };
-        let make_batch: Arc<BatchMaker<'scope, T>> = Arc::new(move |epoch, indices, batch, scratch| match &augmenter {
-            None => fill(dataset, indices, batch, |i, sample| dataset.read_sample(i, sample)),
-            Some(augmenter) => fill(dataset, indices, batch, |i, sample| {
-                scratch.values.resize(sample.len(), 0.0);
-                dataset.read_sample(i, &mut scratch.values);
-                let whole = augmenter.apply(&mut scratch.values, &mut scratch.spare, epoch.number, i);
-                debug_assert!(whole.is_ok(), "samples are of the shape that was checked");
-                for (out, &value) in sample.iter_mut().zip(&scratch.values) {
-                    *out = T::from_f64(value.into());
-                }
-            }),
-        });
-        let mut pipeline = Self {
-            sampler,
-            make_batch,
-            shared: None,
-            epoch: None,
-            position: 0,
-            idle: Duration::ZERO,
-            scratch: Scratch::default(),
-        };
+        let mut pipeline = Self { dataset, sampler, shared: None, epoch: None, position: 0, idle: Duration::ZERO };
         if workers > 0 {
             let state = State { epoch: None, first: 0, slots: VecDeque::new(), free: Vec::new(), stop: false };
             let shared = Arc::new(Shared { state: Mutex::new(state), work: Condvar::new(), made: Condvar::new() });
             // From here on, dropping `pipeline` stops the threads that were started.
             pipeline.shared = Some(shared.clone());
             for number in 0..workers {
-                let (shared, make_batch) = (shared.clone(), pipeline.make_batch.clone());
+                let shared = shared.clone();
                 thread::Builder::new()
                     .name(format!("taper-data-{number}"))
-                    .spawn_scoped(scope, move || shared.work(sampler, ahead, &*make_batch))
+                    .spawn_scoped(scope, move || shared.work(sampler, ahead, dataset))
                     .map_err(|e| Error::Argument(format!("pipeline: cannot start worker {number}: {e}")))?;
             }
         }
@@ -180,7 +128,7 @@ impl<'scope, T: Element> Pipeline<'scope, T> {
     /// When `position` is over [`len`](Self::len).
     pub fn start_epoch(&mut self, epoch: u64, position: usize) -> Result<()> {
         self.sampler.check_position(position)?;
-        let epoch = Arc::new(Epoch { number: epoch, order: self.sampler.order(epoch) });
+        let epoch = Arc::new(self.sampler.epoch(epoch));
         if let Some(shared) = &self.shared {
             let mut state = shared.lock();
             while let Some(slot) = state.slots.pop_front() {
@@ -201,9 +149,9 @@ impl<'scope, T: Element> Pipeline<'scope, T> {
     /// unchanged. Starts epoch 0 if no epoch was started.
     ///
     /// # Errors
-    /// [`Error::Sample`] when the dataset's own code panics on a sample. The content of `batch` is then unspecified;
-    /// the next call continues with the batch after the failed one.
-    pub fn next_into(&mut self, batch: &mut Batch<T>) -> Result<bool> {
+    /// The dataset's own, and [`Error::Sample`] when its code panics on a sample. The content of `batch` is then
+    /// unspecified; the next call continues with the batch after the failed one.
+    pub fn next_into(&mut self, batch: &mut Batch) -> Result<bool> {
         if self.epoch.is_none() {
             self.start_epoch(0, 0)?;
         }
@@ -212,8 +160,8 @@ impl<'scope, T: Element> Pipeline<'scope, T> {
         self.position += 1;
         match &self.shared {
             None => {
-                let indices = self.sampler.batch(&epoch.order, self.position - 1);
-                (self.make_batch)(epoch, indices, batch, &mut self.scratch)?;
+                let (pass, indices) = self.sampler.batch(epoch, self.position - 1);
+                fill(self.dataset, pass, indices, batch)?;
             }
             Some(shared) => {
                 let made = shared.take()?;
@@ -246,16 +194,15 @@ impl<'scope, T: Element> Pipeline<'scope, T> {
     }
 }
 
-impl<T: Element> Shared<T> {
+impl Shared {
     /// Locks the state. Poisoning is ignored: the state is consistent after each statement under the lock.
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The loop of a worker thread: makes the batches of the epoch in order, at most `ahead` of them before they are
     /// taken.
-    fn work(&self, sampler: Sampler, ahead: usize, make_batch: &BatchMaker<'_, T>) {
-        let mut scratch = Scratch::default();
+    fn work(&self, sampler: Sampler, ahead: usize, dataset: &dyn Dataset) {
         let mut state = self.lock();
         while !state.stop {
             let number = state.first + state.slots.len();
@@ -267,8 +214,8 @@ impl<T: Element> Shared<T> {
             state.slots.push_back(None);
             let mut batch = state.free.pop().unwrap_or_default();
             drop(state);
-            let indices = sampler.batch(&epoch.order, number);
-            let made = make_batch(&epoch, indices, &mut batch, &mut scratch);
+            let (pass, indices) = sampler.batch(&epoch, number);
+            let made = fill(dataset, pass, indices, &mut batch);
             state = self.lock();
             let first = state.first;
             if state.epoch.as_ref().is_some_and(|current| Arc::ptr_eq(current, &epoch)) {
@@ -284,7 +231,7 @@ impl<T: Element> Shared<T> {
     }
 
     /// Waits for the next batch and takes it.
-    fn take(&self) -> Result<Batch<T>> {
+    fn take(&self) -> Result<Batch> {
         let mut state = self.lock();
         loop {
             if state.slots.front().is_some_and(Option::is_some)
@@ -299,7 +246,7 @@ impl<T: Element> Shared<T> {
     }
 }
 
-impl<T> Drop for Pipeline<'_, T> {
+impl Drop for Pipeline<'_> {
     fn drop(&mut self) {
         if let Some(shared) = &self.shared {
             shared.state.lock().unwrap_or_else(PoisonError::into_inner).stop = true;
@@ -308,7 +255,7 @@ impl<T> Drop for Pipeline<'_, T> {
     }
 }
 
-impl<T> fmt::Debug for Pipeline<'_, T> {
+impl fmt::Debug for Pipeline<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let epoch = self.epoch.as_ref().map(|epoch| epoch.number);
         let mut fields = f.debug_struct("Pipeline");

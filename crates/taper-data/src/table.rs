@@ -1,8 +1,8 @@
 //! Labelled tables of numeric features in memory, and standardisation of their columns.
 
-use crate::{Dataset, Error, Result, split};
+use crate::{Batch, Dataset, Error, FieldSpec, Result, split};
 use std::fmt;
-use taper_backend::Element;
+use taper_backend::DType;
 
 /// A dataset of labelled rows in memory: N rows of F features in f32, their N labels, and the names of features and
 /// classes.
@@ -190,27 +190,26 @@ impl fmt::Debug for TableDataset {
     }
 }
 
+/// Batches have the fields `inputs`, `[N, F]` in f32, and `labels`, `[N]` in i64.
 impl Dataset for TableDataset {
     fn len(&self) -> usize {
         self.len()
     }
 
-    fn sample_shape(&self) -> &[usize] {
-        &self.shape
+    fn fields(&self) -> Vec<FieldSpec> {
+        vec![FieldSpec::new("inputs", DType::F32, &self.shape), FieldSpec::new("labels", DType::I64, &[])]
     }
 
-    fn read_sample<T: Element>(&self, index: usize, sample: &mut [T]) {
-        for (out, &value) in sample.iter_mut().zip(self.row(index).unwrap_or_default()) {
-            *out = T::from_f64(value.into());
+    fn fill(&self, _epoch: u64, indices: &[usize], batch: &mut Batch) -> Result<()> {
+        let past = |index| Error::Argument(format!("expected a row below {}, found {index}", self.len()));
+        let rows = batch.f32("inputs", &[indices.len(), self.features.len()]);
+        for (row, &index) in rows.chunks_exact_mut(self.features.len()).zip(indices) {
+            row.copy_from_slice(self.row(index).ok_or_else(|| past(index))?);
         }
-    }
-
-    fn label(&self, index: usize) -> i64 {
-        self.labels.get(index).copied().unwrap_or_default()
-    }
-
-    fn num_classes(&self) -> usize {
-        self.classes.len()
+        for (label, &index) in batch.i64("labels", &[indices.len()]).iter_mut().zip(indices) {
+            *label = self.labels.get(index).copied().ok_or_else(|| past(index))?;
+        }
+        Ok(())
     }
 }
 
@@ -218,6 +217,7 @@ impl Dataset for TableDataset {
 mod tests {
     use super::*;
     use crate::{Batch, BatchLoader, LoaderOptions};
+    use taper_backend::HostData;
 
     fn strings(names: &[&str]) -> Vec<String> {
         names.iter().map(|name| name.to_string()).collect()
@@ -232,9 +232,11 @@ mod tests {
     fn the_loader_batches_rows() {
         let options = LoaderOptions { batch_size: 2, shuffle: None, drop_last: false };
         let mut loader = BatchLoader::new(three(), options).unwrap();
-        let mut batch = Batch::<f32>::default();
+        let mut batch = Batch::default();
         assert!(loader.next_into(&mut batch).unwrap() && loader.next_into(&mut batch).unwrap());
-        assert_eq!((batch.shape, batch.inputs, batch.labels), (vec![1, 2], vec![5.0, 6.5], vec![0]));
+        let inputs = batch.field("inputs").unwrap();
+        assert_eq!((inputs.shape.as_slice(), &inputs.data), (&[1, 2][..], &HostData::F32(vec![5.0, 6.5])));
+        assert_eq!(batch.i64s("labels").unwrap(), [0]);
     }
 
     #[test]

@@ -19,9 +19,8 @@ use taper_nn::{DType, Device, Param, Tensor, weights};
 
 /// The key of the JSON in the file's metadata.
 const KEY: &str = "taper";
-/// The version that is written: 2, since which steps are counted on the device, in tensors. Version 1 can still be
-/// read.
-pub(crate) const VERSION: u32 = 2;
+/// The version that is written and read: 3, since which the sums of an epoch are those of the task's metrics.
+pub(crate) const VERSION: u32 = 3;
 
 /// Everything in a checkpoint that is not a tensor.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -33,10 +32,6 @@ pub(crate) struct Metadata {
     /// Steps of the whole run, and of one epoch.
     pub(crate) steps: [u64; 2],
     pub(crate) progress: Progress,
-    /// The number of updates of each parameter, in version 1; empty in version 2, where the optimiser's tensors hold
-    /// it.
-    #[serde(default)]
-    pub(crate) counts: Vec<(String, u64)>,
     /// The state of each group's schedule.
     pub(crate) schedules: Vec<Vec<f64>>,
     /// The gradient norms of the layers, and the warnings about them.
@@ -45,6 +40,12 @@ pub(crate) struct Metadata {
     pub(crate) hooks: Vec<Value>,
     /// The length in bytes of each file that the run appends to.
     pub(crate) lengths: BTreeMap<String, u64>,
+}
+
+/// The version in a checkpoint's JSON, whatever else there is.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
 }
 
 /// A checkpoint in memory.
@@ -66,12 +67,7 @@ impl Metadata {
     fn check(&self) -> Result<(), String> {
         let [steps, per_epoch] = self.steps;
         self.progress.check(steps, per_epoch)?;
-        let made = self.progress.step;
-        // Each step updates a parameter once at most.
-        match self.counts.iter().find(|(_, count)| *count > made) {
-            Some((name, count)) => Err(format!("it counts {count} steps for {}, and {made} in all", printable(name))),
-            None => self.monitor.check(made),
-        }
+        self.monitor.check(self.progress.step)
     }
 }
 
@@ -126,11 +122,16 @@ impl Checkpoint {
             other => broken(path, &other.to_string()),
         })?;
         let note = note.ok_or_else(|| broken(path, "it is no checkpoint"))?;
-        let metadata: Metadata = serde_json::from_str(&note).map_err(|e| broken(path, &e.to_string()))?;
-        if !(1..=VERSION).contains(&metadata.version) {
-            let detail = format!("it is of version {}, this program reads 1 to {VERSION}", metadata.version);
+        // The version first: what else there is depends on it.
+        let Versioned { version } = serde_json::from_str(&note).map_err(|e| broken(path, &e.to_string()))?;
+        if version != VERSION {
+            let detail = format!(
+                "it is of version {version}, and this program reads version {VERSION}: the version of Taper that began \
+                 the run can finish it"
+            );
             return Err(broken(path, &detail));
         }
+        let metadata: Metadata = serde_json::from_str(&note).map_err(|e| broken(path, &e.to_string()))?;
         metadata.check().map_err(|detail| broken(path, &detail))?;
         let mut checkpoint = Self { metadata, model: Vec::new(), optimizer: Vec::new(), ema: Vec::new() };
         for (name, tensor) in tensors {

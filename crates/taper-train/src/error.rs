@@ -20,8 +20,9 @@ pub enum Error {
         what: &'static str,
         /// The step, from 1.
         step: u64,
-        /// The number of steps that the restored weights had been trained for.
-        kept: u64,
+        /// The number of steps that the restored weights had been trained for; `None` if no copies were kept
+        /// (`train.keep`).
+        kept: Option<u64>,
         /// The file that the restored weights were saved to, if any.
         saved: Option<PathBuf>,
     },
@@ -73,8 +74,11 @@ impl fmt::Display for Error {
             Self::Usage(detail) => f.write_str(detail),
             Self::NotFinite { what, step, kept, saved } => {
                 write!(f, "{what} became NaN or infinite at step {step}")?;
-                if let Some(path) = saved {
+                if let (Some(path), Some(kept)) = (saved, kept) {
                     write!(f, "; the last good weights, those after {kept} steps, are in {}", shown(path))?;
+                }
+                if kept.is_none() {
+                    f.write_str("; no good weights were kept (train.keep = false), those of a checkpoint may be")?;
                 }
                 f.write_str("; a lower learning rate often helps")
             }

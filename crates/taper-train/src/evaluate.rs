@@ -1,226 +1,186 @@
-//! Evaluation: loss, accuracy and predictions over a dataset.
+//! Evaluation: what a task measures over a dataset.
 
-use crate::learner::Objective;
 use crate::scalars::Scalars;
-use crate::{Error, Reporter, Result, Split, Views, logits};
+use crate::task::{Reduced, Sums, check_metrics};
+use crate::{DeviceBatch, Error, Metric, Reporter, Result, Split, Task};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use taper_data::{Augment, Batch, Dataset, LoaderOptions, Pipeline, PipelineOptions};
-use taper_nn::taper_tensor::Element;
-use taper_nn::{Context, CrossEntropy, DType, Module, Params, Reduction, Tensor, no_grad};
-
-/// The label of a sample without one, as PyTorch's `ignore_index`: such samples count in no loss, accuracy or metric. A
-/// batch of such samples alone changes no weights.
-pub const IGNORED_LABEL: i64 = -100;
+use taper_data::{Batch, Dataset, LoaderOptions, Pipeline, PipelineOptions};
+use taper_nn::{Context, DType, Params, Tensor, no_grad};
 
 /// Results are read from the device every so many batches.
 const READ_EVERY: usize = 10;
 
-/// The result of an evaluation.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// The result of an evaluation: the value of each metric, by name.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// The mean cross entropy, or the mean of the custom objective.
-    pub loss: f64,
-    /// Samples whose largest logit is that of their class; 0 with a custom objective.
-    pub correct: usize,
-    /// Samples evaluated, without those that have no label.
+    /// Samples evaluated, without those that do not count.
     pub samples: usize,
+    /// The value of each metric.
+    #[serde(flatten, with = "values")]
+    values: BTreeMap<String, f64>,
 }
 
 impl Evaluation {
-    /// The fraction of samples classified correctly.
-    pub fn accuracy(&self) -> f64 {
-        self.correct as f64 / self.samples as f64
+    /// The values over `samples` samples.
+    pub fn new(samples: usize, values: impl IntoIterator<Item = (String, f64)>) -> Self {
+        Self { samples, values: values.into_iter().collect() }
+    }
+
+    /// The value of the metric `name`, if it was measured.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        self.values.get(name).copied()
+    }
+
+    /// The loss; NaN if nothing counted.
+    pub fn loss(&self) -> f64 {
+        self.get(crate::task::LOSS).unwrap_or(f64::NAN)
+    }
+
+    /// The metrics that were measured and their values, in alphabetical order.
+    pub fn values(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.values.iter().map(|(name, value)| (name.as_str(), *value))
+    }
+
+    /// The values of `sums`, sum and count of each of `metrics`; a metric that counted nothing is left out, but for the
+    /// loss.
+    pub(crate) fn of(samples: usize, metrics: &[Metric], sums: &[[f64; 2]]) -> Self {
+        let value = |(i, (metric, &[sum, count])): (usize, (&Metric, &[f64; 2]))| {
+            (i == 0 || count != 0.0).then(|| (metric.name.to_string(), (metric.of)(sum / count)))
+        };
+        Self::new(samples, metrics.iter().zip(sums).enumerate().filter_map(value))
     }
 }
 
-/// The prediction for each sample, in the order of the data; empty with a custom objective.
+/// JSON has no NaN: it is written as `null`.
+mod values {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::collections::BTreeMap;
+
+    pub(super) fn serialize<S: Serializer>(values: &BTreeMap<String, f64>, to: S) -> Result<S::Ok, S::Error> {
+        values.serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, f64>, D::Error> {
+        let found = BTreeMap::<String, Option<f64>>::deserialize(from)?;
+        Ok(found.into_iter().map(|(name, value)| (name, value.unwrap_or(f64::NAN))).collect())
+    }
+}
+
+/// The numbers of each sample that a task gave with [`Sums::with_rows`], in the order of the data.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Predictions {
-    /// The predicted class: that of the largest logit.
-    pub predicted: Vec<i64>,
-    /// The softmax probability of the predicted class.
-    pub probability: Vec<f64>,
-    /// The true class, or [`IGNORED_LABEL`].
-    pub truth: Vec<i64>,
+pub struct Rows {
+    /// The numbers of a sample; 0 if the task gave none.
+    pub width: usize,
+    /// The numbers of all samples, `[N, width]`, row-major.
+    pub values: Vec<f64>,
+}
+
+impl Rows {
+    /// The rows, one a sample.
+    pub fn iter(&self) -> impl Iterator<Item = &[f64]> {
+        self.values.chunks_exact(self.width.max(1))
+    }
 }
 
 /// Options of [`evaluate`].
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct EvaluateOptions {
     /// Samples per batch.
     pub batch_size: usize,
-    /// Test-time augmentation: the views of each image over which the logits are averaged.
-    pub views: Views,
-    /// What is applied to images first: normalisation.
-    pub augment: Vec<Augment>,
+    /// Threads that prepare batches.
+    pub workers: usize,
     /// The split that the reporter is told.
     pub split: Split,
 }
 
-/// Evaluates `model`, whose parameters are `params`, on `data`, in order and without gradients. Results are read from
-/// the device every ten batches. `None` when `stop` was raised meanwhile.
+/// Evaluates `task`, whose parameters are `params`, on `data`, in order and without gradients. Results are read from the
+/// device every ten batches. `None` when `stop` was raised meanwhile.
 ///
 /// # Errors
-/// When the data are empty, have no label at all, or do not fit the model.
-pub fn evaluate<D: Dataset + Sync>(
-    model: &dyn Module,
+/// When the data are empty, none of them counts, or they do not fit the task.
+pub fn evaluate(
+    task: &dyn Task,
     params: &Params,
-    data: &D,
+    data: &dyn Dataset,
     options: &EvaluateOptions,
     stop: &AtomicBool,
     reporter: &mut dyn Reporter,
-) -> Result<Option<(Evaluation, Predictions)>> {
-    evaluate_by(None, model, params, data, options, stop, reporter)
-}
-
-/// [`evaluate`], or the same with a custom objective: then there are no predictions, and `correct` is 0.
-pub(crate) fn evaluate_by<D: Dataset + Sync>(
-    objective: Option<Objective<'_>>,
-    model: &dyn Module,
-    params: &Params,
-    data: &D,
-    options: &EvaluateOptions,
-    stop: &AtomicBool,
-    reporter: &mut dyn Reporter,
-) -> Result<Option<(Evaluation, Predictions)>> {
-    match params.dtype() {
-        DType::F32 => measure::<f32, _>(objective, model, params, data, options, stop, reporter),
-        DType::F64 => measure::<f64, _>(objective, model, params, data, options, stop, reporter),
-        other => Err(unsupported(other)),
-    }
-}
-
-fn measure<T: Element, D: Dataset + Sync>(
-    objective: Option<Objective<'_>>,
-    model: &dyn Module,
-    params: &Params,
-    data: &D,
-    options: &EvaluateOptions,
-    stop: &AtomicBool,
-    reporter: &mut dyn Reporter,
-) -> Result<Option<(Evaluation, Predictions)>> {
+) -> Result<Option<(Evaluation, Rows)>> {
+    let metrics = task.metrics();
+    check_metrics(&metrics)?;
     let loader = LoaderOptions { batch_size: options.batch_size, shuffle: None, drop_last: false };
-    let pipeline = PipelineOptions { loader, augment: options.augment.clone(), seed: 0, workers: 1, ahead: 2 };
+    let pipeline = PipelineOptions { loader, epoch_batches: 0, workers: options.workers, ahead: 2 };
     std::thread::scope(|scope| {
-        let mut loader = Pipeline::<T>::start(scope, data, pipeline)?;
-        let mut found = Evaluation { loss: 0.0, correct: 0, samples: 0 };
-        let mut predictions = Predictions::default();
-        let mut batch = Batch::<T>::default();
-        let mut waiting = Vec::new();
+        let mut loader = Pipeline::start(scope, data, pipeline)?;
+        let mut totals = vec![[0.0; 2]; metrics.len()];
+        let (mut samples, mut seen) = (0, 0);
+        let mut rows = Rows::default();
+        let mut batch = Batch::default();
+        let mut waiting: Vec<(Tensor, Option<Tensor>)> = Vec::new();
         while loader.next_into(&mut batch)? {
             if stop.load(Ordering::Relaxed) {
                 return Ok(None);
             }
-            predictions.truth.extend(&batch.labels);
-            let rows = no_grad(|| {
-                let (x, classes) = upload(&mut batch, params)?;
-                let logits = logits(model, &x, &Context::eval(), options.views)?; // [B, classes]
-                match objective {
-                    Some(objective) => {
-                        // The mean of each batch is weighted by its number of samples.
-                        let mean = objective(&logits, &classes)?.cast(DType::F64)?.reshape([1])?;
-                        Ok(mean.mul_scalar(classes.count() as f64)?)
-                    }
-                    None => rows(&logits, &classes),
-                }
+            seen += batch.len();
+            let counted = task.counted(&batch);
+            samples += counted;
+            let number = loader.position() as u64 - 1;
+            let found = no_grad(|| {
+                let found =
+                    task.measure(&DeviceBatch::new(&batch, params, options.split, [0, 0, number]), &Context::eval())?;
+                Ok::<_, Error>((row(&metrics, &found, params)?, found.rows))
             })?;
-            waiting.push(rows);
+            waiting.push(found);
             if waiting.len() == READ_EVERY || loader.position() == loader.len() {
-                let mut read = Scalars::read(&waiting.iter().collect::<Vec<_>>())?;
-                if objective.is_some() {
-                    found.loss += read.iter().flatten().sum::<f64>();
-                    found.samples = predictions.truth.len();
-                    read.clear();
-                }
-                for &[loss, predicted, probability] in read.iter().flat_map(|rows| rows.as_chunks::<3>().0) {
-                    let truth = predictions.truth[predictions.predicted.len()];
-                    if truth != IGNORED_LABEL {
-                        found.loss += loss;
-                        found.correct += usize::from(predicted as i64 == truth);
-                        found.samples += 1;
+                let sums: Vec<&Tensor> = waiting.iter().map(|(sums, _)| sums).collect();
+                for read in Scalars::read(&sums)? {
+                    for (total, found) in totals.iter_mut().zip(read.as_chunks::<2>().0) {
+                        // A batch of which nothing counts has no mean.
+                        if found[1] != 0.0 {
+                            *total = [total[0] + found[0], total[1] + found[1]];
+                        }
                     }
-                    predictions.predicted.push(predicted as i64);
-                    predictions.probability.push(probability);
                 }
+                let of_samples: Vec<&Tensor> = waiting.iter().filter_map(|(_, rows)| rows.as_ref()).collect();
+                if let Some(first) = of_samples.first() {
+                    rows.width = first.shape().dims().get(1).copied().unwrap_or(1);
+                }
+                rows.values.extend(Scalars::read(&of_samples)?.concat());
                 waiting.clear();
-                reporter.evaluating(options.split, predictions.truth.len(), data.len());
+                reporter.evaluating(options.split, seen, data.len());
             }
         }
-        if found.samples == 0 {
-            return Err(no_label(options.split.name(), data.len()));
+        if samples == 0 {
+            return Err(nothing_counts(options.split.name(), data.len()));
         }
-        found.loss /= found.samples as f64;
-        if objective.is_some() {
-            predictions = Predictions::default();
-        }
-        Ok(Some((found, predictions)))
+        Ok(Some((Evaluation::of(samples, &metrics, &totals), rows)))
     })
 }
 
-/// For each row of `logits: [B, classes]` its loss, predicted class and the probability of that class: `[B, 3]`.
-fn rows(logits: &Tensor, classes: &Tensor) -> Result<Tensor> {
-    let loss = CrossEntropy { reduction: Reduction::None, ..CrossEntropy::default() }.forward(logits, classes)?; // [B]
-    let predicted = logits.argmax(1, false)?; // [B]
-    let probability = logits.softmax(1)?.max(&[1], false)?; // [B]
-    let columns = [loss, predicted, probability].map(|column| column.cast(DType::F64)?.reshape([classes.count(), 1]));
-    let columns = columns.into_iter().collect::<taper_nn::Result<Vec<_>>>()?;
-    Ok(Tensor::concat(&columns.iter().collect::<Vec<_>>(), 1)?)
+/// Sum and count of the loss and of each metric: one row of f64 on the device.
+fn row(metrics: &[Metric], found: &Sums, params: &Params) -> Result<Tensor> {
+    let device = params.device();
+    let count = found.count.on(device, DType::F64)?;
+    let loss = found.loss.detach().cast(DType::F64)?.reshape([])?;
+    let sum = if found.reduction == Reduced::Mean { loss.mul(&count)? } else { loss };
+    let mut row = vec![sum, count];
+    for metric in &metrics[1..] {
+        let Some((_, sum, count)) = found.metrics.iter().find(|(name, ..)| *name == metric.name) else {
+            row.extend([Tensor::zeros([], DType::F64, device)?, Tensor::zeros([], DType::F64, device)?]);
+            continue;
+        };
+        row.extend([sum.on(device, DType::F64)?, count.on(device, DType::F64)?]);
+    }
+    Ok(Scalars::row(&row)?)
 }
 
-/// Puts the batch on the device: inputs `[B, …]` and classes `[B]`. The inputs are moved out of `batch`.
-pub(crate) fn upload<T: Element>(batch: &mut Batch<T>, params: &Params) -> Result<(Tensor, Tensor)> {
-    let inputs = std::mem::take(&mut batch.inputs);
-    let x = Tensor::from_vec(inputs, batch.shape.as_slice(), params.device())?;
-    let classes = Tensor::from_vec(batch.labels.clone(), [batch.labels.len()], params.device())?;
-    Ok((x, classes))
-}
-
-/// How many of `labels` are not [`IGNORED_LABEL`].
-pub(crate) fn labelled(labels: &[i64]) -> usize {
-    labels.iter().filter(|label| **label != IGNORED_LABEL).count()
-}
-
-/// Errs when no sample of `data`, the split called `split`, has a label.
-pub(crate) fn check_labels(split: &str, data: &impl Dataset) -> Result<()> {
-    // An empty split is reported by the pipeline that makes batches of it.
-    let some = data.is_empty() || (0..data.len()).any(|i| data.label(i) != IGNORED_LABEL);
-    if some { Ok(()) } else { Err(no_label(split, data.len())) }
-}
-
-fn no_label(split: &str, samples: usize) -> Error {
-    let detail = "which marks a sample without one, and such samples count for nothing: give labels, or an objective";
-    Error::Usage(format!("the {split} split: the label of each of its {samples} samples is {IGNORED_LABEL}, {detail}"))
-}
-
-/// How many rows of `logits: [B, classes]` have their largest value at their class in `classes: [B]`. Of equal values
-/// the first counts as the largest.
-pub(crate) fn correct(logits: &Tensor, classes: &Tensor) -> taper_nn::Result<Tensor> {
-    // In i64, in which the sum is exact.
-    no_grad(|| logits.argmax(1, false)?.eq(classes)?.cast(DType::I64)?.sum_all())
+pub(crate) fn nothing_counts(split: &str, samples: usize) -> Error {
+    let detail = "counts for this task: a sample without a label does not, for example";
+    Error::Usage(format!("the {split} split: none of its {samples} samples {detail}"))
 }
 
 pub(crate) fn unsupported(dtype: DType) -> Error {
     Error::Usage(format!("train.dtype: expected f32 or f64, found {dtype}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use taper_nn::Device;
-
-    #[test]
-    fn the_label_that_is_ignored_is_that_of_the_loss() {
-        assert_eq!(CrossEntropy::default().ignore_index, IGNORED_LABEL);
-    }
-
-    #[test]
-    fn the_first_of_equals_counts() {
-        let device = Device::new(taper_cpu::CpuBackend::with_threads(1).unwrap());
-        let logits = Tensor::from_vec(vec![1.0_f32, 3.0, 3.0, 5.0, 4.0, 5.0, 0.0, 0.0, 0.0], [3, 3], &device).unwrap();
-        let of = |classes: [i64; 3]| {
-            correct(&logits, &Tensor::from_vec(classes.to_vec(), [3], &device).unwrap()).unwrap().item().unwrap()
-        };
-        assert_eq!([of([1, 0, 0]), of([1, 0, 1]), of([2, 2, 1])], [3.0, 2.0, 0.0]);
-    }
 }

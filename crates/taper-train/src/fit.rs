@@ -16,53 +16,87 @@ pub use self::progress::Times;
 
 use self::state::State;
 use crate::checkpoint::{Checkpoint, broken};
-use crate::evaluate::{check_labels, unsupported};
+use crate::evaluate::unsupported;
 use crate::hook::{Hook, RunView};
-use crate::learner::{Learner, Objective, check_objective};
+use crate::learner::Learner;
+use crate::task::check_metrics;
 use crate::{
-    Config, EpochReport, Error, Evaluation, Predictions, Reporter, Result, RunFolder, Silent, Start, optimize, resumed,
+    Config, EpochReport, Error, Evaluation, Reporter, Result, Rows, RunFolder, Silent, Start, Task, optimize, resumed,
 };
 use std::sync::atomic::AtomicBool;
-use taper_data::augment::Normalize;
-use taper_data::{Augment, Batch, Dataset, LoaderOptions, Pipeline, PipelineOptions};
-use taper_nn::taper_tensor::Element;
-use taper_nn::{DType, Module, Params};
-use taper_report::Picture;
+use taper_data::{Batch, BatchLoader, Dataset, LoaderOptions, Pipeline, PipelineOptions};
+use taper_nn::{DType, Params};
 
-/// The training loop: trains a model, by default a classifier with cross entropy.
+/// The number of training samples that a task may draw.
+const DRAWN: usize = 32;
+
+/// The training loop: trains a [`Task`] on a [`Dataset`]. It knows batches, steps, gradients, the optimiser and its
+/// schedule, clipping, accumulation, checkpoints and metrics by name; what is learned is the task's affair.
 ///
 /// ```
-/// use taper_data::digits;
-/// use taper_nn::{DType, Device, Linear, LinearConfig, Params, RandomKey, Sequential, Flatten};
-/// use taper_train::{Config, Fit, Override, Silent};
+/// use taper_backend::DType as Kind;
+/// use taper_data::{Batch, Dataset, FieldSpec};
+/// use taper_nn::{Context, DType, Device, Linear, LinearConfig, Params, Pass, RandomKey};
+/// use taper_train::{Config, DeviceBatch, Fit, Metric, Override, Result, Silent, Sums, Task};
 ///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// /// y = 2x + 1 at a hundred places.
+/// struct Points;
+///
+/// impl Dataset for Points {
+///     fn len(&self) -> usize {
+///         100
+///     }
+///     fn fields(&self) -> Vec<FieldSpec> {
+///         vec![FieldSpec::new("inputs", Kind::F32, &[1]), FieldSpec::new("targets", Kind::F32, &[1])]
+///     }
+///     fn fill(&self, _epoch: u64, indices: &[usize], batch: &mut Batch) -> taper_data::Result<()> {
+///         let x = |&i: &usize| i as f32 / 50.0 - 1.0;
+///         batch.f32("inputs", &[indices.len(), 1]).iter_mut().zip(indices).for_each(|(to, i)| *to = x(i));
+///         batch.f32("targets", &[indices.len(), 1]).iter_mut().zip(indices).for_each(|(to, i)| *to = 2.0 * x(i) + 1.0);
+///         Ok(())
+///     }
+/// }
+///
+/// struct LeastSquares<'a>(&'a Linear);
+///
+/// impl Task for LeastSquares<'_> {
+///     fn metrics(&self) -> Vec<Metric> {
+///         vec![Metric::loss("squared error")]
+///     }
+///     fn train(&self, batch: &DeviceBatch<'_>, context: &Context) -> Result<Sums> {
+///         let error = batch.float("inputs")?.pass(self.0, context)?.sub(&batch.float("targets")?)?;
+///         Ok(Sums::mean(error.mul(&error)?.mean_all()?, batch.len()))
+///     }
+/// }
+///
+/// # fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
 /// let device = Device::new(taper_cpu::CpuBackend::new()?);
 /// let params = Params::new(&device, DType::F32, RandomKey::new(0));
-/// let model = Sequential::new().then(Flatten).then(Linear::new(LinearConfig::new(64, 10), &params.sub("fc"))?);
-/// let config = Config::default().with(&[Override::parse("train.epochs=2")?, Override::parse("optimizer.lr=0.01")?])?;
-/// let data = digits()?;
-/// let outcome = Fit::new(&config, &model, &params, &data.train).test(&data.test).run(&mut Silent)?;
-/// assert!(outcome.test.unwrap().accuracy() > 0.8);
+/// let line = Linear::new(LinearConfig::new(1, 1), &params)?;
+/// let settings = ["train.epochs=60", "train.batch_size=10", "optimizer.lr=0.03"];
+/// let settings = settings.map(Override::parse).into_iter().collect::<Result<Vec<_>>>()?;
+/// let config = Config::default().with(&settings)?;
+/// let outcome = Fit::new(&config, &LeastSquares(&line), &params, &Points).test(&Points).run(&mut Silent)?;
+/// assert!(outcome.test.unwrap().loss() < 1e-3);
 /// # Ok(())
 /// # }
 /// ```
 ///
-/// Samples whose label is [`IGNORED_LABEL`](crate::IGNORED_LABEL) are ignored: losses and accuracies are over the
-/// others, a batch of ignored samples alone changes no weights, and mixup and CutMix leave them out of their batch.
+/// Samples that do not count for the task ([`Task::counted`]), such as those without a label, are ignored: metrics are
+/// over the others, and a batch of ignored samples alone changes no weights.
 ///
-/// After every epoch a checkpoint is saved, and the model is evaluated on the validation split, if there is one. The
+/// After every epoch a checkpoint is saved, and the task is measured on the validation split, if there is one. The
 /// test split is evaluated once, at the end.
 ///
 /// A step reads nothing from the device. Its results stay there until `train.log_every` steps have been made or the
 /// epoch ends; only then is a NaN or infinite loss or gradient noticed. It stops the run and restores the last good
 /// weights: the newest snapshot whose loss was finite. They are at most 20 steps older than the bad step, or
 /// `log_every` steps where that is more; later steps are undone.
-pub struct Fit<'a, D> {
+pub struct Fit<'a> {
     learner: Learner<'a>,
-    train: &'a D,
-    validation: Option<&'a D>,
-    test: Option<&'a D>,
+    train: &'a dyn Dataset,
+    validation: Option<&'a dyn Dataset>,
+    test: Option<&'a dyn Dataset>,
     folder: Option<&'a RunFolder>,
     stop: &'a AtomicBool,
     pause_after: Option<u64>,
@@ -83,8 +117,8 @@ pub struct Outcome {
     pub best: Option<EpochReport>,
     /// The evaluation on the test split, if there is one and the run was finished.
     pub test: Option<Evaluation>,
-    /// The predictions on the test split.
-    pub predictions: Predictions,
+    /// What the task gave for each sample of the test split.
+    pub rows: Rows,
     /// Whether the run was stopped by the flag of [`Fit::stop`].
     pub stopped: bool,
     /// Whether the run was paused by [`Fit::pause_after`].
@@ -98,12 +132,13 @@ pub struct Outcome {
 /// The stop flag of a run that was given none.
 static NOBODY: AtomicBool = AtomicBool::new(false);
 
-impl<'a, D: Dataset + Sync> Fit<'a, D> {
-    /// Trains `model`, whose parameters are `params` (f32 or f64), on the training split `train`, as `config` says. The
-    /// keys `model`, `data.name` and `device` of the configuration are ignored.
-    pub fn new(config: &'a Config, model: &'a dyn Module, params: &'a Params, train: &'a D) -> Self {
+impl<'a> Fit<'a> {
+    /// Trains `task`, whose model has the parameters `params` (f32 or f64), on the training split `train`, as `config`
+    /// says. What names a model, data, a task or a device in the configuration is ignored, and so are augmentations:
+    /// they are part of the data ([`taper_data::Augmented`]).
+    pub fn new(config: &'a Config, task: &'a dyn Task, params: &'a Params, train: &'a dyn Dataset) -> Self {
         Self {
-            learner: Learner { config, model, params, objective: None, classes: 0 },
+            learner: Learner { config, task, params },
             train,
             validation: None,
             test: None,
@@ -117,22 +152,14 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
     }
 
     /// Evaluates on the validation split `data` after each epoch.
-    pub fn validation(mut self, data: &'a D) -> Self {
+    pub fn validation(mut self, data: &'a dyn Dataset) -> Self {
         self.validation = Some(data);
         self
     }
 
     /// Evaluates on the test split `data` once, at the end.
-    pub fn test(mut self, data: &'a D) -> Self {
+    pub fn test(mut self, data: &'a dyn Dataset) -> Self {
         self.test = Some(data);
-        self
-    }
-
-    /// Minimises `objective` instead of the cross entropy. The other splits are evaluated by it too, and the best
-    /// epoch, early stopping and `plateau` go by it, whatever `checkpoint.monitor` says, as there is no accuracy. The
-    /// options of cross entropy (`train.reduction`, label smoothing, mixup, CutMix) cannot be set then.
-    pub fn objective(mut self, objective: Objective<'a>) -> Self {
-        self.learner.objective = Some(objective);
         self
     }
 
@@ -183,9 +210,6 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
     pub fn run(mut self, reporter: &mut dyn Reporter) -> Result<Outcome> {
         self.learner.config.check()?;
         optimize::check(self.config())?;
-        if self.learner.objective.is_some() {
-            check_objective(self.config())?;
-        }
         if self.validation.is_none() {
             let config = self.config();
             let early = (config.regularization.patience > 0).then_some("regularization.patience: early stopping");
@@ -196,17 +220,11 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
                 return Err(Error::Usage(format!("{what} {detail}")));
             }
         }
-        if self.learner.objective.is_none() {
-            check_labels("training", self.train)?;
-            self.validation.map_or(Ok(()), |data| check_labels("validation", data))?;
-            self.test.map_or(Ok(()), |data| check_labels("test", data))?;
+        check_metrics(&self.learner.task.metrics())?;
+        if !matches!(self.params().dtype(), DType::F32 | DType::F64) {
+            return Err(unsupported(self.params().dtype()));
         }
-        self.learner.classes = self.train.num_classes();
-        match self.params().dtype() {
-            DType::F32 => self.run_as::<f32>(reporter),
-            DType::F64 => self.run_as::<f64>(reporter),
-            other => Err(unsupported(other)),
-        }
+        self.run_checked(reporter)
     }
 
     fn config(&self) -> &'a Config {
@@ -217,18 +235,20 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
         self.learner.params
     }
 
-    fn run_as<T: Element>(&mut self, reporter: &mut dyn Reporter) -> Result<Outcome> {
+    fn run_checked(&mut self, reporter: &mut dyn Reporter) -> Result<Outcome> {
         let Config { data, train, .. } = self.config();
         let loader = LoaderOptions {
             batch_size: train.batch_size,
             shuffle: train.shuffle.then_some(train.seed),
             drop_last: train.drop_last,
         };
-        let (augment, workers, ahead) = (data.augment.clone(), data.workers, data.ahead);
-        let options = PipelineOptions { loader, augment, seed: train.seed, workers, ahead };
+        // An epoch of steps goes through the data as often as it takes.
+        let batches = train.epoch_steps.saturating_mul(train.accumulate);
+        let epoch_batches = usize::try_from(batches).unwrap_or(usize::MAX);
+        let options = PipelineOptions { loader, epoch_batches, workers: data.workers, ahead: data.ahead };
         let samples = self.train;
         std::thread::scope(|scope| {
-            let mut loader = Pipeline::<T>::start(scope, samples, options)?;
+            let mut loader = Pipeline::start(scope, samples, options)?;
             let per_epoch = (loader.len() as u64).div_ceil(train.accumulate);
             if per_epoch == 0 {
                 let (size, samples) = (train.batch_size, samples.len());
@@ -241,24 +261,26 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
             let _claim = self.folder.filter(|_| !self.claimed).map(RunFolder::claim).transpose()?;
             let from = self.checkpoint()?;
             let begun = from.is_some();
-            self.before_the_first_step::<T>(steps, per_epoch, reporter)?;
+            self.before_the_first_step(steps, per_epoch, reporter)?;
             self.write_config()?;
             let mut told = |text: &str| reporter.note(text);
             let (learner, hooks) = (&self.learner, &mut self.hooks);
-            let mut state = State::<T>::new(learner, self.folder, [steps, per_epoch], from, hooks, &mut told)?;
+            let mut state = State::new(learner, self.folder, [steps, per_epoch], from, hooks, &mut told)?;
             let _span = tracing::info_span!("run", steps).entered();
             reporter.start(&Start {
                 folder: self.folder.map(RunFolder::path),
+                metrics: &state.metrics,
+                monitor: &state.monitored.name,
                 parameters: self.params().count(),
                 train: samples.len(),
-                validation: self.validation.map_or(0, Dataset::len),
-                test: self.test.map_or(0, Dataset::len),
+                validation: self.validation.map_or(0, |data| data.len()),
+                test: self.test.map_or(0, |data| data.len()),
                 resumed: state.progress.step,
                 epochs: steps.div_ceil(per_epoch),
                 steps,
             });
             if !begun {
-                self.draw_pictures(&mut state)?;
+                self.draw(&mut state)?;
             }
             let view = self.view(&mut state);
             self.hooks.iter_mut().try_for_each(|hook| hook.before_run(&view))?;
@@ -279,33 +301,15 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
         })
     }
 
-    /// Shows TensorBoard the first training images as the first step gets them, but without normalisation.
-    fn draw_pictures<T>(&self, state: &mut State<T>) -> Result<()> {
-        let Ok([channels @ (1 | 3), height, width]) = <[usize; 3]>::try_from(self.train.sample_shape()) else {
-            return Ok(());
-        };
-        if !state.logs.draws() {
-            return Ok(());
-        }
-        let Config { data, train, .. } = self.config();
-        let loader = LoaderOptions { batch_size: 32, shuffle: train.shuffle.then_some(train.seed), drop_last: false };
-        // Leaving the normalisation out would shift the augmentations after it, whose random numbers are keyed by
-        // position.
-        let plain = |augment: &Augment| match augment {
-            Augment::Normalize(Normalize { mean, std }) => {
-                Augment::Normalize(Normalize { mean: vec![0.0; mean.len()], std: vec![1.0; std.len()] })
-            }
-            other => other.clone(),
-        };
-        let augment = data.augment.iter().map(plain).collect();
-        let options = PipelineOptions { loader, augment, seed: train.seed, workers: 0, ahead: 1 };
-        let mut batch = Batch::<f32>::default();
-        std::thread::scope(|scope| {
-            Pipeline::start(scope, self.train, options).and_then(|mut pipeline| pipeline.next_into(&mut batch))
-        })?;
-        let pictures = batch.inputs.chunks_exact(channels * height * width);
-        let pictures = pictures.map(|picture| Picture::from_unit([channels, height, width], picture));
-        state.logs.pictures(&pictures.collect::<Result<Vec<_>, taper_report::Error>>()?)
+    /// Lets the task draw the first training samples, as the first step gets them, for TensorBoard.
+    fn draw(&self, state: &mut State) -> Result<()> {
+        let Some(events) = state.logs.events() else { return Ok(()) };
+        let train = &self.config().train;
+        let loader =
+            LoaderOptions { batch_size: DRAWN, shuffle: train.shuffle.then_some(train.seed), drop_last: false };
+        let mut batch = Batch::default();
+        BatchLoader::new(self.train, loader)?.next_into(&mut batch)?;
+        self.learner.task.draw(&batch, events)
     }
 
     /// The checkpoint to resume from, after checking the configuration against its own.
@@ -333,10 +337,10 @@ impl<'a, D: Dataset + Sync> Fit<'a, D> {
         }
     }
 
-    fn view<T>(&self, state: &mut State<T>) -> RunView<'a> {
+    fn view(&self, state: &mut State) -> RunView<'a> {
         RunView {
             config: self.config(),
-            model: self.learner.model,
+            task: self.learner.task,
             params: self.params(),
             folder: self.folder,
             step: state.progress.step,

@@ -131,6 +131,32 @@ impl RunFolder {
         self.0.join("model.safetensors")
     }
 
+    /// `spec.json`: what predicting needs besides the weights and the configuration.
+    pub fn spec(&self) -> PathBuf {
+        self.0.join("spec.json")
+    }
+
+    /// Writes `spec.json`.
+    pub(crate) fn write_spec(&self, spec: &serde_json::Value) -> Result<()> {
+        let text = serde_json::to_string_pretty(spec).map_err(|e| Error::Usage(format!("the run's spec: {e}")))?;
+        Ok(taper_data::atomic_write(self.spec(), text.as_bytes())?)
+    }
+
+    /// Reads `spec.json`.
+    ///
+    /// # Errors
+    /// A run folder without it, as versions before it wrote them.
+    pub fn read_spec(&self) -> Result<serde_json::Value> {
+        let path = self.spec();
+        if !path.is_file() {
+            let detail = "no spec.json here: the run was begun by a version of Taper that did not write one, or the \
+                          file was removed; `eval` can still measure it on its data";
+            return Err(Error::RunFolder { path: self.0.clone(), detail: detail.into() });
+        }
+        let text = files::read_to_string(&path).map_err(Error::io("read", &path))?;
+        serde_json::from_str(&text).map_err(|e| Error::RunFolder { path, detail: format!("not a run's spec: {e}") })
+    }
+
     /// Writes `config.toml`: the configuration, and the record once there is one.
     pub fn write_config(&self, config: &Config, record: Option<&Record>) -> Result<()> {
         let text = |e: toml::ser::Error| Error::Usage(format!("the configuration cannot be written as TOML: {e}"));

@@ -1,8 +1,8 @@
 //! Hooks: callbacks before and after the run, each epoch and each step, which may also end the run.
 
-use crate::{Config, EpochReport, Outcome, Result, RunFolder};
+use crate::{Config, EpochReport, Outcome, Result, RunFolder, Task};
 use serde_json::Value;
-use taper_nn::{Gradients, Module, Params, Tensor};
+use taper_nn::{Gradients, Params, Tensor};
 
 /// A callback object of a run. Every method has a default that does nothing; hooks are called in the order in which
 /// they were given to [`Fit::hook`](crate::Fit::hook).
@@ -67,9 +67,9 @@ pub enum Flow {
 pub struct RunView<'a> {
     /// The configuration.
     pub config: &'a Config,
-    /// The model that is trained.
-    pub model: &'a dyn Module,
-    /// The model's parameters.
+    /// The task that is learned.
+    pub task: &'a dyn Task,
+    /// The parameters of the task's model.
     pub params: &'a Params,
     /// The run's folder, if it has one.
     pub folder: Option<&'a RunFolder>,
@@ -89,8 +89,8 @@ pub struct StepView<'a> {
     pub step: u64,
     /// The epoch, from 1.
     pub epoch: u64,
-    /// The mean loss of the step's samples before its update, a scalar on the device. If none of them has a label it is
-    /// 0, there are no gradients, and the weights did not change.
+    /// The mean loss of the step's batches before its update, a scalar on the device. If none of their samples counts it
+    /// is 0, there are no gradients, and the weights did not change.
     pub loss: &'a Tensor,
     /// The gradients that the optimiser was given, after clipping.
     pub gradients: &'a Gradients,

@@ -29,14 +29,10 @@ struct StepLine {
 #[derive(Serialize)]
 struct EpochLine<'a> {
     epoch: u64,
-    train_loss: f64,
-    train_accuracy: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    validation_loss: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    validation_accuracy: Option<f64>,
+    #[serde(flatten)]
+    values: BTreeMap<String, f64>,
     lr: f64,
-    images_per_s: f64,
+    samples_per_s: f64,
     loader_idle: f64,
     seconds: f64,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -49,10 +45,18 @@ struct StoppedLine {
 }
 
 #[derive(Serialize)]
-struct TestLine {
-    test_loss: f64,
-    test_accuracy: f64,
-    seconds: f64,
+struct MeasuredLine {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step: Option<u64>,
+    #[serde(flatten)]
+    values: BTreeMap<String, f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds: Option<f64>,
+}
+
+/// The values of an evaluation by `SPLIT_NAME`.
+fn of_split<'a>(split: &'a str, found: &'a Evaluation) -> impl Iterator<Item = (String, f64)> + 'a {
+    found.values().map(move |(name, value)| (format!("{split}_{name}"), value))
 }
 
 impl Metrics {
@@ -102,19 +106,18 @@ impl Metrics {
     }
 
     /// Writes the line of an epoch:
-    /// `{"epoch":1,"train_loss":…,"train_accuracy":…,"validation_loss":…,"validation_accuracy":…,"lr":…,
-    /// "images_per_s":…,"loader_idle":…,"seconds":…,"gradient_norms":{"fc1.weight":…}}`.
+    /// `{"epoch":1,"train_loss":…,"validation_loss":…,"lr":…,"samples_per_s":…,"loader_idle":…,"seconds":…,
+    /// "gradient_norms":{"fc1.weight":…}}`, with `train_NAME` and `validation_NAME` for each metric of the task.
     /// The validation fields are left out without a validation split, and the gradient norms if gradients are not
     /// monitored. The norms are those of the last step for which they were computed.
     pub fn epoch<'a>(&mut self, report: &EpochReport, norms: impl IntoIterator<Item = (&'a str, f64)>) -> Result<()> {
         self.line(&EpochLine {
             epoch: report.epoch,
-            train_loss: report.train_loss,
-            train_accuracy: report.train_accuracy,
-            validation_loss: report.validation.map(|found| found.loss),
-            validation_accuracy: report.validation.map(|found| found.accuracy()),
+            values: of_split("train", &report.train)
+                .chain(report.validation.iter().flat_map(|found| of_split("validation", found)))
+                .collect(),
             lr: report.lr,
-            images_per_s: report.images_per_s,
+            samples_per_s: report.samples_per_s,
             loader_idle: report.idle,
             seconds: report.seconds,
             gradient_norms: norms.into_iter().filter(|(_, norm)| norm.is_finite()).collect(),
@@ -126,10 +129,18 @@ impl Metrics {
         self.line(&StoppedLine { stopped: true })
     }
 
-    /// Writes `{"test_loss":…,"test_accuracy":…,"seconds":…}`, the last line of a finished run. The seconds are those
-    /// of the evaluation.
+    /// Writes `{"step":1,"validation_loss":…}`, with `validation_NAME` for each metric of the task: a measurement within
+    /// an epoch.
+    pub fn measured(&mut self, step: u64, found: &Evaluation) -> Result<()> {
+        let values = of_split("validation", found).collect();
+        self.line(&MeasuredLine { step: Some(step), values, seconds: None })
+    }
+
+    /// Writes `{"test_loss":…,"seconds":…}`, with `test_NAME` for each metric of the task: the last line of a finished
+    /// run. The seconds are those of the evaluation.
     pub fn test(&mut self, found: &Evaluation, seconds: f64) -> Result<()> {
-        self.line(&TestLine { test_loss: found.loss, test_accuracy: found.accuracy(), seconds })
+        let values = of_split("test", found).collect();
+        self.line(&MeasuredLine { step: None, values, seconds: Some(seconds) })
     }
 
     fn line(&mut self, line: &impl Serialize) -> Result<()> {
@@ -168,16 +179,16 @@ mod tests {
         let path = folder.path().join("metrics.jsonl");
         let mut metrics = Metrics::open(&path, 0).unwrap();
         metrics.step(1, f64::from(2.3_f32), 0.001, Some(1.5)).unwrap();
-        let found = Evaluation { loss: 1.25, correct: 311, samples: 500 };
+        let values = |loss, accuracy| [("loss".to_string(), loss), ("accuracy".to_string(), accuracy)];
+        let found = Evaluation::new(500, values(1.25, 0.622));
         let report = EpochReport {
             epoch: 1,
             epochs: 2,
             steps: 7,
-            train_loss: 1.5,
-            train_accuracy: 0.5,
-            validation: Some(found),
+            train: Evaluation::new(448, values(1.5, 0.5)),
+            validation: Some(found.clone()),
             lr: 0.001,
-            images_per_s: 812.5,
+            samples_per_s: 812.5,
             idle: 0.25,
             seconds: 3.25,
         };
@@ -187,10 +198,10 @@ mod tests {
         metrics.test(&found, 1.75).unwrap();
         metrics.stopped().unwrap();
         let first = "{\"step\":1,\"loss\":2.299999952316284,\"lr\":0.001,\"gradient_norm\":1.5}\n\
-             {\"epoch\":1,\"train_loss\":1.5,\"train_accuracy\":0.5,\"validation_loss\":1.25,\"validation_accuracy\":0.622,\
-             \"lr\":0.001,\"images_per_s\":812.5,\"loader_idle\":0.25,\"seconds\":3.25,\"gradient_norms\":{\"fc1.weight\":0.5}}\n";
-        let rest = "{\"epoch\":2,\"train_loss\":1.5,\"train_accuracy\":0.5,\"lr\":0.001,\"images_per_s\":812.5,\
-             \"loader_idle\":0.25,\"seconds\":3.25}\n{\"test_loss\":1.25,\"test_accuracy\":0.622,\"seconds\":1.75}\n{\"stopped\":true}\n";
+             {\"epoch\":1,\"train_accuracy\":0.5,\"train_loss\":1.5,\"validation_accuracy\":0.622,\"validation_loss\":1.25,\
+             \"lr\":0.001,\"samples_per_s\":812.5,\"loader_idle\":0.25,\"seconds\":3.25,\"gradient_norms\":{\"fc1.weight\":0.5}}\n";
+        let rest = "{\"epoch\":2,\"train_accuracy\":0.5,\"train_loss\":1.5,\"lr\":0.001,\"samples_per_s\":812.5,\
+             \"loader_idle\":0.25,\"seconds\":3.25}\n{\"test_accuracy\":0.622,\"test_loss\":1.25,\"seconds\":1.75}\n{\"stopped\":true}\n";
         assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{first}{rest}"));
         // Opened at that length, the file is cut there.
         let mut metrics = Metrics::open(&path, length).unwrap();

@@ -25,6 +25,8 @@ pub(crate) struct LastGoodWeights {
     /// Memory for the new weights that the optimiser writes after the first candidate, held until then: so a run
     /// allocates all its memory in its first steps, and no later step can run out of it.
     room: Vec<Tensor>,
+    /// Whether snapshots are taken.
+    on: bool,
 }
 
 impl Snapshot {
@@ -36,16 +38,21 @@ impl Snapshot {
 impl LastGoodWeights {
     /// Begins with the weights after `steps` steps. The initial weights (0 steps) count as good: if no loss is ever
     /// finite there are no better ones. Those of a checkpoint count as good once their loss was finite.
-    pub(crate) fn new(steps: u64, params: &Params) -> Result<Self> {
+    /// With `on` false no copies are kept, and there are no good weights to restore.
+    pub(crate) fn new(steps: u64, params: &Params, on: bool) -> Result<Self> {
+        if !on {
+            let good = Snapshot { steps, weights: Vec::new() };
+            return Ok(Self { good, sure: false, candidate: None, room: Vec::new(), on });
+        }
         let room = |weights: Tensor| Tensor::zeros(weights.shape().clone(), weights.dtype(), params.device());
         let room = params.trainable().iter().map(|param| room(param.tensor())).collect::<Result<_>>()?;
-        Ok(Self { good: Snapshot::new(steps, params), sure: steps == 0, candidate: None, room })
+        Ok(Self { good: Snapshot::new(steps, params), sure: steps == 0, candidate: None, room, on })
     }
 
     /// Makes the weights after `steps` steps the candidate, unless the last good ones are recent or a candidate still
     /// waits for its loss.
     pub(crate) fn offer(&mut self, steps: u64, params: &Params) {
-        if self.candidate.is_none() && steps >= self.good.steps + KEEP_EVERY {
+        if self.on && self.candidate.is_none() && steps >= self.good.steps + KEEP_EVERY {
             self.candidate = Some(Snapshot::new(steps, params));
             self.room.clear();
         }
@@ -53,7 +60,7 @@ impl LastGoodWeights {
 
     /// Records that the loss of the weights after `steps` steps was finite.
     pub(crate) fn confirm(&mut self, steps: u64) {
-        self.sure |= steps == self.good.steps;
+        self.sure |= !self.on || steps == self.good.steps;
         if let Some(good) = self.candidate.take_if(|candidate| candidate.steps == steps) {
             self.good = good;
         }
@@ -61,7 +68,9 @@ impl LastGoodWeights {
 
     /// Records that the current weights, after `steps` steps, are good.
     pub(crate) fn confirm_now(&mut self, steps: u64, params: &Params) {
-        (self.good, self.sure) = (Snapshot::new(steps, params), true);
+        if self.on {
+            (self.good, self.sure) = (Snapshot::new(steps, params), true);
+        }
     }
 
     /// Whether the weights are known to be good. In a resumed run they are not before its first finite loss.
@@ -69,9 +78,13 @@ impl LastGoodWeights {
         self.sure
     }
 
-    /// Restores the good weights, and returns the number of steps that they had been trained for.
-    pub(crate) fn restore(&self, params: &Params) -> Result<u64> {
+    /// Restores the good weights, and returns the number of steps that they had been trained for; `None` if none were
+    /// kept.
+    pub(crate) fn restore(&self, params: &Params) -> Result<Option<u64>> {
+        if !self.on {
+            return Ok(None);
+        }
         params.all().iter().zip(&self.good.weights).try_for_each(|(param, value)| param.set(value))?;
-        Ok(self.good.steps)
+        Ok(Some(self.good.steps))
     }
 }

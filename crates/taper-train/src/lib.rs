@@ -3,10 +3,10 @@
 mod checkpoint;
 mod claim;
 mod config;
+mod device_batch;
 mod error;
 mod evaluate;
-mod experiments;
-mod finish;
+mod experiment;
 mod fit;
 mod folder;
 mod histograms;
@@ -16,36 +16,37 @@ mod kept;
 mod learner;
 mod logs;
 pub mod lr_finder;
-pub mod metrics;
 mod monitor;
 mod optimize;
+mod page;
 mod record;
 mod report;
+mod result;
 mod resumed;
 mod run;
 pub mod runs;
 mod scalars;
 mod shell;
+mod task;
 mod timestamp;
 pub mod tune;
-mod views;
 
 pub use checkpoint::{CheckpointInfo, read_checkpoint};
 pub use config::{
-    CheckpointConfig, Config, DataConfig, DeviceConfig, GroupConfig, Key, LogConfig, Monitored, OptimizerConfig,
-    Override, Reduction, RegularizationConfig, ScheduleConfig, TrainConfig,
+    CheckpointConfig, Config, DataConfig, DeviceConfig, GroupConfig, Key, LogConfig, OptimizerConfig, Override,
+    Reduction, RegularizationConfig, ScheduleConfig, TrainConfig, Views,
 };
+pub use device_batch::DeviceBatch;
 pub use error::{Error, Result};
-pub use evaluate::{EvaluateOptions, Evaluation, IGNORED_LABEL, Predictions, evaluate};
-pub use experiments::{Experiment, Recipe, experiment, experiments};
+pub use evaluate::{EvaluateOptions, Evaluation, Rows, evaluate};
+pub use experiment::{Experiment, Prepared, Recipe};
 pub use fit::{Fit, Outcome, Times};
 pub use folder::RunFolder;
 pub use hook::{Flow, Hook, RunView, StepView};
 pub use jsonl::Metrics;
-pub use learner::Objective;
-pub use record::{DatasetRecord, Record};
+pub use record::{DatasetRecord, MetricRecord, Record, STAND_IN};
 pub use report::{EpochReport, Reporter, Silent, Split, Start, StepReport};
 pub use run::{EvalOptions, TrainOptions, evaluate_run, find_lr, train};
 pub use shell::shell_quoted;
-pub use taper_config::nearest;
-pub use views::{Views, logits};
+pub use taper_config::{nearest, unknown};
+pub use task::{Better, Count, Finished, Metric, Sums, Task};

@@ -1,13 +1,11 @@
 //! The metrics that a run writes while it trains: `metrics.jsonl` and TensorBoard's events.
 
 use crate::histograms::{gradient_histograms, weight_histograms};
-use crate::metrics::Confusion;
 use crate::monitor::Monitor;
 use crate::{Config, EpochReport, Error, Evaluation, Metrics, Result, RunFolder};
 use std::collections::BTreeMap;
 use taper_nn::{Gradients, Params};
 use taper_report::tensorboard::{EventWriter, FILE_NAME, wall_clock};
-use taper_report::{Matrix, Picture};
 
 /// The names of the files in a checkpoint.
 const METRICS: &str = "metrics";
@@ -99,29 +97,22 @@ impl Logs {
         }
         let Some(events) = &mut self.events else { return Ok(()) };
         let step = report.steps;
-        // The loss and accuracy are NaN if no sample of the epoch had a label.
-        for (tag, number) in [("loss/train", report.train_loss), ("accuracy/train", report.train_accuracy)] {
-            if !number.is_nan() {
-                events.scalar(tag, step, number)?;
-            }
-        }
-        events.scalar("time/images_per_s", step, report.images_per_s)?;
+        scalars(events, step, "train", &report.train)?;
+        events.scalar("time/samples_per_s", step, report.samples_per_s)?;
         events.scalar("time/loader_idle_s", step, report.idle)?;
-        if let Some(found) = report.validation {
-            events.scalar("loss/validation", step, found.loss)?;
-            events.scalar("accuracy/validation", step, found.accuracy())?;
-        }
+        report.validation.as_ref().map_or(Ok(()), |found| scalars(events, step, "validation", found))?;
         weight_histograms(events, step, &params.trainable())
     }
 
-    /// Writes training images, as a step gets them.
-    pub(crate) fn pictures(&mut self, pictures: &[Picture]) -> Result<()> {
-        match &mut self.events {
-            Some(events) if !pictures.is_empty() => {
-                Ok(events.image("pictures/train", 0, &Picture::grid(pictures, 8)?)?)
-            }
-            _ => Ok(()),
-        }
+    /// TensorBoard's event file, if it is written.
+    pub(crate) fn events(&mut self) -> Option<&mut EventWriter> {
+        self.events.as_mut()
+    }
+
+    /// Writes a measurement on the validation split within an epoch.
+    pub(crate) fn measured(&mut self, step: u64, found: &Evaluation) -> Result<()> {
+        self.metrics.as_mut().map_or(Ok(()), |metrics| metrics.measured(step, found))?;
+        self.events.as_mut().map_or(Ok(()), |events| scalars(events, step, "validation", found))
     }
 
     /// Writes the evaluation on the test split.
@@ -147,21 +138,22 @@ fn new_events(folder: &RunFolder, config: &Config) -> Result<EventWriter> {
     Ok(events)
 }
 
-/// Adds the test results to the events of a run that has ended: the scalars and the confusion matrix.
-pub(crate) fn test_events(
-    folder: &RunFolder,
-    step: u64,
-    found: &Evaluation,
-    matrix: &Confusion,
-    classes: &[String],
-) -> Result<()> {
+/// The metrics of a split as scalars `NAME/SPLIT`. One that is NaN, because nothing counted, is left out.
+fn scalars(events: &mut EventWriter, step: u64, split: &str, found: &Evaluation) -> Result<()> {
+    let known = found.values().filter(|(_, value)| !value.is_nan());
+    known.into_iter().try_for_each(|(name, value)| Ok(events.scalar(&format!("{name}/{split}"), step, value)?))
+}
+
+/// Adds the test results to the events of a run that has ended, and returns them for what else the task adds.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn test_events(folder: &RunFolder, step: u64, found: &Evaluation) -> Result<EventWriter> {
     let path = folder.events().join(FILE_NAME);
     let length = std::fs::metadata(&path).map_or(0, |found| found.len());
     // If the events were removed meanwhile, the run does not fail at its end.
     let events = EventWriter::open_at(folder.events(), length, wall_clock());
     let mut events = events.or_else(|_| EventWriter::create(folder.events(), wall_clock()))?;
-    events.scalar("loss/test", step, found.loss)?;
-    events.scalar("accuracy/test", step, found.accuracy())?;
-    let matrix = Matrix::confusion(classes, matrix.counts().to_vec())?;
-    Ok(events.image("confusion/test", step, &matrix.picture())?)
+    scalars(&mut events, step, "test", found)?;
+    Ok(events)
 }

@@ -2,15 +2,14 @@
 //! section 3.3. The learning rate rises by the same factor at each step. It is good where the loss falls fastest, and
 //! too large where the loss rises.
 
-use crate::evaluate::{check_labels, unsupported};
+use crate::evaluate::unsupported;
 use crate::learner::Learner;
 use crate::optimize::{self, RunOptimizer};
-use crate::{Config, Error, Reporter, Result};
+use crate::{Config, Error, Reporter, Result, Task};
 use std::sync::atomic::{AtomicBool, Ordering};
 use taper_config::range::is_ordinary;
 use taper_data::{Batch, Dataset, LoaderOptions, Pipeline, PipelineOptions};
-use taper_nn::taper_tensor::Element;
-use taper_nn::{DType, Module, Params};
+use taper_nn::{DType, Params};
 use taper_report::plot::{Axis, Chart, Mark, Series};
 
 /// The decay of the moving average that smooths the losses.
@@ -87,30 +86,28 @@ impl LrRange {
         Ok(())
     }
 
-    /// Trains `model` with `config`'s optimiser and batches, from the first epoch of `train` on, with rising rates. The
+    /// Trains `task` with `config`'s optimiser and batches, from the first epoch of `train` on, with rising rates. The
     /// rates of parameter groups keep their ratios; the rates that are reported are those of `[optimizer]`. The weights
     /// are restored afterwards.
     ///
     /// # Errors
     /// A range that does not rise, and the errors of training.
-    pub fn find<D: Dataset + Sync>(
+    pub fn find(
         &self,
         config: &Config,
-        model: &dyn Module,
+        task: &dyn Task,
         params: &Params,
-        train: &D,
+        train: &dyn Dataset,
         stop: &AtomicBool,
         reporter: &mut dyn Reporter,
     ) -> Result<LrCurve> {
         self.check()?;
         optimize::check(config)?;
-        check_labels("training", train)?;
+        if !matches!(params.dtype(), DType::F32 | DType::F64) {
+            return Err(unsupported(params.dtype()));
+        }
         let before: Vec<_> = params.all().iter().map(|param| param.tensor().detach()).collect();
-        let losses = match params.dtype() {
-            DType::F32 => self.losses::<f32, D>(config, model, params, train, stop, reporter),
-            DType::F64 => self.losses::<f64, D>(config, model, params, train, stop, reporter),
-            other => Err(unsupported(other)),
-        };
+        let losses = self.losses(Learner { config, task, params }, train, stop, reporter);
         params.all().iter().zip(&before).try_for_each(|(param, value)| param.set(value))?;
         Ok(LrCurve::new(&losses?))
     }
@@ -120,30 +117,29 @@ impl LrRange {
         self.from * (self.to / self.from).powf(step as f64 / (self.steps - 1) as f64)
     }
 
-    fn losses<T: Element, D: Dataset + Sync>(
+    fn losses(
         &self,
-        config: &Config,
-        model: &dyn Module,
-        params: &Params,
-        train: &D,
+        learner: Learner<'_>,
+        train: &dyn Dataset,
         stop: &AtomicBool,
         reporter: &mut dyn Reporter,
     ) -> Result<Vec<(f64, f64)>> {
+        let Learner { config, task, params } = learner;
+        let metrics = task.metrics();
         let mut settings = config.clone();
         settings.schedule = crate::ScheduleConfig::default();
         // Groups that are trained for some epochs only are trained throughout: the steps here are not those of a run.
         settings.groups.iter_mut().for_each(|group| group.epochs = 0.0);
         let mut optimizer = RunOptimizer::new(&settings, params, self.steps, self.steps)?;
-        let learner = Learner { config, model, params, objective: None, classes: train.num_classes() };
         let loader = LoaderOptions {
             batch_size: config.train.batch_size,
             shuffle: config.train.shuffle.then_some(config.train.seed),
             drop_last: config.train.drop_last,
         };
-        let (augment, seed) = (config.data.augment.clone(), config.train.seed);
-        let options = PipelineOptions { loader, augment, seed, workers: config.data.workers, ahead: config.data.ahead };
+        let options =
+            PipelineOptions { loader, epoch_batches: 0, workers: config.data.workers, ahead: config.data.ahead };
         std::thread::scope(|scope| {
-            let mut pipeline = Pipeline::<T>::start(scope, train, options)?;
+            let mut pipeline = Pipeline::start(scope, train, options)?;
             let mut batch = Batch::default();
             let (mut losses, mut epoch, mut number) = (Vec::new(), 0, 0);
             let mut smooth = MovingAverage::default();
@@ -161,11 +157,11 @@ impl LrRange {
                 let now = optimizer.lr();
                 optimizer.scale_lr(lr / now)?;
                 let batches = config.train.accumulate;
-                let mut learned =
-                    learner.learn([epoch, number, batches], &mut batch, |batch| pipeline.next_into(batch))?;
+                let next = |batch: &mut _| pipeline.next_into(batch);
+                let mut learned = learner.learn(&metrics, [epoch, number, batches], &mut batch, next)?;
                 number = number.saturating_add(batches);
                 if learned.counted == 0 {
-                    continue; // no sample has a label: the rate shows nothing
+                    continue; // no sample counts: the rate shows nothing
                 }
                 let loss = learned.loss.item()?;
                 let smoothed = smooth.next(loss);

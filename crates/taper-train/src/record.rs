@@ -1,12 +1,11 @@
 //! The record of a run: what it ran on, beside its configuration.
 
-use crate::timestamp;
+use crate::{Better, Metric, Task, timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::SystemTime;
-use taper_data::{Located, Origin, Splits};
 
 /// The origin of generated data.
-const STAND_IN: &str = "stand-in";
+pub const STAND_IN: &str = "stand-in";
 
 /// What a run ran on: the table `record` of its `config.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,8 +21,32 @@ pub struct Record {
     pub started: String,
     /// The number of trainable parameters.
     pub parameters: usize,
+    /// The metric that selects the best epoch, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monitor: Option<String>,
     /// The dataset.
     pub dataset: DatasetRecord,
+    /// The metrics of the task.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<MetricRecord>,
+}
+
+/// A metric of a run's task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MetricRecord {
+    /// The name: `accuracy`.
+    pub name: String,
+    /// The unit: `%`.
+    pub unit: String,
+    /// Whether higher values are better.
+    pub higher: bool,
+}
+
+impl From<&Metric> for MetricRecord {
+    fn from(metric: &Metric) -> Self {
+        let higher = metric.better == Better::Higher;
+        Self { name: metric.name.to_string(), unit: metric.unit.to_string(), higher }
+    }
 }
 
 /// The dataset of a run.
@@ -48,14 +71,24 @@ pub struct DatasetRecord {
 }
 
 impl Record {
-    pub(crate) fn new(experiment: &str, commit: Option<String>, parameters: usize, dataset: DatasetRecord) -> Self {
+    /// The record of a run that begins now.
+    pub fn new(
+        experiment: &str,
+        commit: Option<String>,
+        parameters: usize,
+        task: &dyn Task,
+        monitor: &str,
+        dataset: DatasetRecord,
+    ) -> Self {
         Self {
             experiment: experiment.into(),
             taper: env!("CARGO_PKG_VERSION").into(),
             commit,
             started: timestamp::iso(SystemTime::now()),
             parameters,
+            monitor: Some(if monitor.is_empty() { task.monitor() } else { monitor }.into()),
             dataset,
+            metrics: task.metrics().iter().map(MetricRecord::from).collect(),
         }
     }
 }
@@ -64,25 +97,5 @@ impl DatasetRecord {
     /// Whether the data are a generated stand-in, and not the dataset itself.
     pub fn is_stand_in(&self) -> bool {
         self.origin == STAND_IN
-    }
-
-    pub(crate) fn new(located: &Located, splits: &Splits) -> Self {
-        let origin = match located.origin() {
-            Origin::DataDir => "data-dir",
-            Origin::Env => "env",
-            Origin::Downloads => "downloads",
-            Origin::Network => "network",
-            Origin::Embedded => "embedded",
-            Origin::StandIn => STAND_IN,
-        };
-        Self {
-            description: located.description(),
-            origin: origin.into(),
-            path: located.path().map(|path| path.display().to_string()),
-            checksum: splits.checksum(),
-            train: splits.train.len(),
-            validation: 0,
-            test: splits.test.len(),
-        }
     }
 }

@@ -1,8 +1,8 @@
 //! Reporters: how a run reports its progress. The library itself prints nothing.
 
-use crate::Evaluation;
 use crate::lr_finder::LrPoint;
-use serde::{Deserialize, Deserializer, Serialize};
+use crate::{Evaluation, Metric};
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 use taper_data::{Event, Located};
 
@@ -23,7 +23,10 @@ pub trait Reporter {
 
     /// Called for each training step, in order. Steps are reported in groups, when their losses are read from the
     /// device: every `train.log_every` steps and at the end of an epoch.
-    fn step(&mut self, _step: &StepReport) {}
+    fn step(&mut self, _step: &StepReport<'_>) {}
+
+    /// Called after a measurement on the validation split within an epoch, every `train.measure_every` steps.
+    fn measured(&mut self, _step: u64, _found: &Evaluation) {}
 
     /// Called after a step of the learning-rate finder: `done` of its `total` steps are made, the last of them `point`.
     fn rate(&mut self, _point: &LrPoint, _done: u64, _total: u64) {}
@@ -46,6 +49,10 @@ impl Reporter for Silent {}
 pub struct Start<'a> {
     /// The run's folder, if it has one.
     pub folder: Option<&'a Path>,
+    /// The metrics of the task; the first is the loss.
+    pub metrics: &'a [Metric],
+    /// The name of the metric that selects the best epoch.
+    pub monitor: &'a str,
     /// The number of trainable parameters.
     pub parameters: usize,
     /// The number of training samples.
@@ -64,7 +71,7 @@ pub struct Start<'a> {
 
 /// The state of training after a step.
 #[derive(Debug, Clone, Copy)]
-pub struct StepReport {
+pub struct StepReport<'a> {
     /// The epoch, from 1.
     pub epoch: u64,
     /// Epochs of the whole run.
@@ -79,19 +86,19 @@ pub struct StepReport {
     pub step_in_epoch: u64,
     /// Steps of this epoch.
     pub steps_in_epoch: u64,
-    /// The mean loss of this step's samples, before its update; NaN if none of them has a label.
+    /// The mean loss of this step's batches, before its update; NaN if none of their samples counts.
     pub loss: f64,
-    /// The mean loss over this epoch's samples with a label so far; NaN before the first.
-    pub mean_loss: f64,
-    /// The fraction of them that were classified correctly, each before the step that trained on it.
-    pub accuracy: f64,
+    /// The metrics over this epoch so far, each sample before the step that trained on it.
+    pub train: &'a Evaluation,
     /// Training samples per second in this epoch so far, without evaluation.
-    pub images_per_s: f64,
+    pub samples_per_s: f64,
 }
 
-/// A split that is evaluated.
+/// A split of the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Split {
+    /// The training split.
+    Train,
     /// The validation split, held out of the training samples.
     Validation,
     /// The test split, evaluated once at the end.
@@ -102,19 +109,15 @@ impl Split {
     /// `validation` or `test`.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Train => "training",
             Self::Validation => "validation",
             Self::Test => "test",
         }
     }
 }
 
-/// Reads `null` as NaN: JSON has no NaN.
-fn or_nan<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
-    Ok(Option::deserialize(from)?.unwrap_or(f64::NAN))
-}
-
 /// The results of an epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochReport {
     /// The epoch, from 1.
     pub epoch: u64,
@@ -122,20 +125,14 @@ pub struct EpochReport {
     pub epochs: u64,
     /// Steps made since the start of the run.
     pub steps: u64,
-    /// The mean loss over the epoch's samples with a label, each before the step that trained on it; NaN if there are
-    /// none.
-    #[serde(deserialize_with = "or_nan")]
-    pub train_loss: f64,
-    /// The fraction of them that were classified correctly, each before the step that trained on it; NaN if there are
-    /// none.
-    #[serde(deserialize_with = "or_nan")]
-    pub train_accuracy: f64,
+    /// The metrics over the epoch's training samples, each before the step that trained on it.
+    pub train: Evaluation,
     /// The evaluation on the validation split, if there is one.
     pub validation: Option<Evaluation>,
     /// The learning rate of the epoch's last step.
     pub lr: f64,
     /// Training samples per second, without evaluation.
-    pub images_per_s: f64,
+    pub samples_per_s: f64,
     /// Seconds in which steps waited for their batches.
     pub idle: f64,
     /// Wall time of the epoch in seconds, evaluation included.

@@ -1,22 +1,18 @@
 //! Running an experiment from its configuration to its results, and evaluating a saved run.
 
-use crate::finish::{FinalOutputs, TestResult};
 use crate::folder::Taken;
 use crate::lr_finder::{LrCurve, LrRange};
+use crate::page::FinalOutputs;
 use crate::record::{DatasetRecord, Record};
+use crate::result::TestResult;
 use crate::{
-    Config, DataConfig, Error, EvaluateOptions, Evaluation, Experiment, Fit, Outcome, Reporter, Result, RunFolder,
-    Split, evaluate, optimize,
+    Config, Error, EvaluateOptions, Evaluation, Experiment, Fit, Metric, Outcome, Prepared, Reporter, Result,
+    RunFolder, Split, evaluate, optimize,
 };
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use taper_config::unknown;
-use taper_data::{Batch, ImageDataset, LoaderOptions, LocateOptions, Pipeline, PipelineOptions, Source, Splits};
-use taper_models::{InputSpec, model, models};
-use taper_nn::{Device, Module, Params, RandomKey, Tensor, weights};
-
-/// The number of training images from which a model computes some of its initial weights.
-const PREPARE_FROM: usize = 5000;
+use taper_data::LocateOptions;
+use taper_nn::{Device, weights};
 
 /// Options of [`train`], beside the configuration.
 #[derive(Debug)]
@@ -56,7 +52,7 @@ pub struct EvalOptions<'a> {
 /// An unknown model or dataset, a run folder that is not empty, data or initial weights that cannot be read, and the
 /// errors of [`Fit::run`].
 pub fn train(
-    experiment: &Experiment,
+    experiment: &dyn Experiment,
     config: &Config,
     device: &Device,
     options: TrainOptions<'_>,
@@ -64,8 +60,7 @@ pub fn train(
 ) -> Result<(RunFolder, Record, Outcome)> {
     config.check()?;
     optimize::check(config)?;
-    known_model(&config.model)?;
-    let source = Source::named(&config.data.name)?;
+    experiment.check(config)?;
     let first = options.run_dir.is_none() && !options.runs.exists();
     let taken = match &options.run_dir {
         Some(path) => RunFolder::take(path.clone(), options.resume)?,
@@ -75,7 +70,7 @@ pub fn train(
     // Written before anything that takes time: a run that is killed at any moment can be resumed with its
     // configuration.
     let written = if taken.new { folder.write_begun(config, experiment.name()) } else { Ok(()) };
-    let trained = written.and_then(|()| train_in(&folder, experiment, &source, config, device, &options, reporter));
+    let trained = written.and_then(|()| train_in(&folder, experiment, config, device, &options, reporter));
     if trained.is_err() {
         taken.failed();
         if first {
@@ -88,8 +83,7 @@ pub fn train(
 
 fn train_in(
     folder: &RunFolder,
-    experiment: &Experiment,
-    source: &Source,
+    experiment: &dyn Experiment,
     config: &Config,
     device: &Device,
     options: &TrainOptions<'_>,
@@ -118,8 +112,8 @@ fn train_in(
         // of epochs.
         std::fs::remove_file(folder.result()).map_err(Error::io("remove", &folder.result()))?;
     }
-    let loaded = load(source, config, &options.locate, reporter)?;
-    let (model, params) = loaded.model(config, device)?;
+    let prepared = experiment.prepare(config, device, &options.locate, reporter)?;
+    let Prepared { task, params, train, validation, test, dataset, spec } = &prepared;
     // With a checkpoint the initial weights are not needed: their file may be gone.
     if !config.train.init.is_empty() && !begun {
         let (init, all) = (&config.train.init, params.all());
@@ -130,22 +124,26 @@ fn train_in(
             reporter.note(&format!("{} of {} tensors begin as in {init}; {told}", report.loaded.len(), all.len()));
         }
     }
-    let dataset = loaded.dataset.clone();
     let record = match before {
         Some(before) if before.dataset.checksum != dataset.checksum => {
-            let (was, is) = (before.dataset.description, dataset.description);
+            let (was, is) = (before.dataset.description, &dataset.description);
             let detail = format!("the run began with other data than are found now: {was}, now {is}");
             return Err(Error::RunFolder { path: folder.path().to_path_buf(), detail });
         }
         Some(before) => before,
-        None => Record::new(experiment.name(), options.commit.clone(), params.count(), dataset),
+        None => {
+            let (commit, monitor) = (options.commit.clone(), &config.checkpoint.monitor);
+            Record::new(experiment.name(), commit, params.count(), &**task, monitor, dataset.clone())
+        }
     };
     folder.write_config(config, Some(&record))?;
-    let mut fit = Fit::new(config, &*model, &params, &loaded.splits.train).folder(folder).claimed().stop(options.stop);
-    if options.test {
-        fit = fit.test(&loaded.splits.test);
+    folder.write_spec(spec)?;
+    let mut fit = Fit::new(config, &**task, params, &**train).folder(folder).claimed().stop(options.stop);
+    let test = test.as_ref().filter(|_| options.test);
+    if let Some(test) = test {
+        fit = fit.test(test);
     }
-    if let Some(validation) = &loaded.validation {
+    if let Some(validation) = validation {
         fit = fit.validation(validation);
     }
     if options.resume {
@@ -155,8 +153,9 @@ fn train_in(
         fit = fit.pause_after(epochs);
     }
     let outcome = fit.run(reporter)?;
-    let test = &loaded.splits.test;
-    FinalOutputs { folder, config, record: &record, params: &params, test, outcome: &outcome }.write()?;
+    if let Some(test) = test {
+        FinalOutputs { folder, config, record: &record, task: &**task, params, test, outcome: &outcome }.write()?;
+    }
     Ok((record, outcome))
 }
 
@@ -165,6 +164,7 @@ fn train_in(
 /// # Errors
 /// Those of [`train`], without those of the folder.
 pub fn find_lr(
+    experiment: &dyn Experiment,
     config: &Config,
     device: &Device,
     locate: &LocateOptions,
@@ -174,10 +174,9 @@ pub fn find_lr(
 ) -> Result<LrCurve> {
     config.check()?;
     optimize::check(config)?;
-    known_model(&config.model)?;
-    let loaded = load(&Source::named(&config.data.name)?, config, locate, reporter)?;
-    let (model, params) = loaded.model(config, device)?;
-    range.find(config, &*model, &params, &loaded.splits.train, stop, reporter)
+    experiment.check(config)?;
+    let Prepared { task, params, train, .. } = experiment.prepare(config, device, locate, reporter)?;
+    range.find(config, &*task, &params, &*train, stop, reporter)
 }
 
 /// Evaluates the saved weights of the run in `folder` on the test split. `config` is the run's configuration, with any
@@ -186,90 +185,29 @@ pub fn find_lr(
 /// # Errors
 /// Data or weights that cannot be read or do not fit the model.
 pub fn evaluate_run(
+    experiment: &dyn Experiment,
     folder: &RunFolder,
     config: &Config,
     record: &Record,
     device: &Device,
     options: &EvalOptions<'_>,
     reporter: &mut dyn Reporter,
-) -> Result<Option<(DatasetRecord, Evaluation)>> {
+) -> Result<Option<(DatasetRecord, Vec<Metric>, Evaluation)>> {
     config.check()?;
-    known_model(&config.model)?;
-    let loaded = load(&Source::named(&config.data.name)?, config, &options.locate, reporter)?;
-    let dataset = loaded.dataset.clone();
+    experiment.check(config)?;
+    let Prepared { task, params, test, dataset, .. } = experiment.prepare(config, device, &options.locate, reporter)?;
+    let Some(test) = test else {
+        return Err(Error::Usage(format!("{} has no test split to evaluate on", experiment.name())));
+    };
     if dataset.checksum != record.dataset.checksum {
         reporter.note(&format!(
             "These are not the data of that run ({}); its result need not come out again.",
             record.dataset.description
         ));
     }
-    let (model, params) = loaded.model(config, device)?;
     weights::load_cast(&params.all(), folder.model())?;
-    let (batch_size, views, augment) = (config.train.eval_batch_size, config.train.views, config.normalization());
-    let measuring = EvaluateOptions { batch_size, views, augment, split: Split::Test };
-    let found = evaluate(&*model, &params, &loaded.splits.test, &measuring, options.stop, reporter)?;
-    Ok(found.map(|(found, _)| (dataset, found)))
-}
-
-/// The data of a run, by split.
-struct Loaded {
-    dataset: DatasetRecord,
-    /// The training split, without the validation samples, and the test split.
-    splits: Splits,
-    validation: Option<ImageDataset>,
-}
-
-fn load(source: &Source, config: &Config, options: &LocateOptions, reporter: &mut dyn Reporter) -> Result<Loaded> {
-    let all_if_zero = |n: usize| if n == 0 { usize::MAX } else { n };
-    let located = source.locate(options, &mut |event| reporter.fetching(event))?;
-    reporter.found(&located);
-    let DataConfig { train_samples, test_samples, validation, .. } = config.data;
-    let mut splits = located.load_first(all_if_zero(train_samples), all_if_zero(test_samples))?;
-    let mut dataset = DatasetRecord::new(&located, &splits);
-    let mut held_out = None;
-    if validation > 0.0 {
-        let (train, held) = splits.train.split_off(validation, config.train.seed)?;
-        if held.is_empty() || train.is_empty() {
-            let samples = splits.train.len();
-            let detail = format!("{validation} of {samples} samples leaves {} to validate on", held.len());
-            return Err(Error::Usage(format!("data.validation: {detail} and {} to learn from", train.len())));
-        }
-        (dataset.train, dataset.validation) = (train.len(), held.len());
-        splits.train = train;
-        held_out = Some(held);
-    }
-    Ok(Loaded { dataset, splits, validation: held_out })
-}
-
-fn known_model(name: &str) -> Result<()> {
-    let known: Vec<&str> = models().iter().map(|model| model.name).collect();
-    if known.contains(&name) { Ok(()) } else { Err(Error::Usage(unknown("model", name, &known))) }
-}
-
-impl Loaded {
-    /// The model with its initial weights, including those that are computed from the data.
-    fn model(&self, config: &Config, device: &Device) -> Result<(Box<dyn Module>, Params)> {
-        let params = Params::new(device, config.dtype()?, RandomKey::new(config.train.seed));
-        let train = &self.splits.train;
-        let input = InputSpec { shape: train.shape(), classes: train.classes().len() };
-        let info = model(&config.model)?;
-        let module = (info.build)(&input, &params)?;
-        if let Some(prepare) = info.prepare {
-            let _span = tracing::info_span!("prepare").entered();
-            prepare(&params, &first_pictures(train, config, &params)?)?;
-        }
-        Ok((module, params))
-    }
-}
-
-/// The first training images `[N, C, H, W]`, normalised as in training.
-fn first_pictures(train: &ImageDataset, config: &Config, params: &Params) -> Result<Tensor> {
-    let loader = LoaderOptions { batch_size: PREPARE_FROM.min(train.len()), shuffle: None, drop_last: false };
-    let options = PipelineOptions { loader, augment: config.normalization(), seed: 0, workers: 0, ahead: 1 };
-    let mut batch = Batch::<f32>::default();
-    std::thread::scope(|scope| {
-        Pipeline::start(scope, train, options).and_then(|mut pipeline| pipeline.next_into(&mut batch))
-    })?;
-    let pictures = Tensor::from_vec(batch.inputs, batch.shape.as_slice(), params.device())?;
-    Ok(pictures.cast(params.dtype())?)
+    let (batch_size, workers) = (config.train.eval_batch_size, config.data.workers.max(1));
+    let measuring = EvaluateOptions { batch_size, workers, split: Split::Test };
+    let found = evaluate(&*task, &params, &*test, &measuring, options.stop, reporter)?;
+    Ok(found.map(|(found, _)| (dataset, task.metrics(), found)))
 }

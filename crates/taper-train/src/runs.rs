@@ -5,7 +5,7 @@
 
 use crate::error::shown;
 use crate::tune::LEDGER;
-use crate::{Error, Result, nearest};
+use crate::{Error, MetricRecord, Result, nearest};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -41,18 +41,15 @@ pub struct Run {
     pub epochs_set: Option<u64>,
     /// The last step in `metrics.jsonl`.
     pub steps: u64,
-    /// The mean training loss of the last epoch.
-    pub train_loss: Option<f64>,
-    /// The lowest validation loss of all epochs.
-    pub best_validation_loss: Option<f64>,
-    /// The highest validation accuracy of all epochs.
-    pub best_validation_accuracy: Option<f64>,
-    /// The loss on the test split, at the end.
-    pub test_loss: Option<f64>,
-    /// The accuracy on the test split, at the end.
-    pub test_accuracy: Option<f64>,
+    /// The metrics of the task, the loss first, as far as they are known.
+    pub metrics: Vec<MetricRecord>,
+    /// The metric that selects the best epoch.
+    pub monitor: String,
+    /// The values of the metrics: `train_NAME` of the last epoch, `best_validation_NAME` of all epochs, `test_NAME`.
+    #[serde(flatten)]
+    pub values: BTreeMap<String, f64>,
     /// Training samples per second in the last epoch, without evaluation.
-    pub images_per_s: Option<f64>,
+    pub samples_per_s: Option<f64>,
     /// Wall time in seconds of all epochs and of the test.
     pub seconds: f64,
     /// The configuration: each key with its value.
@@ -108,15 +105,14 @@ pub struct Difference {
 struct Line {
     step: Option<u64>,
     epoch: Option<u64>,
-    train_loss: Option<f64>,
-    validation_loss: Option<f64>,
-    validation_accuracy: Option<f64>,
-    test_loss: Option<f64>,
-    test_accuracy: Option<f64>,
-    images_per_s: Option<f64>,
+    #[serde(alias = "images_per_s")]
+    samples_per_s: Option<f64>,
     seconds: Option<f64>,
     #[serde(default)]
     stopped: bool,
+    /// Everything else: among it `train_NAME`, `validation_NAME`, `test_NAME` for each metric.
+    #[serde(flatten)]
+    rest: BTreeMap<String, serde_json::Value>,
 }
 
 /// All runs in the folder `root`, by name; only `root` if it is a run folder itself. Files, hidden folders and the
@@ -238,8 +234,15 @@ fn read_config(run: &mut Run) -> Result<(), String> {
     let record = table.remove("record");
     let recorded = |key: &str| Some(record.as_ref()?.get(key)?.as_str()?.to_string());
     (run.experiment, run.started) = (recorded("experiment"), recorded("started"));
+    let listed = record.as_ref().and_then(|record| record.get("metrics")).cloned();
+    // A folder from before metrics were recorded is that of a classifier.
+    run.metrics = listed.and_then(|metrics| metrics.try_into().ok()).unwrap_or_else(|| {
+        let of = |name: &str, unit: &str, higher| MetricRecord { name: name.into(), unit: unit.into(), higher };
+        vec![of("loss", "nats", false), of("accuracy", "%", true)]
+    });
+    run.monitor = recorded("monitor").unwrap_or_else(|| "accuracy".into());
     flatten("", &table, &mut run.settings);
-    run.model = run.settings.get("model").cloned();
+    run.model = run.settings.get("model.name").or_else(|| run.settings.get("model")).cloned();
     run.epochs_set = run.settings.get("train.epochs").and_then(|epochs| epochs.parse().ok());
     Ok(())
 }
@@ -289,8 +292,6 @@ fn read_metrics(run: &mut Run) -> Result<(), String> {
 impl Run {
     /// Adds the contents of `line`.
     fn add(&mut self, line: &Line) {
-        let least = |a: Option<f64>, b: Option<f64>| a.into_iter().chain(b).reduce(f64::min);
-        let most = |a: Option<f64>, b: Option<f64>| a.into_iter().chain(b).reduce(f64::max);
         self.steps = line.step.unwrap_or(self.steps);
         self.seconds += line.seconds.unwrap_or(0.0);
         // A finished run that was resumed with more epochs is not finished any more.
@@ -299,14 +300,33 @@ impl Run {
             // [`State::Paused`] is only provisional: it is decided when all lines are read.
             self.state = State::Paused;
             self.epochs = epoch;
-            self.train_loss = line.train_loss.or(self.train_loss);
-            self.images_per_s = line.images_per_s.or(self.images_per_s);
-            self.best_validation_loss = least(self.best_validation_loss, line.validation_loss);
-            self.best_validation_accuracy = most(self.best_validation_accuracy, line.validation_accuracy);
-        } else if line.test_loss.is_some() || line.test_accuracy.is_some() {
-            (self.test_loss, self.test_accuracy) = (line.test_loss, line.test_accuracy);
+            self.samples_per_s = line.samples_per_s.or(self.samples_per_s);
+            for (name, value) in line.of_split("train_") {
+                self.values.insert(format!("train_{name}"), value);
+            }
+            for (name, value) in line.of_split("validation_") {
+                let higher = self.metrics.iter().any(|metric| metric.name == name && metric.higher);
+                let best = self.values.entry(format!("best_validation_{name}")).or_insert(value);
+                *best = if higher { best.max(value) } else { best.min(value) };
+            }
+        } else if line.of_split("test_").next().is_some() {
+            self.values.extend(line.of_split("test_").map(|(name, value)| (format!("test_{name}"), value)));
             self.state = State::Finished;
         }
+    }
+}
+
+impl Line {
+    /// The metrics whose key begins with `split`, by name.
+    fn of_split<'a>(&'a self, split: &'a str) -> impl Iterator<Item = (&'a str, f64)> + 'a {
+        self.rest.iter().filter_map(move |(key, value)| Some((key.strip_prefix(split)?, value.as_f64()?)))
+    }
+}
+
+impl Run {
+    /// The value of a metric: the best on the validation split, or that on the test split.
+    pub fn value(&self, split: &str, metric: &str) -> Option<f64> {
+        self.values.get(&format!("{split}_{metric}")).copied()
     }
 }
 

@@ -19,7 +19,9 @@ pub use taper_models as models;
 pub use taper_nn as nn;
 /// Charts, pages of HTML, TensorBoard's event files, of plain numbers.
 pub use taper_report as report;
+/// The tasks and the experiments.
+pub use taper_tasks as tasks;
 /// Tensors and automatic differentiation.
 pub use taper_tensor as tensor;
-/// The training loop, checkpoints, reports, experiments and recipes, hyperparameter searches.
+/// The training loop, checkpoints, reports, hyperparameter searches.
 pub use taper_train as train;

@@ -13,6 +13,7 @@ use clap::Args;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use taper::backend::printable;
+use taper::tasks::experiment;
 use taper::train::{Config, DeviceConfig, EvalOptions, Override, Record, RunFolder, evaluate_run};
 
 /// The arguments of `eval`.
@@ -89,17 +90,21 @@ impl Command for Eval {
         let stop = AtomicBool::new(false);
         let options = EvalOptions { locate: locate(&self.data_dir, self.offline), stop: &stop };
         let mut progress = Progress::new(output, &config, self.quiet);
-        let found = evaluate_run(&folder, &config, &record, &device, &options, &mut progress);
+        let found =
+            evaluate_run(experiment(&record.experiment)?, &folder, &config, &record, &device, &options, &mut progress);
         progress.clear();
         drop(progress);
         let smaller = config.train.eval_batch_size / 2;
         let hint = if smaller > 0 { format!("try --batch-size {smaller}") } else { "choose another device".into() };
         let found = found.map_err(|error| Failure::of_run(error, &hint))?;
-        let Some((dataset, evaluation)) = found else { return Ok(FAILED) };
+        let Some((dataset, metrics, evaluation)) = found else { return Ok(FAILED) };
         if !self.quiet {
-            output.line(&format!("{} pictures, test loss {:.4}", evaluation.samples, evaluation.loss));
+            let known = metrics.iter().filter_map(|metric| Some((metric, evaluation.get(&metric.name)?)));
+            let values: Vec<String> =
+                known.map(|(metric, value)| format!("test {} {}", metric.name, metric.shown_short(value))).collect();
+            output.line(&format!("{} samples, {}", evaluation.samples, values.join(", ")));
         }
-        output.line(&last_line(&evaluation, &dataset));
+        output.line(&last_line(&evaluation, &Record { dataset, ..record }));
         Ok(0)
     }
 

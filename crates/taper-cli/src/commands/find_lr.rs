@@ -68,7 +68,7 @@ impl Command for FindLr {
         let raised = Arc::new(AtomicBool::new(false));
         let mut reporter =
             RangeTestReporter { progress: Progress::new(output, &config, args.quiet), stop: raised.clone() };
-        let found = find_lr(&config, &device, &self.locate(), range, &raised, &mut reporter);
+        let found = find_lr(self.experiment, &config, &device, &self.locate(), range, &raised, &mut reporter);
         reporter.progress.clear();
         drop(reporter);
         let smaller = "smaller batches need less: --batch-size";

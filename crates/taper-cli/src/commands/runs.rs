@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use taper::backend::printable;
+use taper::train::Metric;
 use taper::train::runs::{Run, State, differences, list, named, to_json};
 
 /// How many of the keys that differ a row of the list shows; `--format json` and `--compare` show them all.
@@ -98,8 +99,8 @@ fn order(sort: Option<Sort>, a: &Run, b: &Run) -> Ordering {
         Some(Sort::State) => a.state.cmp(&b.state),
         Some(Sort::Started) => b.started.cmp(&a.started),
         Some(Sort::Epochs) => b.epochs.cmp(&a.epochs),
-        Some(Sort::Validation) => large(|run| run.best_validation_accuracy),
-        Some(Sort::Test) => large(|run| run.test_accuracy),
+        Some(Sort::Validation) => large(|run| monitored(run, "best_validation")),
+        Some(Sort::Test) => large(|run| monitored(run, "test")),
         Some(Sort::Time) => large(|run| Some(run.seconds)),
     }
 }
@@ -115,8 +116,8 @@ fn listing(runs: &[Run]) -> String {
             known(&run.model),
             run.state.to_string(),
             epochs(run),
-            percent(run.best_validation_accuracy),
-            percent(run.test_accuracy),
+            shown(run, "best_validation", &run.monitor),
+            shown(run, "test", &run.monitor),
             time(run.seconds),
             if run.problem.is_some() { "(below)".into() } else { differs(run) },
         ]
@@ -130,20 +131,23 @@ fn comparison(runs: &[Run]) -> String {
     let row = |what: &str, value: &dyn Fn(&Run) -> String| {
         std::iter::once(what.to_string()).chain(runs.iter().map(value)).collect::<Vec<_>>()
     };
-    let known = |value: Option<f64>| value.map_or_else(|| NONE.into(), |value| format!("{value:.4}"));
+    let mut metrics: Vec<&str> = Vec::new();
+    for metric in runs.iter().flat_map(|run| &run.metrics) {
+        if !metrics.contains(&metric.name.as_str()) {
+            metrics.push(&metric.name);
+        }
+    }
     let mut rows = vec![
         row("", &|run| run.name.clone()),
         row("experiment", &|run| run.experiment.clone().unwrap_or_else(|| NONE.into())),
         row("state", &|run| run.state.to_string()),
         row("epochs", &epochs),
-        row("best validation accuracy", &|run| percent(run.best_validation_accuracy)),
-        row("best validation loss", &|run| known(run.best_validation_loss)),
-        row("test accuracy", &|run| percent(run.test_accuracy)),
-        row("test loss", &|run| known(run.test_loss)),
-        row("last training loss", &|run| known(run.train_loss)),
-        row("pictures a second", &|run| run.images_per_s.map_or_else(|| NONE.into(), |rate| format!("{rate:.0}"))),
-        row("time", &|run| time(run.seconds)),
     ];
+    for (title, split) in [("best validation", "best_validation"), ("test", "test"), ("last training", "train")] {
+        rows.extend(metrics.iter().map(|name| row(&format!("{title} {name}"), &|run| shown(run, split, name))));
+    }
+    let rate = |run: &Run| run.samples_per_s.map_or_else(|| NONE.into(), |rate| format!("{rate:.0}"));
+    rows.extend([row("samples a second", &rate), row("time", &|run| time(run.seconds))]);
     for difference in differences(runs) {
         let value = |value: Option<String>| match value {
             Some(text) if text.is_empty() => "\"\"".to_string(),
@@ -169,8 +173,17 @@ fn epochs(run: &Run) -> String {
     }
 }
 
-fn percent(fraction: Option<f64>) -> String {
-    fraction.map_or_else(|| NONE.into(), |fraction| format!("{:.2}%", 100.0 * fraction))
+/// The value of a metric, with a percent sign if that is its unit.
+fn shown(run: &Run, split: &str, name: &str) -> String {
+    let percent = run.metrics.iter().any(|metric| metric.name == name && metric.unit == "%");
+    let metric = if percent { Metric::percent(name.to_string()) } else { Metric::loss("") };
+    run.value(split, name).map_or_else(|| NONE.into(), |value| metric.shown_short(value))
+}
+
+/// The value of the metric that selects the best epoch, larger for better.
+fn monitored(run: &Run, split: &str) -> Option<f64> {
+    let higher = run.metrics.iter().any(|metric| metric.name == run.monitor && metric.higher);
+    run.value(split, &run.monitor).map(|value| if higher { value } else { -value })
 }
 
 /// A duration in seconds as `1h02m`, `3m07s` or `12.5s`.

@@ -133,7 +133,7 @@ impl Command for Train {
             output.line(&written);
         }
         if let Some(test) = outcome.test {
-            output.line(&last_line(&test, &record.dataset));
+            output.line(&last_line(&test, &record));
         }
         Ok(0)
     }
@@ -162,7 +162,7 @@ fn smaller_batches(config: &Config) -> String {
 mod tests {
     use super::*;
     use clap::{Args, FromArgMatches};
-    use taper::train::{experiment, experiments};
+    use taper::tasks::{experiment, experiments};
 
     fn config(line: &str) -> Result<Config, String> {
         let parser = Train::augment_args(clap::Command::new("train"));

@@ -19,8 +19,8 @@ use std::sync::atomic::AtomicBool;
 use taper::Device;
 use taper::backend::printable;
 use taper::data::{Event, LocateOptions, Located};
-use taper::train::tune::{Entry, Measured, Method, Search, Settings, Space, Trial, Trials};
-use taper::train::{Config, Error, Experiment, Reporter, Start, TrainOptions, train};
+use taper::train::tune::{Entry, Method, Search, Settings, Space, Trial, Trials};
+use taper::train::{Config, Error, Evaluation, Experiment, Reporter, Start, TrainOptions, train};
 
 /// The arguments of `tune` other than the flags that set a configuration key for all trials. The description in
 /// `--help` is the experiment's.
@@ -133,7 +133,7 @@ fn flags(settings: &SettingArgs) -> Vec<String> {
 ///
 /// # Errors
 /// Settings out of range, no validation split, a search space that cannot be read, a folder with another search.
-fn open(args: &TuneArgs, experiment: &Experiment, config: &Config) -> Result<Search, Failure> {
+fn open(args: &TuneArgs, experiment: &dyn Experiment, config: &Config) -> Result<Search, Failure> {
     let settings = Settings {
         experiment: experiment.name().into(),
         method: if args.method == "random" { Method::Random } else { Method::Asha },
@@ -148,7 +148,7 @@ fn open(args: &TuneArgs, experiment: &Experiment, config: &Config) -> Result<Sea
             "trials are compared on the validation split, and there is none: set data.validation",
         ));
     }
-    let space = Space::read(&args.space, config)?;
+    let space = Space::read(&args.space, config, &|config| experiment.check(config))?;
     let dir = args.dir.clone().unwrap_or_else(|| format!("runs/tune-{}", experiment.name()).into());
     Search::open(dir, &settings, space, config).map_err(|error| {
         // An error about one of these settings names the flag that sets it.
@@ -182,11 +182,14 @@ fn begin(search: &Search, args: &TuneArgs, screen: &Screen<'_>) {
     }
 }
 
-/// The line that is printed after a job: its trial, epochs, validation loss and accuracy, and values.
+/// The line that is printed after a job: its trial, epochs, validation metrics, and values.
 fn job(search: &Search, entry: &Entry) -> String {
-    let Entry { trial, epochs, loss, accuracy, failed } = entry;
-    let found = match (failed, loss, accuracy) {
-        (None, Some(loss), Some(accuracy)) => format!("loss {loss:.4}, accuracy {:.2}%", 100.0 * accuracy),
+    let Entry { trial, epochs, loss, metrics, failed } = entry;
+    let found = match (failed, loss) {
+        (None, Some(loss)) => {
+            let others = metrics.iter().map(|(name, value)| format!(", {name} {value:.4}"));
+            format!("loss {loss:.4}{}", others.collect::<String>())
+        }
         (reason, ..) => format!("failed: {}", reason.as_deref().unwrap_or("nothing was measured")),
     };
     let s = if *epochs == 1 { "" } else { "s" };
@@ -210,7 +213,7 @@ impl Screen<'_> {
 
 /// Trains a search's trials, each in its run folder.
 struct TrialTrainer<'a> {
-    experiment: &'a Experiment,
+    experiment: &'a dyn Experiment,
     config: Config,
     device: Device,
     locate: LocateOptions,
@@ -224,7 +227,7 @@ struct TrialTrainer<'a> {
 }
 
 impl Trials for TrialTrainer<'_> {
-    fn run(&mut self, trial: &Trial, epochs: u64) -> taper::train::Result<Option<Measured>> {
+    fn run(&mut self, trial: &Trial, epochs: u64) -> taper::train::Result<Option<Evaluation>> {
         let config = self.config.with(&trial.overrides)?;
         let stop = self.stop.clone();
         let options = TrainOptions {
@@ -247,8 +250,7 @@ impl Trials for TrialTrainer<'_> {
         let early = config.regularization.patience > 0;
         let epoch = if early { outcome.best } else { outcome.last };
         let unmeasured = || Error::Usage("nothing was measured on the validation split".into());
-        let found = epoch.and_then(|epoch| epoch.validation).ok_or_else(unmeasured)?;
-        Ok(Some(Measured { loss: found.loss, accuracy: found.accuracy() }))
+        epoch.and_then(|epoch| epoch.validation).ok_or_else(unmeasured).map(Some)
     }
 }
 

@@ -5,6 +5,7 @@
 //! therefore give the same images for any number of threads, any batch size and any batch at which a run is resumed.
 
 mod affine;
+mod augmented;
 mod color;
 mod cutout;
 mod erasing;
@@ -21,6 +22,7 @@ mod translate;
 mod warp;
 
 pub use affine::Affine;
+pub use augmented::Augmented;
 pub use cutout::Cutout;
 pub use erasing::{ErasedValue, RandomErasing};
 pub use flip::Flip;

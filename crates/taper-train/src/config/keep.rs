@@ -1,12 +1,10 @@
 //! `[checkpoint]`: when checkpoints are saved, and which epoch is the best. `[log]`: which outputs are written beside
 //! `metrics.jsonl`.
 
-use serde::{Deserialize, Serialize};
 use taper_config::table;
 
 table! {
     /// `[checkpoint]`: when checkpoints are saved, and which epoch is the best.
-    #[derive(Copy)]
     pub struct CheckpointConfig {
         /// Also save a checkpoint every so many steps.
         ///
@@ -17,18 +15,10 @@ table! {
         /// 0 for no more than those at the end of each epoch.
         every_minutes: f64 = 0.0, ordinary_or_zero();
         /// Validation metric that selects the best epoch.
-        monitor: Monitored = Monitored::Accuracy, any("accuracy or loss");
+        ///
+        /// Empty for the task's own choice.
+        monitor: String = String::new(), any("the name of a metric, or empty");
     }
-}
-
-/// The validation metric that selects the best epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Monitored {
-    /// The highest accuracy.
-    Accuracy,
-    /// The lowest loss.
-    Loss,
 }
 
 table! {

@@ -10,11 +10,11 @@ mod train;
 
 pub use data::DataConfig;
 pub use device::DeviceConfig;
-pub use keep::{CheckpointConfig, LogConfig, Monitored};
+pub use keep::{CheckpointConfig, LogConfig};
 pub use optimizer::{GroupConfig, OptimizerConfig};
 pub use schedule::ScheduleConfig;
 pub use taper_config::{Key, Override};
-pub use train::{Reduction, RegularizationConfig, TrainConfig};
+pub use train::{Reduction, RegularizationConfig, TrainConfig, Views};
 
 use crate::Result;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,5 @@
 //! `[train]`: the training loop. `[regularization]`: regularisation against overfitting.
 
-use crate::Views;
 use serde::{Deserialize, Serialize};
 use taper_config::table;
 
@@ -19,6 +18,14 @@ table! {
         seed: u64 = 0, integer(0..=i64::MAX as u64);
         /// Stop after so many steps; 0 for no limit.
         max_steps: u64 = 0, at_least(0);
+        /// Steps that make an epoch; 0 for one pass over the data.
+        epoch_steps: u64 = 0, at_least(0);
+        /// Steps between measurements on the validation split within an epoch; 0 for the end of the epoch only.
+        measure_every: u64 = 0, at_least(0);
+        /// Keep copies of the last good weights in memory.
+        ///
+        /// They are restored when a loss or a gradient is not finite.
+        keep: bool = true, flag();
         /// Shuffle the samples anew for each epoch.
         shuffle: bool = true, flag();
         /// Leave out an epoch's last batch when it is smaller.
@@ -55,11 +62,26 @@ table! {
     }
 }
 
+/// The views of each image in test-time augmentation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Views {
+    /// No test-time augmentation: the image as it is.
+    #[default]
+    One,
+    /// The image and its horizontal mirror image, with the weights 1/2 and 1/2.
+    Mirror,
+    /// The image, and the image shifted by one pixel up and left, and down and right, with reflected edges, with the
+    /// weights 1/2, 1/4 and 1/4; each is averaged with its horizontal mirror image.
+    Six,
+}
+
 /// How the losses of a batch are reduced to one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reduction {
     /// Their mean.
+    #[default]
     Mean,
     /// Their sum.
     Sum,

@@ -1,22 +1,16 @@
 //! Checks before the first step, for mistakes that would otherwise fail in the middle of a run or go unnoticed.
 
 use super::Fit;
-use crate::{Error, Reporter, Result};
-use taper_data::{Batch, Dataset, LoaderOptions, Pipeline, PipelineOptions};
-use taper_nn::taper_tensor::Element;
+use crate::{DeviceBatch, Error, Reporter, Result, Split};
+use taper_data::{Batch, BatchLoader, LoaderOptions};
 use taper_nn::{Context, no_grad};
 
-impl<D: Dataset + Sync> Fit<'_, D> {
+impl Fit<'_> {
     /// Checks a run of `steps` steps, `per_epoch` per epoch. Errs, or tells the reporter, what cannot be intended.
-    pub(super) fn before_the_first_step<T: Element>(
-        &self,
-        steps: u64,
-        per_epoch: u64,
-        reporter: &mut dyn Reporter,
-    ) -> Result<()> {
+    pub(super) fn before_the_first_step(&self, steps: u64, per_epoch: u64, reporter: &mut dyn Reporter) -> Result<()> {
         self.check_new()?;
         self.check_warmup(steps, per_epoch, reporter)?;
-        self.check_lone_sample::<T>()
+        self.check_lone_sample()
     }
 
     /// Errs when a new run would overwrite the run in its folder.
@@ -63,7 +57,7 @@ impl<D: Dataset + Sync> Fit<'_, D> {
     /// Some models need more than one sample per batch: batch norm does, where it has one value per channel. If an
     /// epoch will have a batch of one sample, the model is tried on one; its parameters and buffers are restored
     /// afterwards.
-    fn check_lone_sample<T: Element>(&self) -> Result<()> {
+    fn check_lone_sample(&self) -> Result<()> {
         let (train, samples) = (&self.config().train, self.train.len());
         let size = train.batch_size.min(samples);
         let last = if train.drop_last || samples.is_multiple_of(size) { size } else { samples % size };
@@ -71,23 +65,23 @@ impl<D: Dataset + Sync> Fit<'_, D> {
             return Ok(());
         }
         let loader = LoaderOptions { batch_size: 1, shuffle: None, drop_last: false };
-        let augment = self.config().data.augment.clone();
-        let options = PipelineOptions { loader, augment, seed: train.seed, workers: 0, ahead: 1 };
-        let mut batch = Batch::<T>::default();
-        std::thread::scope(|scope| {
-            Pipeline::start(scope, self.train, options).and_then(|mut pipeline| pipeline.next_into(&mut batch))
-        })?;
+        let mut batch = Batch::default();
+        BatchLoader::new(self.train, loader)?.next_into(&mut batch)?;
+        if self.learner.task.counted(&batch) == 0 {
+            return Ok(()); // it is not shown to the model
+        }
         let params = self.params();
         // A forward pass changes buffers alone.
         let buffers: Vec<_> = params.all().into_iter().filter(|param| !param.trainable()).collect();
         let before: Vec<_> = buffers.iter().map(|param| param.tensor().detach()).collect();
-        let (x, _) = crate::evaluate::upload(&mut batch, params)?;
-        let shown = no_grad(|| {
-            self.learner.model.forward(&x, &Context::train(train.seed, 0, 0))?;
+        let shown = no_grad(|| -> Result<()> {
+            let batch = DeviceBatch::new(&batch, params, Split::Train, [train.seed, 0, 0]);
+            self.learner.task.train(&batch, &Context::train(train.seed, 0, 0))?;
             // The unbiased variance of one value is NaN.
             for param in buffers.iter().filter(|param| param.tensor().dtype().is_float()) {
                 if param.tensor().to_host()?.to_f64().iter().any(|value| value.is_nan()) {
-                    return Err(taper_nn::Error::argument("batch of one", format!("{} would be NaN", param.name())));
+                    let error = taper_nn::Error::argument("batch of one", format!("{} would be NaN", param.name()));
+                    return Err(error.into());
                 }
             }
             Ok(())

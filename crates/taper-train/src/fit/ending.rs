@@ -2,39 +2,34 @@
 
 use super::state::State;
 use super::{Fit, Outcome};
-use crate::evaluate::evaluate_by;
 use crate::learner::Learner;
-use crate::{EvaluateOptions, Evaluation, Predictions, Reporter, Result, Split, Views};
+use crate::{EvaluateOptions, Evaluation, Reporter, Result, Rows, Split, evaluate};
 use std::time::Instant;
 use taper_data::Dataset;
-use taper_nn::taper_tensor::Element;
-use taper_nn::{no_grad, weights};
+use taper_nn::weights;
 
-impl<D: Dataset + Sync> Fit<'_, D> {
+impl Fit<'_> {
     /// Evaluates on `data`, with the averaged weights (EMA) if there are any.
-    pub(super) fn measure<T>(
+    pub(super) fn measure(
         &self,
-        state: &mut State<T>,
-        data: &D,
+        state: &mut State,
+        data: &dyn Dataset,
         split: Split,
-        views: Views,
         reporter: &mut dyn Reporter,
-    ) -> Result<Option<(Evaluation, Predictions)>> {
+    ) -> Result<Option<(Evaluation, Rows)>> {
         let _span = tracing::info_span!("evaluate").entered();
         let start = Instant::now();
-        let (batch_size, augment) = (self.config().train.eval_batch_size, self.config().normalization());
-        let options = EvaluateOptions { batch_size, views, augment, split };
-        let found = state.averaged(|| {
-            let Learner { objective, model, params, .. } = self.learner;
-            no_grad(|| evaluate_by(objective, model, params, data, &options, self.stop, reporter))
-        })?;
+        let (batch_size, workers) = (self.config().train.eval_batch_size, self.config().data.workers.max(1));
+        let options = EvaluateOptions { batch_size, workers, split };
+        let Learner { task, params, .. } = self.learner;
+        let found = state.averaged(|| evaluate(task, params, data, &options, self.stop, reporter))?;
         state.progress.times.measuring += start.elapsed().as_secs_f64();
         Ok(found)
     }
 
     /// Ends a run whose steps are all made: restores the best weights after early stopping, evaluates on the test split
     /// and saves.
-    pub(super) fn finish<T: Element>(&mut self, state: &mut State<T>, reporter: &mut dyn Reporter) -> Result<Outcome> {
+    pub(super) fn finish(&mut self, state: &mut State, reporter: &mut dyn Reporter) -> Result<Outcome> {
         if self.config().regularization.patience > 0 && state.progress.best.is_some() {
             // The best weights were saved as evaluated: they are the averaged ones already.
             state.ema = None;
@@ -52,27 +47,26 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         let mut outcome = self.outcome(state);
         let Some(data) = self.test else { return Ok(outcome) };
         let before = state.progress.times.measuring;
-        let Some((found, predictions)) = self.measure(state, data, Split::Test, self.config().train.views, reporter)?
-        else {
+        let Some((found, rows)) = self.measure(state, data, Split::Test, reporter)? else {
             state.logs.stopped()?;
             return Ok(Outcome { stopped: true, ..outcome });
         };
-        if !found.loss.is_finite() {
+        if !found.loss().is_finite() {
             return Err(self.not_finite("the test loss", state.progress.step, state));
         }
         if !sure {
             self.save_weights(state)?;
         }
-        (outcome.test, outcome.predictions, outcome.times) = (Some(found), predictions, state.progress.times);
-        state.logs.test(&found, outcome.times.measuring - before)?;
+        state.logs.test(&found, state.progress.times.measuring - before)?;
+        (outcome.test, outcome.rows, outcome.times) = (Some(found), rows, state.progress.times);
         Ok(outcome)
     }
 
-    pub(super) fn outcome<T>(&self, state: &State<T>) -> Outcome {
+    pub(super) fn outcome(&self, state: &State) -> Outcome {
         Outcome {
             steps: state.progress.step,
-            last: state.progress.last,
-            best: state.progress.best,
+            last: state.progress.last.clone(),
+            best: state.progress.best.clone(),
             times: state.progress.times,
             warnings: state.monitor.warnings().to_vec(),
             ..Outcome::default()
@@ -80,7 +74,7 @@ impl<D: Dataset + Sync> Fit<'_, D> {
     }
 
     /// Saves a checkpoint.
-    pub(super) fn save<T>(&self, state: &mut State<T>) -> Result<()> {
+    pub(super) fn save(&self, state: &mut State) -> Result<()> {
         let Some(folder) = self.folder else { return Ok(()) };
         let start = Instant::now();
         state.progress.epoch.before += start.duration_since(std::mem::replace(&mut state.clock, start)).as_secs_f64();
@@ -92,7 +86,7 @@ impl<D: Dataset + Sync> Fit<'_, D> {
     }
 
     /// Keeps the weights that were evaluated as the best so far: in the folder, or in memory for early stopping.
-    pub(super) fn save_best<T>(&self, state: &mut State<T>) -> Result<()> {
+    pub(super) fn save_best(&self, state: &mut State) -> Result<()> {
         let all = self.params().all();
         match self.folder {
             Some(folder) => state.averaged(|| Ok(weights::save(&all, folder.best())?)),
@@ -106,19 +100,19 @@ impl<D: Dataset + Sync> Fit<'_, D> {
 
     /// Saves the weights that are evaluated. A resumed run does not replace saved weights before it has seen a finite
     /// loss: if the earlier run diverged, the saved weights are the better ones.
-    pub(super) fn save_model<T>(&self, state: &mut State<T>) -> Result<()> {
+    pub(super) fn save_model(&self, state: &mut State) -> Result<()> {
         match self.folder {
             Some(folder) if !state.last_good.sure() && folder.model().is_file() => Ok(()),
             _ => self.save_weights(state),
         }
     }
 
-    fn save_weights<T>(&self, state: &mut State<T>) -> Result<()> {
+    fn save_weights(&self, state: &mut State) -> Result<()> {
         let Some(folder) = self.folder else { return Ok(()) };
         state.averaged(|| Ok(weights::save(&self.params().all(), folder.model())?))
     }
 
-    pub(super) fn stopped<T>(&self, state: &mut State<T>) -> Result<Outcome> {
+    pub(super) fn stopped(&self, state: &mut State) -> Result<Outcome> {
         self.save(state)?;
         state.logs.stopped()?;
         self.save_model(state)?;

@@ -1,7 +1,7 @@
-//! The running totals of an epoch: samples, loss, accuracy, time.
+//! The running totals of an epoch: samples, metrics, time.
 
 use super::progress::MOST;
-use crate::StepReport;
+use crate::{Evaluation, Metric, StepReport};
 use serde::{Deserialize, Serialize};
 
 /// The totals of the current epoch, over the steps that were read from the device.
@@ -16,11 +16,10 @@ pub(crate) struct Epoch {
     pub(super) made: u64,
     added: u64,
     samples: usize,
-    /// The samples among them without a label, which count in neither loss nor accuracy.
-    #[serde(default)]
-    unlabelled: usize,
-    loss: f64,
-    correct: usize,
+    /// The samples among them that count.
+    counted: usize,
+    /// Sum and count of each metric, the loss first.
+    sums: Vec<[f64; 2]>,
     /// Seconds of training steps.
     seconds: f64,
     /// Seconds in which steps waited for their batches.
@@ -30,14 +29,14 @@ pub(crate) struct Epoch {
 }
 
 impl Epoch {
-    /// Epoch `number` (from 0) of `of`, with `steps` steps.
-    pub(super) fn new(number: u64, of: u64, steps: u64) -> Self {
-        Self { number, of, steps, ..Self::default() }
+    /// Epoch `number` (from 0) of `of`, with `steps` steps, of a task with so many metrics.
+    pub(super) fn new(number: u64, of: u64, steps: u64, metrics: usize) -> Self {
+        Self { number, of, steps, sums: vec![[0.0; 2]; metrics], ..Self::default() }
     }
 
     /// Errs when these cannot be the totals of an epoch of `per_epoch` steps in a run that has made `step` steps.
     pub(super) fn check(&self, step: u64, per_epoch: u64) -> Result<(), String> {
-        let Self { number, steps, made, added, samples, unlabelled, loss, correct, seconds, idle, before, .. } = *self;
+        let Self { number, steps, made, added, samples, counted, ref sums, seconds, idle, before, .. } = *self;
         let before_it = number.checked_mul(per_epoch);
         if steps > per_epoch || made > steps || before_it.and_then(|before| before.checked_add(made)) != Some(step) {
             return Err(format!(
@@ -45,51 +44,51 @@ impl Epoch {
                 number.saturating_add(1)
             ));
         }
-        let counted = unlabelled.checked_add(correct).is_some_and(|some| some <= samples);
+        let sound = sums.iter().flatten().all(|sum| sum.is_finite()) && counted <= samples;
         let lasted = [seconds, idle, before].iter().all(|seconds| *seconds >= 0.0 && seconds.is_finite());
-        match added <= made && samples <= MOST && counted && loss.is_finite() && lasted {
+        match added <= made && samples <= MOST && sound && lasted {
             true => Ok(()),
             false => Err("the sums of its epoch are damaged".into()),
         }
     }
 
-    /// Adds a step that was read: its number of `samples`, of which `counted` have a label; the mean `loss` of these,
-    /// and how many of them were classified correctly; and how long the step took.
-    pub(super) fn add(&mut self, [samples, counted]: [usize; 2], loss: f64, correct: usize, seconds: f64) {
+    /// Adds a step that was read: its number of `samples`, of which `counted` count; sum and count of each metric (none
+    /// if no sample counts); and how long the step took.
+    pub(super) fn add(&mut self, [samples, counted]: [usize; 2], sums: &[[f64; 2]], seconds: f64) {
         self.added += 1;
         self.samples += samples;
-        self.unlabelled += samples - counted;
-        self.loss += loss * counted as f64;
-        self.correct += correct;
+        self.counted += counted;
+        for (total, found) in self.sums.iter_mut().zip(sums) {
+            // A metric may be infinite in one step; it says so there.
+            if found.iter().all(|sum| sum.is_finite()) {
+                *total = [total[0] + found[0], total[1] + found[1]];
+            }
+        }
         self.seconds += seconds;
     }
 
-    fn counted(&self) -> f64 {
-        self.samples.saturating_sub(self.unlabelled) as f64
+    /// The metrics so far; the loss is NaN before any sample counts.
+    pub(super) fn train(&self, metrics: &[Metric]) -> Evaluation {
+        Evaluation::of(self.counted, metrics, &self.sums)
     }
 
-    /// The mean loss; NaN before any sample with a label.
-    pub(super) fn mean_loss(&self) -> f64 {
-        self.loss / self.counted()
-    }
-
-    /// The accuracy; NaN before any sample with a label.
-    pub(super) fn accuracy(&self) -> f64 {
-        self.correct as f64 / self.counted()
+    /// Whether samples came, and none of them counted.
+    pub(super) fn nothing_counted(&self) -> Option<usize> {
+        (self.samples > 0 && self.counted == 0).then_some(self.samples)
     }
 
     pub(super) fn seconds(&self) -> f64 {
         self.seconds
     }
 
-    pub(super) fn images_per_s(&self) -> f64 {
+    pub(super) fn samples_per_s(&self) -> f64 {
         // A coarse clock may measure no time at all: do not divide by zero.
         self.samples as f64 / self.seconds.max(1e-9)
     }
 
-    /// The report of step `step` of `steps`, the last that was added, whose loss is `loss`; `made` steps have been
-    /// made.
-    pub(super) fn report(&self, step: u64, steps: u64, made: u64, loss: f64) -> StepReport {
+    /// The report of step `step` of `steps`, the last that was added, whose loss is `loss`, with the metrics `train` so
+    /// far; `made` steps have been made.
+    pub(super) fn report<'a>(&self, [step, steps, made]: [u64; 3], loss: f64, train: &'a Evaluation) -> StepReport<'a> {
         StepReport {
             epoch: self.number + 1,
             epochs: self.of,
@@ -99,9 +98,8 @@ impl Epoch {
             step_in_epoch: self.added,
             steps_in_epoch: self.steps,
             loss,
-            mean_loss: self.mean_loss(),
-            accuracy: self.accuracy(),
-            images_per_s: self.images_per_s(),
+            train,
+            samples_per_s: self.samples_per_s(),
         }
     }
 }

@@ -1,8 +1,7 @@
 //! The progress of a run: the part of a checkpoint that is not tensors.
 
 use super::Epoch;
-use crate::EpochReport;
-use crate::config::Monitored;
+use crate::{EpochReport, Metric};
 use serde::{Deserialize, Serialize};
 
 /// An upper bound on the samples of a run, to detect damaged files.
@@ -42,21 +41,17 @@ pub struct Times {
 }
 
 impl Progress {
-    /// Records an epoch that has ended, and returns whether it is the best so far, by more than `min_delta`.
-    pub(super) fn ended(&mut self, report: EpochReport, monitor: Monitored, min_delta: f64) -> bool {
+    /// Records an epoch that has ended, and returns whether it is the best so far by the metric `monitor`, by more than
+    /// `min_delta`.
+    pub(super) fn ended(&mut self, report: &EpochReport, monitor: &Metric, min_delta: f64) -> bool {
         self.measured = true;
-        self.last = Some(report);
-        let value = |report: &EpochReport| {
-            let validation = report.validation?;
-            Some(match monitor {
-                Monitored::Accuracy => validation.accuracy(),
-                Monitored::Loss => -validation.loss,
-            })
-        };
-        let Some(now) = value(&report) else { return false };
-        let better = self.best.as_ref().and_then(value).is_none_or(|best| now > best + min_delta);
+        self.last = Some(report.clone());
+        let value = |report: &EpochReport| report.validation.as_ref()?.get(&monitor.name);
+        let Some(now) = value(report) else { return false };
+        let best = self.best.as_ref().and_then(value);
+        let better = best.is_none_or(|best| monitor.is_better(now, best, min_delta));
         if better {
-            self.best = Some(report);
+            self.best = Some(report.clone());
         }
         better
     }
@@ -70,11 +65,10 @@ impl Progress {
         epoch.check(*step, per_epoch)?;
         let reports = last.iter().chain(best);
         let sound = |report: &EpochReport| {
-            let found = report.validation;
+            let found = report.validation.as_ref();
             report.epoch <= epoch.number + 1
                 && report.steps <= *step
-                && found.is_none_or(|found| found.loss.is_finite() && (1..=MOST).contains(&found.samples))
-                && found.is_none_or(|found| found.correct <= found.samples)
+                && found.is_none_or(|found| found.loss().is_finite() && (1..=MOST).contains(&found.samples))
         };
         let ordered = match (last, best) {
             (Some(last), Some(best)) => best.epoch <= last.epoch,

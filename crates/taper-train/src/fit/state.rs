@@ -8,21 +8,25 @@ use crate::learner::Learner;
 use crate::logs::Logs;
 use crate::monitor::Monitor;
 use crate::optimize::RunOptimizer;
-use crate::{Error, Result, RunFolder, resumed};
+use crate::{Config, Error, Metric, Result, RunFolder, Task, resumed};
 use std::collections::BTreeMap;
 use std::time::Instant;
+use taper_config::unknown;
 use taper_data::Batch;
 use taper_nn::{DType, Ema, Gradients, OptimizerState, Params, StepOutcome, Tensor, no_grad};
 
 /// The state of a run in memory.
-pub(super) struct State<T> {
+pub(super) struct State {
     pub(super) progress: Progress,
     pub(super) optimizer: RunOptimizer,
     pub(super) ema: Option<Ema>,
     pub(super) monitor: Monitor,
     pub(super) logs: Logs,
     pub(super) last_good: LastGoodWeights,
-    pub(super) batch: Batch<T>,
+    pub(super) batch: Batch,
+    /// The metrics of the task, and the one that selects the best epoch.
+    pub(super) metrics: Vec<Metric>,
+    pub(super) monitored: Metric,
     /// Steps made before this process began or resumed the run.
     pub(super) begun: u64,
     /// Steps of the whole run.
@@ -51,17 +55,19 @@ pub(super) struct Waiting {
     /// The step, counted from 1 over the whole run.
     pub(super) step: u64,
     pub(super) samples: usize,
-    /// The samples with a label. If there are none, the weights stay as they are and there are no results.
+    /// The samples that count. If there are none, the weights stay as they are and there are no results.
     pub(super) counted: usize,
-    /// The loss, the number of samples classified correctly, whether the optimiser took the step, and the norms of the
-    /// gradients if they were computed.
+    /// The number of sums among the results.
+    pub(super) sums: usize,
+    /// The loss, whether the optimiser took the step, the count of the loss, sum and count of each other metric, and the
+    /// norms of the gradients if they were computed.
     pub(super) found: Tensor,
     /// The learning rate of the step.
     pub(super) lr: f64,
     pub(super) span: tracing::Span,
 }
 
-impl<T> State<T> {
+impl State {
     /// The state at the start of a run, or that of the checkpoint `from`.
     pub(super) fn new(
         learner: &Learner<'_>,
@@ -71,7 +77,9 @@ impl<T> State<T> {
         hooks: &mut [&mut dyn Hook],
         told: &mut dyn FnMut(&str),
     ) -> Result<Self> {
-        let Learner { config, params, .. } = *learner;
+        let Learner { config, params, task } = *learner;
+        let metrics = task.metrics();
+        let monitored = monitored(config, task, &metrics)?;
         let mut run_optimizer = RunOptimizer::new(config, params, steps, per_epoch)?;
         let trainable = params.trainable();
         let mut monitor = Monitor::new(trainable.iter().map(|param| param.name().to_owned()).collect());
@@ -81,7 +89,7 @@ impl<T> State<T> {
         let mut ema = None;
         if let Some(from) = from {
             from.restore_model(&params.all())?;
-            let Checkpoint { mut metadata, optimizer, ema: average, .. } = from;
+            let Checkpoint { metadata, optimizer, ema: average, .. } = from;
             let [all, each] = metadata.steps;
             // A run resumed with more epochs has more steps.
             if each != per_epoch || all > steps {
@@ -90,8 +98,7 @@ impl<T> State<T> {
                      an epoch: resume with the configuration and the data that it began with"
                 )));
             }
-            let counts = counts(std::mem::take(&mut metadata.counts), params)?;
-            let state = OptimizerState { tensors: optimizer.into_iter().chain(counts).collect() };
+            let state = OptimizerState { tensors: optimizer };
             run_optimizer.load_state(&state, &metadata.schedules)?;
             if let Some(last) = metadata.progress.step.checked_sub(1) {
                 // An epoch that still has to be evaluated reports the rate of its last step.
@@ -133,8 +140,10 @@ impl<T> State<T> {
             ema,
             monitor,
             logs: Logs::open(folder, config, &lengths, step, told)?,
-            last_good: LastGoodWeights::new(step, params)?,
+            last_good: LastGoodWeights::new(step, params, config.train.keep)?,
             batch: Batch::default(),
+            metrics,
+            monitored,
             steps,
             per_epoch,
             settings: toml::to_string(config).map_err(unwritten)?,
@@ -157,7 +166,7 @@ impl<T> State<T> {
         }
         let number = if begun { self.progress.epoch.number + 1 } else { 0 };
         let steps = self.per_epoch.min(self.steps - self.progress.step);
-        self.progress.epoch = Epoch::new(number, self.steps.div_ceil(self.per_epoch), steps);
+        self.progress.epoch = Epoch::new(number, self.steps.div_ceil(self.per_epoch), steps, self.metrics.len());
         self.progress.measured = false;
     }
 
@@ -192,7 +201,6 @@ impl<T> State<T> {
                 settings: self.settings.clone(),
                 steps: [self.steps, self.per_epoch],
                 progress: self.progress.clone(),
-                counts: Vec::new(),
                 schedules,
                 monitor: self.monitor.clone(),
                 hooks: hooks.iter().map(|hook| hook.state()).collect(),
@@ -205,10 +213,14 @@ impl<T> State<T> {
     }
 }
 
-/// Converts the step counts of version 1, which were kept on the host, to the tensors that optimisers use now.
-fn counts(counts: Vec<(String, u64)>, params: &Params) -> Result<Vec<(String, Tensor)>> {
-    let tensor = |count: u64| Tensor::from_vec(vec![count as i64], [], params.device());
-    counts.into_iter().map(|(name, count)| Ok((name, tensor(count)?))).collect()
+/// The metric that selects the best epoch.
+fn monitored(config: &Config, task: &dyn Task, metrics: &[Metric]) -> Result<Metric> {
+    let asked = &config.checkpoint.monitor;
+    let name = if asked.is_empty() { task.monitor() } else { asked };
+    metrics.iter().find(|metric| metric.name == name).cloned().ok_or_else(|| {
+        let known: Vec<&str> = metrics.iter().map(|metric| &*metric.name).collect();
+        Error::Usage(format!("checkpoint.monitor: {}", unknown("metric", name, &known)))
+    })
 }
 
 fn unwritten(error: toml::ser::Error) -> Error {

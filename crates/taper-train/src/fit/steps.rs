@@ -2,22 +2,22 @@
 
 use super::state::{State, Waiting, norms};
 use super::{Fit, Outcome};
-use crate::config::Monitored;
+use crate::evaluate::nothing_counts;
 use crate::hook::{Flow, StepView};
 use crate::learner::Learned;
 use crate::scalars::Scalars;
-use crate::{EpochReport, Reporter, Result, Split, Views};
+use crate::{EpochReport, Reporter, Result, Split};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
-use taper_data::{Dataset, Pipeline};
-use taper_nn::taper_tensor::{Element, profile};
+use taper_data::Pipeline;
+use taper_nn::taper_tensor::profile;
 use taper_nn::{DType, Tensor};
 
-impl<D: Dataset + Sync> Fit<'_, D> {
-    pub(super) fn epochs<T: Element>(
+impl Fit<'_> {
+    pub(super) fn epochs(
         &mut self,
-        loader: &mut Pipeline<'_, T>,
-        state: &mut State<T>,
+        loader: &mut Pipeline<'_>,
+        state: &mut State,
         reporter: &mut dyn Reporter,
     ) -> Result<Outcome> {
         while !state.progress.done {
@@ -38,10 +38,10 @@ impl<D: Dataset + Sync> Fit<'_, D> {
     }
 
     /// Makes the remaining steps of the current epoch, and evaluates. `None` when stopped.
-    pub(super) fn epoch<T: Element>(
+    pub(super) fn epoch(
         &mut self,
-        loader: &mut Pipeline<'_, T>,
-        state: &mut State<T>,
+        loader: &mut Pipeline<'_>,
+        state: &mut State,
         reporter: &mut dyn Reporter,
     ) -> Result<Option<Flow>> {
         let (number, steps) = (state.progress.epoch.number, state.progress.epoch.steps);
@@ -79,22 +79,33 @@ impl<D: Dataset + Sync> Fit<'_, D> {
                 self.read(state, reporter)?;
                 self.save(state)?;
             }
+            let every = self.config().train.measure_every;
+            if let Some(data) = self.validation.filter(|_| every > 0 && step.is_multiple_of(every) && !last) {
+                self.read(state, reporter)?;
+                let Some((found, _)) = self.measure(state, data, Split::Validation, reporter)? else { return Ok(None) };
+                state.logs.measured(step, &found)?;
+                reporter.measured(step, &found);
+                state.since = Instant::now();
+            }
         }
         if let Some(gradients) = state.gradients.take() {
             state.logs.gradients(state.progress.step, self.params(), &gradients)?;
+        }
+        if state.progress.epoch.nothing_counted().is_some_and(|samples| samples >= self.train.len()) {
+            return Err(nothing_counts("training", self.train.len()));
         }
         // Saved before the evaluation, which takes a while: if the run is killed meanwhile, nothing is lost.
         if self.validation.is_some() {
             self.save(state)?;
         }
         let validation = match self.validation {
-            Some(data) => match self.measure(state, data, Split::Validation, Views::One, reporter)? {
+            Some(data) => match self.measure(state, data, Split::Validation, reporter)? {
                 Some((found, _)) => Some(found),
                 None => return Ok(None),
             },
             None => None,
         };
-        if validation.is_some_and(|found| !found.loss.is_finite()) {
+        if validation.as_ref().is_some_and(|found| !found.loss().is_finite()) {
             return Err(self.not_finite("the validation loss", state.progress.step, state));
         }
         let epoch = &state.progress.epoch;
@@ -102,11 +113,10 @@ impl<D: Dataset + Sync> Fit<'_, D> {
             epoch: number + 1,
             epochs: epoch.of,
             steps: state.progress.step,
-            train_loss: epoch.mean_loss(),
-            train_accuracy: epoch.accuracy(),
+            train: epoch.train(&state.metrics),
             validation,
             lr: state.optimizer.lr(),
-            images_per_s: epoch.images_per_s(),
+            samples_per_s: epoch.samples_per_s(),
             idle: epoch.idle,
             seconds: epoch.before + state.clock.elapsed().as_secs_f64(),
         };
@@ -116,24 +126,18 @@ impl<D: Dataset + Sync> Fit<'_, D> {
     }
 
     /// Reports an epoch that was evaluated, to logs, hooks and reporter.
-    pub(super) fn epoch_ended<T: Element>(
+    pub(super) fn epoch_ended(
         &mut self,
-        state: &mut State<T>,
+        state: &mut State,
         report: &EpochReport,
         reporter: &mut dyn Reporter,
     ) -> Result<Option<Flow>> {
-        let (validation, regularization) = (report.validation, &self.config().regularization);
-        if let Some(found) = validation {
-            tracing::info!(train_loss = report.train_loss, loss = found.loss, accuracy = found.accuracy());
-            state.optimizer.observe(found.loss);
-        } else {
-            tracing::info!(train_loss = report.train_loss);
+        let regularization = &self.config().regularization;
+        tracing::info!(train = ?report.train, validation = ?report.validation);
+        if let Some(found) = &report.validation {
+            state.optimizer.observe(found.loss());
         }
-        let monitor = match self.learner.objective {
-            Some(_) => Monitored::Loss, // nothing is counted as right
-            None => self.config().checkpoint.monitor,
-        };
-        if state.progress.ended(*report, monitor, regularization.min_delta) {
+        if state.progress.ended(report, &state.monitored, regularization.min_delta) {
             self.save_best(state)?;
         }
         state.logs.epoch(report, self.params(), &state.monitor)?;
@@ -146,7 +150,7 @@ impl<D: Dataset + Sync> Fit<'_, D> {
             }
         }
         if regularization.patience > 0 && state.progress.stale() >= regularization.patience {
-            let best = state.progress.best.map_or(0, |best| best.epoch);
+            let best = state.progress.best.as_ref().map_or(0, |best| best.epoch);
             reporter.note(&format!(
                 "stopping early: epoch {best} was the best, {} have passed without a better one",
                 regularization.patience
@@ -157,7 +161,7 @@ impl<D: Dataset + Sync> Fit<'_, D> {
     }
 
     /// Makes one step. Nothing is read from the device.
-    pub(super) fn step<T: Element>(&mut self, loader: &mut Pipeline<'_, T>, state: &mut State<T>) -> Result<Flow> {
+    pub(super) fn step(&mut self, loader: &mut Pipeline<'_>, state: &mut State) -> Result<Flow> {
         let step = state.progress.step + 1;
         let _profiled = profile::step(step);
         let span = tracing::info_span!("step", step);
@@ -168,8 +172,9 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         self.hooks.iter_mut().try_for_each(|hook| hook.before_step(&view, step))?;
         let batches = self.config().train.accumulate;
         let first = state.progress.epoch.made * batches;
-        let learned = self.learner.learn([epoch, first, batches], &mut state.batch, |batch| loader.next_into(batch))?;
-        let Learned { loss, correct, mut gradients, samples, counted } = learned;
+        let next = |batch: &mut _| loader.next_into(batch);
+        let learned = self.learner.learn(&state.metrics, [epoch, first, batches], &mut state.batch, next)?;
+        let Learned { loss, sums, mut gradients, samples, counted } = learned;
         // Norms are computed in the first step too, although they are not reported, so that a run allocates all its
         // memory at its start. And in the last step before each reading, which may have to name the gradient that is
         // not finite.
@@ -191,7 +196,7 @@ impl<D: Dataset + Sync> Fit<'_, D> {
         // After the optimiser, once the first step has allocated all its memory: the norms reuse what is free, in every
         // step.
         let norms = norms(unclipped, self.params())?;
-        let found = Scalars::row([&loss, &correct, &taken].into_iter().chain(&norms))?;
+        let found = Scalars::row([&loss, &taken].into_iter().chain(&sums).chain(&norms))?;
         let lr = state.optimizer.lr();
         state.progress.step = step;
         state.progress.epoch.made += 1;
@@ -208,7 +213,7 @@ impl<D: Dataset + Sync> Fit<'_, D> {
             state.gradients = Some(gradients);
         }
         drop(entered);
-        state.waiting.push(Waiting { step, samples, counted, found, lr, span });
+        state.waiting.push(Waiting { step, samples, counted, sums: sums.len(), found, lr, span });
         Ok(flow)
     }
 }

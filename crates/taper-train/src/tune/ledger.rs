@@ -3,10 +3,11 @@
 //!
 //! It is TOML and not JSON, since our reader of JSON may differ in the last bit from a number that it wrote.
 
-use super::{Measured, Settings, Space};
+use super::{Settings, Space};
 use crate::claim::Claim;
 use crate::error::shown;
-use crate::{Config, Error, Result};
+use crate::task::LOSS;
+use crate::{Config, Error, Evaluation, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -35,21 +36,24 @@ pub struct Entry {
     /// The validation loss, finite; `None` if the trial failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loss: Option<f64>,
-    /// The validation accuracy, from 0 to 1; `None` if the trial failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub accuracy: Option<f64>,
+    /// The other metrics on the validation split, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metrics: BTreeMap<String, f64>,
     /// Why the trial failed, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
 }
 
 impl Entry {
-    pub(super) fn new(trial: u64, epochs: u64, found: Result<Measured, String>) -> Self {
-        let (loss, accuracy, failed) = match found {
-            Ok(Measured { loss, accuracy }) => (Some(loss), Some(accuracy), None),
-            Err(reason) => (None, None, Some(reason)),
+    pub(super) fn new(trial: u64, epochs: u64, found: Result<Evaluation, String>) -> Self {
+        let (loss, metrics, failed) = match found {
+            Ok(found) => {
+                let others = found.values().filter(|(name, _)| *name != LOSS);
+                (Some(found.loss()), others.map(|(name, value)| (name.to_string(), value)).collect(), None)
+            }
+            Err(reason) => (None, BTreeMap::new(), Some(reason)),
         };
-        Self { trial, epochs, loss, accuracy, failed }
+        Self { trial, epochs, loss, metrics, failed }
     }
 }
 
@@ -100,8 +104,7 @@ impl Content {
     fn check(&self) -> Result<(), String> {
         let (rungs, mut seen) = (self.settings.rungs(), BTreeSet::new());
         let sound = |entry: &&Entry| {
-            let measured = entry.loss.is_some_and(f64::is_finite)
-                && entry.accuracy.is_some_and(|accuracy| (0.0..=1.0).contains(&accuracy));
+            let measured = entry.loss.is_some_and(f64::is_finite);
             (1..=self.settings.trials).contains(&entry.trial)
                 && rungs.contains(&entry.epochs)
                 && (measured != entry.failed.is_some())

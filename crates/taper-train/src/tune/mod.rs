@@ -5,17 +5,17 @@
 //! `results.csv` and `results.svg` beside it are for reading.
 //!
 //! ```
-//! use taper_train::tune::{Measured, Method, Search, Settings, Space, Trial, Trials};
-//! use taper_train::{Config, Result, experiment};
+//! use taper_train::tune::{Method, Search, Settings, Space, Trial, Trials};
+//! use taper_train::{Config, Evaluation, Result};
 //!
 //! /// Stands for training with the lowest loss at a learning rate of 0.01.
 //! struct Pretend(Config);
 //!
 //! impl Trials for Pretend {
-//!     fn run(&mut self, trial: &Trial, epochs: u64) -> Result<Option<Measured>> {
+//!     fn run(&mut self, trial: &Trial, epochs: u64) -> Result<Option<Evaluation>> {
 //!         let rate = self.0.with(&trial.overrides)?.optimizer.lr.unwrap_or(0.1);
 //!         let away = (rate / 0.01).ln().abs();
-//!         Ok(Some(Measured { loss: away + 1.0 / epochs as f64, accuracy: 1.0 / (1.0 + away) }))
+//!         Ok(Some(Evaluation::new(100, [("loss".to_string(), away + 1.0 / epochs as f64)])))
 //!     }
 //! }
 //!
@@ -23,8 +23,8 @@
 //! # let dir = tempfile::tempdir()?;
 //! # let dir = dir.path();
 //! std::fs::write(dir.join("space.toml"), "optimizer.lr = { log = [1e-4, 1] }")?;
-//! let config = experiment("digits")?.config();
-//! let space = Space::read(&dir.join("space.toml"), &config)?;
+//! let config = Config::default();
+//! let space = Space::read(&dir.join("space.toml"), &config, &|_| Ok(()))?;
 //! let settings = Settings {
 //!     experiment: "digits".into(),
 //!     method: Method::Asha,
@@ -37,7 +37,7 @@
 //! let mut search = Search::open(dir.join("search"), &settings, space, &config)?;
 //! search.run(&mut Pretend(config), &mut |_, entry| println!("{entry:?}"))?;
 //! println!("{}", search.table());
-//! assert!(search.best().is_some_and(|best| best.epochs == 9 && best.accuracy > Some(0.7)));
+//! assert!(search.best().is_some_and(|best| best.epochs == 9 && best.loss < Some(0.7)));
 //! # Ok(()) }
 //! ```
 
@@ -58,7 +58,7 @@ pub use standings::Standing;
 use self::asha::{Done, Job};
 pub(crate) use self::ledger::LEDGER;
 use self::ledger::{Ledger, trial_name};
-use crate::{Config, Error, Override, Result, optimize};
+use crate::{Config, Error, Evaluation, Override, Result, optimize};
 use std::path::{Path, PathBuf};
 
 /// The number of trials whose configuration is checked before the first is trained.
@@ -76,15 +76,6 @@ pub struct Trial {
     pub overrides: Vec<Override>,
 }
 
-/// The evaluation of a trial on the validation split.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Measured {
-    /// The validation loss.
-    pub loss: f64,
-    /// The validation accuracy, from 0 to 1.
-    pub accuracy: f64,
-}
-
 /// Trains the trials of a search.
 pub trait Trials {
     /// Trains the trial's run (new, or resumed from its checkpoint) until `epochs` epochs are done, with the schedule
@@ -92,7 +83,7 @@ pub trait Trials {
     ///
     /// [`Error::NotFinite`], too little memory, and values that do not go together ([`Error::Usage`], shapes) count as
     /// a failure of this trial, and the search goes on. Any other error ends the search.
-    fn run(&mut self, trial: &Trial, epochs: u64) -> Result<Option<Measured>>;
+    fn run(&mut self, trial: &Trial, epochs: u64) -> Result<Option<Evaluation>>;
 }
 
 /// A search, new or continued.
@@ -155,8 +146,8 @@ impl Search {
             let (trial, epochs) = (self.trial(number), self.rungs[rung]);
             let found = match trials.run(&trial, epochs) {
                 Ok(None) => return Ok(false),
-                Ok(Some(found)) if found.loss.is_finite() => Ok(found),
-                Ok(Some(found)) => Err(format!("the validation loss is {}", found.loss)),
+                Ok(Some(found)) if found.loss().is_finite() => Ok(found),
+                Ok(Some(found)) => Err(format!("the validation loss is {}", found.loss())),
                 Err(error) => Err(failure(&error).ok_or(error)?),
             };
             let entry = Entry::new(number, epochs, found);

@@ -5,8 +5,6 @@ use crate::{Config, Error, Override, Result};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
-use taper_config::unknown;
-use taper_data::Source;
 use taper_nn::taper_tensor::files;
 use toml::{Table, Value};
 
@@ -44,26 +42,27 @@ impl Space {
     /// weight_decay = { uniform = [0, 0.1] }
     /// ```
     ///
-    /// and checks that `config` accepts both ends of each range, and each choice.
+    /// and checks that `config` accepts both ends of each range, and each choice, and that `check` accepts what comes of
+    /// it: an experiment's own check.
     ///
     /// # Errors
     /// A file that cannot be read, an unknown key or one that the search itself sets, a range that is empty, reversed
     /// or contains a value that the key does not take. The error names the file and the key.
-    pub fn read(path: &Path, config: &Config) -> Result<Self> {
+    pub fn read(path: &Path, config: &Config, check: &dyn Fn(&Config) -> Result<()>) -> Result<Self> {
         let text = files::read_to_string(path).map_err(Error::io("read", path))?;
         let named = |detail: String| Error::Usage(format!("{}: {detail}", shown(path)));
         let table: Table = text.parse().map_err(|e: toml::de::Error| named(e.to_string()))?;
-        Self::from_table(table, config).map_err(|error| named(error.to_string()))
+        Self::from_table(table, config, check).map_err(|error| named(error.to_string()))
     }
 
-    fn from_table(table: Table, config: &Config) -> Result<Self> {
+    fn from_table(table: Table, config: &Config, check: &dyn Fn(&Config) -> Result<()>) -> Result<Self> {
         let mut found = BTreeMap::new();
         collect("", table, config, &mut found)?;
         if found.is_empty() {
             return Err(Error::Usage(format!("expected at least one key with its range: {FORMS}; found none")));
         }
         for (key, range) in &found {
-            range.check(key, config)?;
+            range.check(key, config, check)?;
         }
         Ok(Self(found.into_iter().collect()))
     }
@@ -143,7 +142,7 @@ impl Range {
     }
 
     /// Errs unless `key` may have each end of the range, or each choice.
-    fn check(&self, key: &str, config: &Config) -> Result<()> {
+    fn check(&self, key: &str, config: &Config, check: &dyn Fn(&Config) -> Result<()>) -> Result<()> {
         let tried: Vec<Value> = match self {
             Self::Uniform(ends) | Self::Log(ends) => ends.iter().map(|&x| x.into()).collect(),
             Self::Integer(ends) | Self::LogInteger(ends) => ends.iter().map(|&n| n.into()).collect(),
@@ -151,18 +150,7 @@ impl Range {
         };
         for value in tried {
             let config = config.with(&[Override::new(key, value)])?;
-            match key {
-                "model" => {
-                    let known: Vec<&str> = taper_models::models().iter().map(|model| model.name).collect();
-                    if !known.contains(&&*config.model) {
-                        return Err(Error::Usage(format!("{key}: {}", unknown("model", &config.model, &known))));
-                    }
-                }
-                "data.name" => {
-                    Source::named(&config.data.name)?;
-                }
-                _ => {}
-            }
+            check(&config).map_err(|error| Error::Usage(format!("{key}: {error}")))?;
         }
         Ok(())
     }

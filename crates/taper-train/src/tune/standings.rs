@@ -14,8 +14,8 @@ pub struct Standing {
     pub epochs: u64,
     /// The validation loss after these epochs.
     pub loss: Option<f64>,
-    /// The validation accuracy after these epochs, from 0 to 1.
-    pub accuracy: Option<f64>,
+    /// The other metrics on the validation split after these epochs, by name.
+    pub metrics: BTreeMap<String, f64>,
     /// Why it failed, if it did.
     pub failed: Option<String>,
     /// The values of the space's keys, in their order.
@@ -37,7 +37,8 @@ impl Search {
             match &entry.failed {
                 Some(reason) => standing.failed = Some(reason.clone()),
                 None => {
-                    (standing.epochs, standing.loss, standing.accuracy) = (entry.epochs, entry.loss, entry.accuracy)
+                    (standing.epochs, standing.loss) = (entry.epochs, entry.loss);
+                    standing.metrics.clone_from(&entry.metrics);
                 }
             }
         }
@@ -48,6 +49,15 @@ impl Search {
             failed.then(b.epochs.cmp(&a.epochs)).then(loss(a).total_cmp(&loss(b))).then(a.trial.cmp(&b.trial))
         });
         standings
+    }
+
+    /// The names of the metrics that were measured, besides the loss.
+    pub fn metrics(&self) -> Vec<&str> {
+        let mut names: Vec<&str> =
+            self.results().iter().flat_map(|entry| entry.metrics.keys()).map(String::as_str).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 
     /// The best trial; `None` if all failed.
@@ -88,6 +98,6 @@ impl Search {
 
     fn begun(&self, trial: u64) -> Standing {
         let values = self.space.draw(self.ledger.settings().seed, trial).into_iter().map(|(_, value)| value).collect();
-        Standing { trial, epochs: 0, loss: None, accuracy: None, failed: None, values }
+        Standing { trial, epochs: 0, loss: None, metrics: BTreeMap::new(), failed: None, values }
     }
 }

@@ -6,15 +6,17 @@ use toml::Value;
 impl Search {
     /// The ranking in aligned columns, one trial per line, numbers in four significant digits.
     pub fn table(&self) -> String {
-        let head = ["rank", "trial", "epochs", "loss", "accuracy"].into_iter().chain(self.keys());
+        let metrics = self.metrics();
+        let head = ["rank", "trial", "epochs", "loss"].into_iter().chain(metrics.iter().copied()).chain(self.keys());
         let mut rows = vec![head.map(str::to_string).collect::<Vec<_>>()];
         for (i, standing) in self.standings().iter().enumerate() {
-            let Standing { trial, epochs, loss, accuracy, failed, values } = standing;
-            let found = match failed {
-                Some(_) => ["failed".into(), String::new()],
-                None => [loss.map_or_else(String::new, short), accuracy.map_or_else(String::new, percent)],
+            let Standing { trial, epochs, loss, metrics: found, failed, values } = standing;
+            let loss = match failed {
+                Some(_) => "failed".into(),
+                None => loss.map_or_else(String::new, short),
             };
-            let row = [(i + 1).to_string(), trial.to_string(), epochs.to_string()].into_iter().chain(found);
+            let metrics = metrics.iter().map(|name| found.get(*name).map_or_else(String::new, |&value| short(value)));
+            let row = [(i + 1).to_string(), trial.to_string(), epochs.to_string(), loss].into_iter().chain(metrics);
             rows.push(row.chain(values.iter().map(shown)).collect());
         }
         let widths: Vec<usize> =
@@ -27,15 +29,18 @@ impl Search {
     }
 
     /// The ranking as comma-separated values (RFC 4180), with all digits of numbers:
-    /// `rank,trial,epochs,loss,accuracy,failed,KEY…`.
+    /// `rank,trial,epochs,loss,METRIC…,failed,KEY…`.
     pub fn csv(&self) -> String {
-        let head = ["rank", "trial", "epochs", "loss", "accuracy", "failed"].into_iter().chain(self.keys());
+        let metrics = self.metrics();
+        let head = ["rank", "trial", "epochs", "loss"].into_iter().chain(metrics.iter().copied()).chain(["failed"]);
+        let head = head.chain(self.keys());
         let mut text = head.map(cell).collect::<Vec<_>>().join(",") + "\r\n";
         for (i, standing) in self.standings().iter().enumerate() {
-            let Standing { trial, epochs, loss, accuracy, failed, values } = standing;
-            let full = |x: &Option<f64>| x.map_or_else(String::new, |x| x.to_string());
-            let row = [(i + 1).to_string(), trial.to_string(), epochs.to_string(), full(loss), full(accuracy)];
-            let row = row.into_iter().chain([failed.clone().unwrap_or_default()]).chain(values.iter().map(plain));
+            let Standing { trial, epochs, loss, metrics: found, failed, values } = standing;
+            let full = |x: Option<f64>| x.map_or_else(String::new, |x| x.to_string());
+            let row = [(i + 1).to_string(), trial.to_string(), epochs.to_string(), full(*loss)];
+            let row = row.into_iter().chain(metrics.iter().map(|name| full(found.get(*name).copied())));
+            let row = row.chain([failed.clone().unwrap_or_default()]).chain(values.iter().map(plain));
             text += &(row.map(|value| cell(&value)).collect::<Vec<_>>().join(",") + "\r\n");
         }
         text
@@ -46,10 +51,6 @@ impl Search {
 fn short(x: f64) -> String {
     let rounded = format!("{x:.3e}").parse().unwrap_or(x);
     format!("{rounded:?}")
-}
-
-fn percent(x: f64) -> String {
-    format!("{:.2}%", 100.0 * x)
 }
 
 fn shown(value: &Value) -> String {

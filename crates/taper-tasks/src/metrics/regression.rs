@@ -1,7 +1,7 @@
 //! Metrics of regression: `targets: [N]` against `predicted: [N]`.
 
 use super::input::{finite, lengths, wrong};
-use crate::Result;
+use taper_train::Result;
 
 /// Mean absolute error: `Σ |y − ŷ| / N`.
 pub fn mae<T: Copy + Into<f64>>(targets: &[T], predicted: &[T]) -> Result<f64> {

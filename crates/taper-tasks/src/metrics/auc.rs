@@ -2,7 +2,8 @@
 //! has a higher score than a sample of the rest, ties counting half (Mann and Whitney's U over `n₊ n₋`).
 
 use super::input::{Scored, index, lengths, some_label, wrong};
-use crate::{IGNORED_LABEL, Result};
+use crate::IGNORED_LABEL;
+use taper_train::Result;
 
 /// ROC AUC of two classes: `classes: [N]` of 0 and 1, and the scores `[N]` of class 1. `None` if only one of the
 /// classes occurs, since the area is undefined then.

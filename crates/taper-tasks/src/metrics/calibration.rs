@@ -1,9 +1,9 @@
 //! Calibration: confidence compared with accuracy, in bins (Guo et al. 2017, "On Calibration of Modern Neural
 //! Networks", section 2).
 
+use super::input::labelled;
 use super::input::{Scored, argmax, wrong};
-use crate::Result;
-use crate::evaluate::labelled;
+use taper_train::Result;
 
 /// A bin of the reliability diagram: the samples whose confidence is in `(low, high]`, or `[0, high]` for the first
 /// bin.

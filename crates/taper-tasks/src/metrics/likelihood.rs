@@ -1,7 +1,7 @@
 //! Metrics of predicted probabilities: log loss, Brier score, perplexity.
 
 use super::input::{Scored, finite, lengths};
-use crate::Result;
+use taper_train::Result;
 
 /// Log loss: the mean of `−ln p[i, class_i]`, with `p` kept within `[ε, 1 − ε]`, `ε = 2⁻⁵²`, so that it is finite.
 pub fn log_loss<T: Copy + Into<f64>>(classes: &[i64], probabilities: &[T], num_classes: usize) -> Result<f64> {

@@ -2,12 +2,13 @@
 //! UCI, 1998; 1,437 training and 360 test images). The data are embedded in the program, so that it needs no download.
 //! A tenth of the training images is held out for validation.
 
-use super::Recipe;
-use crate::{Config, DataConfig, OptimizerConfig, TrainConfig};
+use super::pictures::Pictures;
+use taper_train::{Config, DataConfig, Experiment, OptimizerConfig, TrainConfig};
 
-pub(super) const RECIPES: &[Recipe] = &[];
+pub(super) const EXPERIMENT: &dyn Experiment =
+    &Pictures { name: "digits", about: "A small MLP on 8x8 handwritten digits, in seconds", config, recipes: &[] };
 
-pub(super) fn config() -> Config {
+fn config() -> Config {
     Config {
         model: "mlp".into(),
         data: DataConfig { name: "digits".into(), validation: 0.1, ..DataConfig::default() },

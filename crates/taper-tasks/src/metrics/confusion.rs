@@ -1,13 +1,14 @@
 //! The confusion matrix.
 
 use super::input::{index, lengths, some_class, some_label};
-use crate::{IGNORED_LABEL, Result};
+use crate::IGNORED_LABEL;
 use std::fmt;
+use taper_train::Result;
 
 /// A confusion matrix: `counts[i, j]` samples of class `i` were predicted to be of class `j`.
 ///
 /// ```
-/// use taper_train::metrics::Confusion;
+/// use taper_tasks::metrics::Confusion;
 /// let matrix = Confusion::new(&[0, 0, 1, 2, 2], &[0, 1, 1, 2, 0], 3)?;
 /// assert_eq!(matrix.count(0, 1), 1);
 /// assert_eq!(matrix.accuracy(), 0.6);

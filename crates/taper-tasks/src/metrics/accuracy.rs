@@ -1,8 +1,9 @@
 //! Accuracy and top-k accuracy.
 
+use super::input::labelled;
 use super::input::{Scored, argmax, lengths, some_class, some_label, wrong};
-use crate::evaluate::labelled;
-use crate::{IGNORED_LABEL, Result};
+use crate::IGNORED_LABEL;
+use taper_train::Result;
 
 /// Accuracy: `#{i : predicted_i = class_i} / N`, over the samples with a label.
 pub fn accuracy(classes: &[i64], predicted: &[i64]) -> Result<f64> {

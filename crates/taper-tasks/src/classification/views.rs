@@ -1,22 +1,8 @@
 //! Test-time augmentation: logits averaged over several views of each image (airbench's "TTA level 2": Jordan, "94% on
 //! CIFAR-10 in 3.29 seconds on a single GPU", 2024, section 3).
 
-use serde::{Deserialize, Serialize};
 use taper_nn::{Context, Error, Module, Result, Tensor};
-
-/// The views of each image in test-time augmentation.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Views {
-    /// No test-time augmentation: the image as it is.
-    #[default]
-    One,
-    /// The image and its horizontal mirror image, with the weights 1/2 and 1/2.
-    Mirror,
-    /// The image, and the image shifted by one pixel up and left, and down and right, with reflected edges, with the
-    /// weights 1/2, 1/4 and 1/4; each is averaged with its horizontal mirror image.
-    Six,
-}
+use taper_train::Views;
 
 /// The logits `[N, classes]` of `model` for `x: [N, C, H, W]`, averaged over `views`. The images stay on the device.
 ///

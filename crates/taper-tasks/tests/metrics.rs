@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use serde::Deserialize;
-use taper_train::metrics::*;
+use taper_tasks::metrics::*;
 
 #[derive(Deserialize)]
 struct Recorded {
@@ -354,7 +354,7 @@ fn samples_without_a_label_are_passed_over() {
     let (classes, predicted) = ([0, 2, 1, 1, 2, 0], [0, 1, 1, 2, 2, 0]);
     let scores: Vec<f64> =
         (0..6).flat_map(|i| [0.2 + 0.1 * f64::from(i % 3), 0.3, 0.5 - 0.1 * f64::from(i % 3)]).collect();
-    let none = taper_train::IGNORED_LABEL;
+    let none = taper_tasks::IGNORED_LABEL;
     // One more in front, in the middle and at the end.
     let with = |values: &[i64], more: i64| [&[more], &values[..3], &[more], &values[3..], &[more]].concat();
     let row = [0.1, 0.8, 0.1];

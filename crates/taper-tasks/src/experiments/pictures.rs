@@ -1,0 +1,169 @@
+//! Classifying the pictures of a built-in data set: what all such experiments share.
+
+use crate::{Classification, ClassifyConfig};
+use serde_json::json;
+use taper_data::augment::Normalize;
+use taper_data::{
+    Augment, Augmented, Batch, BatchLoader, Dataset, ImageDataset, LoaderOptions, LocateOptions, Located, Origin,
+    Source, Splits,
+};
+use taper_models::{InputSpec, model, models};
+use taper_nn::{Device, Params, RandomKey};
+use taper_train::{
+    Config, DataConfig, DatasetRecord, DeviceBatch, Error, Experiment, Prepared, Recipe, Reporter, Result, STAND_IN,
+    Split, unknown,
+};
+
+/// The number of training images from which a model computes some of its initial weights.
+const PREPARE_FROM: usize = 5000;
+
+/// An experiment on the pictures of a built-in data set.
+pub(super) struct Pictures {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    pub(super) config: fn() -> Config,
+    pub(super) recipes: &'static [Recipe],
+}
+
+impl Experiment for Pictures {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn about(&self) -> &'static str {
+        self.about
+    }
+
+    fn config(&self) -> Config {
+        (self.config)()
+    }
+
+    fn recipes(&self) -> &'static [Recipe] {
+        self.recipes
+    }
+
+    fn check(&self, config: &Config) -> Result<()> {
+        let known: Vec<&str> = models().iter().map(|model| model.name).collect();
+        if !known.contains(&config.model.as_str()) {
+            return Err(Error::Usage(unknown("model", &config.model, &known)));
+        }
+        Source::named(&config.data.name)?;
+        Ok(())
+    }
+
+    fn prepare(
+        &self,
+        config: &Config,
+        device: &Device,
+        locate: &LocateOptions,
+        reporter: &mut dyn Reporter,
+    ) -> Result<Prepared> {
+        let Loaded { dataset, splits, validation } = load(config, locate, reporter)?;
+        let (shape, classes) = (splits.train.shape(), splits.train.classes().to_vec());
+        let normalize = normalization(config);
+        let spec = json!({
+            "task": "classify",
+            "model": config.model,
+            "inputs": { "shape": shape, "max": splits.train.max_value(), "normalize": normalize },
+            "classes": classes,
+        });
+        let params = Params::new(device, config.dtype()?, RandomKey::new(config.train.seed));
+        let info = model(&config.model)?;
+        let module = (info.build)(&InputSpec { shape, classes: classes.len() }, &params)?;
+        if let Some(prepare) = info.prepare {
+            let _span = tracing::info_span!("prepare").entered();
+            let size = PREPARE_FROM.min(splits.train.len());
+            let loader = LoaderOptions { batch_size: size, shuffle: None, drop_last: false };
+            let mut batch = Batch::default();
+            let first = augmented(splits.train.clone(), normalize.clone().map(Augment::from).into_iter().collect(), 0)?;
+            BatchLoader::new(first, loader)?.next_into(&mut batch)?;
+            prepare(&params, &DeviceBatch::new(&batch, &params, Split::Train, [0; 3]).float("inputs")?)?;
+        }
+        let only_normalized = |data| augmented(data, normalize.clone().map(Augment::from).into_iter().collect(), 0);
+        Ok(Prepared {
+            task: Box::new(
+                Classification::new(module, classes).with(task_config(config)).normalized(normalize.clone()),
+            ),
+            validation: validation.map(only_normalized).transpose()?,
+            test: Some(only_normalized(splits.test)?),
+            train: augmented(splits.train, config.data.augment.clone(), config.train.seed)?,
+            params,
+            dataset,
+            spec,
+        })
+    }
+}
+
+fn task_config(config: &Config) -> ClassifyConfig {
+    let regularization = &config.regularization;
+    ClassifyConfig {
+        label_smoothing: regularization.label_smoothing,
+        mixup: regularization.mixup,
+        cutmix: regularization.cutmix,
+        reduction: config.train.reduction,
+        views: config.train.views,
+    }
+}
+
+/// The dataset with augmentations, if there are any.
+fn augmented(data: ImageDataset, list: Vec<Augment>, seed: u64) -> Result<Box<dyn Dataset>> {
+    Ok(if list.is_empty() { Box::new(data) } else { Box::new(Augmented::new(data, list, seed)?) })
+}
+
+/// The normalisation among the augmentations, which evaluation applies as well.
+fn normalization(config: &Config) -> Option<Normalize> {
+    config.data.augment.iter().find_map(|augment| match augment {
+        Augment::Normalize(normalize) => Some(normalize.clone()),
+        _ => None,
+    })
+}
+
+/// The data of a run, by split.
+struct Loaded {
+    dataset: DatasetRecord,
+    /// The training split, without the validation samples, and the test split.
+    splits: Splits,
+    validation: Option<ImageDataset>,
+}
+
+fn load(config: &Config, options: &LocateOptions, reporter: &mut dyn Reporter) -> Result<Loaded> {
+    let all_if_zero = |n: usize| if n == 0 { usize::MAX } else { n };
+    let located = Source::named(&config.data.name)?.locate(options, &mut |event| reporter.fetching(event))?;
+    reporter.found(&located);
+    let DataConfig { train_samples, test_samples, validation, .. } = config.data;
+    let mut splits = located.load_first(all_if_zero(train_samples), all_if_zero(test_samples))?;
+    let mut dataset = record(&located, &splits);
+    let mut held_out = None;
+    if validation > 0.0 {
+        let (train, held) = splits.train.split_off(validation, config.train.seed)?;
+        if held.is_empty() || train.is_empty() {
+            let samples = splits.train.len();
+            let detail = format!("{validation} of {samples} samples leaves {} to validate on", held.len());
+            return Err(Error::Usage(format!("data.validation: {detail} and {} to learn from", train.len())));
+        }
+        (dataset.train, dataset.validation) = (train.len(), held.len());
+        splits.train = train;
+        held_out = Some(held);
+    }
+    Ok(Loaded { dataset, splits, validation: held_out })
+}
+
+fn record(located: &Located, splits: &Splits) -> DatasetRecord {
+    let origin = match located.origin() {
+        Origin::DataDir => "data-dir",
+        Origin::Env => "env",
+        Origin::Downloads => "downloads",
+        Origin::Network => "network",
+        Origin::Embedded => "embedded",
+        Origin::StandIn => STAND_IN,
+    };
+    DatasetRecord {
+        description: located.description(),
+        origin: origin.into(),
+        path: located.path().map(|path| path.display().to_string()),
+        checksum: splits.checksum(),
+        train: splits.train.len(),
+        validation: 0,
+        test: splits.test.len(),
+    }
+}

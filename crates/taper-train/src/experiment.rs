@@ -1,0 +1,97 @@
+//! An experiment: data, a task, a model and a configuration, put together under a name.
+
+use crate::{Config, DatasetRecord, Error, Override, Reporter, Result, Task};
+use taper_config::unknown;
+use taper_data::{Dataset, LocateOptions};
+use taper_nn::{Device, Params};
+
+/// Data, a task, a model and a configuration under a name, that [`train`](crate::train) makes a run of.
+pub trait Experiment: Sync {
+    /// The name, as on the command line: `cifar`.
+    fn name(&self) -> &'static str;
+
+    /// A description in a few words.
+    fn about(&self) -> &'static str;
+
+    /// The default configuration.
+    fn config(&self) -> Config;
+
+    /// The recipes: named overrides of the configuration.
+    fn recipes(&self) -> &'static [Recipe] {
+        &[]
+    }
+
+    /// Checks what can be checked before the data are loaded: the names of model and data, the task's own settings.
+    ///
+    /// # Errors
+    /// A name or a setting that cannot be.
+    fn check(&self, config: &Config) -> Result<()>;
+
+    /// Loads the data, and builds the task with its model's initial weights on `device`.
+    ///
+    /// # Errors
+    /// Data that cannot be read, or do not fit the model.
+    fn prepare(
+        &self,
+        config: &Config,
+        device: &Device,
+        locate: &LocateOptions,
+        reporter: &mut dyn Reporter,
+    ) -> Result<Prepared>;
+}
+
+/// An experiment that is ready to be trained.
+pub struct Prepared {
+    /// The task, which owns its model.
+    pub task: Box<dyn Task>,
+    /// The parameters of the model.
+    pub params: Params,
+    /// The training split, without the validation samples.
+    pub train: Box<dyn Dataset>,
+    /// The validation split, held out of the training samples.
+    pub validation: Option<Box<dyn Dataset>>,
+    /// The test split.
+    pub test: Option<Box<dyn Dataset>>,
+    /// What is recorded of the data.
+    pub dataset: DatasetRecord,
+    /// What predicting needs besides the weights and the configuration: shapes, class names, normalisation. It is
+    /// written to the run's folder.
+    pub spec: serde_json::Value,
+}
+
+/// A named set of overrides of an experiment's configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct Recipe {
+    /// The name, as after `--recipe`.
+    pub name: &'static str,
+    /// A description in a few words.
+    pub about: &'static str,
+    /// The overrides as TOML.
+    pub toml: &'static str,
+}
+
+impl Recipe {
+    /// The overrides of the experiment's configuration.
+    ///
+    /// # Errors
+    /// When the text is not TOML.
+    pub fn overrides(&self) -> Result<Vec<Override>> {
+        Ok(Override::read(self.toml, &format!("recipe {}", self.name))?)
+    }
+}
+
+impl dyn Experiment + '_ {
+    /// The recipe called `name`.
+    ///
+    /// # Errors
+    /// An unknown name; the error lists the nearest ones.
+    pub fn recipe(&self, name: &str) -> Result<&Recipe> {
+        self.recipes().iter().find(|recipe| recipe.name == name).ok_or_else(|| {
+            if self.recipes().is_empty() {
+                return Error::Usage(format!("{} has no recipes", self.name()));
+            }
+            let known: Vec<&str> = self.recipes().iter().map(|recipe| recipe.name).collect();
+            Error::Usage(unknown("recipe", name, &known))
+        })
+    }
+}

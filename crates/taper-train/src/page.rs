@@ -1,0 +1,154 @@
+//! The report of a finished run: what any task has, to which the task adds its own.
+
+use crate::logs::test_events;
+use crate::result::TestResult;
+use crate::task::Finished;
+use crate::{Config, Error, Metric, Outcome, Record, Result, RunFolder, Task};
+use serde_json::Value;
+use taper_data::Dataset;
+use taper_nn::taper_tensor::files;
+use taper_nn::{Params, no_grad};
+use taper_report::html::{Layer, Page};
+use taper_report::plot::{Axis, Chart, Series};
+
+/// What the report is made from.
+pub(crate) struct FinalOutputs<'a> {
+    pub(crate) folder: &'a RunFolder,
+    pub(crate) config: &'a Config,
+    pub(crate) record: &'a Record,
+    pub(crate) task: &'a dyn Task,
+    pub(crate) params: &'a Params,
+    pub(crate) test: &'a dyn Dataset,
+    pub(crate) outcome: &'a Outcome,
+}
+
+impl FinalOutputs<'_> {
+    /// Writes the report and the events of the test.
+    pub(crate) fn write(&self) -> Result<()> {
+        let (Some(found), Some(finished)) = (&self.outcome.test, TestResult::of(self.outcome)) else { return Ok(()) };
+        let log = &self.config.log;
+        let mut events = match log.tensorboard {
+            true => Some(test_events(self.folder, self.outcome.steps, found)?),
+            false => None,
+        };
+        if log.tensorboard || log.report {
+            let mut page = self.page()?;
+            let Self { outcome, test, params, .. } = *self;
+            self.task.report(&Finished { outcome, test, params }, &mut page, events.as_mut())?;
+            if log.report {
+                taper_data::atomic_write(self.folder.report(), page.html().as_bytes())?;
+            }
+        }
+        finished.write(self.folder)
+    }
+
+    fn page(&self) -> Result<Page> {
+        let outcome = self.outcome;
+        let lines = self.lines()?;
+        let metrics = self.task.metrics();
+        let configuration = self.folder.config();
+        let configuration = files::read_to_string(&configuration).map_err(Error::io("read", &configuration))?;
+        Ok(Page {
+            title: self.folder.path().file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+            facts: self.facts(&metrics),
+            warnings: outcome.warnings.clone(),
+            curves: curves(&metrics, &lines),
+            layers: self.layers(&lines)?,
+            timing: {
+                let times = &outcome.times;
+                vec![
+                    ("Steps".into(), times.training - times.waiting),
+                    ("Waiting for batches".into(), times.waiting),
+                    ("Measuring".into(), times.measuring),
+                    ("Saving".into(), times.saving),
+                ]
+            },
+            configuration,
+            ..Page::default()
+        })
+    }
+
+    /// The results, the best metric first, and what they are of.
+    fn facts(&self, metrics: &[Metric]) -> Vec<(String, String)> {
+        let Self { config, record, outcome, .. } = *self;
+        let mut facts = Vec::new();
+        // The loss comes last: what it means depends on the others.
+        for metric in metrics.iter().skip(1).chain(metrics.first()) {
+            if let Some(value) = outcome.test.as_ref().and_then(|found| found.get(&metric.name)) {
+                facts.push((format!("Test {}", metric.name), metric.shown(value)));
+            }
+        }
+        let asked = &config.checkpoint.monitor;
+        let monitor = if asked.is_empty() { self.task.monitor() } else { asked };
+        if let (Some(best), Some(metric)) = (&outcome.best, metrics.iter().find(|metric| metric.name == monitor))
+            && let Some(value) = best.validation.as_ref().and_then(|found| found.get(monitor))
+        {
+            facts.push((
+                format!("Best validation {monitor}"),
+                format!("{} (epoch {})", metric.shown(value), best.epoch),
+            ));
+        }
+        facts.push(("Model".into(), format!("{}, {} parameters", config.model, record.parameters)));
+        facts.push(("Data".into(), record.dataset.description.clone()));
+        facts.push(("Steps".into(), outcome.steps.to_string()));
+        facts.push(("Device".into(), format!("{}, {}", config.device.name, config.train.dtype)));
+        facts.push(("Seed".into(), config.train.seed.to_string()));
+        facts
+    }
+
+    fn lines(&self) -> Result<Vec<Value>> {
+        let path = self.folder.metrics();
+        let text = files::read_to_string(&path).map_err(Error::io("read", &path))?;
+        Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    }
+
+    fn layers(&self, lines: &[Value]) -> Result<Vec<Layer>> {
+        let last = lines.iter().rev().find_map(|line| line.get("gradient_norms"));
+        let layer = |param: &taper_nn::Param| {
+            let value = param.tensor();
+            let norm = no_grad(|| value.norm_all()?.item())?;
+            let gradient_norm = last.and_then(|norms| norms.get(param.name())?.as_f64());
+            Ok(Layer { name: param.name().into(), shape: value.shape().to_vec(), norm: Some(norm), gradient_norm })
+        };
+        self.params.all().iter().filter(|param| param.tensor().dtype().is_float()).map(layer).collect()
+    }
+}
+
+/// Charts of each metric, the learning rate and the gradient norms over the run.
+fn curves(metrics: &[Metric], lines: &[Value]) -> Vec<Chart> {
+    let of = |x: &str, y: &str, scale: f64| -> Vec<(f64, f64)> {
+        lines.iter().filter_map(|line| Some((line.get(x)?.as_f64()?, scale * line.get(y)?.as_f64()?))).collect()
+    };
+    let chart = |title: &str, x: &str, y: Axis, series: Vec<Series>| {
+        let series: Vec<Series> = series.into_iter().filter(|series| !series.points.is_empty()).collect();
+        let (title, x) = (title.into(), Axis::linear(x));
+        (!series.is_empty()).then_some(Chart { title, x, y, series, marks: Vec::new() })
+    };
+    let line = |name: &str, x: &str, y: &str, scale: f64| Series::line(name, of(x, y, scale));
+    let names = lines.iter().find_map(|line| line.get("gradient_norms")?.as_object());
+    let norms = names.into_iter().flatten().map(|(name, _)| {
+        let norm =
+            |line: &Value| Some((line.get("epoch")?.as_f64()?, line.get("gradient_norms")?.get(name)?.as_f64()?));
+        Series::line(name, lines.iter().filter_map(norm).collect())
+    });
+    let capital = |name: &str| {
+        let mut chars = name.chars();
+        chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+    };
+    let of_metric = |metric: &Metric| {
+        let name = &metric.name;
+        let series = ["train", "validation"].map(|split| {
+            let shown = if split == "train" { "training" } else { split };
+            line(shown, "epoch", &format!("{split}_{name}"), metric.scale())
+        });
+        chart(&capital(name), "epoch", Axis::linear(&*metric.unit), series.into())
+    };
+    let unit = metrics.first().map_or("", |loss| &loss.unit);
+    let rest = [
+        chart("Loss of a step", "step", Axis::log(unit), vec![line("training", "step", "loss", 1.0)]),
+        chart("Learning rate", "step", Axis::linear(""), vec![line("learning rate", "step", "lr", 1.0)]),
+        chart("Gradient norm", "step", Axis::log("2-norm"), vec![line("all gradients", "step", "gradient_norm", 1.0)]),
+        chart("Gradient norm of each layer", "epoch", Axis::log("2-norm"), norms.collect()),
+    ];
+    metrics.iter().map(of_metric).chain(rest).flatten().collect()
+}
