@@ -6,6 +6,7 @@ mod checks;
 mod ci;
 mod device;
 mod fmt;
+mod package;
 mod program;
 mod taper;
 mod test;
@@ -22,6 +23,8 @@ const OWN: &str = "\
   op-samples FILE    compare operators with PyTorch's, on PyTorch's own samples (xtask/peers/torch_op_samples.py)
   bench [NAME…]      Taper's speed on the CPU beside PyTorch's, if that is installed, measured alternately
   fmt [--check]      format every Rust file, modules that a macro declares included
+  package [ARGUMENTS]
+                     the archives of all packages that are published, in order; the arguments go to `cargo package`
   ci                 format, clippy, docs, then `test`: all that .ci/run runs
 ";
 
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         own if checks::has(own, &rest) => checks::run(own, &rest),
         "test" => test::run(&rest),
         "fmt" => fmt::run(&rest),
+        "package" => package::run(&rest),
         "ci" => ci::run(),
         "help" | "--help" | "-h" => {
             print!("{}", help());

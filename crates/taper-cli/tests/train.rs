@@ -1,11 +1,8 @@
 //! `taper train` and `taper eval`, end to end.
 
 mod common;
-#[path = "../../taper-report/tests/common/events.rs"]
-mod events;
 
 use common::{Place, black_cifar, lines, losses};
-use std::collections::BTreeMap;
 
 /// The names in an object, sorted.
 fn keys(object: &serde_json::Value) -> Vec<&str> {
@@ -114,35 +111,44 @@ fn report_has_its_sections(report: &str, percent: &str) {
     assert!(section("configuration").unwrap().contains("log_every = 1\n"));
 }
 
+/// As often as each should be; that TensorBoard itself reads such files is tested where they are written.
 fn events_have_their_tags(place: &Place, percent: &str) {
-    let file = place.path("run/events/events.out.tfevents.taper");
-    let found = events::tags(&std::fs::read(&file).unwrap());
-    let layers = ["fc1.bias", "fc1.weight", "fc2.bias", "fc2.weight", "fc3.bias", "fc3.weight"];
-    let of_each = |prefix: &str, count: usize| layers.map(|layer| (format!("{prefix}/{layer}"), count)).to_vec();
-    let one = |tag: &str, count: usize| (tag.to_string(), count);
-    let mut due = of_each("gradient_norm", 420);
-    due.extend(["loss/step", "lr"].map(|tag| one(tag, 420)));
-    due.extend(["loss/train", "loss/validation", "accuracy/train", "accuracy/validation"].map(|tag| one(tag, 20)));
-    due.extend(["time/images_per_s", "time/loader_idle_s"].map(|tag| one(tag, 20)));
-    due.extend(["loss/test", "accuracy/test"].map(|tag| one(tag, 1)));
-    assert_eq!(found["scalars"], due.into_iter().collect());
-    let histograms = [of_each("weights", 20), of_each("gradients", 20)].concat();
-    assert_eq!(found["histograms"], histograms.into_iter().collect());
-    assert_eq!(found["images"], [one("pictures/train", 1), one("confusion/test", 1)].into_iter().collect());
-    assert_eq!(found["texts"], [one("configuration", 1)].into_iter().collect());
-
-    let Some(read) = events::read_by_tensorboard(&file) else { return };
-    for (kind, tags) in &found {
-        let count = |(tag, events): (&String, &serde_json::Value)| (tag.clone(), events.as_array().unwrap().len());
-        assert_eq!(&read[*kind].as_object().unwrap().iter().map(count).collect::<BTreeMap<_, _>>(), tags, "{kind}");
+    let bytes = place.bytes("run/events/events.out.tfevents.taper");
+    // A record: its length in 8 bytes, 4 of a checksum, the event, 4 of a checksum.
+    let mut events = vec![];
+    let mut rest = bytes.as_slice();
+    while let Some((length, after)) = rest.split_first_chunk::<8>() {
+        let (event, after) = after[4..].split_at(usize::try_from(u64::from_le_bytes(*length)).unwrap());
+        events.push(event);
+        rest = &after[4..];
     }
-    let accuracy = &read["scalars"]["accuracy/test"][0];
-    assert_eq!(accuracy["step"].as_u64(), Some(420));
-    assert_eq!(format!("{:.2}", 100.0 * accuracy["value"].as_f64().unwrap()), percent);
-    let text = read["texts"]["configuration"][0]["value"][0].as_str().unwrap();
-    let toml = text.strip_prefix("```toml\n").and_then(|rest| rest.strip_suffix("```")).unwrap();
-    let told: toml::Table = toml.parse().unwrap();
-    assert_eq!(told["train"]["log_every"].as_integer(), Some(1));
+    // In an event the tag is the string of field 1.
+    let of = |tag: &str| -> Vec<&[u8]> {
+        let field = [&[0x0a, u8::try_from(tag.len()).unwrap()], tag.as_bytes()].concat();
+        let has = |event: &&[u8]| event.windows(field.len()).any(|bytes| bytes == field);
+        events.iter().copied().filter(has).collect()
+    };
+    for layer in ["fc1.bias", "fc1.weight", "fc2.bias", "fc2.weight", "fc3.bias", "fc3.weight"] {
+        for (prefix, count) in [("gradient_norm", 420), ("weights", 20), ("gradients", 20)] {
+            assert_eq!(of(&format!("{prefix}/{layer}")).len(), count, "{prefix}/{layer}");
+        }
+    }
+    for (count, tags) in [
+        (420, &["loss/step", "lr"][..]),
+        (20, &["loss/train", "loss/validation", "accuracy/train", "accuracy/validation"]),
+        (20, &["time/images_per_s", "time/loader_idle_s"]),
+        (1, &["loss/test", "accuracy/test", "pictures/train", "confusion/test", "configuration"]),
+    ] {
+        tags.iter().for_each(|tag| assert_eq!(of(tag).len(), count, "{tag}"));
+    }
+    // Its value, an f32, is field 2, and follows.
+    let accuracy = of("accuracy/test")[0];
+    let tag = accuracy.windows(13).position(|bytes| bytes == b"accuracy/test").unwrap();
+    let value = accuracy[tag + 13..].strip_prefix(&[0x15]).unwrap();
+    let value = f32::from_le_bytes(*value.first_chunk().unwrap());
+    assert_eq!(format!("{:.2}", 100.0 * value), percent);
+    let text = of("configuration")[0];
+    assert!(text.windows(8).any(|bytes| bytes == b"```toml\n"), "{}", String::from_utf8_lossy(text));
 }
 
 #[test]
