@@ -135,7 +135,7 @@ mod tests {
     fn a_run_needs_what_it_was_set_to() {
         let folder = tempfile::tempdir().unwrap();
         let run = taper::train::RunFolder::create(folder.path().join("run")).unwrap();
-        let mut config = taper::train::experiment("digits").unwrap().config();
+        let mut config = taper::tasks::experiment("digits").unwrap().config();
         config.device.name = "cuda:0".into();
         run.write_config(&config, None).unwrap();
         let path = run.path().display();

@@ -43,7 +43,7 @@ fn every_flag_of_train_is_explained_with_its_default() {
     for key in taper::train::Config::keys() {
         assert!(help.contains(&format!("  {} ", key.name)), "{}", key.name);
     }
-    for recipe in taper::train::experiment("cifar").unwrap().recipes() {
+    for recipe in taper::tasks::experiment("cifar").unwrap().recipes() {
         let begins = |line: &&str| line.trim_start().starts_with(recipe.name());
         let text: Vec<&str> = help.lines().skip_while(|line| !begins(line)).take(2).map(str::trim).collect();
         assert!(text.join(" ").contains(recipe.about()), "{text:?}");
