@@ -6,7 +6,7 @@ use std::fs;
 use taper_data::augment::{
     Affine, ColorJitter, Cutout, ErasedValue, Fill, Flip, RandAugment, RandomErasing, Rotate, Translate,
 };
-use taper_data::{Augment, Augmenter, Batch, BatchLoader, LoaderOptions, LocateOptions, Source};
+use taper_data::{Augment, Augmented, Batch, BatchLoader, HostData, LoaderOptions, LocateOptions, Source};
 
 const COLUMNS: usize = 12;
 /// The number of times that each pixel is repeated in both directions.
@@ -19,10 +19,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let located = Source::named("cifar10")?.locate(&options, &mut |_| {})?;
     println!("{}", located.notice());
     let data = located.load_first(COLUMNS, 1)?.train;
-    let shape @ [channels, height, width] = data.shape();
-    let mut loader = BatchLoader::new(&data, LoaderOptions { batch_size: COLUMNS, shuffle: None, drop_last: false })?;
-    let mut batch = Batch::<f32>::default();
-    loader.next_into(&mut batch)?;
+    let [channels, height, width] = data.shape();
+    let in_order = LoaderOptions { batch_size: COLUMNS, shuffle: None, drop_last: false };
+    let mut batch = Batch::default();
 
     let jitter = ColorJitter { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1 };
     let affine = Affine { degrees: 20.0, translate: [0.1, 0.1], scale: [0.8, 1.2], shear: 15.0 };
@@ -42,10 +41,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut pixels = vec![255_u8; wide * high * 3];
     for (row, augment) in rows.into_iter().enumerate() {
         println!("row {row}: {augment:?}");
-        let augmenter = Augmenter::new(augment.into_iter().collect(), shape, 0)?;
-        for (sample, picture) in batch.inputs.chunks(channels * height * width).enumerate() {
-            let (mut values, mut spare) = (picture.to_vec(), Vec::new());
-            augmenter.apply(&mut values, &mut spare, 0, sample)?;
+        let changed = Augmented::new(&data, augment.into_iter().collect(), 0)?;
+        BatchLoader::new(changed, in_order)?.next_into(&mut batch)?;
+        let HostData::F32(pictures) = &batch.field("inputs")?.data else { unreachable!("augmented pictures are f32") };
+        for (sample, values) in pictures.chunks(channels * height * width).enumerate() {
             for y in 0..height * ZOOM {
                 for x in 0..width * ZOOM {
                     let at = (row * (height + 1) * ZOOM + y) * wide + sample * (width + 1) * ZOOM + x;

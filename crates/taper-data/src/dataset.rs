@@ -8,8 +8,7 @@ use std::sync::Arc;
 /// padding and ragged targets are its own affair.
 ///
 /// ```
-/// use taper_backend::DType;
-/// use taper_data::{Batch, Dataset, FieldSpec, Result};
+/// use taper_data::{Batch, DType, Dataset, FieldSpec, Result};
 ///
 /// /// The numbers 0 to 99, to be told whether they are even.
 /// struct Numbers;

@@ -200,6 +200,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use taper_backend::HostData;
 
     fn two() -> ImageDataset {
         let classes = vec!["a".to_string(), "b".to_string()];
@@ -207,18 +208,18 @@ mod tests {
     }
 
     #[test]
-    fn scales_as_pytorch_does() {
-        for max in 1..=255 {
-            let bytes: Vec<u8> = (0..=255).collect();
-            let all = ImageDataset::new(bytes, vec![0], [1, 16, 16], vec!["a".into()], max).unwrap();
-            let (mut single, mut double) = ([0_f32; 256], [0_f64; 256]);
-            all.read_sample(0, &mut single);
-            all.read_sample(0, &mut double);
-            for (value, (&s, &d)) in single.iter().zip(&double).enumerate() {
-                assert_eq!(s.to_bits(), (value as f32 / f32::from(max)).to_bits(), "{value}/{max}");
-                assert_eq!(d.to_bits(), (value as f64 / f64::from(max)).to_bits(), "{value}/{max}");
-            }
-        }
+    fn batches_are_bytes_and_the_value_that_is_one() {
+        let data = two();
+        assert_eq!(data.fields()[0].fixed(), Some(vec![1, 2, 2]));
+        let mut batch = Batch::default();
+        batch.clear(2);
+        data.fill(0, &[1, 0], &mut batch).unwrap();
+        let inputs = batch.field("inputs").unwrap();
+        assert_eq!((inputs.shape.as_slice(), inputs.max), (&[2, 1, 2, 2][..], Some(255.0)));
+        assert_eq!(inputs.data, HostData::U8(vec![1, 2, 3, 4, 0, 51, 102, 255]));
+        assert_eq!(batch.i64s("labels").unwrap(), [1, 0]);
+        let text = data.fill(0, &[2], &mut batch).unwrap_err().to_string();
+        assert_eq!(text, "expected a sample below 2, found 2");
     }
 
     #[test]

@@ -44,3 +44,4 @@ pub use manifest::{Archive, Download, Embedded, Files, Layout, Manifest, Records
 pub use pipeline::{Pipeline, PipelineOptions};
 pub use split::split;
 pub use table::{FeatureStats, TableDataset};
+pub use taper_backend::{DType, HostData};

@@ -125,10 +125,10 @@ pub(crate) struct Sampler {
 #[derive(Debug, Clone)]
 pub(crate) struct Epoch {
     pub(crate) number: u64,
-    /// The batches of all epochs before this one.
-    before: u64,
+    /// The batches of all epochs before this one: a product of two u64, which u128 holds.
+    before: u128,
     /// The first pass of the epoch, and the order of the samples in it and in those that follow.
-    first: u64,
+    first: u128,
     orders: Vec<OnceLock<Vec<usize>>>,
 }
 
@@ -167,10 +167,10 @@ impl Sampler {
 
     /// Epoch `number`. The orders of its passes are drawn when they are first asked for.
     pub fn epoch(&self, number: u64) -> Epoch {
-        let (each, per_pass) = (self.batches as u64, self.per_pass().max(1) as u64);
-        let before = number.saturating_mul(each);
+        let (each, per_pass) = (self.batches as u128, self.per_pass().max(1) as u128);
+        let before = u128::from(number) * each;
         let first = before / per_pass;
-        let last = before.saturating_add(each.saturating_sub(1)) / per_pass;
+        let last = (before + each.saturating_sub(1)) / per_pass;
         let passes = usize::try_from(last - first).unwrap_or(0).saturating_add(1);
         Epoch { number, before, first, orders: vec![OnceLock::new(); passes] }
     }
@@ -192,9 +192,10 @@ impl Sampler {
 
     /// The pass and the indices of the samples of batch `position`, which is below [`Sampler::len`], in `epoch`.
     pub fn batch<'e>(&self, epoch: &'e Epoch, position: usize) -> (u64, &'e [usize]) {
-        let (per_pass, at) = (self.per_pass() as u64, epoch.before.saturating_add(position as u64));
-        let pass = at / per_pass;
-        let order = epoch.orders[(pass - epoch.first) as usize].get_or_init(|| self.order(pass));
+        let (per_pass, at) = (self.per_pass() as u128, epoch.before + position as u128);
+        let place = (at / per_pass - epoch.first) as usize;
+        let pass = (at / per_pass) as u64; // keys repeat after 2⁶⁴ passes
+        let order = epoch.orders[place].get_or_init(|| self.order(pass));
         // The place is below the number of batches in a pass, so `start` is below the number of samples. The end of the
         // last batch is clamped to it.
         let start = (at % per_pass) as usize * self.options.batch_size;

@@ -85,3 +85,83 @@ impl<D: Dataset> Dataset for Augmented<D> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ImageDataset;
+    use crate::augment::{Flip, Normalize};
+
+    fn values(batch: &Batch) -> &[f32] {
+        match &batch.field(FIELD).unwrap().data {
+            HostData::F32(values) => values,
+            other => panic!("expected f32, found {}", other.dtype()),
+        }
+    }
+
+    #[test]
+    fn scales_as_pytorch_does() {
+        for max in 1..=255 {
+            let bytes: Vec<u8> = (0..=255).collect();
+            let all = ImageDataset::new(bytes, vec![0], [1, 16, 16], vec!["a".into()], max).unwrap();
+            let mut batch = Batch::default();
+            batch.clear(1);
+            Augmented::new(all, Vec::new(), 0).unwrap().fill(0, &[0], &mut batch).unwrap();
+            for (value, &scaled) in values(&batch).iter().enumerate() {
+                assert_eq!(scaled.to_bits(), (value as f32 / f32::from(max)).to_bits(), "{value}/{max}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_sample_is_changed_as_alone_and_memory_is_reused() {
+        let data = ImageDataset::new((0..60).collect(), vec![0; 10], [1, 2, 3], vec!["a".into()], 64).unwrap();
+        let list = vec![Flip { alternating: false }.into(), Normalize { mean: vec![0.5], std: vec![0.25] }.into()];
+        let changed = Augmented::new(&data, list.clone(), 3).unwrap();
+        assert_eq!(changed.fields()[0], FieldSpec::new(FIELD, DType::F32, &[1, 2, 3]));
+        let (alone, mut batch) = (Augmenter::new(list, [1, 2, 3], 3).unwrap(), Batch::default());
+        let mut places = Vec::new();
+        for (epoch, indices) in [(0, [7, 1, 2]), (5, [9, 0, 7])] {
+            batch.clear(3);
+            changed.fill(epoch, &indices, &mut batch).unwrap();
+            for (found, &index) in values(&batch).chunks(6).zip(&indices) {
+                let mut one: Vec<f32> = data.image(index).unwrap().iter().map(|&x| f32::from(x) / 64.0).collect();
+                alone.apply(&mut one, &mut Vec::new(), epoch, index).unwrap();
+                assert_eq!(found, one);
+            }
+            // Not a fraction any more, and its labels are those of its samples.
+            assert_eq!(batch.field(FIELD).unwrap().max, None);
+            assert_eq!((batch.fields().len(), batch.i64s("labels").unwrap().len()), (2, 3));
+            places.push(values(&batch).as_ptr());
+        }
+        assert_eq!(places[0], places[1]);
+    }
+
+    /// What is not known before a batch is made is an error then.
+    #[test]
+    fn a_dataset_that_is_not_as_it_says_is_told() {
+        struct Other(&'static str);
+        impl Dataset for Other {
+            fn len(&self) -> usize {
+                1
+            }
+            fn fields(&self) -> Vec<FieldSpec> {
+                vec![FieldSpec::new(FIELD, DType::U8, &[1, 2, 2])]
+            }
+            fn fill(&self, _: u64, _: &[usize], batch: &mut Batch) -> Result<()> {
+                match self.0 {
+                    "wide" => batch.u8(FIELD, &[1, 1, 2, 3]).fill(0),
+                    _ => batch.i64(FIELD, &[1, 1, 2, 2]).fill(0),
+                }
+                Ok(())
+            }
+        }
+        let text = |kind| {
+            let mut batch = Batch::default();
+            batch.clear(1);
+            Augmented::new(Other(kind), Vec::new(), 0).unwrap().fill(0, &[0], &mut batch).unwrap_err().to_string()
+        };
+        assert_eq!(text("wide"), "augment: expected pictures [1, 2, 2], found a batch of shape [1, 1, 2, 3]");
+        assert_eq!(text("whole"), "augment: expected pictures in u8 or f32, found i64");
+    }
+}

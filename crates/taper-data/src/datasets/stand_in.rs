@@ -181,7 +181,6 @@ fn distance(label: usize, u: f32, v: f32, phase: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Dataset;
 
     fn manifest() -> Manifest {
         Manifest::parse(include_str!("../../datasets/cifar10.toml")).unwrap()
@@ -264,7 +263,7 @@ mod tests {
             let sum: f32 = z.iter().map(|z| (z - most).exp()).sum();
             let rate = 0.5 / n as f32 * (1.0 - step as f32 / steps as f32);
             for (class, w) in weights.iter_mut().enumerate() {
-                let truth = f32::from(splits.train.label(i) == class as i64);
+                let truth = f32::from(usize::from(splits.train.labels()[i]) == class);
                 let gradient = (z[class] - most).exp() / sum - truth;
                 w.iter_mut().zip(train[i].iter().chain(&[1.0])).for_each(|(w, x)| *w -= rate * gradient * x);
             }
