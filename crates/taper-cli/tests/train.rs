@@ -74,6 +74,13 @@ fn digits_are_learned_and_measured_again() {
         }
         assert_eq!(keys(&epoch["gradient_norms"]).len(), 6);
     }
+    // A chart's last value is written as the facts are.
+    let last = all.iter().rev().find(|line| line.get("epoch").is_some()).unwrap();
+    let [loss, accuracy] = ["validation_loss", "validation_accuracy"].map(|name| last[name].as_f64().unwrap());
+    let report = place.read("run/report.html");
+    for end in [format!("{loss:.4}"), format!("{:.2}%", 100.0 * accuracy)] {
+        assert!(report.contains(&format!(">validation {end}</text>")), "{end} is not at a chart's end");
+    }
     let text = metrics.lines().rev().nth(1).unwrap();
     assert!(order.map(|name| text.find(&format!("\"{name}\":")).unwrap()).is_sorted(), "{text}");
     // The test split is read once, at the end.
@@ -93,20 +100,29 @@ fn digits_are_learned_and_measured_again() {
     assert_eq!(place.ok("eval run --quiet").out, format!("{}\n", ran.last_line()));
 }
 
+const SECTIONS: [&str; 7] =
+    ["curves", "confusion-matrix", "samples-gone-wrong", "first-layer-filters", "layers", "timing", "configuration"];
+
 fn report_has_its_sections(report: &str, percent: &str) {
-    assert!(report.contains(&format!("<dt>Test accuracy</dt><dd>{percent} %</dd>")), "the report tells the accuracy");
+    assert!(report.contains(&format!("<dt>Test accuracy</dt><dd>{percent}%</dd>")), "the report tells the accuracy");
     let sections: Vec<&str> = report.split("<h2 id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
-    assert_eq!(sections, ["curves", "confusion", "mistakes", "filters", "layers", "timing", "configuration"]);
+    assert_eq!(sections, SECTIONS);
     let section = |id: &str| report.split(&format!("<h2 id=\"{id}\">")).nth(1).unwrap().split("</section>").next();
     let count = |id: &str, what: &str| section(id).unwrap().matches(what).count();
     // Loss, accuracy, loss of a step, rate, gradient norm in all and by layer.
     assert_eq!(count("curves", "<svg"), 6);
     // Ten classes, each with its counts and its scores.
-    assert_eq!((count("confusion", "<td class=\"h"), count("confusion", "<th scope=\"row\">")), (100, 2 * 10));
+    assert_eq!(
+        (count("confusion-matrix", "<td class=\"h"), count("confusion-matrix", "<th scope=\"row\">")),
+        (100, 2 * 10)
+    );
     // 360 were tested: each that went wrong, if they are not over 48.
     let wrong = (360.0 * (1.0 - percent.parse::<f64>().unwrap() / 100.0)).round();
-    assert_eq!(count("mistakes", "<img src=\"data:image/"), wrong as usize);
-    assert_eq!((count("filters", "<img src=\"data:image/"), count("layers", "<tr><th scope=\"row\">")), (128, 6));
+    assert_eq!(count("samples-gone-wrong", "<img src=\"data:image/"), wrong as usize);
+    assert_eq!(
+        (count("first-layer-filters", "<img src=\"data:image/"), count("layers", "<tr><th scope=\"row\">")),
+        (128, 6)
+    );
     assert_eq!(count("timing", "<th scope=\"row\">"), 4 + 1);
     assert!(section("configuration").unwrap().contains("log_every = 1\n"));
 }

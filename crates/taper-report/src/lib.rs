@@ -8,7 +8,9 @@ mod matrix;
 mod picture;
 pub mod plot;
 pub mod tensorboard;
+mod text;
 
 pub use error::{Error, Result};
 pub use matrix::Matrix;
 pub use picture::Picture;
+pub use text::Format;

@@ -2,6 +2,7 @@
 
 use crate::canvas::{Canvas, Colour, text_width};
 use crate::{Error, Picture, Result, font};
+use std::fmt;
 
 const BLACK: Colour = [20, 20, 20];
 const GREY: Colour = [175, 175, 175];
@@ -62,6 +63,13 @@ impl Matrix {
         Self { titles: [rows.into(), columns.into()], ..self }
     }
 
+    /// The same counts, with `name(i)` for row `i` and for column `i`.
+    #[must_use]
+    pub fn named(&self, name: impl Fn(usize) -> String) -> Self {
+        let names = |of: &[String]| (0..of.len()).map(&name).collect();
+        Self { rows: names(&self.rows), columns: names(&self.columns), ..self.clone() }
+    }
+
     /// What the rows and the columns are.
     pub fn titles(&self) -> [&str; 2] {
         self.titles.each_ref().map(String::as_str)
@@ -105,6 +113,20 @@ impl Matrix {
     /// The sum of all counts.
     pub fn total(&self) -> u64 {
         self.counts.iter().sum()
+    }
+
+    /// Adds to the count in this row and column.
+    ///
+    /// # Errors
+    /// A row or column out of range; then nothing is added.
+    pub fn add(&mut self, row: usize, column: usize, count: u64) -> Result<()> {
+        let [rows, columns] = [self.rows.len(), self.columns.len()];
+        if row >= rows || column >= columns {
+            let detail = format!("expected a row below {rows} and a column below {columns}, found {row} and {column}");
+            return Err(Error::Argument(format!("matrix: {detail}")));
+        }
+        self.counts[row * columns + column] += count;
+        Ok(())
     }
 
     /// Whether rows and columns are the same, so that the diagonal holds what was right.
@@ -165,6 +187,27 @@ impl Matrix {
     }
 }
 
+/// A text table, with what the rows and the columns are in its corner: `true \\ predicted`.
+impl fmt::Display for Matrix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let length = |text: &String| text.chars().count();
+        let corner = match self.titles() {
+            ["", ""] => String::new(),
+            [rows, columns] => format!("{rows} \\ {columns}"),
+        };
+        let left = self.rows.iter().map(length).chain([length(&corner)]).max().unwrap_or(0);
+        let widest = self.counts.iter().max().map_or(0, |count| count.to_string().len());
+        let width = self.columns.iter().map(length).max().unwrap_or(0).max(widest);
+        write!(f, "{corner:>left$}")?;
+        self.columns.iter().try_for_each(|name| write!(f, "  {name:>width$}"))?;
+        for (row, name) in self.rows.iter().enumerate() {
+            write!(f, "\n{name:>left$}")?;
+            self.row(row).iter().try_for_each(|count| write!(f, "  {count:>width$}"))?;
+        }
+        Ok(())
+    }
+}
+
 /// White mixed with `share` of `colour`.
 fn blend(colour: Colour, share: f64) -> Colour {
     colour.map(|value| (255.0 + (f64::from(value) - 255.0) * share).round() as u8)
@@ -196,6 +239,36 @@ mod tests {
         assert_eq!(corner(2, 2), WHITE, "a class that does not occur");
         assert_eq!(readable_on(RIGHT), WHITE);
         assert_eq!(readable_on(blend(WRONG, 0.2)), BLACK);
+    }
+
+    #[test]
+    fn rows_and_columns_may_differ() {
+        let [rows, columns] = [vec!["Monday".to_string()], vec!["rain".to_string(), "sun".into(), "wind".into()]];
+        let mut matrix = Matrix::new(rows.clone(), columns.clone(), vec![0; 3]).unwrap().titled("day", "weather");
+        matrix.add(0, 2, 12).unwrap();
+        matrix.add(0, 0, 4).unwrap();
+        assert_eq!(
+            (matrix.row_total(0), matrix.column_total(2), matrix.total(), matrix.is_square()),
+            (16, 12, 16, false)
+        );
+        assert_eq!(matrix.to_string(), "day \\ weather  rain   sun  wind\n       Monday     4     0    12");
+        // Nothing is on a diagonal: all have the colour of what is right.
+        let picture = matrix.picture();
+        let [_, height, width] = picture.shape();
+        let has = |colour: Colour| {
+            let channel = |c: usize| &picture.values()[c * height * width..][..height * width];
+            (0..height * width).any(|at| [0, 1, 2].map(|c| channel(c)[at]) == colour)
+        };
+        assert!(has(blend(RIGHT, 0.5)) && has(blend(RIGHT, 0.75_f64.sqrt())) && !has(blend(WRONG, 0.5)));
+        assert!(width > height + 100, "{width} × {height}");
+
+        let told = matrix.add(1, 0, 1).unwrap_err().to_string();
+        assert_eq!(told, "matrix: expected a row below 1 and a column below 3, found 1 and 0");
+        assert_eq!((matrix.count(1, 0), matrix.row_total(7)), (0, 0));
+        let told = Matrix::new(rows, columns, vec![1, 2]).unwrap_err().to_string();
+        assert_eq!(told, "matrix: expected 1 × 3 counts, one for each row and column, found 2");
+        let none = Matrix::new(vec![], vec![], vec![]).unwrap();
+        assert_eq!((none.picture().shape()[0], none.to_string()), (3, String::new()));
     }
 
     #[test]

@@ -32,6 +32,29 @@ impl Picture {
         Self::new(shape, values.iter().map(|value| (value * 255.0).round() as u8).collect())
     }
 
+    /// What can be seen of an image of any number of channels: three are red, green and blue, of any other number the
+    /// first is shown in grey. Errs if the image is empty, or its shape does not match `values`.
+    pub fn visible(shape: [usize; 3], values: &[u8]) -> Result<Self> {
+        let [channels, height, width] = shape;
+        let plane = height.saturating_mul(width);
+        if plane.checked_mul(channels) != Some(values.len()) {
+            return Err(Error::Argument(format!("picture: shape {shape:?} does not hold {} values", values.len())));
+        }
+        let channels = if channels == 3 { 3 } else { 1 };
+        Self::new([channels, height, width], values.get(..channels * plane).unwrap_or_default().to_vec())
+    }
+
+    /// Numbers of either sign, such as the weights of a filter: grey is 0, and white or black is the largest magnitude.
+    /// The channels are those of [`visible`](Self::visible). NaN is black.
+    pub fn from_signed(shape: [usize; 3], values: &[f32]) -> Result<Self> {
+        let largest =
+            values.iter().filter(|value| value.is_finite()).fold(0.0_f32, |most, value| most.max(value.abs()));
+        let scale = if largest > 0.0 { 127.0 / largest } else { 0.0 };
+        // The conversion to u8 saturates, and turns NaN into 0.
+        let grey: Vec<u8> = values.iter().map(|value| (128.0 + value * scale).round() as u8).collect();
+        Self::visible(shape, &grey)
+    }
+
     /// Images of the same shape in a grid with `columns` per row, separated by white lines of one pixel.
     pub fn grid(pictures: &[Self], columns: usize) -> Result<Self> {
         let Some([channels, height, width]) = pictures.first().map(|first| first.shape) else {
@@ -63,6 +86,15 @@ impl Picture {
     /// The values, row-major.
     pub fn values(&self) -> &[u8] {
         &self.values
+    }
+
+    /// The image of every `step`-th row and column.
+    pub(crate) fn every(&self, step: usize) -> Self {
+        let ([channels, height, width], step) = (self.shape, step.max(1));
+        let pixels = (0..height).step_by(step).flat_map(|y| (0..width).step_by(step).map(move |x| y * width + x));
+        let channel = |channel: usize| pixels.clone().map(move |at| self.values[channel * height * width + at]);
+        let values = (0..channels).flat_map(channel).collect();
+        Self { shape: [channels, height.div_ceil(step), width.div_ceil(step)], values }
     }
 
     /// The image as a PNG file (w3.org/TR/png): header, one block of compressed rows, end.

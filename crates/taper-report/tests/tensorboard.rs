@@ -263,37 +263,20 @@ fn buckets_hold_every_finite_value() {
     assert!(!histogram.counts.windows(2).any(|pair| pair == [0, 0]), "empty buckets beside each other are one");
 }
 
+/// Opening a pipe that nobody reads would block forever.
 #[test]
-fn wrong_pictures_are_told() {
-    let texts = [
-        (
-            Picture::new([4, 1, 1], vec![0; 4]),
-            "picture: expected a shape [1, H, W] or [3, H, W] with H, W > 0, found [4, 1, 1]",
-        ),
-        (
-            Picture::new([1, 0, 1], vec![]),
-            "picture: expected a shape [1, H, W] or [3, H, W] with H, W > 0, found [1, 0, 1]",
-        ),
-        (Picture::new([3, 2, 2], vec![0; 11]), "picture: shape [3, 2, 2] does not hold 11 values"),
-        (
-            Picture::new([3, usize::MAX, 2], vec![0; 2]),
-            "picture: shape [3, 18446744073709551615, 2] does not hold 2 values",
-        ),
-        (Picture::grid(&[], 2), "picture grid: expected a picture at least, found none"),
-    ];
-    for (found, text) in texts {
-        assert_eq!(found.unwrap_err().to_string(), text);
-    }
-    let pictures = [Picture::new([1, 1, 1], vec![0]).unwrap(), Picture::new([1, 1, 2], vec![0; 2]).unwrap()];
-    let text = Picture::grid(&pictures, 2).unwrap_err().to_string();
-    assert_eq!(text, "picture grid: expected one shape, found [1, 1, 1] and [1, 1, 2]");
-}
-
-#[test]
-fn a_grid_has_lines_between() {
-    let pictures = [1, 2, 3].map(|value| Picture::new([1, 1, 2], vec![value; 2]).unwrap());
-    let grid = Picture::grid(&pictures, 2).unwrap();
-    assert_eq!(grid.shape(), [1, 3, 5]);
-    let w = 255;
-    assert_eq!(grid.values(), [[1, 1, w, 2, 2], [w; 5], [3, 3, w, w, w]].concat());
+#[cfg(unix)]
+fn what_is_no_plain_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(FILE_NAME);
+    let refused = || {
+        let opened = EventWriter::open_at(&folder, 10, clock(0)).unwrap_err();
+        [EventWriter::create(&folder, clock(0)).unwrap_err(), opened].map(|error| error.to_string())
+    };
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let end = format!("{FILE_NAME}: expected a plain file, found a pipe, a socket or a device");
+    assert!(refused().iter().all(|text| text.ends_with(&end)), "{:?}", refused());
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    assert!(refused().iter().all(|text| text.ends_with(": expected a plain file, found a folder")), "{:?}", refused());
 }

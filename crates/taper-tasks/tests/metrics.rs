@@ -179,7 +179,7 @@ fn a_confusion_matrix_is_a_table() {
         "           horse      0      1      0",
         "               2      1      0      2",
     ];
-    assert_eq!(matrix.table(&["cat", "horse"]).to_string(), lines.join("\n"));
+    assert_eq!(matrix.named(&["cat", "horse"]).to_string(), lines.join("\n"));
 }
 
 #[test]

@@ -8,7 +8,8 @@ use serde_json::Value;
 use taper_data::Dataset;
 use taper_nn::taper_tensor::files;
 use taper_nn::{Params, no_grad};
-use taper_report::html::{Layer, Page};
+use taper_report::Format;
+use taper_report::html::{Bars, Block, Column, Page, Section, Table};
 use taper_report::plot::{Axis, Chart, Series};
 
 /// What the report is made from.
@@ -32,9 +33,11 @@ impl FinalOutputs<'_> {
             false => None,
         };
         if log.tensorboard || log.report {
-            let mut page = self.page()?;
+            let lines = self.lines()?;
+            let mut page = self.begun(&lines);
             let Self { outcome, test, params, .. } = *self;
             self.task.report(&Finished { outcome, test, params }, &mut page, events.as_mut())?;
+            let page = self.ended(page, &lines)?;
             if log.report {
                 taper_data::atomic_write(self.folder.report(), page.html().as_bytes())?;
             }
@@ -42,30 +45,32 @@ impl FinalOutputs<'_> {
         finished.write(self.folder)
     }
 
-    fn page(&self) -> Result<Page> {
-        let outcome = self.outcome;
-        let lines = self.lines()?;
+    /// The page up to what the task adds: facts, warnings, charts.
+    fn begun(&self, lines: &[Value]) -> Page {
+        let name = self.folder.path().file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let metrics = self.task.metrics();
+        let page = Page::new(name).section(Section::new("Curves").with(curves(&metrics, lines)));
+        Page { facts: self.facts(&metrics), warnings: self.outcome.warnings.clone(), ..page }
+    }
+
+    /// The page with what follows that.
+    fn ended(&self, page: Page, lines: &[Value]) -> Result<Page> {
         let configuration = self.folder.config();
         let configuration = files::read_to_string(&configuration).map_err(Error::io("read", &configuration))?;
-        Ok(Page {
-            title: self.folder.path().file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
-            facts: self.facts(&metrics),
-            warnings: outcome.warnings.clone(),
-            curves: curves(&metrics, &lines),
-            layers: self.layers(&lines)?,
-            timing: {
-                let times = &outcome.times;
-                vec![
-                    ("Steps".into(), times.training - times.waiting),
-                    ("Waiting for batches".into(), times.waiting),
-                    ("Measuring".into(), times.measuring),
-                    ("Saving".into(), times.saving),
-                ]
-            },
-            configuration,
-            ..Page::default()
-        })
+        Ok(page
+            .section(Section::new("Layers").with(self.layers(lines)?))
+            .section(Section::new("Timing").with(self.timing()))
+            .section(Section::new("Configuration").with(Block::Text(configuration))))
+    }
+
+    fn timing(&self) -> Bars {
+        let times = &self.outcome.times;
+        Bars::timing([
+            ("Steps", times.training - times.waiting),
+            ("Waiting for batches", times.waiting),
+            ("Measuring", times.measuring),
+            ("Saving", times.saving),
+        ])
     }
 
     /// The results, the best metric first, and what they are of.
@@ -88,11 +93,15 @@ impl FinalOutputs<'_> {
                 format!("{} (epoch {})", metric.shown(value), best.epoch),
             ));
         }
+        facts.push(("Started".into(), record.started.clone()));
+        let timing = self.timing();
+        facts.push(("Time".into(), timing.format.text(timing.bars.iter().map(|(_, seconds)| seconds).sum())));
+        facts.push(("Device".into(), format!("{}, {}", config.device.name, config.train.dtype)));
         facts.push(("Model".into(), format!("{}, {} parameters", config.model, record.parameters)));
         facts.push(("Data".into(), record.dataset.description.clone()));
         facts.push(("Steps".into(), outcome.steps.to_string()));
-        facts.push(("Device".into(), format!("{}, {}", config.device.name, config.train.dtype)));
         facts.push(("Seed".into(), config.train.seed.to_string()));
+        facts.extend(record.commit.iter().map(|commit| ("Commit".into(), commit.clone())));
         facts
     }
 
@@ -102,29 +111,39 @@ impl FinalOutputs<'_> {
         Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
     }
 
-    fn layers(&self, lines: &[Value]) -> Result<Vec<Layer>> {
+    fn layers(&self, lines: &[Value]) -> Result<Table> {
         let last = lines.iter().rev().find_map(|line| line.get("gradient_norms"));
-        let layer = |param: &taper_nn::Param| {
+        let numbers = ["values", "norm", "gradient"].map(Column::number);
+        let mut table = Table::new([vec![Column::text("parameter"), Column::text("shape")], numbers.to_vec()].concat());
+        for param in self.params.all().iter().filter(|param| param.tensor().dtype().is_float()) {
             let value = param.tensor();
             let norm = no_grad(|| value.norm_all()?.item())?;
-            let gradient_norm = last.and_then(|norms| norms.get(param.name())?.as_f64());
-            Ok(Layer { name: param.name().into(), shape: value.shape().to_vec(), norm: Some(norm), gradient_norm })
-        };
-        self.params.all().iter().filter(|param| param.tensor().dtype().is_float()).map(layer).collect()
+            let gradient = last.and_then(|norms| norms.get(param.name())?.as_f64());
+            // Without breaks between the sizes.
+            let shape = value.shape().iter().map(usize::to_string).collect::<Vec<_>>().join("\u{a0}×\u{a0}");
+            table = table.row([
+                param.name().to_string(),
+                shape,
+                value.count().to_string(),
+                Format::Short.text(norm),
+                gradient.map_or_else(|| "–".into(), |norm| Format::Short.text(norm)),
+            ]);
+        }
+        Ok(table)
     }
 }
 
 /// Charts of each metric, the learning rate and the gradient norms over the run.
 fn curves(metrics: &[Metric], lines: &[Value]) -> Vec<Chart> {
-    let of = |x: &str, y: &str, scale: f64| -> Vec<(f64, f64)> {
-        lines.iter().filter_map(|line| Some((line.get(x)?.as_f64()?, scale * line.get(y)?.as_f64()?))).collect()
+    let of = |x: &str, y: &str| -> Vec<(f64, f64)> {
+        lines.iter().filter_map(|line| Some((line.get(x)?.as_f64()?, line.get(y)?.as_f64()?))).collect()
     };
     let chart = |title: &str, x: &str, y: Axis, series: Vec<Series>| {
         let series: Vec<Series> = series.into_iter().filter(|series| !series.points.is_empty()).collect();
         let (title, x) = (title.into(), Axis::linear(x));
         (!series.is_empty()).then_some(Chart { title, x, y, series, marks: Vec::new() })
     };
-    let line = |name: &str, x: &str, y: &str, scale: f64| Series::line(name, of(x, y, scale));
+    let line = |name: &str, x: &str, y: &str| Series::line(name, of(x, y));
     let names = lines.iter().find_map(|line| line.get("gradient_norms")?.as_object());
     let norms = names.into_iter().flatten().map(|(name, _)| {
         let norm =
@@ -139,15 +158,15 @@ fn curves(metrics: &[Metric], lines: &[Value]) -> Vec<Chart> {
         let name = &metric.name;
         let series = ["train", "validation"].map(|split| {
             let shown = if split == "train" { "training" } else { split };
-            line(shown, "epoch", &format!("{split}_{name}"), metric.scale())
+            line(shown, "epoch", &format!("{split}_{name}"))
         });
-        chart(&capital(name), "epoch", Axis::linear(&*metric.unit), series.into())
+        chart(&capital(name), "epoch", Axis::linear(&*metric.unit).format(metric.format()), series.into())
     };
-    let unit = metrics.first().map_or("", |loss| &loss.unit);
+    let loss = metrics.first().map_or_else(|| Axis::log(""), |loss| Axis::log(&*loss.unit).format(loss.format()));
     let rest = [
-        chart("Loss of a step", "step", Axis::log(unit), vec![line("training", "step", "loss", 1.0)]),
-        chart("Learning rate", "step", Axis::linear(""), vec![line("learning rate", "step", "lr", 1.0)]),
-        chart("Gradient norm", "step", Axis::log("2-norm"), vec![line("all gradients", "step", "gradient_norm", 1.0)]),
+        chart("Loss of a step", "step", loss, vec![line("training", "step", "loss")]),
+        chart("Learning rate", "step", Axis::linear(""), vec![line("learning rate", "step", "lr")]),
+        chart("Gradient norm", "step", Axis::log("2-norm"), vec![line("all gradients", "step", "gradient_norm")]),
         chart("Gradient norm of each layer", "epoch", Axis::log("2-norm"), norms.collect()),
     ];
     metrics.iter().map(of_metric).chain(rest).flatten().collect()

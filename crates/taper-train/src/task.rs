@@ -4,6 +4,7 @@ use crate::{DeviceBatch, Error, Outcome, Result};
 use std::borrow::Cow;
 use taper_data::{Batch, Dataset};
 use taper_nn::{Context, DType, Device, Gradients, Params, Tensor};
+use taper_report::Format;
 use taper_report::html::Page;
 use taper_report::tensorboard::EventWriter;
 
@@ -126,23 +127,22 @@ impl Metric {
         Self { of: f64::sqrt, ..Self::new(name, unit, Better::Lower) }
     }
 
-    /// The value as texts and charts show it: percent for a fraction.
-    pub fn scale(&self) -> f64 {
-        if self.unit == "%" { 100.0 } else { 1.0 }
+    /// How values are written, on charts as in texts.
+    pub fn format(&self) -> Format {
+        if self.unit == "%" { Format::Percent(2) } else { Format::Metric }
     }
 
     /// The value as a text: `97.22%`, `0.1234`, `0.1234 nats`.
     pub fn shown(&self, value: f64) -> String {
         match &*self.unit {
-            "%" => format!("{:.2}%", 100.0 * value),
-            "" => number(value),
-            unit => format!("{} {unit}", number(value)),
+            "%" | "" => self.shown_short(value),
+            unit => format!("{} {unit}", self.shown_short(value)),
         }
     }
 
     /// The value as a text without its unit, unless that is a percent sign.
     pub fn shown_short(&self, value: f64) -> String {
-        if self.unit == "%" { self.shown(value) } else { number(value) }
+        self.format().text(value)
     }
 
     /// Whether `value` is better than `than` by more than `margin`.
@@ -151,13 +151,6 @@ impl Metric {
             Better::Higher => value > than + margin,
             Better::Lower => value < than - margin,
         }
-    }
-}
-
-fn number(value: f64) -> String {
-    match value.abs() {
-        size if size == 0.0 || (1e-3..1e5).contains(&size) => format!("{value:.4}"),
-        _ => format!("{value:.3e}"),
     }
 }
 

@@ -1,14 +1,15 @@
 //! SVG charts: lines and dots over linear or logarithmic axes, with ticks and a legend.
 //!
-//! [`Chart::svg`] is for a page that contains [`STYLE`], [`Chart::file`] for a file of its own. Both follow the
-//! viewer's light or dark theme. This module uses no plotting crate, since that would take seconds of every build and
+//! [`Chart::svg`] is for a page that contains [`STYLE`], [`Chart::file`] for a file of its own, [`sheet`] for a file of
+//! several. All follow the viewer's light or dark theme. There is no PNG of a chart: browsers and drawing programs convert
+//! SVG. This module uses no plotting crate, since that would take seconds of every build and
 //! fix the colours.
 
 mod scale;
 mod thin;
 
-pub(crate) use scale::number;
-
+use crate::Format;
+use crate::text::escape;
 use scale::Scale;
 use std::fmt::Write as _;
 
@@ -37,6 +38,9 @@ pub struct Axis {
     pub label: String,
     /// Whether the axis is logarithmic: then values of 0 and below are not drawn.
     pub log: bool,
+    /// How values are written: at the last point of each series, where the pointer is, and with fewer digits at the ticks.
+    /// Text about the chart that uses the same format agrees with it.
+    pub format: Format,
 }
 
 /// A line, or dots, with a name.
@@ -62,12 +66,18 @@ pub struct Mark {
 impl Axis {
     /// A linear axis.
     pub fn linear(label: impl Into<String>) -> Self {
-        Self { label: label.into(), log: false }
+        Self { label: label.into(), ..Self::default() }
     }
 
     /// A logarithmic axis.
     pub fn log(label: impl Into<String>) -> Self {
-        Self { label: label.into(), log: true }
+        Self { label: label.into(), log: true, ..Self::default() }
+    }
+
+    /// With values written in this format.
+    #[must_use]
+    pub fn format(self, format: Format) -> Self {
+        Self { format, ..self }
     }
 }
 
@@ -134,9 +144,8 @@ impl Chart {
 
     /// Draws the grid, axes, series and marks.
     fn plot(&self, x: &Scale, y: &Scale, body: &mut String) {
-        let ups = y.ticks(5);
-        let widest = ups.iter().map(|(_, text)| text.len()).max().unwrap_or(0);
-        let left = 12.0 + 7.0 * widest as f64;
+        let ups = y.ticks(5, self.y.format);
+        let left = 12.0 + ups.iter().map(|(_, text)| width(text)).fold(0.0, f64::max);
         let at_x = |value: f64| Some(left + x.place(value)? * (RIGHT - left));
         let at_y = |value: f64| Some(BOTTOM - y.place(value)? * (BOTTOM - TOP));
         for (value, text) in &ups {
@@ -146,7 +155,7 @@ impl Chart {
             let _ =
                 write!(body, "<text class=\"soft\" text-anchor=\"end\" x=\"{right}\" y=\"{base:.1}\">{text}</text>");
         }
-        for (value, text) in x.ticks(6) {
+        for (value, text) in x.ticks(6, self.x.format) {
             let across = at_x(value).unwrap_or(left);
             let (end, base) = (BOTTOM + 4.0, BOTTOM + 18.0);
             let _ = write!(body, "<path class=\"axis\" d=\"M{across:.1} {BOTTOM}V{end}\"/>");
@@ -167,8 +176,8 @@ impl Chart {
                 series.points.iter().zip(&placed).filter_map(|(point, at)| Some((point, (*at)?)))
             {
                 if series.dots || placed.len() <= DOTTED {
-                    let (r, tip) =
-                        (if series.dots { 4.0 } else { 2.4 }, format!("{}, {}", number(point.0), number(point.1)));
+                    let tip = format!("{}, {}", self.x.format.text(point.0), self.y.format.text(point.1));
+                    let r = if series.dots { 4.0 } else { 2.4 };
                     let name = escape(&series.name);
                     let _ = write!(
                         body,
@@ -194,7 +203,7 @@ impl Chart {
         for (i, series) in self.series.iter().enumerate() {
             let last = series.points.iter().rev().find(|point| point.1.is_finite());
             let text = match last {
-                Some(point) if !series.dots => format!("{} {}", series.name, number(point.1)),
+                Some(point) if !series.dots => format!("{} {}", series.name, self.y.format.text(point.1)),
                 _ => series.name.clone(),
             };
             let width = 34.0 + 6.6 * text.chars().count() as f64;
@@ -220,16 +229,46 @@ impl Chart {
             let mut finite = series.points.iter().filter(|point| point.1.is_finite());
             let _ = match (finite.next(), finite.next_back()) {
                 (Some(a), Some(b)) if !series.dots => {
-                    write!(text, " {}: from {} to {}.", series.name, number(a.1), number(b.1))
+                    let [first, last] = [a, b].map(|point| self.y.format.text(point.1));
+                    write!(text, " {}: from {first} to {last}.", series.name)
                 }
                 _ => write!(text, " {}: {} points.", series.name, series.points.len()),
             };
         }
         for mark in &self.marks {
-            let _ = write!(text, " {} at {}.", mark.label, number(mark.x));
+            let _ = write!(text, " {} at {}.", mark.label, self.x.format.text(mark.x));
         }
         text
     }
+}
+
+/// The size of a chart on a sheet, in pixels.
+const CELL: [usize; 2] = [400, 300];
+
+/// Charts as one `.svg` file, two per row.
+pub fn sheet(charts: &[Chart]) -> String {
+    let [across, down] = CELL;
+    let (width, height) = (2 * across, charts.len().div_ceil(2) * down);
+    let mut text = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"plot\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
+         height=\"{height}\"><style>{STYLE}</style><rect class=\"paper\" width=\"100%\" height=\"100%\"/>"
+    );
+    for (i, chart) in charts.iter().enumerate() {
+        let (left, top) = (i % 2 * across, i / 2 * down);
+        let svg = chart.svg();
+        let _ = write!(text, "<svg x=\"{left}\" y=\"{top}\" width=\"{across}\" height=\"{down}\">{svg}</svg>");
+    }
+    text + "</svg>\n"
+}
+
+/// About how wide a tick's label is at most, in the wide fonts among those of the page.
+fn width(text: &str) -> f64 {
+    let of = |char| match char {
+        '%' => 11.5,
+        '.' | ' ' | '-' => 4.5,
+        _ => 7.7,
+    };
+    text.chars().map(of).sum()
 }
 
 /// The colour and dashes of series `i`.
@@ -238,23 +277,4 @@ fn look(i: usize) -> String {
         0 => format!("c{}", i % 8),
         dash => format!("c{} dash{dash}", i % 8),
     }
-}
-
-/// `text` escaped for HTML and XML, in elements and attributes. Characters that XML does not allow become `�`.
-pub(crate) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for char in text.chars() {
-        match char {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            '\n' | '\t' | '\r' => escaped.push(char),
-            '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
-            other if other.is_control() => escaped.push('\u{fffd}'),
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }

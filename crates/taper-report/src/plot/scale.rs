@@ -1,5 +1,8 @@
 //! The scale of an axis: the position of each value, and the ticks.
 
+use crate::Format;
+use crate::text::number;
+
 /// Larger magnitudes are not drawn: differences between them could overflow.
 const LARGEST: f64 = 1e150;
 
@@ -45,13 +48,15 @@ impl Scale {
         (x.abs() < LARGEST).then_some(x)
     }
 
-    /// About `count` values for ticks, with their labels.
-    pub fn ticks(&self, count: usize) -> Vec<(f64, String)> {
+    /// About `count` values for ticks, with their labels in the unit of `format`.
+    pub fn ticks(&self, count: usize, format: Format) -> Vec<(f64, String)> {
+        let (times, unit) = format.of_ticks();
         let decades = self.high - self.low;
         if !self.log || decades < 1.0 {
             let (low, high) =
                 if self.log { (10_f64.powf(self.low), 10_f64.powf(self.high)) } else { (self.low, self.high) };
-            return even(low, high, count);
+            let ticks = even(low * times, high * times, count).into_iter();
+            return ticks.map(|(value, text)| (value / times, text + unit)).collect();
         }
         // A tick at each decade, or each second, …; at parts of decades if there are few.
         let every = (decades / count as f64).ceil().max(1.0) as i32;
@@ -59,7 +64,7 @@ impl Scale {
         let within = |value: &f64| (self.low..=self.high).contains(&value.log10());
         let decades = (self.low.floor() as i32..=self.high.ceil() as i32).filter(|decade| decade % every == 0);
         let values = decades.flat_map(|decade| parts.iter().map(move |part| part * 10_f64.powi(decade)));
-        values.filter(within).map(|value| (value, number(value))).collect()
+        values.filter(within).map(|value| (value, number(value * times) + unit)).collect()
     }
 }
 
@@ -80,27 +85,6 @@ fn even(low: f64, high: f64, count: usize) -> Vec<(f64, String)> {
     places.take_while(|value| *value <= high + step * 1e-6).map(|value| (value, text(value))).collect()
 }
 
-/// A number in four significant digits at most, or all digits of a large integer: `0.6931`, `39100`, `2.5e-7`.
-pub(crate) fn number(value: f64) -> String {
-    let size = value.abs();
-    if !value.is_finite() {
-        return format!("{value}");
-    }
-    let trim = |text: &str| match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_string(),
-        false => text.to_string(),
-    };
-    if size == 0.0 || (1e-4..1e6).contains(&size) {
-        let decimals = if size == 0.0 { 0.0 } else { (3.0 - size.log10().floor()).clamp(0.0, 7.0) };
-        return trim(&format!("{value:.0$}", decimals as usize));
-    }
-    let text = format!("{value:.3e}");
-    match text.split_once('e') {
-        Some((digits, power)) => format!("{}e{power}", trim(digits)),
-        None => text,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,7 +94,7 @@ mod tests {
     }
 
     fn texts(low: f64, high: f64, log: bool) -> Vec<String> {
-        scale(low, high, log).ticks(5).into_iter().map(|(_, text)| text).collect()
+        scale(low, high, log).ticks(5, Format::Short).into_iter().map(|(_, text)| text).collect()
     }
 
     #[test]
@@ -122,6 +106,20 @@ mod tests {
         assert_eq!(texts(1e-7, 10.0, true), ["1e-6", "0.0001", "0.01", "1"]);
         assert_eq!(texts(0.1, 3.0, true), ["0.1", "0.2", "0.5", "1", "2"]);
         assert_eq!(texts(2.0, 4.0, true), ["2.0", "2.5", "3.0", "3.5", "4.0"]);
+    }
+
+    #[test]
+    fn ticks_have_the_axis_unit() {
+        let of = |low: f64, high: f64, log: bool, format: Format| {
+            scale(low, high, log).ticks(5, format).into_iter().map(|(_, text)| text).collect::<Vec<_>>()
+        };
+        assert_eq!(of(0.0, 1.0, false, Format::Percent(2)), ["0%", "20%", "40%", "60%", "80%", "100%"]);
+        assert_eq!(of(0.961, 0.9672, false, Format::Percent(2)), ["96.2%", "96.4%", "96.6%"]);
+        assert_eq!(of(0.001, 1.0, true, Format::Percent(0)), ["0.1%", "1%", "10%", "100%"]);
+        assert_eq!(of(0.0, 0.5, false, Format::Decimals(4)), ["0", "0.1", "0.2", "0.3", "0.4", "0.5"]);
+        assert_eq!(of(0.0, 90.0, false, Format::Duration), ["0 s", "20 s", "40 s", "60 s", "80 s"]);
+        let places = scale(0.0, 1.0, false).ticks(5, Format::Percent(2));
+        assert!(places.iter().zip(0..).all(|((value, _), i)| (value - 0.2 * f64::from(i)).abs() < 1e-12), "{places:?}");
     }
 
     #[test]
@@ -139,23 +137,5 @@ mod tests {
         assert!(Scale::over([0.0, -1.0].into_iter(), true, 0.1).is_none());
         let padded = Scale::over([0.0, 1.0].into_iter(), false, 0.1).unwrap();
         assert_eq!((padded.place(0.0), padded.high), (Some(0.0), 1.1));
-    }
-
-    #[test]
-    fn numbers_are_short() {
-        let cases = [
-            (0.0, "0"),
-            (0.612_372, "0.6124"),
-            (39_100.0, "39100"),
-            (2.5e-7, "2.5e-7"),
-            (-1.0, "-1"),
-            (0.001, "0.001"),
-            (1.234_567e9, "1.235e9"),
-            (99.999_99, "100"),
-        ];
-        for (value, text) in cases {
-            assert_eq!(number(value), text);
-        }
-        assert_eq!(number(f64::NAN), "NaN");
     }
 }

@@ -6,13 +6,15 @@ use crate::metrics;
 use taper_data::augment::Normalize;
 use taper_data::{Batch, BatchLoader, Dataset, Field, LoaderOptions};
 use taper_nn::HostData;
-use taper_report::html::{Confusion, Filters, Mistake, Page, Picture};
+use taper_report::html::{Column, Framed, Gallery, Page, Section, Table};
 use taper_report::tensorboard::EventWriter;
-use taper_report::{Matrix, Picture as Image};
-use taper_train::{Error, Finished, Result, Rows};
+use taper_report::{Format, Picture};
+use taper_train::{Finished, Result, Rows};
 
 /// Misclassified samples that are shown with an image in the report; the others are only counted.
 const MISTAKES: usize = 48;
+/// Filters that are shown.
+const FILTERS: usize = 256;
 
 /// The prediction for each sample, in the order of the data.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -57,26 +59,42 @@ pub(super) fn report(
     let predictions = Predictions::of(&found.outcome.rows, found.test)?;
     let Predictions { predicted, truth, .. } = &predictions;
     if !predicted.is_empty() {
-        let matrix = metrics::Confusion::new(truth, predicted, classes.len())?;
+        let scored = metrics::Confusion::new(truth, predicted, classes.len())?;
+        let matrix = scored.named(classes);
         if let Some(events) = events {
-            let matrix = Matrix::confusion(classes, matrix.counts().to_vec())?;
             events.image("confusion/test", found.outcome.steps, &matrix.picture())?;
         }
-        page.confusion = Some(Confusion { classes: classes.to_vec(), counts: matrix.counts().to_vec() });
-        page.mistakes = mistakes(classes, normalize, &predictions, found.test)?;
+        let mistakes = mistakes(classes, normalize, &predictions, found.test)?;
+        page.sections.extend([
+            Section::new("Confusion matrix").with(matrix).with(scores(&scored, classes)),
+            Section::new("Samples gone wrong").with(mistakes),
+        ]);
     }
-    page.filters = filters(found)?;
+    if let Some(filters) = filters(found)? {
+        page.sections.push(Section::new("First-layer filters").with(filters));
+    }
     Ok(())
+}
+
+/// Precision, recall and F1 of each class.
+fn scores(matrix: &metrics::Confusion, classes: &[String]) -> Table {
+    let numbers = ["precision", "recall", "F1", "samples"].map(Column::number);
+    let table = Table::new([vec![Column::text("class")], numbers.to_vec()].concat());
+    classes.iter().zip(matrix.per_class()).fold(table, |table, (class, scores)| {
+        let [precision, recall, f1] =
+            [scores.precision, scores.recall, scores.f1].map(|score| Format::Percent(1).text(score));
+        table.row([class.clone(), precision, recall, f1, scores.support.to_string()])
+    })
 }
 
 /// Writes the pictures of a batch, without normalisation, under `pictures/train`.
 pub(super) fn draw(first: &Batch, normalize: Option<&Normalize>, events: &mut EventWriter) -> Result<()> {
     let Some((shape, values)) = pictures(first, normalize) else { return Ok(()) };
     let pictures = values.chunks_exact(shape.iter().product::<usize>().max(1));
-    let pictures = pictures.map(|picture| Image::from_unit(shape, picture)).collect::<Result<Vec<_>, _>>()?;
+    let pictures = pictures.map(|picture| Picture::from_unit(shape, picture)).collect::<Result<Vec<_>, _>>()?;
     match pictures.is_empty() {
         true => Ok(()),
-        false => Ok(events.image("pictures/train", 0, &Image::grid(&pictures, 8)?)?),
+        false => Ok(events.image("pictures/train", 0, &Picture::grid(&pictures, 8)?)?),
     }
 }
 
@@ -105,43 +123,51 @@ fn mistakes(
     normalize: Option<&Normalize>,
     predictions: &Predictions,
     test: &dyn Dataset,
-) -> Result<Vec<Mistake>> {
+) -> Result<Gallery> {
     let Predictions { predicted, probability, truth } = predictions;
     let wrong = |&i: &usize| truth[i] != predicted[i] && truth[i] != IGNORED_LABEL;
     let mut wrong: Vec<usize> = (0..truth.len()).filter(wrong).collect();
     wrong.sort_by(|&a, &b| probability[b].total_cmp(&probability[a]));
     let name = |class: i64| classes.get(class as usize).cloned().unwrap_or_default();
     let mut batch = Batch::default();
-    let all = wrong.into_iter().enumerate().map(|(rank, i)| {
-        let mut picture = Picture::default();
-        if rank < MISTAKES {
-            batch.clear(1);
-            test.fill(0, &[i], &mut batch)?;
-            if let Some((shape, values)) = pictures(&batch, normalize) {
-                let bytes = values.iter().map(|value| (value * 255.0).round() as u8).collect();
-                picture = Picture { shape, bytes };
-            }
-        }
-        let (truth, predicted, probability) = (name(truth[i]), name(predicted[i]), probability[i]);
-        Ok::<_, Error>(Mistake { picture, truth, predicted, probability })
+    let framed = wrong.iter().take(MISTAKES).map(|&i| {
+        batch.clear(1);
+        test.fill(0, &[i], &mut batch)?;
+        let picture = pictures(&batch, normalize).map(|(shape, values)| Picture::from_unit(shape, &values));
+        Ok(Framed {
+            picture: picture.transpose()?,
+            title: format!("{} {}", name(predicted[i]), Format::Percent(1).text(probability[i])),
+            detail: format!("is {}", name(truth[i])),
+        })
     });
-    all.collect()
+    Ok(Gallery::new(framed.collect::<Result<_>>()?).of(wrong.len(), "samples"))
 }
 
 /// The first weights that can be shown as images: those of a convolution, or of a linear layer on whole pictures.
-fn filters(found: &Finished<'_>) -> Result<Option<Filters>> {
+fn filters(found: &Finished<'_>) -> Result<Option<Gallery>> {
     let fields = found.test.fields();
     let shape = fields.iter().find(|field| field.name == "inputs").and_then(|field| field.fixed());
     let Some(&[channels, height, width]) = shape.as_deref() else { return Ok(None) };
     for param in found.params.all() {
         let value = param.tensor();
-        let shape = match *value.shape().dims() {
+        let [out, channels, height, width] = match *value.shape().dims() {
             [out, inputs, kernel_height, kernel_width] => [out, inputs, kernel_height, kernel_width],
             [out, features] if features == channels * height * width => [out, channels, height, width],
             _ => continue,
         };
-        let weights = value.to_host()?.to_f64().into_iter().map(|weight| weight as f32).collect();
-        return Ok(Some(Filters { shape, weights }));
+        let weights: Vec<f32> = value.to_host()?.to_f64().into_iter().map(|weight| weight as f32).collect();
+        let filters = weights.chunks((channels * height * width).max(1)).take(FILTERS);
+        let filters = filters.map(|weights| Picture::from_signed([channels, height, width], weights));
+        let shows = match channels {
+            1 => "",
+            3 => "; the channels are red, green and blue",
+            _ => "; the first channel of each",
+        };
+        let about = format!(
+            "{out} filters of {channels} × {height} × {width}: grey is 0, white and black the largest weight of \
+             each{shows}."
+        );
+        return Ok(Some(Gallery::tiles(about, filters.collect::<Result<Vec<_>, _>>()?).of(out, "filters")));
     }
     Ok(None)
 }

@@ -1,13 +1,9 @@
 //! Charts of a search: the best loss over the epochs spent, and the losses over each key.
 
 use super::{Range, Search, Standing};
-use std::fmt::Write as _;
-use taper_report::plot::{Axis, Chart, STYLE, Series};
+use taper_report::plot::{Axis, Chart, Series, sheet};
 use toml::Value;
 
-/// The width of a chart on the sheet, in pixels.
-const WIDTH: usize = 400;
-const HEIGHT: usize = 300;
 const LOSS: &str = "validation loss";
 
 impl Search {
@@ -30,18 +26,7 @@ impl Search {
 
     /// The charts as one `.svg` file, two per row.
     pub fn svg(&self) -> String {
-        let charts = self.charts();
-        let (width, height) = (2 * WIDTH, charts.len().div_ceil(2) * HEIGHT);
-        let mut text = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"plot\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
-             height=\"{height}\"><style>{STYLE}</style><rect class=\"paper\" width=\"100%\" height=\"100%\"/>"
-        );
-        for (i, chart) in charts.iter().enumerate() {
-            let (left, top) = (i % 2 * WIDTH, i / 2 * HEIGHT);
-            let svg = chart.svg();
-            let _ = write!(text, "<svg x=\"{left}\" y=\"{top}\" width=\"{WIDTH}\" height=\"{HEIGHT}\">{svg}</svg>");
-        }
-        text + "</svg>\n"
+        sheet(&self.charts())
     }
 
     fn chart(&self, i: usize, key: &str, range: &Range, standings: &[Standing]) -> Chart {
