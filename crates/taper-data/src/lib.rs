@@ -19,6 +19,7 @@ mod manifest;
 mod pipeline;
 mod split;
 mod table;
+mod text;
 
 pub use augment::{Augment, Augmented, Augmenter};
 pub use batch::{Batch, Field, FieldSpec};
@@ -45,3 +46,4 @@ pub use pipeline::{Pipeline, PipelineOptions};
 pub use split::split;
 pub use table::{FeatureStats, TableDataset};
 pub use taper_backend::{DType, HostData};
+pub use text::{CharVocabulary, TextWindows};

@@ -18,14 +18,20 @@
 //! ```
 
 mod airbench;
+mod autoencoder;
+mod char_mlp;
 mod mlp;
+mod rbm;
 mod registry;
 mod resnet;
 mod seed_cnn;
 mod whiten;
 
 pub use airbench::Airbench;
+pub use autoencoder::Autoencoder;
+pub use char_mlp::{CharMlp, CharMlpConfig};
 pub use mlp::Mlp;
+pub use rbm::{Rbm, bernoulli};
 pub use registry::{Build, InputSpec, ModelInfo, Prepare, build, model, models};
 pub use resnet::ResNet18;
 pub use seed_cnn::SeedCnn;

@@ -15,6 +15,12 @@ pub trait Module: Send + Sync {
     }
 }
 
+impl<M: Module + ?Sized> Module for &M {
+    fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
+        (**self).forward(x, context)
+    }
+}
+
 impl<M: Module + ?Sized> Module for Box<M> {
     fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
         (**self).forward(x, context)

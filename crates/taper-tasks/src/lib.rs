@@ -1,8 +1,18 @@
 #![doc = include_str!("../README.md")]
 
+mod autoencoding;
 mod classification;
+mod contrastive;
+mod dense;
 mod experiments;
+mod language;
 pub mod metrics;
+mod regression;
 
+pub use autoencoding::Autoencoding;
 pub use classification::{Classification, ClassifyConfig, IGNORED_LABEL, Predictions, logits};
+pub use contrastive::ContrastiveDivergence;
+pub use dense::DenseLabels;
 pub use experiments::{experiment, experiments};
+pub use language::{LanguageModel, Sampling, generate};
+pub use regression::{Regression, TargetStats};
