@@ -100,7 +100,7 @@ fn values_out_of_range_come_with_the_range() {
         ("--set optimizer.nesterov=3", "optimizer.nesterov: expected true or false, found 3"),
         ("--set schedule.milestones=[3,2]", "schedule.milestones: expected epochs in rising order, found [3.0, 2.0]"),
         ("--set schedule.warm_fraction=1", "schedule.warm_fraction: expected a number between 0 and 1, found 1"),
-        ("--set checkpoint.monitor=f1", "checkpoint.monitor: expected accuracy or loss, found f1"),
+        ("--set checkpoint.monitor=f1", "checkpoint.monitor: unknown metric `f1`; known: loss, accuracy"),
         (
             "--set checkpoint.every_minutes=nan",
             "checkpoint.every_minutes: expected 0 or a number from 1e-37 to 1e37, found NaN",

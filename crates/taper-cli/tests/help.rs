@@ -44,9 +44,9 @@ fn every_flag_of_train_is_explained_with_its_default() {
         assert!(help.contains(&format!("  {} ", key.name)), "{}", key.name);
     }
     for recipe in taper::tasks::experiment("cifar").unwrap().recipes() {
-        let begins = |line: &&str| line.trim_start().starts_with(recipe.name());
+        let begins = |line: &&str| line.trim_start().starts_with(recipe.name);
         let text: Vec<&str> = help.lines().skip_while(|line| !begins(line)).take(2).map(str::trim).collect();
-        assert!(text.join(" ").contains(recipe.about()), "{text:?}");
+        assert!(text.join(" ").contains(recipe.about), "{text:?}");
     }
     // What the experiment leaves to its optimiser.
     let momentum = help.split("  optimizer.momentum ").nth(1).unwrap().split(']').next().unwrap();

@@ -48,7 +48,7 @@ impl Left {
     fn of(place: &Place, run: &str, ran: &Ran) -> Self {
         let mut metrics = lines(&place.read(&format!("{run}/metrics.jsonl")));
         for line in metrics.iter_mut().filter_map(serde_json::Value::as_object_mut) {
-            line.retain(|key, _| !["seconds", "images_per_s", "loader_idle"].contains(&key.as_str()));
+            line.retain(|key, _| !["seconds", "samples_per_s", "loader_idle"].contains(&key.as_str()));
         }
         Self {
             last_line: ran.last_line().into(),

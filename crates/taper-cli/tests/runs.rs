@@ -64,12 +64,13 @@ fn runs_beside_each_other_show_results_and_the_keys_that_differ() {
 experiment                digits      digits
 state                     unfinished  finished
 epochs                    1/2         1/2
-best validation accuracy  96.88%      87.50%
 best validation loss      0.5000      0.5000
-test accuracy             -           93.75%
+best validation accuracy  96.88%      87.50%
 test loss                 -           0.2500
+test accuracy             -           93.75%
 last training loss        1.5000      1.5000
-pictures a second         800         800
+last training accuracy    -           -
+samples a second          800         800
 time                      1m30s       1m32s
 optimizer.lr              0.1         0.01
 ";

@@ -32,7 +32,16 @@ fn digits_are_learned_and_measured_again() {
     names.sort_unstable();
     assert_eq!(
         names,
-        ["checkpoints", "config.toml", "events", "metrics.jsonl", "model.safetensors", "report.html", "result.json"]
+        [
+            "checkpoints",
+            "config.toml",
+            "events",
+            "metrics.jsonl",
+            "model.safetensors",
+            "report.html",
+            "result.json",
+            "spec.json"
+        ]
     );
     for file in ["checkpoints/last.safetensors", "checkpoints/best.safetensors", "events/events.out.tfevents.taper"] {
         assert!(place.path(&format!("run/{file}")).is_file(), "{file}");
@@ -52,12 +61,12 @@ fn digits_are_learned_and_measured_again() {
     }
     let order = [
         "epoch",
-        "train_loss",
         "train_accuracy",
-        "validation_loss",
+        "train_loss",
         "validation_accuracy",
+        "validation_loss",
         "lr",
-        "images_per_s",
+        "samples_per_s",
         "loader_idle",
         "seconds",
         "gradient_norms",
@@ -68,7 +77,7 @@ fn digits_are_learned_and_measured_again() {
         assert_eq!(epoch["epoch"].as_u64().unwrap(), i as u64 + 1);
         assert_eq!(keys(epoch), sorted);
         for name in
-            ["train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "images_per_s", "seconds"]
+            ["train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "samples_per_s", "seconds"]
         {
             assert!(epoch[name].as_f64().unwrap() > 0.0, "{epoch}");
         }
@@ -90,7 +99,7 @@ fn digits_are_learned_and_measured_again() {
     assert_eq!(format!("{:.2}", 100.0 * tests[0]["test_accuracy"].as_f64().unwrap()), percent);
     let result: serde_json::Value = serde_json::from_str(&place.read("run/result.json")).unwrap();
     assert_eq!(result["steps"].as_u64(), Some(20 * 21));
-    assert!(ran.out.contains("1293 pictures to learn from, 144 to validate on, 360 to test on"), "{}", ran.out);
+    assert!(ran.out.contains("1293 samples to learn from, 144 to validate on, 360 to test on"), "{}", ran.out);
 
     let epochs = ran.out.lines().filter(|line| line.starts_with("epoch ") && line.contains(": training loss ")).count();
     assert_eq!(epochs, 20);
@@ -152,7 +161,7 @@ fn events_have_their_tags(place: &Place, percent: &str) {
     for (count, tags) in [
         (420, &["loss/step", "lr"][..]),
         (20, &["loss/train", "loss/validation", "accuracy/train", "accuracy/validation"]),
-        (20, &["time/images_per_s", "time/loader_idle_s"]),
+        (20, &["time/samples_per_s", "time/loader_idle_s"]),
         (1, &["loss/test", "accuracy/test", "pictures/train", "confusion/test", "configuration"]),
     ] {
         tags.iter().for_each(|tag| assert_eq!(of(tag).len(), count, "{tag}"));
@@ -247,7 +256,7 @@ fn a_run_that_is_cut_ends_with_an_epochs_line() {
 fn nothing_is_held_out_unless_asked() {
     let place = Place::new();
     let ran = place.ok("train digits --run-dir run --epochs 1 --set data.validation=0");
-    assert!(ran.out.contains("1437 pictures to learn from, 360 to test on"), "{}", ran.out);
+    assert!(ran.out.contains("1437 samples to learn from, 360 to test on"), "{}", ran.out);
     assert!(ran.out.contains(", training accuracy ") && !ran.out.contains("validation"), "{}", ran.out);
     let all = lines(&place.read("run/metrics.jsonl"));
     assert!(all.iter().all(|line| line.get("validation_loss").is_none()));

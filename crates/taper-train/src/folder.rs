@@ -330,6 +330,7 @@ impl Taken {
     pub(crate) fn failed(self) {
         if self.new && !self.folder.metrics().exists() {
             let _ = fs::remove_file(self.folder.config());
+            let _ = fs::remove_file(self.folder.spec());
             self.give_up();
         }
     }
