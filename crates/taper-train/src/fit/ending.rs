@@ -3,10 +3,13 @@
 use super::state::State;
 use super::{Fit, Outcome};
 use crate::learner::Learner;
-use crate::{EvaluateOptions, Evaluation, Reporter, Result, Rows, Split, evaluate};
-use std::time::Instant;
+use crate::{EvaluateOptions, Evaluation, Reporter, Result, Rows, RunFolder, Split, evaluate};
+use std::time::{Duration, Instant};
 use taper_data::Dataset;
 use taper_nn::weights;
+
+/// A checkpoint is recent for this long.
+const RECENT: Duration = Duration::from_secs(1);
 
 impl Fit<'_> {
     /// Evaluates on `data`, with the averaged weights (EMA) if there are any.
@@ -33,7 +36,7 @@ impl Fit<'_> {
         if self.config().regularization.patience > 0 && state.progress.best.is_some() {
             // The best weights were saved as evaluated: they are the averaged ones already.
             state.ema = None;
-            match self.folder {
+            match self.folder.filter(|_| state.best.is_empty()) {
                 Some(folder) => weights::load(&self.params().all(), folder.best()).map(drop)?,
                 None => self.params().all().iter().zip(&state.best).try_for_each(|(param, best)| param.set(best))?,
             }
@@ -73,29 +76,51 @@ impl Fit<'_> {
         }
     }
 
-    /// Saves a checkpoint.
+    /// Saves a checkpoint, unless one was saved in the last second: a run of many short epochs would write files for most
+    /// of its time.
+    pub(super) fn save_unless_recent(&self, state: &mut State) -> Result<()> {
+        if state.saved.is_some_and(|saved| saved.elapsed() < RECENT) { Ok(()) } else { self.save(state) }
+    }
+
+    /// Saves a checkpoint, and before it the best weights, if they are newer than those in the folder.
     pub(super) fn save(&self, state: &mut State) -> Result<()> {
         let Some(folder) = self.folder else { return Ok(()) };
         let start = Instant::now();
+        self.write_best(folder, state)?;
         state.progress.epoch.before += start.duration_since(std::mem::replace(&mut state.clock, start)).as_secs_f64();
         state.checkpoint(self.params(), &self.hooks)?.write(&folder.last())?;
         state.progress.times.saving += start.elapsed().as_secs_f64();
         // The time of saving is not counted for the next step.
-        (state.saved, state.since) = (Instant::now(), Instant::now());
+        (state.saved, state.since) = (Some(Instant::now()), Instant::now());
         Ok(())
     }
 
-    /// Keeps the weights that were evaluated as the best so far: in the folder, or in memory for early stopping.
-    pub(super) fn save_best(&self, state: &mut State) -> Result<()> {
-        let all = self.params().all();
-        match self.folder {
-            Some(folder) => state.averaged(|| Ok(weights::save(&all, folder.best())?)),
-            None if self.config().regularization.patience > 0 => {
-                state.best = state.averaged(|| Ok(all.iter().map(|param| param.tensor().detach()).collect()))?;
-                Ok(())
-            }
-            None => Ok(()),
+    /// Keeps the weights that were evaluated as the best so far, in memory. The tensors are shared, not copied; the next
+    /// checkpoint writes them to the folder.
+    pub(super) fn keep_best(&self, state: &mut State) -> Result<()> {
+        if self.folder.is_none() && self.config().regularization.patience == 0 {
+            return Ok(());
         }
+        let all = self.params().all();
+        state.best = state.averaged(|| Ok(all.iter().map(|param| param.tensor().detach()).collect()))?;
+        state.best_written = false;
+        Ok(())
+    }
+
+    /// Writes the best weights to the folder, if they are not there yet.
+    fn write_best(&self, folder: &RunFolder, state: &mut State) -> Result<()> {
+        if state.best.is_empty() || state.best_written {
+            return Ok(());
+        }
+        let all = self.params().all();
+        let named = all.iter().zip(&state.best).map(|(param, value)| (param.name().to_owned(), value.clone()));
+        // The metadata of every file of weights.
+        weights::save_noted(&named.collect::<Vec<_>>(), "format", "pt", &folder.best())?;
+        state.best_written = true;
+        if self.config().regularization.patience == 0 {
+            state.best.clear();
+        }
+        Ok(())
     }
 
     /// Saves the weights that are evaluated. A resumed run does not replace saved weights before it has seen a finite

@@ -40,12 +40,16 @@ pub(super) struct State {
     pub(super) since: Instant,
     /// When the epoch began, or its time was last added to its totals.
     pub(super) clock: Instant,
-    /// When a checkpoint was last saved.
-    pub(super) saved: Instant,
+    /// When a checkpoint was last saved, if one was.
+    pub(super) saved: Option<Instant>,
+    /// When this process began or resumed the run.
+    pub(super) started: Instant,
     /// The epoch's seconds of waiting for batches, from before it was resumed.
     pub(super) idle_before: f64,
-    /// The best weights so far, for early stopping without a folder.
+    /// The best weights so far: for early stopping, and until they are written to the folder.
     pub(super) best: Vec<Tensor>,
+    /// Whether they are in the folder.
+    pub(super) best_written: bool,
     /// The gradients of the epoch's last step, for TensorBoard's histograms.
     pub(super) gradients: Option<Gradients>,
 }
@@ -150,9 +154,11 @@ impl State {
             waiting: Vec::new(),
             since: now,
             clock: now,
-            saved: now,
+            saved: None,
+            started: now,
             idle_before: 0.0,
             best: Vec::new(),
+            best_written: false,
             gradients: None,
         })
     }

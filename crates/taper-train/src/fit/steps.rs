@@ -32,7 +32,12 @@ impl Fit<'_> {
                 Some(Flow::Stop) => state.progress.done = true,
                 Some(Flow::Continue) => state.progress.done = state.progress.step >= state.steps,
             }
-            self.save(state)?;
+            let ended = state.progress.epoch.number + 1;
+            if state.progress.done || self.pause_after.is_some_and(|epochs| ended >= epochs) {
+                self.save(state)?;
+            } else {
+                self.save_unless_recent(state)?;
+            }
         }
         self.finish(state, reporter)
     }
@@ -73,7 +78,7 @@ impl Fit<'_> {
             }
             let checkpoint = &self.config().checkpoint;
             let by_step = checkpoint.every_steps > 0 && step.is_multiple_of(checkpoint.every_steps);
-            let minutes = state.saved.elapsed().as_secs_f64() / 60.0;
+            let minutes = state.saved.unwrap_or(state.started).elapsed().as_secs_f64() / 60.0;
             let by_time = checkpoint.every_minutes > 0.0 && minutes >= checkpoint.every_minutes;
             if (by_step || by_time) && !last {
                 self.read(state, reporter)?;
@@ -96,7 +101,7 @@ impl Fit<'_> {
         }
         // Saved before the evaluation, which takes a while: if the run is killed meanwhile, nothing is lost.
         if self.validation.is_some() {
-            self.save(state)?;
+            self.save_unless_recent(state)?;
         }
         let validation = match self.validation {
             Some(data) => match self.measure(state, data, Split::Validation, reporter)? {
@@ -138,7 +143,7 @@ impl Fit<'_> {
             state.optimizer.observe(found.loss());
         }
         if state.progress.ended(report, &state.monitored, regularization.min_delta) {
-            self.save_best(state)?;
+            self.keep_best(state)?;
         }
         state.logs.epoch(report, self.params(), &state.monitor)?;
         reporter.epoch(report);
