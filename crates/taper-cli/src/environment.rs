@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use taper::data::LocateOptions;
+use taper::train::shell_quoted;
 
 /// The environment variable that names the downloads' folder.
 pub const DOWNLOADS_VARIABLE: &str = "TAPER_DOWNLOADS";
@@ -20,6 +21,12 @@ pub fn program() -> &'static str {
 /// The command `words` as it can be typed, for messages: `cargo xtask train digits` or `taper train digits`.
 pub fn command(words: &str) -> String {
     format!("{} {words}", program())
+}
+
+/// The command line that this process was started with, as it can be typed again.
+pub fn typed() -> String {
+    let words = std::env::args_os().skip(1);
+    command(&words.map(|word| shell_quoted(&word.to_string_lossy())).collect::<Vec<_>>().join(" "))
 }
 
 /// The commit that the program was built from, if `cargo xtask` passed it.

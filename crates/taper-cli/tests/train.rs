@@ -83,10 +83,13 @@ fn digits_are_learned_and_measured_again() {
         }
         assert_eq!(keys(&epoch["gradient_norms"]).len(), 6);
     }
+    // The report says what was run, and whom the data are by.
+    let report = place.read("run/report.html");
+    let command = "<pre class=\"command\">taper train digits --run-dir run --set train.log_every=1</pre>";
+    assert!(report.contains(command) && report.contains("E. Alpaydin"), "{}", &report[..8000]);
     // A chart's last value is written as the facts are.
     let last = all.iter().rev().find(|line| line.get("epoch").is_some()).unwrap();
     let [loss, accuracy] = ["validation_loss", "validation_accuracy"].map(|name| last[name].as_f64().unwrap());
-    let report = place.read("run/report.html");
     for end in [format!("{loss:.4}"), format!("{:.2}%", 100.0 * accuracy)] {
         assert!(report.contains(&format!(">validation {end}</text>")), "{end} is not at a chart's end");
     }

@@ -157,8 +157,8 @@ pub fn page(classes: usize) -> Result<Page> {
     let mistake = |i: usize| {
         let picture = Picture::new([1, 16, 16], (0..256).map(|at| ring(i, at)).collect())?;
         let sure = Format::Percent(1).text(0.99 - 0.02 * i as f64);
-        let title = format!("{} {sure}", name((i * 7 + 3) % classes));
-        Ok(Framed { picture: Some(picture), title, detail: format!("is {}", name(i % classes)) })
+        let title = name((i * 7 + 3) % classes);
+        Ok(Framed { picture: Some(picture), title, detail: format!("{sure}, is {}", name(i % classes)) })
     };
     let mistakes = (0..24).map(mistake).collect::<Result<Vec<_>>>()?;
     let weight = |i: usize| (noise(i) - 0.5) as f32 + (i as f32 / 5.0).sin() * 0.6;

@@ -50,7 +50,9 @@ impl FinalOutputs<'_> {
         let name = self.folder.path().file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let metrics = self.task.metrics();
         let page = Page::new(name).section(Section::new("Curves").with(curves(&metrics, lines)));
-        Page { facts: self.facts(&metrics), warnings: self.outcome.warnings.clone(), ..page }
+        let page = Page { facts: self.facts(&metrics), warnings: self.outcome.warnings.clone(), ..page };
+        let page = self.record.dataset.citation.iter().fold(page, Page::note);
+        self.record.command.iter().fold(page, Page::command)
     }
 
     /// The page with what follows that.
@@ -160,7 +162,9 @@ fn curves(metrics: &[Metric], lines: &[Value]) -> Vec<Chart> {
             let shown = if split == "train" { "training" } else { split };
             line(shown, "epoch", &format!("{split}_{name}"))
         });
-        chart(&capital(name), "epoch", Axis::linear(&*metric.unit).format(metric.format()), series.into())
+        // Percent signs stand at the ticks.
+        let unit = if metric.unit == "%" { "" } else { &metric.unit };
+        chart(&capital(name), "epoch", Axis::linear(unit).format(metric.format()), series.into())
     };
     let loss = metrics.first().map_or_else(|| Axis::log(""), |loss| Axis::log(&*loss.unit).format(loss.format()));
     let rest = [

@@ -17,6 +17,9 @@ pub struct Record {
     /// The commit of the source, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// The command that began the run, as it was typed, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
     /// The time at which the run started, in UTC.
     pub started: String,
     /// The number of trainable parameters.
@@ -59,6 +62,9 @@ pub struct DatasetRecord {
     /// The folder of the data, if they were in one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// Whom the data are by, and the terms of their use, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub citation: Option<String>,
     /// The SHA-256 of the training and test splits as they were used.
     pub checksum: String,
     /// The number of training samples.
@@ -84,6 +90,7 @@ impl Record {
             experiment: experiment.into(),
             taper: env!("CARGO_PKG_VERSION").into(),
             commit,
+            command: None,
             started: timestamp::iso(SystemTime::now()),
             parameters,
             monitor: Some(if monitor.is_empty() { task.monitor() } else { monitor }.into()),

@@ -33,6 +33,8 @@ pub struct TrainOptions<'a> {
     pub locate: LocateOptions,
     /// The commit of the source, for the record.
     pub commit: Option<String>,
+    /// The command that was typed, for the record.
+    pub command: Option<String>,
     /// A flag that ends the run after the current step.
     pub stop: &'a AtomicBool,
 }
@@ -133,7 +135,8 @@ fn train_in(
         Some(before) => before,
         None => {
             let (commit, monitor) = (options.commit.clone(), &config.checkpoint.monitor);
-            Record::new(experiment.name(), commit, params.count(), &**task, monitor, dataset.clone())
+            let new = Record::new(experiment.name(), commit, params.count(), &**task, monitor, dataset.clone());
+            Record { command: options.command.clone(), ..new }
         }
     };
     folder.write_config(config, Some(&record))?;

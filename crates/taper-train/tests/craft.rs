@@ -357,6 +357,7 @@ fn a_vanishing_gradient_is_in_the_report() {
         runs: root.path().into(),
         locate: LocateOptions::default(),
         commit: None,
+        command: None,
         stop: &false.into(),
     };
     let digits = experiment("digits").unwrap();

@@ -228,6 +228,7 @@ fn options<'a>(run: &Path, stop: &'a AtomicBool) -> TrainOptions<'a> {
         runs: run.into(),
         locate: taper_data::LocateOptions::default(),
         commit: None,
+        command: None,
         stop,
     }
 }

@@ -75,6 +75,7 @@ fn first_weights_are_read_in_part() {
             runs: root.path().into(),
             locate: LocateOptions::default(),
             commit: None,
+            command: None,
             stop: &false.into(),
         };
         train(experiment("digits").unwrap(), &config(&settings), &common::device(), options, notes)

@@ -346,6 +346,7 @@ fn first_weights_are_read_once() {
             runs: root.path().into(),
             locate: taper_data::LocateOptions::default(),
             commit: None,
+            command: None,
             stop: &false.into(),
         };
         train(experiment("digits").unwrap(), settings, &device(), options, &mut Silent)

@@ -31,6 +31,7 @@ fn options<'a>(run: &std::path::Path, pause_after: Option<u64>, stop: &'a Atomic
         runs: run.into(),
         locate: taper_data::LocateOptions::default(),
         commit: None,
+        command: None,
         stop,
     }
 }

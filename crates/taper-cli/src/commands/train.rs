@@ -2,7 +2,7 @@
 
 use crate::commands::Command;
 use crate::device::device;
-use crate::environment::{command, commit};
+use crate::environment::{command, commit, typed};
 use crate::experiment::{ExperimentArgs, OfExperiment};
 use crate::failure::Failure;
 use crate::logging::LogArgs;
@@ -92,6 +92,7 @@ impl Command for Train {
             runs: "runs".into(),
             locate: self.locate(),
             commit: commit(),
+            command: Some(typed()),
             stop: &raised,
         };
         let mut progress = Progress::new(output, &config, args.quiet);

@@ -2,7 +2,7 @@
 
 use crate::commands::Command;
 use crate::device::device;
-use crate::environment::{command, commit};
+use crate::environment::{command, commit, typed};
 use crate::experiment::{ExperimentArgs, OfExperiment};
 use crate::failure::Failure;
 use crate::logging::LogArgs;
@@ -239,6 +239,7 @@ impl Trials for TrialTrainer<'_> {
             runs: "runs".into(),
             locate: self.locate.clone(),
             commit: commit(),
+            command: Some(typed()),
             stop: &stop,
         };
         let (experiment, device) = (self.experiment, self.device.clone());

@@ -30,9 +30,9 @@ pub struct Gallery {
 pub struct Framed {
     /// The picture; `None` where there is nothing to see, only the caption.
     pub picture: Option<Picture>,
-    /// The first line of the caption, in bold: `cat 87.6%`.
+    /// The first line of the caption, in bold: `cat`.
     pub title: String,
-    /// What follows it: `is dog`.
+    /// What follows it: `87.6%, is dog`.
     pub detail: String,
 }
 

@@ -136,8 +136,8 @@ fn mistakes(
         let picture = pictures(&batch, normalize).map(|(shape, values)| Picture::from_unit(shape, &values));
         Ok(Framed {
             picture: picture.transpose()?,
-            title: format!("{} {}", name(predicted[i]), Format::Percent(1).text(probability[i])),
-            detail: format!("is {}", name(truth[i])),
+            title: name(predicted[i]),
+            detail: format!("{}, is {}", Format::Percent(1).text(probability[i]), name(truth[i])),
         })
     });
     Ok(Gallery::new(framed.collect::<Result<_>>()?).of(wrong.len(), "samples"))

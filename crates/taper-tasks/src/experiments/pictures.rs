@@ -161,6 +161,7 @@ fn record(located: &Located, splits: &Splits) -> DatasetRecord {
         description: located.description(),
         origin: origin.into(),
         path: located.path().map(|path| path.display().to_string()),
+        citation: Some(located.citation()),
         checksum: splits.checksum(),
         train: splits.train.len(),
         validation: 0,
