@@ -214,6 +214,8 @@ fn a_chart_is_a_file_too() {
     let line = file.split("class=\"line\" d=\"M").nth(1).unwrap().split('"').next().unwrap();
     let xs: Vec<f64> = line.split('L').map(|point| point.split(' ').next().unwrap().parse().unwrap()).collect();
     assert!((xs[1] - (xs[0] + xs[2]) / 2.0).abs() < 0.1 && xs[2] == 386.0, "{line}");
+    let bare = Chart { y: Axis::linear(""), ..chart.clone() };
+    assert!(bare.svg().contains("aria-label=\"Finder by learning rate. loss: "), "{}", bare.svg());
     let inline = chart.svg();
     assert!(!inline.contains("http") && count(&check(&inline), "style") == 0);
 

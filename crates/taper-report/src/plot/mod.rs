@@ -224,7 +224,8 @@ impl Chart {
 
     /// A description of the chart in a sentence, for screen readers.
     fn description(&self) -> String {
-        let mut text = format!("{}: {} by {}.", self.title, self.y.label, self.x.label);
+        let between = if self.y.label.is_empty() { "" } else { ": " };
+        let mut text = format!("{}{between}{} by {}.", self.title, self.y.label, self.x.label);
         for series in self.series.iter().take(12) {
             let mut finite = series.points.iter().filter(|point| point.1.is_finite());
             let _ = match (finite.next(), finite.next_back()) {
