@@ -11,6 +11,8 @@ use std::ffi::OsString;
 
 /// The parsed command line.
 pub struct CommandLine {
+    /// The command's name.
+    pub name: &'static str,
     pub command: Box<dyn Command>,
     pub logs: LogArgs,
 }
@@ -37,9 +39,10 @@ fn of(matches: &ArgMatches) -> Result<CommandLine, clap::Error> {
     // clap reports a missing or unknown command itself.
     let missing = || parser().error(ErrorKind::MissingSubcommand, "a command is missing");
     let (name, found) = matches.subcommand().ok_or_else(missing)?;
-    let command = ALL.iter().find(|entry| entry.name == name).ok_or_else(missing)?.read(found)?;
+    let entry = ALL.iter().find(|entry| entry.name == name).ok_or_else(missing)?;
+    let command = entry.read(found)?;
     let logs = LogArgs::from_arg_matches(matches)?.and(&command.logs());
-    Ok(CommandLine { command, logs })
+    Ok(CommandLine { name: entry.name, command, logs })
 }
 
 /// The parser of the whole command line.

@@ -39,10 +39,12 @@ fn main() -> ExitCode {
 
 /// Runs the command line `words`. `--help`, `--version` and a command line that cannot be parsed end the process here.
 fn run(words: impl Iterator<Item = std::ffi::OsString>) -> Result<u8, Failure> {
-    let CommandLine { command, logs } = command_line::read(words).unwrap_or_else(|error| error.exit());
+    let CommandLine { name, command, logs } = command_line::read(words).unwrap_or_else(|error| error.exit());
     logs.start();
     let mut output = Output::new(logs.on());
-    let code = command.run(&mut output)?;
+    let help = environment::command(&format!("{name} --help"));
+    let code =
+        command.run(&mut output).map_err(|failure| failure.usage_hint(format!("`{help}` explains arguments")))?;
     // The command's work is done by now: an error of standard output is reported last, and nothing else is lost.
     output.finish().map(|()| code)
 }

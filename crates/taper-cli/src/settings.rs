@@ -163,7 +163,7 @@ pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
 /// # Errors
 /// A value out of range; the error names the flag instead of the key.
 pub fn with_flag(config: Config, flag: &str, change: Override) -> Result<Config, Failure> {
-    let key = KEY_FLAGS.iter().find(|known| known.0 == flag).map_or("", |known| known.1);
+    let key = change.key().to_string();
     config.with(&[change]).map_err(|error| match error.to_string().strip_prefix(&format!("{key}: ")) {
         Some(rest) => Failure::usage(format!("--{flag}: {rest}")),
         None => error.into(),

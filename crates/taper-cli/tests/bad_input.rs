@@ -135,6 +135,61 @@ fn values_out_of_range_come_with_the_range() {
     assert!(!place.path("runs").exists());
 }
 
+/// 2 for what could not be asked so, 1 for what failed, of every command; and how to go on.
+#[test]
+fn every_command_tells_a_wrong_request_from_a_failure() {
+    let place = Place::new();
+    for name in ["file", "empty.toml"] {
+        std::fs::write(place.path(name), "").unwrap();
+    }
+    std::fs::create_dir(place.path("folder")).unwrap();
+    std::fs::write(place.path("space.toml"), "optimizer.lr = { log = [1e-3, 1e-1] }").unwrap();
+    place.ok("train digits --max-steps 1 --run-dir run --quiet");
+    let lines = [
+        (2, "train digits extra"),
+        (2, "train digits --set ="),
+        (2, "train digits --device tpu"),
+        (2, "train cifar --resume run"),
+        (1, "train digits --resume file"),
+        (1, "train digits --config folder"),
+        (1, "train digits --profile folder"),
+        (1, "train cifar --data-dir folder"),
+        (2, "find-lr digits --from 1 --to 0.1"),
+        (2, "find-lr digits --output curve.png"),
+        (1, "find-lr digits --output none/curve.svg"),
+        (2, "tune digits --space empty.toml"),
+        (2, "tune digits --space space.toml --eta 0"),
+        (1, "tune digits --space folder"),
+        (1, "tune digits --space space.toml --dir run"),
+        (2, "eval run --batch-size 0"),
+        (2, "eval run --device tpu"),
+        (2, "eval run extra"),
+        (1, "eval folder"),
+        (2, "runs --sort accuracy"),
+        (2, "runs --compare run nobody"),
+        (1, "runs file"),
+        (2, "download imagenet"),
+        (1, "download cifar --dir file"),
+        (2, "gradcheck --op nothing"),
+        (2, "gradcheck --device cpu,"),
+    ];
+    for (code, line) in lines {
+        place.fails(line, code, &[]);
+        let told = place.run(line).err;
+        let helped = ["--help", "hint: ", "did you mean"].iter().any(|text| told.contains(text));
+        assert!(code == 1 || helped, "{line}: {told}");
+    }
+    // gradcheck has nothing that could fail before it is done.
+    let help = place.ok("--help").out;
+    let commands = help.split("Commands:\n").nth(1).unwrap().lines().take_while(|line| !line.is_empty());
+    for name in commands.map(|line| line.split_whitespace().next().unwrap()) {
+        let has = |code| lines.iter().any(|line| line.0 == code && line.1.split(' ').next() == Some(name));
+        assert!(has(2) && (has(1) || name == "gradcheck"), "{name}");
+    }
+    place.fails("eval run --batch-size 0", 2, &["error: --batch-size: expected an integer, 1 or more, found 0"]);
+    place.fails("eval run --isa sse", 2, &["hint: `taper eval --help` explains arguments"]);
+}
+
 /// The digits are part of the program: own data in a folder would be ignored.
 #[test]
 fn a_folder_for_data_that_are_read_from_none_is_refused() {
