@@ -10,7 +10,7 @@ use taper_backend::DType;
 #[derive(Clone, PartialEq, Eq)]
 pub struct ImageDataset {
     images: Vec<u8>,
-    labels: Vec<u8>,
+    labels: Vec<i64>,
     shape: [usize; 3],
     classes: Vec<String>,
     max_value: u8,
@@ -18,13 +18,13 @@ pub struct ImageDataset {
 
 impl ImageDataset {
     /// The dataset of the images `images` (N·C·H·W bytes, row-major) of `shape` `[C, H, W]` with `labels` (N, each
-    /// below the number of `classes`). `max_value`, 1 to 255, is the pixel value that becomes 1 in a batch.
+    /// at least 0 and below the number of `classes`). `max_value`, 1 to 255, is the pixel value that becomes 1 in a batch.
     ///
     /// # Errors
     /// When a side of `shape` or `max_value` is 0, the lengths do not fit together, or a label names no class.
     pub fn new(
         images: Vec<u8>,
-        labels: Vec<u8>,
+        labels: Vec<i64>,
         shape: [usize; 3],
         classes: Vec<String>,
         max_value: u8,
@@ -43,7 +43,9 @@ impl ImageDataset {
                 images.len()
             )));
         }
-        if let Some(record) = labels.iter().position(|&label| usize::from(label) >= classes.len()) {
+        if let Some(record) =
+            labels.iter().position(|&label| usize::try_from(label).map_or(true, |label| label >= classes.len()))
+        {
             return Err(Error::Argument(format!(
                 "ImageDataset: picture {record} has label {}, but there are {} classes",
                 labels[record],
@@ -79,7 +81,7 @@ impl ImageDataset {
     }
 
     /// The label of each image, `[N]`.
-    pub fn labels(&self) -> &[u8] {
+    pub fn labels(&self) -> &[i64] {
         &self.labels
     }
 
@@ -126,8 +128,7 @@ impl ImageDataset {
     /// # Errors
     /// When `fraction` is not at least 0 and below 1.
     pub fn split_off(&self, fraction: f64, seed: u64) -> Result<(Self, Self)> {
-        let labels: Vec<i64> = self.labels.iter().map(|&label| label.into()).collect();
-        let (train, validation) = split(&labels, fraction, seed)?;
+        let (train, validation) = split(&self.labels, fraction, seed)?;
         Ok((self.select(&train)?, self.select(&validation)?))
     }
 }
@@ -157,7 +158,7 @@ impl Dataset for ImageDataset {
             image.copy_from_slice(self.image(index).ok_or_else(|| past_the_end(index, self.len()))?);
         }
         for (label, &index) in batch.i64("labels", &[indices.len()]).iter_mut().zip(indices) {
-            *label = self.labels.get(index).copied().ok_or_else(|| past_the_end(index, self.len()))?.into();
+            *label = self.labels.get(index).copied().ok_or_else(|| past_the_end(index, self.len()))?;
         }
         Ok(())
     }
@@ -177,7 +178,7 @@ pub struct Splits {
 }
 
 impl Splits {
-    /// The SHA-256, in hexadecimal, of the shape, labels and images of both splits as they are in memory. A run
+    /// The SHA-256, in hexadecimal, of the shape, labels (a byte each, or eight for more than 256 classes) and images of both splits as they are in memory. A run
     /// records it to identify the data that it used, wherever they came from.
     pub fn checksum(&self) -> String {
         let mut hash = Sha256::new();
@@ -185,7 +186,10 @@ impl Splits {
             hash.update(split.shape.map(|n| n as u64).map(u64::to_le_bytes).concat());
             hash.update((split.len() as u64).to_le_bytes());
             hash.update([split.max_value]);
-            hash.update(&split.labels);
+            match split.classes.len() {
+                0..=256 => hash.update(split.labels.iter().map(|&label| label as u8).collect::<Vec<_>>()),
+                _ => split.labels.iter().for_each(|label| hash.update(label.to_le_bytes())),
+            }
             hash.update(&split.images);
         }
         hex(&hash.finalize())
@@ -253,7 +257,7 @@ mod tests {
 
     #[test]
     fn lengths_and_labels_are_checked() {
-        let make = |images, labels: &[u8], shape, max| {
+        let make = |images, labels: &[i64], shape, max| {
             ImageDataset::new(vec![0; images], labels.to_vec(), shape, vec!["a".into()], max).unwrap_err().to_string()
         };
         assert!(make(7, &[0, 0], [1, 2, 2], 255).contains("expect 8 bytes of pictures, found 7"));

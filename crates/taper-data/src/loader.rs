@@ -232,7 +232,7 @@ mod tests {
     /// `n` images of one pixel, image `i` with value and label `i`.
     fn count(n: u8) -> ImageDataset {
         let classes = (0..n).map(|i| i.to_string()).collect();
-        ImageDataset::new((0..n).collect(), (0..n).collect(), [1, 1, 1], classes, 100).unwrap()
+        ImageDataset::new((0..n).collect(), (0..n.into()).collect(), [1, 1, 1], classes, 100).unwrap()
     }
 
     fn options(batch_size: usize, shuffle: Option<u64>, drop_last: bool) -> LoaderOptions {

@@ -42,7 +42,7 @@ pub(crate) fn decode(
     bytes: &[u8],
     manifest: &Manifest,
     images: &mut Vec<u8>,
-    labels: &mut Vec<u8>,
+    labels: &mut Vec<i64>,
 ) -> Result<()> {
     let labels_before = manifest.records.labels;
     let size = labels_before + manifest.picture_bytes();
@@ -56,7 +56,7 @@ pub(crate) fn decode(
         if usize::from(label) >= classes {
             return Err(Error::Label { path: path.to_path_buf(), record, label, classes });
         }
-        labels.push(label);
+        labels.push(label.into());
         images.extend_from_slice(picture);
     }
     Ok(())

@@ -34,7 +34,7 @@ fn decode(bytes: &[u8], manifest: &Manifest) -> Result<ImageDataset> {
         if usize::from(label) >= classes {
             return Err(Error::Label { path: path.to_path_buf(), record, label, classes });
         }
-        labels.push(label);
+        labels.push(label.into());
         for row in rows.chunks_exact(ROW_BYTES) {
             let bits = row.iter().fold(0_u64, |bits, &byte| bits << 8 | u64::from(byte));
             let pixels = (0..8).rev().map(|i| (bits >> (5 * i) & 31) as u8);
@@ -50,9 +50,8 @@ fn decode(bytes: &[u8], manifest: &Manifest) -> Result<ImageDataset> {
 /// Splits off `test` images as the test split, stratified by class and drawn with seed 0. Both parts keep the order
 /// of `all`.
 fn split(all: &ImageDataset, test: usize) -> Result<Splits> {
-    let labels: Vec<i64> = all.labels().iter().map(|&label| label.into()).collect();
     let fraction = test as f64 / all.len().max(1) as f64;
-    let (train, test) = stratified(&labels, fraction, RandomKey::new(0).child("digits"));
+    let (train, test) = stratified(all.labels(), fraction, RandomKey::new(0).child("digits"));
     Ok(Splits { train: all.select(&train)?, test: all.select(&test)? })
 }
 

@@ -39,6 +39,7 @@ fn read_split(folder: &Path, names: &[String], records: usize, manifest: &Manife
     if let Some(record) = labels.iter().position(|&label| usize::from(label) >= classes) {
         return Err(Error::Label { path, record, label: labels[record], classes });
     }
+    let labels = labels.into_iter().map(i64::from).collect();
     ImageDataset::new(images, labels, manifest.shape, manifest.classes.clone(), manifest.max_value)
 }
 

@@ -41,7 +41,7 @@ pub(crate) fn generate(manifest: &Manifest, train: usize, test: usize) -> Result
         for (i, image) in images.chunks_exact_mut(manifest.picture_bytes()).enumerate() {
             draw(image, height, width, label(i), key.index(i as u64));
         }
-        let labels = (0..n).map(|i| label(i) as u8).collect();
+        let labels = (0..n).map(|i| label(i) as i64).collect();
         ImageDataset::new(images, labels, manifest.shape, CLASSES.map(String::from).to_vec(), manifest.max_value)
     };
     Ok(Splits {
@@ -263,14 +263,14 @@ mod tests {
             let sum: f32 = z.iter().map(|z| (z - most).exp()).sum();
             let rate = 0.5 / n as f32 * (1.0 - step as f32 / steps as f32);
             for (class, w) in weights.iter_mut().enumerate() {
-                let truth = f32::from(usize::from(splits.train.labels()[i]) == class);
+                let truth = f32::from(splits.train.labels()[i] == class as i64);
                 let gradient = (z[class] - most).exp() / sum - truth;
                 w.iter_mut().zip(train[i].iter().chain(&[1.0])).for_each(|(w, x)| *w -= rate * gradient * x);
             }
         }
         let right = |i: &usize| {
             let z = logits(&weights, &test[*i]);
-            (0..10).max_by(|&a, &b| z[a].total_cmp(&z[b])) == Some(usize::from(splits.test.labels()[*i]))
+            (0..10).max_by(|&a, &b| z[a].total_cmp(&z[b])) == Some(splits.test.labels()[*i] as usize)
         };
         (0..test.len()).filter(right).count() as f64 / test.len() as f64
     }
