@@ -62,7 +62,7 @@ fn what_is_wrong_is_said() {
     let any = FolderOptions::default();
     let read = |options| read_image_folder(dir.path(), options).unwrap_err().to_string();
     let ends = |text: String, end: &str| assert!(text.ends_with(end), "{text}");
-    ends(read(any), ": classes: expected 1 to 256 folders, one a class, found 0");
+    ends(read(any), ": classes: expected 1 to 65536 folders, one a class, found 0");
     let cat = dir.path().join("cat");
     fs::create_dir(&cat).unwrap();
     ends(read(any), "cat: class: expected a picture or more, found none");

@@ -1,11 +1,12 @@
 //! Image folders, with a folder for each class: `DIR/train/CLASS/*.png` and `DIR/test/CLASS/*.png`, as PNG, JPEG or
 //! WebP.
 
+use super::MOST_CLASSES;
 use super::picture::{DecodedImage, MOST_PIXELS};
 use super::text::{listed, normal, same};
 use crate::{Error, ImageDataset, Result, Splits};
 use std::collections::HashMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use taper_backend::files;
@@ -54,7 +55,7 @@ pub fn read_image_folders(dir: impl AsRef<Path>, options: FolderOptions) -> Resu
 /// Memory: that of all images, and for the image that is being read its file and at most 1 GiB.
 ///
 /// # Errors
-/// When a folder cannot be read, has no classes or more than 256, or has a class name that is no Unicode; when a class
+/// When a folder cannot be read, has no classes or more than 65,536, or has a class name that is no Unicode; when a class
 /// has no images; when a file is damaged, truncated, no PNG, JPEG or WebP, or of another size than the first image
 /// while `size` is `None`; when an image would take more than 1 GiB of memory to decode and resize. The text names
 /// the file.
@@ -65,12 +66,18 @@ pub fn read_image_folder(dir: impl AsRef<Path>, options: FolderOptions) -> Resul
 /// As [`read_image_folder`], with the classes and the size (height, width) of the training split if they are known.
 fn read(dir: &Path, options: FolderOptions, known: Option<(&[String], [usize; 2])>) -> Result<ImageDataset> {
     options.check()?;
-    let found = class_folders(dir)?;
+    let found = class_folders(dir, &mut |path| {
+        Err(Error::format(&path, "folder", "expected one folder a class here, found a file"))
+    })?;
     let classes =
         known.map_or_else(|| found.iter().map(|(name, _)| name.clone()).collect(), |(names, _)| names.to_vec());
-    if found.is_empty() || classes.len() > 256 {
+    if found.is_empty() || classes.len() as i64 > MOST_CLASSES {
         let count = classes.len();
-        return Err(Error::format(dir, "classes", format!("expected 1 to 256 folders, one a class, found {count}")));
+        return Err(Error::format(
+            dir,
+            "classes",
+            format!("expected 1 to {MOST_CLASSES} folders, one a class, found {count}"),
+        ));
     }
     let (mut images, mut labels, mut size) = (Vec::new(), Vec::new(), options.size.or(known.map(|(_, size)| size)));
     for (name, folder) in found {
@@ -78,7 +85,7 @@ fn read(dir: &Path, options: FolderOptions, known: Option<(&[String], [usize; 2]
             let known = listed(&classes);
             return Err(Error::format(&folder, "class", format!("expected one of the training set's: {known}")));
         };
-        let files = entries(&folder, false)?;
+        let files = pictures_in(&folder)?;
         if files.is_empty() {
             return Err(Error::format(&folder, "class", "expected a picture or more, found none"));
         }
@@ -88,19 +95,26 @@ fn read(dir: &Path, options: FolderOptions, known: Option<(&[String], [usize; 2]
             drop(bytes);
             let [height, width] = *size.get_or_insert(picture.size());
             picture.append([height, width], options, &path, &mut images)?;
-            // At most 256 classes: checked above.
-            labels.push(class as u8);
+            labels.push(class as i64);
         }
     }
     let [height, width] = size.unwrap_or_default();
     ImageDataset::new(images, labels, [options.channels, height, width], classes, u8::MAX)
 }
 
-/// The folders in `dir`, one for each class, sorted by class name: pairs of class name and path.
-fn class_folders(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
+/// The folders in `dir`, one for each class, sorted by class name: pairs of class name and path. `stray` is called for
+/// each file among them.
+pub(crate) fn class_folders(
+    dir: &Path,
+    stray: &mut dyn FnMut(PathBuf) -> Result<()>,
+) -> Result<Vec<(String, PathBuf)>> {
     let mut found = Vec::<(String, PathBuf)>::new();
     let mut texts = HashMap::new();
-    for (name, path) in entries(dir, true)? {
+    for (name, path) in visible(dir)? {
+        if !path.is_dir() {
+            stray(path)?;
+            continue;
+        }
         // A lossy conversion could make two different names equal, and merge two classes.
         let name = name.into_string().map_err(|name| {
             let detail = format!("expected a class's name in UTF-8, found {:?}; give the folder another name", name);
@@ -120,25 +134,31 @@ fn class_folders(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
     Ok(found)
 }
 
-/// The folders (or, unless `folders`, the files) in `dir`, sorted by name: pairs of name and path. Names that begin
-/// with a dot are left out. A file among folders, or a folder among files, is an error.
-fn entries(dir: &Path, folders: bool) -> Result<Vec<(OsString, PathBuf)>> {
-    let expected = if folders { "one folder a class" } else { "pictures" };
+/// The files in the class's folder `dir`, sorted by name: pairs of name and path. A folder among them is an error.
+pub(crate) fn pictures_in(dir: &Path) -> Result<Vec<(OsString, PathBuf)>> {
+    let found = visible(dir)?;
+    match found.iter().find(|(_, path)| path.is_dir()) {
+        Some((_, path)) => Err(Error::format(path, "folder", "expected pictures here, found a folder")),
+        None => Ok(found),
+    }
+}
+
+/// The files and folders in `dir` whose names do not begin with a dot, sorted by name: pairs of name and path.
+fn visible(dir: &Path) -> Result<Vec<(OsString, PathBuf)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).map_err(Error::io("read the folder", dir))? {
         let entry = entry.map_err(Error::io("read the folder", dir))?;
-        let (name, path) = (entry.file_name(), entry.path());
-        if name.as_encoded_bytes().starts_with(b".") {
-            continue;
+        if !is_hidden(&entry.file_name()) {
+            found.push((entry.file_name(), entry.path()));
         }
-        if path.is_dir() != folders {
-            let what = if folders { "a file" } else { "a folder" };
-            return Err(Error::format(&path, "folder", format!("expected {expected} here, found {what}")));
-        }
-        found.push((name, path));
     }
     found.sort();
     Ok(found)
+}
+
+/// Whether a file or folder of this name is ignored.
+pub(crate) fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
 }
 
 impl FolderOptions {

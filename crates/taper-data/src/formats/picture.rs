@@ -5,7 +5,7 @@ use super::folders::FolderOptions;
 use crate::{Error, Result};
 use image::codecs::png::PngDecoder;
 use image::codecs::webp::WebPDecoder;
-use image::imageops::{FilterType, resize};
+use image::imageops::{FilterType, crop_imm, resize};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, Limits, RgbImage, guess_format};
 use std::io::Cursor;
@@ -49,6 +49,25 @@ impl DecodedImage {
         if on_its_side(self.orientation) { [width, height] } else { [height, width] }
     }
 
+    /// Writes the middle square of the upright image, resized to `size` by `size`, as planes `[3, size, size]` to `planes`.
+    pub fn middle(self, size: usize, path: &Path, planes: &mut [u8]) -> Result<()> {
+        let Self { mut rgb, orientation, .. } = self;
+        let (width, height) = rgb.dimensions();
+        let side = width.min(height);
+        if width != height {
+            rgb = crop_imm(&rgb, (width - side) / 2, (height - side) / 2, side, side).to_image();
+        }
+        let to = u32::try_from(size).map_err(|_| Error::format(path, "picture", format!("the size {size}")))?;
+        if side != to {
+            rgb = resize(&rgb, to, to, FilterType::Triangle);
+        }
+        let rgb = upright(rgb, orientation);
+        for (channel, plane) in planes.chunks_exact_mut(size * size).enumerate() {
+            plane.iter_mut().zip(rgb.pixels()).for_each(|(value, pixel)| *value = pixel.0[channel]);
+        }
+        Ok(())
+    }
+
     /// Appends the planes `[C, H, W]` of the upright image to `images`. If its height and width are not `size`, it is
     /// resized if the options have a size; otherwise that is an error.
     pub fn append(self, size: [usize; 2], options: FolderOptions, path: &Path, images: &mut Vec<u8>) -> Result<()> {
@@ -63,11 +82,7 @@ impl DecodedImage {
             };
             rgb = resize(&rgb, w, h, FilterType::Triangle);
         }
-        if orientation != Orientation::NoTransforms {
-            let mut upright = DynamicImage::from(rgb);
-            upright.apply_orientation(orientation);
-            rgb = upright.into_rgb8();
-        }
+        let rgb = upright(rgb, orientation);
         if options.channels == 3 {
             (0..3).for_each(|channel| images.extend(rgb.pixels().map(|pixel| pixel.0[channel])));
         } else {
@@ -75,6 +90,16 @@ impl DecodedImage {
         }
         Ok(())
     }
+}
+
+/// `rgb`, turned as `orientation` says.
+fn upright(rgb: RgbImage, orientation: Orientation) -> RgbImage {
+    if orientation == Orientation::NoTransforms {
+        return rgb;
+    }
+    let mut turned = DynamicImage::from(rgb);
+    turned.apply_orientation(orientation);
+    turned.into_rgb8()
 }
 
 fn decode(bytes: &[u8], path: &Path, size: Option<[usize; 2]>) -> Result<DecodedImage> {

@@ -5,25 +5,25 @@ use unicode_normalization::UnicodeNormalization;
 
 /// `text` in normalisation form C (Unicode Standard Annex 15). `é` is one character in some files and two (`e` and an
 /// accent) in others, such as the names of macOS's folders. By Unicode both are the same text, and they look the same.
-pub(super) fn normal(text: &str) -> Cow<'_, str> {
+pub(crate) fn normal(text: &str) -> Cow<'_, str> {
     if text.is_ascii() { text.into() } else { text.nfc().collect::<String>().into() }
 }
 
 /// Whether two names are equal in normalisation form C.
-pub(super) fn same(a: &str, b: &str) -> bool {
+pub(crate) fn same(a: &str, b: &str) -> bool {
     a == b || normal(a) == normal(b)
 }
 
 /// The first 12 of `names` as a list for a message.
 #[cfg(any(feature = "csv", feature = "images", feature = "parquet"))]
-pub(super) fn listed(names: &[String]) -> String {
+pub(crate) fn listed(names: &[String]) -> String {
     let first = names.iter().take(12).map(|name| format!("`{}`", shortened(name))).collect::<Vec<_>>().join(", ");
     if names.len() > 12 { format!("{first}, …") } else { first }
 }
 
 /// The first 40 characters of `text`, for a message.
 #[cfg(any(feature = "csv", feature = "images", feature = "parquet"))]
-pub(super) fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     text.chars().take(40).collect()
 }
 
