@@ -1,13 +1,18 @@
 //! The decoders as functions of bytes in memory, for fuzzing: the `fuzz/` folder and the tests of damaged files call
 //! them. This module is not part of the crate's stable interface.
 
+use crate::Batch;
 use crate::datasets::{cifar, idx};
 use crate::download::{http, unpack};
-use crate::formats::{csv, npy, npz, parquet, picture};
+use crate::formats::{npy, npz, picture};
 use crate::manifest::Archive;
-use crate::{CsvOptions, Dataset, FolderOptions, Manifest, Result, TableDataset, TableOptions};
+use crate::{
+    CsvOptions, Dataset, Error, FolderOptions, Manifest, Result, Table, TableDataset, TableOptions, TableSource,
+    TableSpec,
+};
 use std::io::Cursor;
 use std::path::Path;
+use taper_backend::HostData;
 
 fn path() -> &'static Path {
     Path::new("bytes")
@@ -28,12 +33,16 @@ pub fn picture(bytes: &[u8], channels: usize, size: Option<[usize; 2]>) -> Resul
     Ok(([channels, height, width], planes))
 }
 
-/// Decodes a table as [`read_csv`](crate::read_csv) does.
+/// Decodes a CSV file, learns from its rows to predict the column `target`, or the first, and encodes them all, as
+/// [`Table`](crate::Table) does. Returns the numbers of rows and of features.
 ///
 /// # Errors
-/// As [`read_csv`](crate::read_csv).
-pub fn csv(bytes: &[u8], options: &TableOptions) -> Result<TableDataset> {
-    csv::read(bytes, path(), options, CsvOptions::default())
+/// As [`TableSource::open`](crate::TableSource::open) and [`TableSpec::learn`](crate::TableSpec::learn).
+///
+/// # Panics
+/// When a feature is not finite.
+pub fn csv(bytes: &[u8], target: Option<&str>) -> Result<[usize; 2]> {
+    encoded(bytes.to_vec(), target)
 }
 
 /// Decodes a table as [`read_npy`](crate::read_npy) does.
@@ -60,12 +69,33 @@ pub fn npz(bytes: &[u8], features: &str, labels: &str) -> Result<TableDataset> {
     npz::table(Cursor::new(bytes), path(), features, labels)
 }
 
-/// Decodes a table as [`read_parquet`](crate::read_parquet) does.
+/// Decodes a Parquet file as [`csv`] does a CSV file.
 ///
 /// # Errors
-/// As [`read_parquet`](crate::read_parquet).
-pub fn parquet(bytes: &[u8], options: &TableOptions) -> Result<TableDataset> {
-    parquet::read(bytes::Bytes::copy_from_slice(bytes), path(), options)
+/// As [`csv`], and bytes that do not begin as a Parquet file.
+///
+/// # Panics
+/// When a feature is not finite.
+pub fn parquet(bytes: &[u8], target: &str) -> Result<[usize; 2]> {
+    if !bytes.starts_with(b"PAR1") {
+        return Err(Error::format(path(), "file", "not a Parquet file"));
+    }
+    encoded(bytes.to_vec(), Some(target))
+}
+
+fn encoded(bytes: Vec<u8>, target: Option<&str>) -> Result<[usize; 2]> {
+    let source = TableSource::from_bytes(bytes, path(), CsvOptions::default())?;
+    let options = TableOptions::new(target.unwrap_or(&source.columns()[0]));
+    let spec = TableSpec::learn(&source, &options, None)?;
+    let table = Table::new(source, spec)?;
+    let mut batch = Batch::default();
+    for row in 0..table.len() {
+        batch.clear(1);
+        table.fill(0, &[row], &mut batch)?;
+        let HostData::F32(features) = &batch.field("inputs")?.data else { continue };
+        assert!(features.iter().all(|feature| feature.is_finite()), "row {row} is not finite");
+    }
+    Ok([table.len(), table.spec().width()])
 }
 
 /// Decodes the values of an IDX file of `shape`, plain or compressed with gzip. Memory: at most 1 MiB + 4 S, where S

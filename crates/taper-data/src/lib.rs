@@ -16,9 +16,13 @@ mod image;
 mod loader;
 mod locate;
 mod manifest;
+#[cfg(feature = "images")]
+mod pictures;
 mod pipeline;
 mod split;
 mod table;
+#[cfg(any(feature = "csv", feature = "parquet"))]
+mod tables;
 mod text;
 
 pub use augment::{Augment, Augmented, Augmenter};
@@ -27,23 +31,23 @@ pub use dataset::Dataset;
 pub use datasets::{Source, digits};
 pub use error::{Error, Result};
 pub use files::atomic_write;
-#[cfg(any(feature = "csv", feature = "parquet"))]
-pub use formats::columns::{Column, TableOptions};
-#[cfg(feature = "csv")]
-pub use formats::csv::{CsvOptions, read_csv};
 #[cfg(feature = "images")]
 pub use formats::folders::{FolderOptions, read_image_folder, read_image_folders};
 pub use formats::npy::{read_npy, read_npy_images};
 #[cfg(feature = "npz")]
 pub use formats::npz::{read_npz, read_npz_images};
-#[cfg(feature = "parquet")]
-pub use formats::parquet::read_parquet;
 pub use image::{ImageDataset, Splits};
 pub use loader::{BatchLoader, LoaderOptions};
 pub use locate::{DATA_VARIABLE, Event, LocateOptions, Located, Origin};
 pub use manifest::{Archive, Download, Embedded, Files, Layout, Manifest, Records};
+#[cfg(feature = "images")]
+pub use pictures::{PictureFolder, PictureOptions, PictureSplits, SkippedFile};
 pub use pipeline::{Pipeline, PipelineOptions};
 pub use split::split;
 pub use table::{FeatureStats, TableDataset};
+#[cfg(any(feature = "csv", feature = "parquet"))]
+pub use tables::{
+    ColumnSpec, CsvOptions, LeftOut, Table, TableOptions, TableSource, TableSpec, TargetKind, TargetSpec,
+};
 pub use taper_backend::{DType, HostData};
 pub use text::{CharVocabulary, TextWindows};

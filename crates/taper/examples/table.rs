@@ -1,8 +1,9 @@
 //! Trains on a custom table: a CSV file, its columns standardised. In a project: `taper` with the feature `csv`.
 
 use std::fmt::Write;
-use taper::data::{CsvOptions, TableOptions, read_csv};
+use taper::data::{Table, TableOptions};
 use taper::nn::{Context, Linear, LinearConfig, Module, Params, Pass};
+use taper::tasks::Classification;
 use taper::train::{Config, Fit, Override, Silent};
 use taper::{DType, RandomKey, Result, Tensor};
 
@@ -32,20 +33,21 @@ impl Module for Net {
 pub(crate) fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let path = std::env::temp_dir().join(format!("fishes-{}.csv", std::process::id()));
     std::fs::write(&path, fishes())?;
-    let table = read_csv(&path, &TableOptions::new("kind"), CsvOptions::default());
-    std::fs::remove_file(&path)?;
-
-    let (train, test) = table?.split_off(0.25, 0)?;
-    let stats = train.feature_stats(); // of the training rows only: the test split stays unseen
-    let (train, test) = (train.standardized(&stats)?, test.standardized(&stats)?);
-    println!("{train:?}: {:?} of {:?}", train.features(), train.classes());
+    // A quarter of each kind is the test split. Means, deviations and categories are those of the other rows alone.
+    let (train, test) = Table::open_split(&path, &TableOptions::new("kind"), 0.25, 0)?;
+    let classes = train.spec().target.classes();
+    println!("{train:?}: {:?} of {classes:?}", train.spec().features());
 
     let params = Params::new(&taper::device("cpu")?, DType::F32, RandomKey::new(0));
     let linear = |name: &str, from, to| Linear::new(LinearConfig::new(from, to), &params.sub(name));
-    let net = Net(linear("first", 2, 32)?, linear("last", 32, train.classes().len())?);
+    let net = Net(linear("first", train.spec().width(), 32)?, linear("last", 32, classes.len())?);
     let settings = "train.epochs = 60\noptimizer = { name = \"adamw\", lr = 0.02 }\nschedule.name = \"linear\"";
     let config = Config::default().with(&Override::read(settings, "here")?)?;
-    let outcome = Fit::new(&config, &net, &params, &train).test(&test).run(&mut Silent)?;
-    println!("test: {:.1} % right", 100.0 * outcome.test.map_or(0.0, |found| found.accuracy()));
+    let task = Classification::new(net, classes);
+    let outcome = Fit::new(&config, &task, &params, &train).test(&test).run(&mut Silent)?;
+    let accuracy = outcome.test.and_then(|found| found.get("accuracy")).unwrap_or_default();
+    println!("test: {:.1} % right", 100.0 * accuracy);
+    drop((train, test)); // rows are read from the file when a batch asks for them
+    std::fs::remove_file(&path)?;
     Ok(())
 }

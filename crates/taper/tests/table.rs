@@ -23,7 +23,7 @@ fn it_learns_from_standardised_columns() {
     let output = program.args(["--exact", "it_runs", "--nocapture"]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{text}");
-    assert!(text.contains("TableDataset(450 rows of 2 features, 3 classes)"), "{text}");
+    assert!(text.contains("Table(450 rows of 2 features, 3 classes)"), "{text}");
     let test = text.lines().find_map(|line| line.strip_prefix("test: ")?.split(' ').next()?.parse::<f64>().ok());
     assert!(test.is_some_and(|right| right > 93.0), "{text}");
 }

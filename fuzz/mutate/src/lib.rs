@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::OnceLock;
-use taper_data::{Manifest, TableOptions, fuzzing};
+use taper_data::{Manifest, fuzzing};
 
 /// A decoder that is fuzzed.
 pub struct Decoder {
@@ -82,7 +82,7 @@ pub fn decode(name: &str, bytes: &[u8]) -> bool {
                 Err(error) => said(&error.to_string()),
             }
         }
-        "csv" => table(fuzzing::csv(bytes, &TableOptions::new(0))),
+        "csv" => encoded(fuzzing::csv(bytes, None)),
         "npy" => {
             let [x, y] = seeds::npy();
             let (one, other) = (fuzzing::npy(bytes, &y), fuzzing::npy(&x, bytes));
@@ -90,7 +90,7 @@ pub fn decode(name: &str, bytes: &[u8]) -> bool {
             table(one) | table(other) | pictures
         }
         "npz" => table(fuzzing::npz(bytes, "x", "y")),
-        "parquet" => table(fuzzing::parquet(bytes, &TableOptions::new("species"))),
+        "parquet" => encoded(fuzzing::parquet(bytes, "species")),
         "idx" | "idx-gz" => match fuzzing::idx(bytes, name == "idx-gz", &IDX) {
             Ok(values) => {
                 assert_eq!(values.len(), IDX.iter().product::<usize>());
@@ -117,7 +117,7 @@ pub fn decode(name: &str, bytes: &[u8]) -> bool {
             // A table with a column of numbers and a label column of texts.
             let text = String::from_utf8_lossy(bytes);
             let lines = text.lines().map(|line| format!("1,{line}\n")).collect::<String>();
-            table(fuzzing::csv(format!("a,label\n{lines}").as_bytes(), &TableOptions::new("label")))
+            encoded(fuzzing::csv(format!("a,label\n{lines}").as_bytes(), Some("label")))
         }
         "weights" => in_file(bytes, |path| {
             let params = seeds::linear();
@@ -144,6 +144,17 @@ fn table(found: taper_data::Result<taper_data::TableDataset>) -> bool {
         Ok(table) => {
             assert_eq!(table.values().len(), table.len() * table.features().len());
             assert!(table.values().iter().all(|value| value.is_finite()));
+            true
+        }
+        Err(error) => said(&error.to_string()),
+    }
+}
+
+/// Whether a table was decoded and encoded.
+fn encoded(found: taper_data::Result<[usize; 2]>) -> bool {
+    match found {
+        Ok([rows, features]) => {
+            assert!(rows > 0 && features > 0);
             true
         }
         Err(error) => said(&error.to_string()),

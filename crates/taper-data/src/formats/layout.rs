@@ -11,7 +11,7 @@ const RATIO: u64 = 1024;
 const HEADER: u64 = 4096;
 
 /// Why a file is refused.
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// The metadata are damaged, inconsistent, or claim more than the file can hold.
     Damaged(String),
     /// The file uses an unsupported feature; the text says which, and what to do.
@@ -33,7 +33,7 @@ struct Chunk<'a> {
 }
 
 /// Checks the file of `length` bytes. `read(offset, count)` returns bytes of the file.
-pub(super) fn check(length: u64, read: &dyn Fn(u64, u64) -> Result<Vec<u8>, String>) -> Result<(), Refusal> {
+pub(crate) fn check(length: u64, read: &dyn Fn(u64, u64) -> Result<Vec<u8>, String>) -> Result<(), Refusal> {
     let damaged = |text: &str| Damaged(text.to_string());
     let tail = length.checked_sub(8).filter(|&at| at >= 4).ok_or_else(|| damaged("it is too short"))?;
     let end = read(tail, 8).map_err(Damaged)?;

@@ -1,29 +1,21 @@
 //! Readers of the user's own data: image folders, and tables as CSV, NumPy or Parquet files. Each but `.npy` is a cargo
 //! feature, so that a program compiles only what it uses.
 
-#[cfg(any(feature = "csv", feature = "parquet"))]
-pub(crate) mod columns;
 #[cfg(feature = "images")]
 mod container;
-#[cfg(feature = "csv")]
-pub(crate) mod csv;
 #[cfg(feature = "images")]
 pub(crate) mod folders;
-#[cfg(any(feature = "csv", feature = "parquet"))]
-mod labels;
 #[cfg(feature = "parquet")]
-mod layout;
+pub(crate) mod layout;
 pub(crate) mod npy;
 #[cfg(feature = "npz")]
 pub(crate) mod npz;
-#[cfg(feature = "parquet")]
-pub(crate) mod parquet;
 #[cfg(feature = "images")]
 pub(crate) mod picture;
 #[cfg(feature = "csv")]
-mod quotes;
+pub(crate) mod quotes;
 #[cfg(any(feature = "csv", feature = "images", feature = "npz", feature = "parquet"))]
-mod text;
+pub(crate) mod text;
 #[cfg(feature = "parquet")]
 mod thrift;
 
@@ -39,7 +31,7 @@ fn feature(value: f32, path: &Path, at: impl FnOnce() -> String) -> Result<f32> 
 }
 
 /// The largest number of classes. More indicate that the column does not hold labels.
-const MOST_CLASSES: i64 = 65_536;
+pub(crate) const MOST_CLASSES: i64 = 65_536;
 
 /// The class names `0`, `1`, … for whole-number `labels`, which are checked. `at` gives the position of row `row` in
 /// the file `path`, for errors.

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 /// A reader that passes on the bytes of another reader and checks their quotes. The check is needed because the csv
 /// crate reads a field whose quote is never closed up to the end of the file, with all the rows in it.
-pub(super) struct Quotes<R> {
+pub(crate) struct Quotes<R> {
     inner: R,
     delimiter: u8,
     state: FieldState,
@@ -17,7 +17,7 @@ pub(super) struct Quotes<R> {
 }
 
 /// A missing or extra quote: its line, from 1, and the message.
-pub(super) struct Fault {
+pub(crate) struct Fault {
     pub line: u64,
     pub detail: String,
 }
@@ -40,6 +40,11 @@ const MARK: &[u8] = b"\xEF\xBB\xBF";
 impl<R> Quotes<R> {
     pub fn new(inner: R, delimiter: u8) -> Self {
         Self { inner, delimiter, state: FieldState::Start, line: 1, opened: 1, mark: 0, fault: None }
+    }
+
+    /// The reader whose bytes are passed on.
+    pub fn into_inner(self) -> R {
+        self.inner
     }
 
     /// The first fault in the bytes read so far.
