@@ -9,7 +9,7 @@ use taper_nn::{Context, DType, Device, Module, Params, RandomKey, Result, Tensor
 use taper_tests::hash;
 
 fn pictures(count: usize) -> ImageDataset {
-    let labels = hash::labels(count).into_iter().map(|label| label as u8).collect();
+    let labels = hash::labels(count);
     let classes = (0..10).map(|class| class.to_string()).collect();
     ImageDataset::new(hash::pictures(count), labels, [3, 32, 32], classes, 255).expect("pictures and as many labels")
 }

@@ -32,7 +32,7 @@ fn devices() -> Vec<(Device, Arc<Transfers>, bool)> {
 
 /// `count` pictures of 4 × 4.
 fn pictures(count: usize) -> ImageDataset {
-    let labels = hash::labels(count).into_iter().map(|label| label as u8).collect();
+    let labels = hash::labels(count);
     let classes = (0..10).map(|class| class.to_string()).collect();
     let bytes = hash::pictures(count).into_iter().take(count * 48).collect();
     ImageDataset::new(bytes, labels, [3, 4, 4], classes, 255).expect("pictures and as many labels")
