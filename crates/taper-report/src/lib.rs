@@ -3,6 +3,7 @@
 mod canvas;
 mod error;
 mod font;
+mod heat;
 pub mod html;
 mod matrix;
 mod picture;

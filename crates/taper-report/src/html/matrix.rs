@@ -35,10 +35,11 @@ fn about(matrix: &Matrix) -> String {
 /// A table of all counts, coloured by their share of the row.
 fn table(matrix: &Matrix, title: &str) -> String {
     let heads = matrix.columns().iter().map(|name| format!("<th scope=\"col\"><span>{}</span></th>", escape(name)));
+    let square = matrix.is_square();
     let rows = matrix.rows().iter().enumerate().map(|(i, name)| {
         let total = matrix.row_total(i).max(1);
         let cell = |(j, &count): (usize, &u64)| {
-            let right = if matrix.is_square() && i == j { " right" } else { "" };
+            let right = if square && i == j { " right" } else { "" };
             format!("<td class=\"h{}{right}\">{count}</td>", level(count, total))
         };
         let cells = matrix.row(i).iter().enumerate().map(cell).collect::<String>();
@@ -72,14 +73,14 @@ fn image(matrix: &Matrix, title: &str) -> String {
 
 /// A table of the largest counts: of a square matrix, of those off the diagonal, which went wrong.
 fn largest(matrix: &Matrix) -> String {
-    let width = matrix.columns().len();
-    let cells = (0..matrix.counts().len()).map(|k| (matrix.counts()[k], k / width, k % width));
-    let mut cells: Vec<(u64, usize, usize)> = cells.filter(|(_, i, j)| !matrix.is_square() || i != j).collect();
+    let (width, square) = (matrix.columns().len(), matrix.is_square());
+    let cells = matrix.counts().iter().enumerate().map(|(k, &count)| (count, k / width, k % width));
+    let mut cells: Vec<(u64, usize, usize)> = cells.filter(|&(n, i, j)| n > 0 && !(square && i == j)).collect();
     cells.sort_by_key(|&(count, i, j)| (std::cmp::Reverse(count), i, j));
     let [rows, columns] = matrix.titles().map(|title| if title.is_empty() { "of" } else { title });
     let columns = vec![Column::text(rows), Column::text(columns), Column::number("count")];
-    let caption = if matrix.is_square() { "Taken for each other most often" } else { "The largest counts" };
-    let listed = cells.into_iter().take(LISTED).take_while(|cell| cell.0 > 0);
+    let caption = if square { "Taken for each other most often" } else { "The largest counts" };
+    let listed = cells.into_iter().take(LISTED);
     let table = listed.fold(Table::new(columns).caption(caption), |table, (count, i, j)| {
         table.row([matrix.rows()[i].clone(), matrix.columns()[j].clone(), count.to_string()])
     });
