@@ -25,6 +25,7 @@ fn values_are_found_on_the_digits_and_again_after_an_end() {
         "9 trials over optimizer.lr, train.batch_size, measured after 1, 2, 4 epochs; in runs/tune-digits"
     );
     assert_eq!(ran.out.matches("handwritten digits").count(), 1, "which data, told once: {}", ran.out);
+    assert!(ran.out.contains("%; optimizer.lr="), "accuracies have their unit: {}", ran.out);
     assert!(ran.out.contains("rank  trial  epochs"), "{}", ran.out);
     let jobs = |out: &str| out.lines().filter(|line| line.starts_with("trial ")).count();
     let csv = place.read("runs/tune-digits/results.csv");

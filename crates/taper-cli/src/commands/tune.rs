@@ -20,7 +20,7 @@ use taper::Device;
 use taper::backend::printable;
 use taper::data::{Event, LocateOptions, Located};
 use taper::train::tune::{Entry, Method, Search, Settings, Space, Trial, Trials};
-use taper::train::{Config, Error, Evaluation, Experiment, Reporter, Start, TrainOptions, train};
+use taper::train::{Config, Error, Evaluation, Experiment, Metric, Reporter, Start, TrainOptions, train};
 
 /// The arguments of `tune` other than the flags that set a configuration key for all trials. The description in
 /// `--help` is the experiment's.
@@ -78,7 +78,7 @@ impl Command for Tune {
         let device = device(&config).map_err(wrong)?;
         let mut search = open(args, experiment, &config).map_err(wrong)?;
         let download = DownloadProgress::new(args.quiet, output);
-        let screen = Screen { output: RefCell::new(output), quiet: args.quiet };
+        let screen = Screen { output: RefCell::new(output), quiet: args.quiet, metrics: RefCell::default() };
         begin(&search, args, &screen);
         let mut trainer = TrialTrainer {
             experiment,
@@ -91,7 +91,9 @@ impl Command for Tune {
             screen: &screen,
             download,
         };
-        let ended = search.run(&mut trainer, &mut |search, entry| screen.line(&job(search, entry)));
+        let ended = search.run(&mut trainer, &mut |search, entry| {
+            screen.line(&job(search, entry, &screen.metrics.borrow()));
+        });
         let smaller = "smaller batches need less: --batch-size";
         if !ended.map_err(|error| wrong(Failure::of_run(error, smaller)))? {
             let (jobs, dir) = (search.results().len(), printable(&search.dir().to_string_lossy()).into_owned());
@@ -183,12 +185,16 @@ fn begin(search: &Search, args: &TuneArgs, screen: &Screen<'_>) {
 }
 
 /// The line that is printed after a job: its trial, epochs, validation metrics, and values.
-fn job(search: &Search, entry: &Entry) -> String {
+fn job(search: &Search, entry: &Entry, known: &[Metric]) -> String {
     let Entry { trial, epochs, loss, metrics, failed } = entry;
     let found = match (failed, loss) {
         (None, Some(loss)) => {
-            let others = metrics.iter().map(|(name, value)| format!(", {name} {value:.4}"));
-            format!("loss {loss:.4}{}", others.collect::<String>())
+            let shown = |name: &str, value: f64| {
+                let metric = known.iter().find(|metric| metric.name == name);
+                metric.map_or_else(|| format!("{value:.4}"), |metric| metric.shown_short(value))
+            };
+            let others = metrics.iter().map(|(name, value)| format!(", {name} {}", shown(name, *value)));
+            format!("loss {}{}", shown("loss", *loss), others.collect::<String>())
         }
         (reason, ..) => format!("failed: {}", reason.as_deref().unwrap_or("nothing was measured")),
     };
@@ -201,6 +207,8 @@ fn job(search: &Search, entry: &Entry) -> String {
 struct Screen<'a> {
     output: RefCell<&'a mut Output>,
     quiet: bool,
+    /// The metrics of the trials' task, once one has begun.
+    metrics: RefCell<Vec<Metric>>,
 }
 
 impl Screen<'_> {
@@ -273,7 +281,8 @@ impl Reporter for TrialReporter<'_, '_> {
         }
     }
 
-    fn start(&mut self, _: &Start<'_>) {
+    fn start(&mut self, start: &Start<'_>) {
+        self.trainer.screen.metrics.replace(start.metrics.to_vec());
         // Before the first step there is nothing to save, so that Ctrl-C ends the process.
         if !std::mem::replace(&mut self.trainer.listening, true) {
             stop::listen(&self.trainer.stop);
