@@ -2,7 +2,7 @@
 //! in the wrong place.
 
 use crate::environment::command;
-use crate::settings::entry;
+use crate::settings::{COLUMNS, entry, wrapped};
 use taper::data::{Manifest, Source};
 use taper::models::models;
 use taper::tasks::experiments;
@@ -18,7 +18,9 @@ fn data_sets() -> impl Iterator<Item = (&'static str, Manifest)> {
 pub fn below() -> String {
     let data: String = data_sets().map(|(name, manifest)| entry(name, &described(&manifest))).collect();
     let models: String = models().iter().map(|model| entry(model.name, model.summary)).collect();
-    format!("Data sets (--set data.name=NAME):\n{data}\nModels (--model NAME):\n{models}")
+    let file = "FILE.toml in an experiment's place: settings, and `experiment = \"NAME\"`, which they change";
+    let file = wrapped(file, COLUMNS).join("\n");
+    format!("{file}\n\nData sets (--set data.name=NAME):\n{data}\nModels (--model NAME):\n{models}")
 }
 
 /// A data set in a line: `CIFAR-10: 10 classes, 50000 + 10000 samples of 3x32x32`.

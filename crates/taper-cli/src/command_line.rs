@@ -3,6 +3,8 @@
 use crate::catalogue;
 use crate::commands::{ALL, Command};
 use crate::environment;
+use crate::experiment_file;
+use crate::failure::Failure;
 use crate::logging::LogArgs;
 use crate::settings::wrapped;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -17,12 +19,24 @@ pub struct CommandLine {
     pub logs: LogArgs,
 }
 
+/// Why a command line was not read.
+#[derive(Debug)]
+pub enum Wrong {
+    /// It cannot be parsed, or asks for `--help` or `--version`: clap's error prints what is to be said.
+    Parse(clap::Error),
+    /// A file in an experiment's place is wrong.
+    Request(Failure),
+}
+
 /// Reads the command line `words`, which begins after the program's name.
 ///
 /// # Errors
-/// A command line that cannot be parsed, `--help` and `--version`: clap's error prints what is to be said.
-pub fn read(words: impl Iterator<Item = OsString>) -> Result<CommandLine, clap::Error> {
-    of(&parser().try_get_matches_from(std::iter::once("taper".into()).chain(words)).map_err(with_tip)?)
+/// See [`Wrong`].
+pub fn read(words: impl Iterator<Item = OsString>) -> Result<CommandLine, Wrong> {
+    let parser = parser();
+    let words = experiment_file::resolved(words.collect(), &parser).map_err(Wrong::Request)?;
+    let matches = parser.try_get_matches_from(std::iter::once("taper".into()).chain(words));
+    matches.map_err(with_tip).and_then(|matches| of(&matches)).map_err(Wrong::Parse)
 }
 
 /// `error` with a tip if an experiment, a data set or a model was named where a command or an experiment is expected.

@@ -7,6 +7,7 @@ mod commands;
 mod device;
 mod environment;
 mod experiment;
+mod experiment_file;
 mod failure;
 mod logging;
 mod needs;
@@ -17,7 +18,7 @@ mod screen;
 mod settings;
 mod stop;
 
-use command_line::CommandLine;
+use command_line::{CommandLine, Wrong};
 use failure::Failure;
 use output::Output;
 use std::process::ExitCode;
@@ -39,7 +40,11 @@ fn main() -> ExitCode {
 
 /// Runs the command line `words`. `--help`, `--version` and a command line that cannot be parsed end the process here.
 fn run(words: impl Iterator<Item = std::ffi::OsString>) -> Result<u8, Failure> {
-    let CommandLine { name, command, logs } = command_line::read(words).unwrap_or_else(|error| error.exit());
+    let CommandLine { name, command, logs } = match command_line::read(words) {
+        Ok(line) => line,
+        Err(Wrong::Parse(error)) => error.exit(),
+        Err(Wrong::Request(failure)) => return Err(failure),
+    };
     logs.start();
     let mut output = Output::new(logs.on());
     let help = environment::command(&format!("{name} --help"));

@@ -1,6 +1,7 @@
 //! The settings of `train`, `find-lr` and `tune` on the command line: the flags that set a configuration key, `--set`,
 //! `--config` and `--recipe`, and the help texts of flags and keys.
 
+use crate::experiment_file;
 use crate::failure::Failure;
 use clap::{Arg, ArgAction, ArgMatches, Args};
 use std::path::PathBuf;
@@ -41,7 +42,12 @@ impl SettingArgs {
             config = config.with(&experiment.recipe(name)?.overrides()?)?;
         }
         if let Some(path) = &self.config {
-            config = config.with(&Override::read_file(path)?)?;
+            let (named, changes) = experiment_file::read(path)?;
+            if let Some(named) = named.filter(|named| named.value().as_str() != Some(experiment.name())) {
+                let text = format!("its experiment is {}, not {}", named.found(), experiment.name());
+                return Err(Failure::usage(text).of(path));
+            }
+            config = config.with(&changes)?;
         }
         for (flag, change) in flags {
             config = with_flag(config, flag, change.clone())?;
@@ -72,7 +78,7 @@ const KEY_FLAGS: &[(&str, &str, Option<&str>)] = &[
 ];
 
 /// The maximal width of a help text, in columns.
-const COLUMNS: usize = 100;
+pub const COLUMNS: usize = 100;
 /// The column at which the explanations in the lists of recipes and keys begin.
 const INDENT: usize = 34;
 
