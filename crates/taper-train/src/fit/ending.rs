@@ -115,7 +115,7 @@ impl Fit<'_> {
         let all = self.params().all();
         let named = all.iter().zip(&state.best).map(|(param, value)| (param.name().to_owned(), value.clone()));
         // The metadata of every file of weights.
-        weights::save_noted(&named.collect::<Vec<_>>(), "format", "pt", &folder.best())?;
+        weights::save_noted(&named.collect::<Vec<_>>(), "format", "pt", folder.best())?;
         state.best_written = true;
         if self.config().regularization.patience == 0 {
             state.best.clear();
