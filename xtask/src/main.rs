@@ -14,7 +14,7 @@ mod test;
 use std::process::ExitCode;
 
 /// The commands that are this program's own, for `--help`.
-const OWN: &str = "\
+const OWN: &str = "Develop:
   test [ARGUMENTS]   every test of the workspace; the arguments go to `cargo test`
   conformance [--device LIST] [FILTER]
                      test devices against the slow reference backend: `cpu,candle,cuda,toy`; all without a list
@@ -33,7 +33,7 @@ fn help() -> String {
     format!(
         "Usage: cargo xtask COMMAND [ARGUMENTS]\n\n\
          Commands of `taper`; `cargo xtask train cifar --help` explains arguments, and what a command needs, as with\n\
-         `--device cuda`, is built first:\n{commands}\nDevelop:\n{OWN}"
+         `--device cuda`, is built first:\n{commands}\n{OWN}"
     )
 }
 
@@ -64,5 +64,20 @@ fn main() -> ExitCode {
             eprintln!("error: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_lists_all_commands_one_below_the_other() {
+        let help = help();
+        let own = ["test", "conformance", "gradcheck", "op-samples", "bench", "fmt", "package", "ci"];
+        for name in taper::COMMANDS.iter().map(|(name, _)| *name).chain(own) {
+            assert!(help.lines().any(|line| line.starts_with(&format!("  {name} "))), "{name}: {help}");
+        }
+        assert!(help.lines().all(|line| line.chars().count() <= 120), "{help}");
     }
 }
