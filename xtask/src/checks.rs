@@ -3,7 +3,7 @@
 
 use crate::cargo::root;
 use crate::device;
-use crate::program::{BENCH, Program, TESTS, become_it};
+use crate::program::{BENCH, Program, TESTS, become_it, environment};
 use std::ffi::OsString;
 use std::io::Result;
 
@@ -22,11 +22,12 @@ pub fn run(command: &str, rest: &[OsString]) -> Result<u8> {
         devices.push("all".into());
     }
     let (program, root) = (program(command, &devices).unwrap_or(TESTS), root()?);
+    let environment = environment(&root);
     let code = program.build(&root, &device::features(&devices)?)?;
     if code != 0 {
         return Ok(code);
     }
-    let mut started = program.command(&root)?;
+    let mut started = program.command(&environment)?;
     started.arg(command).args(rest);
     become_it(started)
 }

@@ -2,6 +2,7 @@
 
 use crate::cargo::{cannot_start, cargo, code};
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -39,20 +40,13 @@ impl Program {
         build.status().map(code).map_err(|error| cannot_start(&build, &error))
     }
 
-    /// The built program with what it is told by the environment: that xtask started it, the commit, and the folders of
-    /// the clone.
+    /// The program, to be started in `environment`.
     ///
     /// # Errors
     /// If the path of this program, beside which it lies, is not known.
-    pub fn command(&self, root: &Path) -> Result<Command> {
+    pub fn command(&self, environment: &Environment) -> Result<Command> {
         let mut command = Command::new(self.file(&std::env::current_exe()?));
-        command.env("TAPER_XTASK", "1").env("TAPER_PEERS", root.join("xtask/peers"));
-        if std::env::var_os("TAPER_DOWNLOADS").is_none() {
-            command.env("TAPER_DOWNLOADS", root.join("datasets/downloads"));
-        }
-        if let Some(commit) = commit(root) {
-            command.env("TAPER_COMMIT", commit);
-        }
+        command.envs(environment.iter().cloned());
         Ok(command)
     }
 
@@ -62,6 +56,21 @@ impl Program {
         let target = here.parent().and_then(Path::parent).unwrap_or(here);
         target.join(self.profile).join(format!("{}{}", self.name, std::env::consts::EXE_SUFFIX))
     }
+}
+
+/// Variables with their values.
+pub type Environment = Vec<(&'static str, OsString)>;
+
+/// What a program is told: that xtask started it, the commit, and the folders of the clone. Asking for the commit takes
+/// a moment, so that it is done before the build: between a build and the start of what was built, another xtask may build
+/// the program with other features.
+pub fn environment(root: &Path) -> Environment {
+    let mut told = vec![("TAPER_XTASK", "1".into()), ("TAPER_PEERS", root.join("xtask/peers").into())];
+    if std::env::var_os("TAPER_DOWNLOADS").is_none() {
+        told.push(("TAPER_DOWNLOADS", root.join("datasets/downloads").into()));
+    }
+    told.extend(commit(root).map(|commit| ("TAPER_COMMIT", commit.into())));
+    told
 }
 
 /// The commit of the clone, with a note if tracked files differ from it; `None` without git.

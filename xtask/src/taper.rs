@@ -3,11 +3,10 @@
 
 use crate::cargo::root;
 use crate::device;
-use crate::program::{TAPER, become_it};
+use crate::program::{Environment, TAPER, become_it, environment};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::Result;
-use std::path::Path;
 use std::process::Stdio;
 
 macro_rules! commands {
@@ -25,11 +24,12 @@ include!("../../crates/taper-cli/src/commands/list.rs");
 /// If it needs CUDA and there is no card, or its toolkit is not found; if a program cannot be started.
 pub fn run(command: &str, rest: &[OsString]) -> Result<u8> {
     let root = root()?;
+    let environment = environment(&root);
     let code = TAPER.build(&root, &BTreeSet::new())?;
     if code != 0 {
         return Ok(code);
     }
-    let needed = needs(&root, command, rest)?;
+    let needed = needs(&environment, command, rest)?;
     if !needed.is_empty() {
         if needed.contains("cuda") {
             device::check_cuda()?;
@@ -39,14 +39,14 @@ pub fn run(command: &str, rest: &[OsString]) -> Result<u8> {
             return Ok(code);
         }
     }
-    let mut taper = TAPER.command(&root)?;
+    let mut taper = TAPER.command(&environment)?;
     taper.arg(command).args(rest);
     become_it(taper)
 }
 
 /// The features that the built program lacks for this command line; none if it cannot be asked.
-fn needs(root: &Path, command: &str, rest: &[OsString]) -> Result<BTreeSet<String>> {
-    let mut ask = TAPER.command(root)?;
+fn needs(environment: &Environment, command: &str, rest: &[OsString]) -> Result<BTreeSet<String>> {
+    let mut ask = TAPER.command(environment)?;
     ask.args(["needs", "--", command]).args(rest).stdin(Stdio::null()).stderr(Stdio::null());
     let told = ask.output().map(|output| output.stdout).unwrap_or_default();
     Ok(String::from_utf8_lossy(&told).lines().map(str::to_string).collect())
