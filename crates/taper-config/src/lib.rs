@@ -5,6 +5,7 @@ extern crate self as taper_config;
 
 mod error;
 mod escape;
+mod family;
 mod key;
 mod macros;
 mod named;
@@ -15,6 +16,7 @@ mod schema;
 mod value;
 
 pub use error::Error;
+pub use family::Family;
 pub use key::Key;
 #[doc(hidden)]
 pub use key::dotted;

@@ -82,7 +82,20 @@ impl Named {
             (_, false) => format!(" (its keys: {})", known.join(", ")),
         };
         let [key, name] = [key, &self.name].map(crate::escape::printable);
-        Error::Usage(format!("{table}.{key}: unknown key of the {table} {name}{meant}{others}"))
+        let kind = table.split('.').next().unwrap_or(table);
+        Error::Usage(format!("{table}.{key}: unknown key of the {kind} {name}{meant}{others}"))
+    }
+}
+
+impl From<&str> for Named {
+    fn from(name: &str) -> Self {
+        Self::new(name)
+    }
+}
+
+impl From<&Named> for Named {
+    fn from(named: &Named) -> Self {
+        named.clone()
     }
 }
 

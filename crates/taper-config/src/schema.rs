@@ -3,6 +3,7 @@
 use crate::key::dotted;
 use crate::{Error, Key, Named, Override, Result, unknown};
 use serde::{Serialize, de::DeserializeOwned};
+use toml::Value;
 
 /// A table of the configuration, as [`table!`](crate::table) declares it.
 pub trait Table: Default + Serialize + DeserializeOwned {
@@ -55,19 +56,25 @@ pub trait Table: Default + Serialize + DeserializeOwned {
 #[derive(Debug, Clone, Copy)]
 pub struct Schema {
     keys: fn(&Named) -> Vec<Key>,
+    one: fn(&str, &Override) -> Result<toml::Table>,
     resolve: fn(&Named, &str) -> Result<toml::Table>,
 }
 
 impl Schema {
     /// That of `T`.
     pub const fn of<T: Table>() -> Self {
-        Self { keys: |_| T::keys(), resolve: |named, table| named.resolve_over(T::default(), table) }
+        Self {
+            keys: |_| T::keys(),
+            one: |table, change| T::default().with(table, change)?.written(table),
+            resolve: |named, table| named.resolve_over(T::default(), table),
+        }
     }
 
-    /// That of a table whose defaults are not its type's own, such as an optimiser that is another one with other
-    /// numbers: by [`Table::keys_over`] and [`Named::resolve_over`].
-    pub const fn new(keys: fn(&Named) -> Vec<Key>, resolve: fn(&Named, &str) -> Result<toml::Table>) -> Self {
-        Self { keys, resolve }
+    /// The same with defaults that are not the type's own, as of an optimiser that is another one with other numbers: by
+    /// [`Table::keys_over`] and [`Named::resolve_over`].
+    #[must_use]
+    pub const fn over(self, keys: fn(&Named) -> Vec<Key>, resolve: fn(&Named, &str) -> Result<toml::Table>) -> Self {
+        Self { keys, resolve, ..self }
     }
 
     /// The keys, named within the table, with their defaults.
@@ -78,6 +85,16 @@ impl Schema {
     /// The keys, named within the table, with the defaults that `named` has, which may depend on what it sets.
     pub fn keys_of(&self, named: &Named) -> Vec<Key> {
         (self.keys)(named)
+    }
+
+    /// The value that `change` sets, as the table has it; its key is the name within the table. Errors call the table
+    /// `table`.
+    ///
+    /// # Errors
+    /// An unknown key, a value of the wrong type or out of range.
+    pub fn value(&self, table: &str, change: &Override) -> Result<Value> {
+        let absent = || Error::Usage(format!("{}: it has no value", dotted(table, change.key())));
+        (self.one)(table, change)?.remove(change.key()).ok_or_else(absent)
     }
 
     /// All values of `named`'s table, which errors call `table`, with the defaults of what it does not set.
