@@ -4,32 +4,30 @@
 //! s ← s + g²; p ← p − lr / (1 + (t − 1)η) · g / (√s + ε)
 
 use super::{Decay, Moment, PerParameter, Rule, check_not_negative};
+use taper_config::table;
 use taper_tensor::{DType, Result, Tensor};
 
 /// The Adagrad optimiser.
 pub type Adagrad = PerParameter<AdagradConfig>;
 
-/// The hyperparameters of [`Adagrad`].
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct AdagradConfig {
-    /// The learning rate; at least 0.
-    pub lr: f64,
-    /// η, the decay of the learning rate over the steps; at least 0.
-    pub lr_decay: f64,
-    /// The initial value of the sum of squares s; at least 0.
-    pub initial: f64,
-    /// ε, added to the root; at least 0.
-    pub eps: f64,
-    /// λ, weight decay: λp is added to the gradient; at least 0.
-    pub weight_decay: f64,
-    /// ρ, L1: ρ · sign(p) is added to the gradient; at least 0.
-    pub l1: f64,
-}
-
-impl Default for AdagradConfig {
-    /// PyTorch's: lr 1e-2, eps 1e-10, everything else 0.
-    fn default() -> Self {
-        Self { lr: 1e-2, lr_decay: 0.0, initial: 0.0, eps: 1e-10, weight_decay: 0.0, l1: 0.0 }
+table! {
+    /// The hyperparameters of [`Adagrad`]. The defaults are PyTorch's.
+    #[derive(Copy)]
+    pub struct AdagradConfig {
+        /// The learning rate.
+        lr: f64 = 1e-2, ordinary();
+        /// Adagrad's learning-rate decay.
+        lr_decay: f64 = 0.0, ordinary_or_zero();
+        /// Initial value of Adagrad's sum of squares.
+        initial: f64 = 0.0, ordinary_or_zero();
+        /// Added to the denominator to avoid a division by zero.
+        eps: f64 = 1e-10, ordinary_or_zero();
+        /// Weight decay (L2 penalty).
+        weight_decay: f64 = 0.0, ordinary_or_zero();
+        /// L1 penalty.
+        ///
+        /// ρ · sign(p) is added to the gradient.
+        l1: f64 = 0.0, ordinary_or_zero();
     }
 }
 

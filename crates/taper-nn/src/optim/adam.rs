@@ -5,33 +5,31 @@
 //!
 //! Adam adds weight decay λ to the gradient, g ← g + λp; AdamW shrinks the weights before the step, p ← p − lr · λ · p.
 
-use super::{Decay, Moment, PerParameter, Rule, check_decays, check_not_negative};
+use super::{Decay, Moment, OptimizerInfo, PerParameter, Rule, below_one, check_decays, check_not_negative};
+use taper_config::{Table, table};
 use taper_tensor::{AdamSpec, Param, Result, Tensor};
 
 /// The Adam optimiser, or AdamW with [`AdamConfig::adamw`].
 pub type Adam = PerParameter<AdamConfig>;
 
-/// The hyperparameters of [`Adam`].
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct AdamConfig {
-    /// The learning rate; at least 0.
-    pub lr: f64,
-    /// β₁ and β₂, the decay rates of the first and the second moment, each in [0, 1).
-    pub betas: [f64; 2],
-    /// ε, added to the root of the bias-corrected second moment; at least 0.
-    pub eps: f64,
-    /// λ, weight decay; at least 0.
-    pub weight_decay: f64,
-    /// Whether weight decay is decoupled from the gradient, as in AdamW.
-    pub decoupled: bool,
-    /// ρ, L1: ρ · sign(p) is added to the gradient; at least 0.
-    pub l1: f64,
-}
-
-impl Default for AdamConfig {
-    /// PyTorch's: lr 1e-3, betas 0.9 and 0.999, eps 1e-8, no weight decay.
-    fn default() -> Self {
-        Self { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.0, decoupled: false, l1: 0.0 }
+table! {
+    /// The hyperparameters of [`Adam`]. The defaults are PyTorch's.
+    #[derive(Copy)]
+    pub struct AdamConfig {
+        /// The learning rate.
+        lr: f64 = 1e-3, ordinary();
+        /// Decay rates of the first and second moment.
+        betas: [f64; 2] = [0.9, 0.999], each("two numbers, 0 or more and below 1", below_one);
+        /// Added to the denominator to avoid a division by zero.
+        eps: f64 = 1e-8, ordinary_or_zero();
+        /// Weight decay (L2 penalty).
+        weight_decay: f64 = 0.0, ordinary_or_zero();
+        /// Whether weight decay is decoupled, as in AdamW.
+        decoupled: bool = false, flag();
+        /// L1 penalty.
+        ///
+        /// ρ · sign(p) is added to the gradient.
+        l1: f64 = 0.0, ordinary_or_zero();
     }
 }
 
@@ -41,6 +39,10 @@ impl AdamConfig {
         Self { weight_decay: 1e-2, decoupled: true, ..Self::default() }
     }
 }
+
+/// AdamW by name: Adam with other defaults.
+pub(super) const ADAMW: OptimizerInfo = OptimizerInfo::of::<AdamConfig>("adamw")
+    .over(|_| AdamConfig::adamw().keys_over(), |named, table| named.resolve_over(AdamConfig::adamw(), table));
 
 impl Rule for AdamConfig {
     const NAME: &'static str = "adam";

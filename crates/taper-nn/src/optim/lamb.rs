@@ -7,31 +7,29 @@
 //! Where either norm is 0 the ratio is 1, as in the authors' code: weights that start as 0 would otherwise stay 0.
 
 use super::quotient::Quotient;
-use super::{Decay, Moment, PerParameter, Rule, check_decays, check_not_negative};
+use super::{Decay, Moment, PerParameter, Rule, below_one, check_decays, check_not_negative};
+use taper_config::table;
 use taper_tensor::{Result, Tensor};
 
 /// The LAMB optimiser.
 pub type Lamb = PerParameter<LambConfig>;
 
-/// The hyperparameters of [`Lamb`].
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct LambConfig {
-    /// The learning rate; at least 0.
-    pub lr: f64,
-    /// β₁ and β₂, the decay rates of the first and the second moment, each in [0, 1).
-    pub betas: [f64; 2],
-    /// ε, added to the root of the bias-corrected second moment; at least 0.
-    pub eps: f64,
-    /// λ, weight decay: λp is part of the step and of its norm; at least 0.
-    pub weight_decay: f64,
-    /// ρ, L1: ρ · sign(p) is added to the gradient; at least 0.
-    pub l1: f64,
-}
-
-impl Default for LambConfig {
-    /// The paper's betas 0.9 and 0.999 and eps 1e-6; lr 1e-3, no weight decay.
-    fn default() -> Self {
-        Self { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-6, weight_decay: 0.0, l1: 0.0 }
+table! {
+    /// The hyperparameters of [`Lamb`]. Betas and eps are the paper's by default.
+    #[derive(Copy)]
+    pub struct LambConfig {
+        /// The learning rate.
+        lr: f64 = 1e-3, ordinary();
+        /// Decay rates of the first and second moment.
+        betas: [f64; 2] = [0.9, 0.999], each("two numbers, 0 or more and below 1", below_one);
+        /// Added to the denominator to avoid a division by zero.
+        eps: f64 = 1e-6, ordinary_or_zero();
+        /// Weight decay (L2 penalty).
+        weight_decay: f64 = 0.0, ordinary_or_zero();
+        /// L1 penalty.
+        ///
+        /// ρ · sign(p) is added to the gradient.
+        l1: f64 = 0.0, ordinary_or_zero();
     }
 }
 

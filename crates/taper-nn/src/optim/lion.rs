@@ -2,29 +2,30 @@
 //!
 //! c = β₁m + (1 − β₁)g; p ← p − lr · (sign(c) + λp); m ← β₂m + (1 − β₂)g
 
-use super::{Decay, Moment, PerParameter, Rule, check_decays};
+use super::{Decay, Moment, PerParameter, Rule, below_one, check_decays};
+use taper_config::table;
 use taper_tensor::{Result, Tensor};
 
 /// The Lion optimiser.
 pub type Lion = PerParameter<LionConfig>;
 
-/// The hyperparameters of [`Lion`].
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct LionConfig {
-    /// The learning rate; at least 0. The paper recommends a third to a tenth of AdamW's.
-    pub lr: f64,
-    /// β₁, for the step, and β₂, for the momentum that is stored, each in [0, 1).
-    pub betas: [f64; 2],
-    /// λ, decoupled weight decay; at least 0. The paper recommends three to ten times AdamW's.
-    pub weight_decay: f64,
-    /// ρ, L1: ρ · sign(p) is added to the gradient; at least 0.
-    pub l1: f64,
-}
-
-impl Default for LionConfig {
-    /// The paper's code's: lr 1e-4, betas 0.9 and 0.99, no weight decay.
-    fn default() -> Self {
-        Self { lr: 1e-4, betas: [0.9, 0.99], weight_decay: 0.0, l1: 0.0 }
+table! {
+    /// The hyperparameters of [`Lion`]. The defaults are those of the paper's code, which recommends a third to a tenth of
+    /// AdamW's learning rate, and three to ten times its weight decay.
+    #[derive(Copy)]
+    pub struct LionConfig {
+        /// The learning rate.
+        lr: f64 = 1e-4, ordinary();
+        /// Decay rates of the first and second moment.
+        ///
+        /// β₁ is that of the step, β₂ that of the momentum that is stored.
+        betas: [f64; 2] = [0.9, 0.99], each("two numbers, 0 or more and below 1", below_one);
+        /// Weight decay (L2 penalty).
+        weight_decay: f64 = 0.0, ordinary_or_zero();
+        /// L1 penalty.
+        ///
+        /// ρ · sign(p) is added to the gradient.
+        l1: f64 = 0.0, ordinary_or_zero();
     }
 }
 

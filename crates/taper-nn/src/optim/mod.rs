@@ -9,6 +9,7 @@ mod clock;
 mod decay;
 mod ema;
 mod groups;
+mod info;
 mod lamb;
 mod lion;
 mod lookahead;
@@ -27,6 +28,7 @@ pub use clip::{clip_grad_norm, clip_grad_value};
 pub use decay::Decay;
 pub use ema::Ema;
 pub use groups::Groups;
+pub use info::OptimizerInfo;
 pub use lamb::{Lamb, LambConfig};
 pub use lion::{Lion, LionConfig};
 pub use lookahead::{Lookahead, LookaheadConfig};
@@ -40,6 +42,23 @@ pub use state::OptimizerState;
 use std::collections::HashSet;
 use taper_tensor::profile::{Phase, phase};
 use taper_tensor::{DType, Error, Gradients, Param, Result, Tensor};
+
+/// The optimisers by name. To add one, add a file beside this one, and its lines here.
+const ALL: &[OptimizerInfo] = &[
+    OptimizerInfo::of::<AdamConfig>("adam"),
+    adam::ADAMW,
+    OptimizerInfo::of::<SgdConfig>("sgd"),
+    OptimizerInfo::of::<RmspropConfig>("rmsprop"),
+    OptimizerInfo::of::<AdagradConfig>("adagrad"),
+    OptimizerInfo::of::<LionConfig>("lion"),
+    OptimizerInfo::of::<LambConfig>("lamb"),
+    muon::MUON,
+];
+
+/// All optimisers that can be made by their name.
+pub fn optimizers() -> &'static [OptimizerInfo] {
+    ALL
+}
 
 /// The result of [`Optimizer::step`]: the step was taken, or skipped because a gradient holds an infinity or a NaN.
 ///
@@ -163,12 +182,17 @@ fn check_not_negative(op: &'static str, name: &str, value: f64) -> Result<()> {
 
 /// Returns an error unless `values`, decay rates of moments, are all in [0, 1).
 fn check_decays(op: &'static str, name: &str, values: &[f64]) -> Result<()> {
-    match values.iter().find(|value| !(0.0..1.0).contains(*value)) {
+    match values.iter().find(|value| !below_one(value)) {
         Some(value) => {
             Err(Error::argument(op, format!("{name} must be at least 0 and less than 1, one came as {value}")))
         }
         None => Ok(()),
     }
+}
+
+/// Whether `value` is a decay rate: in [0, 1).
+fn below_one(value: &f64) -> bool {
+    (0.0..1.0).contains(value)
 }
 
 /// f32 for the half-precision dtypes, which are too coarse for long averages; any other dtype unchanged.

@@ -11,40 +11,52 @@
 //! by ‖d‖.
 
 use super::quotient::Quotient;
-use super::{Decay, Moment, PerParameter, Rule, check_decays, check_not_negative, wide};
+use super::{Decay, Moment, OptimizerInfo, PerParameter, Rule, check_decays, check_not_negative, wide};
+use taper_config::serde::{Deserialize, Serialize};
+use taper_config::{Named, Table, table};
 use taper_tensor::{DType, Error, Param, Result, Tensor};
 
 /// The Muon optimiser, for parameters of two dimensions or more. Biases and other vectors need another optimiser: see
 /// [`super::Groups`].
 pub type Muon = PerParameter<MuonConfig>;
 
-/// The hyperparameters of [`Muon`].
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct MuonConfig {
-    /// The learning rate; at least 0.
-    pub lr: f64,
-    /// μ, the momentum coefficient: the decay of the velocity; in [0, 1).
-    pub momentum: f64,
-    /// Whether Nesterov momentum is used.
-    pub nesterov: bool,
-    /// The number of Newton–Schulz iterations, 1 to 99.
-    pub ns_steps: usize,
-    /// a, b and c of the Newton–Schulz iteration.
-    pub ns_coefficients: [f64; 3],
-    /// ε, added to ‖d‖; at least 0.
-    pub eps: f64,
-    /// The factor s on the learning rate, by the shape of the matrix.
-    pub adjust_lr: AdjustLr,
-    /// Whether each weight is rescaled to ‖p‖ = √out before the step, as in airbench94.
-    pub normalize_weights: bool,
-    /// λ, decoupled weight decay; at least 0, and 0 with `normalize_weights`.
-    pub weight_decay: f64,
-    /// ρ, L1: ρ · sign(p) is added to the gradient; at least 0.
-    pub l1: f64,
+table! {
+    /// The hyperparameters of [`Muon`]. The defaults are PyTorch's.
+    #[derive(Copy)]
+    pub struct MuonConfig {
+        /// The learning rate.
+        lr: f64 = 1e-3, ordinary();
+        /// Momentum: decay rate of the velocity.
+        momentum: f64 = 0.95, fraction();
+        /// Whether momentum is Nesterov's.
+        nesterov: bool = true, flag();
+        /// Added to the denominator to avoid a division by zero.
+        eps: f64 = 1e-7, ordinary_or_zero();
+        /// Newton-Schulz iterations of Muon.
+        ns_steps: usize = 5, integer(1..=99);
+        /// Coefficients of the Newton-Schulz iteration.
+        ns_coefficients: [f64; 3] = [3.4445, -4.7750, 2.0315], each("three numbers from -1e37 to 1e37", |a: &f64| {
+            a.abs() <= 1e37
+        });
+        /// Factor on Muon's learning rate by the shape of the weight.
+        adjust_lr: AdjustLr = AdjustLr::Original, any("none, original, match-rms-adamw or spectral-unclamped");
+        /// Whether Muon scales each weight first, as airbench does.
+        ///
+        /// To ‖p‖ = √out, before the step. It goes without weight decay. Where it is set, the other defaults are those of
+        /// [`MuonConfig::airbench`].
+        normalize_weights: bool = false, flag();
+        /// Weight decay (L2 penalty).
+        weight_decay: f64 = 0.1, ordinary_or_zero();
+        /// L1 penalty.
+        ///
+        /// ρ · sign(p) is added to the gradient.
+        l1: f64 = 0.0, ordinary_or_zero();
+    }
 }
 
 /// The factor s on Muon's learning rate for a matrix `[out, in]`: PyTorch's `adjust_lr_fn`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(crate = "taper_config::serde", rename_all = "kebab-case")]
 pub enum AdjustLr {
     /// 1: no adjustment.
     None,
@@ -69,22 +81,13 @@ impl AdjustLr {
     }
 }
 
-impl Default for MuonConfig {
-    /// PyTorch's: lr 1e-3, momentum 0.95, Nesterov, 5 iterations, eps 1e-7, Jordan's factor, weight decay 0.1.
-    fn default() -> Self {
-        Self {
-            lr: 1e-3,
-            momentum: 0.95,
-            nesterov: true,
-            ns_steps: 5,
-            ns_coefficients: [3.4445, -4.7750, 2.0315],
-            eps: 1e-7,
-            adjust_lr: AdjustLr::Original,
-            normalize_weights: false,
-            weight_decay: 0.1,
-            l1: 0.0,
-        }
-    }
+/// Muon by name. One that normalises its weights has airbench's defaults.
+pub(super) const MUON: OptimizerInfo = OptimizerInfo::of::<MuonConfig>("muon")
+    .over(|named| base(named).keys_over(), |named, table| named.resolve_over(base(named), table));
+
+fn base(named: &Named) -> MuonConfig {
+    let airbench = named.rest.get("normalize_weights").and_then(|value| value.as_bool()) == Some(true);
+    if airbench { MuonConfig::airbench() } else { MuonConfig::default() }
 }
 
 impl MuonConfig {

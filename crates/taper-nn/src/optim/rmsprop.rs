@@ -6,34 +6,34 @@
 //! Centred: m ← αm + (1 − α)g, and √(v − m²) in the place of √v.
 
 use super::{Decay, Moment, PerParameter, Rule, check_decays, check_not_negative};
+use taper_config::table;
 use taper_tensor::{Result, Tensor};
 
 /// The RMSprop optimiser.
 pub type Rmsprop = PerParameter<RmspropConfig>;
 
-/// The hyperparameters of [`Rmsprop`].
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RmspropConfig {
-    /// The learning rate; at least 0.
-    pub lr: f64,
-    /// α, the decay rate of the mean of squares; in [0, 1).
-    pub alpha: f64,
-    /// ε, added to the root; at least 0.
-    pub eps: f64,
-    /// μ, the momentum coefficient: the decay of the velocity; at least 0, and 0 for none.
-    pub momentum: f64,
-    /// Whether the gradient is normalised by its variance (centred), instead of its mean square.
-    pub centered: bool,
-    /// λ, weight decay: λp is added to the gradient; at least 0.
-    pub weight_decay: f64,
-    /// ρ, L1: ρ · sign(p) is added to the gradient; at least 0.
-    pub l1: f64,
-}
-
-impl Default for RmspropConfig {
-    /// PyTorch's: lr 1e-2, alpha 0.99, eps 1e-8, everything else 0.
-    fn default() -> Self {
-        Self { lr: 1e-2, alpha: 0.99, eps: 1e-8, momentum: 0.0, centered: false, weight_decay: 0.0, l1: 0.0 }
+table! {
+    /// The hyperparameters of [`Rmsprop`]. The defaults are PyTorch's.
+    #[derive(Copy)]
+    pub struct RmspropConfig {
+        /// The learning rate.
+        lr: f64 = 1e-2, ordinary();
+        /// Decay rate of RMSprop's mean square.
+        alpha: f64 = 0.99, fraction();
+        /// Added to the denominator to avoid a division by zero.
+        eps: f64 = 1e-8, ordinary_or_zero();
+        /// Momentum: decay rate of the velocity.
+        momentum: f64 = 0.0, fraction();
+        /// Whether RMSprop is centred.
+        ///
+        /// The gradient is then normalised by its variance instead of its mean square.
+        centered: bool = false, flag();
+        /// Weight decay (L2 penalty).
+        weight_decay: f64 = 0.0, ordinary_or_zero();
+        /// L1 penalty.
+        ///
+        /// ρ · sign(p) is added to the gradient.
+        l1: f64 = 0.0, ordinary_or_zero();
     }
 }
 

@@ -7,34 +7,34 @@
 //! algorithm 1): p ← p − lr · λ · p first, and nothing is added to g.
 
 use super::{Decay, Moment, PerParameter, Rule, check_not_negative};
+use taper_config::table;
 use taper_tensor::{DType, Error, Param, Result, SgdSpec, Tensor};
 
 /// Stochastic gradient descent.
 pub type Sgd = PerParameter<SgdConfig>;
 
-/// The hyperparameters of [`Sgd`].
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SgdConfig {
-    /// The learning rate; at least 0.
-    pub lr: f64,
-    /// μ, the momentum coefficient: the decay of the velocity; at least 0, and 0 for none.
-    pub momentum: f64,
-    /// τ, dampening: the share of the gradient that is kept out of the velocity.
-    pub dampening: f64,
-    /// λ, weight decay; at least 0.
-    pub weight_decay: f64,
-    /// Whether weight decay shrinks the weights before the step, instead of being added to the gradient.
-    pub decoupled: bool,
-    /// ρ, L1: ρ · sign(p) is added to the gradient; at least 0.
-    pub l1: f64,
-    /// Whether Nesterov momentum is used; it needs a momentum over 0 and no dampening.
-    pub nesterov: bool,
-}
-
-impl Default for SgdConfig {
-    /// PyTorch's: lr 1e-3, everything else 0.
-    fn default() -> Self {
-        Self { lr: 1e-3, momentum: 0.0, dampening: 0.0, weight_decay: 0.0, decoupled: false, l1: 0.0, nesterov: false }
+table! {
+    /// The hyperparameters of [`Sgd`]. The defaults are PyTorch's.
+    #[derive(Copy)]
+    pub struct SgdConfig {
+        /// The learning rate.
+        lr: f64 = 1e-3, ordinary();
+        /// Momentum: decay rate of the velocity.
+        momentum: f64 = 0.0, fraction();
+        /// Dampening of momentum: the velocity takes the gradient times 1 - this.
+        dampening: f64 = 0.0, number(-1e37..=1e37);
+        /// Whether momentum is Nesterov's.
+        ///
+        /// It needs a momentum over 0 and no dampening.
+        nesterov: bool = false, flag();
+        /// Weight decay (L2 penalty).
+        weight_decay: f64 = 0.0, ordinary_or_zero();
+        /// Whether weight decay is decoupled, as in AdamW.
+        decoupled: bool = false, flag();
+        /// L1 penalty.
+        ///
+        /// ρ · sign(p) is added to the gradient.
+        l1: f64 = 0.0, ordinary_or_zero();
     }
 }
 

@@ -1,6 +1,7 @@
 //! Cosine annealing.
 
-use super::{Schedule, at_least_one, half_wave, share};
+use super::{Schedule, ScheduleTable, Span, at_least_one, half_wave, share};
+use taper_config::table;
 use taper_tensor::Result;
 
 /// min + ½(1 − min)(1 + cos(πt / T)) at step t of T, `min` from then on: one cycle of Loshchilov and Hutter, "SGDR:
@@ -19,6 +20,22 @@ impl Cosine {
         at_least_one("cosine", "steps", steps)?;
         share("cosine", "min", min)?;
         Ok(Self { steps, min })
+    }
+}
+
+table! {
+    /// The keys of the schedule `cosine`. Times are in epochs.
+    pub struct CosineConfig {
+        /// Lowest factor on the rate.
+        min: f64 = 0.0, ordinary_or_zero();
+    }
+}
+
+impl ScheduleTable for CosineConfig {
+    const ENDS: bool = true;
+
+    fn build(&self, span: &Span) -> Result<Box<dyn Schedule>> {
+        Ok(Box::new(Cosine::new(span.steps, self.min)?))
     }
 }
 

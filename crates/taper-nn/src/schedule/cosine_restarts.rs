@@ -1,6 +1,7 @@
 //! Cosine annealing with warm restarts.
 
-use super::{Schedule, at_least_one, half_wave, share};
+use super::{Schedule, ScheduleTable, Span, at_least_one, half_wave, share};
+use taper_config::table;
 use taper_tensor::Result;
 
 /// min + ½(1 − min)(1 + cos(πt / Tᵢ)), t counted from the i-th restart, Tᵢ = first · multiplyⁱ: SGDR (Loshchilov and
@@ -21,6 +22,24 @@ impl CosineRestarts {
         at_least_one("cosine_restarts", "multiply", multiply)?;
         share("cosine_restarts", "min", min)?;
         Ok(Self { first, multiply, min })
+    }
+}
+
+table! {
+    /// The keys of the schedule `cosine-restarts`. Times are in epochs.
+    pub struct CosineRestartsConfig {
+        /// Epochs of the first cycle, from the end of warm-up.
+        first: f64 = 1.0, ordinary();
+        /// Factor by which each cycle is longer than the last.
+        multiply: u64 = 1, at_least(1);
+        /// Lowest factor on the rate.
+        min: f64 = 0.0, ordinary_or_zero();
+    }
+}
+
+impl ScheduleTable for CosineRestartsConfig {
+    fn build(&self, span: &Span) -> Result<Box<dyn Schedule>> {
+        Ok(Box::new(CosineRestarts::new(span.in_steps(self.first), self.multiply, self.min)?))
     }
 }
 

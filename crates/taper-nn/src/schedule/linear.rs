@@ -1,6 +1,7 @@
 //! A learning rate that changes linearly.
 
-use super::{Schedule, at_least, at_least_one};
+use super::{Schedule, ScheduleTable, Span, at_least, at_least_one};
+use taper_config::table;
 use taper_tensor::Result;
 
 /// from + (to − from) · t / T at step t of T, `to` from then on, as PyTorch's `LinearLR`.
@@ -18,6 +19,22 @@ impl Linear {
         at_least("linear", "from", from, 0.0)?;
         at_least("linear", "to", to, 0.0)?;
         Ok(Self { steps, from, to })
+    }
+}
+
+table! {
+    /// The keys of the schedule `linear`. Times are in epochs.
+    pub struct LinearConfig {
+        /// Lowest factor on the rate.
+        min: f64 = 0.0, ordinary_or_zero();
+    }
+}
+
+impl ScheduleTable for LinearConfig {
+    const ENDS: bool = true;
+
+    fn build(&self, span: &Span) -> Result<Box<dyn Schedule>> {
+        Ok(Box::new(Linear::new(span.steps, 1.0, self.min)?))
     }
 }
 

@@ -19,6 +19,7 @@ mod constant;
 mod cosine;
 mod cosine_restarts;
 mod exponential;
+mod info;
 mod linear;
 mod multi_step;
 mod one_cycle;
@@ -27,20 +28,40 @@ mod polynomial;
 mod step_decay;
 mod warm_up;
 
-pub use constant::Constant;
-pub use cosine::Cosine;
-pub use cosine_restarts::CosineRestarts;
-pub use exponential::Exponential;
-pub use linear::Linear;
-pub use multi_step::MultiStep;
-pub use one_cycle::OneCycle;
-pub use plateau::Plateau;
-pub use polynomial::Polynomial;
-pub use step_decay::StepDecay;
+pub use constant::{Constant, ConstantConfig};
+pub use cosine::{Cosine, CosineConfig};
+pub use cosine_restarts::{CosineRestarts, CosineRestartsConfig};
+pub use exponential::{Exponential, ExponentialConfig};
+pub use info::{ScheduleInfo, ScheduleTable, Span};
+pub use linear::{Linear, LinearConfig};
+pub use multi_step::{MultiStep, MultiStepConfig};
+pub use one_cycle::{OneCycle, OneCycleConfig};
+pub use plateau::{Plateau, PlateauConfig};
+pub use polynomial::{Polynomial, PolynomialConfig};
+pub use step_decay::{StepDecay, StepDecayConfig};
 pub use warm_up::WarmUp;
 
 use std::fmt::Debug;
 use taper_tensor::{Error, Result};
+
+/// The schedules by name. To add one, add a file beside this one, and its lines here.
+const ALL: &[ScheduleInfo] = &[
+    ScheduleInfo::of::<ConstantConfig>("constant"),
+    ScheduleInfo::of::<StepDecayConfig>("step"),
+    ScheduleInfo::of::<MultiStepConfig>("multi-step"),
+    ScheduleInfo::of::<ExponentialConfig>("exponential"),
+    ScheduleInfo::of::<CosineConfig>("cosine"),
+    ScheduleInfo::of::<CosineRestartsConfig>("cosine-restarts"),
+    ScheduleInfo::of::<LinearConfig>("linear"),
+    ScheduleInfo::of::<PolynomialConfig>("polynomial"),
+    ScheduleInfo::of::<OneCycleConfig>("one-cycle"),
+    ScheduleInfo::of::<PlateauConfig>("plateau"),
+];
+
+/// All schedules that can be made by their name.
+pub fn schedules() -> &'static [ScheduleInfo] {
+    ALL
+}
 
 /// A learning-rate schedule: what the base learning rate is multiplied by.
 pub trait Schedule: Send + Sync + Debug {

@@ -1,6 +1,7 @@
 //! Decay at chosen steps.
 
-use super::{Schedule, decay};
+use super::{Schedule, ScheduleTable, Span, decay};
+use taper_config::table;
 use taper_tensor::{Error, Result};
 
 /// γⁿ at step t, with n the number of milestones that are at most t, as PyTorch's `MultiStepLR`.
@@ -24,6 +25,26 @@ impl MultiStep {
         }
         decay(NAME, "gamma", gamma)?;
         Ok(Self { milestones, gamma })
+    }
+}
+
+table! {
+    /// The keys of the schedule `multi-step`. Times are in epochs.
+    pub struct MultiStepConfig {
+        /// Epochs, from the end of warm-up, at which the rate changes.
+        ///
+        /// An epoch that is listed twice changes the rate twice.
+        milestones: Vec<f64> = Vec::new(), list("epochs in rising order", |epochs: &[f64]| {
+            epochs.is_sorted() && epochs.iter().all(|&epoch| epoch > 0.0 && is_ordinary(epoch))
+        });
+        /// Factor of one change of the rate.
+        gamma: f64 = 0.1, up_to(1.0);
+    }
+}
+
+impl ScheduleTable for MultiStepConfig {
+    fn build(&self, span: &Span) -> Result<Box<dyn Schedule>> {
+        Ok(Box::new(MultiStep::new(self.milestones.iter().map(|&epochs| span.in_steps(epochs)).collect(), self.gamma)?))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The one-cycle policy: up to the base learning rate, and down again to far below the start.
 
-use super::{Schedule, at_least, at_least_one, half_wave, share};
+use super::{Schedule, ScheduleTable, Span, at_least, at_least_one, half_wave, share};
+use taper_config::table;
 use taper_tensor::Result;
 
 /// Half a cosine wave from 1/start_div up to 1 at step w = warm_fraction · T − 1, another from there down to
@@ -25,6 +26,26 @@ impl OneCycle {
         at_least("one_cycle", "start_div", start_div, 1.0)?;
         at_least("one_cycle", "end_div", end_div, 1.0)?;
         Ok(Self { steps, warm_fraction, start_div, end_div })
+    }
+}
+
+table! {
+    /// The keys of the schedule `one-cycle`. Times are in epochs.
+    pub struct OneCycleConfig {
+        /// Fraction of the steps after warm-up in which the rate rises.
+        warm_fraction: f64 = 0.3, between(0.0, 1.0);
+        /// The rate starts at the learning rate divided by this.
+        start_div: f64 = 25.0, number(1.0..=1e37);
+        /// The rate ends at its start divided by this.
+        end_div: f64 = 1e4, number(1.0..=1e37);
+    }
+}
+
+impl ScheduleTable for OneCycleConfig {
+    const ENDS: bool = true;
+
+    fn build(&self, span: &Span) -> Result<Box<dyn Schedule>> {
+        Ok(Box::new(OneCycle::new(span.steps, self.warm_fraction, self.start_div, self.end_div)?))
     }
 }
 

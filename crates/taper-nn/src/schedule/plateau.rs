@@ -1,6 +1,7 @@
 //! Decay when the validation loss stops improving.
 
-use super::{Schedule, decay, share};
+use super::{Schedule, ScheduleTable, Span, decay, share};
+use taper_config::table;
 use taper_tensor::{Error, Result};
 
 /// The schedule's factor, 1 at first, is multiplied by `factor`, but never falls below `min`, when more than `patience`
@@ -36,6 +37,28 @@ impl Plateau {
         share(NAME, "threshold", threshold)?;
         share(NAME, "min", min)?;
         Ok(Self { factor, patience, threshold, min, current: 1.0, bad: 0, best: None })
+    }
+}
+
+table! {
+    /// The keys of the schedule `plateau`. Times are in epochs.
+    pub struct PlateauConfig {
+        /// Epochs without a better validation loss before the rate is lowered.
+        patience: u64 = 10, at_least(0);
+        /// Smallest relative improvement of the loss.
+        ///
+        /// The loss must be below the best by more than this fraction of the best's size.
+        threshold: f64 = 1e-4, number(0.0..=1.0);
+        /// Factor of one change of the rate.
+        gamma: f64 = 0.1, up_to(1.0);
+        /// Lowest factor on the rate.
+        min: f64 = 0.0, ordinary_or_zero();
+    }
+}
+
+impl ScheduleTable for PlateauConfig {
+    fn build(&self, _: &Span) -> Result<Box<dyn Schedule>> {
+        Ok(Box::new(Plateau::new(self.gamma, self.patience, self.threshold, self.min)?))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Polynomial decay to zero.
 
-use super::{Schedule, at_least_one};
+use super::{Schedule, ScheduleTable, Span, at_least_one};
+use taper_config::table;
 use taper_tensor::{Error, Result};
 
 /// (1 − t / T)^power at step t of T, 0 from then on, as PyTorch's `PolynomialLR` (the "poly" policy of Chen et al.,
@@ -20,6 +21,22 @@ impl Polynomial {
             return Err(Error::argument("polynomial", detail));
         }
         Ok(Self { steps, power })
+    }
+}
+
+table! {
+    /// The keys of the schedule `polynomial`. Times are in epochs.
+    pub struct PolynomialConfig {
+        /// Exponent of the decay.
+        power: f64 = 1.0, ordinary();
+    }
+}
+
+impl ScheduleTable for PolynomialConfig {
+    const ENDS: bool = true;
+
+    fn build(&self, span: &Span) -> Result<Box<dyn Schedule>> {
+        Ok(Box::new(Polynomial::new(span.steps, self.power)?))
     }
 }
 

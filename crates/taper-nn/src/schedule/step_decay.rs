@@ -1,6 +1,7 @@
 //! Decay at regular intervals.
 
-use super::{Schedule, at_least_one, decay};
+use super::{Schedule, ScheduleTable, Span, at_least_one, decay};
+use taper_config::table;
 use taper_tensor::Result;
 
 /// γ^⌊t / every⌋ at step t: a factor γ after every `every` steps, as PyTorch's `StepLR` (He et al., "Deep residual
@@ -17,6 +18,22 @@ impl StepDecay {
         at_least_one("step_decay", "every", every)?;
         decay("step_decay", "gamma", gamma)?;
         Ok(Self { every, gamma })
+    }
+}
+
+table! {
+    /// The keys of the schedule `step`. Times are in epochs.
+    pub struct StepDecayConfig {
+        /// Epochs between changes, from the end of warm-up.
+        every: f64 = 1.0, ordinary();
+        /// Factor of one change of the rate.
+        gamma: f64 = 0.1, up_to(1.0);
+    }
+}
+
+impl ScheduleTable for StepDecayConfig {
+    fn build(&self, span: &Span) -> Result<Box<dyn Schedule>> {
+        Ok(Box::new(StepDecay::new(span.in_steps(self.every), self.gamma)?))
     }
 }
 
