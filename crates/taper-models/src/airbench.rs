@@ -2,7 +2,7 @@
 //! `airbench94_muon`): a whitening of 2 × 2 patches that is not trained, three groups of two convolutions, and a scaled
 //! linear head.
 
-use crate::{InputSpec, whiten};
+use crate::{InputSpec, NoKeys, ZooModel, whiten};
 use taper_nn::{
     Activation, BatchNorm2d, BatchNormConfig, Context, Conv2d, Conv2dConfig, Error, Init, Linear, LinearConfig, Module,
     Param, Params, Pass, Pool2dSpec, RandomKey, Result, Tensor, no_grad,
@@ -132,6 +132,14 @@ fn pass_through(weight: &Param) -> Result<()> {
     let value = no_grad(|| Tensor::concat(&[&first, &current.narrow(0, count, outputs - count)?], 0))?;
     drop(current);
     weight.set(&value)
+}
+
+impl ZooModel for Airbench {
+    type Config = NoKeys;
+
+    fn build(_: &NoKeys, input: &InputSpec, params: &Params) -> Result<Self> {
+        Self::new(input, params)
+    }
 }
 
 impl Module for Airbench {

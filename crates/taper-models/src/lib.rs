@@ -30,11 +30,19 @@ mod whiten;
 pub use airbench::Airbench;
 pub use autoencoder::Autoencoder;
 pub use char_mlp::{CharMlp, CharMlpConfig};
-pub use mlp::Mlp;
+pub use mlp::{Mlp, MlpConfig};
 pub use rbm::{Rbm, bernoulli};
-pub use registry::{Build, InputSpec, ModelInfo, Prepare, build, model, models};
+pub use registry::{Build, InputSpec, ModelInfo, NoKeys, Prepare, ZooModel, build, family, model, models};
 pub use resnet::ResNet18;
 pub use seed_cnn::SeedCnn;
+
+/// The models by name, in alphabetical order. To add one, add a file beside this one, and its lines here.
+const ALL: &[ModelInfo] = &[
+    ModelInfo::of::<Airbench>("airbench", "whitening, six convolutions, a linear head").prepared_by(Airbench::prepare),
+    ModelInfo::of::<Mlp>("mlp", "linear layers with ReLU between them, two hidden ones of 128 by default"),
+    ModelInfo::of::<ResNet18>("resnet18", "ResNet-18 with a 3 × 3 stem"),
+    ModelInfo::of::<SeedCnn>("seed-cnn", "two convolutions, two linear layers"),
+];
 
 #[doc = include_str!("../README.md")]
 #[cfg(doctest)]

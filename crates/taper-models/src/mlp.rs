@@ -1,7 +1,18 @@
 //! The multilayer perceptron: linear layers with ReLU between them (Rumelhart, Hinton and Williams, Nature 323, 1986).
 
-use crate::InputSpec;
+use crate::{InputSpec, ZooModel};
+use taper_config::table;
 use taper_nn::{Context, Linear, LinearConfig, Module, Params, Pass, Result, Tensor};
+
+table! {
+    /// `[model]` of an [`Mlp`].
+    pub struct MlpConfig {
+        /// Sizes of the hidden layers.
+        ///
+        /// An empty list gives a linear model.
+        hidden: Vec<usize> = vec![128, 128], each("a list of integers, 1 or more", |size| *size >= 1);
+    }
+}
 
 /// Linear layers `fc1`, `fc2`, … with ReLU between them, on inputs flattened to `[N, C·H·W]`.
 #[derive(Debug, Clone)]
@@ -25,6 +36,14 @@ impl Mlp {
             features = next;
         }
         Ok(Self { path: params.path().to_owned(), layers })
+    }
+}
+
+impl ZooModel for Mlp {
+    type Config = MlpConfig;
+
+    fn build(config: &MlpConfig, input: &InputSpec, params: &Params) -> Result<Self> {
+        Self::with_hidden(input, &config.hidden, params)
     }
 }
 

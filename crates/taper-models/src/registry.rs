@@ -1,15 +1,7 @@
-//! The models by name. A new model needs a file, and one line here.
+//! The models by name. A new model needs a file, and its lines in `lib.rs`.
 
-use crate::{Airbench, Mlp, ResNet18, SeedCnn};
+use taper_config::{Family, Named, Schema, Table, toml};
 use taper_nn::{Error, Module, Params, Result, Tensor};
-
-const MODELS: &[ModelInfo] = &[
-    ModelInfo::new("airbench", "whitening, six convolutions, a linear head", |i, p| Ok(Box::new(Airbench::new(i, p)?)))
-        .prepared_by(Airbench::prepare),
-    ModelInfo::new("mlp", "two hidden layers of 128 with ReLU", |i, p| Ok(Box::new(Mlp::new(i, p)?))),
-    ModelInfo::new("resnet18", "ResNet-18 with a 3 × 3 stem", |i, p| Ok(Box::new(ResNet18::new(i, p)?))),
-    ModelInfo::new("seed-cnn", "two convolutions, two linear layers", |i, p| Ok(Box::new(SeedCnn::new(i, p)?))),
-];
 
 /// The input and output sizes of a classifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,45 +19,90 @@ pub struct ModelInfo {
     pub name: &'static str,
     /// A description in a few words.
     pub summary: &'static str,
-    /// Builds the model, with its parameters in a [`Params`] list.
+    /// The keys of its table, `[model]`, with their defaults.
+    pub schema: Schema,
+    /// Builds the model of the values of its keys, which [`ModelInfo::schema`] has resolved, with its parameters in a
+    /// [`Params`] list.
     pub build: Build,
     /// Computes, from training images, what is not trained, once, before training; `None` if the model has nothing
     /// such.
     pub prepare: Option<Prepare>,
 }
 
-/// Builds a model for an input, with its parameters in a [`Params`] list.
-pub type Build = fn(&InputSpec, &Params) -> Result<Box<dyn Module>>;
+/// Builds a model for an input of the values of its keys, with its parameters in a [`Params`] list.
+pub type Build = fn(&InputSpec, &toml::Table, &Params) -> Result<Box<dyn Module>>;
 
 /// Sets buffers among the parameters from the first training images (5,000 where there are as many), `[N, C, H, W]`,
 /// normalised as in training and not augmented.
 pub type Prepare = fn(&Params, &Tensor) -> Result<()>;
 
+/// A model of the zoo: it is built for an input, of the keys of its table.
+pub trait ZooModel: Module + Sized + 'static {
+    /// The keys of its table, `[model]`.
+    type Config: Table;
+
+    /// Builds the model, with its parameters in `params`.
+    ///
+    /// # Errors
+    /// An input that does not fit.
+    fn build(config: &Self::Config, input: &InputSpec, params: &Params) -> Result<Self>;
+}
+
+taper_config::table! {
+    /// The table of a model that has no keys.
+    pub struct NoKeys {}
+}
+
 impl ModelInfo {
-    const fn new(name: &'static str, summary: &'static str, build: Build) -> Self {
-        Self { name, summary, build, prepare: None }
+    /// The model `M` by its name.
+    pub const fn of<M: ZooModel>(name: &'static str, summary: &'static str) -> Self {
+        Self { name, summary, schema: Schema::of::<M::Config>(), build: build_of::<M>, prepare: None }
     }
 
-    const fn prepared_by(self, prepare: Prepare) -> Self {
+    /// The same with what it computes before training.
+    #[must_use]
+    pub const fn prepared_by(self, prepare: Prepare) -> Self {
         Self { prepare: Some(prepare), ..self }
     }
 }
 
-/// All models, in alphabetical order.
-pub fn models() -> &'static [ModelInfo] {
-    MODELS
+fn build_of<M: ZooModel>(input: &InputSpec, values: &toml::Table, params: &Params) -> Result<Box<dyn Module>> {
+    let wrong = |e: toml::de::Error| Error::argument("model", e.message());
+    let config: M::Config = values.clone().try_into().map_err(wrong)?;
+    Ok(Box::new(M::build(&config, input, params)?))
 }
 
-/// The model called `name`. An unknown name is an error that lists the known ones.
+/// All models, in alphabetical order.
+pub fn models() -> &'static [ModelInfo] {
+    crate::ALL
+}
+
+/// The models as what `[model]` may name.
+pub fn family() -> Family {
+    let members = models().iter().map(|model| (model.name, model.schema)).collect();
+    Family { table: "model", kind: "model", members, common: None, lenient: false }
+}
+
+/// The model called `name`.
+///
+/// # Errors
+/// An unknown name; the error lists the known ones.
 pub fn model(name: &str) -> Result<&'static ModelInfo> {
-    MODELS.iter().find(|model| model.name == name).ok_or_else(|| {
-        let known: Vec<&str> = MODELS.iter().map(|model| model.name).collect();
+    models().iter().find(|model| model.name == name).ok_or_else(|| {
+        let known: Vec<&str> = models().iter().map(|model| model.name).collect();
         Error::argument("model", format!("there is no model {name:?}; known: {}", known.join(", ")))
     })
 }
 
-/// Builds the model called `name`, with its parameters in `params`. An unknown name is an error that lists the known
-/// ones.
-pub fn build(name: &str, input: &InputSpec, params: &Params) -> Result<Box<dyn Module>> {
-    (model(name)?.build)(input, params)
+/// Builds the model that `named` names, of the keys of its table (a name alone takes the defaults), with its parameters
+/// in `params`.
+///
+/// # Errors
+/// An unknown name (the error lists the known ones), a key that the model does not have, a value out of range, an input
+/// that does not fit.
+pub fn build(named: impl Into<Named>, input: &InputSpec, params: &Params) -> Result<Box<dyn Module>> {
+    let named = named.into();
+    let model = model(&named.name)?;
+    let values = model.schema.resolve(&named, "model").map_err(|error| Error::argument("model", error.to_string()))?;
+    (model.build)(input, &values, params)
 }

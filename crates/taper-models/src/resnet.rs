@@ -2,7 +2,7 @@
 //! without pooling, as in the paper's section 4.2, before the four stages of its ImageNet networks. Parameter names and
 //! initialisation are torchvision's.
 
-use crate::InputSpec;
+use crate::{InputSpec, NoKeys, ZooModel};
 use taper_nn::{
     AdaptiveAvgPool2d, BatchNorm2d, BatchNormConfig, Context, Conv2d, Conv2dConfig, Init, Linear, LinearConfig, Module,
     Named, Params, Pass, Result, Tensor,
@@ -100,6 +100,14 @@ fn conv([inputs, outputs]: [usize; 2], size: usize, stride: usize, params: &Para
 
 fn norm(channels: usize, params: &Params) -> Result<BatchNorm2d> {
     BatchNorm2d::new(BatchNormConfig::new(channels), params)
+}
+
+impl ZooModel for ResNet18 {
+    type Config = NoKeys;
+
+    fn build(_: &NoKeys, input: &InputSpec, params: &Params) -> Result<Self> {
+        Self::new(input, params)
+    }
 }
 
 impl Module for ResNet18 {

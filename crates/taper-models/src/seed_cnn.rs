@@ -1,7 +1,7 @@
 //! The seed CNN: two convolutions and two linear layers, the network that this project grew from. On CIFAR-10
 //! (`[3, 32, 32]`, 10 classes) it has 4,275,594 parameters.
 
-use crate::InputSpec;
+use crate::{InputSpec, NoKeys, ZooModel};
 use taper_nn::{Context, Conv2d, Conv2dConfig, Linear, LinearConfig, Module, Params, Pass, Pool2dSpec, Result, Tensor};
 
 /// conv 3→64, ReLU, max pool; conv 64→128, ReLU, max pool; linear 8192→512, ReLU; linear 512→10.
@@ -26,6 +26,14 @@ impl SeedCnn {
             fc1: Linear::new(LinearConfig::new(pooled.saturating_mul(128), 512), &params.sub("fc1"))?,
             fc2: Linear::new(LinearConfig::new(512, input.classes), &params.sub("fc2"))?,
         })
+    }
+}
+
+impl ZooModel for SeedCnn {
+    type Config = NoKeys;
+
+    fn build(_: &NoKeys, input: &InputSpec, params: &Params) -> Result<Self> {
+        Self::new(input, params)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The models beside PyTorch's: names, shapes, outputs; and that they learn.
 
 use serde_json::Value;
+use taper_config::Named;
 use taper_models::{InputSpec, Mlp, build, models};
 use taper_nn::{Adam, AdamConfig, Context, CrossEntropy, DType, Device, Module, Optimizer, Params, RandomKey, Tensor};
 
@@ -141,4 +142,29 @@ fn the_list_is_in_order() {
     let names: Vec<&str> = models().iter().map(|info| info.name).collect();
     assert!(names.is_sorted() && names.contains(&"seed-cnn"), "{names:?}");
     assert!(models().iter().all(|info| !info.summary.is_empty()));
+}
+
+#[test]
+fn a_model_is_built_of_the_keys_of_its_table() {
+    let params = Params::new(&device(), DType::F32, RandomKey::new(0));
+    let named = Named::new("mlp").with("hidden", vec![7, 5]);
+    build(&named, &InputSpec { shape: [1, 2, 2], classes: 3 }, &params).unwrap();
+    let shapes: Vec<String> = params.all().iter().map(|param| param.tensor().shape().to_string()).collect();
+    assert_eq!(shapes, ["[7, 4]", "[7]", "[5, 7]", "[5]", "[3, 5]", "[3]"]);
+    let told = |named: Named| {
+        let params = Params::new(&device(), DType::F32, RandomKey::new(0));
+        build(named, &InputSpec { shape: [1, 8, 8], classes: 3 }, &params).map(drop).unwrap_err().to_string()
+    };
+    assert_eq!(
+        told(Named::new("mlp").with("hiden", 3)),
+        "model: model.hiden: unknown key of the model mlp; did you mean hidden? (its keys: hidden)"
+    );
+    assert_eq!(
+        told(Named::new("mlp").with("hidden", vec![0])),
+        "model: model.hidden: expected a list of integers, 1 or more, found 0"
+    );
+    assert_eq!(
+        told(Named::new("seed-cnn").with("hidden", vec![8])),
+        "model: model.hidden: unknown key of the model seed-cnn; it has none"
+    );
 }

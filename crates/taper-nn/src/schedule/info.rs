@@ -1,0 +1,58 @@
+//! A schedule by its name.
+
+use super::Schedule;
+use taper_config::{Schema, Table, toml};
+use taper_tensor::{Error, Result};
+
+/// The steps for which a schedule is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// The number of steps, at least 1.
+    pub steps: u64,
+    /// The number of steps per epoch.
+    pub per_epoch: u64,
+}
+
+impl Span {
+    /// `epochs` in steps, at least one: a time may be shorter than a step.
+    pub fn in_steps(&self, epochs: f64) -> u64 {
+        ((epochs * self.per_epoch as f64).round() as u64).max(1)
+    }
+}
+
+/// The keys of a schedule, of which it is made.
+pub trait ScheduleTable: Table {
+    /// Whether the schedule ends with the run, and so depends on its length.
+    const ENDS: bool = false;
+
+    /// The schedule.
+    ///
+    /// # Errors
+    /// A value that it does not take.
+    fn build(&self, span: &Span) -> Result<Box<dyn Schedule>>;
+}
+
+/// A schedule that can be made by its name.
+#[derive(Debug, Clone, Copy)]
+pub struct ScheduleInfo {
+    /// The name, as in a configuration: `cosine-restarts`.
+    pub name: &'static str,
+    /// Its keys, with their defaults.
+    pub schema: Schema,
+    /// Whether the schedule ends with the run, and so depends on its length.
+    pub ends: bool,
+    /// Makes the schedule of these values, which [`ScheduleInfo::schema`] has resolved.
+    pub build: fn(&toml::Table, &Span) -> Result<Box<dyn Schedule>>,
+}
+
+impl ScheduleInfo {
+    /// The schedule with the keys of `T`.
+    pub const fn of<T: ScheduleTable>(name: &'static str) -> Self {
+        Self { name, schema: Schema::of::<T>(), ends: T::ENDS, build: build::<T> }
+    }
+}
+
+fn build<T: ScheduleTable>(values: &toml::Table, span: &Span) -> Result<Box<dyn Schedule>> {
+    let wrong = |e: toml::de::Error| Error::argument("schedule", e.message());
+    values.clone().try_into::<T>().map_err(wrong)?.build(span)
+}
