@@ -12,6 +12,7 @@ mod named;
 mod nearest;
 mod overrides;
 pub mod range;
+mod rest;
 mod schema;
 mod value;
 
@@ -24,6 +25,7 @@ pub use named::Named;
 pub use nearest::{nearest, unknown};
 pub use overrides::Override;
 pub use range::Range;
+pub use rest::Rest;
 pub use schema::{Schema, Table};
 pub use value::told;
 

@@ -20,7 +20,8 @@
 ///
 /// From this come the struct with public fields, `Default`, `Debug`, `Clone`, `PartialEq`, serde's `Serialize` and
 /// `Deserialize` (a missing key has its default, an unknown key is an error), and [`Table`](crate::Table). Other derives
-/// may be added above the struct.
+/// may be added above the struct. With `..` and a documented name after the last key, keys that the table does not have
+/// are no error, but kept in a field of that name, a [`Rest`](crate::Rest), for whoever they belong to.
 #[macro_export]
 macro_rules! table {
     (
@@ -32,19 +33,62 @@ macro_rules! table {
             )*
         }
     ) => {
+        $crate::table! {
+            @fields [deny_unknown_fields,] []
+            $(#[$attribute])*
+            $vis struct $name {
+                $($(#[doc = $doc])+ $key: $type = $default, $range;)*
+            }
+        }
+    };
+    (
+        $(#[$attribute:meta])*
+        $vis:vis struct $name:ident {
+            $(
+                $(#[doc = $doc:expr])+
+                $key:ident: $type:ty = $default:expr, $range:expr;
+            )*
+            ..
+            $(#[doc = $rest_doc:expr])+
+            $rest:ident
+        }
+    ) => {
+        $crate::table! {
+            @fields [] [$(#[doc = $rest_doc])+ $rest]
+            $(#[$attribute])*
+            $vis struct $name {
+                $($(#[doc = $doc])+ $key: $type = $default, $range;)*
+            }
+        }
+    };
+    (
+        @fields [$($deny:tt)*] [$($(#[doc = $rest_doc:expr])+ $rest:ident)?]
+        $(#[$attribute:meta])*
+        $vis:vis struct $name:ident {
+            $(
+                $(#[doc = $doc:expr])+
+                $key:ident: $type:ty = $default:expr, $range:expr;
+            )*
+        }
+    ) => {
         $(#[$attribute])*
         #[derive(Debug, Clone, PartialEq, $crate::serde::Serialize, $crate::serde::Deserialize)]
-        #[serde(crate = "taper_config::serde", deny_unknown_fields, default, expecting = "a table of keys")]
+        #[serde(crate = "taper_config::serde", $($deny)* default, expecting = "a table of keys")]
         $vis struct $name {
             $(
                 $(#[doc = $doc])+
                 pub $key: $type,
             )*
+            $(
+                $(#[doc = $rest_doc])+
+                #[serde(flatten)]
+                pub $rest: $crate::Rest,
+            )?
         }
 
         impl ::core::default::Default for $name {
             fn default() -> Self {
-                Self { $($key: $default),* }
+                Self { $($key: $default,)* $($rest: $crate::Rest::default())? }
             }
         }
 
