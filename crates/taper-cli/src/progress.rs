@@ -71,7 +71,7 @@ impl<'a> Progress<'a> {
     /// Prints the progress of a run of `config`, nothing if `quiet`.
     pub fn new(output: &'a mut Output, config: &Config, quiet: bool) -> Self {
         let device = described(&config.device);
-        let about = format!("{} on {device}, {}, seed {}", config.model, config.train.dtype, config.train.seed);
+        let about = format!("{} on {device}, {}, seed {}", config.model.name, config.train.dtype, config.train.seed);
         let (bar, download) = (Bar::new(quiet, output), DownloadProgress::new(quiet, output));
         Self {
             output,

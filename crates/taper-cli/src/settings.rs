@@ -5,7 +5,7 @@ use crate::experiment_file;
 use crate::failure::Failure;
 use clap::{Arg, ArgAction, ArgMatches, Args};
 use std::path::PathBuf;
-use taper::train::{Config, Experiment, Override};
+use taper::train::{Config, Experiment, Key, Override};
 
 /// The arguments that change the configuration, and those that say where the data are.
 #[derive(Args)]
@@ -52,17 +52,16 @@ impl SettingArgs {
         for (flag, change) in flags {
             config = with_flag(config, flag, change.clone())?;
         }
-        for text in &self.set {
-            config = config.with(&[Override::parse(text)?])?;
-        }
-        Ok(config)
+        // All at once: a key may be of a model that is named after it.
+        let set = self.set.iter().map(|text| Override::parse(text)).collect::<Result<Vec<_>, _>>()?;
+        Ok(config.with(&set)?)
     }
 }
 
 /// The flags that set a key: the flag, its key, and the name of its value in `--help` (`None` for a switch, which sets
 /// the key to false).
 const KEY_FLAGS: &[(&str, &str, Option<&str>)] = &[
-    ("model", "model", Some("NAME")),
+    ("model", "model.name", Some("NAME")),
     ("device", "device.name", Some("NAME")),
     ("epochs", "train.epochs", Some("N")),
     ("batch-size", "train.batch_size", Some("N")),
@@ -112,13 +111,13 @@ pub fn below(experiment: &dyn Experiment, config: &Config) -> String {
     }
     text += "Keys for --set and --config:\n";
     let mut table = None;
-    for key in Config::keys() {
+    for key in config.keys(&experiment.families()) {
         let of = key.name.split_once('.').map(|(table, _)| table.to_string());
         if of != table {
             text.push('\n');
         }
         table = of;
-        let meaning = format!("{}; {} [default: {}]", key.help, key.range, default(config, &key.name));
+        let meaning = format!("{}; {} [default: {}]", key.help, key.range, default(config, &key));
         text += &entry(&key.name, &meaning);
     }
     text
@@ -132,15 +131,14 @@ pub fn entry(name: &str, meaning: &str) -> String {
 
 /// The help of the flag that sets `key`, with its default.
 pub fn help(config: &Config, key: &str) -> String {
-    let known = Config::keys().into_iter().find(|known| known.name == key);
-    let meaning = known.map_or_else(String::new, |known| known.help);
-    format!("{meaning} [default: {}]", default(config, key))
+    let known = config.keys(&[]).into_iter().find(|known| known.name == key);
+    known.map_or_else(String::new, |known| format!("{} [default: {}]", known.help, default(config, &known)))
 }
 
 /// The default of `key` as `--help` shows it.
-fn default(config: &Config, key: &str) -> String {
-    match config.get(key) {
-        Some(value) if value.is_empty() || value == "[]" => "none".into(),
+fn default(config: &Config, key: &Key) -> String {
+    match config.get(&key.name).or_else(|| key.default_told()) {
+        Some(value) if value.is_empty() || value == "[]" || value == "\"\"" => "none".into(),
         Some(value) => value,
         // A setting that the experiment leaves to the optimiser's own default.
         None => "the optimiser's".into(),
@@ -185,7 +183,7 @@ mod tests {
     fn every_flag_has_a_key_with_help() {
         for experiment in experiments() {
             for (flag, key, _) in KEY_FLAGS {
-                assert!(Config::keys().iter().any(|known| known.name == *key), "{flag}");
+                assert!(Config::default().keys(&[]).iter().any(|known| known.name == *key), "{flag}");
                 assert!(!help(&experiment.config(), key).starts_with(' '), "{flag}");
             }
         }

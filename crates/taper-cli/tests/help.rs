@@ -40,7 +40,7 @@ fn every_flag_of_train_is_explained_with_its_default() {
         let text: Vec<&str> = help.lines().skip(line).take(4).map(str::trim).collect();
         assert!(text.join(" ").contains(&format!("[default: {default}")), "{flag}: {text:?}");
     }
-    for key in taper::train::Config::keys() {
+    for key in experiment("cifar").unwrap().config().keys(&[]) {
         assert!(help.contains(&format!("  {} ", key.name)), "{}", key.name);
     }
     for recipe in taper::tasks::experiment("cifar").unwrap().recipes() {

@@ -12,6 +12,8 @@ pub struct Family {
     pub table: &'static str,
     /// What one is called: `optimiser`.
     pub kind: &'static str,
+    /// The name that a table without a name has; empty for none.
+    pub default: &'static str,
     /// Each by name, with its keys.
     pub members: Vec<(&'static str, Schema)>,
     /// Keys that all have, beside their own.
@@ -29,13 +31,9 @@ impl Family {
     /// Every key that any of them has, under its dotted name. The key of the name is the first, the one that all have is
     /// the last. A default is that of the one that `named` names, or that of all others if these agree.
     pub fn keys(&self, named: &Named) -> Vec<Key> {
-        let name = Key {
-            name: "name".into(),
-            range: self.name_range(),
-            help: listed(&self.names()),
-            default: Some(named.name.as_str().into()).filter(|_| !named.name.is_empty()),
-            is_list: false,
-        };
+        let named = &self.with_name(named);
+        let mut name = Key::named("name", &self.name_range(), &listed(&self.names()));
+        name.default = Some(named.name.as_str().into()).filter(|_| !named.name.is_empty());
         let mut keys: Vec<(Key, Vec<&str>)> = Vec::new();
         for (member, schema) in &self.members {
             for key in schema.keys_of(named) {
@@ -70,8 +68,7 @@ impl Family {
     /// A key that none has, a value of the wrong type or out of range.
     pub fn change(&self, named: &mut Named, change: &Override) -> Result<()> {
         if change.key() == "name" {
-            named.name = read_name(self.table, &self.name_range(), change)?;
-            return Ok(());
+            return named.change(self.table, self.kind, change);
         }
         let value = self.value(named, change)?;
         named.rest.insert(change.key().into(), value);
@@ -90,7 +87,7 @@ impl Family {
     /// Removes from `named` each key that the one of that name does not have and for which `stays` is false. For an
     /// unknown name nothing is removed.
     pub fn keep_own(&self, named: &mut Named, stays: impl Fn(&str) -> bool) {
-        let Ok(schema) = self.member(&named.name) else { return };
+        let Ok(schema) = self.member(&self.with_name(named).name) else { return };
         named.rest.retain(|key, _| stays(key) || has(&schema, key) || self.is_common(key));
     }
 
@@ -99,6 +96,7 @@ impl Family {
     /// # Errors
     /// What is wrong first.
     pub fn check(&self, named: &Named) -> Result<()> {
+        let named = &self.with_name(named);
         self.member(&named.name)?;
         let one = |(key, value): (&String, &Value)| self.value(named, &Override::new(key, value.clone())).map(drop);
         named.rest.iter().try_for_each(one)
@@ -110,6 +108,7 @@ impl Family {
     /// An unknown name or key, a key that only others have (unless these are ignored), a value of the wrong type or out
     /// of range.
     pub fn resolve(&self, named: &Named) -> Result<Named> {
+        let named = &self.with_name(named);
         let schema = self.member(&named.name)?;
         let [mut own, mut common] = [Named::new(&*named.name), Named::new(&*named.name)];
         for (key, value) in &named.rest {
@@ -136,6 +135,11 @@ impl Family {
             rest.extend(schema.resolve(&common, self.table)?);
         }
         Ok(Named { name: named.name.clone(), rest })
+    }
+
+    fn with_name(&self, named: &Named) -> Named {
+        let name = if named.name.is_empty() { self.default } else { &named.name };
+        Named { name: name.into(), rest: named.rest.clone() }
     }
 
     fn member(&self, name: &str) -> Result<Schema> {
@@ -166,14 +170,6 @@ impl Family {
 pub(crate) fn name_range(kind: &str) -> String {
     let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
     format!("the name of {article} {kind}")
-}
-
-/// The name that `change` gives to the table `table`.
-pub(crate) fn read_name(table: &str, range: &str, change: &Override) -> Result<String> {
-    match change.value_like(Some(&Value::String(String::new()))) {
-        Value::String(name) => Ok(name),
-        _ => Err(Error::out_of_range(&dotted(table, "name"), range, change.found())),
-    }
 }
 
 fn has(schema: &Schema, key: &str) -> bool {
@@ -226,7 +222,14 @@ mod tests {
             ("halved", Schema::of::<Plain>().over(|_| Plain { lr: 0.05, ..Plain::default() }.keys_over(), halved)),
             ("steep", Schema::of::<Steep>()),
         ];
-        Family { table: "opt", kind: "optimiser", members, common: Some(Schema::of::<All>()), lenient }
+        Family {
+            table: "opt",
+            kind: "optimiser",
+            default: "plain",
+            members,
+            common: Some(Schema::of::<All>()),
+            lenient,
+        }
     }
 
     #[test]
@@ -245,7 +248,11 @@ mod tests {
             ]
         );
         assert_eq!(told("halved")[1], "opt.lr: The rate [Some(\"0.05\")]");
-        assert_eq!(told("")[1], "opt.lr: The rate [None]");
+        assert_eq!(
+            told("")[..2],
+            ["opt.name: plain, halved or steep [Some(\"plain\")]", "opt.lr: The rate [Some(\"0.1\")]"]
+        );
+        assert_eq!(told("none")[1], "opt.lr: The rate [None]");
     }
 
     #[test]

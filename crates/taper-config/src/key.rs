@@ -34,6 +34,12 @@ impl Key {
         }
     }
 
+    /// A key without a default that takes any value, which `range` describes.
+    pub fn named(name: &str, range: &str, help: &str) -> Self {
+        let [name, range, help] = [name, range, help].map(str::to_string);
+        Self { name, range, help, default: None, is_list: false }
+    }
+
     /// The same key under the dotted name `TABLE.NAME`.
     pub fn within(self, table: &str) -> Self {
         Self { name: dotted(table, &self.name), ..self }

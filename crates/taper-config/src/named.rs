@@ -1,5 +1,7 @@
 //! A name, and a table that is read by whoever has the name.
 
+use crate::family::name_range;
+use crate::key::dotted;
 use crate::{Error, Override, Result, Table, nearest};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -37,6 +39,25 @@ impl Named {
     pub fn number(&self, key: &str) -> Option<f64> {
         let value = self.rest.get(key)?;
         value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64))
+    }
+
+    /// Makes `change`, whose key is the name within the table, unchecked but for the name: the one of that name checks
+    /// the others. Errors call the table `table`, and what it names a `kind`.
+    ///
+    /// # Errors
+    /// A name that is a list or a table.
+    pub fn change(&mut self, table: &str, kind: &str, change: &Override) -> Result<()> {
+        if change.key() != "name" {
+            self.set(change.key(), change.value().clone());
+            return Ok(());
+        }
+        match change.value_like(Some(&Value::String(String::new()))) {
+            Value::String(name) => {
+                self.name = name;
+                Ok(())
+            }
+            _ => Err(Error::out_of_range(&dotted(table, "name"), &name_range(kind), change.found())),
+        }
     }
 
     /// The table as a `T`, checked; a key that is not set has its default. Errors call the table `table`.

@@ -80,7 +80,7 @@ pub fn models() -> &'static [ModelInfo] {
 /// The models as what `[model]` may name.
 pub fn family() -> Family {
     let members = models().iter().map(|model| (model.name, model.schema)).collect();
-    Family { table: "model", kind: "model", members, common: None, lenient: false }
+    Family { table: "model", kind: "model", default: "", members, common: None, lenient: false }
 }
 
 /// The model called `name`.

@@ -10,7 +10,7 @@ pub mod metrics;
 mod regression;
 
 pub use autoencoding::Autoencoding;
-pub use classification::{Classification, ClassifyConfig, IGNORED_LABEL, Predictions, logits};
+pub use classification::{Classification, ClassifyConfig, IGNORED_LABEL, Predictions, Reduction, Views, logits};
 pub use contrastive::ContrastiveDivergence;
 pub use dense::DenseLabels;
 pub use experiments::{experiment, experiments};

@@ -1,7 +1,7 @@
 //! An experiment: data, a task, a model and a configuration, put together under a name.
 
 use crate::{Config, DatasetRecord, Error, Override, Reporter, Result, Task};
-use taper_config::unknown;
+use taper_config::{Family, unknown};
 use taper_data::{Dataset, LocateOptions};
 use taper_nn::{Device, Params};
 
@@ -19,6 +19,11 @@ pub trait Experiment: Sync {
     /// The recipes: named overrides of the configuration.
     fn recipes(&self) -> &'static [Recipe] {
         &[]
+    }
+
+    /// What the tables `model`, `task` and `data` may name, with the keys of each.
+    fn families(&self) -> Vec<Family> {
+        Vec::new()
     }
 
     /// Checks what can be checked before the data are loaded: the names of model and data, the task's own settings.

@@ -33,8 +33,8 @@ pub mod tune;
 
 pub use checkpoint::{CheckpointInfo, read_checkpoint};
 pub use config::{
-    CheckpointConfig, Config, DataConfig, DeviceConfig, GroupConfig, Key, LogConfig, OptimizerConfig, Override,
-    Reduction, RegularizationConfig, ScheduleConfig, TrainConfig, Views,
+    CheckpointConfig, Config, DataConfig, DeviceConfig, Family, GroupConfig, Key, LogConfig, Named, OptimizerConfig,
+    Override, RegularizationConfig, ScheduleConfig, TrainConfig,
 };
 pub use device_batch::DeviceBatch;
 pub use error::{Error, Result};

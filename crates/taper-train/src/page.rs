@@ -99,7 +99,7 @@ impl FinalOutputs<'_> {
         let timing = self.timing();
         facts.push(("Time".into(), timing.format.text(timing.bars.iter().map(|(_, seconds)| seconds).sum())));
         facts.push(("Device".into(), format!("{}, {}", config.device.name, config.train.dtype)));
-        facts.push(("Model".into(), format!("{}, {} parameters", config.model, record.parameters)));
+        facts.push(("Model".into(), format!("{}, {} parameters", config.model.name, record.parameters)));
         facts.push(("Data".into(), record.dataset.description.clone()));
         facts.push(("Steps".into(), outcome.steps.to_string()));
         facts.push(("Seed".into(), config.train.seed.to_string()));

@@ -61,6 +61,7 @@ pub fn train(
     reporter: &mut dyn Reporter,
 ) -> Result<(RunFolder, Record, Outcome)> {
     config.check()?;
+    let config = &config.resolved(&experiment.families())?;
     optimize::check(config)?;
     experiment.check(config)?;
     let first = options.run_dir.is_none() && !options.runs.exists();
@@ -176,6 +177,7 @@ pub fn find_lr(
     reporter: &mut dyn Reporter,
 ) -> Result<LrCurve> {
     config.check()?;
+    let config = &config.resolved(&experiment.families())?;
     optimize::check(config)?;
     experiment.check(config)?;
     let Prepared { task, params, train, .. } = experiment.prepare(config, device, locate, reporter)?;
@@ -197,6 +199,7 @@ pub fn evaluate_run(
     reporter: &mut dyn Reporter,
 ) -> Result<Option<(DatasetRecord, Vec<Metric>, Evaluation)>> {
     config.check()?;
+    let config = &config.resolved(&experiment.families())?;
     experiment.check(config)?;
     let Prepared { task, params, test, dataset, .. } = experiment.prepare(config, device, &options.locate, reporter)?;
     let Some(test) = test else {

@@ -241,6 +241,7 @@ fn read_config(run: &mut Run) -> Result<(), String> {
         vec![of("loss", "nats", false), of("accuracy", "%", true)]
     });
     run.monitor = recorded("monitor").unwrap_or_else(|| "accuracy".into());
+    crate::config::moved::update(&mut table);
     flatten("", &table, &mut run.settings);
     run.model = run.settings.get("model.name").or_else(|| run.settings.get("model")).cloned();
     run.epochs_set = run.settings.get("train.epochs").and_then(|epochs| epochs.parse().ok());

@@ -85,7 +85,7 @@ impl Command for FindLr {
                 output.line("There the loss had risen to four times its least, or was infinite, and the test ended.");
             }
             output.line(&format!("The curve is in {}.", printable(&args.output.to_string_lossy())));
-            if config.groups.iter().any(|group| group.optimizer.lr.is_some()) {
+            if config.groups.iter().any(|group| group.optimizer.number("lr").is_some()) {
                 output.line("Groups with a rate of their own were tried in proportion to it: change theirs alike.");
             }
         }

@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn flags_set_keys_and_set_comes_last() {
         let found = config("train digits --epochs 3 --lr 1 --no-shuffle --set train.epochs=4").unwrap();
-        assert_eq!((found.train.epochs, found.optimizer.lr, found.train.shuffle), (4, Some(1.0), false));
+        assert_eq!((found.train.epochs, found.optimizer.number("lr"), found.train.shuffle), (4, Some(1.0), false));
         assert_eq!(config("train digits").unwrap(), experiment("digits").unwrap().config());
     }
 

@@ -1,45 +1,23 @@
 //! Classification: cross entropy of logits, with label smoothing, mixup, CutMix and test-time augmentation.
 
+mod config;
 mod report;
 mod views;
 
+pub use config::{ClassifyConfig, Reduction, Views};
 pub use report::Predictions;
 pub use views::logits;
 
-use serde::{Deserialize, Serialize};
 use taper_data::augment::Normalize;
 use taper_data::{Batch, Dataset};
 use taper_nn::{Context, CrossEntropy, CutMix, DType, Mixup, Module, Tensor, no_grad};
 use taper_report::html::Page;
 use taper_report::tensorboard::EventWriter;
-use taper_train::{DeviceBatch, Error, Finished, Metric, Outcome, Reduction, Result, Split, Sums, Task, Views};
+use taper_train::{DeviceBatch, Error, Finished, Metric, Outcome, Result, Split, Sums, Task};
 
 /// The label of a sample without one, as PyTorch's `ignore_index`: such samples count in no loss, accuracy or metric. A
 /// batch of such samples alone changes no weights.
 pub const IGNORED_LABEL: i64 = -100;
-
-/// The settings of the task.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ClassifyConfig {
-    /// Label smoothing's ε: the part of the target that is spread evenly over all classes.
-    pub label_smoothing: f64,
-    /// α of mixup; 0 for none. With CutMix as well, each batch gets one of the two.
-    pub mixup: f64,
-    /// α of CutMix; 0 for none.
-    pub cutmix: f64,
-    /// How the losses of a batch are reduced to one.
-    pub reduction: Reduction,
-    /// Test-time augmentation: the views of each image over which the logits are averaged, in the final evaluation.
-    pub views: Views,
-}
-
-impl Default for ClassifyConfig {
-    /// The mean cross entropy of the samples as they are.
-    fn default() -> Self {
-        Self { label_smoothing: 0.0, mixup: 0.0, cutmix: 0.0, reduction: Reduction::Mean, views: Views::One }
-    }
-}
 
 /// The task of classifying the field `inputs` by the field `labels` (`[N]`, i64), with a model that gives logits
 /// `[N, classes]`. A sample whose label is [`IGNORED_LABEL`] does not count.

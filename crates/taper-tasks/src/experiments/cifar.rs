@@ -28,7 +28,7 @@ fn config() -> Config {
         model: "seed-cnn".into(),
         data: DataConfig { name: "cifar10".into(), validation: 0.1, ..DataConfig::default() },
         train: TrainConfig { epochs: 10, batch_size: 64, ..TrainConfig::default() },
-        optimizer: OptimizerConfig { name: Some("adam".into()), lr: Some(1e-3), ..OptimizerConfig::default() },
+        optimizer: OptimizerConfig::new("adam").with("lr", 1e-3),
         ..Config::default()
     }
 }

@@ -13,7 +13,7 @@ fn config() -> Config {
         model: "mlp".into(),
         data: DataConfig { name: "digits".into(), validation: 0.1, ..DataConfig::default() },
         train: TrainConfig { epochs: 20, batch_size: 64, ..TrainConfig::default() },
-        optimizer: OptimizerConfig { name: Some("adam".into()), lr: Some(1e-3), ..OptimizerConfig::default() },
+        optimizer: OptimizerConfig::new("adam").with("lr", 1e-3),
         ..Config::default()
     }
 }

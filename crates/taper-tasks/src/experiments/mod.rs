@@ -28,6 +28,7 @@ pub fn experiment(name: &str) -> Result<&'static dyn Experiment> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use taper_nn::{DType, Device, Params, RandomKey, matches};
 
     #[test]
     fn every_recipe_is_a_configuration() {
@@ -41,6 +42,26 @@ mod tests {
         let text = experiment("cifar").unwrap().recipe("fast95").unwrap_err().to_string();
         assert_eq!(text, "unknown recipe `fast95`; did you mean fast94? (known: fast94, resnet18)");
         assert_eq!(experiment("digits").unwrap().recipe("x").unwrap_err().to_string(), "digits has no recipes");
+    }
+
+    #[test]
+    fn every_recipe_can_be_and_resnet18_decays_matrices_alone() {
+        let cifar = experiment("cifar").unwrap();
+        for recipe in cifar.recipes() {
+            cifar.check(&cifar.config().with(&recipe.overrides().unwrap()).unwrap()).unwrap();
+        }
+        let recipe = cifar.recipe("resnet18").unwrap();
+        let config = cifar.config().with(&recipe.overrides().unwrap()).unwrap();
+        let device = Device::new(taper_cpu::CpuBackend::with_threads(1).unwrap());
+        let params = Params::new(&device, DType::F32, RandomKey::new(0));
+        let input = taper_models::InputSpec { shape: [3, 32, 32], classes: 10 };
+        taper_models::build("resnet18", &input, &params).unwrap();
+        for param in params.trainable() {
+            let group = config.groups.iter().find(|group| matches(&group.pattern, param.name()));
+            let optimizer = group.map_or(config.optimizer.clone(), |group| config.optimizer.of_group(group));
+            let decays = optimizer.resolved().unwrap().number("weight_decay").is_some_and(|decay| decay > 0.0);
+            assert_eq!(decays, param.tensor().shape().rank() >= 2, "{}", param.name());
+        }
     }
 
     #[test]

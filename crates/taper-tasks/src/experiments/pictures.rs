@@ -2,16 +2,17 @@
 
 use crate::{Classification, ClassifyConfig};
 use serde_json::json;
+use taper_config::{Family, Schema};
 use taper_data::augment::Normalize;
 use taper_data::{
     Augment, Augmented, Batch, BatchLoader, Dataset, ImageDataset, LoaderOptions, LocateOptions, Located, Origin,
     Source, Splits,
 };
-use taper_models::{InputSpec, model, models};
+use taper_models::{InputSpec, build, model};
 use taper_nn::{Device, Params, RandomKey};
 use taper_train::{
     Config, DataConfig, DatasetRecord, DeviceBatch, Error, Experiment, Prepared, Recipe, Reporter, Result, STAND_IN,
-    Split, unknown,
+    Split,
 };
 
 /// The number of training images from which a model computes some of its initial weights.
@@ -42,11 +43,20 @@ impl Experiment for Pictures {
         self.recipes
     }
 
+    fn families(&self) -> Vec<Family> {
+        let task = Family {
+            table: "task",
+            kind: "task",
+            default: "classify",
+            members: vec![("classify", Schema::of::<ClassifyConfig>())],
+            common: None,
+            lenient: false,
+        };
+        vec![taper_models::family(), task]
+    }
+
     fn check(&self, config: &Config) -> Result<()> {
-        let known: Vec<&str> = models().iter().map(|model| model.name).collect();
-        if !known.contains(&config.model.as_str()) {
-            return Err(Error::Usage(unknown("model", &config.model, &known)));
-        }
+        config.resolved(&self.families())?;
         Source::named(&config.data.name)?;
         Ok(())
     }
@@ -68,9 +78,8 @@ impl Experiment for Pictures {
             "classes": classes,
         });
         let params = Params::new(device, config.dtype()?, RandomKey::new(config.train.seed));
-        let info = model(&config.model)?;
-        let module = (info.build)(&InputSpec { shape, classes: classes.len() }, &params)?;
-        if let Some(prepare) = info.prepare {
+        let module = build(&config.model, &InputSpec { shape, classes: classes.len() }, &params)?;
+        if let Some(prepare) = model(&config.model.name)?.prepare {
             let _span = tracing::info_span!("prepare").entered();
             let size = PREPARE_FROM.min(splits.train.len());
             let loader = LoaderOptions { batch_size: size, shuffle: None, drop_last: false };
@@ -82,7 +91,7 @@ impl Experiment for Pictures {
         let only_normalized = |data| augmented(data, normalize.clone().map(Augment::from).into_iter().collect(), 0);
         Ok(Prepared {
             task: Box::new(
-                Classification::new(module, classes).with(task_config(config)).normalized(normalize.clone()),
+                Classification::new(module, classes).with(config.task.parse("task")?).normalized(normalize.clone()),
             ),
             validation: validation.map(only_normalized).transpose()?,
             test: Some(only_normalized(splits.test)?),
@@ -91,17 +100,6 @@ impl Experiment for Pictures {
             dataset,
             spec,
         })
-    }
-}
-
-fn task_config(config: &Config) -> ClassifyConfig {
-    let regularization = &config.regularization;
-    ClassifyConfig {
-        label_smoothing: regularization.label_smoothing,
-        mixup: regularization.mixup,
-        cutmix: regularization.cutmix,
-        reduction: config.train.reduction,
-        views: config.train.views,
     }
 }
 

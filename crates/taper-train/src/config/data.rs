@@ -1,7 +1,7 @@
 //! `[data]`: the dataset, its splits, augmentation and loading.
 
 use super::Config;
-use taper_config::table;
+use taper_config::{Named, table};
 use taper_data::Augment;
 
 table! {
@@ -28,6 +28,9 @@ table! {
         workers: usize = 1, integer(0..=64);
         /// Prepared batches that may wait for the training loop.
         ahead: usize = 4, integer(1..=1024);
+        ..
+        /// The keys of the dataset itself.
+        source
     }
 }
 
@@ -43,5 +46,12 @@ impl Config {
     /// The augmentations that evaluation applies as well: normalisation.
     pub fn normalization(&self) -> Vec<Augment> {
         self.data.augment.iter().filter(|augment| matches!(augment, Augment::Normalize(_))).cloned().collect()
+    }
+}
+
+impl DataConfig {
+    /// The dataset's name with its own keys, which it parses.
+    pub fn named(&self) -> Named {
+        Named { name: self.name.clone(), rest: (*self.source).clone() }
     }
 }

@@ -1,51 +1,28 @@
 //! `[optimizer]`: the optimiser and its settings. `groups`: parameter groups, with optimiser settings of their own or
 //! frozen.
 
+use crate::Result;
 use serde::{Deserialize, Serialize};
+use std::ops::{Deref, DerefMut};
 use taper_config::range::ordinary_or_zero;
-use taper_config::{Table as _, table};
+use taper_config::{Family, Named, Override, Schema, table, unknown};
+use taper_nn::optimizers;
+use toml::Value;
+
+/// `[optimizer]`: an optimiser by its name, `adam` if there is none, and its keys. A key that is not set has the
+/// optimiser's own default; a key that the optimiser does not have may not be set.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OptimizerConfig(pub Named);
 
 table! {
-    /// `[optimizer]`: an optimiser and its settings. A key that is `None` has the optimiser's own default; a key that
-    /// the optimiser does not have may not be set.
-    pub struct OptimizerConfig {
-        /// adam, adamw, sgd, rmsprop, adagrad, lion, lamb or muon.
-        name: Option<String> = None, any("the name of an optimiser");
-        /// The learning rate.
-        lr: Option<f64> = None, optional(ordinary());
-        /// Decay rates of the first and second moment.
-        betas: Option<[f64; 2]> = None, optional(each("two numbers, 0 or more and below 1", below_one));
-        /// Added to the denominator to avoid a division by zero.
-        eps: Option<f64> = None, optional(ordinary_or_zero());
-        /// Momentum: decay rate of the velocity.
-        momentum: Option<f64> = None, optional(fraction());
-        /// Dampening of momentum: the velocity takes the gradient times 1 - this.
-        dampening: Option<f64> = None, optional(number(-1e37..=1e37));
-        /// Whether momentum is Nesterov's.
-        nesterov: Option<bool> = None, optional(flag());
-        /// Decay rate of RMSprop's mean square.
-        alpha: Option<f64> = None, optional(fraction());
-        /// Whether RMSprop is centred.
-        centered: Option<bool> = None, optional(flag());
-        /// Adagrad's learning-rate decay.
-        lr_decay: Option<f64> = None, optional(ordinary_or_zero());
-        /// Newton-Schulz iterations of Muon.
-        ns_steps: Option<usize> = None, optional(integer(1..=99));
-        /// Whether Muon scales each weight first, as airbench does.
-        normalize_weights: Option<bool> = None, optional(flag());
-        /// Weight decay (L2 penalty).
-        weight_decay: Option<f64> = None, optional(ordinary_or_zero());
-        /// Whether weight decay is decoupled, as in AdamW.
-        decoupled: Option<bool> = None, optional(flag());
-        /// L1 penalty.
-        l1: Option<f64> = None, optional(ordinary_or_zero());
+    /// The keys that every optimiser has beside its own.
+    struct AroundConfig {
         /// Steps between updates of Lookahead's slow weights.
+        ///
+        /// Not set for no Lookahead.
         lookahead: Option<u64> = None, optional(integer(1..=1 << 32));
     }
-}
-
-fn below_one(value: &f64) -> bool {
-    (0.0..1.0).contains(value)
 }
 
 /// A parameter group: the parameters whose name matches `pattern` and that no earlier group matched.
@@ -68,31 +45,66 @@ pub struct GroupConfig {
     pub optimizer: OptimizerConfig,
 }
 
+/// The optimisers.
+pub(super) fn family() -> Family {
+    let members = optimizers().iter().map(|info| (info.name, info.schema)).collect();
+    let common = Some(Schema::of::<AroundConfig>());
+    Family { table: "optimizer", kind: "optimiser", default: "adam", members, common, lenient: false }
+}
+
 impl OptimizerConfig {
-    /// The optimiser settings of `group`: its own keys, and, if it uses the same optimiser, those of `self` for the
-    /// rest.
-    pub fn of_group(&self, group: &GroupConfig) -> Self {
-        let own = group.optimizer.clone();
-        if own.name.is_some() && own.name() != self.name() {
-            return own;
-        }
-        macro_rules! or {
-            ($($field:ident),* $(,)?) => { Self { $($field: own.$field.or(self.$field.clone())),* } };
-        }
-        or! {
-            name, lr, betas, eps, momentum, dampening, nesterov, alpha, centered, lr_decay, ns_steps, normalize_weights,
-            weight_decay, decoupled, l1, lookahead,
-        }
+    /// The optimiser `name` with its defaults.
+    pub fn new(name: &str) -> Self {
+        Self(name.into())
     }
 
-    /// The keys that are explicitly set.
-    pub(crate) fn said(&self) -> Vec<String> {
-        toml::Table::try_from(self).map(|table| table.into_iter().map(|(key, _)| key).collect()).unwrap_or_default()
+    /// The same with the key `key` set to `value`.
+    #[must_use]
+    pub fn with(self, key: &str, value: impl Into<Value>) -> Self {
+        Self(self.0.with(key, value))
     }
 
     /// The optimiser's name, `adam` if none is set.
     pub fn name(&self) -> &str {
-        self.name.as_deref().unwrap_or("adam")
+        if self.0.name.is_empty() { "adam" } else { &self.0.name }
+    }
+
+    /// The optimiser settings of `group`: its own keys, and, if it uses the same optimiser, those of `self` for the
+    /// rest.
+    pub fn of_group(&self, group: &GroupConfig) -> Self {
+        let mut own = group.optimizer.clone();
+        if !own.0.name.is_empty() && own.name() != self.name() {
+            return own;
+        }
+        for (key, value) in &self.rest {
+            own.rest.entry(key.as_str()).or_insert_with(|| value.clone());
+        }
+        if own.0.name.is_empty() {
+            own.0.name.clone_from(&self.0.name);
+        }
+        own
+    }
+
+    /// All keys of the optimiser with their values.
+    ///
+    /// # Errors
+    /// An unknown optimiser, a key that it does not have, a value out of range.
+    pub fn resolved(&self) -> Result<Self> {
+        Ok(Self(family().resolve(&self.0)?))
+    }
+}
+
+impl Deref for OptimizerConfig {
+    type Target = Named;
+
+    fn deref(&self) -> &Named {
+        &self.0
+    }
+}
+
+impl DerefMut for OptimizerConfig {
+    fn deref_mut(&mut self) -> &mut Named {
+        &mut self.0
     }
 }
 
@@ -108,9 +120,35 @@ impl GroupConfig {
         if pattern.is_empty() {
             return Err("pattern: expected a name, `*` standing for any characters, found none".into());
         }
+        let keys = family().keys(optimizer);
+        let known: Vec<&str> = keys.iter().map(|key| key.name.trim_start_matches("optimizer.")).collect();
+        if let Some(key) = optimizer.rest.keys().find(|key| !known.contains(&key.as_str())) {
+            return Err(unknown("key", key, &known));
+        }
         let of_group = |error: taper_config::Error| format!("\"{pattern}\": {error}");
-        ordinary_or_zero().check("epochs", epochs).and_then(|()| optimizer.check("optimizer")).map_err(of_group)
+        ordinary_or_zero().check("epochs", epochs).and_then(|()| family().check(optimizer)).map_err(of_group)
     }
+
+    /// The keys with which the group is, beside `all`, what it is beside `before`: defaults that depend on other keys
+    /// may change once `all` has all of its keys.
+    pub(super) fn beside(&self, before: &OptimizerConfig, all: &OptimizerConfig) -> Result<Self> {
+        let mut group = self.clone();
+        if !self.frozen {
+            let [was, is] = [before, all].map(|optimizer| optimizer.of_group(self).resolved());
+            let is = is?;
+            for (key, value) in &was?.rest {
+                if is.rest.get(key) != Some(value) {
+                    group.optimizer.set(key, value.clone());
+                }
+            }
+        }
+        Ok(group)
+    }
+}
+
+/// Makes `change`, whose key is the name within `[optimizer]`, to `config`.
+pub(super) fn change(config: &mut OptimizerConfig, change: &Override, stays: impl Fn(&str) -> bool) -> Result<()> {
+    super::change_in(&family(), &mut config.0, change, stays)
 }
 
 #[cfg(test)]
@@ -124,10 +162,10 @@ mod tests {
 
     #[test]
     fn a_group_of_the_same_optimiser_inherits() {
-        let mut all = OptimizerConfig { lr: Some(0.01), weight_decay: Some(0.5), ..OptimizerConfig::default() };
+        let mut all = OptimizerConfig::default().with("lr", 0.01).with("weight_decay", 0.5);
         assert_eq!(of_group("lr = 0.01", "weight_decay = 0.5"), all);
         // Without a name the optimiser is Adam, so that naming it changes nothing.
-        all.name = Some("adam".into());
+        all.0.name = "adam".into();
         for (optimizer, own) in [
             ("lr = 0.01", "name = \"adam\", weight_decay = 0.5"),
             ("name = \"adam\"\nlr = 0.01", "weight_decay = 0.5"),
@@ -136,8 +174,25 @@ mod tests {
             assert_eq!(of_group(optimizer, own), all, "{optimizer}, {own}");
         }
         for optimizer in ["lr = 0.01", "name = \"adamw\"\nlr = 0.01"] {
-            let own = OptimizerConfig { name: Some("sgd".into()), momentum: Some(0.9), ..OptimizerConfig::default() };
+            let own = OptimizerConfig::new("sgd").with("momentum", 0.9);
             assert_eq!(of_group(optimizer, "name = \"sgd\", momentum = 0.9"), own, "{optimizer}");
         }
+    }
+
+    /// airbench's defaults of Muon, which come with `normalize_weights`, stay a group's once `[optimizer]` has said all
+    /// of its own.
+    #[test]
+    fn a_group_is_the_same_beside_an_optimiser_that_says_all() {
+        let before = OptimizerConfig::new("muon").with("weight_decay", 0.0);
+        let group: GroupConfig = toml::from_str("pattern = \"*\"\noptimizer = {normalize_weights = true}").unwrap();
+        let all = before.resolved().unwrap();
+        let resolved = |all: &OptimizerConfig, group: &GroupConfig| all.of_group(group).resolved().unwrap();
+        assert_eq!(resolved(&before, &group).number("lr"), Some(0.24));
+        assert_eq!(resolved(&all, &group).number("lr"), Some(1e-3));
+        let beside = group.beside(&before, &all).unwrap();
+        assert_eq!(resolved(&all, &beside), resolved(&before, &group));
+        // No more than that is said.
+        let plain: GroupConfig = toml::from_str("pattern = \"*\"\noptimizer = {weight_decay = 0.5}").unwrap();
+        assert_eq!(plain.beside(&before, &all).unwrap(), plain);
     }
 }

@@ -1,57 +1,103 @@
 //! Changing a configuration by key, and reading values by key.
 
-use super::{Config, Key};
+use super::{Config, Key, moved, optimizer, schedule};
 use crate::Result;
 use std::collections::BTreeSet;
-use taper_config::{Error, Override, Table as _, nearest, told};
+use taper_config::{Error, Family, Named, Override, Table as _, nearest, told};
 use taper_nn::taper_tensor::printable;
 use toml::{Table, Value};
 
+/// The order of the tables in lists of values.
+const TABLES: &[&str] = &[
+    "model",
+    "task",
+    "data",
+    "train",
+    "regularization",
+    "optimizer",
+    "groups",
+    "schedule",
+    "checkpoint",
+    "log",
+    "device",
+];
+
 impl Config {
-    /// This configuration with `changes` applied in order, checked.
+    /// This configuration with `changes` applied in order, checked. Keys may have the names that they had earlier. The
+    /// keys of the model, of the task and of the dataset are checked by these, before training: see
+    /// [`Config::resolved`]. Another name in one of the tables that name something leaves out the keys that what is
+    /// named now does not have, unless they are among `changes`.
     ///
     /// # Errors
     /// An unknown key (the error names the nearest known ones), a value of the wrong type or out of range.
     pub fn with(&self, changes: &[Override]) -> Result<Self> {
         let mut config = self.clone();
-        let keys = Self::keys();
-        for change in changes {
-            config.change(change, &keys)?;
+        let keys = self.keys(&[]);
+        let changes: Vec<Override> = changes.iter().flat_map(moved::currently).collect();
+        for change in &changes {
+            config.change(change, &changes, &keys)?;
         }
         config.check()?;
         Ok(config)
     }
 
-    fn change(&mut self, change: &Override, keys: &[Key]) -> Result<()> {
+    fn change(&mut self, change: &Override, all: &[Override], keys: &[Key]) -> Result<()> {
         // A table without keys.
         if change.value().as_table().is_some_and(Table::is_empty) && within(keys, change.key()).next().is_some() {
             return Ok(());
         }
-        if !keys.iter().any(|known| known.name == change.key()) {
-            return Err(unknown_key(keys, change.key(), change.value()).into());
-        }
         let (table, name) = change.key().split_once('.').unwrap_or(("", change.key()));
         let one = change.clone().renamed(name);
+        let stays = |key: &str| all.iter().any(|change| change.key().split_once('.') == Some((table, key)));
+        let known = keys.iter().any(|known| known.name == change.key());
         match table {
-            "data" => self.data = self.data.with(table, &one)?,
+            "model" => return change_open(&mut self.model, table, &one, stays),
+            "task" => return change_open(&mut self.task, table, &one, stays),
+            "data" if !known => {
+                let _ = self.data.source.insert(name.into(), one.value().clone());
+                return Ok(());
+            }
+            _ if !known => return Err(unknown_key(keys, change.key(), change.value()).into()),
+            "optimizer" => optimizer::change(&mut self.optimizer, &one, stays)?,
+            "schedule" => schedule::change(&mut self.schedule, &one, stays)?,
+            "data" => {
+                let before = std::mem::take(&mut self.data);
+                self.data = before.with(table, &one)?;
+                if self.data.name != before.name {
+                    self.data.source.retain(|key, _| stays(key));
+                }
+            }
             "train" => self.train = self.train.with(table, &one)?,
             "regularization" => self.regularization = self.regularization.with(table, &one)?,
-            "optimizer" => self.optimizer = self.optimizer.with(table, &one)?,
-            "schedule" => self.schedule = self.schedule.with(table, &one)?,
             "checkpoint" => self.checkpoint = self.checkpoint.with(table, &one)?,
             "log" => self.log = self.log.with(table, &one)?,
             "device" => self.device = self.device.with(table, &one)?,
-            _ => {
-                let top = self.top().with(table, &one)?;
-                (self.model, self.groups) = (top.model, top.groups);
-            }
+            _ => self.groups = self.top().with(table, &one)?.groups,
         }
         Ok(())
     }
 
+    /// Every key that is set, with its value, in the order of the tables.
+    pub(crate) fn values(&self) -> Vec<(String, Value)> {
+        let mut table = Table::try_from(self).unwrap_or_default();
+        let mut found = Vec::new();
+        for name in TABLES {
+            match table.remove(*name) {
+                Some(Value::Table(mut keys)) => {
+                    // The name first: the others are of what it names.
+                    let first = keys.remove_entry("name");
+                    let all = first.into_iter().chain(keys);
+                    found.extend(all.map(|(key, value)| (format!("{name}.{key}"), value)));
+                }
+                value => found.extend(value.map(|value| (name.to_string(), value))),
+            }
+        }
+        found
+    }
+
     /// The value of the dotted `key`, if it is set.
     pub(crate) fn value(&self, key: &str) -> Option<Value> {
-        slot(&mut Table::try_from(self).ok()?, key).cloned()
+        slot(&mut Table::try_from(self).ok()?, &moved::current(key)).cloned()
     }
 
     /// The value of the dotted `key`, for messages.
@@ -63,7 +109,7 @@ impl Config {
     /// is not set.
     pub fn get(&self, key: &str) -> Option<String> {
         let mut table = Table::try_from(self).ok()?;
-        match slot(&mut table, key)? {
+        match slot(&mut table, &moved::current(key))? {
             Value::String(text) => Some(text.clone()),
             Value::Table(_) => None,
             other => Some(other.to_string()),
@@ -78,13 +124,38 @@ fn slot<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Value> {
     }
 }
 
+/// Makes `change` to `named`, which is one of `family`. Another name leaves out the keys that the one of that name does
+/// not have and for which `stays` is false.
+pub(super) fn change_in(
+    family: &Family,
+    named: &mut Named,
+    change: &Override,
+    stays: impl Fn(&str) -> bool,
+) -> Result<()> {
+    family.change(named, change)?;
+    if change.key() == "name" {
+        family.keep_own(named, stays);
+    }
+    Ok(())
+}
+
+/// The same where it is not known what the things named have.
+fn change_open(named: &mut Named, table: &str, change: &Override, stays: impl Fn(&str) -> bool) -> Result<()> {
+    let before = named.name.clone();
+    named.change(table, table, change)?;
+    if named.name != before {
+        named.rest.retain(|key, _| stays(key));
+    }
+    Ok(())
+}
+
 /// The keys of the table `table`.
 fn within<'a>(keys: &'a [Key], table: &'a str) -> impl Iterator<Item = &'a str> {
     let of = move |name: &&str| name.split_once('.').is_some_and(|(of, _)| of == table);
     keys.iter().map(|known| known.name.as_str()).filter(of)
 }
 
-fn unknown_key(keys: &[Key], key: &str, value: &Value) -> Error {
+pub(super) fn unknown_key(keys: &[Key], key: &str, value: &Value) -> Error {
     let key = &*printable(key);
     let within: Vec<&str> = within(keys, key).collect();
     if !within.is_empty() {
@@ -106,30 +177,40 @@ fn unknown_key(keys: &[Key], key: &str, value: &Value) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment;
+    use crate::{DataConfig, OptimizerConfig, ScheduleConfig, TrainConfig};
     use taper_config::unknown;
 
+    fn base() -> Config {
+        Config {
+            model: "seed-cnn".into(),
+            data: DataConfig { name: "cifar10".into(), validation: 0.1, ..DataConfig::default() },
+            train: TrainConfig { epochs: 10, ..TrainConfig::default() },
+            optimizer: OptimizerConfig::new("adam").with("lr", 1e-3),
+            ..Config::default()
+        }
+    }
+
     fn set(text: &str) -> Result<Config> {
-        experiment("cifar")?.config().with(&[Override::parse(text)?])
+        base().with(&[Override::parse(text)?])
     }
 
     #[test]
-    fn every_key_is_a_field() {
-        let mut config = experiment("cifar").unwrap().config();
-        // What is not said is not written: all of an optimiser's keys are said here.
-        config.optimizer = toml::from_str(
-            "name = \"sgd\"\nlr = 1.0\nbetas = [0.5, 0.5]\neps = 0.5\nmomentum = 0.5\ndampening = 0.5\nnesterov = true\n\
-             alpha = 0.5\ncentered = true\nlr_decay = 0.5\nns_steps = 3\nnormalize_weights = true\nweight_decay = 0.5\n\
-             decoupled = true\nl1 = 0.5\nlookahead = 5",
-        )
-        .unwrap();
-        let leaves = Override::read(&toml::to_string(&config).unwrap(), "here").unwrap();
-        let mut fields: Vec<&str> = leaves.iter().map(Override::key).collect();
-        let keys = Config::keys();
-        let mut listed: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
-        fields.sort_unstable();
-        listed.sort_unstable();
-        assert_eq!(fields, listed);
+    fn every_value_has_a_key_and_is_read_again() {
+        let mut config = base().resolved(&[]).unwrap();
+        config.optimizer = config.optimizer.with("lookahead", 5);
+        let keys = config.keys(&[]);
+        for (key, value) in config.values() {
+            assert!(keys.iter().any(|known| known.name == key), "{key}");
+            assert_eq!(base().with(&[Override::new(key.as_str(), value.clone())]).unwrap().value(&key), Some(value));
+        }
+        let written = toml::to_string(&config).unwrap();
+        assert_eq!(toml::from_str::<Config>(&written).unwrap(), config);
+        assert_eq!(Config::default().with(&Override::read(&written, "here").unwrap()).unwrap(), config);
+        let mut names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all);
     }
 
     /// `taper-config` depends on none of our crates, and escapes what a terminal obeys itself.
@@ -147,15 +228,15 @@ mod tests {
     fn values_are_set() {
         assert_eq!(set("train.epochs=3").unwrap().train.epochs, 3);
         assert_eq!(Override::new("optimizer.betas", vec![0.5, 0.75]).to_string(), "optimizer.betas=[0.5, 0.75]");
-        assert_eq!(set(" optimizer.lr = 1e-2 ").unwrap().optimizer.lr, Some(0.01));
-        assert_eq!(set("optimizer.lr=1").unwrap().optimizer.lr, Some(1.0));
-        assert_eq!(set("optimizer.betas=[0.8, 0.9]").unwrap().optimizer.betas, Some([0.8, 0.9]));
+        assert_eq!(set(" optimizer.lr = 1e-2 ").unwrap().optimizer.number("lr"), Some(0.01));
+        assert_eq!(set("optimizer.lr=1").unwrap().optimizer.number("lr"), Some(1.0));
+        assert_eq!(set("optimizer.betas=[0.8, 0.9]").unwrap().optimizer.rest["betas"], vec![0.8, 0.9].into());
         assert!(!set("train.shuffle=false").unwrap().train.shuffle);
-        assert_eq!(set("model=mlp").unwrap().model, "mlp");
-        assert_eq!(set("model=\"mlp\"").unwrap().model, "mlp");
+        assert_eq!(set("model=mlp").unwrap().model.name, "mlp");
+        assert_eq!(set("model=\"mlp\"").unwrap().model.name, "mlp");
         assert_eq!(set("train.init=7").unwrap().train.init, "7");
         let flags = [Override::flag("train.init", "\"a\""), Override::flag("train.epochs", "7")];
-        let config = experiment("cifar").unwrap().config().with(&flags).unwrap();
+        let config = base().with(&flags).unwrap();
         assert_eq!((config.train.init.as_str(), config.train.epochs), ("\"a\"", 7));
     }
 
@@ -169,7 +250,7 @@ mod tests {
         assert_eq!(text("train.epochs"), "`train.epochs`: expected key=value, such as optimizer.lr=0.01");
         assert_eq!(text("train.epoch=3"), "unknown key `train.epoch`; did you mean train.epochs?");
         assert_eq!(text("lr=3"), "unknown key `lr`; did you mean optimizer.lr?");
-        assert!(text("qqq=3").starts_with("unknown key `qqq`; known: model, data.name, "));
+        assert!(text("qqq=3").starts_with("unknown key `qqq`; known: model.name, task.name, data.name, "));
         assert_eq!(text("log=3"), "unknown key `log`; it is a table, of log.tensorboard, log.report, log.gradients");
         assert_eq!(text("train.epochs=abc"), "train.epochs: expected an integer, 1 or more, found abc");
         assert_eq!(text("train.epochs=-1"), "train.epochs: expected an integer, 1 or more, found -1");
@@ -201,7 +282,7 @@ mod tests {
             "train.shuffle: expected true or false, found the text \"no\\u{1b}[2J\""
         );
         let file = Override::read("train.epochs = \"3\"\n", "a.toml").unwrap();
-        let error = experiment("digits").unwrap().config().with(&file).unwrap_err().to_string();
+        let error = base().with(&file).unwrap_err().to_string();
         assert_eq!(error, "train.epochs: expected an integer, 1 or more, found the text \"3\"");
         assert_eq!(text("a\u{1b}[2J=3").split(';').next().unwrap(), "unknown key `a\\u{1b}[2J`");
         let with = |arg: &str| set(arg).unwrap().told(arg.split('=').next().unwrap());
@@ -224,7 +305,8 @@ mod tests {
         assert!(
             of("[train.epoch]\n").unwrap_err().starts_with("unknown key `train.epoch`; did you mean train.epochs?")
         );
-        assert!(of("[model]\n").unwrap_err().starts_with("model: expected the name of a model, found "));
+        assert_eq!(of("[model]\n"), Ok(()));
+        assert_eq!(of("model = [3]\n"), Err("unknown key `model`; it is a table, of model.name".into()));
         assert!(
             of("[train.epochs]\n").unwrap_err().starts_with("train.epochs: expected an integer, 1 or more, found ")
         );
@@ -262,9 +344,9 @@ mod tests {
         let path = folder.path().join("a.toml");
         std::fs::write(&path, "model = \"mlp\"\n[train]\nepochs = 2\n[record]\ntaper = \"9\"\n").unwrap();
         let changes = Override::read_file(&path).unwrap();
-        let default = experiment("cifar").unwrap().config();
+        let default = base();
         let config = default.with(&changes).unwrap();
-        assert_eq!((config.model.as_str(), config.train.epochs), ("mlp", 2));
+        assert_eq!((config.model.name.as_str(), config.train.epochs), ("mlp", 2));
         assert_eq!(config.optimizer, default.optimizer);
         std::fs::write(&path, "model = ").unwrap();
         assert!(Override::read_file(&path).unwrap_err().to_string().contains("a.toml"));
@@ -274,11 +356,85 @@ mod tests {
 
     #[test]
     fn values_are_got_by_key() {
-        let config = experiment("cifar").unwrap().config();
+        let config = base();
         assert_eq!(config.get("train.epochs").unwrap(), "10");
         assert_eq!(config.get("optimizer.lr").unwrap(), "0.001");
         assert_eq!(config.get("model").unwrap(), "seed-cnn");
         assert_eq!(config.get("train"), None);
         assert_eq!(config.get("nope"), None);
+    }
+
+    #[test]
+    fn keys_with_an_old_name_are_read() {
+        for (old, now) in [
+            ("regularization.label_smoothing=0.1", "task.label_smoothing"),
+            ("regularization.mixup=0.2", "task.mixup"),
+            ("regularization.cutmix=0.5", "task.cutmix"),
+            ("train.views=six", "task.views"),
+            ("train.reduction=sum", "task.reduction"),
+            ("model=mlp", "model.name"),
+        ] {
+            let (key, value) = old.split_once('=').unwrap();
+            let config = set(old).unwrap();
+            assert_eq!([config.get(now), config.get(key)], [Some(value.into()), Some(value.into())], "{old}");
+        }
+        let file = Override::read("model = \"mlp\"\n[regularization]\nmixup = 0.5\n", "a.toml").unwrap();
+        let config = base().with(&file).unwrap();
+        assert_eq!((config.model, config.task), (Named::new("mlp"), Named::default().with("mixup", 0.5)));
+    }
+
+    /// What a `config.toml` of before looked like.
+    #[test]
+    fn a_run_folder_of_before_is_read() {
+        let text = "model = \"mlp\"\ngroups = []\n\n[data]\nname = \"digits\"\ntrain_samples = 0\ntest_samples = 0\n\
+            validation = 0.1\naugment = []\nworkers = 1\nahead = 4\n\n[train]\nepochs = 20\nbatch_size = 64\n\
+            accumulate = 1\nseed = 0\nmax_steps = 0\nshuffle = true\ndrop_last = false\ndtype = \"f32\"\n\
+            reduction = \"mean\"\nlog_every = 10\neval_batch_size = 250\nviews = \"mirror\"\ninit = \"\"\n\
+            init_partial = false\nema = 0.0\n\n[regularization]\nlabel_smoothing = 0.0\nmixup = 0.2\ncutmix = 0.0\n\
+            clip_norm = 0.0\nclip_value = 0.0\npatience = 0\nmin_delta = 0.0\n\n[optimizer]\nname = \"adam\"\n\
+            lr = 0.001\n\n[schedule]\nname = \"cosine\"\nwarmup = 0.5\nmin = 0.0\nevery = 1.0\nmilestones = []\n\
+            gamma = 0.1\npower = 1.0\nfirst = 1.0\nmultiply = 1\nwarm_fraction = 0.3\nstart_div = 25.0\n\
+            end_div = 10000.0\npatience = 10\nthreshold = 0.0001\n\n[checkpoint]\nevery_steps = 0\n\
+            every_minutes = 0.0\nmonitor = \"accuracy\"\n\n[log]\ntensorboard = true\nreport = true\n\
+            gradients = true\n\n[device]\nname = \"cpu\"\nthreads = 2\nisa = \"auto\"\nconv = \"auto\"\n";
+        let read: Config = toml::from_str(text).unwrap();
+        read.check().unwrap();
+        assert_eq!(Config::default().with(&Override::read(text, "a.toml").unwrap()).unwrap(), read);
+        assert_eq!(read.model, Named::new("mlp"));
+        let task: Table = "cutmix = 0.0\nlabel_smoothing = 0.0\nmixup = 0.2\nreduction = \"mean\"\nviews = \"mirror\""
+            .parse()
+            .unwrap();
+        assert_eq!(read.task.rest, task);
+        assert_eq!((read.train.epochs, read.regularization.clip_norm, read.train.keep), (20, 0.0, true));
+        // Of the schedule's keys those stay that it has.
+        let resolved = read.resolved(&[]).unwrap();
+        assert_eq!(resolved.schedule, ScheduleConfig::new("cosine").with("warmup", 0.5).with("min", 0.0));
+        assert_eq!(resolved.optimizer.rest.len(), 6, "{:?}", resolved.optimizer);
+    }
+
+    /// A name leaves out what was of another name, unless it was asked for together with it.
+    #[test]
+    fn another_name_has_other_keys() {
+        let all = |texts: &[&str]| -> Config {
+            let changes: Vec<Override> = texts.iter().map(|text| Override::parse(text).unwrap()).collect();
+            base().with(&changes).unwrap()
+        };
+        let mlp = all(&["model.hidden=[64]", "model=mlp"]);
+        assert_eq!(mlp.model, Named::new("mlp").with("hidden", vec![64]));
+        assert_eq!(mlp.with(&[Override::new("model", "mlp")]).unwrap(), mlp);
+        assert_eq!(mlp.with(&[Override::new("model", "seed-cnn")]).unwrap(), base());
+        let table = Override::parse("model={name = \"mlp\", hidden = [64]}").unwrap();
+        assert_eq!(base().with(&[table]).unwrap(), mlp);
+        let adam = all(&["optimizer.eps=0.5", "optimizer.betas=[0.5, 0.5]"]);
+        let lamb = adam.with(&[Override::new("optimizer.name", "rmsprop")]).unwrap();
+        let due = OptimizerConfig::new("rmsprop").with("lr", 1e-3).with("eps", 0.5);
+        assert_eq!(lamb.optimizer, due);
+        let own = all(&["data.name=pictures", "data.path=here"]);
+        assert_eq!(own.data.source.len(), 1);
+        assert_eq!(own.with(&[Override::new("data.name", "digits")]).unwrap().data.source.len(), 0);
+        let error = own.resolved(&[]).unwrap_err().to_string();
+        assert!(error.starts_with("unknown key `data.path`"), "{error}");
+        let error = all(&["data.worker=2"]).resolved(&[]).unwrap_err().to_string();
+        assert_eq!(error, "unknown key `data.worker`; did you mean data.workers?");
     }
 }

@@ -1,106 +1,111 @@
 //! `[schedule]`: the learning-rate schedule, which changes the rate at every step. Times are in epochs and count from
 //! the end of the warm-up, as in PyTorch's `SequentialLR`.
 
-use crate::{Error, Result};
-use taper_config::{Table as _, table};
-use taper_nn::schedule::{self, Schedule};
+use crate::Result;
+use serde::{Deserialize, Serialize};
+use std::ops::{Deref, DerefMut};
+use taper_config::{Family, Named, Override, Schema, table};
+use taper_nn::schedule::{Schedule, Span, WarmUp, schedules};
+use toml::Value;
+
+/// `[schedule]`: the learning-rate schedule, a factor on each group's rate, by its name, and its keys. A key that only
+/// other schedules have is ignored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ScheduleConfig(pub Named);
 
 table! {
-    /// `[schedule]`: the learning-rate schedule, a factor on each group's rate. The keys that apply depend on `name`.
-    pub struct ScheduleConfig {
-        /// constant, step, multi-step, exponential, cosine, cosine-restarts, linear, polynomial, one-cycle or plateau.
-        name: String = "constant".into(), known("the name of a schedule", "schedule", NAMES);
+    /// The keys that every schedule has beside its own.
+    struct AroundConfig {
         /// Epochs of linear warm-up before the schedule.
         ///
-        /// 0 for none. The times below count from its end.
+        /// 0 for none. The times of the schedule count from its end.
         warmup: f64 = 0.0, ordinary_or_zero();
-        /// Lowest factor on the rate: of cosine, cosine-restarts, linear, plateau.
-        min: f64 = 0.0, ordinary_or_zero();
-        /// Epochs between changes of step and exponential, from the end of warm-up.
-        every: f64 = 1.0, ordinary();
-        /// Epochs, from the end of warm-up, at which multi-step changes.
-        ///
-        /// An epoch that is listed twice changes the rate twice.
-        milestones: Vec<f64> = Vec::new(), list("epochs in rising order", |epochs: &[f64]| {
-            epochs.is_sorted() && epochs.iter().all(|&epoch| epoch > 0.0 && is_ordinary(epoch))
-        });
-        /// Factor of one change of the rate: of step, multi-step, exponential, plateau.
-        gamma: f64 = 0.1, up_to(1.0);
-        /// Exponent of polynomial.
-        power: f64 = 1.0, ordinary();
-        /// Epochs of the first cycle of cosine-restarts, from the end of warm-up.
-        first: f64 = 1.0, ordinary();
-        /// Factor by which each cycle of cosine-restarts is longer than the last.
-        multiply: u64 = 1, at_least(1);
-        /// Fraction of the steps after warm-up in which the rate of one-cycle rises.
-        warm_fraction: f64 = 0.3, between(0.0, 1.0);
-        /// one-cycle starts at the rate divided by this.
-        start_div: f64 = 25.0, number(1.0..=1e37);
-        /// one-cycle ends at its starting rate divided by this.
-        end_div: f64 = 1e4, number(1.0..=1e37);
-        /// Epochs without a better validation loss before plateau lowers the rate.
-        patience: u64 = 10, at_least(0);
-        /// Smallest relative improvement of the loss, for plateau.
-        ///
-        /// The loss must be below the best by more than this fraction of the best's size.
-        threshold: f64 = 1e-4, number(0.0..=1.0);
     }
 }
 
-/// The names of all schedules.
-const NAMES: &[&str] = &[
-    "constant",
-    "step",
-    "multi-step",
-    "exponential",
-    "cosine",
-    "cosine-restarts",
-    "linear",
-    "polynomial",
-    "one-cycle",
-    "plateau",
-];
+/// The schedules.
+pub(super) fn family() -> Family {
+    let members = schedules().iter().map(|info| (info.name, info.schema)).collect();
+    let common = Some(Schema::of::<AroundConfig>());
+    Family { table: "schedule", kind: "schedule", default: "constant", members, common, lenient: true }
+}
+
+impl Default for ScheduleConfig {
+    /// A constant learning rate.
+    fn default() -> Self {
+        Self::new("constant")
+    }
+}
 
 impl ScheduleConfig {
+    /// The schedule `name` with its defaults.
+    pub fn new(name: &str) -> Self {
+        Self(name.into())
+    }
+
+    /// The same with the key `key` set to `value`.
+    #[must_use]
+    pub fn with(self, key: &str, value: impl Into<Value>) -> Self {
+        Self(self.0.with(key, value))
+    }
+
+    /// All keys of the schedule with their values.
+    ///
+    /// # Errors
+    /// An unknown schedule or key, a value out of range.
+    pub fn resolved(&self) -> Result<Self> {
+        Ok(Self(family().resolve(&self.0)?))
+    }
+
     /// The schedule for a run of `steps` steps, with `per_epoch` steps per epoch.
     ///
     /// # Errors
-    /// An unknown name, a value out of range.
+    /// An unknown schedule or key, a value out of range.
     pub fn build(&self, steps: u64, per_epoch: u64) -> Result<Box<dyn Schedule>> {
-        self.check("schedule")?;
-        let of = |epochs: f64| in_steps(epochs, per_epoch);
+        let Named { name, rest: mut values } = self.resolved()?.0;
+        values.remove("warmup");
         let warmup = self.warmup_steps(per_epoch);
-        let rest = steps.saturating_sub(warmup).max(1);
-        let main: Box<dyn Schedule> = match self.name.as_str() {
-            "constant" => Box::new(schedule::Constant),
-            "step" => Box::new(schedule::StepDecay::new(of(self.every), self.gamma)?),
-            "multi-step" => {
-                let milestones = self.milestones.iter().map(|&epochs| of(epochs)).collect();
-                Box::new(schedule::MultiStep::new(milestones, self.gamma)?)
-            }
-            "exponential" => Box::new(schedule::Exponential::new(self.gamma, of(self.every))?),
-            "cosine" => Box::new(schedule::Cosine::new(rest, self.min)?),
-            "cosine-restarts" => Box::new(schedule::CosineRestarts::new(of(self.first), self.multiply, self.min)?),
-            "linear" => Box::new(schedule::Linear::new(rest, 1.0, self.min)?),
-            "polynomial" => Box::new(schedule::Polynomial::new(rest, self.power)?),
-            "one-cycle" => Box::new(schedule::OneCycle::new(rest, self.warm_fraction, self.start_div, self.end_div)?),
-            "plateau" => Box::new(schedule::Plateau::new(self.gamma, self.patience, self.threshold, self.min)?),
-            other => return Err(Error::Usage(format!("schedule.name: {other}"))),
-        };
-        Ok(if warmup > 0 { Box::new(schedule::WarmUp::new(warmup, 1.0 / warmup as f64, main)?) } else { main })
+        let span = Span { steps: steps.saturating_sub(warmup).max(1), per_epoch };
+        let found = schedules().iter().find(|info| info.name == name);
+        let info = found.ok_or_else(|| crate::Error::Usage(format!("schedule.name: unknown schedule {name:?}")))?;
+        let main = (info.build)(&values, &span)?;
+        Ok(if warmup > 0 { Box::new(WarmUp::new(warmup, 1.0 / warmup as f64, main)?) } else { main })
     }
-}
 
-impl ScheduleConfig {
+    /// Whether the schedule ends with the run, and so depends on its length.
+    pub(crate) fn ends(&self) -> bool {
+        schedules().iter().any(|info| info.name == self.name && info.ends)
+    }
+
+    /// The epochs of warm-up.
+    pub(crate) fn warmup(&self) -> f64 {
+        self.number("warmup").unwrap_or(0.0)
+    }
+
     /// The number of warm-up steps, with `per_epoch` steps per epoch.
     pub(crate) fn warmup_steps(&self, per_epoch: u64) -> u64 {
-        if self.warmup > 0.0 { in_steps(self.warmup, per_epoch) } else { 0 }
+        if self.warmup() > 0.0 { Span { steps: 1, per_epoch }.in_steps(self.warmup()) } else { 0 }
     }
 }
 
-/// `epochs` in steps, at least one: a time may be shorter than a step.
-fn in_steps(epochs: f64, per_epoch: u64) -> u64 {
-    ((epochs * per_epoch as f64).round() as u64).max(1)
+impl Deref for ScheduleConfig {
+    type Target = Named;
+
+    fn deref(&self) -> &Named {
+        &self.0
+    }
+}
+
+impl DerefMut for ScheduleConfig {
+    fn deref_mut(&mut self) -> &mut Named {
+        &mut self.0
+    }
+}
+
+/// Makes `change`, whose key is the name within `[schedule]`, to `config`.
+pub(super) fn change(config: &mut ScheduleConfig, change: &Override, stays: impl Fn(&str) -> bool) -> Result<()> {
+    super::change_in(&family(), &mut config.0, change, stays)
 }
 
 #[cfg(test)]
@@ -151,7 +156,7 @@ mod tests {
             ("end_div = inf", "schedule.end_div: expected a number from 1 to 1e37, found inf"),
             ("threshold = 1.5", "schedule.threshold: expected a number from 0 to 1, found 1.5"),
         ] {
-            let error = toml::from_str::<ScheduleConfig>(key).unwrap().check("schedule").unwrap_err();
+            let error = toml::from_str::<ScheduleConfig>(key).unwrap().build(1, 1).map(drop).unwrap_err();
             assert_eq!(error.to_string(), told);
         }
     }

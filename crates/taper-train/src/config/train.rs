@@ -1,6 +1,5 @@
 //! `[train]`: the training loop. `[regularization]`: regularisation against overfitting.
 
-use serde::{Deserialize, Serialize};
 use taper_config::table;
 
 table! {
@@ -32,8 +31,6 @@ table! {
         drop_last: bool = false, flag();
         /// Dtype of weights, inputs and all computed from them.
         dtype: String = "f32".into(), one_of(&["f32", "f64"]);
-        /// How the losses of a batch are reduced to one.
-        reduction: Reduction = Reduction::Mean, any("mean or sum");
         /// Read and report losses, and log one, every so many steps.
         ///
         /// Losses are then read from the device and checked, and one is written to `metrics.jsonl`. They are read at
@@ -41,10 +38,6 @@ table! {
         log_every: u64 = 10, at_least(1);
         /// Samples per batch in evaluation.
         eval_batch_size: usize = 250, at_least(1);
-        /// Views per image for test-time augmentation.
-        ///
-        /// The logits are averaged over them in the final evaluation.
-        views: Views = Views::One, any("one, mirror or six");
         /// A .safetensors file of initial weights.
         ///
         /// For fine-tuning; empty for none.
@@ -62,46 +55,11 @@ table! {
     }
 }
 
-/// The views of each image in test-time augmentation.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Views {
-    /// No test-time augmentation: the image as it is.
-    #[default]
-    One,
-    /// The image and its horizontal mirror image, with the weights 1/2 and 1/2.
-    Mirror,
-    /// The image, and the image shifted by one pixel up and left, and down and right, with reflected edges, with the
-    /// weights 1/2, 1/4 and 1/4; each is averaged with its horizontal mirror image.
-    Six,
-}
-
-/// How the losses of a batch are reduced to one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Reduction {
-    /// Their mean.
-    #[default]
-    Mean,
-    /// Their sum.
-    Sum,
-}
-
 table! {
     /// `[regularization]`: regularisation against overfitting, beside weight decay (`[optimizer]`) and augmentation
     /// (`[data]`).
     #[derive(Copy)]
     pub struct RegularizationConfig {
-        /// Part of the target spread over all classes.
-        ///
-        /// Label smoothing's ε.
-        label_smoothing: f64 = 0.0, number(0.0..=1.0);
-        /// Mixup's alpha; 0 for none.
-        ///
-        /// With CutMix as well, each batch gets one of the two.
-        mixup: f64 = 0.0, ordinary_or_zero();
-        /// CutMix's alpha; 0 for none.
-        cutmix: f64 = 0.0, ordinary_or_zero();
         /// Clip the norm of all gradients; 0 for no limit.
         clip_norm: f64 = 0.0, ordinary_or_zero();
         /// Clip each gradient element; 0 for no limit.

@@ -28,7 +28,7 @@ impl Fit<'_> {
         if warmup == 0 {
             return Ok(());
         }
-        let epochs = config.schedule.warmup;
+        let epochs = config.schedule.warmup();
         let of = |what: &str, length: u64, change: &str| {
             format!(
                 "schedule.warmup: {epochs} epochs of {per_epoch} steps are {warmup} steps, and {what} has {length}: \

@@ -51,7 +51,7 @@ impl<F: Fn(u64, Tensor) -> taper_nn::Result<Tensor> + Send + Sync> Module for Ch
 /// The weights after so many steps.
 fn after(steps: u64) -> Vec<Vec<f32>> {
     let change = |config: &mut Config| match steps {
-        0 => config.optimizer.lr = Some(1e-300), // too little to change any
+        0 => config.optimizer.set("lr", 1e-300), // too little to change any
         _ => config.train.max_steps = steps,
     };
     values(&fit(change, &mut Silent, &GO).1)
@@ -67,7 +67,10 @@ static GO: AtomicBool = AtomicBool::new(false);
 fn a_loss_that_is_not_finite_puts_the_last_good_weights_back() {
     let mut steps = Vec::new();
     for log_every in [1, 10, 1000] {
-        let change = |config: &mut Config| (config.optimizer.lr, config.train.log_every) = (Some(1e30), log_every);
+        let change = |config: &mut Config| {
+            config.optimizer.set("lr", 1e30);
+            config.train.log_every = log_every;
+        };
         let (failed, params) = fit(change, &mut Silent, &GO);
         let Err(Error::NotFinite { step, kept, saved: None, .. }) = failed else { panic!("{failed:?}") };
         assert!(step >= 2, "the first loss is that of the first weights");

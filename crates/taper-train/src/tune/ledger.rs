@@ -5,6 +5,7 @@
 
 use super::{Settings, Space};
 use crate::claim::Claim;
+use crate::config::moved::current;
 use crate::error::shown;
 use crate::task::LOSS;
 use crate::{Config, Error, Evaluation, Result};
@@ -84,18 +85,12 @@ pub(super) struct Ledger {
 impl Content {
     /// The ledger of a new search.
     fn new(settings: &Settings, space: &Space, config: &Config) -> Self {
-        let searched = |name: &str| space.keys().any(|(key, _)| key == name);
-        let keys = Config::keys().into_iter().map(|key| key.name);
-        let keys = keys.filter(|name| !name.starts_with("device.") && !searched(name));
+        let searched = |name: &str| space.keys().any(|(key, _)| current(key) == name);
+        let values = config.values().into_iter().filter(|(name, _)| !name.starts_with("device.") && !searched(name));
         Self {
             settings: settings.clone(),
             space: space.keys().map(|(key, range)| (key.to_string(), range.to_string())).collect(),
-            config: keys
-                .filter_map(|name| {
-                    let value = config.get(&name)?;
-                    Some((name, value))
-                })
-                .collect(),
+            config: values.map(|(name, value)| (name, text(value))).collect(),
             result: Vec::new(),
         }
     }
@@ -121,13 +116,17 @@ impl Content {
     /// The settings of the search by name.
     fn parts(&self) -> BTreeMap<String, String> {
         let settings = Table::try_from(&self.settings).unwrap_or_default();
-        let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_string);
         let settings = settings.into_iter().map(|(name, value)| (format!("--{}", name.replace('_', "-")), text(value)));
         let space = self.space.iter().map(|(key, range)| (format!("the range of {key}"), range.clone()));
         // `train.epochs` is that of `--max-epochs`, which is listed already.
         let config = self.config.iter().filter(|(key, _)| *key != "train.epochs");
-        settings.chain(space).chain(config.map(|(key, value)| (key.clone(), value.clone()))).collect()
+        settings.chain(space).chain(config.map(|(key, value)| (current(key).into_owned(), value.clone()))).collect()
     }
+}
+
+/// A value as texts show it: a string has no quotes.
+fn text(value: Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_string)
 }
 
 /// `LEDGER is THERE there and HERE here`, for each setting in which two searches differ.
@@ -135,7 +134,16 @@ fn differences(there: &Content, here: &Content) -> Vec<String> {
     let (there, here) = (there.parts(), here.parts());
     let names: BTreeSet<&String> = there.keys().chain(here.keys()).collect();
     let said = |value: Option<&String>| value.map_or("nothing".into(), |value| format!("`{value}`"));
-    let differ = names.into_iter().filter(|name| there.get(*name) != here.get(*name));
+    // An earlier version has written every key, under the tables that name something too, and does not know later keys.
+    let default = Config::default();
+    let same = |name: &str| match (there.get(name), here.get(name)) {
+        (None, now) => now == default.get(name).as_ref(),
+        (Some(_), None) if name.starts_with("schedule.") => true,
+        (Some(was), None) => name.starts_with("task.") && ["0.0", "one", "mean"].contains(&was.as_str()),
+        // Empty is the task's own choice, which was said for all tasks.
+        (Some(was), Some(now)) => was == now || (name == "checkpoint.monitor" && now.is_empty()),
+    };
+    let differ = names.into_iter().filter(|name| !same(name));
     differ.map(|name| format!("{name} is {} there and {} here", said(there.get(name)), said(here.get(name)))).collect()
 }
 

@@ -1,5 +1,6 @@
 //! The search space: keys of the configuration, each with the range of its values.
 
+use crate::config::moved::current;
 use crate::error::shown;
 use crate::{Config, Error, Override, Result};
 use std::collections::BTreeMap;
@@ -75,15 +76,15 @@ impl Space {
 
 /// Collects the ranges in `table`, whose keys have the prefix `prefix`, into `found`.
 fn collect(prefix: &str, table: Table, config: &Config, found: &mut BTreeMap<String, Range>) -> Result<()> {
-    let keys = Config::keys();
+    let keys = config.keys(&[]);
     for (name, value) in table {
         let key = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
         let is_table =
             |key: &str| keys.iter().any(|known| known.name.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')));
         match value {
-            Value::Table(inner) if is_table(&key) => collect(&key, inner, config, found)?,
+            Value::Table(inner) if is_table(&key) && !is_range(&inner) => collect(&key, inner, config, found)?,
             value => {
-                if !keys.iter().any(|known| known.name == key) {
+                if !keys.iter().any(|known| known.name == current(&key)) {
                     // The configuration's own error describes the key.
                     config.with(&[Override::new(key.as_str(), 0)])?;
                 }
@@ -109,6 +110,12 @@ fn collect(prefix: &str, table: Table, config: &Config, found: &mut BTreeMap<Str
         }
     }
     Ok(())
+}
+
+/// Whether `table` is a range, of a name that stands for its table: `model = { choice = ["mlp"] }`.
+fn is_range(table: &Table) -> bool {
+    let form = |(form, ends): (&String, &Value)| FORMS.contains(&format!("{{ {form} =")) && ends.is_array();
+    table.len() == 1 && table.iter().any(form)
 }
 
 impl Range {
@@ -150,7 +157,10 @@ impl Range {
         };
         for value in tried {
             let config = config.with(&[Override::new(key, value)])?;
-            check(&config).map_err(|error| Error::Usage(format!("{key}: {error}")))?;
+            check(&config).map_err(|error| match error.to_string() {
+                told if told.starts_with(&*current(key)) => Error::Usage(told),
+                told => Error::Usage(format!("{key}: {told}")),
+            })?;
         }
         Ok(())
     }

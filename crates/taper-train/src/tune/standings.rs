@@ -87,8 +87,9 @@ impl Search {
     pub fn command(&self, number: u64, default: &Config, flags: &[String]) -> String {
         let config = self.config.with(&self.trial(number).overrides).unwrap_or_else(|_| self.config.clone());
         let mut command = format!("train {}", self.ledger.settings().experiment);
-        for key in Config::keys().into_iter().map(|key| key.name).filter(|name| !name.starts_with("device.")) {
-            if let Some(value) = config.get(&key).filter(|value| default.get(&key).as_ref() != Some(value)) {
+        for (key, value) in config.values().into_iter().filter(|(key, _)| !key.starts_with("device.")) {
+            if default.value(&key).as_ref() != Some(&value) {
+                let value = config.get(&key).unwrap_or_default();
                 command += &format!(" --set {}", shell_quoted(&format!("{key}={value}")));
             }
         }
