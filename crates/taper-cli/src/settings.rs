@@ -141,7 +141,8 @@ fn default(config: &Config, key: &Key) -> String {
         Some(value) if value.is_empty() || value == "[]" || value == "\"\"" => "none".into(),
         Some(value) => value,
         // A setting that the experiment leaves to the optimiser's own default.
-        None => "the optimiser's".into(),
+        None if key.varies => "the optimiser's".into(),
+        None => "none".into(),
     }
 }
 

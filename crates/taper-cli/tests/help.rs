@@ -40,10 +40,11 @@ fn every_flag_of_train_is_explained_with_its_default() {
         let text: Vec<&str> = help.lines().skip(line).take(4).map(str::trim).collect();
         assert!(text.join(" ").contains(&format!("[default: {default}")), "{flag}: {text:?}");
     }
-    for key in experiment("cifar").unwrap().config().keys(&[]) {
+    let cifar = taper::tasks::experiment("cifar").unwrap();
+    for key in cifar.config().keys(&cifar.families()) {
         assert!(help.contains(&format!("  {} ", key.name)), "{}", key.name);
     }
-    for recipe in taper::tasks::experiment("cifar").unwrap().recipes() {
+    for recipe in cifar.recipes() {
         let begins = |line: &&str| line.trim_start().starts_with(recipe.name);
         let text: Vec<&str> = help.lines().skip_while(|line| !begins(line)).take(2).map(str::trim).collect();
         assert!(text.join(" ").contains(recipe.about), "{text:?}");

@@ -186,7 +186,12 @@ fn the_configuration_is_written_as_resolved_and_can_be_run_again() {
                 --isa portable --conv direct";
     let first = place.ok(line);
     let config: toml::Table = place.read("a/config.toml").parse().unwrap();
-    assert_eq!(config["model"].as_str(), Some("mlp"));
+    assert_eq!(config["model"]["name"].as_str(), Some("mlp"));
+    // What nobody has set is there too.
+    assert_eq!(config["model"]["hidden"].as_array().unwrap().len(), 2);
+    assert_eq!(config["task"]["name"].as_str(), Some("classify"));
+    assert_eq!(config["task"]["mixup"].as_float(), Some(0.0));
+    assert_eq!(config["optimizer"]["eps"].as_float(), Some(1e-8));
     assert_eq!(config["train"]["epochs"].as_integer(), Some(2));
     assert_eq!(config["train"]["seed"].as_integer(), Some(5));
     assert_eq!(config["train"]["dtype"].as_str(), Some("f32"));
@@ -277,7 +282,7 @@ fn a_recipe_sets_what_flags_change() {
     let small = "--offline --set data.train_samples=40 --set data.test_samples=10 --max-steps 1 --set train.views=one";
     place.ok(&format!("train cifar --recipe resnet18 --batch-size 20 {small} --run-dir run --lr 0.1 --quiet"));
     let config: toml::Table = place.read("run/config.toml").parse().unwrap();
-    assert_eq!(config["model"].as_str(), Some("resnet18"));
+    assert_eq!(config["model"]["name"].as_str(), Some("resnet18"));
     assert_eq!(config["schedule"]["name"].as_str(), Some("one-cycle"));
     assert_eq!(config["optimizer"]["name"].as_str(), Some("sgd"));
     assert_eq!(config["optimizer"]["lr"].as_float(), Some(0.1));

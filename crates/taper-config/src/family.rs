@@ -45,7 +45,7 @@ impl Family {
                     }
                     Some((known, of)) => {
                         if known.default != key.default && !of.contains(&named.name.as_str()) {
-                            known.default = None;
+                            (known.default, known.varies) = (None, true);
                         }
                         of.push(member);
                     }
@@ -253,6 +253,9 @@ mod tests {
             ["opt.name: plain, halved or steep [Some(\"plain\")]", "opt.lr: The rate [Some(\"0.1\")]"]
         );
         assert_eq!(told("none")[1], "opt.lr: The rate [None]");
+        let varies =
+            |name: &str| family(false).keys(&Named::new(name)).into_iter().map(|key| key.varies).collect::<Vec<_>>();
+        assert_eq!([varies("steep"), varies("none")], [[false; 4], [false, true, false, false]]);
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub struct Key {
     pub help: String,
     /// The value of a key that is not set; `None` if there is none.
     pub default: Option<Value>,
+    /// Whether the default differs among the things that a table may name, and which one it is depends on the name.
+    pub varies: bool,
     /// Whether the value is a list of tables, whose errors tell what is wrong in it.
     pub(crate) is_list: bool,
 }
@@ -30,6 +32,7 @@ impl Key {
             range: range.text().into(),
             help: help.strip_suffix('.').map_or(help.clone(), str::to_string),
             default: Value::try_from(default).ok(),
+            varies: false,
             is_list: range.is_list(),
         }
     }
@@ -37,7 +40,7 @@ impl Key {
     /// A key without a default that takes any value, which `range` describes.
     pub fn named(name: &str, range: &str, help: &str) -> Self {
         let [name, range, help] = [name, range, help].map(str::to_string);
-        Self { name, range, help, default: None, is_list: false }
+        Self { name, range, help, default: None, varies: false, is_list: false }
     }
 
     /// The same key under the dotted name `TABLE.NAME`.

@@ -32,7 +32,7 @@ pub use value::told;
 // For what `table!` writes.
 #[doc(hidden)]
 pub use serde;
-#[doc(hidden)]
+/// The library of TOML, whose values and tables a configuration holds.
 pub use toml;
 
 /// A result whose error is [`Error`].

@@ -227,7 +227,7 @@ fn what_cannot_be_resumed_is_told() {
     let text = resume(&settings, &plain(0), false).unwrap_err();
     assert!(text.contains("saved with 1 hooks, the run now has 0"), "{text}");
     let mut other = settings.clone();
-    other.optimizer.lr = Some(0.5);
+    other.optimizer.set("lr", 0.5);
     let text = resume(&other, &plain(0), true).unwrap_err();
     let detail = "optimizer.lr is not set in this run, and cannot become 0.5: resume with the configuration that it \
                   began with, but for train.epochs, which may grow, data.workers, data.ahead and [device]; or start a \

@@ -62,7 +62,7 @@ impl Trials for Objective {
         let before = self.reached.insert(trial.number, epochs).unwrap_or(0);
         assert!(before < epochs, "trial {} was trained for {before} epochs already", trial.number);
         self.spent += epochs - before;
-        let rate = config.optimizer.lr.unwrap();
+        let rate = config.optimizer.number("lr").unwrap();
         if rate > 0.5 {
             return Err(Error::NotFinite { what: "the loss", step: 7, kept: 3, saved: Some("elsewhere".into()) });
         }

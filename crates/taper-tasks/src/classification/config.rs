@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn what_is_out_of_range_is_told() {
-        let told = |key: &str, value: toml::Value| {
+        let told = |key: &str, value: taper_config::toml::Value| {
             Named::new("classify").with(key, value).parse::<ClassifyConfig>("task").unwrap_err().to_string()
         };
         assert_eq!(told("mixup", 1e-308.into()), "task.mixup: expected 0 or a number from 1e-37 to 1e37, found 1e-308");

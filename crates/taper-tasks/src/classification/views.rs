@@ -2,7 +2,7 @@
 //! CIFAR-10 in 3.29 seconds on a single GPU", 2024, section 3).
 
 use taper_nn::{Context, Error, Module, Result, Tensor};
-use taper_train::Views;
+use crate::Views;
 
 /// The logits `[N, classes]` of `model` for `x: [N, C, H, W]`, averaged over `views`. The images stay on the device.
 ///

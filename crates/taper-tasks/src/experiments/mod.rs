@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn names_are_found_and_others_told() {
         assert_eq!(experiment("digits").unwrap().name(), "digits");
-        let text = experiment("digit").unwrap_err().to_string();
+        let text = experiment("digit").err().unwrap().to_string();
         assert_eq!(text, "unknown experiment `digit`; did you mean digits? (known: cifar, digits)");
     }
 }

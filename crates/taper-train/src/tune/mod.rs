@@ -13,7 +13,7 @@
 //!
 //! impl Trials for Pretend {
 //!     fn run(&mut self, trial: &Trial, epochs: u64) -> Result<Option<Evaluation>> {
-//!         let rate = self.0.with(&trial.overrides)?.optimizer.lr.unwrap_or(0.1);
+//!         let rate = self.0.with(&trial.overrides)?.optimizer.number("lr").unwrap_or(0.1);
 //!         let away = (rate / 0.01).ln().abs();
 //!         Ok(Some(Evaluation::new(100, [("loss".to_string(), away + 1.0 / epochs as f64)])))
 //!     }

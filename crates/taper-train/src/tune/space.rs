@@ -198,7 +198,11 @@ fn whole(value: &Value) -> Option<i64> {
 
 #[cfg(test)]
 pub(super) fn space(text: &str) -> Result<Space> {
-    Space::from_table(text.parse().unwrap(), &crate::experiment("digits")?.config())
+    let known = |config: &Config| match config.model.name.as_str() {
+        "mlp" | "seed-cnn" => config.resolved(&[]).map(drop),
+        other => Err(Error::Usage(taper_config::unknown("model", other, &["mlp", "seed-cnn"]))),
+    };
+    Space::from_table(text.parse().unwrap(), &Config::default(), &known)
 }
 
 #[cfg(test)]
@@ -217,6 +221,17 @@ mod tests {
                 "optimizer.lr: log = [0.0001, 1.0]",
                 "optimizer.weight_decay: uniform = [0.0, 0.5]",
                 "train.batch_size: choice = [32, 64]",
+            ]
+        );
+        let text = "model.name = { choice = [\"mlp\"] }\nregularization.mixup = { uniform = [0, 1] }\n[model.hidden]\n\
+                    choice = [[64], [128]]";
+        let found: Vec<String> = space(text).unwrap().keys().map(|(key, range)| format!("{key}: {range}")).collect();
+        assert_eq!(
+            found,
+            [
+                "model.hidden: choice = [[64], [128]]",
+                "model.name: choice = [\"mlp\"]",
+                "regularization.mixup: uniform = [0.0, 1.0]"
             ]
         );
     }
@@ -249,7 +264,13 @@ mod tests {
             ("train.batch_size = { choice = [] }", "train.batch_size: expected choice = [value, …] with at least one"),
             ("train.batch_size = { choice = [8, \"x\"] }", "train.batch_size: expected an integer, 1 or more, found x"),
             ("model = { choice = [\"mlp\", \"mpl\"] }", "model: unknown model `mpl`; did you mean mlp?"),
-            ("data.name = { choice = [\"digitss\"] }", "unknown dataset `digitss`"),
+            ("model = { choice = [] }", "model: expected choice = [value, …] with at least one"),
+            (
+                "schedule.name = { choice = [\"cosin\"] }",
+                "schedule.name: unknown schedule `cosin`; did you mean cosine",
+            ),
+            ("data.worker = { choice = [1] }", "data.worker: unknown key `data.worker`; did you mean data.workers?"),
+            ("model.hidden = 3", "model.hidden: expected { uniform = [low, high] }, "),
             ("train.epochs = { integer = [1, 8] }", "train.epochs: the search itself decides how long"),
             (
                 "data.validation = { choice = [0.0, 0.1] }",
@@ -271,11 +292,11 @@ mod tests {
     fn the_file_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("space.toml");
-        let config = crate::experiment("digits").unwrap().config();
-        assert!(Space::read(&path, &config).unwrap_err().to_string().starts_with("cannot read "));
+        let (config, none) = (Config::default(), |_: &Config| Ok(()));
+        assert!(Space::read(&path, &config, &none).unwrap_err().to_string().starts_with("cannot read "));
         for text in ["a = ", "optimizer.lr = { log = [2, 1] }"] {
             std::fs::write(&path, text).unwrap();
-            let error = Space::read(&path, &config).unwrap_err();
+            let error = Space::read(&path, &config, &none).unwrap_err();
             assert!(error.is_usage() && error.to_string().contains("space.toml: "), "{error}");
         }
     }
