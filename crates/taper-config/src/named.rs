@@ -4,6 +4,7 @@ use crate::family::name_range;
 use crate::key::dotted;
 use crate::{Error, Override, Result, Table, nearest};
 use serde::de::Error as _;
+use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use toml::Value;
 
@@ -122,11 +123,13 @@ impl From<&Named> for Named {
 
 impl Serialize for Named {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut all = self.rest.clone();
+        // The name first: the others are of what it names.
+        let mut all = serializer.serialize_map(None)?;
         if !self.name.is_empty() {
-            all.insert("name".into(), self.name.as_str().into());
+            all.serialize_entry("name", &self.name)?;
         }
-        all.serialize(serializer)
+        self.rest.iter().try_for_each(|(key, value)| all.serialize_entry(key, value))?;
+        all.end()
     }
 }
 
@@ -238,6 +241,8 @@ mod tests {
         let all: All = toml::from_str("model = \"net\"").unwrap();
         assert_eq!(all.model, Named::new("net"));
         assert_eq!(toml::to_string(&all).unwrap(), "[model]\nname = \"net\"\n");
+        let all = All { model: Named::new("net").with("dropout", 0.25) };
+        assert_eq!(toml::to_string(&all).unwrap(), "[model]\nname = \"net\"\ndropout = 0.25\n");
         let set = All { model: Named::new("net").with("dropout", 0.25) };
         assert_eq!(toml::from_str::<All>(&toml::to_string(&set).unwrap()).unwrap(), set);
         assert!(toml::from_str::<All>("model = 3").unwrap_err().message().contains("expected a name"));

@@ -1,8 +1,8 @@
 //! Test-time augmentation: logits averaged over several views of each image (airbench's "TTA level 2": Jordan, "94% on
 //! CIFAR-10 in 3.29 seconds on a single GPU", 2024, section 3).
 
-use taper_nn::{Context, Error, Module, Result, Tensor};
 use crate::Views;
+use taper_nn::{Context, Error, Module, Result, Tensor};
 
 /// The logits `[N, classes]` of `model` for `x: [N, C, H, W]`, averaged over `views`. The images stay on the device.
 ///
