@@ -44,7 +44,7 @@ fn the_data_may_say_which_experiment_it_is() {
 #[test]
 fn a_file_that_is_wrong_is_told() {
     let place = place("[train]\nepochs = 2\n");
-    let due = "my.toml: which experiment do these settings change? known: cifar, digits";
+    let due = "my.toml: which experiment do these settings change? known: cifar";
     place.fails("train my.toml", 2, &[due, "hint: write experiment = \"cifar\" on the first line"]);
     place.fails("train none.toml", 1, &["cannot read none.toml: "]);
     for (text, line, texts) in [
