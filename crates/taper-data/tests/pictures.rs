@@ -64,7 +64,10 @@ fn the_middle_of_pictures_of_any_size_is_scaled() {
     let (planes, labels) = filled(&found.train);
     assert_eq!(labels, [0, 1, 1, 1]);
     for picture in planes[..3 * 3 * 256].chunks_exact(3 * 256) {
-        assert!(picture.iter().enumerate().all(|(i, &value)| value == [0, 200, 0][i / 256]), "{picture:?}");
+        // At the rim the filter reaches the neighbours, as if the whole picture had been resized.
+        let inside = |i: usize| (1..15).contains(&(i % 16)) && (1..15).contains(&(i / 16 % 16));
+        let green = |(i, &value): (usize, &u8)| !inside(i) || value == [0, 200, 0][i / 256];
+        assert!(picture.iter().enumerate().all(green), "{picture:?}");
     }
     assert!(planes[9 * 256..].iter().all(|&value| value == 77));
 }

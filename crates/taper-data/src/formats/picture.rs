@@ -3,9 +3,10 @@
 use super::container;
 use super::folders::FolderOptions;
 use crate::{Error, Result};
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::codecs::png::PngDecoder;
 use image::codecs::webp::WebPDecoder;
-use image::imageops::{FilterType, crop_imm, resize};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, Limits, RgbImage, guess_format};
 use std::io::Cursor;
@@ -54,12 +55,8 @@ impl DecodedImage {
         let Self { mut rgb, orientation, .. } = self;
         let (width, height) = rgb.dimensions();
         let side = width.min(height);
-        if width != height {
-            rgb = crop_imm(&rgb, (width - side) / 2, (height - side) / 2, side, side).to_image();
-        }
-        let to = u32::try_from(size).map_err(|_| Error::format(path, "picture", format!("the size {size}")))?;
-        if side != to {
-            rgb = resize(&rgb, to, to, FilterType::Triangle);
+        if [width, height].map(|side| side as usize) != [size; 2] {
+            rgb = resized(&rgb, [(width - side) / 2, (height - side) / 2, side, side], [size; 2], path)?;
         }
         let rgb = upright(rgb, orientation);
         for (channel, plane) in planes.chunks_exact_mut(size * size).enumerate() {
@@ -75,12 +72,12 @@ impl DecodedImage {
         let Self { mut rgb, grey, orientation } = self;
         if found != size {
             let [height, width] = if on_its_side(orientation) { [size[1], size[0]] } else { size };
-            let (Some(_), Ok(h), Ok(w)) = (options.size, u32::try_from(height), u32::try_from(width)) else {
+            if options.size.is_none() {
                 let detail =
                     format!("expected height and width {size:?} as before, found {found:?}; give a size to scale to");
                 return Err(Error::format(path, "picture", detail));
-            };
-            rgb = resize(&rgb, w, h, FilterType::Triangle);
+            }
+            rgb = resized(&rgb, [0, 0, rgb.width(), rgb.height()], [width, height], path)?;
         }
         let rgb = upright(rgb, orientation);
         if options.channels == 3 {
@@ -90,6 +87,22 @@ impl DecodedImage {
         }
         Ok(())
     }
+}
+
+/// The part of `rgb` at `[left, top, width, height]`, resized to the width and height `to` by a triangle filter (Pillow's
+/// `BILINEAR`).
+fn resized(rgb: &RgbImage, [left, top, width, height]: [u32; 4], to: [usize; 2], path: &Path) -> Result<RgbImage> {
+    let wrong = |detail: String| Error::format(path, "picture", format!("cannot be resized: {detail}"));
+    let [w, h] = to.map(|side| u32::try_from(side).unwrap_or(u32::MAX));
+    let from = ImageRef::new(rgb.width(), rgb.height(), rgb.as_raw(), PixelType::U8x3);
+    let from = from.map_err(|error| wrong(error.to_string()))?;
+    let mut resized = Image::new(w, h, PixelType::U8x3);
+    let options = ResizeOptions::new()
+        .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
+        .crop(left.into(), top.into(), width.into(), height.into())
+        .use_alpha(false);
+    Resizer::new().resize(&from, &mut resized, &options).map_err(|error| wrong(error.to_string()))?;
+    RgbImage::from_raw(w, h, resized.into_vec()).ok_or_else(|| wrong(format!("to {to:?}")))
 }
 
 /// `rgb`, turned as `orientation` says.

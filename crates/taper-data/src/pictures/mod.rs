@@ -16,8 +16,9 @@ use taper_backend::{DType, files};
 /// How pictures become samples of one shape, and what happens to those that cannot be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PictureOptions {
-    /// The height and width of the samples, from 8 to 1024. The middle square of a picture is resized to it by a triangle
-    /// filter (Pillow's `BILINEAR`): its shorter side becomes `size`, and what is longer is cropped equally at both ends.
+    /// The height and width of the samples, from 8 to 1024. A picture's shorter side becomes `size`, by a triangle filter
+    /// (Pillow's `BILINEAR`), and what is longer is cropped equally at both ends, as torchvision's `Resize` and
+    /// `CenterCrop` do.
     pub size: usize,
     /// Whether files that do not decode are left out and listed in [`PictureSplits::skipped`]. To find them, every picture
     /// is decoded once at the start. Without it, each file's first bytes are looked at, so that an empty file or one of
