@@ -143,3 +143,36 @@ fn kind(found: &fs::FileType) -> &'static str {
 fn kind(found: &fs::FileType) -> &'static str {
     if found.is_dir() { "a folder" } else { "a device" }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_read_as_toml_or_as_a_text() {
+        let value = |text: &str| Override::parse(text).unwrap().value().clone();
+        assert_eq!(value("a = 1e-2 "), Value::from(0.01));
+        assert_eq!(value("a=[1, 2]"), Value::from(vec![1, 2]));
+        assert_eq!([value("a=b c"), value("a=\"b c\""), value("a=007")], ["b c", "b c", "007"].map(Value::from));
+        assert_eq!(value("a=1\nb=2"), Value::from("1\nb=2"));
+        assert_eq!(Override::flag("a", "\"b\"").value(), &Value::from("\"b\""));
+        assert_eq!(Override::flag("a", "7").value(), &Value::from(7));
+        assert_eq!(Override::new("a", vec![0.5, 0.75]).to_string(), "a=[0.5, 0.75]");
+        let error = Override::parse("a").unwrap_err().to_string();
+        assert_eq!(error, "`a`: expected key=value, such as optimizer.lr=0.01");
+    }
+
+    #[test]
+    fn a_file_is_read_as_its_leaves() {
+        let text = "top = 1\n[b]\nc = 2\nd = {e = 3, f = {}}\n[empty]\n[record]\nwho = 4\n";
+        let read = Override::read(text, "x.toml").unwrap();
+        let told: Vec<String> = read.iter().map(Override::to_string).collect();
+        assert_eq!(told, ["b.c=2", "b.d.e=3", "b.d.f={}", "empty={}", "top=1"]);
+        assert!(Override::read("a = ", "x.toml").unwrap_err().to_string().starts_with("x.toml: "));
+        let folder = std::env::temp_dir();
+        let error = Override::read_file(&folder).unwrap_err().to_string();
+        assert!(error.ends_with("expected a plain file, found a folder"), "{error}");
+        let error = Override::read_file(Path::new("no such file")).unwrap_err();
+        assert!(matches!(error, Error::Read { .. }) && error.to_string().starts_with("cannot read no such file: "));
+    }
+}

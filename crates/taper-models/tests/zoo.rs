@@ -171,7 +171,7 @@ fn airbench_is_prepared_to_whiten() {
     let device = device();
     let params = Params::new(&device, DType::F32, RandomKey::new(0));
     let info = model("airbench").unwrap();
-    (info.build)(&CIFAR, &params.sub("net")).unwrap();
+    build(info.name, &CIFAR, &params.sub("net")).unwrap();
     // Neighbours are alike, as in pictures.
     let (key, mut values, mut at) = (RandomKey::new(1), vec![0.0_f32; 8 * 3 * 32 * 32], 0.0);
     for (i, value) in values.iter_mut().enumerate() {

@@ -12,8 +12,11 @@ pub struct OptimizerInfo {
     /// Its keys, with their defaults.
     pub schema: Schema,
     /// Makes the optimiser of these values, which [`OptimizerInfo::schema`] has resolved, for some parameters.
-    pub build: fn(&toml::Table, Vec<Param>) -> Result<Box<dyn Optimizer>>,
+    pub build: BuildOptimizer,
 }
+
+/// Makes an optimiser of the values of its keys, for some parameters.
+pub type BuildOptimizer = fn(&toml::Table, Vec<Param>) -> Result<Box<dyn Optimizer>>;
 
 impl OptimizerInfo {
     /// The optimiser with the update rule `R`, whose fields are its keys.
@@ -34,4 +37,38 @@ impl OptimizerInfo {
 fn build<R: Rule + Table + 'static>(values: &toml::Table, params: Vec<Param>) -> Result<Box<dyn Optimizer>> {
     let config: R = values.clone().try_into().map_err(|e: toml::de::Error| Error::argument(R::NAME, e.message()))?;
     Ok(Box::new(PerParameter::new(params, config)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{AdamConfig, MuonConfig, optimizers};
+    use taper_config::{Named, Table};
+
+    #[test]
+    fn every_optimiser_is_made_of_its_defaults() {
+        for info in optimizers() {
+            let values = info.schema.resolve(&Named::new(info.name), "optimizer").unwrap();
+            let lr = (info.build)(&values, Vec::new()).unwrap().lr();
+            assert_eq!(values["lr"].as_float(), Some(lr), "{}", info.name);
+            let keys = info.schema.keys();
+            assert!(keys.iter().all(|key| values.contains_key(&key.name) && !key.help.is_empty()), "{}", info.name);
+        }
+        let values = |name: &str, named: Named| {
+            let info = optimizers().iter().find(|info| info.name == name).unwrap();
+            info.schema.resolve(&named, "optimizer").unwrap()
+        };
+        let read = values("adamw", Named::new("adamw").with("eps", 0.5)).try_into();
+        assert_eq!(read, Ok(AdamConfig { eps: 0.5, ..AdamConfig::adamw() }));
+        let read = values("muon", Named::new("muon").with("normalize_weights", true)).try_into();
+        assert_eq!(read, Ok(MuonConfig::airbench()));
+        assert_eq!(values("muon", Named::new("muon")).try_into(), Ok(MuonConfig::default()));
+    }
+
+    #[test]
+    fn what_it_does_not_have_is_told() {
+        let error = Named::new("adam").with("momentum", 0.5).parse::<AdamConfig>("optimizer").unwrap_err().to_string();
+        let keys = "lr, betas, eps, weight_decay, decoupled, l1";
+        assert_eq!(error, format!("optimizer.momentum: unknown key of the optimizer adam; its keys: {keys}"));
+        assert_eq!(AdamConfig::keys().len(), 6);
+    }
 }

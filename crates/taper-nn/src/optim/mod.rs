@@ -28,7 +28,7 @@ pub use clip::{clip_grad_norm, clip_grad_value};
 pub use decay::Decay;
 pub use ema::Ema;
 pub use groups::Groups;
-pub use info::OptimizerInfo;
+pub use info::{BuildOptimizer, OptimizerInfo};
 pub use lamb::{Lamb, LambConfig};
 pub use lion::{Lion, LionConfig};
 pub use lookahead::{Lookahead, LookaheadConfig};

@@ -56,3 +56,36 @@ fn build<T: ScheduleTable>(values: &toml::Table, span: &Span) -> Result<Box<dyn 
     let wrong = |e: toml::de::Error| Error::argument("schedule", e.message());
     values.clone().try_into::<T>().map_err(wrong)?.build(span)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::schedules;
+    use taper_config::Named;
+
+    /// Each by its name with its defaults; multi-step has no milestones of its own, and says so.
+    #[test]
+    fn every_schedule_is_made_of_its_defaults() {
+        let span = Span { steps: 20, per_epoch: 4 };
+        for info in schedules() {
+            let values = info.schema.resolve(&Named::new(info.name), "schedule").unwrap();
+            match (info.build)(&values, &span) {
+                Ok(schedule) => {
+                    let factors = [0, 4, 19, 100].map(|step| schedule.factor(step));
+                    assert!(factors.iter().all(|factor| (0.0..=1.0).contains(factor)), "{}: {factors:?}", info.name);
+                    // One that ends with the run is another in a longer one.
+                    let longer = (info.build)(&values, &Span { steps: 40, ..span }).unwrap();
+                    let differs = (0..20).any(|step| schedule.factor(step) != longer.factor(step));
+                    assert_eq!(differs, info.ends, "{}", info.name);
+                }
+                Err(error) => assert!(info.name == "multi-step" && error.to_string().contains("milestones"), "{error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_time_is_at_least_a_step() {
+        let span = Span { steps: 20, per_epoch: 4 };
+        assert_eq!([0.01, 0.5, 1.0, 1.6].map(|epochs| span.in_steps(epochs)), [1, 2, 4, 6]);
+    }
+}
