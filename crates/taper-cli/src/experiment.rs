@@ -62,7 +62,7 @@ impl<A> OfExperiment<A> {
     /// Data of an unknown name, or a folder that does not hold them.
     pub fn needs_of(&self, config: &Config, needs: &mut Needs) -> Result<(), Failure> {
         needs.device(&config.device.name);
-        needs.data(&config.data.name, &self.locate())
+        needs.experiment(self.experiment, config, &self.locate())
     }
 }
 
@@ -71,7 +71,8 @@ impl<A: ExperimentArgs> Args for OfExperiment<A> {
         let of = |experiment: &&'static dyn Experiment| {
             let config = experiment.config();
             let flags = settings::key_flags(&config, A::takes);
-            let own = A::augment_args(clap::Command::new(experiment.name()).args(flags));
+            let command = clap::Command::new(experiment.name()).visible_aliases(experiment.also());
+            let own = A::augment_args(command.args(settings::own_arguments(*experiment)).args(flags));
             LogArgs::augment_args(SettingArgs::augment_args(own))
                 .about(experiment.about())
                 .after_help(settings::below(*experiment, &config))
@@ -96,17 +97,16 @@ impl<A: ExperimentArgs> FromArgMatches for OfExperiment<A> {
         // The parser has checked the name, so that this is only a fallback.
         let unknown = || clap::Error::raw(ErrorKind::MissingSubcommand, "an experiment is missing\n");
         let (name, found) = matches.subcommand().ok_or_else(unknown)?;
+        let known = experiments().iter().copied().find(|experiment| experiment.name() == name);
+        let experiment = known.ok_or_else(unknown)?;
+        let own = settings::own_flags(found, experiment);
         Ok(Self {
-            experiment: experiments()
-                .iter()
-                .copied()
-                .find(|experiment| experiment.name() == name)
-                .ok_or_else(unknown)?,
+            experiment,
             args: A::from_arg_matches(found)?,
             settings: SettingArgs::from_arg_matches(found)?,
             logs: LogArgs::from_arg_matches(found)?,
             command: A::NAME,
-            flags: settings::flags(found, A::takes),
+            flags: [own, settings::flags(found, A::takes)].concat(),
         })
     }
 

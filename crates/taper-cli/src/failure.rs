@@ -78,6 +78,11 @@ impl Failure {
         Self { code, text, hint: None }
     }
 
+    /// The text of the error, as a terminal may show it.
+    pub fn message(&self) -> String {
+        printable_lines(&self.text).into_owned()
+    }
+
     /// Writes the error and its hint to standard error, and returns the exit code.
     pub fn tell(&self) -> ExitCode {
         let mut stderr = std::io::stderr().lock();

@@ -7,16 +7,20 @@ use crate::output::Output;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use taper::data::{LocateOptions, Source};
+use taper::train::{Config, Experiment};
 
 /// The name of the hidden command that prints the needs of the command line after `--`.
 pub const NAME: &str = "needs";
 
 /// The features, and whether this program has them.
-const FEATURES: [(&str, bool); 4] = [
+const FEATURES: [(&str, bool); 7] = [
     ("candle", cfg!(feature = "candle")),
+    ("csv", cfg!(feature = "csv")),
     ("cuda", cfg!(feature = "cuda")),
     ("download", cfg!(feature = "download")),
     ("gradcheck", cfg!(feature = "gradcheck")),
+    ("images", cfg!(feature = "images")),
+    ("parquet", cfg!(feature = "parquet")),
 ];
 
 /// The features that a command line needs.
@@ -27,6 +31,25 @@ impl Needs {
     /// The feature `gradcheck`, for the cases on which gradients are checked.
     pub fn gradcheck(&mut self) {
         self.0.insert("gradcheck");
+    }
+
+    /// What the data of a run of `experiment` need: readers, or the network.
+    ///
+    /// # Errors
+    /// As [`data`](Self::data).
+    pub fn experiment(
+        &mut self,
+        experiment: &dyn Experiment,
+        config: &Config,
+        options: &LocateOptions,
+    ) -> Result<(), Failure> {
+        experiment.features(config).iter().for_each(|feature| self.feature(feature));
+        experiment.source(config).map_or(Ok(()), |source| self.data(&source, options))
+    }
+
+    /// The feature `name`, for the readers of one's own data.
+    pub fn feature(&mut self, name: &'static str) {
+        self.0.insert(name);
     }
 
     /// What the device `name` needs. The CPU needs nothing; a name that no build knows neither.

@@ -3,9 +3,10 @@
 
 use crate::experiment_file;
 use crate::failure::Failure;
+use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Args};
 use std::path::PathBuf;
-use taper::train::{Config, Experiment, Key, Override};
+use taper::train::{Argument, Config, Experiment, Form, Key, Override};
 
 /// The arguments that change the configuration, and those that say where the data are.
 #[derive(Args)]
@@ -100,6 +101,42 @@ pub fn flags(matches: &ArgMatches, wanted: fn(&str) -> bool) -> Vec<(&'static st
         None => matches.get_flag(flag).then(|| (*flag, Override::new(*key, false))),
     };
     KEY_FLAGS.iter().filter(|(flag, ..)| wanted(flag)).filter_map(given).collect()
+}
+
+/// The arguments that only `experiment` has.
+pub fn own_arguments(experiment: &dyn Experiment) -> Vec<Arg> {
+    let arg = |own: &Argument| {
+        let arg = Arg::new(own.name).help(own.help);
+        match own.form {
+            Form::Positional => arg.value_name(own.value).value_parser(ValueParser::path_buf()),
+            Form::Switch => arg.long(own.name).action(ArgAction::SetTrue),
+            Form::Flag | Form::List => arg.long(own.name).value_name(own.value).allow_negative_numbers(true),
+        }
+    };
+    experiment.arguments().iter().map(arg).collect()
+}
+
+/// The values given for the arguments of `experiment` alone, as changes of the configuration.
+pub fn own_flags(matches: &ArgMatches, experiment: &dyn Experiment) -> Vec<(&'static str, Override)> {
+    let given = |own: &Argument| {
+        let text = || matches.get_one::<String>(own.name);
+        let change = match own.form {
+            // Absolute, so that the run can be evaluated and resumed from another folder.
+            Form::Positional => {
+                let path = matches.get_one::<PathBuf>(own.name)?;
+                let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+                Override::flag(own.key, &path.to_string_lossy())
+            }
+            Form::Flag => Override::flag(own.key, text()?),
+            Form::Switch => matches.get_flag(own.name).then(|| Override::new(own.key, true))?,
+            Form::List => {
+                let names = text()?.split(',').map(|name| name.trim().to_string());
+                Override::new(own.key, names.filter(|name| !name.is_empty()).collect::<Vec<_>>())
+            }
+        };
+        Some((own.name, change))
+    };
+    experiment.arguments().iter().filter_map(given).collect()
 }
 
 /// The text below the flags in `--help`: the experiment's recipes, then all keys, one paragraph per TOML table.

@@ -41,7 +41,7 @@ pub use loader::{BatchLoader, LoaderOptions};
 pub use locate::{DATA_VARIABLE, Event, LocateOptions, Located, Origin};
 pub use manifest::{Archive, Download, Embedded, Files, Layout, Manifest, Records};
 #[cfg(feature = "images")]
-pub use pictures::{PictureFolder, PictureOptions, PictureSplits, SkippedFile};
+pub use pictures::{PictureFolder, PictureOptions, PictureSplits, SkippedFile, decode_picture};
 pub use pipeline::{Pipeline, PipelineOptions};
 pub use split::split;
 pub use table::{FeatureStats, TableDataset};

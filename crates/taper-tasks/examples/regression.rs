@@ -12,6 +12,8 @@ use taper_train::{Config, Evaluation, Fit, Override, Result, Silent};
 struct Friedman {
     seed: u64,
     rows: usize,
+    /// By what the targets are standardised.
+    stats: TargetStats,
 }
 
 impl Friedman {
@@ -38,22 +40,24 @@ impl Dataset for Friedman {
             row.copy_from_slice(&self.row(i).0);
         }
         for (target, &i) in batch.f32("targets", &[indices.len()]).iter_mut().zip(indices) {
-            *target = self.row(i).1;
+            *target = ((f64::from(self.row(i).1) - self.stats.mean) / self.stats.std) as f32;
         }
         Ok(())
     }
 }
 
 pub(crate) fn run() -> Result<Evaluation> {
-    let (train, test) = (Friedman { seed: 0, rows: 2000 }, Friedman { seed: 1, rows: 500 });
+    let mut train = Friedman { seed: 0, rows: 2000, stats: TargetStats::default() };
     let targets: Vec<f64> = (0..train.len()).map(|i| train.row(i).1.into()).collect();
     let mean = targets.iter().sum::<f64>() / targets.len() as f64;
     let variance = targets.iter().map(|y| (y - mean).powi(2)).sum::<f64>() / targets.len() as f64;
+    train.stats = TargetStats { mean, std: variance.sqrt() };
+    let test = Friedman { seed: 1, rows: 500, ..train };
 
     let device = Device::new(taper_cpu::CpuBackend::new()?);
     let params = Params::new(&device, DType::F32, RandomKey::new(0));
     let model = Mlp::with_hidden(&InputSpec { shape: [1, 1, 10], classes: 1 }, &[64, 64], &params)?;
-    let task = Regression::new(model).standardized(TargetStats { mean, std: variance.sqrt() });
+    let task = Regression::new(model).standardized(train.stats);
     let settings = "train.epochs = 30\ntrain.batch_size = 50\noptimizer = { name = \"adamw\", lr = 0.003 }";
     let config = Config::default().with(&Override::read(settings, "here")?)?;
     let outcome = Fit::new(&config, &task, &params, &train).test(&test).run(&mut Silent)?;

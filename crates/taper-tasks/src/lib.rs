@@ -8,6 +8,7 @@ mod experiments;
 mod language;
 pub mod metrics;
 mod regression;
+mod run;
 
 pub use autoencoding::Autoencoding;
 pub use classification::{Classification, ClassifyConfig, IGNORED_LABEL, Predictions, Reduction, Views, logits};
@@ -16,3 +17,4 @@ pub use dense::DenseLabels;
 pub use experiments::{experiment, experiments};
 pub use language::{LanguageModel, Sampling, generate};
 pub use regression::{Regression, TargetStats};
+pub use run::{ClassScore, Inputs, Prediction, Run, Spec};

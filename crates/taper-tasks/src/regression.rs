@@ -3,7 +3,7 @@
 use taper_nn::{Context, DType, Module, Tensor, no_grad};
 use taper_train::{Better, DeviceBatch, Error, Metric, Result, Sums, Task};
 
-/// The mean and the standard deviation of the targets in the training split.
+/// The mean and the standard deviation by which targets are standardised: those of the training split.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct TargetStats {
     /// The mean.
@@ -19,11 +19,12 @@ impl Default for TargetStats {
     }
 }
 
-/// The task of predicting the field `targets` (`[N]`, floats) from the field `inputs`, with a model that gives `[N, 1]` or
-/// `[N]`. The model learns the standardised target, (t − mean) / std; metrics are in the target's own unit.
+/// The task of predicting the field `targets` (`[N]` or `[N, 1]`, floats) from the field `inputs`, with a model that gives
+/// `[N, 1]` or `[N]`. If the targets are standardised, (t − mean) / std, the task is told by what, so that metrics and
+/// predictions are in the target's own unit.
 ///
-/// Metrics: the loss (mean squared error of the standardised target), the root of the mean squared error, the mean absolute
-/// error, and R², in which the spread of the targets is that around the mean of the training split.
+/// Metrics: the loss (mean squared error of the targets as they are in the batches), the root of the mean squared error, the
+/// mean absolute error, and R², in which the spread is that around [`TargetStats::mean`].
 pub struct Regression<M> {
     model: M,
     target: TargetStats,
@@ -36,7 +37,7 @@ impl<M: Module> Regression<M> {
         Self { model, target: TargetStats::default(), unit: String::new() }
     }
 
-    /// With the statistics of the targets in the training split.
+    /// Says by what the targets of the batches are standardised.
     pub fn standardized(self, target: TargetStats) -> Self {
         Self { target, ..self }
     }
@@ -81,8 +82,7 @@ impl<M: Module> Task for Regression<M> {
     }
 
     fn train(&self, batch: &DeviceBatch<'_>, context: &Context) -> Result<Sums> {
-        let target = batch.float("targets")?.reshape([batch.len()])?;
-        let target = target.add_scalar(-self.target.mean)?.mul_scalar(1.0 / self.target.std)?; // [N]
+        let target = batch.float("targets")?.reshape([batch.len()])?; // [N]
         let error = self.standard(&batch.float("inputs")?, context)?.sub(&target)?; // [N]
         let loss = error.mul(&error)?.mean_all()?;
         let (std, n) = (self.target.std, batch.len());

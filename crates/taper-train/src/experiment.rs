@@ -26,6 +26,26 @@ pub trait Experiment: Sync {
         Vec::new()
     }
 
+    /// Other names that it is found by.
+    fn also(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// What is given on the command line besides the flags of every experiment, such as the folder of one's own data.
+    fn arguments(&self) -> &'static [Argument] {
+        &[]
+    }
+
+    /// The built-in data set that `config` trains on, which may have to be downloaded; `None` for data of one's own.
+    fn source(&self, config: &Config) -> Option<String> {
+        Some(config.data.name.clone())
+    }
+
+    /// The cargo features that reading the data takes.
+    fn features(&self, _config: &Config) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Checks what can be checked before the data are loaded: the names of model and data, the task's own settings.
     ///
     /// # Errors
@@ -43,6 +63,34 @@ pub trait Experiment: Sync {
         locate: &LocateOptions,
         reporter: &mut dyn Reporter,
     ) -> Result<Prepared>;
+}
+
+/// An argument of an experiment on the command line, which sets a key of the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Argument {
+    /// The name: of a flag, without its dashes.
+    pub name: &'static str,
+    /// The key that it sets.
+    pub key: &'static str,
+    /// What its value is called in the help: `DIR`.
+    pub value: &'static str,
+    /// What it sets, in a few words.
+    pub help: &'static str,
+    /// How it is written.
+    pub form: Form,
+}
+
+/// How an [`Argument`] is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// `VALUE`, in its place.
+    Positional,
+    /// `--name VALUE`.
+    Flag,
+    /// `--name`, which sets the key to true.
+    Switch,
+    /// `--name A,B`, which sets the key to a list of texts.
+    List,
 }
 
 /// An experiment that is ready to be trained.

@@ -39,7 +39,7 @@ pub use config::{
 pub use device_batch::DeviceBatch;
 pub use error::{Error, Result};
 pub use evaluate::{EvaluateOptions, Evaluation, Rows, evaluate};
-pub use experiment::{Experiment, Prepared, Recipe};
+pub use experiment::{Argument, Experiment, Form, Prepared, Recipe};
 pub use fit::{Fit, Outcome, Times};
 pub use folder::RunFolder;
 pub use hook::{Flow, Hook, RunView, StepView};

@@ -53,7 +53,7 @@ impl From<&Metric> for MetricRecord {
 }
 
 /// The dataset of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatasetRecord {
     /// A description of the data: `CIFAR-10`, or `generated stand-in, not CIFAR-10`.
     pub description: String,

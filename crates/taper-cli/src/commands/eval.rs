@@ -109,9 +109,10 @@ impl Command for Eval {
     }
 
     fn needs(&self, needs: &mut Needs) -> Result<(), Failure> {
-        let (_, config, _) = self.open()?;
+        let (_, config, record) = self.open()?;
         needs.device(&config.device.name);
-        needs.data(&config.data.name, &locate(&self.data_dir, self.offline))
+        let Some(record) = record else { return Ok(()) };
+        needs.experiment(experiment(&record.experiment)?, &config, &locate(&self.data_dir, self.offline))
     }
 
     fn logs(&self) -> LogArgs {

@@ -4,6 +4,7 @@ commands! {
     "find-lr" find_lr::FindLr "Look for a good learning rate, and draw the curve";
     "tune" tune::Tune "Search for good values of configuration keys, by successive halving or at random";
     "eval" eval::Eval "Evaluate a saved run on its test split again";
+    "predict" predict::Predict "Predict with a saved run: pictures, rows of tables";
     "runs" runs::Runs "List runs and compare them";
     "download" download::Download "Download a data set into the downloads' folder";
     "gradcheck" gradcheck::Gradcheck "Check the gradients of operations, layers and losses against finite differences, in f64";

@@ -197,6 +197,17 @@ impl PictureFolder {
     }
 }
 
+/// The picture in `bytes`, the content of a PNG, JPEG or WebP file, resized and cropped to planes of red, green and blue,
+/// `[3, size, size]`, as [`PictureOptions::size`] says. `name` stands for its path in errors.
+///
+/// # Errors
+/// When the bytes are no picture, or a damaged one.
+pub fn decode_picture(bytes: &[u8], name: &Path, size: usize) -> Result<Vec<u8>> {
+    let mut planes = vec![0; 3 * size * size];
+    DecodedImage::decode(bytes, name, Some([size, size]))?.middle(size, name, &mut planes)?;
+    Ok(planes)
+}
+
 /// Writes the number of pictures and of classes, without names.
 impl fmt::Debug for PictureFolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,13 +1,28 @@
 //! The experiments: one file each, and the list of them.
 
 mod cifar;
+mod cifar100;
+mod cifar100_coarse;
 mod digits;
+mod fashion_mnist;
+mod mnist;
+mod own_pictures;
+mod own_table;
 mod pictures;
 
 use taper_train::{Error, Experiment, Result, unknown};
 
 /// All experiments, in alphabetical order. To add one, add a file beside this one and an entry here.
-const ALL: &[&dyn Experiment] = &[cifar::EXPERIMENT, digits::EXPERIMENT];
+const ALL: &[&dyn Experiment] = &[
+    cifar::EXPERIMENT,
+    cifar100::EXPERIMENT,
+    cifar100_coarse::EXPERIMENT,
+    digits::EXPERIMENT,
+    fashion_mnist::EXPERIMENT,
+    mnist::EXPERIMENT,
+    own_pictures::EXPERIMENT,
+    own_table::EXPERIMENT,
+];
 
 /// All experiments, in alphabetical order.
 pub fn experiments() -> &'static [&'static dyn Experiment] {
@@ -23,6 +38,12 @@ pub fn experiment(name: &str) -> Result<&'static dyn Experiment> {
         let known: Vec<&str> = ALL.iter().map(|experiment| experiment.name()).collect();
         Error::Usage(unknown("experiment", name, &known))
     })
+}
+
+/// The error of a build without the readers that the data need.
+#[cfg(not(all(feature = "images", any(feature = "csv", feature = "parquet"))))]
+fn lacks(feature: &str, what: &str) -> Error {
+    Error::Usage(format!("this build reads no {what}: it lacks the feature `{feature}` of taper-tasks"))
 }
 
 #[cfg(test)]
@@ -68,6 +89,9 @@ mod tests {
     fn names_are_found_and_others_told() {
         assert_eq!(experiment("digits").unwrap().name(), "digits");
         let text = experiment("digit").err().unwrap().to_string();
-        assert_eq!(text, "unknown experiment `digit`; did you mean digits? (known: cifar, digits)");
+        assert_eq!(
+            text,
+            "unknown experiment `digit`; did you mean digits? (known: cifar, cifar100, cifar100-coarse, digits, fashion-mnist, mnist, pictures, table)"
+        );
     }
 }

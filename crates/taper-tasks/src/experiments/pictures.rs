@@ -1,12 +1,12 @@
 //! Classifying the pictures of a built-in data set: what all such experiments share.
 
+use crate::run::{Inputs, Spec};
 use crate::{Classification, ClassifyConfig};
-use serde_json::json;
+use std::sync::Arc;
 use taper_config::{Family, Schema};
 use taper_data::augment::Normalize;
 use taper_data::{
-    Augment, Augmented, Batch, BatchLoader, Dataset, ImageDataset, LoaderOptions, LocateOptions, Located, Origin,
-    Source, Splits,
+    Augment, Augmented, Batch, BatchLoader, Dataset, LoaderOptions, LocateOptions, Located, Origin, Source, Splits,
 };
 use taper_models::{InputSpec, build, model};
 use taper_nn::{Device, Params, RandomKey};
@@ -68,43 +68,56 @@ impl Experiment for Pictures {
         locate: &LocateOptions,
         reporter: &mut dyn Reporter,
     ) -> Result<Prepared> {
-        let Loaded { dataset, splits, validation } = load(config, locate, reporter)?;
-        let (shape, classes) = (splits.train.shape(), splits.train.classes().to_vec());
-        let normalize = normalization(config);
-        let spec = json!({
-            "task": "classify",
-            "model": config.model,
-            "inputs": { "shape": shape, "max": splits.train.max_value(), "normalize": normalize },
-            "classes": classes,
-        });
-        let params = Params::new(device, config.dtype()?, RandomKey::new(config.train.seed));
-        let module = build(&config.model, &InputSpec { shape, classes: classes.len() }, &params)?;
-        if let Some(prepare) = model(&config.model.name)?.prepare {
-            let _span = tracing::info_span!("prepare").entered();
-            let size = PREPARE_FROM.min(splits.train.len());
-            let loader = LoaderOptions { batch_size: size, shuffle: None, drop_last: false };
-            let mut batch = Batch::default();
-            let first = augmented(splits.train.clone(), normalize.clone().map(Augment::from).into_iter().collect(), 0)?;
-            BatchLoader::new(first, loader)?.next_into(&mut batch)?;
-            prepare(&params, &DeviceBatch::new(&batch, &params, Split::Train, [0; 3]).float("inputs")?)?;
-        }
-        let only_normalized = |data| augmented(data, normalize.clone().map(Augment::from).into_iter().collect(), 0);
-        Ok(Prepared {
-            task: Box::new(
-                Classification::new(module, classes).with(config.task.parse("task")?).normalized(normalize.clone()),
-            ),
-            validation: validation.map(only_normalized).transpose()?,
-            test: Some(only_normalized(splits.test)?),
-            train: augmented(splits.train, config.data.augment.clone(), config.train.seed)?,
-            params,
-            dataset,
-            spec,
-        })
+        prepare(config, device, load(config, locate, reporter)?)
     }
 }
 
+/// Pictures to be classified, by split.
+pub(super) struct PictureData {
+    pub(super) record: DatasetRecord,
+    /// `[C, H, W]` of every picture.
+    pub(super) shape: [usize; 3],
+    /// The names of the classes, in the order of their labels.
+    pub(super) classes: Vec<String>,
+    /// The training split, without the validation samples.
+    pub(super) train: Arc<dyn Dataset>,
+    pub(super) validation: Option<Arc<dyn Dataset>>,
+    pub(super) test: Arc<dyn Dataset>,
+    /// The seed of the order in which the first pictures are taken, from which a model computes some of its weights; `None`
+    /// where pictures are in an order without a rule.
+    pub(super) first: Option<u64>,
+}
+
+/// The task of classifying `data`, with the model that `config` names.
+pub(super) fn prepare(config: &Config, device: &Device, data: PictureData) -> Result<Prepared> {
+    let PictureData { record, shape, classes, train, validation, test, first } = data;
+    let normalize = normalization(config);
+    let spec =
+        Spec::Classify { inputs: Inputs::Pictures { shape, normalize: normalize.clone() }, classes: classes.clone() };
+    let params = Params::new(device, config.dtype()?, RandomKey::new(config.train.seed));
+    let module = build(&config.model, &InputSpec { shape, classes: classes.len() }, &params)?;
+    let only_normalized = |data| augmented(data, normalize.clone().map(Augment::from).into_iter().collect(), 0);
+    if let Some(prepare) = model(&config.model.name)?.prepare {
+        let _span = tracing::info_span!("prepare").entered();
+        let loader = LoaderOptions { batch_size: PREPARE_FROM.min(train.len()), shuffle: first, drop_last: false };
+        let mut batch = Batch::default();
+        BatchLoader::new(only_normalized(train.clone())?, loader)?.next_into(&mut batch)?;
+        prepare(&params, &DeviceBatch::new(&batch, &params, Split::Train, [0; 3]).float("inputs")?)?;
+    }
+    let task = Classification::new(module, classes).with(config.task.parse("task")?).normalized(normalize.clone());
+    Ok(Prepared {
+        task: Box::new(task),
+        validation: validation.map(only_normalized).transpose()?,
+        test: Some(only_normalized(test)?),
+        train: augmented(train, config.data.augment.clone(), config.train.seed)?,
+        params,
+        dataset: record,
+        spec: spec.json()?,
+    })
+}
+
 /// The dataset with augmentations, if there are any.
-fn augmented(data: ImageDataset, list: Vec<Augment>, seed: u64) -> Result<Box<dyn Dataset>> {
+fn augmented(data: Arc<dyn Dataset>, list: Vec<Augment>, seed: u64) -> Result<Box<dyn Dataset>> {
     Ok(if list.is_empty() { Box::new(data) } else { Box::new(Augmented::new(data, list, seed)?) })
 }
 
@@ -116,15 +129,7 @@ fn normalization(config: &Config) -> Option<Normalize> {
     })
 }
 
-/// The data of a run, by split.
-struct Loaded {
-    dataset: DatasetRecord,
-    /// The training split, without the validation samples, and the test split.
-    splits: Splits,
-    validation: Option<ImageDataset>,
-}
-
-fn load(config: &Config, options: &LocateOptions, reporter: &mut dyn Reporter) -> Result<Loaded> {
+fn load(config: &Config, options: &LocateOptions, reporter: &mut dyn Reporter) -> Result<PictureData> {
     let all_if_zero = |n: usize| if n == 0 { usize::MAX } else { n };
     let located = Source::named(&config.data.name)?.locate(options, &mut |event| reporter.fetching(event))?;
     reporter.found(&located);
@@ -143,7 +148,15 @@ fn load(config: &Config, options: &LocateOptions, reporter: &mut dyn Reporter) -
         splits.train = train;
         held_out = Some(held);
     }
-    Ok(Loaded { dataset, splits, validation: held_out })
+    Ok(PictureData {
+        record: dataset,
+        shape: splits.train.shape(),
+        classes: splits.train.classes().to_vec(),
+        train: Arc::new(splits.train),
+        validation: held_out.map(|data| Arc::new(data) as Arc<dyn Dataset>),
+        test: Arc::new(splits.test),
+        first: None,
+    })
 }
 
 fn record(located: &Located, splits: &Splits) -> DatasetRecord {

@@ -1,0 +1,209 @@
+//! The experiment `pictures`: one's own pictures, in a folder for each class, or such folders in `train`, `val` and `test`.
+//! They are read as batches need them, so that they may be more than the memory holds. Pictures are resized and cropped to a
+//! square.
+
+use super::pictures::{self, PictureData};
+use crate::ClassifyConfig;
+use taper_config::{Family, Schema, table};
+use taper_data::LocateOptions;
+use taper_nn::Device;
+use taper_train::{
+    Argument, Config, DataConfig, Experiment, Form, OptimizerConfig, Prepared, Reporter, Result, TrainConfig,
+};
+
+pub(super) const EXPERIMENT: &dyn Experiment = &OwnPictures;
+
+table! {
+    /// `[data]` of one's own pictures.
+    pub struct FolderConfig {
+        /// The folder of the pictures.
+        dir: String = String::new(), any("a folder");
+        /// Height and width to which pictures are resized and cropped.
+        size: usize = 64, integer(8..=1024);
+        /// Leave out files that do not decode, and list them, instead of stopping.
+        skip_bad: bool = false, flag();
+        /// Fraction of the pictures held out for the test, where there is no folder `test`.
+        test: f64 = 0.2, fraction();
+    }
+}
+
+struct OwnPictures;
+
+impl Experiment for OwnPictures {
+    fn name(&self) -> &'static str {
+        "pictures"
+    }
+
+    fn about(&self) -> &'static str {
+        "Your own pictures: a folder for each class, or such folders in train, val and test"
+    }
+
+    fn config(&self) -> Config {
+        Config {
+            model: "seed-cnn".into(),
+            data: DataConfig { name: "pictures".into(), validation: 0.1, ..DataConfig::default() },
+            train: TrainConfig { epochs: 20, batch_size: 32, ..TrainConfig::default() },
+            optimizer: OptimizerConfig::new("adam").with("lr", 1e-3),
+            ..Config::default()
+        }
+    }
+
+    fn arguments(&self) -> &'static [Argument] {
+        &[
+            Argument {
+                name: "dir",
+                key: "data.dir",
+                value: "DIR",
+                help: "The folder of the pictures: a folder for each class in it, or in its train, val and test",
+                form: Form::Positional,
+            },
+            Argument {
+                name: "size",
+                key: "data.size",
+                value: "N",
+                help: "Height and width to which pictures are resized and cropped",
+                form: Form::Flag,
+            },
+            Argument {
+                name: "skip-bad",
+                key: "data.skip_bad",
+                value: "",
+                help: "Leave out files that do not decode, and list them, instead of stopping",
+                form: Form::Switch,
+            },
+        ]
+    }
+
+    fn source(&self, _config: &Config) -> Option<String> {
+        None
+    }
+
+    fn features(&self, _config: &Config) -> &'static [&'static str] {
+        &["images"]
+    }
+
+    fn families(&self) -> Vec<Family> {
+        vec![
+            taper_models::family(),
+            family("task", "task", "classify", vec![("classify", Schema::of::<ClassifyConfig>())]),
+            family("data", "dataset", "pictures", vec![("pictures", Schema::of::<FolderConfig>())]),
+        ]
+    }
+
+    fn check(&self, config: &Config) -> Result<()> {
+        config.resolved(&self.families()).map(drop)
+    }
+
+    fn prepare(
+        &self,
+        config: &Config,
+        device: &Device,
+        _locate: &LocateOptions,
+        reporter: &mut dyn Reporter,
+    ) -> Result<Prepared> {
+        pictures::prepare(config, device, load(config, reporter)?)
+    }
+}
+
+/// A family of things that the table `table` may name.
+pub(super) fn family(
+    table: &'static str,
+    kind: &'static str,
+    default: &'static str,
+    members: Vec<(&'static str, Schema)>,
+) -> Family {
+    Family { table, kind, default, members, common: None, lenient: false }
+}
+
+#[cfg(not(feature = "images"))]
+fn load(_config: &Config, _reporter: &mut dyn Reporter) -> Result<PictureData> {
+    Err(super::lacks("images", "pictures"))
+}
+
+#[cfg(feature = "images")]
+fn load(config: &Config, reporter: &mut dyn Reporter) -> Result<PictureData> {
+    use std::sync::Arc;
+    use taper_data::{Dataset, PictureFolder, PictureOptions, PictureSplits};
+    use taper_train::{DatasetRecord, Error};
+
+    /// Files that are listed by name when they are left out.
+    const LISTED: usize = 5;
+
+    let own: FolderConfig = config.data.named().parse("data")?;
+    if own.dir.is_empty() {
+        let detail = "expected the folder of your pictures, as in `train pictures DIR`";
+        return Err(Error::Usage(format!("data.dir: {detail}")));
+    }
+    let found = PictureSplits::open(&own.dir, PictureOptions { size: own.size, skip_bad: own.skip_bad })?;
+    if !found.skipped.is_empty() {
+        let mut text = format!("{} files are left out:", found.skipped.len());
+        for file in found.skipped.iter().take(LISTED) {
+            text += &format!("\n  {}: {}", file.path.display(), file.reason);
+        }
+        if found.skipped.len() > LISTED {
+            text += &format!("\n  and {} more", found.skipped.len() - LISTED);
+        }
+        reporter.note(&text);
+    }
+    let checksum = found.checksum().to_string();
+    let PictureSplits { train, validation, test, .. } = found;
+    let (train, test) = match test {
+        Some(test) => (train, test),
+        None => held_out(&train, own.test, config.train.seed, "data.test")?,
+    };
+    let (train, validation) = match validation {
+        Some(validation) => (train, Some(validation)),
+        None if config.data.validation > 0.0 => {
+            let (train, held) = held_out(&train, config.data.validation, config.train.seed, "data.validation")?;
+            (train, Some(held))
+        }
+        None => (train, None),
+    };
+    let first = |data: PictureFolder, count: usize| match count {
+        0 => Ok(data),
+        // Of all classes: the pictures are in the order of their folders.
+        count => {
+            let order = taper_nn::RandomKey::new(config.train.seed).child("first").permutation(data.len());
+            data.subset(&order[..count.min(order.len())])
+        }
+    };
+    let train = first(train, config.data.train_samples)?;
+    let test = first(test, config.data.test_samples)?;
+    let classes = train.classes().to_vec();
+    let dir = std::path::Path::new(&own.dir);
+    let name = dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy();
+    Ok(PictureData {
+        record: DatasetRecord {
+            description: format!("{name}, pictures of {} classes", classes.len()),
+            origin: "own".into(),
+            path: Some(own.dir.clone()),
+            checksum,
+            train: train.len(),
+            validation: validation.as_ref().map_or(0, PictureFolder::len),
+            test: test.len(),
+            ..DatasetRecord::default()
+        },
+        shape: [3, own.size, own.size],
+        classes,
+        train: Arc::new(train),
+        validation: validation.map(|data| Arc::new(data) as Arc<dyn Dataset>),
+        test: Arc::new(test),
+        first: Some(config.train.seed),
+    })
+}
+
+#[cfg(feature = "images")]
+fn held_out(
+    data: &taper_data::PictureFolder,
+    fraction: f64,
+    seed: u64,
+    key: &str,
+) -> Result<(taper_data::PictureFolder, taper_data::PictureFolder)> {
+    let (rest, held) = data.split_off(fraction, seed)?;
+    if held.is_empty() || rest.is_empty() {
+        let (all, held, rest) = (data.len(), held.len(), rest.len());
+        let detail = format!("{fraction} of {all} pictures leaves {held} held out and {rest} to learn from");
+        return Err(taper_train::Error::Usage(format!("{key}: {detail}")));
+    }
+    Ok((rest, held))
+}
