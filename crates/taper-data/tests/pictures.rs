@@ -8,7 +8,7 @@ use image::{Rgb, RgbImage};
 use std::fs;
 use std::path::{Path, PathBuf};
 use taper_data::{Batch, Dataset};
-use taper_data::{FolderOptions, PictureFolder, PictureOptions, PictureSplits, read_image_folder};
+use taper_data::{FolderOptions, PictureFolder, PictureOptions, PictureSplits, decode_picture, read_image_folder};
 use tempfile::TempDir;
 
 /// A picture of `width` × `height` pixels, written as PNG to `path`.
@@ -108,6 +108,51 @@ fn class_alone(class: &Path) -> PathBuf {
     fs::create_dir_all(dir.join("a")).unwrap();
     fs::copy(class.join("x"), dir.join("a/x")).unwrap();
     dir
+}
+
+#[test]
+fn a_picture_is_read_to_any_shape() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.png");
+    // A red third, a green one and a blue one, side by side.
+    png(&path, 90, 30, |x, _| [[255, 0, 0], [0, 255, 0], [0, 0, 255]][x as usize / 30]);
+    let read = |path: &Path, shape| decode_picture(&fs::read(path).unwrap(), path, shape);
+    let whole = read(&path, [3, 10, 30]).unwrap();
+    for (channel, plane) in whole.chunks(300).enumerate() {
+        for (i, &value) in plane.iter().enumerate().filter(|(i, _)| !matches!(i % 30, 9 | 10 | 19 | 20)) {
+            assert_eq!(value, 255 * u8::from(i % 30 / 10 == channel), "{channel} {i}");
+        }
+    }
+    // The middle in grey (0.587 of green), of whole pixels.
+    let grey = read(&path, [1, 30, 30]).unwrap();
+    assert!(grey.iter().all(|&value| value == 150), "{grey:?}");
+    assert_eq!(read(&path, [1, 30, 90]).unwrap()[..30], [76; 30]);
+    // As tall as wide times three: a strip of the middle.
+    let strip = read(&path, [3, 30, 10]).unwrap();
+    assert!(strip[..300].iter().chain(&strip[600..]).all(|&value| value == 0) && strip[300..600] == [255; 300]);
+    let text = read(&path, [2, 8, 8]).unwrap_err().to_string();
+    assert_eq!(text, "picture: shape: expected [1 or 3, 1 to 4096, 1 to 4096], found [2, 8, 8]");
+    let text = decode_picture(b"text", "standard input", [3, 8, 8]).unwrap_err().to_string();
+    assert_eq!(text, "standard input: picture: expected PNG, JPEG or WebP, found something else");
+    // As the camera held it: a picture on its side is cropped to the same part.
+    let turned = data("pictures/turned/6/a.png");
+    let (upright, part) = (read(&turned, [3, 12, 9]), read(&turned, [3, 12, 3]).unwrap());
+    let size = read(&turned, [3, 9, 12]).map(|planes| planes.len()).unwrap();
+    assert_eq!((upright.map(|planes| planes.len()).unwrap(), part.len(), size), (324, 108, 324));
+}
+
+#[test]
+fn class_names_are_the_same_in_either_normal_form() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["train/caf\u{e9}/1.png", "train/tea/1.png", "test/cafe\u{301}/1.png"] {
+        png(&dir.path().join(name), 8, 8, |_, _| [9; 3]);
+    }
+    let found = PictureSplits::open(dir.path(), options(8)).unwrap();
+    assert_eq!((found.test.unwrap().labels(), found.train.classes()[0].as_str()), (vec![0], "caf\u{e9}"));
+    png(&dir.path().join("train/cafe\u{301}/1.png"), 8, 8, |_, _| [9; 3]);
+    let text = message(dir.path(), options(8));
+    // Some file systems do not tell the two apart.
+    assert!(text.contains("in another Unicode normalisation form") || cfg!(target_os = "macos"), "{text}");
 }
 
 #[test]

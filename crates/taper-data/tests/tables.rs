@@ -188,6 +188,14 @@ fn columns_are_chosen_and_row_numbers_left_out() {
         text,
         format!("x.csv: columns: `name` has 20 different texts in 20 rows, as an id or free text has: {hint}")
     );
+    let rows: String = (0..20).map(|i| format!("{},{},{}\n", i * 7919 % 1000, i * 31 % 7, i % 2)).collect();
+    for name in ["id", "user_id", "userId", "UserID", "user ID"] {
+        let found = spec_of(&format!("{name},a,y\n{rows}"), &options("y"));
+        assert_eq!((found.features(), found.left_out[0].name.as_str()), (drop(&["a"]), name));
+    }
+    for name in ["paid", "PAID", "grid"] {
+        assert_eq!(spec_of(&format!("{name},a,y\n{rows}"), &options("y")).width(), 2, "{name}");
+    }
     let found = spec_of("a,none,y\n1,,u\n2,NA,v\n", &options("y"));
     assert_eq!((found.features(), found.left_out[0].reason.as_str()), (drop(&["a"]), "no row has a value"));
 }

@@ -290,29 +290,13 @@ impl Run {
     /// # Errors
     /// As [`pictures`](Self::pictures).
     pub fn picture(&self, bytes: &[u8], name: &Path) -> Result<Prediction> {
-        let Inputs::Pictures { shape: shape @ [channels, height, width], .. } = *self.spec.inputs() else {
+        let Inputs::Pictures { shape, .. } = *self.spec.inputs() else {
             return Err(Error::Usage("predict: this run takes rows of a table, not pictures".into()));
         };
-        if height != width || !matches!(channels, 1 | 3) {
-            let detail = format!("expected a run of square pictures of one or three channels, this takes {shape:?}");
-            return Err(Error::Usage(format!("predict: {detail}")));
-        }
-        let planes = taper_data::decode_picture(bytes, name, height)?; // [3, size, size]
-        let bytes = if channels == 3 { planes } else { grey(&planes) };
+        let bytes = taper_data::decode_picture(bytes, name, shape)?;
         let found = self.predict(&InMemory { bytes, shape })?;
         found.into_iter().next().ok_or_else(|| Error::Usage("predict: the model gave no output".into()))
     }
-}
-
-/// The luminance of planes of red, green and blue, by ITU-R 601: 0.299 R + 0.587 G + 0.114 B.
-#[cfg(feature = "images")]
-fn grey(planes: &[u8]) -> Vec<u8> {
-    let size = planes.len() / 3;
-    let value = |i: usize| {
-        let [r, g, b] = [0, 1, 2].map(|channel| u32::from(planes[channel * size + i]));
-        ((299 * r + 587 * g + 114 * b + 500) / 1000) as u8
-    };
-    (0..size).map(value).collect()
 }
 
 #[cfg(any(feature = "csv", feature = "parquet"))]

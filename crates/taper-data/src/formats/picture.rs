@@ -50,17 +50,20 @@ impl DecodedImage {
         if on_its_side(self.orientation) { [width, height] } else { [height, width] }
     }
 
-    /// Writes the middle square of the upright image, resized to `size` by `size`, as planes `[3, size, size]` to `planes`.
-    pub fn middle(self, size: usize, path: &Path, planes: &mut [u8]) -> Result<()> {
-        let Self { mut rgb, orientation, .. } = self;
-        let (width, height) = rgb.dimensions();
-        let side = width.min(height);
-        if [width, height].map(|side| side as usize) != [size; 2] {
-            rgb = resized(&rgb, [(width - side) / 2, (height - side) / 2, side, side], [size; 2], path)?;
+    /// Writes the upright image as planes of `shape` `[C, H, W]` to `planes`: the largest part in its middle that is as wide for
+    /// its height, resized.
+    pub fn middle(self, [channels, height, width]: [usize; 3], path: &Path, planes: &mut [u8]) -> Result<()> {
+        let Self { mut rgb, grey, orientation } = self;
+        let to = if on_its_side(orientation) { [height, width] } else { [width, height] };
+        let found = [rgb.width(), rgb.height()].map(|side| side as usize);
+        if found != to {
+            rgb = resized(&rgb, middle_part(found, to), to, path)?;
         }
         let rgb = upright(rgb, orientation);
-        for (channel, plane) in planes.chunks_exact_mut(size * size).enumerate() {
-            plane.iter_mut().zip(rgb.pixels()).for_each(|(value, pixel)| *value = pixel.0[channel]);
+        for (channel, plane) in planes.chunks_exact_mut(height * width).enumerate() {
+            for (value, pixel) in plane.iter_mut().zip(rgb.pixels()) {
+                *value = if channels == 1 && !grey { luma(pixel.0) } else { pixel.0[channel] };
+            }
         }
         Ok(())
     }
@@ -87,6 +90,17 @@ impl DecodedImage {
         }
         Ok(())
     }
+}
+
+/// The largest part in the middle of an image of the width and height `found` that is as wide for its height as `to`: left, top,
+/// width and height.
+fn middle_part([width, height]: [usize; 2], to: [usize; 2]) -> [u32; 4] {
+    // Sides are at most 2³², and those of `to` at most 2²⁶.
+    let [w, h, to_w, to_h] = [width, height, to[0], to[1]].map(|side| side as u128);
+    let rounded = |a: u128, b: u128| ((2 * a + b) / (2 * b)).max(1);
+    let [part_w, part_h] =
+        if w * to_h > h * to_w { [rounded(h * to_w, to_h).min(w), h] } else { [w, rounded(w * to_h, to_w).min(h)] };
+    [(w - part_w) / 2, (h - part_h) / 2, part_w, part_h].map(|side| side as u32)
 }
 
 /// The part of `rgb` at `[left, top, width, height]`, resized to the width and height `to` by a triangle filter (Pillow's

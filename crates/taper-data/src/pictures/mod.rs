@@ -185,27 +185,34 @@ impl PictureFolder {
     fn read(&self, index: usize, planes: &mut [u8]) -> Result<()> {
         let place = self.places.get(index).copied();
         let place = place.ok_or_else(|| Error::Argument(format!("pictures: there is no picture {index}")))?;
-        self.decode(&self.listing.path(place), planes)
-    }
-
-    fn decode(&self, path: &Path, planes: &mut [u8]) -> Result<()> {
-        let size = self.options.size;
-        let bytes = files::read(path).map_err(Error::io("read", path))?;
-        let picture = DecodedImage::decode(&bytes, path, Some([size, size]))?;
-        drop(bytes);
-        picture.middle(size, path, planes)
+        decode(&self.listing.path(place), [3, self.options.size, self.options.size], planes)
     }
 }
 
-/// The picture in `bytes`, the content of a PNG, JPEG or WebP file, resized and cropped to planes of red, green and blue,
-/// `[3, size, size]`, as [`PictureOptions::size`] says. `name` stands for its path in errors.
+/// The picture in `bytes`, the content of a PNG, JPEG or WebP file, as planes of bytes of `shape` `[C, H, W]`, such as a model was
+/// trained on: C is 3 for red, green and blue or 1 for grey, and H and W are 1 to 4096. As in a [`PictureFolder`], the picture
+/// stands upright, it is resized to cover H × W, and what is more is cropped equally at both ends. `name` stands for its path in
+/// errors.
 ///
 /// # Errors
-/// When the bytes are no picture, or a damaged one.
-pub fn decode_picture(bytes: &[u8], name: &Path, size: usize) -> Result<Vec<u8>> {
-    let mut planes = vec![0; 3 * size * size];
-    DecodedImage::decode(bytes, name, Some([size, size]))?.middle(size, name, &mut planes)?;
+/// When the shape is out of range, or the bytes are no picture, or a damaged one.
+pub fn decode_picture(bytes: &[u8], name: impl AsRef<Path>, shape: [usize; 3]) -> Result<Vec<u8>> {
+    let [channels, height, width] = shape;
+    if !matches!(channels, 1 | 3) || !(1..=4096).contains(&height) || !(1..=4096).contains(&width) {
+        return Err(Error::Argument(format!(
+            "picture: shape: expected [1 or 3, 1 to 4096, 1 to 4096], found {shape:?}"
+        )));
+    }
+    let mut planes = vec![0; channels * height * width];
+    DecodedImage::decode(bytes, name.as_ref(), Some([height, width]))?.middle(shape, name.as_ref(), &mut planes)?;
     Ok(planes)
+}
+
+fn decode(path: &Path, shape: [usize; 3], planes: &mut [u8]) -> Result<()> {
+    let bytes = files::read(path).map_err(Error::io("read", path))?;
+    let picture = DecodedImage::decode(&bytes, path, Some([shape[1], shape[2]]))?;
+    drop(bytes);
+    picture.middle(shape, path, planes)
 }
 
 /// Writes the number of pictures and of classes, without names.

@@ -63,8 +63,8 @@ impl TableSpec {
     ///
     /// - A column of numbers is a number; numbers with zeros before them (`007`), texts, `True` and `False` are categories.
     /// - Empty cells, NA, N/A, NaN, null, None and ? are missing values, in any case of letters.
-    /// - A column without a name, or with any name, that numbers the rows is left out, and so is one without a value, unless
-    ///   [`TableOptions::only`] names it.
+    /// - A column that numbers the rows is left out, and so is one without a value, and one that is called an id (`id`, `user_id`,
+    ///   `userId`) and holds whole numbers of which more than half are different, unless [`TableOptions::only`] names it.
     ///
     /// # Errors
     /// When a column that is named is not there (the error names the nearest), the target is missing in a row, constant, or of
@@ -219,8 +219,14 @@ fn role(source: &TableSource, place: usize, named: bool, category: bool) -> std:
         return Ok(Role::Category);
     }
     if !survey.has_texts() {
-        let counts = survey.counts_rows() && !named;
-        return Ok(if counts { Role::LeftOut("numbers the rows".into()) } else { Role::Number });
+        return Ok(match () {
+            () if named => Role::Number,
+            () if survey.counts_rows() => Role::LeftOut("numbers the rows".into()),
+            () if survey.are_different() && is_called_id(&source.columns[place]) => {
+                Role::LeftOut("is an id by its name, of whole numbers that are mostly different".into())
+            }
+            () => Role::Number,
+        });
     }
     if survey.dates * 2 > survey.present() {
         let (row, found) = survey.first_date.clone().unwrap_or_default();
@@ -241,9 +247,23 @@ fn role(source: &TableSource, place: usize, named: bool, category: bool) -> std:
     Ok(Role::Category)
 }
 
+/// Whether a column of this name holds ids: `id`, `user_id`, `user id`, `userId`, `userID`, `uuid`.
+fn is_called_id(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    let words = ["_id", "-id", " id", ".id"].iter().any(|ending| lower.ends_with(ending));
+    let camel = name.strip_suffix("Id").or_else(|| name.strip_suffix("ID"));
+    let camel = camel.is_some_and(|before| before.ends_with(|c: char| c.is_lowercase()));
+    words || camel || ["id", "uuid", "guid"].contains(&lower.as_str())
+}
+
 /// The error for columns that cannot be features.
 fn refusal(source: &TableSource, refused: &[(usize, Problem)]) -> Error {
-    let hint = "drop it (`drop`), correct the file, or name it in `categories` if its different values are few";
+    let few = refused.iter().all(|(place, _)| !source.surveys[*place].many && source.surveys[*place].other.is_none());
+    let hint = if few {
+        "drop it (`drop`), correct the file, or name it in `categories` if its different values are few"
+    } else {
+        "drop it (`drop`), or correct the file"
+    };
     if let [(place, Problem { row: Some(row), text })] = refused {
         return source.wrong(*row as usize, *place, format!("the column {text}: {hint}"));
     }

@@ -97,6 +97,13 @@ impl Survey {
         !self.broken && !self.fractions && !self.has_texts() && self.numbers >= 10
     }
 
+    /// Whether the column holds whole numbers, in 20 rows or more, that are different in more than half of them.
+    pub fn are_different(&self) -> bool {
+        let present = self.present();
+        let different = self.many || self.distinct.len() as u64 * 2 > present;
+        !self.has_texts() && !self.fractions && present >= 20 && different
+    }
+
     /// Whether so many texts are different that the column is an id or free text.
     pub fn is_id(&self) -> bool {
         let present = self.present();
