@@ -1,5 +1,5 @@
 """Records scikit-learn's metrics on small random cases, in f64, into
-crates/taper-train/tests/data/sklearn_metrics.json.
+crates/taper-tasks/tests/data/sklearn_metrics.json.
 
     python xtask/peers/sklearn_metrics.py
 
@@ -18,7 +18,7 @@ from sklearn import calibration, metrics
 
 warnings.simplefilter("ignore")
 RNG = np.random.default_rng(11)
-OUT = os.path.join(os.path.dirname(__file__), "../../crates/taper-train/tests/data/sklearn_metrics.json")
+OUT = os.path.join(os.path.dirname(__file__), "../../crates/taper-tasks/tests/data/sklearn_metrics.json")
 
 
 def number(x):

@@ -2,8 +2,10 @@
 
 use crate::error::panic_text;
 use crate::{Batch, Dataset, Error, Result};
+use std::collections::VecDeque;
+use std::ops::{Deref, Range};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, PoisonError};
 use taper_backend::RandomKey;
 
 /// The batch size and the order of samples of a [`BatchLoader`].
@@ -105,7 +107,7 @@ impl<D: Dataset> BatchLoader<D> {
         }
         self.position += 1;
         let (pass, indices) = self.sampler.batch(&self.epoch, self.position - 1);
-        fill(&self.dataset, pass, indices, batch)?;
+        fill(&self.dataset, pass, &indices, batch)?;
         Ok(true)
     }
 }
@@ -127,9 +129,29 @@ pub(crate) struct Epoch {
     pub(crate) number: u64,
     /// The batches of all epochs before this one: a product of two u64, which u128 holds.
     before: u128,
-    /// The first pass of the epoch, and the order of the samples in it and in those that follow.
-    first: u128,
-    orders: Vec<OnceLock<Vec<usize>>>,
+    /// The order of the samples in the passes that were last asked for.
+    orders: Arc<Mutex<Orders>>,
+}
+
+/// Passes, with the order of the samples in each.
+type Orders = VecDeque<(u128, Arc<Vec<usize>>)>;
+
+/// Orders that an epoch keeps: threads that make its batches ahead are seldom at more passes at a time, and an order that
+/// is gone is drawn again.
+const KEPT: usize = 4;
+
+/// The samples of a batch: a part of an order.
+pub(crate) struct Indices {
+    order: Arc<Vec<usize>>,
+    part: Range<usize>,
+}
+
+impl Deref for Indices {
+    type Target = [usize];
+
+    fn deref(&self) -> &[usize] {
+        &self.order[self.part.clone()]
+    }
 }
 
 impl Sampler {
@@ -167,12 +189,7 @@ impl Sampler {
 
     /// Epoch `number`. The orders of its passes are drawn when they are first asked for.
     pub fn epoch(&self, number: u64) -> Epoch {
-        let (each, per_pass) = (self.batches as u128, self.per_pass().max(1) as u128);
-        let before = u128::from(number) * each;
-        let first = before / per_pass;
-        let last = (before + each.saturating_sub(1)) / per_pass;
-        let passes = usize::try_from(last - first).unwrap_or(0).saturating_add(1);
-        Epoch { number, before, first, orders: vec![OnceLock::new(); passes] }
+        Epoch { number, before: u128::from(number) * self.batches as u128, orders: Arc::default() }
     }
 
     /// The number of batches in an epoch.
@@ -191,16 +208,25 @@ impl Sampler {
     }
 
     /// The pass and the indices of the samples of batch `position`, which is below [`Sampler::len`], in `epoch`.
-    pub fn batch<'e>(&self, epoch: &'e Epoch, position: usize) -> (u64, &'e [usize]) {
+    pub fn batch(&self, epoch: &Epoch, position: usize) -> (u64, Indices) {
         let (per_pass, at) = (self.per_pass() as u128, epoch.before + position as u128);
-        let place = (at / per_pass - epoch.first) as usize;
-        let pass = (at / per_pass) as u64; // keys repeat after 2⁶⁴ passes
-        let order = epoch.orders[place].get_or_init(|| self.order(pass));
+        let place = at / per_pass;
+        let pass = place as u64; // keys repeat after 2⁶⁴ passes
+        let mut orders = epoch.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = orders.iter().find(|(pass, _)| *pass == place).map(|(_, order)| order.clone());
+        let order = known.unwrap_or_else(|| {
+            let drawn = Arc::new(self.order(pass));
+            if orders.len() == KEPT {
+                orders.pop_front();
+            }
+            orders.push_back((place, drawn.clone()));
+            drawn
+        });
         // The place is below the number of batches in a pass, so `start` is below the number of samples. The end of the
         // last batch is clamped to it.
         let start = (at % per_pass) as usize * self.options.batch_size;
         let end = start.saturating_add(self.options.batch_size).min(order.len());
-        (pass, &order[start..end])
+        (pass, Indices { order, part: start..end })
     }
 }
 
@@ -305,6 +331,21 @@ mod tests {
                 let found = (0..batches).map(|at| steps.batch(&epoch, at)).map(|(pass, of)| (pass, of.to_vec()));
                 assert_eq!(found.collect::<Vec<_>>(), expected, "epoch {number} of {batches} batches");
             }
+        }
+    }
+
+    /// Nothing is kept of passes that nobody has asked for: an epoch may be of any number of batches.
+    #[test]
+    fn an_epoch_may_be_without_end() {
+        let sampler = Sampler::new(10, options(4, Some(3), false), usize::MAX).unwrap();
+        for number in [0, 1, u64::MAX] {
+            let epoch = sampler.epoch(number);
+            let (far, near) = (sampler.batch(&epoch, usize::MAX - 1), sampler.batch(&epoch, 0));
+            assert!((1..=4).contains(&far.1.len()) && (1..=4).contains(&near.1.len()));
+            // Drawn again once it is forgotten.
+            (0..40).for_each(|at| drop(sampler.batch(&epoch, at)));
+            let again = sampler.batch(&epoch, usize::MAX - 1);
+            assert_eq!((again.0, again.1.to_vec()), (far.0, far.1.to_vec()));
         }
     }
 

@@ -161,7 +161,7 @@ impl<'scope> Pipeline<'scope> {
         match &self.shared {
             None => {
                 let (pass, indices) = self.sampler.batch(epoch, self.position - 1);
-                fill(self.dataset, pass, indices, batch)?;
+                fill(self.dataset, pass, &indices, batch)?;
             }
             Some(shared) => {
                 let made = shared.take()?;
@@ -215,7 +215,7 @@ impl Shared {
             let mut batch = state.free.pop().unwrap_or_default();
             drop(state);
             let (pass, indices) = sampler.batch(&epoch, number);
-            let made = fill(dataset, pass, indices, &mut batch);
+            let made = fill(dataset, pass, &indices, &mut batch);
             state = self.lock();
             let first = state.first;
             if state.epoch.as_ref().is_some_and(|current| Arc::ptr_eq(current, &epoch)) {

@@ -161,6 +161,7 @@ pub fn evaluate(
 
 /// Sum and count of the loss and of each metric: one row of f64 on the device.
 fn row(metrics: &[Metric], found: &Sums, params: &Params) -> Result<Tensor> {
+    found.check(metrics)?;
     let device = params.device();
     let count = found.count.on(device, DType::F64)?;
     let loss = found.loss.detach().cast(DType::F64)?.reshape([])?;

@@ -7,8 +7,6 @@ mod progress;
 mod reading;
 mod state;
 mod steps;
-#[cfg(test)]
-mod tests;
 
 pub(crate) use self::epoch::Epoch;
 pub(crate) use self::progress::Progress;
@@ -34,8 +32,7 @@ const DRAWN: usize = 32;
 /// schedule, clipping, accumulation, checkpoints and metrics by name; what is learned is the task's affair.
 ///
 /// ```
-/// use taper_backend::DType as Kind;
-/// use taper_data::{Batch, Dataset, FieldSpec};
+/// use taper_data::{Batch, DType as Kind, Dataset, FieldSpec};
 /// use taper_nn::{Context, DType, Device, Linear, LinearConfig, Params, Pass, RandomKey};
 /// use taper_train::{Config, DeviceBatch, Fit, Metric, Override, Result, Silent, Sums, Task};
 ///
@@ -74,7 +71,7 @@ const DRAWN: usize = 32;
 /// let params = Params::new(&device, DType::F32, RandomKey::new(0));
 /// let line = Linear::new(LinearConfig::new(1, 1), &params)?;
 /// let settings = ["train.epochs=60", "train.batch_size=10", "optimizer.lr=0.03"];
-/// let settings = settings.map(Override::parse).into_iter().collect::<Result<Vec<_>>>()?;
+/// let settings = settings.into_iter().map(Override::parse).collect::<Result<Vec<_>, _>>()?;
 /// let config = Config::default().with(&settings)?;
 /// let outcome = Fit::new(&config, &LeastSquares(&line), &params, &Points).test(&Points).run(&mut Silent)?;
 /// assert!(outcome.test.unwrap().loss() < 1e-3);

@@ -106,6 +106,7 @@ impl Learner<'_> {
 
     /// The mean loss and the sums of a batch, added to those `before` it.
     fn totals(&self, metrics: &[Metric], found: &Sums, before: Option<&Totals>) -> Result<Totals> {
+        found.check(metrics)?;
         let device = self.params.device();
         let count = found.count.on(device, DType::F64)?;
         let mut sums = vec![count.clone()];

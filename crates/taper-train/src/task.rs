@@ -247,6 +247,16 @@ impl Sums {
         self.rows = Some(rows);
         self
     }
+
+    /// Errs when these are of a metric that is not listed, which would be shown nowhere.
+    pub(crate) fn check(&self, listed: &[Metric]) -> Result<()> {
+        let other = self.metrics.iter().find(|(name, ..)| !listed[1..].iter().any(|metric| metric.name == *name));
+        other.map_or(Ok(()), |(name, ..)| {
+            let known: Vec<&str> = listed[1..].iter().map(|metric| &*metric.name).collect();
+            let known = if known.is_empty() { "none beside the loss".into() } else { known.join(", ") };
+            Err(Error::Usage(format!("the task measures `{name}`, which is none of its metrics: it lists {known}")))
+        })
+    }
 }
 
 /// Checks that the metrics of a task can be told apart and begin with the loss.

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Data, Net, config, device};
-use taper_data::ImageDataset;
+use taper_data::Dataset;
 use taper_nn::{BatchNorm2d, BatchNormConfig, Conv2d, Conv2dConfig, DType, Flatten, Linear, LinearConfig, Params};
 use taper_nn::{RandomKey, Sequential};
 use taper_train::{Fit, Outcome, Reporter, Result, RunFolder, Silent};
@@ -17,10 +17,10 @@ impl Reporter for Notes {
     }
 }
 
-fn run(settings: &[&str], net: &Net, train: &ImageDataset) -> (Result<Outcome>, Vec<String>) {
+fn run(settings: &[&str], net: &Net, train: &dyn Dataset) -> (Result<Outcome>, Vec<String>) {
     let mut notes = Notes::default();
     let config = config(settings);
-    (Fit::new(&config, &net.model, &net.params, train).run(&mut notes), notes.0)
+    (Fit::new(&config, &net.task(), &net.params, train).run(&mut notes), notes.0)
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_lone_sample_before_batch_norm_is_refused() {
         .then(BatchNorm2d::new(BatchNormConfig::new(2), &params.sub("bn")).unwrap())
         .then(Flatten)
         .then(Linear::new(LinearConfig::new(72, 10), &params.sub("fc")).unwrap());
-    run(&["train.batch_size=143"], &Net { model, params }, &data.train).0.unwrap();
+    run(&["train.batch_size=143"], &Net::new(model, params), &data.train).0.unwrap();
 }
 
 /// A run that begins in the folder of another, without being said to resume it, would overwrite it.
@@ -87,7 +87,7 @@ fn a_run_is_not_begun_over_another() {
     let folder = RunFolder::create(root.path()).unwrap();
     let run = || {
         let net = Net::plain(DType::F32, 0);
-        Fit::new(&config, &net.model, &net.params, &data.train).folder(&folder).run(&mut Silent)
+        Fit::new(&config, &net.task(), &net.params, &data.train).folder(&folder).run(&mut Silent)
     };
     run().unwrap();
     let before = std::fs::read(folder.metrics()).unwrap();

@@ -2,10 +2,10 @@
 
 mod common;
 
-use common::{Data, Net, config, metrics};
+use common::{Data, Net, config, cross_entropy, metrics};
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use taper_nn::{CrossEntropy, DType, Tensor};
+use taper_nn::{DType, Tensor};
 use taper_train::{Error, Fit, Reporter, RunFolder, Silent};
 
 fn plain(seed: u64) -> Net {
@@ -29,7 +29,7 @@ fn a_diverged_run_that_is_resumed_keeps_the_good_weights() {
     let first = plain(0);
     let before = first.bits();
     let failed = first.fit(&settings, &data, Some((&folder, false)), None, Vec::new()).unwrap_err();
-    let Error::NotFinite { what: "the validation loss", step: 1, kept: 0, saved: Some(_) } = &failed else {
+    let Error::NotFinite { what: "the validation loss", step: 1, kept: Some(0), saved: Some(_) } = &failed else {
         panic!("{failed:?}")
     };
     let text = failed.to_string();
@@ -59,11 +59,15 @@ fn a_run_whose_test_diverged_keeps_the_good_weights() {
     let (_root, folder) = folder();
     let run = || {
         let net = plain(0);
-        let fit = Fit::new(&settings, &net.model, &net.params, &data.train).test(&data.test).folder(&folder);
+        let task = net.task();
+        let fit = Fit::new(&settings, &task, &net.params, &data.train).test(&data.test).folder(&folder);
         fit.resume().run(&mut Silent).unwrap_err()
     };
     let failed = run();
-    assert!(matches!(failed, Error::NotFinite { what: "the test loss", kept: 0, saved: Some(_), .. }), "{failed:?}");
+    assert!(
+        matches!(failed, Error::NotFinite { what: "the test loss", kept: Some(0), saved: Some(_), .. }),
+        "{failed:?}"
+    );
     let good = fs::read(folder.model()).unwrap();
     let failed = run();
     assert!(matches!(failed, Error::NotFinite { what: "the test loss", saved: None, .. }), "{failed:?}");
@@ -77,7 +81,8 @@ fn a_finite_loss_makes_the_checkpoints_weights_good() {
     let settings = config(&["train.epochs=2", "train.batch_size=32", "train.log_every=1"]);
     let (_root, folder) = folder();
     let first = plain(0);
-    let fit = Fit::new(&settings, &first.model, &first.params, &data.train).folder(&folder);
+    let task = first.task();
+    let fit = Fit::new(&settings, &task, &first.params, &data.train).folder(&folder);
     assert!(fit.pause_after(1).run(&mut Silent).unwrap().paused);
     let second = plain(1);
     let made = AtomicBool::new(false);
@@ -85,9 +90,10 @@ fn a_finite_loss_makes_the_checkpoints_weights_good() {
         let factor = if made.swap(true, Ordering::Relaxed) { f64::NAN } else { 1.0 };
         y.sum_all()?.mul_scalar(factor)
     };
-    let fit = Fit::new(&settings, &second.model, &second.params, &data.train).folder(&folder);
-    let failed = fit.resume().objective(&nan).run(&mut Silent).unwrap_err();
-    assert!(matches!(failed, Error::NotFinite { step: 11, kept: 9, saved: Some(_), .. }), "{failed:?}");
+    let task = second.task_of(&nan);
+    let fit = Fit::new(&settings, &task, &second.params, &data.train).folder(&folder);
+    let failed = fit.resume().run(&mut Silent).unwrap_err();
+    assert!(matches!(failed, Error::NotFinite { step: 11, kept: Some(9), saved: Some(_), .. }), "{failed:?}");
     let saved = plain(2);
     taper_nn::weights::load(&saved.params.all(), folder.model()).unwrap();
     assert!(saved.bits() == first.bits());
@@ -140,7 +146,7 @@ fn a_gradient_that_is_not_finite_is_named() {
         let bias = net.params.all().into_iter().find(|param| param.name() == "fc1.bias").unwrap();
         let made = AtomicU64::new(0);
         let steep = |y: &Tensor, labels: &Tensor| {
-            let loss = CrossEntropy::default().forward(y, labels)?;
+            let loss = cross_entropy(y, labels)?;
             match made.fetch_add(1, Ordering::Relaxed) + 1 {
                 step if step == bad => loss.add(&bias.tensor().mul_scalar(0.0)?.abs()?.sqrt()?.sum_all()?),
                 _ => Ok(loss),
@@ -148,8 +154,8 @@ fn a_gradient_that_is_not_finite_is_named() {
         };
         let settings = config(&["optimizer.name=sgd", more]);
         let mut notes = Notes::default();
-        let fit = Fit::new(&settings, &net.model, &net.params, &data.train).objective(&steep);
-        let failed = fit.run(&mut notes).unwrap_err();
+        let task = net.task_of(&steep);
+        let failed = Fit::new(&settings, &task, &net.params, &data.train).run(&mut notes).unwrap_err();
         let Error::NotFinite { what: "a gradient", step, .. } = failed else { panic!("{more}: {failed:?}") };
         assert_eq!(step, bad, "{more}");
         let note = format!("not finite at step {bad}: the gradient of fc1.bias");

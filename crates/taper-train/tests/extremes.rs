@@ -77,7 +77,8 @@ fn trained(key: &str, value: &str, data: &Data) -> Result<()> {
         return Ok(()); // its own number, which may be that of no end
     }
     let net = Net::plain(DType::F32, 0);
-    let fit = Fit::new(&config, &net.model, &net.params, &data.train).validation(&data.validation);
+    let task = net.task();
+    let fit = Fit::new(&config, &task, &net.params, &data.train).validation(&data.validation);
     fit.run(&mut Silent)?;
     // As large as they may be, as they are asked to be, but numbers.
     assert!(net.bits().iter().all(|(_, bits)| bits.iter().all(|&bits| !f64::from_bits(bits).is_nan())), "{last}");

@@ -2,10 +2,9 @@
 
 mod common;
 
-use common::{Data, Net, config};
-use taper_data::LocateOptions;
-use taper_nn::{DType, Params, RandomKey};
-use taper_train::{Reporter, TrainOptions, experiment, train};
+use common::{Data, Digits, Net, config, device, options};
+use taper_nn::{DType, Params, weights};
+use taper_train::{Reporter, TrainOptions, train};
 
 /// By a pattern of its own, of which only the statistics need match; and by a group that is over early, from then on.
 #[test]
@@ -59,26 +58,15 @@ fn first_weights_are_read_in_part() {
     let root = tempfile::tempdir().unwrap();
     let init = root.path().join("first.safetensors");
     // Another head, and one layer without its bias.
-    let params = Params::new(&common::device(), DType::F64, RandomKey::new(7));
-    let input = taper_models::InputSpec { shape: [1, 8, 8], classes: 3 };
-    taper_models::build("mlp", &input, &params).unwrap();
+    let params = Net::on(&device(), DType::F64, 7, 3).params;
     let all: Vec<_> = params.all().into_iter().filter(|param| param.name() != "fc1.bias").collect();
-    taper_nn::weights::save(&all, &init).unwrap();
+    weights::save(&all, &init).unwrap();
     let path = format!("train.init={}", init.display());
     let run = |partial: &str, notes: &mut Notes| {
         let settings = [path.as_str(), partial, "optimizer.lr=1e-30", "optimizer.name=sgd", "train.max_steps=1"];
-        let options = TrainOptions {
-            run_dir: Some(root.path().join("run")),
-            resume: false,
-            pause_after: None,
-            test: false,
-            runs: root.path().into(),
-            locate: LocateOptions::default(),
-            commit: None,
-            command: None,
-            stop: &false.into(),
-        };
-        train(experiment("digits").unwrap(), &config(&settings), &common::device(), options, notes)
+        let stop = false.into();
+        let options = TrainOptions { resume: false, test: false, ..options(&root.path().join("run"), &stop) };
+        train(&Digits("digits"), &config(&settings), &device(), options, notes)
     };
     let mut notes = Notes::default();
     let error = run("train.init_partial=false", &mut notes).unwrap_err().to_string();
@@ -86,9 +74,8 @@ fn first_weights_are_read_in_part() {
     let (folder, ..) = run("train.init_partial=true", &mut notes).unwrap();
     let told = notes.0.iter().find(|text| text.contains(" tensors begin as in ")).unwrap();
     assert!(told.contains("; missing: fc1.bias; other shapes: ") && told.contains("converted: "), "{told}");
-    let loaded = Params::new(&common::device(), DType::F32, RandomKey::new(1));
-    taper_models::build("mlp", &taper_models::InputSpec { shape: [1, 8, 8], classes: 10 }, &loaded).unwrap();
-    taper_nn::weights::load(&loaded.all(), folder.model()).unwrap();
+    let loaded = Net::plain(DType::F32, 1).params;
+    weights::load(&loaded.all(), folder.model()).unwrap();
     let value = |params: &Params| {
         let all = params.all();
         let weight = all.iter().find(|param| param.name() == "fc1.weight").unwrap().tensor();

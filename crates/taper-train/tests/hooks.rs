@@ -125,8 +125,9 @@ fn a_stop_finishes_the_run() {
         let folder = RunFolder::create(root.path()).unwrap();
         let mut scribe = Scribe { stop_at: at, ..Scribe::new("a") };
         let outcome = run(vec![&mut scribe], Some(&folder)).unwrap();
-        assert_eq!((outcome.steps, outcome.last.unwrap().epoch), (steps, epochs), "{at}");
-        assert!(!outcome.stopped && outcome.test.is_some() && outcome.last.unwrap().validation.is_some(), "{at}");
+        let last = outcome.last.unwrap();
+        assert_eq!((outcome.steps, last.epoch), (steps, epochs), "{at}");
+        assert!(!outcome.stopped && outcome.test.is_some() && last.validation.is_some(), "{at}");
         assert_eq!(scribe.calls.last().unwrap(), &format!("a.after_run {steps}"), "{at}");
         assert!(scribe.calls.contains(&format!("a.after_epoch {epochs}")), "{at}");
         // Asked to go on, it has nothing left to do but the test.
@@ -189,5 +190,6 @@ fn a_stop_from_outside_is_told() {
     let (mut last, raised) = (Last(None), AtomicBool::new(true));
     let net = Net::plain(DType::F32, 0);
     let outcome = net.fit(&two_epochs(), &Data::few(), None, Some(&raised), vec![&mut last]).unwrap();
-    assert!(outcome.stopped && last.0 == Some(outcome));
+    assert!(outcome.stopped);
+    assert_eq!(last.0, Some(outcome));
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Data, Net, config};
+use common::{Data, Net, accuracy, config};
 use taper_nn::DType;
 use taper_train::Silent;
 use taper_train::lr_finder::LrRange;
@@ -20,7 +20,7 @@ fn the_learning_rate_finder_finds_one() {
         let before = net.bits();
         let config = config(settings);
         let range = LrRange::default();
-        let curve = range.find(&config, &net.model, &net.params, &data.train, &false.into(), &mut Silent).unwrap();
+        let curve = range.find(&config, &net.task(), &net.params, &data.train, &false.into(), &mut Silent).unwrap();
         assert!(net.bits() == before && net.params.trainable().len() == 4, "{settings:?}");
         curve
     };
@@ -32,7 +32,8 @@ fn the_learning_rate_finder_finds_one() {
     // It is a rate to train with.
     let rate = format!("optimizer.lr={suggestion}");
     let outcome = plain().fit(&config(&["train.epochs=6", &rate]), &data, None, None, Vec::new()).unwrap();
-    assert!(outcome.test.unwrap().accuracy() > 0.85, "{suggestion}: {:?}", outcome.test);
+    let test = outcome.test.unwrap();
+    assert!(accuracy(&test) > 0.85, "{suggestion}: {test:?}");
     // SGD wants more; a schedule and a group that ends are none of this test's.
     let groups = "groups=[{pattern=\"fc2.*\", epochs=0.2}]";
     let sgd = find(&["optimizer.name=sgd", "schedule.name=linear", groups]).suggestion.unwrap();
@@ -40,7 +41,7 @@ fn the_learning_rate_finder_finds_one() {
     let text = |range: LrRange| {
         let net = plain();
         range
-            .find(&config(&[]), &net.model, &net.params, &data.train, &false.into(), &mut Silent)
+            .find(&config(&[]), &net.task(), &net.params, &data.train, &false.into(), &mut Silent)
             .unwrap_err()
             .to_string()
     };
@@ -58,7 +59,7 @@ fn accumulated_batches_are_one_batch() {
         let common = ["train.dtype=f64", "optimizer.name=sgd", "regularization.clip_norm=0.5"];
         let config = config(&[common.as_slice(), settings].concat());
         let range = LrRange { from: 1e-3, to: 1e-1, steps: 27 };
-        range.find(&config, &net.model, &net.params, &data.train, &false.into(), &mut Silent).unwrap().points
+        range.find(&config, &net.task(), &net.params, &data.train, &false.into(), &mut Silent).unwrap().points
     };
     let whole = find(&["train.batch_size=32"]);
     let halves = find(&["train.batch_size=16", "train.accumulate=2"]);

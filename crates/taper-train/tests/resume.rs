@@ -2,13 +2,15 @@
 
 mod common;
 
-use common::{Data, Net, config, device, events, metrics};
+use common::{Data, Digits, Net, config, device, events, metrics, options};
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
+use taper_data::Augmented;
+use taper_data::augment::{Fill, Translate};
 use taper_nn::{DType, weights};
 use taper_train::{
-    Config, Error, Flow, Hook, Outcome, Reporter, Result, RunFolder, RunView, Silent, Split, StepView, TrainOptions,
-    experiment, train,
+    Config, Error, Fit, Flow, Hook, Outcome, Reporter, Result, RunFolder, RunView, Silent, Split, StepView,
+    TrainOptions, train,
 };
 
 /// Ends the run after a step: politely by raising a flag, or by an error, after which no checkpoint is saved.
@@ -53,14 +55,17 @@ fn ended(config: &Config, data: &Data, net: fn(u64) -> Net, ends: &[u64], polite
 
 /// The run of `settings` undisturbed, and ended in two ways: with the same weights, metrics and events in the end.
 fn check(settings: &[&str], net: fn(u64) -> Net) {
-    let data = Data::few();
+    check_on(&Data::few(), settings, net);
+}
+
+fn check_on(data: &Data, settings: &[&str], net: fn(u64) -> Net) {
     let common = ["train.epochs=4", "train.batch_size=32", "train.log_every=2", "checkpoint.every_steps=4"];
     let config = config(&[common.as_slice(), settings].concat());
     let root = tempfile::tempdir().unwrap();
     let folder = RunFolder::create(root.path()).unwrap();
     let whole = net(0);
     let mut none = End { after: 0, stop: None };
-    let outcome = whole.fit(&config, &data, Some((&folder, false)), None, vec![&mut none]).unwrap();
+    let outcome = whole.fit(&config, data, Some((&folder, false)), None, vec![&mut none]).unwrap();
     let steps = outcome.steps;
     let per_epoch = steps.div_ceil(outcome.last.unwrap().epoch);
     // In the middle, at both sides of a checkpoint, around an epoch's end, twice at the same place, and at the very
@@ -72,7 +77,7 @@ fn check(settings: &[&str], net: fn(u64) -> Net) {
     // What was reached politely is not made again.
     ends.dedup();
     for (ends, polite) in [(ends, true), (after_error, false)] {
-        let (again, resumed) = ended(&config, &data, net, &ends, polite);
+        let (again, resumed) = ended(&config, data, net, &ends, polite);
         assert!(resumed.bits() == whole.bits(), "{settings:?}, polite {polite}");
         assert_eq!(metrics(again.path()), metrics(root.path()), "{settings:?}, polite {polite}");
         assert!(events(again.path()) == events(root.path()), "{settings:?}, polite {polite}");
@@ -104,31 +109,29 @@ fn muon_beside_adam_in_groups_one_of_which_is_over_early() {
     check(&[groups, "optimizer.lr=0.01", "schedule.name=linear"], plain);
 }
 
-/// Version 1 kept the optimiser's counts in the JSON, not as tensors.
+/// What an earlier version wrote is said to be that: its sums are others.
 #[test]
-fn a_checkpoint_of_version_1() {
-    let (data, config) = (Data::few(), config(&["train.epochs=2", "train.batch_size=32", "optimizer.lr=0.01"]));
-    let (whole, mut none) = (plain(0), End { after: 0, stop: None });
-    whole.fit(&config, &data, None, None, vec![&mut none]).unwrap();
+fn checkpoints_of_earlier_versions_are_refused() {
+    let (data, config) = (Data::few(), config(&["train.epochs=2", "train.batch_size=32"]));
     let (root, stop) = (tempfile::tempdir().unwrap(), AtomicBool::new(false));
     let folder = RunFolder::create(root.path()).unwrap();
     let mut end = End { after: 3, stop: Some(&stop) };
     plain(0).fit(&config, &data, Some((&folder, true)), Some(&stop), vec![&mut end]).unwrap();
-
     let (tensors, note) = weights::read_noted("taper", folder.last(), &device()).unwrap();
-    let mut note: serde_json::Value = serde_json::from_str(&note.unwrap()).unwrap();
-    let (counts, tensors): (Vec<_>, Vec<_>) = tensors.into_iter().partition(|(name, _)| name.ends_with(".step"));
-    let counts = counts.iter().map(|(name, count)| (name.strip_prefix("optimizer."), count.item().unwrap() as u64));
-    let counts: Vec<_> = counts.collect();
-    assert!(counts.len() == 4 && counts.iter().all(|(_, count)| *count == 3), "{counts:?}");
-    note["version"] = 1.into();
-    note["counts"] = serde_json::to_value(counts).unwrap();
-    note["averages"] = serde_json::json!([]);
-    weights::save_noted(&tensors, "taper", &note.to_string(), folder.last()).unwrap();
-
-    let (net, mut none) = (plain(99), End { after: 0, stop: None });
-    net.fit(&config, &data, Some((&folder, true)), None, vec![&mut none]).unwrap();
-    assert!(net.bits() == whole.bits());
+    let note: serde_json::Value = serde_json::from_str(&note.unwrap()).unwrap();
+    assert_eq!(note["version"], 3);
+    for version in [1, 2, 4] {
+        // Without what this version needs: the version is looked at first.
+        let note = serde_json::json!({ "version": version, "progress": {} });
+        weights::save_noted(&tensors, "taper", &note.to_string(), folder.last()).unwrap();
+        let mut none = End { after: 0, stop: None };
+        let failed = plain(99).fit(&config, &data, Some((&folder, true)), None, vec![&mut none]).unwrap_err();
+        let due = format!(
+            "last.safetensors: it is of version {version}, and this program reads version 3: the version of Taper that \
+             began the run can finish it; remove it to start the run over"
+        );
+        assert!(failed.to_string().ends_with(&due), "{failed}");
+    }
 }
 
 #[test]
@@ -150,10 +153,32 @@ fn two_batches_a_step() {
 }
 
 #[test]
-fn doubles_mixed_and_changed() {
-    let mixed = ["train.dtype=f64", "regularization.mixup=0.4", "regularization.cutmix=1", "optimizer.lr=0.01"];
-    let augment = "data.augment=[{kind=\"translate\", pixels=1, fill=\"zero\"}]";
-    check(&[mixed.as_slice(), &[augment, "data.workers=2"]].concat(), |seed| Net::plain(DType::F64, seed));
+fn doubles_of_changed_pictures() {
+    let shift = Translate { pixels: 1, fill: Fill::Zero };
+    let few = Data::few();
+    let train = Box::new(Augmented::new(few.train, vec![shift.into()], 5).unwrap());
+    let settings = ["train.dtype=f64", "optimizer.lr=0.01", "data.workers=2"];
+    check_on(&Data { train, ..few }, &settings, |seed| Net::plain(DType::F64, seed));
+}
+
+/// An epoch is 4 steps, and a pass over the data 9 batches: epochs end anywhere in a pass, and a run anywhere in an epoch.
+#[test]
+fn epochs_of_so_many_steps() {
+    check(&["train.epoch_steps=4", "train.epochs=5", "optimizer.lr=0.01", "checkpoint.every_steps=3"], plain);
+    // Twelve batches an epoch, of two passes.
+    let two = ["train.epoch_steps=6", "train.accumulate=2", "train.epochs=2"];
+    check(&[two.as_slice(), &["optimizer.lr=0.01", "schedule.name=cosine", "schedule.warmup=0.5"]].concat(), plain);
+}
+
+/// What is measured within an epoch is measured once, wherever the run was ended.
+#[test]
+fn measured_within_an_epoch() {
+    check(&["train.measure_every=2", "train.epochs=2", "optimizer.lr=0.01", "train.ema=0.9"], plain);
+}
+
+#[test]
+fn without_copies_of_the_weights() {
+    check(&["train.keep=false", "train.epochs=2", "optimizer.lr=0.01"], plain);
 }
 
 #[test]
@@ -177,8 +202,9 @@ fn pauses() {
     let root = tempfile::tempdir().unwrap();
     let folder = RunFolder::create(root.path()).unwrap();
     let fit = |net: &Net, pause| {
-        let fit = taper_train::Fit::new(&config, &net.model, &net.params, &data.train).validation(&data.validation);
-        fit.test(&data.test).folder(&folder).resume().pause_after(pause).run(&mut taper_train::Silent).unwrap()
+        let task = net.task();
+        let fit = Fit::new(&config, &task, &net.params, &data.train).validation(&data.validation);
+        fit.test(&data.test).folder(&folder).resume().pause_after(pause).run(&mut Silent).unwrap()
     };
     for pause in [1, 1, 2, 2, 1] {
         let outcome = fit(&plain(if folder.last().exists() { 9 } else { 0 }), pause);
@@ -229,15 +255,17 @@ fn what_cannot_be_resumed_is_told() {
     let mut other = settings.clone();
     other.optimizer.set("lr", 0.5);
     let text = resume(&other, &plain(0), true).unwrap_err();
-    let detail = "optimizer.lr is not set in this run, and cannot become 0.5: resume with the configuration that it \
+    let detail = "optimizer.lr is 0.001 in this run, and cannot become 0.5: resume with the configuration that it \
                   began with, but for train.epochs, which may grow, data.workers, data.ahead and [device]; or start a \
                   new run";
     assert_eq!(text, detail);
     // What was computed is what the checkpoint says, whatever its folder's configuration is edited to.
     let own = fs::read_to_string(folder.config()).unwrap();
-    fs::write(folder.config(), own.replace("[optimizer]", "[optimizer]\nlr = 0.5")).unwrap();
+    let edited = own.replace("[optimizer]", "[optimizer]\nlr = 0.5");
+    assert_ne!(edited, own);
+    fs::write(folder.config(), edited).unwrap();
     let text = resume(&other, &plain(0), true).unwrap_err();
-    assert!(text.starts_with("optimizer.lr is not set in this run's checkpoint, and cannot become 0.5"), "{text}");
+    assert!(text.starts_with("optimizer.lr is 0.001 in this run's checkpoint, and cannot become 0.5"), "{text}");
     fs::write(folder.config(), own).unwrap();
     let more = Data { train: Data::all().train, ..Data::few() };
     let text = plain(0).fit(&settings, &more, Some((&folder, true)), None, vec![&mut end]).unwrap_err().to_string();
@@ -319,7 +347,8 @@ fn a_stop_in_the_test_is_told() {
     let [whole, stopped] = ["whole", "stopped"].map(|name| RunFolder::create(root.path().join(name)).unwrap());
     plain(0).fit(&settings, &data, Some((&whole, false)), None, Vec::new()).unwrap();
     let (net, stop) = (plain(0), AtomicBool::new(false));
-    let fit = taper_train::Fit::new(&settings, &net.model, &net.params, &data.train).validation(&data.validation);
+    let task = net.task();
+    let fit = Fit::new(&settings, &task, &net.params, &data.train).validation(&data.validation);
     let outcome = fit.test(&data.test).folder(&stopped).stop(&stop).run(&mut StopInTest(&stop)).unwrap();
     assert!(outcome.stopped && outcome.test.is_none());
     assert_eq!(metrics(stopped.path()).last().unwrap(), &serde_json::json!({ "stopped": true }));
@@ -332,24 +361,13 @@ fn a_stop_in_the_test_is_told() {
 fn first_weights_are_read_once() {
     let root = tempfile::tempdir().unwrap();
     let init = root.path().join("first.safetensors");
-    let params = taper_nn::Params::new(&device(), DType::F32, taper_nn::RandomKey::new(3));
-    taper_models::build("mlp", &taper_models::InputSpec { shape: [1, 8, 8], classes: 10 }, &params).unwrap();
-    taper_nn::weights::save(&params.all(), &init).unwrap();
+    weights::save(&plain(3).params.all(), &init).unwrap();
     let mut settings = config(&["train.epochs=2", "data.train_samples=200"]);
     settings.train.init = init.display().to_string();
     let run = |name: &str, pause_after, settings: &Config| {
-        let options = TrainOptions {
-            run_dir: Some(root.path().join(name)),
-            resume: true,
-            pause_after,
-            test: true,
-            runs: root.path().into(),
-            locate: taper_data::LocateOptions::default(),
-            commit: None,
-            command: None,
-            stop: &false.into(),
-        };
-        train(experiment("digits").unwrap(), settings, &device(), options, &mut Silent)
+        let stop = false.into();
+        let options = TrainOptions { pause_after, ..options(&root.path().join(name), &stop) };
+        train(&Digits("digits"), settings, &device(), options, &mut Silent)
             .map(|(folder, ..)| fs::read(folder.model()).unwrap_or_default())
             .map_err(|error| error.to_string())
     };
@@ -402,12 +420,14 @@ fn good_weights_are_counted_from_the_checkpoint() {
     let root = tempfile::tempdir().unwrap();
     let folder = RunFolder::create(root.path()).unwrap();
     let first = plain(0);
-    let fit = taper_train::Fit::new(&settings, &first.model, &first.params, &data.train).folder(&folder);
-    assert!(fit.pause_after(1).run(&mut taper_train::Silent).unwrap().paused);
+    let task = first.task();
+    let fit = Fit::new(&settings, &task, &first.params, &data.train).folder(&folder);
+    assert!(fit.pause_after(1).run(&mut Silent).unwrap().paused);
     let second = plain(1);
     let nan = |y: &taper_nn::Tensor, _: &taper_nn::Tensor| y.sum_all()?.mul_scalar(f64::NAN);
-    let fit = taper_train::Fit::new(&settings, &second.model, &second.params, &data.train).folder(&folder);
-    let failed = fit.resume().objective(&nan).run(&mut taper_train::Silent).unwrap_err();
-    assert!(matches!(failed, Error::NotFinite { step: 10, kept: 9, .. }), "{failed:?}");
+    let task = second.task_of(&nan);
+    let fit = Fit::new(&settings, &task, &second.params, &data.train).folder(&folder);
+    let failed = fit.resume().run(&mut Silent).unwrap_err();
+    assert!(matches!(failed, Error::NotFinite { step: 10, kept: Some(9), .. }), "{failed:?}");
     assert!(second.bits() == first.bits());
 }

@@ -2,11 +2,11 @@
 
 mod common;
 
-use common::{Data, Net, config, device, events, metrics};
+use common::{Data, Digits, Net, config, device, events, metrics, options};
 use std::fs;
 use std::sync::atomic::AtomicBool;
 use taper_nn::DType;
-use taper_train::{Reporter, RunFolder, Silent, TrainOptions, experiment, train};
+use taper_train::{Fit, Reporter, RunFolder, Silent, TrainOptions, train};
 
 fn plain(seed: u64) -> Net {
     Net::plain(DType::F32, seed)
@@ -22,32 +22,18 @@ impl Reporter for Notes {
     }
 }
 
-fn options<'a>(run: &std::path::Path, pause_after: Option<u64>, stop: &'a AtomicBool) -> TrainOptions<'a> {
-    TrainOptions {
-        run_dir: Some(run.into()),
-        resume: true,
-        pause_after,
-        test: true,
-        runs: run.into(),
-        locate: taper_data::LocateOptions::default(),
-        commit: None,
-        command: None,
-        stop,
-    }
-}
-
 /// A run that was finished, and one that was paused, go on to more epochs, as the run that was set to them from the
 /// start. A schedule over the whole run is another then, which is told.
 #[test]
 fn epochs_may_grow() {
     let root = tempfile::tempdir().unwrap();
     let go = |name: &str, epochs: u64, pause: Option<u64>, schedule: &str| {
-        let settings = ["data.train_samples=100", "data.test_samples=50", "model=mlp", "optimizer.lr=0.01"];
+        let settings = ["data.train_samples=100", "data.test_samples=50", "optimizer.lr=0.01"];
         let epochs = format!("train.epochs={epochs}");
         let settings = [settings.as_slice(), &[schedule, &epochs]].concat();
         let (mut notes, stop) = (Notes::default(), AtomicBool::new(false));
-        let options = options(&root.path().join(name), pause, &stop);
-        let ran = train(experiment("digits").unwrap(), &config(&settings), &device(), options, &mut notes);
+        let options = TrainOptions { pause_after: pause, ..options(&root.path().join(name), &stop) };
+        let ran = train(&Digits("digits"), &config(&settings), &device(), options, &mut notes);
         ran.map(|(folder, _, outcome)| (fs::read(folder.model()).unwrap_or_default(), outcome, notes.0))
             .map_err(|error| error.to_string())
     };
@@ -78,10 +64,10 @@ fn epochs_may_grow() {
 fn a_run_is_resumed_as_what_it_is() {
     let root = tempfile::tempdir().unwrap();
     let settings = config(&["data.train_samples=100", "train.max_steps=1"]);
-    let go = |name: &str, experiment_name: &str| {
+    let go = |name: &str, experiment: &'static str| {
         let stop = AtomicBool::new(false);
-        let options = options(&root.path().join(name), None, &stop);
-        let ran = train(experiment(experiment_name).unwrap(), &settings, &device(), options, &mut Silent);
+        let options = options(&root.path().join(name), &stop);
+        let ran = train(&Digits(experiment), &settings, &device(), options, &mut Silent);
         ran.map(drop).map_err(|error| error.to_string())
     };
     go("run", "digits").unwrap();
@@ -111,11 +97,13 @@ fn events_that_are_gone_begin_anew() {
         let root = tempfile::tempdir().unwrap();
         let folder = RunFolder::create(root.path()).unwrap();
         let first = plain(0);
-        let fit = taper_train::Fit::new(&settings, &first.model, &first.params, &data.train);
+        let task = first.task();
+        let fit = Fit::new(&settings, &task, &first.params, &data.train);
         assert!(fit.validation(&data.validation).folder(&folder).pause_after(1).run(&mut Silent).unwrap().paused);
         damage(&folder.events());
         let (second, mut notes) = (plain(1), Notes::default());
-        let fit = taper_train::Fit::new(&settings, &second.model, &second.params, &data.train);
+        let task = second.task();
+        let fit = Fit::new(&settings, &task, &second.params, &data.train);
         fit.validation(&data.validation).test(&data.test).folder(&folder).resume().run(&mut notes).unwrap();
         assert!(second.bits() == whole.bits());
         assert!(notes.0[0].ends_with("TensorBoard's events begin anew after step 9"), "{:?}", notes.0);

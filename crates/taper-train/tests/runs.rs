@@ -44,15 +44,46 @@ fn a_finished_run_is_read_whole() {
     let metrics = [STEP, &epoch(1, 0.75, 0.5), &epoch(2, 0.5, 0.875), &epoch(3, 0.625, 0.75), END].concat();
     make(root.path(), "a", &config("digits", "0.01", 1), &metrics);
     let run = only(root.path(), "a");
-    assert_eq!((run.name.as_str(), run.state, run.problem), ("a", State::Finished, None));
+    assert_eq!((run.name.as_str(), run.state, &run.problem), ("a", State::Finished, &None));
     assert_eq!((run.experiment.as_deref(), run.model.as_deref()), (Some("digits"), Some("mlp")));
     assert_eq!(run.started.as_deref(), Some("2026-11-23T15:30:12Z"));
     assert_eq!((run.epochs, run.epochs_set, run.steps), (3, Some(3), 10));
-    assert_eq!((run.best_validation_accuracy, run.best_validation_loss), (Some(0.875), Some(0.5)));
-    assert_eq!((run.test_accuracy, run.test_loss, run.train_loss), (Some(0.75), Some(0.5), Some(1.5)));
-    assert_eq!((run.images_per_s, run.seconds), (Some(800.5), 3.0 * 10.25 + 1.5));
+    let value = |split, metric| run.value(split, metric).unwrap();
+    assert_eq!([value("best_validation", "accuracy"), value("best_validation", "loss")], [0.875, 0.5]);
+    assert_eq!([value("test", "accuracy"), value("test", "loss"), value("train", "loss")], [0.75, 0.5, 1.5]);
+    // Of before the configuration recorded its metrics: that of a classifier.
+    assert_eq!((run.metrics[1].name.as_str(), run.monitor.as_str()), ("accuracy", "accuracy"));
+    assert_eq!((run.samples_per_s, run.seconds), (Some(800.5), 3.0 * 10.25 + 1.5));
     assert_eq!(run.settings["optimizer.betas"], "[0.9, 0.999]");
     assert!(!run.settings.keys().any(|key| key.starts_with("record")));
+}
+
+/// What is better is as the run recorded it, for whatever metrics there are.
+#[test]
+fn the_best_is_by_each_metrics_direction() {
+    let root = tempfile::tempdir().unwrap();
+    let recorded = config("sine", "0.01", 1)
+        + "monitor = \"r2\"\n[[record.metrics]]\nname = \"loss\"\nunit = \"\"\nhigher = false\n\
+           [[record.metrics]]\nname = \"r2\"\nunit = \"\"\nhigher = true\n\
+           [[record.metrics]]\nname = \"rmse\"\nunit = \"°C\"\nhigher = false\n";
+    let epoch = |number, r2, rmse| {
+        format!(
+            "{{\"epoch\":{number},\"train_loss\":1.0,\"validation_loss\":{rmse},\"validation_r2\":{r2},\
+             \"validation_rmse\":{rmse},\"samples_per_s\":9.0,\"seconds\":1.0}}\n"
+        )
+    };
+    // Measured within an epoch: no epoch's.
+    let within = "{\"step\":9,\"validation_loss\":0.25,\"validation_r2\":0.9,\"validation_rmse\":0.1}\n";
+    let end = "{\"test_loss\":0.5,\"test_r2\":0.5,\"test_rmse\":3.0,\"seconds\":1.5}\n";
+    let metrics = [&epoch(1, -0.5, 4.0), within, &epoch(2, 0.75, 2.0), &epoch(3, 0.5, 3.0), end].concat();
+    make(root.path(), "a", &recorded, &metrics);
+    let run = only(root.path(), "a");
+    assert_eq!((run.state, run.monitor.as_str(), run.steps), (State::Finished, "r2", 9));
+    assert_eq!(run.metrics.iter().map(|metric| metric.name.as_str()).collect::<Vec<_>>(), ["loss", "r2", "rmse"]);
+    let best = ["loss", "r2", "rmse"].map(|name| run.value("best_validation", name));
+    assert_eq!(best, [Some(2.0), Some(0.75), Some(2.0)]);
+    assert_eq!(run.value("test", "rmse"), Some(3.0));
+    assert_eq!(run.value("test", "accuracy"), None);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use taper_train::tune::{Entry, Measured, Method, Search, Settings, Space, Trial, Trials};
-use taper_train::{Config, Error, Override, Result, experiment};
+use taper_train::tune::{Entry, Method, Search, Settings, Space, Trial, Trials};
+use taper_train::{Config, Error, Evaluation, Override, Result};
 
 const SPACE: &str = "optimizer.lr = { log = [1e-5, 1] }\n\
                      train.batch_size = { log_integer = [8, 256] }\n\
@@ -15,7 +15,13 @@ fn settings(method: Method, trials: u64, max_epochs: u64) -> Settings {
 }
 
 fn config() -> Config {
-    experiment("digits").unwrap().config()
+    let settings = ["train.epochs=20", "optimizer.name=adam", "optimizer.lr=1e-3", "data.validation=0.1"];
+    Config::default().with(&settings.map(|text| Override::parse(text).unwrap())).unwrap()
+}
+
+/// What a trial was measured at.
+fn measured(loss: f64, accuracy: f64) -> Result<Option<Evaluation>> {
+    Ok(Some(Evaluation::new(100, [("loss".to_string(), loss), ("accuracy".to_string(), accuracy)])))
 }
 
 fn open(dir: &Path, settings: &Settings) -> Result<Search> {
@@ -26,7 +32,7 @@ fn open_with(dir: &Path, settings: &Settings, space: &str, config: &Config) -> R
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("space.toml");
     fs::write(&path, space).unwrap();
-    Search::open(dir, settings, Space::read(&path, config)?, config)
+    Search::open(dir, settings, Space::read(&path, config, &|_| Ok(()))?, config)
 }
 
 /// A loss that falls with the epochs towards a value that is least at a rate of 0.01 and a batch of 64; a trial with a
@@ -53,7 +59,7 @@ impl Objective {
 }
 
 impl Trials for Objective {
-    fn run(&mut self, trial: &Trial, epochs: u64) -> Result<Option<Measured>> {
+    fn run(&mut self, trial: &Trial, epochs: u64) -> Result<Option<Evaluation>> {
         if self.left == 0 {
             return Ok(None);
         }
@@ -64,10 +70,10 @@ impl Trials for Objective {
         self.spent += epochs - before;
         let rate = config.optimizer.number("lr").unwrap();
         if rate > 0.5 {
-            return Err(Error::NotFinite { what: "the loss", step: 7, kept: 3, saved: Some("elsewhere".into()) });
+            return Err(Error::NotFinite { what: "the loss", step: 7, kept: Some(3), saved: Some("elsewhere".into()) });
         }
         let away = (rate / 0.01).log10().powi(2) + 0.1 * (config.train.batch_size as f64 / 64.0).log2().powi(2);
-        Ok(Some(Measured { loss: away + 1.0 / epochs as f64, accuracy: 1.0 / (1.0 + away) }))
+        measured(away + 1.0 / epochs as f64, 1.0 / (1.0 + away))
     }
 }
 
@@ -131,7 +137,7 @@ fn a_search_stopped_after_any_job_ends_as_if_it_never_was() {
 fn an_error_that_is_no_trials_own_ends_the_search_and_leaves_what_was_found() {
     struct Broken(Objective);
     impl Trials for Broken {
-        fn run(&mut self, trial: &Trial, epochs: u64) -> Result<Option<Measured>> {
+        fn run(&mut self, trial: &Trial, epochs: u64) -> Result<Option<Evaluation>> {
             if self.0.reached.len() == 3 {
                 let source = std::io::ErrorKind::StorageFull.into();
                 return Err(Error::Io { action: "write", path: "trial-004".into(), source });
@@ -157,7 +163,7 @@ fn an_error_that_is_no_trials_own_ends_the_search_and_leaves_what_was_found() {
 fn values_that_do_not_go_together_are_a_trials_own_failure() {
     struct Odd(Objective);
     impl Trials for Odd {
-        fn run(&mut self, trial: &Trial, epochs: u64) -> Result<Option<Measured>> {
+        fn run(&mut self, trial: &Trial, epochs: u64) -> Result<Option<Evaluation>> {
             match trial.number {
                 2 => Err(Error::Usage("groups: no weight matches \"*bn*\"".into())),
                 3 => Err(taper_nn::Error::shape("conv2d", "too small").into()),
@@ -185,8 +191,8 @@ fn failures_rank_last_and_are_told() {
 
     struct Nan;
     impl Trials for Nan {
-        fn run(&mut self, _: &Trial, _: u64) -> Result<Option<Measured>> {
-            Ok(Some(Measured { loss: f64::NAN, accuracy: 0.1 }))
+        fn run(&mut self, _: &Trial, _: u64) -> Result<Option<Evaluation>> {
+            measured(f64::NAN, 0.1)
         }
     }
     let dir = tempfile::tempdir().unwrap();
@@ -194,7 +200,7 @@ fn failures_rank_last_and_are_told() {
     assert!(search.run(&mut Nan, &mut |_, _| ()).unwrap());
     assert_eq!((search.best(), search.best_so_far()), (None, Vec::new()));
     let failed = Some("the validation loss is NaN".into());
-    assert_eq!(search.results()[0], Entry { trial: 1, epochs: 1, loss: None, accuracy: None, failed });
+    assert_eq!(search.results()[0], Entry { trial: 1, epochs: 1, loss: None, metrics: BTreeMap::new(), failed });
 }
 
 #[test]
@@ -205,7 +211,7 @@ fn another_search_in_the_same_folder_is_told_by_what_differs() {
     open(dir.path(), &Settings { trials: 5, ..here.clone() }).unwrap();
     struct Refused;
     impl Trials for Refused {
-        fn run(&mut self, _: &Trial, _: u64) -> Result<Option<Measured>> {
+        fn run(&mut self, _: &Trial, _: u64) -> Result<Option<Evaluation>> {
             Err(Error::Usage("no".into()))
         }
     }
@@ -277,7 +283,7 @@ fn what_is_no_search_is_left_alone() {
 struct ByHand;
 
 impl Trials for ByHand {
-    fn run(&mut self, trial: &Trial, epochs: u64) -> Result<Option<Measured>> {
+    fn run(&mut self, trial: &Trial, epochs: u64) -> Result<Option<Evaluation>> {
         let (loss, accuracy) = match (trial.number, epochs) {
             (1, 1) => (0.5, 0.75),
             (2, 1) => (0.25, 0.875),
@@ -286,7 +292,7 @@ impl Trials for ByHand {
             (4, 1) => (0.375, 0.5),
             other => panic!("{other:?}"),
         };
-        Ok(Some(Measured { loss, accuracy }))
+        measured(loss, accuracy)
     }
 }
 
@@ -301,9 +307,9 @@ fn results_are_told_as_a_table_as_csv_and_as_points() {
     assert_eq!(
         search.table(),
         "rank  trial  epochs    loss  accuracy  model  optimizer.betas  train.batch_size\n\
-         \u{20}  1      2       3  0.1235   100.00%    mlp      [0.5, 0.75]                32\n\
-         \u{20}  2      4       1   0.375    50.00%    mlp      [0.5, 0.75]                32\n\
-         \u{20}  3      1       1     0.5    75.00%    mlp      [0.5, 0.75]                32\n\
+         \u{20}  1      2       3  0.1235       1.0    mlp      [0.5, 0.75]                32\n\
+         \u{20}  2      4       1   0.375       0.5    mlp      [0.5, 0.75]                32\n\
+         \u{20}  3      1       1     0.5      0.75    mlp      [0.5, 0.75]                32\n\
          \u{20}  4      3       0  failed              mlp      [0.5, 0.75]                32"
     );
     let csv = "rank,trial,epochs,loss,accuracy,failed,model,optimizer.betas,train.batch_size\r\n\
@@ -326,7 +332,7 @@ fn results_are_told_as_a_table_as_csv_and_as_points() {
     assert_eq!(search.best_so_far(), [(1, 0.5), (2, 0.25), (5, 0.123456), (6, 0.123456)]);
     assert_eq!(
         search.command(2, &config(), &["--data-dir".into(), "my data".into()]),
-        "train digits --set train.epochs=3 --set train.batch_size=32 --set 'optimizer.betas=[0.5, 0.75]' \
+        "train digits --set train.batch_size=32 --set train.epochs=3 --set 'optimizer.betas=[0.5, 0.75]' \
          --data-dir 'my data'"
     );
 }

@@ -1,14 +1,19 @@
 //! Checks before the first step, for mistakes that would otherwise fail in the middle of a run or go unnoticed.
 
 use super::Fit;
+use crate::evaluate::nothing_counts;
 use crate::{DeviceBatch, Error, Reporter, Result, Split};
-use taper_data::{Batch, BatchLoader, LoaderOptions};
+use taper_data::{Batch, BatchLoader, Dataset, LoaderOptions};
 use taper_nn::{Context, no_grad};
+
+/// Samples that are asked together whether they count.
+const ASKED: usize = 256;
 
 impl Fit<'_> {
     /// Checks a run of `steps` steps, `per_epoch` per epoch. Errs, or tells the reporter, what cannot be intended.
     pub(super) fn before_the_first_step(&self, steps: u64, per_epoch: u64, reporter: &mut dyn Reporter) -> Result<()> {
         self.check_new()?;
+        self.check_counted()?;
         self.check_warmup(steps, per_epoch, reporter)?;
         self.check_lone_sample()
     }
@@ -19,6 +24,32 @@ impl Fit<'_> {
         let begun = folder.metrics().metadata().is_ok_and(|found| found.len() > 0) || folder.has_checkpoint();
         let detail = "a run has begun here already, which a new one would overwrite: resume it, or name another folder";
         if begun { Err(Error::RunFolder { path: folder.path().into(), detail: detail.into() }) } else { Ok(()) }
+    }
+
+    /// Errs when no sample of a split counts, which would show only when all of it has been gone through. Mostly the first
+    /// sample counts, and no other is read.
+    fn check_counted(&self) -> Result<()> {
+        let splits = [(Split::Train, Some(self.train)), (Split::Validation, self.validation), (Split::Test, self.test)];
+        for (split, data) in splits {
+            // That a split is empty is said where its batches are made.
+            let Some(data) = data.filter(|data| !data.is_empty()) else { continue };
+            if !self.any_counts(data, 1, 1)? && !self.any_counts(data, ASKED, usize::MAX)? {
+                return Err(nothing_counts(split.name(), data.len()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a sample counts in the first `batches` batches of `batch_size`.
+    fn any_counts(&self, data: &dyn Dataset, batch_size: usize, batches: usize) -> Result<bool> {
+        let mut loader = BatchLoader::new(data, LoaderOptions { batch_size, shuffle: None, drop_last: false })?;
+        let mut batch = Batch::default();
+        while loader.position() < batches && loader.next_into(&mut batch)? {
+            if self.learner.task.counted(&batch) > 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Errs when the warm-up is as long as the run or the group's training, so that the full learning rate would never

@@ -16,6 +16,8 @@ pub(crate) struct Progress {
     pub(crate) epoch: Epoch,
     /// Whether the current epoch was evaluated, and so has ended.
     pub(crate) measured: bool,
+    /// The last step after which the validation split was measured within an epoch; 0 if none was.
+    pub(crate) within: u64,
     /// The report of the last epoch that has ended.
     pub(crate) last: Option<EpochReport>,
     /// The report of the best epoch so far.
@@ -58,8 +60,8 @@ impl Progress {
 
     /// Errs when this cannot be the progress of a run of `steps` steps, `per_epoch` per epoch.
     pub(crate) fn check(&self, steps: u64, per_epoch: u64) -> Result<(), String> {
-        let Self { step, epoch, last, best, times, .. } = self;
-        if steps == 0 || per_epoch == 0 || *step > steps {
+        let Self { step, epoch, within, last, best, times, .. } = self;
+        if steps == 0 || per_epoch == 0 || *step > steps || within > step {
             return Err(format!("it says that {step} steps of {steps} were made, {per_epoch} an epoch"));
         }
         epoch.check(*step, per_epoch)?;

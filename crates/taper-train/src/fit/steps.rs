@@ -65,6 +65,9 @@ impl Fit<'_> {
                 self.read(state, reporter)?;
                 return Ok(None);
             }
+            if !self.measure_within(state, reporter)? {
+                return Ok(None);
+            }
             let flow = self.step(loader, state)?;
             state.progress.epoch.idle = state.idle_before + loader.idle().as_secs_f64();
             let step = state.progress.step;
@@ -84,14 +87,6 @@ impl Fit<'_> {
                 self.read(state, reporter)?;
                 self.save(state)?;
             }
-            let every = self.config().train.measure_every;
-            if let Some(data) = self.validation.filter(|_| every > 0 && step.is_multiple_of(every) && !last) {
-                self.read(state, reporter)?;
-                let Some((found, _)) = self.measure(state, data, Split::Validation, reporter)? else { return Ok(None) };
-                state.logs.measured(step, &found)?;
-                reporter.measured(step, &found);
-                state.since = Instant::now();
-            }
         }
         if let Some(gradients) = state.gradients.take() {
             state.logs.gradients(state.progress.step, self.params(), &gradients)?;
@@ -100,8 +95,11 @@ impl Fit<'_> {
             return Err(nothing_counts("training", self.train.len()));
         }
         // Saved before the evaluation, which takes a while: if the run is killed meanwhile, nothing is lost.
-        if self.validation.is_some() {
-            self.save_unless_recent(state)?;
+        match (self.validation, state.progress.ending) {
+            (None, _) => {}
+            // A hook's stop is decided once: a run that is killed now is not trained on.
+            (Some(_), true) => self.save(state)?,
+            (Some(_), false) => self.save_unless_recent(state)?,
         }
         let validation = match self.validation {
             Some(data) => match self.measure(state, data, Split::Validation, reporter)? {
@@ -128,6 +126,21 @@ impl Fit<'_> {
         state.progress.times.training += epoch.seconds();
         state.progress.times.waiting += epoch.idle;
         self.epoch_ended(state, &report, reporter)
+    }
+
+    /// Measures on the validation split within an epoch, when it is time to. Done before the step that follows, so that a
+    /// run that was ended meanwhile catches up on it. False when stopped.
+    fn measure_within(&self, state: &mut State, reporter: &mut dyn Reporter) -> Result<bool> {
+        let (every, step) = (self.config().train.measure_every, state.progress.step);
+        let due = every > 0 && step.is_multiple_of(every) && state.progress.epoch.made > 0;
+        let Some(data) = self.validation.filter(|_| due && state.progress.within != step) else { return Ok(true) };
+        self.read(state, reporter)?;
+        let Some((found, _)) = self.measure(state, data, Split::Validation, reporter)? else { return Ok(false) };
+        state.logs.measured(step, &found)?;
+        reporter.measured(step, &found);
+        state.progress.within = step;
+        state.since = Instant::now();
+        Ok(true)
     }
 
     /// Reports an epoch that was evaluated, to logs, hooks and reporter.

@@ -1,13 +1,13 @@
-//! Tests of the training loop on the digits: the weights that are kept, stopping, and that seldom reading changes no
-//! result.
+//! The training loop on the digits: the weights that are kept, stopping, and that seldom reading changes no result.
 
-use super::*;
-use crate::StepReport;
-use crate::experiment;
-use std::sync::atomic::{AtomicU64, Ordering};
+mod common;
+
+use common::{Classify, Net, accuracy, config, cross_entropy};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use taper_data::{Splits, digits};
-use taper_models::{InputSpec, build};
-use taper_nn::{Context, Device, RandomKey, Tensor};
+use taper_nn::{Context, DType, Module, Params, Tensor};
+use taper_train::{Config, EpochReport, Error, Fit, Outcome, Reporter, Result, Silent, StepReport};
 
 /// Trains the digits' model with a changed configuration; returns the outcome and the weights.
 fn fit(change: impl FnOnce(&mut Config), reporter: &mut dyn Reporter, stop: &AtomicBool) -> (Result<Outcome>, Params) {
@@ -21,19 +21,18 @@ fn fit_with(
     reporter: &mut dyn Reporter,
     stop: &AtomicBool,
 ) -> (Result<Outcome>, Params) {
-    let mut config = experiment("digits").unwrap().config();
+    let mut config = config(&["train.epochs=20"]);
     change(&mut config);
     let Splits { train, test: validation } = digits().unwrap();
-    let device = Device::new(taper_cpu::CpuBackend::with_threads(1).unwrap());
-    let params = Params::new(&device, DType::F32, RandomKey::new(0));
-    let model = build("mlp", &InputSpec { shape: [1, 8, 8], classes: 10 }, &params).unwrap();
-    let model = Changed { model, logits, step: AtomicU64::new(0) };
-    let fit = Fit::new(&config, &model, &params, &train).validation(&validation).stop(stop);
-    (fit.run(reporter), params)
+    let net = Net::plain(DType::F32, 0);
+    let model = Changed { model: net.model.clone(), logits, step: AtomicU64::new(0) };
+    let task = Classify { model: Arc::new(model), loss: &cross_entropy };
+    let fit = Fit::new(&config, &task, &net.params, &train).validation(&validation).stop(stop);
+    (fit.run(reporter), net.params)
 }
 
 struct Changed<F> {
-    model: Box<dyn Module>,
+    model: Arc<dyn Module>,
     logits: F,
     step: AtomicU64,
 }
@@ -72,7 +71,7 @@ fn a_loss_that_is_not_finite_puts_the_last_good_weights_back() {
             config.train.log_every = log_every;
         };
         let (failed, params) = fit(change, &mut Silent, &GO);
-        let Err(Error::NotFinite { step, kept, saved: None, .. }) = failed else { panic!("{failed:?}") };
+        let Err(Error::NotFinite { step, kept: Some(kept), saved: None, .. }) = failed else { panic!("{failed:?}") };
         assert!(step >= 2, "the first loss is that of the first weights");
         assert_eq!(kept, 0);
         assert!(values(&params) == after(0));
@@ -93,7 +92,7 @@ fn what_is_kept_is_old_by_so_many_steps_at_most() {
         let mut told = Told::default();
         let (failed, params) = fit_with(|config| config.train.log_every = log_every, nan, &mut told, &GO);
         let Err(Error::NotFinite { what: "the loss", step, kept, .. }) = failed else { panic!("{failed:?}") };
-        assert_eq!((step, kept), (bad, due), "read every {log_every}");
+        assert_eq!((step, kept), (bad, Some(due)), "read every {log_every}");
         assert!(values(&params) == after(due), "read every {log_every}, bad at {bad}");
         assert_eq!(told.steps.len() as u64, bad - 1, "the good steps are told of");
     }
@@ -111,7 +110,7 @@ fn a_gradient_that_is_not_finite_changes_nothing() {
         };
         let (failed, params) = fit_with(|config| config.train.log_every = log_every, bad, &mut Silent, &GO);
         let Err(Error::NotFinite { what: "a gradient", step: 33, kept, .. }) = failed else { panic!("{failed:?}") };
-        assert_eq!(kept, due, "read every {log_every}");
+        assert_eq!(kept, Some(due), "read every {log_every}");
         assert!(values(&params) == after(due), "read every {log_every}");
     }
 }
@@ -137,14 +136,15 @@ struct Told {
 }
 
 impl Reporter for Told {
-    fn step(&mut self, step: &StepReport) {
-        let StepReport { epoch, step, step_in_epoch, loss, mean_loss, accuracy, .. } = *step;
-        self.steps.push([epoch, step, step_in_epoch, loss.to_bits(), mean_loss.to_bits(), accuracy.to_bits()]);
+    fn step(&mut self, step: &StepReport<'_>) {
+        let StepReport { epoch, step, step_in_epoch, loss, train, .. } = *step;
+        let bits = [loss, train.loss(), accuracy(train)].map(f64::to_bits);
+        self.steps.push([epoch, step, step_in_epoch, bits[0], bits[1], bits[2]]);
     }
 
     fn epoch(&mut self, epoch: &EpochReport) {
-        let validation = epoch.validation.unwrap();
-        self.epochs.push((epoch.steps, [epoch.train_loss, validation.loss, validation.accuracy()]));
+        let validation = epoch.validation.as_ref().unwrap();
+        self.epochs.push((epoch.steps, [epoch.train.loss(), validation.loss(), accuracy(validation)]));
     }
 }
 
@@ -170,8 +170,8 @@ fn steps_are_told_of_in_groups() {
     #[derive(Default)]
     struct Groups(Vec<(u64, u64)>);
     impl Reporter for Groups {
-        fn step(&mut self, step: &StepReport) {
-            assert!(step.images_per_s > 0.0 && step.images_per_s.is_finite());
+        fn step(&mut self, step: &StepReport<'_>) {
+            assert!(step.samples_per_s > 0.0 && step.samples_per_s.is_finite());
             self.0.push((step.step, step.made));
         }
     }
@@ -186,7 +186,7 @@ fn steps_are_told_of_in_groups() {
 struct StopAfter<'a>(u64, &'a AtomicBool, Vec<f64>);
 
 impl Reporter for StopAfter<'_> {
-    fn step(&mut self, step: &StepReport) {
+    fn step(&mut self, step: &StepReport<'_>) {
         self.2.push(step.loss);
         if step.step == self.0 {
             self.1.store(true, Ordering::Relaxed);
@@ -221,4 +221,61 @@ fn a_stop_does_not_wait_for_a_reading() {
     let outcome = outcome.unwrap();
     assert_eq!((outcome.steps, outcome.stopped, told.steps.len()), (34, true, 34));
     assert!(values(&stopped) == after(34));
+}
+
+/// Without copies the loop says that there is nothing to restore, and the weights are as the bad step left them.
+#[test]
+fn without_copies_nothing_is_restored() {
+    let nan = |step, logits: Tensor| if step == 47 { logits.mul_scalar(f64::NAN) } else { Ok(logits) };
+    let keep = |keep| move |config: &mut Config| (config.train.keep, config.train.log_every) = (keep, 1);
+    let (failed, params) = fit_with(keep(false), nan, &mut Silent, &GO);
+    let error = failed.unwrap_err();
+    let Error::NotFinite { what: "the loss", step: 47, kept: None, saved: None } = error else { panic!("{error:?}") };
+    assert!(error.to_string().contains("; no good weights were kept (train.keep = false)"), "{error}");
+    assert!(values(&params) == after(46), "the optimiser takes no step whose gradients are not finite");
+    let (failed, params) = fit_with(keep(true), nan, &mut Silent, &GO);
+    assert!(matches!(failed, Err(Error::NotFinite { step: 47, kept: Some(40), .. })), "{failed:?}");
+    assert!(values(&params) == after(40));
+}
+
+/// In epochs of so many steps, an epoch ends after them, whatever pass over the data they are of.
+#[test]
+fn an_epoch_is_as_many_steps_as_asked_for() {
+    // A pass has 23 steps.
+    for (epoch_steps, ends) in [(5, vec![5, 10, 15, 20]), (23, vec![23, 46, 69, 92]), (40, vec![40, 80, 120, 160])] {
+        let mut told = Told::default();
+        let change = |config: &mut Config| (config.train.epochs, config.train.epoch_steps) = (4, epoch_steps);
+        let (outcome, params) = fit(change, &mut told, &GO);
+        assert_eq!(outcome.unwrap().steps, 4 * epoch_steps);
+        assert_eq!(told.epochs.iter().map(|(steps, _)| *steps).collect::<Vec<_>>(), ends);
+        // The batches are those of whole passes, one after the other.
+        assert!(values(&params) == after(4 * epoch_steps), "{epoch_steps}");
+    }
+}
+
+/// Within an epoch the validation split is measured every so many steps, which changes nothing else.
+#[test]
+fn the_validation_split_may_be_measured_within_an_epoch() {
+    #[derive(Default)]
+    struct Within(Vec<(u64, f64)>, Vec<f64>);
+    impl Reporter for Within {
+        fn measured(&mut self, step: u64, found: &taper_train::Evaluation) {
+            self.0.push((step, found.loss()));
+        }
+        fn epoch(&mut self, epoch: &EpochReport) {
+            self.1.push(epoch.validation.as_ref().unwrap().loss());
+        }
+    }
+    let mut within = Within::default();
+    let change = |config: &mut Config| (config.train.epochs, config.train.measure_every) = (2, 10);
+    let (outcome, params) = fit(change, &mut within, &GO);
+    // Step 46 ends the second epoch, and is measured as that.
+    assert_eq!(within.0.iter().map(|(step, _)| *step).collect::<Vec<_>>(), [10, 20, 30, 40]);
+    assert!(values(&params) == after(46));
+    // What is measured after a step is what a run that ends there measures.
+    let cut = |steps| fit(|config| config.train.max_steps = steps, &mut Silent, &GO).0.unwrap();
+    for &(step, loss) in &within.0 {
+        assert_eq!(cut(step).last.unwrap().validation.unwrap().loss(), loss, "step {step}");
+    }
+    assert_eq!(outcome.unwrap().last.unwrap().validation.unwrap().loss(), within.1[1]);
 }
