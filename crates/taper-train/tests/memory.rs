@@ -4,6 +4,7 @@ mod common;
 
 use common::Net;
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use taper_data::augment::{Fill, Flip, Normalize, Translate};
 use taper_data::{Augmented, Batch, Dataset, ImageDataset, LoaderOptions, Pipeline, PipelineOptions, TableDataset};
@@ -13,16 +14,21 @@ use taper_train::{DeviceBatch, Split};
 /// The system's allocator, which counts.
 struct Counting;
 
-/// Allocations, and those of [`LARGE`] or more.
-static ALL: AtomicUsize = AtomicUsize::new(0);
+/// Allocations of [`LARGE`] or more, in any thread.
 static BIG: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// All allocations of this thread.
+    static HERE: Cell<usize> = const { Cell::new(0) };
+}
 
 /// Bytes that no handle of a tensor takes, and any input of these tests does.
 const LARGE: usize = 4096;
 
 fn count(size: usize) {
-    ALL.fetch_add(1, Ordering::Relaxed);
     BIG.fetch_add(usize::from(size >= LARGE), Ordering::Relaxed);
+    // A thread that ends counts no more.
+    let _ = HERE.try_with(|here| here.set(here.get() + 1));
 }
 
 // SAFETY: every method hands its arguments, under the caller's own promises, to the system's allocator.
@@ -54,12 +60,9 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-fn counts() -> [usize; 2] {
-    [ALL.load(Ordering::Relaxed), BIG.load(Ordering::Relaxed)]
-}
-
-/// The allocations, all and large, of so many steps that `step` makes.
+/// The allocations, all of this thread and the large ones of any, of so many steps that `step` makes.
 fn of(steps: usize, mut step: impl FnMut()) -> [usize; 2] {
+    let counts = || [HERE.get(), BIG.load(Ordering::Relaxed)];
     let before = counts();
     (0..steps).for_each(|_| step());
     let after = counts();
