@@ -4,6 +4,7 @@ use crate::formats::text::normal;
 use std::borrow::Cow;
 
 /// The texts that stand for a missing value, in any case of letters: what pandas, R and UCI's files write.
+/// None is longer than 4 bytes.
 const MISSING: [&str; 10] = ["", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "null", "none", "?"];
 
 /// A cell of a table.
@@ -33,7 +34,8 @@ impl<'a> Cell<'a> {
     /// The cell of this text, without the space around it.
     pub fn of(text: &'a str) -> Self {
         let text = text.trim();
-        if MISSING.iter().any(|missing| text.eq_ignore_ascii_case(missing)) { Self::Missing } else { Self::Text(text) }
+        let missing = text.len() <= 4 && MISSING.iter().any(|missing| text.eq_ignore_ascii_case(missing));
+        if missing { Self::Missing } else { Self::Text(text) }
     }
 
     /// The value of a number, however it is written; `None` for what is missing or no number.
