@@ -1,6 +1,6 @@
 //! An experiment: data, a task, a model and a configuration, put together under a name.
 
-use crate::{Config, DatasetRecord, Error, Override, Reporter, Result, Task};
+use crate::{Config, DatasetRecord, Error, Hook, Override, Reporter, Result, Task};
 use taper_config::{Family, unknown};
 use taper_data::{Dataset, LocateOptions};
 use taper_nn::{Device, Params};
@@ -63,6 +63,11 @@ pub trait Experiment: Sync {
         locate: &LocateOptions,
         reporter: &mut dyn Reporter,
     ) -> Result<Prepared>;
+
+    /// The hooks of a run, in the order in which they are called.
+    fn hooks(&self, _config: &Config) -> Vec<Box<dyn Hook>> {
+        Vec::new()
+    }
 }
 
 /// An argument of an experiment on the command line, which sets a key of the configuration.

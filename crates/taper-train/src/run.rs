@@ -156,6 +156,10 @@ fn train_in(
     if let Some(epochs) = options.pause_after {
         fit = fit.pause_after(epochs);
     }
+    let mut hooks = experiment.hooks(config);
+    for hook in &mut hooks {
+        fit = fit.hook(&mut **hook);
+    }
     let outcome = fit.run(reporter)?;
     if let Some(test) = test {
         FinalOutputs { folder, config, record: &record, task: &**task, params, test, outcome: &outcome }.write()?;
