@@ -75,3 +75,18 @@ fn a_quotation_that_is_not_there_is_found() {
     assert_eq!(missing(&["a();", "c();"], text), Some("a();\nc();".into()));
     assert_eq!(missing(&["c();", "// …", "a();"], text), Some("a();".into()));
 }
+
+/// What `table!` writes names `taper_config`, which this crate does not depend on.
+#[test]
+fn a_table_is_declared_with_the_facade_alone() {
+    use taper::config as taper_config;
+    taper_config::table! {
+        /// `[model]` of something small.
+        struct SmallConfig {
+            /// Its size.
+            size: usize = 3, at_least(1);
+        }
+    }
+    let wrong = taper_config::Named::new("small").with("size", 0).parse::<SmallConfig>("model").unwrap_err();
+    assert_eq!(wrong.to_string(), "model.size: expected an integer, 1 or more, found 0");
+}

@@ -1,6 +1,6 @@
 //! Dense labels: a class for each pixel, as in semantic segmentation.
 
-use crate::IGNORED_LABEL;
+use crate::{IGNORED_LABEL, labels};
 use taper_data::Batch;
 use taper_nn::{Context, CrossEntropy, DType, Module, Tensor, no_grad};
 use taper_train::{DeviceBatch, Metric, Result, Sums, Task};
@@ -36,16 +36,14 @@ impl<M: Module> Task for DenseLabels<M> {
 
     /// The samples with a label on at least one pixel.
     fn counted(&self, batch: &Batch) -> usize {
-        let labels = batch.i64s("labels").unwrap_or_default();
-        let size = (labels.len() / batch.len().max(1)).max(1);
-        labels.chunks(size).filter(|labels| labels.iter().any(|label| *label != IGNORED_LABEL)).count()
+        labels::samples(batch, "labels")
     }
 
     fn train(&self, batch: &DeviceBatch<'_>, context: &Context) -> Result<Sums> {
         let labels = batch.tensor("labels")?; // [N, H, W]
         let logits = self.model.forward(&batch.float("inputs")?, context)?; // [N, classes, H, W]
         let loss = CrossEntropy::default().forward(&logits, &labels)?;
-        let pixels = batch.host().i64s("labels")?.iter().filter(|label| **label != IGNORED_LABEL).count();
+        let pixels = labels::counted(batch.host().i64s("labels")?);
         let ones = |mask: Tensor| -> taper_nn::Result<Tensor> { mask.cast(DType::I64)?.sum_all() };
         no_grad(|| {
             let predicted = logits.detach().argmax(1, false)?; // [N, H, W]

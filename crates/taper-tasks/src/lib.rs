@@ -5,6 +5,7 @@ mod classification;
 mod contrastive;
 mod dense;
 mod experiments;
+mod labels;
 mod language;
 pub mod metrics;
 mod regression;

@@ -8,6 +8,7 @@ pub use config::{ClassifyConfig, Reduction, Views};
 pub use report::Predictions;
 pub use views::logits;
 
+use crate::labels;
 use taper_data::augment::Normalize;
 use taper_data::{Batch, Dataset};
 use taper_nn::{Context, CrossEntropy, CutMix, DType, Mixup, Module, Tensor, no_grad};
@@ -99,9 +100,7 @@ impl<M: Module> Task for Classification<M> {
     }
 
     fn counted(&self, batch: &Batch) -> usize {
-        // Without the field everything counts: the batch is shown to the task, which says what is missing.
-        let Ok(labels) = batch.i64s("labels") else { return batch.len() };
-        labels.iter().filter(|label| **label != IGNORED_LABEL).count()
+        labels::samples(batch, "labels")
     }
 
     fn train(&self, batch: &DeviceBatch<'_>, context: &Context) -> Result<Sums> {

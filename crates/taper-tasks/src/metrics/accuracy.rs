@@ -1,14 +1,13 @@
 //! Accuracy and top-k accuracy.
 
-use super::input::labelled;
 use super::input::{Scored, argmax, lengths, some_class, some_label, wrong};
-use crate::IGNORED_LABEL;
+use crate::{IGNORED_LABEL, labels};
 use taper_train::Result;
 
 /// Accuracy: `#{i : predicted_i = class_i} / N`, over the samples with a label.
 pub fn accuracy(classes: &[i64], predicted: &[i64]) -> Result<f64> {
     lengths("accuracy", "predictions", predicted.len(), classes.len())?;
-    let samples = labelled(classes);
+    let samples = labels::counted(classes);
     some_label("accuracy", samples, classes.len())?;
     let right = |(class, predicted): &(&i64, &i64)| class == predicted && **class != IGNORED_LABEL;
     Ok(classes.iter().zip(predicted).filter(right).count() as f64 / samples as f64)

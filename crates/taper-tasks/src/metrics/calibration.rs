@@ -1,8 +1,8 @@
 //! Calibration: confidence compared with accuracy, in bins (Guo et al. 2017, "On Calibration of Modern Neural
 //! Networks", section 2).
 
-use super::input::labelled;
 use super::input::{Scored, argmax, wrong};
+use crate::labels;
 use taper_train::Result;
 
 /// A bin of the reliability diagram: the samples whose confidence is in `(low, high]`, or `[0, high]` for the first
@@ -61,5 +61,5 @@ pub fn calibration_error<T: Copy + Into<f64>>(
 ) -> Result<f64> {
     let bins = calibration_bins(classes, probabilities, num_classes, bins)?;
     let gap = |bin: &Bin| bin.count as f64 * (bin.accuracy - bin.confidence).abs();
-    Ok(bins.iter().map(gap).sum::<f64>() / labelled(classes) as f64)
+    Ok(bins.iter().map(gap).sum::<f64>() / labels::counted(classes) as f64)
 }

@@ -3,11 +3,6 @@
 use crate::IGNORED_LABEL;
 use taper_train::{Error, Result};
 
-/// How many of `labels` are not [`IGNORED_LABEL`].
-pub(super) fn labelled(labels: &[i64]) -> usize {
-    labels.iter().filter(|label| **label != IGNORED_LABEL).count()
-}
-
 /// The usage error `METRIC: DETAIL`, such as `top-k: expected …, found …`.
 pub(super) fn wrong(metric: &str, detail: impl std::fmt::Display) -> Error {
     Error::Usage(format!("{metric}: {detail}"))
