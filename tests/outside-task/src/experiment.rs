@@ -6,7 +6,8 @@ use taper_config::Family;
 use taper_data::{Batch, DType, Dataset, FieldSpec, LocateOptions};
 use taper_nn::{Device, Params, RandomKey};
 use taper_train::{
-    Config, DatasetRecord, Error, Experiment, Hook, OptimizerConfig, Prepared, Reporter, Result, TrainConfig,
+    Config, DataConfig, DatasetRecord, Error, Experiment, Hook, OptimizerConfig, Prepared, Reporter, Result,
+    TrainConfig,
 };
 
 /// Forecasting a noisy sine.
@@ -24,6 +25,7 @@ impl Experiment for Sine {
     fn config(&self) -> Config {
         Config {
             model: Forecaster::NAME.into(),
+            data: DataConfig { name: "sine".into(), ..DataConfig::default() },
             train: TrainConfig { epochs: 3, batch_size: 32, ..TrainConfig::default() },
             optimizer: OptimizerConfig::new("adam").with("lr", 0.01),
             ..Config::default()
@@ -32,6 +34,11 @@ impl Experiment for Sine {
 
     fn families(&self) -> Vec<Family> {
         vec![Forecaster::family()]
+    }
+
+    /// Nothing has to be downloaded.
+    fn source(&self, _config: &Config) -> Option<String> {
+        None
     }
 
     fn check(&self, config: &Config) -> Result<()> {
