@@ -2,7 +2,7 @@
 //! in the wrong place.
 
 use crate::environment::command;
-use crate::settings::{COLUMNS, entry, wrapped};
+use crate::settings::{COLUMNS, entry, usage, wrapped};
 use taper::data::{Manifest, Source};
 use taper::models::models;
 use taper::tasks::experiments;
@@ -20,7 +20,19 @@ pub fn below() -> String {
     let models: String = models().iter().map(|model| entry(model.name, model.summary)).collect();
     let file = "FILE.toml in an experiment's place: settings, and `experiment = \"NAME\"`, which they change";
     let file = wrapped(file, COLUMNS).join("\n");
-    format!("{file}\n\nData sets (--set data.name=NAME):\n{data}\nModels (--model NAME):\n{models}")
+    let own = experiments().iter().filter(|experiment| experiment.source(&experiment.config()).is_none());
+    let own: String = own.map(|experiment| entry(&usage(*experiment), experiment.about())).collect();
+    let own = format!("Your own data:\n{own}");
+    format!("{file}\n\n{own}\nData sets (--set data.name=NAME):\n{data}\nModels (--model NAME):\n{models}")
+}
+
+/// The experiment that the data set `name` stands for: of those that have it, the one that classifies.
+pub fn of_data(name: &str) -> Option<&'static dyn Experiment> {
+    let classifies = |experiment: &&dyn Experiment| {
+        experiment.families().iter().any(|family| family.table == "task" && family.default == "classify")
+    };
+    let has = |experiment: &&dyn Experiment| experiment.config().data.name == name;
+    experiments().iter().copied().find(|experiment| has(experiment) && classifies(experiment))
 }
 
 /// A data set in a line: `CIFAR-10: 10 classes, 50000 + 10000 samples of 3x32x32`.
@@ -58,7 +70,7 @@ pub fn tip(name: &str) -> Option<String> {
 /// The arguments of `train` for the data set `name`: the experiment that has it, or one whose samples have its shape.
 fn with_data(name: &str) -> String {
     let data = |experiment: &&dyn Experiment| experiment.config().data.name;
-    if let Some(experiment) = experiments().iter().find(|experiment| data(experiment) == name) {
+    if let Some(experiment) = of_data(name) {
         return experiment.name().into();
     }
     let shape = |name: &str| Source::named(name).and_then(|source| source.manifest()).ok().map(|found| found.shape);
@@ -76,7 +88,12 @@ fn with_model(name: &str) -> String {
     match experiments().iter().find(recipe) {
         Some(experiment) => format!("{} --recipe {name}", experiment.name()),
         None => {
-            format!("{} --model {name}", experiments().first().map_or("EXPERIMENT", |experiment| experiment.name()))
+            let takes = |experiment: &&&dyn Experiment| {
+                let mut models = experiment.families().into_iter().filter(|family| family.table == "model");
+                models.any(|family| family.members.iter().any(|member| member.0 == name))
+            };
+            let experiment = experiments().iter().find(takes);
+            format!("{} --model {name}", experiment.map_or("EXPERIMENT", |experiment| experiment.name()))
         }
     }
 }
@@ -93,9 +110,10 @@ mod tests {
         };
         due("digits", &["`taper train digits` trains this experiment"]);
         due("cifar10", &["`cifar10` is a data set: `taper train cifar` trains on it"]);
-        due("cifar100-coarse", &["`cifar100-coarse` is a data set: `taper train cifar", "` trains on it"]);
+        due("cifar100-coarse", &["`taper train cifar100-coarse` trains this experiment"]);
         due("mlp", &["`mlp` is a model: `taper train digits` trains it"]);
         due("resnet18", &["`resnet18` is a model: `taper train cifar --recipe resnet18` trains it"]);
+        due("pictures", &["`taper train pictures` trains this experiment"]);
         due("airbench", &["`airbench` is a model: `taper train cifar --model airbench` trains it"]);
         assert_eq!(tip("imagenet"), None);
     }

@@ -6,7 +6,7 @@ use crate::environment::{self, command};
 use crate::failure::Failure;
 use crate::logging::LogArgs;
 use crate::needs::Needs;
-use crate::settings::{self, SettingArgs};
+use crate::settings::{self, LOCATING, SettingArgs};
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, FromArgMatches};
 use taper::data::LocateOptions;
@@ -73,9 +73,12 @@ impl<A: ExperimentArgs> Args for OfExperiment<A> {
             let flags = settings::key_flags(&config, A::takes);
             let command = clap::Command::new(experiment.name()).visible_aliases(experiment.also());
             let own = A::augment_args(command.args(settings::own_arguments(*experiment)).args(flags));
-            LogArgs::augment_args(SettingArgs::augment_args(own))
-                .about(experiment.about())
-                .after_help(settings::below(*experiment, &config))
+            let located = SettingArgs::augment_args(own).mut_args(|arg| {
+                // Data of one's own are nowhere else.
+                let hidden = experiment.source(&config).is_none() && LOCATING.contains(&arg.get_id().as_str());
+                if hidden { arg.hide(true) } else { arg }
+            });
+            LogArgs::augment_args(located).about(experiment.about()).after_help(settings::below(*experiment, &config))
         };
         command
             .subcommand_value_name("EXPERIMENT")

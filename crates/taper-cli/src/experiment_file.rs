@@ -1,6 +1,8 @@
 //! An experiment that a user wrote as a file: `taper train FILE.toml`. The file is one of settings, as for `--config`, and
-//! says which experiment they change, by `experiment = "cifar"` or by the data set (`data.name`) that only one has.
+//! says which experiment they change, by `experiment = "cifar"` or by the data set (`data.name`) that only one
+//! classifies.
 
+use crate::catalogue;
 use crate::failure::Failure;
 use std::ffi::OsString;
 use std::path::Path;
@@ -52,9 +54,9 @@ fn base(named: Option<Override>, changes: &[Override]) -> Result<&'static dyn Ex
     }
     let data = changes.iter().rfind(|change| change.key() == "data.name").and_then(|change| change.value().as_str());
     if let Some(source) = data.and_then(|name| Source::named(name).ok())
-        && let Some(found) = experiments().iter().find(|known| known.config().data.name == source.name())
+        && let Some(found) = catalogue::of_data(source.name())
     {
-        return Ok(*found);
+        return Ok(found);
     }
     let known: Vec<&str> = experiments().iter().map(|known| known.name()).collect();
     Err(Failure::usage(format!("which experiment do these settings change? known: {}", known.join(", ")))

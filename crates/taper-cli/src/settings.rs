@@ -5,7 +5,8 @@ use crate::experiment_file;
 use crate::failure::Failure;
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Args};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use taper::backend::printable;
 use taper::train::{Argument, Config, Experiment, Form, Key, Override};
 
 /// The arguments that change the configuration, and those that say where the data are.
@@ -39,6 +40,11 @@ impl SettingArgs {
         experiment: &dyn Experiment,
         flags: &[(&'static str, Override)],
     ) -> Result<Config, Failure> {
+        if let Some(dir) = &self.data_dir
+            && experiment.source(&config).is_none()
+        {
+            return Err(own_data_dir(dir, &format!("`{}`", usage(experiment))));
+        }
         if let Some(name) = &self.recipe {
             config = config.with(&experiment.recipe(name)?.overrides()?)?;
         }
@@ -57,6 +63,22 @@ impl SettingArgs {
         let set = self.set.iter().map(|text| Override::parse(text)).collect::<Result<Vec<_>, _>>()?;
         Ok(config.with(&set)?)
     }
+}
+
+/// The flags that say where built-in data are, by their names here.
+pub const LOCATING: [&str; 2] = ["data_dir", "offline"];
+
+/// The error of `--data-dir` where the data are one's own, which `place` says the place of.
+pub fn own_data_dir(dir: &Path, place: &str) -> Failure {
+    let dir = printable(&dir.to_string_lossy()).into_owned();
+    Failure::usage(format!("--data-dir {dir}: built-in data are looked for there; your own are read from {place}"))
+}
+
+/// What is typed to train `experiment`: `train pictures DIR`.
+pub fn usage(experiment: &dyn Experiment) -> String {
+    let places = experiment.arguments().iter().filter(|argument| argument.form == Form::Positional);
+    let words = ["train", experiment.name()].into_iter().chain(places.map(|argument| argument.value));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// The flags that set a key: the flag, its key, and the name of its value in `--help` (`None` for a switch, which sets
@@ -103,10 +125,18 @@ pub fn flags(matches: &ArgMatches, wanted: fn(&str) -> bool) -> Vec<(&'static st
     KEY_FLAGS.iter().filter(|(flag, ..)| wanted(flag)).filter_map(given).collect()
 }
 
-/// The arguments that only `experiment` has.
+/// The arguments that only `experiment` has, each with its default in its help.
 pub fn own_arguments(experiment: &dyn Experiment) -> Vec<Arg> {
+    let config = experiment.config();
+    let keys = config.keys(&experiment.families());
     let arg = |own: &Argument| {
-        let arg = Arg::new(own.name).help(own.help);
+        let default = keys.iter().find(|key| key.name == own.key).map_or_else(String::new, |key| default(&config, key));
+        let help = match own.form {
+            Form::Positional => own.help.to_string(),
+            _ => format!("{} [default: {default}]", own.help),
+        };
+        // By its key, since another argument of a command may have its name: `tune --dir`.
+        let arg = Arg::new(own.key).help(help);
         match own.form {
             Form::Positional => arg.value_name(own.value).value_parser(ValueParser::path_buf()),
             Form::Switch => arg.long(own.name).action(ArgAction::SetTrue),
@@ -119,16 +149,16 @@ pub fn own_arguments(experiment: &dyn Experiment) -> Vec<Arg> {
 /// The values given for the arguments of `experiment` alone, as changes of the configuration.
 pub fn own_flags(matches: &ArgMatches, experiment: &dyn Experiment) -> Vec<(&'static str, Override)> {
     let given = |own: &Argument| {
-        let text = || matches.get_one::<String>(own.name);
+        let text = || matches.get_one::<String>(own.key);
         let change = match own.form {
             // Absolute, so that the run can be evaluated and resumed from another folder.
             Form::Positional => {
-                let path = matches.get_one::<PathBuf>(own.name)?;
+                let path = matches.get_one::<PathBuf>(own.key)?;
                 let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
                 Override::flag(own.key, &path.to_string_lossy())
             }
             Form::Flag => Override::flag(own.key, text()?),
-            Form::Switch => matches.get_flag(own.name).then(|| Override::new(own.key, true))?,
+            Form::Switch => matches.get_flag(own.key).then(|| Override::new(own.key, true))?,
             Form::List => {
                 let names = text()?.split(',').map(|name| name.trim().to_string());
                 Override::new(own.key, names.filter(|name| !name.is_empty()).collect::<Vec<_>>())

@@ -165,6 +165,8 @@ fn every_command_tells_a_wrong_request_from_a_failure() {
         (2, "eval run --device tpu"),
         (2, "eval run extra"),
         (1, "eval folder"),
+        (2, "predict run"),
+        (1, "predict folder file"),
         (2, "runs --sort accuracy"),
         (2, "runs --compare run nobody"),
         (1, "runs file"),

@@ -61,7 +61,7 @@ fn the_commands_are_listed() {
     let place = Place::new();
     let help = place.ok("--help").out;
     assert!(help.starts_with("Neural networks, trained from a clean clone\n"), "{help}");
-    for command in ["train", "find-lr", "tune", "eval", "runs", "download", "gradcheck"] {
+    for command in ["train", "find-lr", "tune", "eval", "predict", "runs", "download", "gradcheck"] {
         assert!(help.lines().any(|line| line.trim_start().starts_with(command)), "{help}");
     }
     let begins = |text: &str, name: &str| text.lines().any(|line| line.starts_with(&format!("  {name} ")));
@@ -96,6 +96,10 @@ fn help_fits_a_hundred_columns() {
         "train",
         "train cifar",
         "train digits",
+        "train autoencoder",
+        "train pictures",
+        "train table",
+        "predict",
         "find-lr",
         "find-lr cifar",
         "tune",
@@ -122,4 +126,36 @@ fn the_finder_explains_its_flags() {
     }
     assert!(["--lr ", "--epochs", "--max-steps", "--run-dir", "--resume"].iter().all(|flag| !help.contains(flag)));
     assert!(help.contains("--recipe <NAME>") && help.contains("  resnet18 ") && help.contains("  optimizer.lr "));
+}
+
+/// What is one's own comes first, with its defaults; where built-in data are looked for is not offered.
+#[test]
+fn own_data_have_arguments_of_their_own() {
+    let place = Place::new();
+    let pictures = place.ok("train pictures --help").out;
+    let table = place.ok("train table --help").out;
+    let finder = place.ok("find-lr pictures --help").out;
+    for (help, usage, own) in [
+        (&pictures, "Usage: taper train pictures [OPTIONS] [DIR]", "--size <N>"),
+        (&finder, "Usage: taper find-lr pictures [OPTIONS] [DIR]", "--size <N>"),
+        (&table, "Usage: taper train table [OPTIONS] [FILE]", "--target <COLUMN>"),
+    ] {
+        assert!(help.contains(usage), "{help}");
+        let first = help.lines().find(|line| line.starts_with("      --")).unwrap();
+        assert!(first.trim_start().starts_with(own), "{first}");
+        assert!(!help.contains("--data-dir") && !help.contains("--offline"), "{help}");
+    }
+    assert!(pictures.contains("cropped [default: 64]") && table.contains("[default: auto]"), "{pictures}{table}");
+    for help in [pictures, table] {
+        let rate = help.split("--lr <RATE>").nth(1).unwrap().lines().next().unwrap();
+        assert!(rate.ends_with("[default: 0.001]"), "{rate}");
+    }
+    for help in [place.ok("--help").out, place.ok("train --help").out] {
+        let own = help.split("Your own data:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+        assert!(own.contains("  train pictures DIR ") && own.contains("  train table FILE "), "{own}");
+    }
+    let experiments = place.ok("train --help").out;
+    for name in ["autoencoder", "pictures", "table", "digits"] {
+        assert!(experiments.lines().any(|line| line.starts_with(&format!("  {name} "))), "{name}: {experiments}");
+    }
 }

@@ -1,5 +1,8 @@
 //! A trained run put to work: predictions without the data set that it was trained on.
 
+#[cfg(feature = "images")]
+mod pictures;
+
 use crate::TargetStats;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,6 +12,9 @@ use taper_data::{Augment, Augmented, Batch, Dataset, FieldSpec};
 use taper_models::{InputSpec, build};
 use taper_nn::{Context, Device, Module, Params, RandomKey, Tensor, no_grad, weights};
 use taper_train::{DeviceBatch, Error, Result, RunFolder, Split};
+
+/// The tasks of a [`Spec`], as in `spec.json`.
+const TASKS: [&str; 2] = ["classify", "regress"];
 
 /// Samples that are predicted at a time.
 const AT_A_TIME: usize = 64;
@@ -143,8 +149,14 @@ impl Run {
         let (config, _) = folder.read_config()?;
         let wrong = |detail: String| Error::RunFolder { path: folder.path().to_path_buf(), detail };
         let spec = folder.read_spec()?;
+        if let Some(task) = spec["task"].as_str()
+            && !TASKS.contains(&task)
+        {
+            let fit = TASKS.join(" and ");
+            return Err(wrong(format!("this run's task is {task}; those that predict something are {fit}")));
+        }
         let spec: Spec = serde_json::from_value(spec)
-            .map_err(|e| wrong(format!("spec.json is of a task that this version cannot predict with: {e}")))?;
+            .map_err(|e| wrong(format!("spec.json is damaged, or of another version: {e}")))?;
         if !folder.model().is_file() {
             let detail = "no model.safetensors here: the run has not saved its weights yet, or the file was removed";
             return Err(wrong(detail.into()));
@@ -233,69 +245,6 @@ impl Run {
                 Ok(rows.chunks(classes.len().max(1)).take(n).map(of).collect())
             }
         }
-    }
-}
-
-/// Pictures in memory, `[C, H, W]` each, of which 255 stands for 1.
-#[cfg(feature = "images")]
-struct InMemory {
-    bytes: Vec<u8>,
-    shape: [usize; 3],
-}
-
-#[cfg(feature = "images")]
-impl Dataset for InMemory {
-    fn len(&self) -> usize {
-        self.bytes.len() / self.shape.iter().product::<usize>().max(1)
-    }
-
-    fn fields(&self) -> Vec<FieldSpec> {
-        vec![FieldSpec::new("inputs", taper_data::DType::U8, &self.shape)]
-    }
-
-    fn fill(&self, _epoch: u64, indices: &[usize], batch: &mut Batch) -> taper_data::Result<()> {
-        let size = self.shape.iter().product::<usize>();
-        let shape: Vec<usize> = [indices.len()].into_iter().chain(self.shape).collect();
-        let pictures = batch.u8_of("inputs", &shape, u8::MAX);
-        for (picture, &index) in pictures.chunks_exact_mut(size).zip(indices) {
-            picture.copy_from_slice(&self.bytes[index * size..(index + 1) * size]);
-        }
-        Ok(())
-    }
-}
-
-#[cfg(feature = "images")]
-impl Run {
-    /// Predictions for the pictures in these files (PNG, JPEG, WebP), which are resized and cropped to the size that the run
-    /// was trained on.
-    ///
-    /// # Errors
-    /// A file that cannot be read or is no picture; the error names it. A run that takes no pictures.
-    pub fn pictures<P: AsRef<Path>>(&self, paths: &[P]) -> Result<Vec<Prediction>> {
-        let mut all = Vec::new();
-        for path in paths {
-            let path = path.as_ref();
-            let bytes = taper_nn::taper_tensor::files::read(path).map_err(|source| Error::Io {
-                action: "read",
-                path: path.to_path_buf(),
-                source,
-            })?;
-            all.push(self.picture(&bytes, path)?);
-        }
-        Ok(all)
-    }
-
-    /// The prediction for the picture in `bytes`, the content of a file called `name`.
-    ///
-    /// # Errors
-    /// As [`pictures`](Self::pictures).
-    pub fn picture(&self, bytes: &[u8], name: &Path) -> Result<Prediction> {
-        let Inputs::Pictures { shape, .. } = *self.spec.inputs() else {
-            return Err(Error::Usage("predict: this run takes rows of a table, not pictures".into()));
-        };
-        let bytes = taper_data::decode_picture(bytes, name, shape)?;
-        let found = self.predict(&InMemory { bytes, shape })?;
-        found.into_iter().next().ok_or_else(|| Error::Usage("predict: the model gave no output".into()))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::logging::LogArgs;
 use crate::needs::Needs;
 use crate::output::Output;
 use crate::progress::{Progress, last_line};
-use crate::settings::with_flag;
+use crate::settings::{own_data_dir, with_flag};
 use clap::Args;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -86,12 +86,18 @@ impl Command for Eval {
                 printable(&folder.path().to_string_lossy())
             )));
         };
+        let experiment = experiment(&record.experiment)?;
+        if let Some(dir) = &self.data_dir
+            && experiment.source(&config).is_none()
+        {
+            let place = record.dataset.path.as_deref().unwrap_or("where they were");
+            return Err(own_data_dir(dir, &printable(place)));
+        }
         let device = device(&config)?;
         let stop = AtomicBool::new(false);
         let options = EvalOptions { locate: locate(&self.data_dir, self.offline), stop: &stop };
         let mut progress = Progress::new(output, &config, self.quiet);
-        let found =
-            evaluate_run(experiment(&record.experiment)?, &folder, &config, &record, &device, &options, &mut progress);
+        let found = evaluate_run(experiment, &folder, &config, &record, &device, &options, &mut progress);
         progress.clear();
         drop(progress);
         let smaller = config.train.eval_batch_size / 2;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use taper::DeviceOptions;
 use taper::backend::printable;
 use taper::tasks::{ClassScore, Inputs, Prediction, Run, Spec};
-use taper::train::RunFolder;
+use taper::train::{RunFolder, shell_quoted};
 
 /// Where samples are read from standard input.
 const STANDARD_INPUT: &str = "-";
@@ -50,11 +50,12 @@ impl Command for Predict {
         let device = named_device(&self.device, DeviceOptions::default())?;
         let run = Run::load(&self.run, &device)?;
         let (mut found, mut failed) = (Vec::new(), 0);
-        for file in self.all_files(&run)? {
-            match self.of_file(&run, &file) {
+        let files = self.all_files(&run)?;
+        for some in of_files(&run, &files)? {
+            match some {
                 Ok(some) => found.extend(some),
                 // The others are worth having.
-                Err(failure) if self.files.len() > 1 || file != self.files[0] => {
+                Err(failure) if files.len() > 1 => {
                     // If standard error is closed, the message is lost.
                     let _ = writeln!(std::io::stderr(), "error: {}", failure.message());
                     failed += 1;
@@ -64,7 +65,7 @@ impl Command for Predict {
         }
         output.line(&if self.json { json(&found, self.top) } else { table(&found, self.top, run.spec()) });
         if failed > 0 {
-            let _ = writeln!(std::io::stderr(), "error: {failed} of the files could not be read");
+            let _ = writeln!(std::io::stderr(), "error: {failed} of {} files could not be predicted", files.len());
             return Ok(FAILED);
         }
         Ok(0)
@@ -97,33 +98,51 @@ impl Predict {
                 continue;
             }
             let wrong = |error| Failure::failed(format!("cannot read {}: {error}", printable(&file.to_string_lossy())));
-            let mut inside = Vec::new();
+            let (mut inside, mut folders) = (Vec::new(), Vec::new());
             for entry in std::fs::read_dir(file).map_err(wrong)? {
                 let path = entry.map_err(wrong)?.path();
                 let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-                if path.is_file() && !hidden {
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.is_file() && !hidden {
                     inside.push(path);
                 }
             }
             if inside.is_empty() {
                 let text = format!("{}: no file in this folder", printable(&file.to_string_lossy()));
-                return Err(Failure::failed(text));
+                let failure = Failure::failed(text);
+                return Err(match folders.iter().min() {
+                    Some(folder) => {
+                        let folder = shell_quoted(&folder.to_string_lossy());
+                        failure.hint(format!("folders in it are not looked into: name them, such as {folder}"))
+                    }
+                    None => failure,
+                });
             }
             inside.sort();
             all.extend(inside);
         }
         Ok(all)
     }
+}
 
-    /// The samples of one file.
-    fn of_file(&self, run: &Run, file: &Path) -> Result<Vec<Found>, Failure> {
-        let name = file.to_string_lossy().into_owned();
-        match run.spec().inputs() {
-            Inputs::Pictures { .. } => Ok(vec![Found { prediction: picture(run, file)?, input: name }]),
-            Inputs::Table { .. } => {
-                let row = |(i, prediction)| Found { input: format!("{name}:{}", i + 1), prediction };
+/// The samples of each file, or why there are none.
+///
+/// # Errors
+/// What concerns all of them.
+fn of_files(run: &Run, files: &[PathBuf]) -> Result<Vec<Result<Vec<Found>, Failure>>, Failure> {
+    let name = |file: &Path| file.to_string_lossy().into_owned();
+    match run.spec().inputs() {
+        Inputs::Pictures { .. } => {
+            let found = pictures(run, files)?.into_iter().zip(files);
+            Ok(found.map(|(found, file)| Ok(vec![Found { prediction: found?, input: name(file) }])).collect())
+        }
+        Inputs::Table { .. } => {
+            let of = |file: &PathBuf| {
+                let row = |(i, prediction)| Found { input: format!("{}:{}", name(file), i + 1), prediction };
                 Ok(rows(run, file)?.into_iter().enumerate().map(row).collect())
-            }
+            };
+            Ok(files.iter().map(of).collect())
         }
     }
 }
@@ -137,28 +156,58 @@ fn standard_input() -> Result<Vec<u8>, Failure> {
 }
 
 #[cfg(feature = "images")]
-fn picture(run: &Run, file: &Path) -> Result<Prediction, Failure> {
-    if file == Path::new(STANDARD_INPUT) {
-        return Ok(run.picture(&standard_input()?, Path::new("standard input"))?);
+fn pictures(run: &Run, files: &[PathBuf]) -> Result<Vec<Result<Prediction, Failure>>, Failure> {
+    let mut all = Vec::with_capacity(files.len());
+    for files in files.chunk_by(|a, b| (a == Path::new(STANDARD_INPUT)) == (b == Path::new(STANDARD_INPUT))) {
+        if files[0] != Path::new(STANDARD_INPUT) {
+            all.extend(run.each_picture(files)?.into_iter().map(|found| Ok(found?)));
+            continue;
+        }
+        for _ in files {
+            let found = standard_input().and_then(|bytes| Ok(run.picture(&bytes, Path::new("standard input"))?));
+            all.push(found);
+        }
     }
-    let found = run.pictures(&[file])?;
-    found.into_iter().next().ok_or_else(|| Failure::failed("the model gave no output"))
+    Ok(all)
 }
 
 #[cfg(not(feature = "images"))]
-fn picture(_: &Run, _: &Path) -> Result<Prediction, Failure> {
+fn pictures(_: &Run, _: &[PathBuf]) -> Result<Vec<Result<Prediction, Failure>>, Failure> {
     Err(lacks("images", "pictures"))
 }
 
 #[cfg(any(feature = "csv", feature = "parquet"))]
 fn rows(run: &Run, file: &Path) -> Result<Vec<Prediction>, Failure> {
     use taper::data::{CsvOptions, TableSource};
+    let wrong =
+        |name: &str| Failure::failed(format!("{}: this run takes rows of a table, not pictures", printable(name)));
     let source = if file == Path::new(STANDARD_INPUT) {
-        TableSource::from_bytes(standard_input()?, "standard input", CsvOptions::default())?
+        let bytes = standard_input()?;
+        if is_picture(&bytes) {
+            return Err(wrong("standard input"));
+        }
+        TableSource::from_bytes(bytes, "standard input", CsvOptions::default())?
     } else {
+        let mut first = Vec::new();
+        // An error is told by the reader of tables.
+        let _ = std::fs::File::open(file).and_then(|opened| opened.take(MAGIC).read_to_end(&mut first));
+        if is_picture(&first) {
+            return Err(wrong(&file.to_string_lossy()));
+        }
         TableSource::open(file, CsvOptions::default())?
     };
     Ok(run.rows(source)?)
+}
+
+/// The number of a file's first bytes that tell a picture.
+#[cfg(any(feature = "csv", feature = "parquet"))]
+const MAGIC: u64 = 12;
+
+/// Whether a file that begins so is a PNG, JPEG or WebP picture.
+#[cfg(any(feature = "csv", feature = "parquet"))]
+fn is_picture(first: &[u8]) -> bool {
+    let webp = first.starts_with(b"RIFF") && first.get(8..12) == Some(b"WEBP");
+    webp || first.starts_with(b"\x89PNG") || first.starts_with(&[0xFF, 0xD8, 0xFF])
 }
 
 #[cfg(not(any(feature = "csv", feature = "parquet")))]

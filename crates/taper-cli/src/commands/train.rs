@@ -64,6 +64,18 @@ impl Train {
         };
         self.change(own.unwrap_or_else(|| self.experiment.config()))
     }
+
+    /// The failure for `error`, with the flag that leaves out damaged files if one of them is why.
+    fn with_skip_bad(&self, error: taper::train::Error, config: &Config) -> Failure {
+        use taper::data::Error::Format;
+        let picture = matches!(&error, taper::train::Error::Data(Format { at, .. }) if at == "picture");
+        let failure = Failure::of_run(error, &smaller_batches(config));
+        let flag = self.experiment.arguments().iter().find(|argument| argument.name == "skip-bad");
+        match flag.filter(|_| picture) {
+            Some(flag) => failure.hint(format!("--{} leaves out files that do not decode, and lists them", flag.name)),
+            None => failure,
+        }
+    }
 }
 
 impl Command for Train {
@@ -116,8 +128,7 @@ impl Command for Train {
         drop(progress);
         // The profile is written even if the run failed or was stopped.
         let profiled = profiling.map(Profiling::write).transpose();
-        let (folder, record, outcome) =
-            trained.map_err(|error| wrong(Failure::of_run(error, &smaller_batches(&config))))?;
+        let (folder, record, outcome) = trained.map_err(|error| wrong(self.with_skip_bad(error, &config)))?;
         let profiled = profiled?;
         if outcome.stopped {
             let folder = shell_quoted(&folder.path().to_string_lossy());

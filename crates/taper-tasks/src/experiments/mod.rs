@@ -1,5 +1,6 @@
 //! The experiments: one file each, and the list of them.
 
+mod autoencoder;
 mod cifar;
 mod cifar100;
 mod cifar100_coarse;
@@ -14,6 +15,7 @@ use taper_train::{Error, Experiment, Result, unknown};
 
 /// All experiments, in alphabetical order. To add one, add a file beside this one and an entry here.
 const ALL: &[&dyn Experiment] = &[
+    autoencoder::EXPERIMENT,
     cifar::EXPERIMENT,
     cifar100::EXPERIMENT,
     cifar100_coarse::EXPERIMENT,
@@ -91,7 +93,7 @@ mod tests {
         let text = experiment("digit").err().unwrap().to_string();
         assert_eq!(
             text,
-            "unknown experiment `digit`; did you mean digits? (known: cifar, cifar100, cifar100-coarse, digits, fashion-mnist, mnist, pictures, table)"
+            "unknown experiment `digit`; did you mean digits? (known: autoencoder, cifar, cifar100, cifar100-coarse, digits, fashion-mnist, mnist, pictures, table)"
         );
     }
 }

@@ -7,7 +7,7 @@ use taper_config::{Family, Schema, table};
 use taper_data::LocateOptions;
 use taper_nn::Device;
 use taper_train::{
-    Argument, Config, DataConfig, Error, Experiment, Form, OptimizerConfig, Prepared, Reporter, Result, TrainConfig,
+    Argument, Config, DataConfig, Experiment, Form, OptimizerConfig, Prepared, Reporter, Result, TrainConfig,
 };
 
 pub(super) const EXPERIMENT: &dyn Experiment = &OwnTable;
@@ -121,22 +121,18 @@ impl Experiment for OwnTable {
             ("classify", Schema::of::<ClassifyConfig>()),
             ("regress", Schema::of::<NoKeys>()),
         ];
+        // `unknown model for tables`: there are others, for pictures.
+        let models = taper_models::models().iter().filter(|model| MODELS.contains(&model.name));
+        let models = models.map(|model| (model.name, model.schema)).collect();
         vec![
-            taper_models::family(),
+            family("model", "model for tables", "mlp", models),
             family("task", "task", "auto", tasks),
             family("data", "dataset", "table", vec![("table", Schema::of::<TableConfig>())]),
         ]
     }
 
     fn check(&self, config: &Config) -> Result<()> {
-        config.resolved(&self.families())?;
-        if !MODELS.contains(&config.model.name.as_str()) {
-            let (name, fit) = (&config.model.name, MODELS.join(", "));
-            return Err(Error::Usage(format!(
-                "model.name: {name} takes pictures, not rows of a table; what fits: {fit}"
-            )));
-        }
-        Ok(())
+        config.resolved(&self.families()).map(drop)
     }
 
     fn prepare(
@@ -162,7 +158,7 @@ fn prepare(config: &Config, device: &Device, reporter: &mut dyn Reporter) -> Res
     use taper_data::{CsvOptions, Table, TableOptions, TableSource, TableSpec, TargetKind, TargetSpec, split};
     use taper_models::{InputSpec, build};
     use taper_nn::{Params, RandomKey};
-    use taper_train::{DatasetRecord, Task};
+    use taper_train::{DatasetRecord, Error, Task};
 
     let own: TableConfig = config.data.named().parse("data")?;
     for (key, value, what) in [("file", &own.file, "a CSV or Parquet file"), ("target", &own.target, "a column's name")]

@@ -117,7 +117,7 @@ pub(super) fn prepare(config: &Config, device: &Device, data: PictureData) -> Re
 }
 
 /// The dataset with augmentations, if there are any.
-fn augmented(data: Arc<dyn Dataset>, list: Vec<Augment>, seed: u64) -> Result<Box<dyn Dataset>> {
+pub(super) fn augmented(data: Arc<dyn Dataset>, list: Vec<Augment>, seed: u64) -> Result<Box<dyn Dataset>> {
     Ok(if list.is_empty() { Box::new(data) } else { Box::new(Augmented::new(data, list, seed)?) })
 }
 
@@ -129,7 +129,8 @@ fn normalization(config: &Config) -> Option<Normalize> {
     })
 }
 
-fn load(config: &Config, options: &LocateOptions, reporter: &mut dyn Reporter) -> Result<PictureData> {
+/// The pictures of the built-in data set that `config` names.
+pub(super) fn load(config: &Config, options: &LocateOptions, reporter: &mut dyn Reporter) -> Result<PictureData> {
     let all_if_zero = |n: usize| if n == 0 { usize::MAX } else { n };
     let located = Source::named(&config.data.name)?.locate(options, &mut |event| reporter.fetching(event))?;
     reporter.found(&located);
