@@ -60,5 +60,5 @@ fn base(named: Option<Override>, changes: &[Override]) -> Result<&'static dyn Ex
     }
     let known: Vec<&str> = experiments().iter().map(|known| known.name()).collect();
     Err(Failure::usage(format!("which experiment do these settings change? known: {}", known.join(", ")))
-        .hint(format!("write {KEY} = \"{}\" on the first line", known.first().unwrap_or(&"NAME"))))
+        .hint(format!("write {KEY} = \"NAME\" on the first line, with one of these names")))
 }

@@ -124,6 +124,23 @@ impl Killed<'_> {
         false
     }
 
+    /// Kills runs at random moments of the undisturbed run's `length` until `wanted` kills have met one alive; where a run
+    /// comes to its end before that, another begins. The last goes on to its end.
+    fn at_random(&mut self, random: &mut Random, length: Duration, wanted: usize) {
+        let (mut done, mut runs) = (0, 0);
+        while done < wanted {
+            self.run = format!("run-{runs}");
+            let delay = length.mul_f64(0.8 * random.next());
+            let begun = Instant::now();
+            match self.kill(|| begun.elapsed() >= delay) {
+                true => done += 1,
+                false => runs += 1,
+            }
+            assert!(runs < 50, "every run ends before it is killed");
+        }
+        self.finish();
+    }
+
     /// Goes on to the end.
     fn finish(&mut self) {
         assert!(!self.kill(|| false));
@@ -173,19 +190,7 @@ fn a_killed_run_goes_on_bit_by_bit() {
         killed.kill(|| place.path("run/model.safetensors").exists());
         killed.finish();
 
-        // At random moments of the undisturbed run's length; where it comes to its end before that, another begins.
-        let (mut done, mut runs) = (0, 0);
-        while done < RANDOM {
-            killed.run = format!("run-{runs}");
-            let delay = length.mul_f64(0.8 * random.next());
-            let begun = Instant::now();
-            match killed.kill(|| begun.elapsed() >= delay) {
-                true => done += 1,
-                false => runs += 1,
-            }
-            assert!(runs < 50, "every run ends before it is killed");
-        }
-        killed.finish();
+        killed.at_random(&mut random, length, RANDOM);
         if number == 0 {
             a_finished_run_stays_as_it_is(&place, &killed.line, &ran);
         }
@@ -199,6 +204,42 @@ fn a_killed_run_goes_on_bit_by_bit() {
     // Besides the random ones, of which the loop sees to it: at once, and while a checkpoint was being written.
     assert!(met >= 2 * (RANDOM + 2), "{met}: {kills:?}");
     assert!(["nothing", "a checkpoint"].iter().all(|stage| kills.contains_key(stage)), "{kills:?}");
+}
+
+/// What does not classify: the numbers of a table, and the pictures themselves.
+#[test]
+#[cfg(feature = "csv")]
+fn a_killed_run_of_another_task_goes_on_bit_by_bit() {
+    const WANTED: usize = 4;
+    let settings = "--quiet --threads 1 --set train.epochs=6 --set schedule.name=cosine --set checkpoint.every_steps=7 \
+                    --set train.log_every=3 --set train.eval_batch_size=2 --set data.workers=2";
+    let mut random = Random(7);
+    for experiment in ["table data.csv --target y --set train.ema=0.9", "autoencoder --set train.batch_size=32"] {
+        let place = Place::new();
+        let mut text = String::from("size,colour,y\n");
+        for _ in 0..1500 {
+            let size = random.next();
+            let colour = if size < 0.1 { "" } else { ["red", "green"][(100.0 * size) as usize % 2] };
+            text += &format!("{size},{colour},{}\n", 3.0 * size + random.next());
+        }
+        fs::write(place.path("data.csv"), text).unwrap();
+        let line = format!("train {experiment} {settings}");
+        let begun = Instant::now();
+        let ran = place.ok(&format!("{line} --run-dir whole"));
+        let length = begun.elapsed();
+        let undisturbed = Left::of(&place, "whole", &ran);
+        let run = "run".to_string();
+        let mut killed =
+            Killed { place: &place, line, run, undisturbed: &undisturbed, started: 0, kills: BTreeMap::new() };
+        assert!(killed.kill(|| Killed::writing(&place, "run/checkpoints")), "never saw a checkpoint being written");
+        killed.kill(|| place.path("run/model.safetensors").exists());
+        killed.finish();
+        killed.at_random(&mut random, length, WANTED);
+        let met = killed.kills.values().sum::<usize>();
+        assert!(met > WANTED && killed.kills.contains_key("a checkpoint"), "{:?}", killed.kills);
+        let found = place.read("whole/result.json");
+        assert!(found.contains("rmse") != found.contains("psnr"), "{found}");
+    }
 }
 
 fn a_finished_run_stays_as_it_is(place: &Place, line: &str, ran: &Ran) {

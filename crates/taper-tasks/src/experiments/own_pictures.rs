@@ -35,7 +35,7 @@ impl Experiment for OwnPictures {
     }
 
     fn about(&self) -> &'static str {
-        "Your own pictures: a folder for each class, or such folders in train, val and test"
+        "Your own pictures, in a folder for each class (also within train, val and test)"
     }
 
     fn config(&self) -> Config {

@@ -46,7 +46,7 @@ impl Experiment for OwnTable {
     }
 
     fn about(&self) -> &'static str {
-        "Your own table, in a CSV or Parquet file: classes or numbers of one column from the others"
+        "Your own table, a CSV or Parquet file: a class or a number from other columns"
     }
 
     fn config(&self) -> Config {
