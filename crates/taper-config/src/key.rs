@@ -1,7 +1,6 @@
 //! A key of a configuration, for error messages, overrides and `--help`.
 
-use crate::{Range, value};
-use serde::Serialize;
+use crate::{Result, value};
 use toml::Value;
 
 /// A key of a configuration.
@@ -24,16 +23,22 @@ pub struct Key {
 impl Key {
     /// A key with the documentation `docs`, one line a line of the source, as `table!` collects it.
     #[doc(hidden)]
-    pub fn declared<T: Serialize>(name: &str, docs: &str, range: &Range<T>, default: &T) -> Self {
+    pub fn declared(
+        name: &str,
+        docs: &str,
+        range: &str,
+        is_list: bool,
+        default: Result<Option<Value>, String>,
+    ) -> Self {
         let paragraph = docs.lines().map(str::trim).take_while(|line| !line.is_empty());
         let help = paragraph.collect::<Vec<_>>().join(" ").replace('`', "");
         Self {
             name: name.into(),
-            range: range.text().into(),
+            range: range.into(),
             help: help.strip_suffix('.').map_or(help.clone(), str::to_string),
-            default: Value::try_from(default).ok(),
+            default: default.unwrap_or_default(),
             varies: false,
-            is_list: range.is_list(),
+            is_list,
         }
     }
 

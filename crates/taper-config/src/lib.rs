@@ -27,6 +27,8 @@ pub use overrides::Override;
 pub use range::Range;
 pub use rest::Rest;
 pub use schema::{Schema, Table};
+#[doc(hidden)]
+pub use schema::{deserialize, serialize, value_as, value_of};
 pub use value::told;
 
 // For what `table!` writes.

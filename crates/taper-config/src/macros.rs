@@ -34,7 +34,7 @@ macro_rules! table {
         }
     ) => {
         $crate::table! {
-            @fields [deny_unknown_fields,] []
+            @fields []
             $(#[$attribute])*
             $vis struct $name {
                 $($(#[doc = $doc])+ $key: $type = $default, $range;)*
@@ -54,7 +54,7 @@ macro_rules! table {
         }
     ) => {
         $crate::table! {
-            @fields [] [$(#[doc = $rest_doc])+ $rest]
+            @fields [$(#[doc = $rest_doc])+ $rest]
             $(#[$attribute])*
             $vis struct $name {
                 $($(#[doc = $doc])+ $key: $type = $default, $range;)*
@@ -62,7 +62,7 @@ macro_rules! table {
         }
     };
     (
-        @fields [$($deny:tt)*] [$($(#[doc = $rest_doc:expr])+ $rest:ident)?]
+        @fields [$($(#[doc = $rest_doc:expr])+ $rest:ident)?]
         $(#[$attribute:meta])*
         $vis:vis struct $name:ident {
             $(
@@ -72,8 +72,7 @@ macro_rules! table {
         }
     ) => {
         $(#[$attribute])*
-        #[derive(Debug, Clone, PartialEq, $crate::serde::Serialize, $crate::serde::Deserialize)]
-        #[serde(crate = "taper_config::serde", $($deny)* default, expecting = "a table of keys")]
+        #[derive(Debug, Clone, PartialEq)]
         $vis struct $name {
             $(
                 $(#[doc = $doc])+
@@ -81,7 +80,6 @@ macro_rules! table {
             )*
             $(
                 $(#[doc = $rest_doc])+
-                #[serde(flatten)]
                 pub $rest: $crate::Rest,
             )?
         }
@@ -93,14 +91,16 @@ macro_rules! table {
         }
 
         impl $crate::Table for $name {
+            const NAMES: &'static [&'static str] = &[$(stringify!($key)),*];
+
             #[allow(unused_imports, unused_variables, unused_mut)]
             fn keys_over(&self) -> ::std::vec::Vec<$crate::Key> {
                 use $crate::range::*;
                 let mut keys = ::std::vec::Vec::new();
                 $({
                     let range: $crate::Range<$type> = $range;
-                    let docs = concat!($($doc, "\n"),+);
-                    keys.push($crate::Key::declared(stringify!($key), docs, &range, &self.$key));
+                    let (name, docs) = (stringify!($key), concat!($($doc, "\n"),+));
+                    keys.push($crate::Key::declared(name, docs, range.text(), range.is_list(), self.get(name)));
                 })*
                 keys
             }
@@ -113,6 +113,45 @@ macro_rules! table {
                     range.check(&$crate::dotted(table, stringify!($key)), &self.$key)?;
                 })*
                 Ok(())
+            }
+
+            #[allow(unused_variables)]
+            fn get(&self, key: &str) -> ::core::result::Result<::core::option::Option<$crate::toml::Value>, ::std::string::String> {
+                $(if key == stringify!($key) {
+                    return $crate::value_of(&self.$key);
+                })*
+                Ok(None)
+            }
+
+            #[allow(unused_variables)]
+            fn put(&mut self, key: &str, value: $crate::toml::Value) -> ::core::result::Result<bool, ::std::string::String> {
+                $(if key == stringify!($key) {
+                    self.$key = $crate::value_as(value)?;
+                    return Ok(true);
+                })*
+                Ok(false)
+            }
+
+            $(
+                fn rest(&self) -> ::core::option::Option<&$crate::Rest> {
+                    Some(&self.$rest)
+                }
+
+                fn rest_mut(&mut self) -> ::core::option::Option<&mut $crate::Rest> {
+                    Some(&mut self.$rest)
+                }
+            )?
+        }
+
+        impl $crate::serde::Serialize for $name {
+            fn serialize<S: $crate::serde::Serializer>(&self, to: S) -> ::core::result::Result<S::Ok, S::Error> {
+                $crate::serialize(self, to)
+            }
+        }
+
+        impl<'de> $crate::serde::Deserialize<'de> for $name {
+            fn deserialize<D: $crate::serde::Deserializer<'de>>(from: D) -> ::core::result::Result<Self, D::Error> {
+                $crate::deserialize(from)
             }
         }
     };

@@ -42,7 +42,8 @@ impl<T> Range<T> {
     }
 
     /// Whether the value is a list of tables.
-    pub(crate) fn is_list(&self) -> bool {
+    #[doc(hidden)]
+    pub fn is_list(&self) -> bool {
         self.is_list
     }
 

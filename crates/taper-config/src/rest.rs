@@ -1,15 +1,12 @@
 //! Keys that belong to someone else.
 
-use serde::{Deserialize, Serialize};
 use std::ops::{Deref, DerefMut};
 use toml::Table;
 
 /// The keys of a table that are not its own but those of what it names, and whether they are known to be that one's.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, Default)]
 pub struct Rest {
     keys: Table,
-    #[serde(skip)]
     known: bool,
 }
 

@@ -67,8 +67,7 @@ impl ModelInfo {
 }
 
 fn build_of<M: ZooModel>(input: &InputSpec, values: &toml::Table, params: &Params) -> Result<Box<dyn Module>> {
-    let wrong = |e: toml::de::Error| Error::argument("model", e.message());
-    let config: M::Config = values.clone().try_into().map_err(wrong)?;
+    let config = M::Config::read(values.clone()).map_err(|error| Error::argument("model", error.to_string()))?;
     Ok(Box::new(M::build(&config, input, params)?))
 }
 

@@ -35,7 +35,7 @@ impl OptimizerInfo {
 }
 
 fn build<R: Rule + Table + 'static>(values: &toml::Table, params: Vec<Param>) -> Result<Box<dyn Optimizer>> {
-    let config: R = values.clone().try_into().map_err(|e: toml::de::Error| Error::argument(R::NAME, e.message()))?;
+    let config = R::read(values.clone()).map_err(|error| Error::argument(R::NAME, error.to_string()))?;
     Ok(Box::new(PerParameter::new(params, config)?))
 }
 

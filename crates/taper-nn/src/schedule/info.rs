@@ -53,8 +53,7 @@ impl ScheduleInfo {
 }
 
 fn build<T: ScheduleTable>(values: &toml::Table, span: &Span) -> Result<Box<dyn Schedule>> {
-    let wrong = |e: toml::de::Error| Error::argument("schedule", e.message());
-    values.clone().try_into::<T>().map_err(wrong)?.build(span)
+    T::read(values.clone()).map_err(|error| Error::argument("schedule", error.to_string()))?.build(span)
 }
 
 #[cfg(test)]
