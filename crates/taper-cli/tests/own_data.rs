@@ -109,6 +109,28 @@ fn pictures_are_learned_measured_and_predicted() {
     place.fails("predict run none.png", 1, &["cannot read none.png: "]);
 }
 
+/// The other commands on experiments; what the search prints at its end can be typed.
+#[test]
+fn own_data_are_searched_over() {
+    let place = Place::new();
+    table(&place, "data.csv", 120);
+    pictures(&place, "data", 8);
+    fs::write(place.path("rates.toml"), "optimizer.lr = { log = [1e-3, 1e-2] }\n").unwrap();
+    fs::write(place.path("sizes.toml"), "data.size = { choice = [8, 16] }\n").unwrap();
+    assert!(place.ok("find-lr table data.csv --target y --quiet").last_line().starts_with("--lr "));
+    for line in [
+        "tune table data.csv --target y --drop kind --space rates.toml --dir t",
+        "tune pictures data --model mlp --space sizes.toml --dir p",
+    ] {
+        let ran = place.ok(&format!("{line} --trials 2 --max-epochs 1 --quiet"));
+        let again = ran.last_line().strip_prefix("taper ").unwrap_or_else(|| panic!("{ran:?}")).replace('\'', "");
+        assert!(place.ok(&format!("{again} --quiet")).last_line().starts_with("Test "), "{again}");
+    }
+    let due = ["unknown key `data.sise`; did you mean data.size?"];
+    place.fails("tune pictures data --space rates.toml --dir q --set data.sise=8", 2, &due);
+    assert!(!place.path("q").exists());
+}
+
 /// Of pictures in splits of their own, nothing is held out.
 #[test]
 fn pictures_in_splits_are_taken_as_they_are() {
@@ -216,7 +238,7 @@ fn pictures_that_cannot_be_are_told() {
     place.fails(train, 1, &["data/red/text.png: picture: expected PNG, JPEG or WebP, found something else", skip]);
     assert!(!place.path("runs").exists());
     let ran = place.ok(&format!("{} --skip-bad --run-dir skipped", train.replace("--quiet ", "")));
-    assert!(ran.out.contains("1 files are left out:\n") && ran.out.contains("data/red/text.png: expected"), "{ran:?}");
+    assert!(ran.out.contains("1 file is left out:\n") && ran.out.contains("data/red/text.png: expected"), "{ran:?}");
     let whole = place.bytes("data/red/00.png");
     fs::write(place.path("data/red/text.png"), &whole[..whole.len() / 2]).unwrap();
     place.fails(&format!("{train} --run-dir cut"), 1, &["data/red/text.png: picture: damaged", skip]);

@@ -68,14 +68,14 @@ impl<M: Module> Autoencoding<M> {
             let values: Vec<f32> = values.iter().map(|&value| value as f32).collect();
             Picture::from_unit(shape, &values)
         };
-        let pair = |(x, y): (&[f64], &[f64])| -> Result<Framed> {
+        let pair = |(i, (x, y)): (usize, (&[f64], &[f64]))| -> Result<Framed> {
             let square = x.iter().zip(y).map(|(x, y)| (x - y).powi(2)).sum::<f64>() / size as f64;
             Ok(Framed {
                 picture: Some(Picture::grid(&[picture(x)?, picture(y)?], 2)?),
-                title: String::new(),
+                title: format!("sample {i}"),
                 detail: format!("squared error {square:.4}"),
             })
         };
-        inputs.chunks_exact(size).zip(outputs.chunks_exact(size)).map(pair).collect()
+        inputs.chunks_exact(size).zip(outputs.chunks_exact(size)).enumerate().map(pair).collect()
     }
 }

@@ -162,14 +162,17 @@ impl RunOptimizer {
 /// range, or has an invalid schedule or keys of `[data]` that are not known to be the dataset's. Needs neither model nor
 /// data.
 pub(crate) fn check(config: &Config) -> Result<()> {
+    check_but_source(config)?;
+    if config.data.source.is_known() { Ok(()) } else { config.check_source(&[]) }
+}
+
+/// The same without the keys of `[data]` that are the dataset's: where an experiment, which knows them, has checked them.
+pub(crate) fn check_but_source(config: &Config) -> Result<()> {
     let optimizer = |said: &OptimizerConfig| build(said, Vec::new()).map_err(|error| asked("optimizer", error));
     optimizer(&config.optimizer)?;
     for group in &config.groups {
         optimizer(&config.optimizer.of_group(group))
             .map_err(|error| Error::Usage(format!("groups: \"{}\": {error}", group.pattern)))?;
-    }
-    if !config.data.source.is_known() {
-        config.check_source(&[])?;
     }
     // The length of the run is not known yet; no range of a key depends on it.
     config.schedule.build(1, 1).map(|_| ()).map_err(|error| asked("schedule", error))

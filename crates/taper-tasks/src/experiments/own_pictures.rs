@@ -136,7 +136,10 @@ fn load(config: &Config, reporter: &mut dyn Reporter) -> Result<PictureData> {
     }
     let found = PictureSplits::open(&own.dir, PictureOptions { size: own.size, skip_bad: own.skip_bad })?;
     if !found.skipped.is_empty() {
-        let mut text = format!("{} files are left out:", found.skipped.len());
+        let mut text = match found.skipped.len() {
+            1 => "1 file is left out:".into(),
+            n => format!("{n} files are left out:"),
+        };
         for file in found.skipped.iter().take(LISTED) {
             text += &format!("\n  {}: {}", file.path.display(), file.reason);
         }

@@ -180,11 +180,12 @@ impl Search {
 }
 
 /// Errs when a trial cannot be trained at all, such as one whose optimiser lacks a key that is set, before any is
-/// trained. Checks the first [`CHECKED`] trials.
+/// trained. Checks the first [`CHECKED`] trials. The dataset's own keys were checked with the space, and are again when a
+/// trial is trained.
 fn check_trials(settings: &Settings, space: &Space, config: &Config) -> Result<()> {
     (1..=settings.trials.min(CHECKED)).try_for_each(|number| {
         let values = space.overrides(settings.seed, number);
-        config.with(&values).and_then(|config| optimize::check(&config)).map_err(|error| {
+        config.with(&values).and_then(|config| optimize::check_but_source(&config)).map_err(|error| {
             let values = values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             Error::Usage(format!("trial {number} would have {values}: {error}"))
         })
