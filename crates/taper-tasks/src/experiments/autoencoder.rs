@@ -93,7 +93,7 @@ mod tests {
     fn its_model_and_its_pictures_are_its_own() {
         let with = |text: &str| {
             let change = taper_train::Override::parse(text).unwrap();
-            Autoencode.config().with(&[change]).map_err(Error::from).and_then(|config| Autoencode.check(&config))
+            Autoencode.config().with(&[change]).and_then(|config| Autoencode.check(&config))
         };
         with("model.code=2").unwrap();
         with("data.name=mnist").unwrap();
