@@ -99,7 +99,7 @@ mod tests {
         with("data.name=mnist").unwrap();
         let due = [
             ("model.name=mlp", "mlp"),
-            ("model.code=0", "model.code: expected an integer from 1 to 65536, found 0"),
+            ("model.code=0", "model.code: expected an integer from 1 to 2^16, found 0"),
             ("model.hidden=[0]", "model.hidden: expected a list of integers, 1 or more"),
             ("data.augment=[{kind=\"normalize\",mean=[0.5],std=[0.5]}]", "values in [0, 1]"),
         ];
