@@ -2,7 +2,8 @@
 
 use std::sync::Mutex;
 use taper::data::ImageDataset;
-use taper::train::{Fit, Silent, experiment};
+use taper::tasks::{Classification, experiment};
+use taper::train::{Fit, Silent};
 use taper_cpu::{Convolution, CpuBackend, CpuOptions, Pool};
 use taper_models::{InputSpec, SeedCnn};
 use taper_nn::{Context, DType, Device, Module, Params, RandomKey, Result, Tensor};
@@ -41,7 +42,8 @@ fn misses(convolution: Convolution, last: usize) -> (Vec<u64>, u64) {
     let params = Params::new(&Device::new(backend), DType::F32, RandomKey::new(0));
     let model = SeedCnn::new(&InputSpec { shape: [3, 32, 32], classes: 10 }, &params).unwrap();
     let model = Watched { model, pool: pool.clone(), before: Mutex::default() };
-    Fit::new(&config, &model, &params, &train).validation(&test).run(&mut Silent).unwrap();
+    let task = Classification::new(&model, train.classes().iter().cloned());
+    Fit::new(&config, &task, &params, &train).validation(&test).run(&mut Silent).unwrap();
     let before = model.before.into_inner().unwrap();
     (before[usize::from(last == 1)..].to_vec(), pool.misses())
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 use taper::data::ImageDataset;
-use taper::train::{Fit, Reporter, StepReport, experiment};
+use taper::tasks::{Classification, experiment};
+use taper::train::{Fit, Reporter, StepReport};
 use taper_conformance::toy::ToyBackend;
 use taper_cpu::CpuBackend;
 use taper_models::{InputSpec, SeedCnn};
@@ -42,7 +43,7 @@ fn pictures(count: usize) -> ImageDataset {
 struct Groups<'a>(&'a Transfers, Vec<(u64, [usize; 2])>);
 
 impl Reporter for Groups<'_> {
-    fn step(&mut self, step: &StepReport) {
+    fn step(&mut self, step: &StepReport<'_>) {
         if step.step == step.made {
             self.1.push((step.step, self.0.take()));
         }
@@ -60,7 +61,8 @@ fn a_run_reads_where_it_shows() {
         let model = SeedCnn::new(&InputSpec { shape: [3, 4, 4], classes: 10 }, &params).unwrap();
         transfers.take();
         let mut groups = Groups(&transfers, Vec::new());
-        let outcome = Fit::new(&config, &model, &params, &train).validation(&test).run(&mut groups).unwrap();
+        let task = Classification::new(model, train.classes().iter().cloned());
+        let outcome = Fit::new(&config, &task, &params, &train).validation(&test).run(&mut groups).unwrap();
         assert_eq!(outcome.steps, 24);
         // Before the first step the model is tried on one sample, since the last batch has no more: one batch up.
         // Measuring, between the epochs: 13 batches up, two readings.

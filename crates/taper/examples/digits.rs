@@ -2,7 +2,8 @@
 
 use taper::data::digits;
 use taper::nn::{Context, Linear, LinearConfig, Module, Params, Pass};
-use taper::train::{Fit, Silent, experiment};
+use taper::tasks::{Classification, experiment};
+use taper::train::{Fit, Silent};
 use taper::{DType, RandomKey, Result, Tensor};
 
 /// 64 → 32 → 10.
@@ -26,10 +27,12 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         fc1: Linear::new(LinearConfig::new(64, 32), &params.sub("fc1"))?,
         fc2: Linear::new(LinearConfig::new(32, 10), &params.sub("fc2"))?,
     };
+    let task = Classification::new(model, splits.train.classes().iter().cloned());
     let config = experiment("digits")?.config();
-    let outcome = Fit::new(&config, &model, &params, &splits.train).test(&splits.test).run(&mut Silent)?;
+    let outcome = Fit::new(&config, &task, &params, &splits.train).test(&splits.test).run(&mut Silent)?;
     if let Some(test) = outcome.test {
-        println!("{} steps, {} of {} right", outcome.steps, test.correct, test.samples);
+        let right = test.get("accuracy").unwrap_or_default();
+        println!("{} steps, {:.1} % of {} right", outcome.steps, 100.0 * right, test.samples);
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! A custom model, dataset and hook: a small network that tells two spirals apart.
 
-use taper::data::Dataset;
+use taper::data::{Batch, Dataset, FieldSpec};
 use taper::nn::{Context, Linear, LinearConfig, Module, Params, Pass};
+use taper::tasks::Classification;
 use taper::train::{Config, EpochReport, Fit, Flow, Hook, Override, RunView, Silent};
 use taper::{DType, RandomKey, Result, Tensor};
 
@@ -12,25 +13,24 @@ impl Dataset for Spirals {
     fn len(&self) -> usize {
         600
     }
-    fn sample_shape(&self) -> &[usize] {
-        &[2]
+    fn fields(&self) -> Vec<FieldSpec> {
+        vec![FieldSpec::new("inputs", DType::F32, &[2]), FieldSpec::new("labels", DType::I64, &[])]
     }
-    fn read_sample<T: taper::tensor::Element>(&self, index: usize, sample: &mut [T]) {
-        let t = 0.2 + self.0.uniform(index as u64);
-        let angle = std::f64::consts::PI * (2.0 * t + self.label(index) as f64);
-        (sample[0], sample[1]) = (T::from_f64(t * angle.cos()), T::from_f64(t * angle.sin()));
-    }
-    fn label(&self, index: usize) -> i64 {
-        index as i64 % 2
+    fn fill(&self, _epoch: u64, indices: &[usize], batch: &mut Batch) -> taper::data::Result<()> {
+        for (point, &i) in batch.f32("inputs", &[indices.len(), 2]).chunks_mut(2).zip(indices) {
+            let t = 0.2 + self.0.uniform(i as u64) as f32;
+            let (sin, cos) = (std::f32::consts::PI * (2.0 * t + (i % 2) as f32)).sin_cos();
+            point.copy_from_slice(&[t * cos, t * sin]);
+        }
+        batch.i64("labels", &[indices.len()]).iter_mut().zip(indices).for_each(|(to, i)| *to = (i % 2) as i64);
+        Ok(())
     }
 }
 
 struct Net(Linear, Linear); // 2 → 128 → 2
-
 impl Module for Net {
     fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
-        let x = x.pass(&self.0, context)?.relu()?; // [N, 128]
-        x.pass(&self.1, context) // [N, 2]
+        x.pass(&self.0, context)?.relu()?.pass(&self.1, context) // [N, 2]
     }
 }
 
@@ -39,7 +39,7 @@ struct Watch;
 
 impl Hook for Watch {
     fn after_epoch(&mut self, run: &RunView<'_>, epoch: &EpochReport) -> taper::train::Result<Flow> {
-        let right = epoch.validation.map_or(0.0, |found| found.accuracy());
+        let right = epoch.validation.as_ref().and_then(|found| found.get("accuracy")).unwrap_or_default();
         println!("epoch {}: {:.1} % right, rate {:.4}", epoch.epoch, 100.0 * right, run.lr);
         Ok(if right > 0.99 { Flow::Stop } else { Flow::Continue })
     }
@@ -49,11 +49,11 @@ pub(crate) fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let [train, validation, test] = [0, 1, 2].map(|seed| Spirals(RandomKey::new(seed)));
     let params = Params::new(&taper::device("cpu")?, DType::F32, RandomKey::new(0));
     let linear = |name: &str, from, to| Linear::new(LinearConfig::new(from, to), &params.sub(name));
-    let net = Net(linear("first", 2, 128)?, linear("last", 128, 2)?);
+    let task = Classification::new(Net(linear("first", 2, 128)?, linear("last", 128, 2)?), ["inner", "outer"]);
     let settings = "train.epochs = 200\noptimizer = { name = \"adamw\", lr = 0.02 }\nschedule.name = \"linear\"";
     let config = Config::default().with(&Override::read(settings, "here")?)?;
-    let fit = Fit::new(&config, &net, &params, &train).validation(&validation).test(&test);
-    let outcome = fit.hook(&mut Watch).run(&mut Silent)?;
-    println!("test: {:.1} % right", 100.0 * outcome.test.map_or(0.0, |found| found.accuracy()));
+    let fit = Fit::new(&config, &task, &params, &train).validation(&validation).test(&test).hook(&mut Watch);
+    let right = fit.run(&mut Silent)?.test.and_then(|found| found.get("accuracy")).unwrap_or_default();
+    println!("test: {:.1} % right", 100.0 * right);
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 use taper_data::{ImageDataset, digits};
 use taper_nn::{DType, Flatten, Linear, LinearConfig, Params, RandomKey, Sequential};
+use taper_tasks::Classification;
 use taper_train::{Config, Fit, Outcome, Override, Result, RunFolder, Silent};
 
 /// The files of the paused run's folder: relative path and content.
@@ -19,7 +20,7 @@ fn data() -> &'static ImageDataset {
 fn settings() -> Result<Config> {
     let texts =
         ["train.epochs=2", "train.batch_size=10", "log.tensorboard=false", "log.report=false", "data.workers=0"];
-    Config::default().with(&texts.into_iter().map(Override::parse).collect::<Result<Vec<_>>>()?)
+    Config::default().with(&texts.into_iter().map(Override::parse).collect::<Result<Vec<_>, _>>()?)
 }
 
 fn run(folder: &Path, resume: bool) -> Result<Outcome> {
@@ -27,7 +28,8 @@ fn run(folder: &Path, resume: bool) -> Result<Outcome> {
     let params = Params::new(super::device(), DType::F32, RandomKey::new(0));
     let model = Sequential::new().then(Flatten).then(Linear::new(LinearConfig::new(64, 10), &params.sub("fc"))?);
     let folder = if resume { RunFolder::resume(folder)? } else { RunFolder::create(folder)? };
-    let fit = Fit::new(&config, &model, &params, data()).folder(&folder);
+    let task = Classification::new(model, data().classes().iter().cloned());
+    let fit = Fit::new(&config, &task, &params, data()).folder(&folder);
     if resume { fit.resume().run(&mut Silent) } else { fit.pause_after(1).run(&mut Silent) }
 }
 

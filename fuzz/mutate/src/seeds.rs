@@ -27,7 +27,7 @@ pub fn npy() -> [Vec<u8>; 2] {
 /// The configuration that the decoder `config` applies overrides to.
 pub fn config() -> &'static Config {
     static CONFIG: OnceLock<Config> = OnceLock::new();
-    CONFIG.get_or_init(|| taper_train::experiment("cifar").expect("an experiment").config())
+    CONFIG.get_or_init(|| taper_tasks::experiment("cifar").expect("an experiment").config())
 }
 
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -121,7 +121,7 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
         "weights" => weights(),
         "checkpoint" => vec![crate::resume::checkpoint()],
         "config" => {
-            let recipes = fs::read_dir(root().join("crates/taper-train/recipes")).expect("the recipes");
+            let recipes = fs::read_dir(root().join("crates/taper-tasks/recipes")).expect("the recipes");
             let recipes = recipes
                 .map(|entry| entry.expect("a recipe").path())
                 .filter(|path| path.extension().is_some_and(|e| e == "toml"));
