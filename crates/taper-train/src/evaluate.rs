@@ -134,8 +134,15 @@ pub fn evaluate(
             })?;
             waiting.push(found);
             if waiting.len() == READ_EVERY || loader.position() == loader.len() {
-                let sums: Vec<&Tensor> = waiting.iter().map(|(sums, _)| sums).collect();
-                for read in Scalars::read(&sums)? {
+                // What was summed and what is of each sample are read together, at once.
+                let of_samples: Vec<&Tensor> = waiting.iter().filter_map(|(_, rows)| rows.as_ref()).collect();
+                if let Some(first) = of_samples.first() {
+                    rows.width = first.shape().dims().get(1).copied().unwrap_or(1);
+                }
+                let all: Vec<&Tensor> = waiting.iter().map(|(sums, _)| sums).chain(of_samples).collect();
+                let read = Scalars::read(&all)?;
+                let (sums, of_samples) = read.split_at(waiting.len());
+                for read in sums {
                     for (total, found) in totals.iter_mut().zip(read.as_chunks::<2>().0) {
                         // A batch of which nothing counts has no mean.
                         if found[1] != 0.0 {
@@ -143,11 +150,7 @@ pub fn evaluate(
                         }
                     }
                 }
-                let of_samples: Vec<&Tensor> = waiting.iter().filter_map(|(_, rows)| rows.as_ref()).collect();
-                if let Some(first) = of_samples.first() {
-                    rows.width = first.shape().dims().get(1).copied().unwrap_or(1);
-                }
-                rows.values.extend(Scalars::read(&of_samples)?.concat());
+                rows.values.extend(of_samples.concat());
                 waiting.clear();
                 reporter.evaluating(options.split, seen, data.len());
             }

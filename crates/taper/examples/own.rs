@@ -52,8 +52,8 @@ pub(crate) fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let task = Classification::new(Net(linear("first", 2, 128)?, linear("last", 128, 2)?), ["inner", "outer"]);
     let settings = "train.epochs = 200\noptimizer = { name = \"adamw\", lr = 0.02 }\nschedule.name = \"linear\"";
     let config = Config::default().with(&Override::read(settings, "here")?)?;
-    let fit = Fit::new(&config, &task, &params, &train).validation(&validation).test(&test).hook(&mut Watch);
-    let right = fit.run(&mut Silent)?.test.and_then(|found| found.get("accuracy")).unwrap_or_default();
+    let fit = Fit::new(&config, &task, &params, &train).validation(&validation).test(&test);
+    let right = fit.hook(&mut Watch).run(&mut Silent)?.test.and_then(|found| found.get("accuracy")).unwrap_or_default();
     println!("test: {:.1} % right", 100.0 * right);
     Ok(())
 }
