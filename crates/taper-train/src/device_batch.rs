@@ -91,3 +91,42 @@ fn missing(host: &Batch, name: &str) -> Error {
     let known = if known.is_empty() { "none".into() } else { known.join(", ") };
     Error::Usage(format!("the task expects a field `{name}` in each batch, the data set has {known}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use taper_nn::RandomKey;
+
+    /// Every byte over every number that may stand for 1 has the bits of the quotient that the host computes: in f32 that
+    /// of f32, as PyTorch scales pictures, in f64 that of f64.
+    #[test]
+    fn bytes_are_divided_as_the_host_divides() {
+        let device = Device::new(taper_cpu::CpuBackend::with_threads(1).unwrap());
+        let params = [DType::F32, DType::F64].map(|dtype| Params::new(&device, dtype, RandomKey::new(0)));
+        let mut batch = Batch::default();
+        for max in 1..=u8::MAX {
+            batch.clear(256);
+            batch.u8_of("inputs", &[256], max).iter_mut().zip(0..=255).for_each(|(to, byte)| *to = byte);
+            let of = |params| DeviceBatch::new(&batch, params, Split::Train, [0; 3]).float("inputs").unwrap();
+            let (single, double) = (of(&params[0]).to_vec::<f32>().unwrap(), of(&params[1]).to_vec::<f64>().unwrap());
+            for byte in 0..=u8::MAX {
+                assert_eq!(single[usize::from(byte)].to_bits(), (f32::from(byte) / f32::from(max)).to_bits());
+                assert_eq!(double[usize::from(byte)].to_bits(), (f64::from(byte) / f64::from(max)).to_bits());
+            }
+        }
+    }
+
+    #[test]
+    fn a_field_that_is_not_there_is_told() {
+        let device = Device::new(taper_cpu::CpuBackend::with_threads(1).unwrap());
+        let params = Params::new(&device, DType::F32, RandomKey::new(0));
+        let mut batch = Batch::default();
+        batch.clear(1);
+        batch.i64("labels", &[1])[0] = 3;
+        let batch = DeviceBatch::new(&batch, &params, Split::Test, [0; 3]);
+        let text = batch.float("inputs").unwrap_err().to_string();
+        assert_eq!(text, "the task expects a field `inputs` in each batch, the data set has labels");
+        // Whole numbers that stand for themselves stay as they are.
+        assert_eq!(batch.tensor("labels").unwrap().to_vec::<i64>().unwrap(), [3]);
+    }
+}

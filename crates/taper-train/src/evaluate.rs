@@ -130,7 +130,8 @@ pub fn evaluate(
             let found = no_grad(|| {
                 let found =
                     task.measure(&DeviceBatch::new(&batch, params, options.split, [0, 0, number]), &Context::eval())?;
-                Ok::<_, Error>((row(&metrics, &found, params)?, found.rows))
+                let rows = found.rows.as_ref().map(|rows| rows.detach().cast(DType::F64)).transpose()?;
+                Ok::<_, Error>((row(&metrics, &found, params)?, rows))
             })?;
             waiting.push(found);
             if waiting.len() == READ_EVERY || loader.position() == loader.len() {

@@ -241,8 +241,8 @@ impl Sums {
         self
     }
 
-    /// With numbers of each sample, `[N, K]`, that are read from the device and given with the [`Evaluation`]
-    /// (crate::Evaluation): predictions, for example.
+    /// With numbers of each sample, `[N, K]`, that are read from the device and given with the
+    /// [`Evaluation`](crate::Evaluation): predictions, for example.
     pub fn with_rows(mut self, rows: Tensor) -> Self {
         self.rows = Some(rows);
         self
