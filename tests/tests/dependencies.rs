@@ -29,17 +29,29 @@ fn the_default_build_holds_no_candle() {
     assert!(!asked.iter().any(|name| name == "cudarc"), "{asked:?}");
 }
 
-/// Readers of one's own data are for programs that ask for them.
+/// Readers of one's own data are for programs and command lines that ask for them: neither the façade has them, nor what
+/// `cargo xtask` builds first. The program as it is installed has them.
 #[test]
-fn the_default_build_holds_no_readers_of_ones_own_data() {
-    let default = packages("--package taper-cli --edges normal,build");
+fn the_first_build_holds_no_readers_of_ones_own_data() {
     let readers = ["csv", "image", "parquet", "zip"];
-    assert_eq!(
-        default.iter().filter(|name| readers.contains(&name.as_str())).collect::<Vec<_>>(),
-        Vec::<&String>::new()
-    );
+    for first in ["--package taper-ml", "--package taper-cli --no-default-features"] {
+        let first = packages(&format!("{first} --edges normal,build"));
+        assert!(first.iter().any(|name| name == "taper-tasks"), "{first:?}");
+        assert_eq!(first.iter().find(|name| readers.contains(&name.as_str())), None);
+    }
+    let installed = packages("--package taper-cli --edges normal,build");
+    assert!(readers[..3].iter().all(|reader| installed.iter().any(|name| name == reader)), "{installed:?}");
     let with = packages("--package taper-data --edges normal,build --all-features");
     assert!(readers.iter().all(|reader| with.iter().any(|name| name == reader)), "{with:?}");
+}
+
+/// Charts, pages and event files are of plain numbers, for any loop; so are tables of settings.
+#[test]
+fn reports_and_settings_know_nothing_of_networks() {
+    for alone in ["taper-report", "taper-config"] {
+        let all = packages(&format!("--package {alone} --edges normal,build"));
+        assert_eq!(all.iter().filter(|name| name.starts_with("taper")).collect::<Vec<_>>(), [alone]);
+    }
 }
 
 #[test]
