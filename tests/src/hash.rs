@@ -1,4 +1,4 @@
-//! Synthetic weights, samples and labels from a hash of a counter, the same as in `xtask/peers/counter_hash.py`, so
+//! Synthetic weights, samples and labels from a hash of a counter, the same as in `tests/peers/counter_hash.py`, so
 //! that the losses recorded from a peer can be compared without files of weights or data.
 //!
 //! `word(s, i) = mix(mix(s) + (i + 1) · 0x9E3779B97F4A7C15)` modulo 2⁶⁴, with the finaliser of SplitMix64 (Steele, Lea

@@ -47,7 +47,7 @@ struct Conformance {
 
 #[derive(Args)]
 struct OpSamples {
-    /// What xtask/peers/torch_op_samples.py wrote
+    /// What tests/peers/torch_op_samples.py wrote
     file: PathBuf,
     /// The device: cpu, candle, cuda, cuda:N, toy
     #[arg(long, value_name = "NAME", default_value = "cpu")]

@@ -9,7 +9,7 @@ use taper_tests::op_samples::{File, Outcome, run};
 #[test]
 fn as_pytorch_recorded() -> taper::Result<()> {
     // Cargo starts tests in their package's folder.
-    let path = Path::new("../xtask/peers/torch_op_samples.safetensors");
+    let path = Path::new("../tests/peers/torch_op_samples.safetensors");
     for device in devices("cpu,toy", 1)? {
         let (file, table) = (File::read(path, &device)?, Table::new());
         let mut compared = BTreeSet::new();

@@ -1,5 +1,5 @@
 //! The slow twin and the rim's definitions against numbers recorded from PyTorch in f64
-//! (`xtask/peers/torch_ops.py`): what the conformance suite measures with is itself measured.
+//! (`tests/peers/torch_ops.py`): what the conformance suite measures with is itself measured.
 
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -167,7 +167,7 @@ fn optimiser(case: &Case) {
 
 #[test]
 fn as_pytorch_recorded() {
-    let file: Value = serde_json::from_str(include_str!("../../xtask/peers/torch_ops.json")).expect("valid JSON");
+    let file: Value = serde_json::from_str(include_str!("../../tests/peers/torch_ops.json")).expect("valid JSON");
     let (toy, mut seen) = (ToyBackend::device(), BTreeMap::<&str, usize>::new());
     for json in file["cases"].as_array().expect("cases") {
         let op = json["op"].as_str().expect("a name");

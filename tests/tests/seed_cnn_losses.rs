@@ -1,5 +1,5 @@
 //! The seed CNN's losses against PyTorch's, and of one backend against another's, from the same initial weights and pictures
-//! in the same order (`taper_tests::seed_cnn`; `xtask/peers/torch_seed_cnn_losses.py` recorded the peer's).
+//! in the same order (`taper_tests::seed_cnn`; `tests/peers/torch_seed_cnn_losses.py` recorded the peer's).
 
 use serde_json::Value;
 use taper_cpu::{Convolution, CpuBackend, CpuOptions};
@@ -12,7 +12,7 @@ fn cpu(convolution: Convolution) -> Result<Device> {
 
 /// How far the CPU's losses are from PyTorch's.
 fn from_peer(dtype: DType, convolution: Convolution) -> Result<f64> {
-    let file: Value = serde_json::from_str(include_str!("../../xtask/peers/seed_cnn_losses.json")).expect("valid JSON");
+    let file: Value = serde_json::from_str(include_str!("../../tests/peers/seed_cnn_losses.json")).expect("valid JSON");
     let recorded = &file[dtype.name()];
     let number = |name: &str| recorded[name].as_u64().expect("a number") as usize;
     let work = Work { batch: number("batch"), pictures: number("pictures"), steps: number("steps") };

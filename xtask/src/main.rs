@@ -20,7 +20,7 @@ const OWN: &str = "Develop:
                      test devices against the slow reference backend: `cpu,candle,cuda,toy`; all without a list
   gradcheck --device LIST
                      with `toy` or `all` in the list: check gradients on the slow reference backend too
-  op-samples FILE    compare operators with PyTorch's, on PyTorch's own samples (xtask/peers/torch_op_samples.py)
+  op-samples FILE    compare operators with PyTorch's, on PyTorch's own samples (tests/peers/torch_op_samples.py)
   bench [NAME…]      Taper's speed on the CPU beside PyTorch's, if that is installed, measured alternately
   fmt [--check]      format every Rust file, modules that a macro declares included
   package [ARGUMENTS]

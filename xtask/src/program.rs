@@ -65,7 +65,7 @@ pub type Environment = Vec<(&'static str, OsString)>;
 /// a moment, so that it is done before the build: between a build and the start of what was built, another xtask may build
 /// the program with other features.
 pub fn environment(root: &Path) -> Environment {
-    let mut told = vec![("TAPER_XTASK", "1".into()), ("TAPER_PEERS", root.join("xtask/peers").into())];
+    let mut told = vec![("TAPER_XTASK", "1".into()), ("TAPER_PEERS", root.join("tests/peers").into())];
     if std::env::var_os("TAPER_DOWNLOADS").is_none() {
         told.push(("TAPER_DOWNLOADS", root.join("datasets/downloads").into()));
     }

@@ -9,7 +9,7 @@ fn device() -> Device {
     Device::new(taper_cpu::CpuBackend::with_threads(2).unwrap())
 }
 
-/// `tests/data/torch_models.json`, written by `xtask/peers/torch_nn.py`.
+/// `tests/data/torch_models.json`, written by `tests/peers/torch_nn.py`.
 fn recorded() -> Value {
     serde_json::from_str(include_str!("data/torch_models.json")).unwrap()
 }

@@ -12,7 +12,7 @@ fn device() -> Device {
     Device::new(taper_cpu::CpuBackend::with_threads(2).unwrap())
 }
 
-/// `tests/data/torch_zoo.json`, written by `xtask/peers/torch_zoo.py`.
+/// `tests/data/torch_zoo.json`, written by `tests/peers/torch_zoo.py`.
 fn recorded(name: &str) -> Value {
     let record: Value = serde_json::from_str(include_str!("data/torch_zoo.json")).unwrap();
     record[name].clone()

@@ -39,7 +39,7 @@ fn make(name: &str, params: &Value) -> Result<Box<dyn Schedule>> {
 }
 
 fn recorded() -> Vec<Value> {
-    // Written by `xtask/peers/torch_schedules.py`.
+    // Written by `tests/peers/torch_schedules.py`.
     let record: Value = serde_json::from_str(include_str!("data/torch_schedules.json")).unwrap();
     record["schedules"].as_array().unwrap().clone()
 }

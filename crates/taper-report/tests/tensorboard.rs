@@ -1,5 +1,5 @@
 //! Event files, beside what TensorBoard's own reader found in the very bytes that are written here
-//! (`data/tensorboard_read.json`, by `xtask/peers/tensorboard_read.py`). Where there is a Python that has `tensorboard`
+//! (`data/tensorboard_read.json`, by `tests/peers/tensorboard_read.py`). Where there is a Python that has `tensorboard`
 //! and `pillow`, it reads them again.
 
 #[path = "common/events.rs"]
@@ -148,7 +148,7 @@ fn tensorboard_reads_what_was_written() {
         recorded["sha256"],
         expected["sha256"],
         "other bytes than those that tensorboard was given; to record what it reads now: \
-         python xtask/peers/tensorboard_read.py {} > crates/taper-report/tests/data/tensorboard_read.json",
+         python tests/peers/tensorboard_read.py {} > crates/taper-report/tests/data/tensorboard_read.json",
         file.display()
     );
     for (key, value) in &expected {

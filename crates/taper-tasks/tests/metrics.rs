@@ -1,4 +1,4 @@
-//! Metrics beside scikit-learn's recorded numbers (`xtask/peers/sklearn_metrics.py`), their invariants, and what they
+//! Metrics beside scikit-learn's recorded numbers (`tests/peers/sklearn_metrics.py`), their invariants, and what they
 //! say to wrong input.
 
 use proptest::prelude::*;

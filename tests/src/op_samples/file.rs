@@ -1,4 +1,4 @@
-//! The file that `xtask/peers/torch_op_samples.py` writes.
+//! The file that `tests/peers/torch_op_samples.py` writes.
 
 use super::call::{Arg, Call, dtype_of};
 use serde_json::{Map, Value};

@@ -1,6 +1,6 @@
 //! PyTorch's own sample inputs, beside ours.
 //!
-//! `xtask/peers/torch_op_samples.py` records what PyTorch's operators give for the samples that its own tests use, in every
+//! `tests/peers/torch_op_samples.py` records what PyTorch's operators give for the samples that its own tests use, in every
 //! dtype that we offer, values and gradients; [`table`] says which of ours is which; [`run`] computes ours and compares.
 //!
 //! A value agrees when each element is as near to PyTorch's, or to what PyTorch gives in f64 for the same numbers, as its

@@ -1,4 +1,4 @@
-//! The peer: a script in `xtask/peers` that runs the same benchmarks in another framework.
+//! The peer: a script in `tests/peers` that runs the same benchmarks in another framework.
 
 use crate::settings::Settings;
 use clap::ValueEnum;
@@ -67,9 +67,9 @@ fn python() -> PathBuf {
     std::env::var_os("TAPER_PYTHON").map_or_else(|| "python3".into(), PathBuf::from)
 }
 
-/// The peer's script, in the folder `$TAPER_PEERS`, which `cargo xtask bench` sets, else in `xtask/peers` of the
+/// The peer's script, in the folder `$TAPER_PEERS`, which `cargo xtask bench` sets, else in `tests/peers` of the
 /// current folder.
 fn script() -> PathBuf {
-    let folder = std::env::var_os("TAPER_PEERS").map_or_else(|| Path::new("xtask/peers").into(), PathBuf::from);
+    let folder = std::env::var_os("TAPER_PEERS").map_or_else(|| Path::new("tests/peers").into(), PathBuf::from);
     folder.join("torch_bench.py")
 }

@@ -1,5 +1,5 @@
 //! Tests of the augmentations against recorded results of PyTorch, Pillow and colorsys on one image
-//! (`xtask/peers/torch_augment.py`).
+//! (`tests/peers/torch_augment.py`).
 
 use super::warp::{Motion, warp};
 use super::{Picture, color, tone};

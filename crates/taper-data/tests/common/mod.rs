@@ -1,4 +1,4 @@
-//! The files that a peer's libraries wrote, and what these read back (`xtask/peers/data_files.py`).
+//! The files that a peer's libraries wrote, and what these read back (`tests/peers/data_files.py`).
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 use serde_json::Value;

@@ -50,7 +50,7 @@ fn eigenvectors_are_orthonormal_and_solve() {
     check(&graded.collect::<Vec<_>>(), n);
 }
 
-/// Beside `numpy.linalg.eigh` and the filters that airbench's own formula gives with it: `xtask/peers/torch_zoo.py`.
+/// Beside `numpy.linalg.eigh` and the filters that airbench's own formula gives with it: `tests/peers/torch_zoo.py`.
 #[test]
 fn filters_are_those_that_numpy_finds() {
     let record: Value = serde_json::from_str(include_str!("../../tests/data/torch_zoo.json")).unwrap();

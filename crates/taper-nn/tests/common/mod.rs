@@ -12,7 +12,7 @@ pub fn params(device: &Device, dtype: DType) -> Params {
     Params::new(device, dtype, RandomKey::new(0))
 }
 
-/// `tests/data/torch_nn.json`, written by `xtask/peers/torch_nn.py`.
+/// `tests/data/torch_nn.json`, written by `tests/peers/torch_nn.py`.
 pub fn recorded() -> Value {
     serde_json::from_str(include_str!("../data/torch_nn.json")).unwrap()
 }

@@ -1,4 +1,4 @@
-//! What `xtask/peers/torch_optim.py` recorded.
+//! What `tests/peers/torch_optim.py` recorded.
 
 use crate::common::{assert_close, floats, numbers, shape};
 use crate::{device, gradients};

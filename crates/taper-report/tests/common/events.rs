@@ -79,13 +79,13 @@ fn varint(bytes: &mut &[u8]) -> u64 {
     these.iter().rev().fold(0, |value, byte| value << 7 | u64::from(byte & 0x7f))
 }
 
-/// What TensorBoard's own reader finds in `file` (`xtask/peers/tensorboard_read.py`); `None`, and told, where there is
+/// What TensorBoard's own reader finds in `file` (`tests/peers/tensorboard_read.py`); `None`, and told, where there is
 /// none.
 pub fn read_by_tensorboard(file: &Path) -> Option<Map<String, Value>> {
     let named = std::env::var_os(PYTHON);
     let python = named.clone().unwrap_or_else(|| "python3".into());
     // It lies outside the package: it is there in a clone.
-    let script = "../../xtask/peers/tensorboard_read.py";
+    let script = "../../tests/peers/tensorboard_read.py";
     if !Path::new(script).is_file() {
         return None;
     }

@@ -1,5 +1,5 @@
 //! The benchmarks, called works. A work, or a family of works, is a file here, a line in [`works`], and its counterpart
-//! in `xtask/peers/torch_bench.py`.
+//! in `tests/peers/torch_bench.py`.
 
 mod airbench;
 mod classifier;

@@ -1,7 +1,7 @@
 """Records scikit-learn's metrics on small random cases, in f64, into
 crates/taper-tasks/tests/data/sklearn_metrics.json.
 
-    python xtask/peers/sklearn_metrics.py
+    python tests/peers/sklearn_metrics.py
 
 Probabilities are multiples of 1/20, so that rows have ties and lie on the limits of bins. All labels of a case are told
 to scikit-learn, also those that do not occur; what it calls undefined (a NaN) is null.

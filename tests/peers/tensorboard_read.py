@@ -1,7 +1,7 @@
 """Reads an event file with TensorBoard's own reader and prints what it found as JSON.
 
-    python xtask/peers/tensorboard_read.py EVENT_FILE
-    python xtask/peers/tensorboard_read.py --torch
+    python tests/peers/tensorboard_read.py EVENT_FILE
+    python tests/peers/tensorboard_read.py --torch
 
 The first prints what crates/taper-report/tests/data/tensorboard_read.json holds, for the file that the test beside it
 (tests/tensorboard.rs) writes and names. The second prints torch_histograms.json, beside it too: histograms as PyTorch's
