@@ -5,6 +5,7 @@ pub mod counting;
 pub mod devices;
 pub mod hash;
 pub mod op_samples;
+pub mod parity;
 pub mod seed_cnn;
 
 /// The repository's README, whose examples run as documentation tests.
