@@ -27,6 +27,12 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// Whether this device can hold tensors of `dtype` at all.
     fn supports(&self, dtype: DType) -> bool;
 
+    /// Whether buffers hold values, as on every device but that of shapes alone, [`Meta`](crate::meta::Meta): what is
+    /// computed on the host only to be uploaded is left out there.
+    fn holds_values(&self) -> bool {
+        true
+    }
+
     // ---- memory ----
 
     /// Copies row-major `data` of `shape.count()` elements from the host to the device. The caller's memory is only read, and

@@ -18,6 +18,7 @@ mod dtype;
 mod error;
 pub mod files;
 mod fused;
+pub mod meta;
 pub mod observed;
 mod op;
 mod printable;

@@ -16,7 +16,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Receives every call of a backend's methods, except `name`, `description` and `supports`, after it has returned.
+/// Receives every call of a backend's methods, except `name`, `description`, `supports` and `holds_values`, after it has returned.
 pub trait Observer: Debug + Send + Sync + 'static {
     /// Called when `call` has returned, on the thread that made it.
     fn called(&self, call: &Call);
@@ -88,6 +88,10 @@ impl<O: Observer> Backend for Observed<O> {
 
     fn supports(&self, dtype: DType) -> bool {
         self.inner.supports(dtype)
+    }
+
+    fn holds_values(&self) -> bool {
+        self.inner.holds_values()
     }
 
     fn fused(&self, op: &FusedOp<'_>) -> Rim<FusedOutput> {

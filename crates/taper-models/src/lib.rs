@@ -25,6 +25,7 @@ mod rbm;
 mod registry;
 mod resnet;
 mod seed_cnn;
+mod summary;
 mod whiten;
 
 pub use airbench::Airbench;
@@ -32,16 +33,32 @@ pub use autoencoder::Autoencoder;
 pub use char_mlp::{CharMlp, CharMlpConfig};
 pub use mlp::{Mlp, MlpConfig};
 pub use rbm::{Rbm, bernoulli};
-pub use registry::{Build, InputSpec, ModelInfo, NoKeys, Prepare, ZooModel, build, family, model, models};
+pub use registry::{
+    Build, CIFAR10, IMAGENET, InputSpec, Kind, MNIST, ModelInfo, NoKeys, Prepare, Sample, Sampled, SampledModel, ZooModel,
+    build, family, model, models,
+};
 pub use resnet::ResNet18;
 pub use seed_cnn::SeedCnn;
+pub use summary::{LayerSummary, Summary, summary};
 
-/// The models by name, in alphabetical order. To add one, add a file beside this one, and its lines here.
+/// The models by name, in alphabetical order. To add one, add a file beside this one, and its lines here: its name, what
+/// it is, its source, and the sizes that it is listed with.
 const ALL: &[ModelInfo] = &[
-    ModelInfo::of::<Airbench>("airbench", "whitening, six convolutions, a linear head").prepared_by(Airbench::prepare),
-    ModelInfo::of::<Mlp>("mlp", "linear layers with ReLU between them, two hidden ones of 128 by default"),
-    ModelInfo::of::<ResNet18>("resnet18", "ResNet-18 with a 3 × 3 stem"),
-    ModelInfo::of::<SeedCnn>("seed-cnn", "two convolutions, two linear layers"),
+    ModelInfo::of::<Airbench>(
+        "airbench",
+        "whitening, six convolutions, a linear head",
+        "Jordan 2024, airbench94_muon",
+        CIFAR10,
+    )
+    .prepared_by(Airbench::prepare),
+    ModelInfo::of::<Mlp>(
+        "mlp",
+        "linear layers with ReLU between them, two hidden ones of 128 by default",
+        "Rumelhart et al. 1986",
+        MNIST,
+    ),
+    ModelInfo::of::<ResNet18>("resnet18", "ResNet-18 with a 3 × 3 stem", "He et al. 2016, table 1", CIFAR10),
+    ModelInfo::of::<SeedCnn>("seed-cnn", "two convolutions, two linear layers", "this project's first network", CIFAR10),
 ];
 
 #[doc = include_str!("../README.md")]

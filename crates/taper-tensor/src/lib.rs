@@ -38,7 +38,7 @@ pub use taper_backend::{
     Activation, AdamSpec, Buffer, Conv2dSpec, CrossEntropySpec, DType, Device, Distribution, Element, Error, HostData,
     PadAmount, Pool2dSpec, RandomKey, Reduction, Result, SgdSpec, Shape, SliceRange,
 };
-pub use taper_backend::{files, printable, printable_lines, profile};
+pub use taper_backend::{files, meta, printable, printable_lines, profile};
 pub use tensor::Tensor;
 
 /// The example of the README, compiled and run.

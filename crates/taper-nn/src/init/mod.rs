@@ -101,6 +101,9 @@ impl Init {
             if !dtype.is_float() {
                 return Err(Error::dtype("init", format!("{self:?} makes floats, {dtype} was asked for")));
             }
+            if !device.holds_values() {
+                return Tensor::zeros(shape, dtype, device);
+            }
             Tensor::from_host(HostData::from_f64(&make()?, dtype), shape, device)
         };
         let kaiming = |a: f64| -> Result<f64> { Ok((2.0 / (1.0 + a * a) / fans(shape)?.0).sqrt()) };
