@@ -20,6 +20,7 @@
 mod airbench;
 mod autoencoder;
 mod char_mlp;
+mod dbn;
 mod mlp;
 mod rbm;
 mod registry;
@@ -31,6 +32,7 @@ mod whiten;
 pub use airbench::Airbench;
 pub use autoencoder::Autoencoder;
 pub use char_mlp::{CharMlp, CharMlpConfig};
+pub use dbn::Dbn;
 pub use mlp::{Mlp, MlpConfig};
 pub use rbm::{Rbm, bernoulli};
 pub use registry::{

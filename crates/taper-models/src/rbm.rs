@@ -1,16 +1,30 @@
 //! The restricted Boltzmann machine: P. Smolensky, 1986; trained as in G. E. Hinton, "Training products of experts by
-//! minimizing contrastive divergence", Neural Computation 14, 2002.
+//! minimizing contrastive divergence", Neural Computation 14, 2002. With labels among its visible units it is the top of a
+//! deep belief network, [`Dbn`](crate::Dbn).
 
 use taper_nn::taper_tensor::Distribution;
-use taper_nn::{Init, Param, Params, RandomKey, Result, Tensor};
+use taper_nn::{Error, Gradients, Init, Param, Params, RandomKey, Result, Tensor};
 
 /// Binary visible units v and hidden units h with the energy −vᵀa − hᵀb − hᵀWv. Its parameters are `weight: [hidden,
-/// visible]` (W), `visible_bias: [visible]` (a) and `hidden_bias: [hidden]` (b).
+/// visible]` (W), `bias: [hidden]` (b) and `visible_bias: [visible]` (a). The first two are those of a linear layer, which
+/// followed by a sigmoid gives the hidden units' probabilities.
+///
+/// A machine [with labels](Rbm::with_labels) has further visible units, one for each class, of which exactly one is on
+/// (a softmax group). They come after the others: v is `[N, visible + classes]`. Their parameters are `label_weight:
+/// [hidden, classes]` and `label_bias: [classes]`.
 #[derive(Debug, Clone)]
 pub struct Rbm {
     weight: Param,
+    bias: Param,
     visible_bias: Param,
-    hidden_bias: Param,
+    labels: Option<Labels>,
+}
+
+/// The parameters of visible units that are labels.
+#[derive(Debug, Clone)]
+struct Labels {
+    weight: Param,
+    bias: Param,
 }
 
 impl Rbm {
@@ -19,9 +33,19 @@ impl Rbm {
     pub fn new(visible: usize, hidden: usize, params: &Params) -> Result<Self> {
         Ok(Self {
             weight: params.get("weight", [hidden, visible], Init::Normal { std: 0.01 })?,
+            bias: params.get("bias", [hidden], Init::Zeros)?,
             visible_bias: params.get("visible_bias", [visible], Init::Zeros)?,
-            hidden_bias: params.get("hidden_bias", [hidden], Init::Zeros)?,
+            labels: None,
         })
+    }
+
+    /// [`Rbm::new`] with `classes` further visible units for a label.
+    pub fn with_labels(visible: usize, classes: usize, hidden: usize, params: &Params) -> Result<Self> {
+        let labels = Labels {
+            weight: params.get("label_weight", [hidden, classes], Init::Normal { std: 0.01 })?,
+            bias: params.get("label_bias", [classes], Init::Zeros)?,
+        };
+        Ok(Self { labels: Some(labels), ..Self::new(visible, hidden, params)? })
     }
 
     /// W, `[hidden, visible]`.
@@ -29,33 +53,93 @@ impl Rbm {
         &self.weight
     }
 
+    /// b, `[hidden]`.
+    pub fn bias(&self) -> &Param {
+        &self.bias
+    }
+
     /// a, `[visible]`.
     pub fn visible_bias(&self) -> &Param {
         &self.visible_bias
     }
 
-    /// b, `[hidden]`.
-    pub fn hidden_bias(&self) -> &Param {
-        &self.hidden_bias
+    /// The number of visible units, without labels.
+    pub fn units(&self) -> usize {
+        self.visible_bias.tensor().count()
     }
 
-    /// The probabilities `[N, hidden]` that hidden units are on, given visible ones `[N, visible]`.
+    /// The probabilities `[N, hidden]` that hidden units are on, given visible ones.
     pub fn hidden(&self, v: &Tensor) -> Result<Tensor> {
-        v.linear(&self.weight.tensor(), Some(&self.hidden_bias.tensor()))?.sigmoid()
+        v.linear(&self.all_weights()?, Some(&self.bias.tensor()))?.sigmoid()
     }
 
-    /// The probabilities `[N, visible]` that visible units are on, given hidden ones `[N, hidden]`.
+    /// The probabilities of visible units, given hidden ones `[N, hidden]`. Those of labels add up to 1.
     pub fn visible(&self, h: &Tensor) -> Result<Tensor> {
-        h.matmul(&self.weight.tensor())?.add(&self.visible_bias.tensor())?.sigmoid()
+        let units = h.matmul(&self.weight.tensor())?.add(&self.visible_bias.tensor())?.sigmoid()?; // [N, visible]
+        let Some(labels) = &self.labels else { return Ok(units) };
+        let labels = h.matmul(&labels.weight.tensor())?.add(&labels.bias.tensor())?.softmax(1)?; // [N, classes]
+        Tensor::concat(&[&units, &labels], 1)
     }
 
-    /// The free energy `[N]` of visible units `[N, visible]`: F(v) = −vᵀa − Σ log(1 + exp(b + Wv)). The probability of v is
-    /// in proportion to exp(−F(v)).
+    /// The free energy `[N]` of visible units: F(v) = −vᵀa − Σ log(1 + exp(b + Wv)). The probability of v is in proportion
+    /// to exp(−F(v)).
     pub fn free_energy(&self, v: &Tensor) -> Result<Tensor> {
-        let x = v.linear(&self.weight.tensor(), Some(&self.hidden_bias.tensor()))?; // [N, hidden]
-        let softplus = x.activation(taper_nn::Activation::Softplus { beta: 1.0, threshold: 20.0 })?.sum(&[1], false)?; // [N]
-        v.mul(&self.visible_bias.tensor())?.sum(&[1], false)?.add(&softplus)?.neg()
+        let x = v.linear(&self.all_weights()?, Some(&self.bias.tensor()))?; // [N, hidden]
+        v.mul(&self.all_visible_biases()?)?.sum(&[1], false)?.add(&softplus(&x)?.sum(&[1], false)?)?.neg()
     }
+
+    /// Of each label its −F(v), `[N, classes]`, but for a term that is the same for all: logits of the class, given the
+    /// other visible units `[N, visible]` (H. Larochelle and Y. Bengio, "Classification using discriminative restricted
+    /// Boltzmann machines", ICML 2008, section 2).
+    ///
+    /// # Errors
+    /// When the machine has no labels.
+    pub fn label_scores(&self, units: &Tensor) -> Result<Tensor> {
+        let labels = self.labels.as_ref().ok_or_else(|| Error::argument("rbm", "the machine has no labels"))?;
+        let x = units.linear(&self.weight.tensor(), Some(&self.bias.tensor()))?.unsqueeze(2)?; // [N, hidden, 1]
+        let each = softplus(&x.add(&labels.weight.tensor())?)?; //                                [N, hidden, classes]
+        each.sum(&[1], false)?.add(&labels.bias.tensor()) //                                     [N, classes]
+    }
+
+    /// Adds to `gradients` those of the parameters, given those of all weights `[hidden, visible + classes]`, of the visible
+    /// units' biases `[visible + classes]`, and of the hidden units' `[hidden]`.
+    pub fn set_gradients(
+        &self,
+        gradients: &mut Gradients,
+        weight: Tensor,
+        visible: Tensor,
+        hidden: Tensor,
+    ) -> Result<()> {
+        gradients.set_param(&self.bias, hidden);
+        let Some(labels) = &self.labels else {
+            gradients.set_param(&self.weight, weight);
+            gradients.set_param(&self.visible_bias, visible);
+            return Ok(());
+        };
+        let (units, classes) = (self.units(), labels.bias.tensor().count());
+        gradients.set_param(&self.weight, weight.narrow(1, 0, units)?);
+        gradients.set_param(&labels.weight, weight.narrow(1, units, classes)?);
+        gradients.set_param(&self.visible_bias, visible.narrow(0, 0, units)?);
+        gradients.set_param(&labels.bias, visible.narrow(0, units, classes)?);
+        Ok(())
+    }
+
+    /// The weights of all visible units, `[hidden, visible + classes]`.
+    fn all_weights(&self) -> Result<Tensor> {
+        let weight = self.weight.tensor();
+        self.labels.as_ref().map_or(Ok(weight.clone()), |labels| Tensor::concat(&[&weight, &labels.weight.tensor()], 1))
+    }
+
+    /// The biases of all visible units, `[visible + classes]`.
+    fn all_visible_biases(&self) -> Result<Tensor> {
+        let bias = self.visible_bias.tensor();
+        self.labels.as_ref().map_or(Ok(bias.clone()), |labels| Tensor::concat(&[&bias, &labels.bias.tensor()], 0))
+    }
+}
+
+/// log(1 + eˣ).
+fn softplus(x: &Tensor) -> Result<Tensor> {
+    x.activation(taper_nn::Activation::Softplus { beta: 1.0, threshold: 20.0 })
 }
 
 /// Units that are on with the probabilities `p`, drawn from the stream `key`.

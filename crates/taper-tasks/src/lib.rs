@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod autoencoding;
+mod belief;
 mod classification;
 mod contrastive;
 mod dense;
@@ -12,6 +13,7 @@ mod regression;
 mod run;
 
 pub use autoencoding::Autoencoding;
+pub use belief::LayerwisePretraining;
 pub use classification::{Classification, ClassifyConfig, IGNORED_LABEL, Predictions, Reduction, Views, logits};
 pub use contrastive::ContrastiveDivergence;
 pub use dense::DenseLabels;

@@ -57,6 +57,11 @@ impl<'a> DeviceBatch<'a> {
         self.dtype
     }
 
+    /// The epoch that the batch belongs to, from 0.
+    pub fn epoch(&self) -> u64 {
+        self.place[1]
+    }
+
     /// The stream of random numbers called `name` for this batch of this epoch.
     pub fn key(&self, name: &str) -> RandomKey {
         let [seed, epoch, number] = self.place;

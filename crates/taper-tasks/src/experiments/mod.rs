@@ -4,6 +4,7 @@ mod autoencoder;
 mod cifar;
 mod cifar100;
 mod cifar100_coarse;
+mod dbn;
 mod digits;
 mod fashion_mnist;
 mod mnist;
@@ -19,6 +20,7 @@ const ALL: &[&dyn Experiment] = &[
     cifar::EXPERIMENT,
     cifar100::EXPERIMENT,
     cifar100_coarse::EXPERIMENT,
+    dbn::EXPERIMENT,
     digits::EXPERIMENT,
     fashion_mnist::EXPERIMENT,
     mnist::EXPERIMENT,
@@ -93,7 +95,7 @@ mod tests {
         let text = experiment("digit").err().unwrap().to_string();
         assert_eq!(
             text,
-            "unknown experiment `digit`; did you mean digits? (known: autoencoder, cifar, cifar100, cifar100-coarse, digits, fashion-mnist, mnist, pictures, table)"
+            "unknown experiment `digit`; did you mean digits? (known: autoencoder, cifar, cifar100, cifar100-coarse, dbn, digits, fashion-mnist, mnist, pictures, table)"
         );
     }
 }
