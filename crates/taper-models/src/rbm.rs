@@ -3,7 +3,7 @@
 //! deep belief network, [`Dbn`](crate::Dbn).
 
 use taper_nn::taper_tensor::Distribution;
-use taper_nn::{Error, Gradients, Init, Param, Params, RandomKey, Result, Tensor};
+use taper_nn::{DType, Error, Gradients, Init, Param, Params, RandomKey, Result, Tensor};
 
 /// Binary visible units v and hidden units h with the energy −vᵀa − hᵀb − hᵀWv. Its parameters are `weight: [hidden,
 /// visible]` (W), `bias: [hidden]` (b) and `visible_bias: [visible]` (a). The first two are those of a linear layer, which
@@ -41,6 +41,9 @@ impl Rbm {
 
     /// [`Rbm::new`] with `classes` further visible units for a label.
     pub fn with_labels(visible: usize, classes: usize, hidden: usize, params: &Params) -> Result<Self> {
+        if classes == 0 {
+            return Err(Error::argument("rbm", "labels: expected a class at least, found none"));
+        }
         let labels = Labels {
             weight: params.get("label_weight", [hidden, classes], Init::Normal { std: 0.01 })?,
             bias: params.get("label_bias", [classes], Init::Zeros)?,
@@ -79,6 +82,20 @@ impl Rbm {
         let Some(labels) = &self.labels else { return Ok(units) };
         let labels = h.matmul(&labels.weight.tensor())?.add(&labels.bias.tensor())?.softmax(1)?; // [N, classes]
         Tensor::concat(&[&units, &labels], 1)
+    }
+
+    /// Visible units drawn from their [probabilities](Self::visible) by the stream `key`.
+    pub fn draw_visible(&self, h: &Tensor, key: RandomKey) -> Result<Tensor> {
+        let p = self.visible(h)?;
+        let Some(labels) = &self.labels else { return bernoulli(&p, key) };
+        let (units, classes) = (self.units(), labels.bias.tensor().count());
+        let drawn = bernoulli(&p.narrow(1, 0, units)?, key.child("units"))?; // [N, visible]
+        // The first class whose cumulative probability is above a uniform number; the last where rounding leaves none.
+        let uniform = Distribution::Uniform { low: 0.0, high: 1.0 };
+        let u = Tensor::random(uniform, key.child("label"), [h.shape()[0], 1], p.dtype(), p.device())?;
+        let below = p.narrow(1, units, classes - 1)?.cumsum(1)?.le(&u)?; // [N, classes − 1]
+        let label = below.cast(DType::I64)?.sum(&[1], false)?.one_hot(classes)?.cast(p.dtype())?; // [N, classes]
+        Tensor::concat(&[&drawn, &label], 1)
     }
 
     /// The free energy `[N]` of visible units: F(v) = −vᵀa − Σ log(1 + exp(b + Wv)). The probability of v is in proportion

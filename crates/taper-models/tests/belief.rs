@@ -139,3 +139,18 @@ fn samples_repeat_and_fields_are_products() {
     assert_ne!(drawn(1), drawn(2));
     assert!(drawn(1).len() == 12 && drawn(1).iter().all(|p| (0.0..=1.0).contains(p)));
 }
+
+#[test]
+fn drawn_units_are_as_frequent_as_they_are_likely() {
+    let (rbm, _) = machine();
+    const N: usize = 4000;
+    for h in hidden_states() {
+        let p = rbm.visible(&tensor(&[h.clone()])).unwrap().to_vec::<f64>().unwrap();
+        let drawn = rbm.draw_visible(&tensor(&vec![h; N]), RandomKey::new(3)).unwrap();
+        let all = drawn.to_vec::<f64>().unwrap();
+        assert!(all.chunks(VISIBLE + CLASSES).all(|v| v[VISIBLE..].iter().sum::<f64>() == 1.0));
+        let found = drawn.mean(&[0], false).unwrap().to_vec::<f64>().unwrap();
+        // Five standard deviations of a frequency are at most 2.5 / √N.
+        assert!(found.iter().zip(&p).all(|(a, b)| (a - b).abs() < 2.5 / (N as f64).sqrt()), "{found:?}, not {p:?}");
+    }
+}

@@ -1,19 +1,19 @@
 //! Greedy layer-wise pretraining of a deep belief network (G. E. Hinton, S. Osindero and Y. W. Teh, "A fast learning
 //! algorithm for deep belief nets", Neural Computation 18, 2006, section 4).
 
-use crate::contrastive::contrast;
+use crate::contrastive::{contrast, persist};
 use taper_data::Batch;
 use taper_models::Dbn;
-use taper_nn::{Context, DType, RandomKey, Tensor, no_grad};
+use taper_nn::{Context, DType, Param, RandomKey, Tensor, no_grad};
 use taper_report::Picture;
-use taper_report::html::{Gallery, Page, Section};
+use taper_report::html::{Framed, Gallery, Page, Section};
 use taper_report::tensorboard::EventWriter;
 use taper_train::{DeviceBatch, Finished, Metric, Result, Split, Sums, Task};
 
 /// Receptive fields of each layer that the report shows.
 const FIELDS: usize = 100;
 /// Samples of each class that the report shows.
-const SAMPLES: usize = 10;
+const SAMPLES: usize = 12;
 /// Classes of which the report shows samples.
 const CLASSES: usize = 20;
 /// Steps of Gibbs sampling before a sample is shown.
@@ -32,8 +32,11 @@ pub struct LayerwisePretraining {
     pub epochs: u64,
     /// The steps of Gibbs sampling of a gradient (CD-k), 1 or more.
     pub steps: u64,
-    /// The number of classes.
-    pub classes: usize,
+    /// Where the Gibbs sampling of the top layer stands, `[chains, visible + classes]`, if it goes on from step to step
+    /// (persistent contrastive divergence): a buffer of the parameters, so that checkpoints hold it.
+    pub chain: Option<Param>,
+    /// The names of the classes, in the order of their labels.
+    pub classes: Vec<String>,
 }
 
 impl LayerwisePretraining {
@@ -57,10 +60,14 @@ impl Task for LayerwisePretraining {
             if layer + 1 < self.dbn.layers().len() {
                 return Ok(v0);
             }
-            let labels = batch.tensor("labels")?.one_hot(self.classes)?.cast(v0.dtype())?;
+            let labels = batch.tensor("labels")?.one_hot(self.classes.len())?.cast(v0.dtype())?;
             Ok(Tensor::concat(&[&v0, &labels], 1)?) // [N, visible + classes]
         })?;
-        let (loss, gradients) = contrast(&self.dbn.layers()[layer], &v0, self.steps, key)?;
+        let (rbm, top) = (&self.dbn.layers()[layer], layer + 1 == self.dbn.layers().len());
+        let (loss, gradients) = match &self.chain {
+            Some(chain) if top => persist(rbm, &v0, chain, self.steps, key)?,
+            _ => contrast(rbm, &v0, self.steps, key)?,
+        };
         Ok(Sums::mean(loss, v0.count()).with_gradients(gradients))
     }
 
@@ -80,38 +87,47 @@ impl Task for LayerwisePretraining {
 
     fn report(&self, found: &Finished<'_>, page: &mut Page, mut events: Option<&mut EventWriter>) -> Result<()> {
         let Some(shape) = shape(found)? else { return Ok(()) };
-        let mut show = |title: &str, tag: &str, note: String, grid: Picture| -> Result<()> {
-            if let Some(events) = &mut events {
-                events.image(tag, found.outcome.steps, &grid)?;
-            }
-            page.sections.push(Section::new(title).with(Gallery::tiles(note, [grid])));
-            Ok(())
-        };
         for layer in 0..self.dbn.layers().len() {
             let fields = no_grad(|| self.dbn.fields(layer))?;
             let (units, shown) = (fields.shape()[0], fields.shape()[0].min(FIELDS));
-            let picture = |field: &[f32]| Picture::from_signed(shape, field);
-            let grid = pictures(&fields.narrow(0, 0, shown)?, shape, picture)?;
+            let fields = fields.narrow(0, 0, shown)?;
+            let fields = pictures(&fields, shape, |field| Picture::from_signed(shape, field))?;
+            if let Some(events) = &mut events {
+                events.image(
+                    &format!("fields/layer{}", layer + 1),
+                    found.outcome.steps,
+                    &Picture::grid(&fields, 20)?,
+                )?;
+            }
             let note = format!(
-                "The weights of {shown} of {units} hidden units to the inputs{}. Grey is 0, white the largest.",
+                "The weights of hidden units to the inputs{}. Grey is 0, white or black the largest.",
                 if layer > 0 { ", through the layers between as if these were linear" } else { "" }
             );
-            let title = format!("Receptive fields of layer {}", layer + 1);
-            show(&title, &format!("fields/layer{}", layer + 1), note, Picture::grid(&grid, 20)?)?;
+            let tiles = Gallery::tiles(note, fields).of(units, "hidden units");
+            page.sections.push(Section::new(format!("Receptive fields of layer {}", layer + 1)).with(tiles));
         }
-        let classes = self.classes.min(CLASSES);
+        let classes = self.classes.len().min(CLASSES);
         let labels = (0..classes * SAMPLES).map(|i| (i / SAMPLES) as i64).collect();
         let samples = no_grad(|| {
             let labels = Tensor::from_vec(labels, [classes * SAMPLES], found.params.device())?;
-            let one_hot = labels.one_hot(self.classes)?.cast(found.params.dtype())?;
+            let one_hot = labels.one_hot(self.classes.len())?.cast(found.params.dtype())?;
             self.dbn.sample(&one_hot, GIBBS, RandomKey::new(0).child("samples"))
         })?;
-        let grid = pictures(&samples, shape, |values| Picture::from_unit(shape, values))?;
+        let samples = pictures(&samples, shape, |values| Picture::from_unit(shape, values))?;
+        if let Some(events) = &mut events {
+            events.image("samples", found.outcome.steps, &Picture::grid(&samples, SAMPLES)?)?;
+        }
+        let class = |(name, samples): (&String, &[Picture])| -> Result<Framed> {
+            Ok(Framed { picture: Some(Picture::grid(samples, 4)?), title: name.clone(), detail: String::new() })
+        };
+        let framed = self.classes.iter().zip(samples.chunks(SAMPLES)).map(class).collect::<Result<_>>()?;
         let note = format!(
-            "A row for each class: what the network makes up for it, in {GIBBS} steps of Gibbs sampling in the top layer \
-             from random units, and down."
+            "What the network makes up for each class: {GIBBS} steps of Gibbs sampling in the top layer, from random units \
+             and with the label held, then down."
         );
-        show("Samples", "samples", note, Picture::grid(&grid, SAMPLES)?)
+        let gallery = Gallery { note, ..Gallery::new(framed) }.of(self.classes.len(), "classes");
+        page.sections.push(Section::new("Samples").with(gallery));
+        Ok(())
     }
 }
 
@@ -150,7 +166,13 @@ mod tests {
         let device = Device::new(taper_cpu::CpuBackend::with_threads(1).unwrap());
         let params = Params::new(&device, DType::F32, RandomKey::new(0));
         let dbn = Dbn::new(4, &[3, 3, 3], 2, &params).unwrap();
-        let task = |epochs| LayerwisePretraining { dbn: dbn.clone(), epochs, steps: 1, classes: 2 };
+        let task = |epochs| LayerwisePretraining {
+            dbn: dbn.clone(),
+            epochs,
+            steps: 1,
+            chain: None,
+            classes: vec!["a".into(), "b".into()],
+        };
         let learns = |epochs| (0..epochs).map(|epoch| task(epochs).learns(epoch)).collect::<Vec<_>>();
         assert_eq!(learns(6), [0, 0, 1, 1, 2, 2]);
         assert_eq!(learns(4), [0, 0, 1, 2]);

@@ -9,7 +9,8 @@ use taper_data::{LocateOptions, Source};
 use taper_models::Dbn;
 use taper_nn::{Device, Params, RandomKey};
 use taper_train::{
-    Config, DataConfig, Error, Experiment, GroupConfig, OptimizerConfig, Prepared, Reporter, Result, TrainConfig,
+    Config, DataConfig, Error, Experiment, GroupConfig, OptimizerConfig, Prepared, Reporter, Result, ScheduleConfig,
+    TrainConfig,
 };
 
 pub(super) const EXPERIMENT: &dyn Experiment = &Pretrain;
@@ -27,6 +28,9 @@ table! {
     pub struct PretrainConfig {
         /// Steps of Gibbs sampling before a gradient is taken (CD-k).
         gibbs_steps: u64 = 1, integer(1..=1000);
+        /// Samples of the top layer that Gibbs sampling goes on with from step to step (persistent contrastive divergence);
+        /// 0 to begin at the data in each step, as the layers below do.
+        chains: usize = 100, integer(0..=100_000);
     }
 }
 
@@ -54,7 +58,8 @@ impl Experiment for Pretrain {
             model: "dbn".into(),
             data: DataConfig { name: "digits".into(), ..DataConfig::default() },
             train: TrainConfig { epochs: 90, batch_size: 20, ..TrainConfig::default() },
-            optimizer: OptimizerConfig::new("sgd").with("lr", 0.05).with("momentum", 0.9).with("weight_decay", 2e-4),
+            optimizer: OptimizerConfig::new("sgd").with("lr", 0.2).with("momentum", 0.5).with("weight_decay", 2e-4),
+            schedule: ScheduleConfig::new("linear"),
             groups: vec![biases("*bias")],
             ..Config::default()
         }
@@ -90,14 +95,16 @@ impl Experiment for Pretrain {
         let PictureData { record, shape, classes, train, validation, test, .. } = load(config, locate, reporter)?;
         let params = Params::new(device, config.dtype()?, RandomKey::new(config.train.seed));
         let sizes: DbnConfig = config.model.parse("model")?;
-        let PretrainConfig { gibbs_steps } = config.task.parse("task")?;
+        let PretrainConfig { gibbs_steps, chains } = config.task.parse("task")?;
         let dbn = Dbn::new(shape.iter().product(), &sizes.hidden, classes.len(), &params)?;
+        let seen = dbn.layers().last().map_or(0, |top| top.units()) + classes.len();
+        let chain = (chains > 0).then(|| params.buffer("chain", [chains, seen], params.dtype(), 0.0)).transpose()?;
         let spec = serde_json::json!({
             "task": "pretrain", "inputs": { "kind": "pictures", "shape": shape }, "classes": classes,
         });
-        let (epochs, classes) = (config.train.epochs, classes.len());
+        let epochs = config.train.epochs;
         Ok(Prepared {
-            task: Box::new(LayerwisePretraining { dbn, epochs, steps: gibbs_steps, classes }),
+            task: Box::new(LayerwisePretraining { dbn, epochs, steps: gibbs_steps, chain, classes }),
             train: augmented(train, config.data.augment.clone(), config.train.seed)?,
             validation: validation.map(|data| augmented(data, Vec::new(), 0)).transpose()?,
             test: Some(augmented(test, Vec::new(), 0)?),
