@@ -35,7 +35,7 @@ pub use device::{Device, WeakDevice};
 pub use distribution::{Distribution, Sampler};
 pub use dtype::{DType, Element, HostData};
 pub use error::{Error, Result};
-pub use fused::{AdamSpec, CrossEntropySpec, FusedOp, FusedOutput, Reduction, Rim, SgdSpec};
+pub use fused::{AdamSpec, CrossEntropySpec, FusedOp, FusedOutput, RecurrentCell, Reduction, Rim, SgdSpec};
 pub use op::{Activation, BinaryOp, CompareOp, PadAmount, ReduceOp, SliceRange, UnaryOp};
 pub use printable::{printable, printable_lines};
 pub use random::{RandomKey, philox4x32};

@@ -41,6 +41,7 @@ mod rim_batch_norm;
 mod rim_layers;
 mod rim_norms;
 mod rim_pointwise;
+mod rim_recurrent;
 pub mod toy;
 mod value;
 mod views;
@@ -88,6 +89,7 @@ pub fn run_all(devices: &[Device], filter: &str) -> Vec<Report> {
     rim_layers::cases(&mut run);
     rim_norms::cases(&mut run);
     rim_batch_norm::cases(&mut run);
+    rim_recurrent::cases(&mut run);
     optimiser::cases(&mut run);
     operations::cases(&mut run);
     run.reports

@@ -10,20 +10,25 @@ use taper_tensor::{GradOptions, Tensor, grad};
 pub fn cases(run: &mut Run) {
     for subject in operations() {
         for of in subject.cases() {
-            for dtype in WIDE {
-                run.case(subject.name(), dtype, format!("composed of others: {}", of.name()), |case| {
-                    let (key, toy) = (case.key(), case.toy().clone());
-                    let due = match results(of, &toy, key, dtype, DType::F64) {
-                        Ok(due) => due,
-                        Err(error) => return case.fail(format!("the reference itself fails: {error}")),
-                    };
-                    // A case may hold constants of f64, so that there is none of f32.
-                    if results(of, &toy, key, dtype, dtype).is_ok() {
-                        case.check_values(|device| compare(&results(of, device, key, dtype, dtype)?, &due, dtype));
-                    }
-                });
-            }
+            beside_composed(run, subject.name(), of);
         }
+    }
+}
+
+/// The case `of` of the operation `name`: what each device gives beside what the reference backend composes.
+pub fn beside_composed(run: &mut Run, name: &'static str, of: &gradcheck::Case) {
+    for dtype in WIDE {
+        run.case(name, dtype, format!("composed of others: {}", of.name()), |case| {
+            let (key, toy) = (case.key(), case.toy().clone());
+            let due = match results(of, &toy, key, dtype, DType::F64) {
+                Ok(due) => due,
+                Err(error) => return case.fail(format!("the reference itself fails: {error}")),
+            };
+            // A case may hold constants of f64, so that there is none of f32.
+            if results(of, &toy, key, dtype, dtype).is_ok() {
+                case.check_values(|device| compare(&results(of, device, key, dtype, dtype)?, &due, dtype));
+            }
+        });
     }
 }
 

@@ -58,6 +58,7 @@ fused::fused_kernels! {
     softmax,
     cross_entropy,
     layer_norm,
+    recurrent,
     dropout,
     index,
 }

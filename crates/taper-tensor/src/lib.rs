@@ -30,13 +30,13 @@ mod tensor;
 
 pub use ops::{
     Conv1dSpec, ConvTranspose1dSpec, ConvTranspose2dSpec, CrossEntropyOptions, Interpolation, NllOptions, NormStats,
-    Pool1dSpec, UnfoldSpec,
+    Pool1dSpec, RecurrentOptions, RecurrentOutput, RecurrentWeights, UnfoldSpec,
 };
 pub use param::Param;
 pub use tape::{GradOptions, Gradients, grad, grad_enabled, no_grad};
 pub use taper_backend::{
     Activation, AdamSpec, Buffer, Conv2dSpec, CrossEntropySpec, DType, Device, Distribution, Element, Error, HostData,
-    PadAmount, Pool2dSpec, RandomKey, Reduction, Result, SgdSpec, Shape, SliceRange,
+    PadAmount, Pool2dSpec, RandomKey, RecurrentCell, Reduction, Result, SgdSpec, Shape, SliceRange,
 };
 pub use taper_backend::{files, meta, printable, printable_lines, profile};
 pub use tensor::Tensor;

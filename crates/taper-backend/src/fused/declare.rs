@@ -1,6 +1,6 @@
 //! The macro that makes the enum of fused operations, and what can be asked of each, from one declaration an operation.
 
-use crate::{Activation, Conv2dSpec, CrossEntropySpec, Pool2dSpec, RandomKey, Saved};
+use crate::{Activation, Conv2dSpec, CrossEntropySpec, Pool2dSpec, RandomKey, RecurrentCell, Saved};
 
 /// What observers learn of an attribute.
 pub(super) trait Attribute: std::fmt::Debug {
@@ -18,6 +18,12 @@ pub(super) trait Attribute: std::fmt::Debug {
 impl Attribute for Activation {
     fn variant(&self) -> String {
         if *self == Self::Identity { String::new() } else { self.text() }
+    }
+}
+
+impl Attribute for RecurrentCell {
+    fn variant(&self) -> String {
+        self.text()
     }
 }
 

@@ -7,7 +7,7 @@ mod spec;
 #[cfg(test)]
 mod tests;
 
-pub use spec::{AdamSpec, CrossEntropySpec, Reduction, SgdSpec};
+pub use spec::{AdamSpec, CrossEntropySpec, RecurrentCell, Reduction, SgdSpec};
 
 use crate::{Activation, Buffer, Conv2dSpec, Pool2dSpec, RandomKey, Result, Saved};
 use declare::{Attribute, fused_ops};
@@ -245,6 +245,38 @@ fused_ops! {
         }
         attributes {}
     }
+
+    /// One direction of a recurrent layer over all steps. Its output has a row for each step, the hidden state after it,
+    /// and then the last state of each sample: h, and for LSTM c; `[T + states, N, H]`.
+    ///
+    /// With lengths, the steps of a sample from its length on are padding: they leave its state as it is, and their
+    /// output is 0. Their inputs are 0 (the caller sees to it), so that they add nothing to the weights' gradients.
+    Recurrent = "recurrent" {
+        operands {
+            /// The input, `[T, N, input]`, T at least 1.
+            x: &'a Buffer,
+            /// The weight of the input, W_i, `[gates · H, input]`.
+            weight_ih: &'a Buffer,
+            /// The weight of the state, W_h, `[gates · H, H]`.
+            weight_hh: &'a Buffer,
+            /// The bias b_i, `[gates · H]`.
+            bias_ih: Option<&'a Buffer> as shape,
+            /// The bias b_h, `[gates · H]`; there are both biases or none.
+            bias_hh: Option<&'a Buffer> as shape,
+            /// The state h before the first step, `[N, H]`; 0 where absent.
+            h_0: Option<&'a Buffer>,
+            /// The state c before the first step, `[N, H]`, for LSTM alone, where it is present as h is.
+            c_0: Option<&'a Buffer>,
+            /// The number of steps of each sample, i64 `[N]`, each in `1..=T`; T where absent. They have no gradient.
+            lengths: Option<&'a Buffer>,
+        }
+        attributes {
+            /// The cell.
+            cell: RecurrentCell,
+            /// Whether the steps are taken from the last to the first; with lengths, from each sample's own last step.
+            reverse: bool,
+        }
+    }
 }
 
 impl<'a> FusedOp<'a> {
@@ -314,6 +346,9 @@ impl<'a> FusedOp<'a> {
                 Some(2 * y.count() as u64 * weight.shape()[1..].iter().map(|&size| size as u64).product::<u64>())
             }
             Self::Embedding { .. } => Some(0),
+            Self::Recurrent { x, weight_ih, weight_hh, .. } => {
+                Some(2 * rows(x) * (weight_ih.count() + weight_hh.count()) as u64)
+            }
             _ => None,
         }
     }
@@ -321,7 +356,19 @@ impl<'a> FusedOp<'a> {
     /// The floating-point operations of the products in the operation's gradients: those of the input and of the weight
     /// each cost as much as the forward. `None` as for [`FusedOp::flop`].
     pub fn grad_flop(&self, needs: &[bool]) -> Option<u64> {
+        if let Self::Recurrent { x, weight_ih, weight_hh, .. } = self {
+            // Each step's gradient takes the product with W_h; the weights' gradients and the input's are products of
+            // their own.
+            let [need_x, need_ih, need_hh] = [0, 1, 2].map(|i| u64::from(needs.get(i).copied().unwrap_or(false)));
+            let of_input = (need_x + need_ih) * weight_ih.count() as u64;
+            return Some(2 * rows(x) * (of_input + (1 + need_hh) * weight_hh.count() as u64));
+        }
         let forward = self.flop().filter(|&flop| flop > 0)?;
         Some(forward * needs.iter().take(2).filter(|&&need| need).count() as u64)
     }
+}
+
+/// The rows of an input `[T, N, input]`.
+fn rows(x: &Buffer) -> u64 {
+    x.shape().iter().take(2).map(|&size| size as u64).product()
 }

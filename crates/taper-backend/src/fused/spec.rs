@@ -22,6 +22,48 @@ pub struct CrossEntropySpec {
     pub ignore_index: i64,
 }
 
+/// The cell of a recurrent layer: how a step's hidden state h′ follows from its input x and the state h before it. σ is the
+/// sigmoid, ⊙ the product of elements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RecurrentCell {
+    /// h′ = tanh(W_i x + b_i + W_h h + b_h) (Elman 1990).
+    Tanh,
+    /// h′ = relu(W_i x + b_i + W_h h + b_h).
+    Relu,
+    /// Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers, Schmidhuber and Cummins
+    /// 2000): i, f, o = σ(…), g = tanh(…), each of W_i x + b_i + W_h h + b_h; c′ = f ⊙ c + i ⊙ g, h′ = o ⊙ tanh(c′). The rows of
+    /// the weights are in the order i, f, g, o.
+    Lstm,
+    /// The gated recurrent unit (Cho et al. 2014) with the reset gate after the product: r, z = σ(W_i x + b_i + W_h h + b_h),
+    /// n = tanh(W_i x + b_i + r ⊙ (W_h h + b_h)), h′ = (1 − z) ⊙ n + z ⊙ h. The rows of the weights are in the order r, z, n.
+    Gru,
+}
+
+impl RecurrentCell {
+    /// The number of gates: the weights have this many rows for each hidden unit.
+    pub fn gates(self) -> usize {
+        match self {
+            Self::Tanh | Self::Relu => 1,
+            Self::Gru => 3,
+            Self::Lstm => 4,
+        }
+    }
+
+    /// The number of states, h and for LSTM c.
+    pub fn states(self) -> usize {
+        if self == Self::Lstm { 2 } else { 1 }
+    }
+
+    /// The layer's name: `rnn`, `lstm`, `gru`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tanh | Self::Relu => "rnn",
+            Self::Lstm => "lstm",
+            Self::Gru => "gru",
+        }
+    }
+}
+
 /// The parameters of a step of Adam (Kingma and Ba 2015, algorithm 1) or, with `decoupled`, AdamW (Loshchilov and
 /// Hutter 2019).
 #[derive(Debug, Clone, Copy, PartialEq)]

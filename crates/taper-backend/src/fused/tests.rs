@@ -31,7 +31,7 @@ fn operands_are_those_that_are_present_in_order() {
     let gradients = op.gathered([None, Some(weight.clone()), None, Some(x.clone())]);
     let shapes: Vec<Option<&Shape>> = gradients.iter().map(|gradient| gradient.as_ref().map(Buffer::shape)).collect();
     assert_eq!(shapes, [None, Some(weight.shape()), Some(x.shape())]);
-    assert_eq!(FusedOp::MOST_OPERANDS, 4);
+    assert_eq!(FusedOp::MOST_OPERANDS, 8);
 }
 
 #[test]
@@ -91,4 +91,26 @@ fn a_convolution_block_counts_the_output_before_pooling() {
     let embedding = FusedOp::Embedding { weight: &x, index: &index };
     assert_eq!((embedding.flop(), embedding.grad_flop(&[true, false])), (Some(0), None), "its gradient adds");
     assert_eq!(FusedOp::Dropout { x: &x, p: 0.5, key: RandomKey::new(0) }.flop(), None);
+}
+
+#[test]
+fn a_recurrent_layers_products_are_counted() {
+    let [x, weight_ih, weight_hh] = [&[7, 2, 3][..], &[20, 3], &[20, 5]].map(buffer);
+    let op = FusedOp::Recurrent {
+        x: &x,
+        weight_ih: &weight_ih,
+        weight_hh: &weight_hh,
+        bias_ih: None,
+        bias_hh: None,
+        h_0: None,
+        c_0: None,
+        lengths: None,
+        cell: RecurrentCell::Lstm,
+        reverse: false,
+    };
+    let (input, state) = (2 * 7 * 2 * 20 * 3, 2 * 7 * 2 * 20 * 5);
+    assert_eq!((op.flop(), op.variant().as_str()), (Some(input + state), "Lstm"));
+    for (needs, due) in [([true; 3], 2 * input + 2 * state), ([false, true, true], input + 2 * state)] {
+        assert_eq!(op.grad_flop(&needs), Some(due));
+    }
 }

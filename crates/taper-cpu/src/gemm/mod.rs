@@ -9,6 +9,7 @@ mod avx2;
 mod avx512;
 mod kernel;
 mod pack;
+mod packed;
 mod portable;
 mod product;
 mod shared;
@@ -16,5 +17,6 @@ mod thin;
 
 pub(crate) use kernel::{Kernel, Real, Tile};
 pub(crate) use pack::{Matrix, Panels};
+pub(crate) use packed::PackedColumns;
 pub(crate) use product::{Epilogue, Product};
 pub(crate) use shared::{Shared, run_tasks};

@@ -86,6 +86,7 @@ operations! {
     prod,
     products,
     recip,
+    recurrent,
     repeat,
     reshape,
     rms_norm,
@@ -118,6 +119,7 @@ pub use conv1d::{Conv1dSpec, Pool1dSpec};
 pub use cross_entropy::CrossEntropyOptions;
 pub use interpolate::Interpolation;
 pub use nll_loss::NllOptions;
+pub use recurrent::{RecurrentOptions, RecurrentOutput, RecurrentWeights};
 pub use unfold::UnfoldSpec;
 
 /// The batch statistics that batch norm in training returns beside its output.
