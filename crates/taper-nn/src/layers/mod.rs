@@ -10,6 +10,7 @@ crate::gradcheck::checked_modules! {
     layer_norm,
     linear,
     max_pool2d,
+    recurrent,
     stochastic_depth,
 }
 mod pair;
@@ -24,6 +25,7 @@ pub use layer_norm::{LayerNorm, LayerNormConfig};
 pub use linear::{Linear, LinearConfig};
 pub use max_pool2d::MaxPool2d;
 pub use pair::Pair;
+pub use recurrent::{Gru, GruCell, Lstm, LstmCell, RecurrentConfig, RecurrentInput, Rnn, RnnActivation, RnnCell};
 pub use stochastic_depth::StochasticDepth;
 
 use taper_tensor::{Error, Result};
