@@ -7,6 +7,7 @@
 crate::gradcheck::checked_modules! {
     bce_with_logits,
     cross_entropy,
+    ctc,
     hinge,
     huber,
     kl_div,
@@ -19,6 +20,7 @@ crate::gradcheck::checked_modules! {
 
 pub use bce_with_logits::BceWithLogits;
 pub use cross_entropy::CrossEntropy;
+pub use ctc::Ctc;
 pub use hinge::Hinge;
 pub use huber::Huber;
 pub use kl_div::{KlDiv, KlReduction};
