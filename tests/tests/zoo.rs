@@ -7,6 +7,7 @@ use taper_models::models;
 const RECORDED: &[(&str, &str)] = &[
     ("airbench", "torch_zoo.json"),
     ("mlp", "torch_models.json"),
+    ("recurrent-lm", "recurrent_lm.safetensors"),
     ("resnet18", "torch_zoo.json"),
     ("seed-cnn", "torch_models.json"),
 ];

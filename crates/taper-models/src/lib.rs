@@ -23,6 +23,7 @@ mod char_mlp;
 mod dbn;
 mod mlp;
 mod rbm;
+mod recurrent_lm;
 mod registry;
 mod resnet;
 mod seed_cnn;
@@ -35,6 +36,7 @@ pub use char_mlp::{CharMlp, CharMlpConfig};
 pub use dbn::Dbn;
 pub use mlp::{Mlp, MlpConfig};
 pub use rbm::{Rbm, bernoulli};
+pub use recurrent_lm::{LmState, RecurrentLm, RecurrentLmConfig};
 pub use registry::{
     Build, CIFAR10, IMAGENET, InputSpec, Kind, MNIST, ModelInfo, NoKeys, Prepare, Sample, Sampled, SampledModel, ZooModel,
     build, family, model, models,
@@ -58,6 +60,11 @@ const ALL: &[ModelInfo] = &[
         "linear layers with ReLU between them, two hidden ones of 128 by default",
         "Rumelhart et al. 1986",
         MNIST,
+    ),
+    ModelInfo::sampled::<RecurrentLm>(
+        "recurrent-lm",
+        "an embedding, recurrent layers (LSTM by default), logits of the next token",
+        "Mikolov et al. 2010; Sundermeyer et al. 2012",
     ),
     ModelInfo::of::<ResNet18>("resnet18", "ResNet-18 with a 3 × 3 stem", "He et al. 2016, table 1", CIFAR10),
     ModelInfo::of::<SeedCnn>("seed-cnn", "two convolutions, two linear layers", "this project's first network", CIFAR10),
