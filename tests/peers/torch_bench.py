@@ -84,6 +84,30 @@ def training(model, x, classes, make_optimizer):
     return step
 
 
+class Recurrent(nn.Module):
+    """A recurrent layer, and a linear layer on its last state. The gradient of its input is computed."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.layer, self.head = kind(128, 256), nn.Linear(256, 10)
+
+    def forward(self, x):
+        return self.head(self.layer(x)[0][-1])
+
+
+def recurrent(kind):
+    model, x = Recurrent(kind), torch.randn(64, 32, 128).requires_grad_()
+    optimizer, labels = adam(model.parameters()), torch.arange(32) % 10
+
+    def step():
+        optimizer.zero_grad()
+        x.grad = None
+        nn.functional.cross_entropy(model(x), labels).backward()
+        optimizer.step()
+
+    return step
+
+
 def adam(parameters):
     return torch.optim.Adam(parameters, lr=ADAM_LR, fused=True)
 
@@ -124,6 +148,8 @@ WORKS = {
     "mlp": lambda: training(mlp(784, 1024, 1024, 10), torch.randn(128, 784), 10, adam),
     "tiny": lambda: training(mlp(32, 24, 8), torch.randn(16, 32), 8, adam),
     "resnet18": lambda: faster_sgd(resnet18, images(64, 3, 32, 32), 10, momentum=0.9),
+    "lstm": lambda: recurrent(nn.LSTM),
+    "gru": lambda: recurrent(nn.GRU),
     "airbench": lambda: faster_sgd(Airbench, images(500, 3, 32, 32), 10, momentum=0.85, nesterov=True),
 }
 
