@@ -4,6 +4,7 @@
 mod airbench;
 mod classifier;
 mod mlp;
+mod recurrent;
 mod resnet18;
 mod seed_cnn;
 mod sgemm;
@@ -46,7 +47,10 @@ pub struct Work {
 
 /// All works, in the order of the table.
 pub fn works() -> Vec<Work> {
-    [seed_cnn::works, mlp::works, sgemm::works, resnet18::works, airbench::works].iter().flat_map(|of| of()).collect()
+    [seed_cnn::works, mlp::works, sgemm::works, resnet18::works, airbench::works, recurrent::works]
+        .iter()
+        .flat_map(|of| of())
+        .collect()
 }
 
 /// The works and families that `names` select, in the order of the table; all works if there is no name.
