@@ -72,7 +72,7 @@ pub use mix::{CutMix, Mixup};
 pub use module::{Module, Named, Pass, Sequential};
 pub use optim::*;
 pub use params::Params;
-pub use pattern::matches;
+pub use pattern::{matches, renamed};
 pub use schedule::Schedule;
 
 pub use taper_tensor;

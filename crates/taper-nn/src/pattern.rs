@@ -11,6 +11,47 @@
 /// ```
 pub fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<Part>, Vec<char>) = (parts(pattern), name.chars().collect());
+    fits(&pattern, &name)
+}
+
+/// `name` renamed by a rule: where `from` matches it, `to` with each `*` replaced by what the `*` in the same place of
+/// `from` stands for; `None` where it does not match. A further `*` in `to` stands for nothing.
+///
+/// ```
+/// # use taper_nn::renamed;
+/// assert_eq!(renamed("h.*.ln.*", "blocks.*.norm.*", "h.11.ln.bias").as_deref(), Some("blocks.11.norm.bias"));
+/// assert_eq!(renamed("h.*", "blocks.*", "wte.weight"), None);
+/// ```
+pub fn renamed(from: &str, to: &str, name: &str) -> Option<String> {
+    let (pattern, name): (Vec<Part>, Vec<char>) = (parts(from), name.chars().collect());
+    if !fits(&pattern, &name) {
+        return None;
+    }
+    // Each star takes the fewest characters with which the rest matches.
+    let (mut stands_for, mut at) = (Vec::new(), 0);
+    for (place, part) in pattern.iter().enumerate() {
+        match part {
+            Part::Any => {
+                let end = (at..=name.len()).find(|&end| fits(&pattern[place + 1..], &name[end..]))?;
+                stands_for.push(name[at..end].iter().collect::<String>());
+                at = end;
+            }
+            _ => at += 1,
+        }
+    }
+    let mut stands_for = stands_for.into_iter();
+    let mut result = String::new();
+    for char in to.chars() {
+        match char {
+            '*' => result += &stands_for.next().unwrap_or_default(),
+            char => result.push(char),
+        }
+    }
+    Some(result)
+}
+
+/// Whether all of `name` matches the parts of a pattern.
+fn fits(pattern: &[Part], name: &[char]) -> bool {
     let (mut p, mut n) = (0, 0);
     // The position of the last `*`, and the end of what it matches in the name. On a mismatch it matches one character
     // more; earlier ones never need to.
@@ -29,7 +70,7 @@ pub fn matches(pattern: &str, name: &str) -> bool {
             }
         }
     }
-    pattern[p..].iter().all(|part| matches!(part, Part::Any))
+    pattern.iter().skip(p).all(|part| matches!(part, Part::Any))
 }
 
 /// A part of a pattern.

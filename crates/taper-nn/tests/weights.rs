@@ -5,6 +5,7 @@ mod common;
 use common::{assert_close, device, floats, params, recorded};
 use std::fs;
 use std::path::Path;
+use taper_nn::weights::{LoadOptions, Mapping};
 use taper_nn::{
     BatchNorm2d, BatchNormConfig, Context, Conv2d, Conv2dConfig, DType, Device, HostData, Init, Linear, LinearConfig,
     Module, Param, Params, RandomKey, Result, Tensor, weights,
@@ -129,8 +130,9 @@ fn what_does_not_match_is_listed_and_nothing_is_loaded() {
     for load in both {
         let error = load(&root.all(), &path).unwrap_err().to_string();
         let expected = format!(
-            "the weights of {} do not fit, nothing was loaded: missing: fc.bias; unexpected: zz; other shapes: fc.weight is \
-             [2, 3] in the file, expected [3, 2]; other dtypes: count is F32 in the file, expected i64",
+            "the weights of {} do not fit, nothing was loaded (the file has 4 tensors of 10 numbers, the model 4 of \
+             12): missing: fc.bias; unexpected: zz; other shapes: fc.weight is [2, 3] in the file, expected [3, 2]; other \
+             dtypes: count is F32 in the file, expected i64",
             path.display()
         );
         assert_eq!(error, expected);
@@ -164,6 +166,7 @@ fn weights_are_loaded_in_part_with_a_report() {
         other_shapes: names(&["fc.weight is [2, 3] in the file, expected [3, 2]"]),
         other_dtypes: names(&["count is F32 in the file, expected i64"]),
         converted: names(&["same from F64 to f32"]),
+        ..weights::Report::default()
     };
     assert_eq!(report, expected);
     assert_eq!(
@@ -181,7 +184,8 @@ fn weights_are_loaded_in_part_with_a_report() {
     foreign.get("w", [1], Init::Zeros).unwrap();
     let error = weights::load_partial(&foreign.all(), &path).unwrap_err().to_string();
     let due = format!(
-        "none of the weights of {} fits, nothing was loaded: missing: w; unexpected: count, fc.weight, same, zz",
+        "none of the weights of {} fits, nothing was loaded (the file has 4 tensors of 10 numbers, the model 1 of 1): missing: w; \
+         unexpected: count, fc.weight, same, zz",
         path.display()
     );
     assert_eq!(error, due);
@@ -282,4 +286,111 @@ fn a_failed_save_leaves_the_old_file() {
     assert!(taken.join("inside").exists());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     weights::save(&saved, "/").unwrap_err();
+}
+
+/// A file of GPT-2's kind: no prefix, matrices as [in, out], a mask beside, the head tied or left out.
+#[test]
+fn weights_of_another_library_are_mapped() {
+    let (device, folder) = (device(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("gpt.safetensors");
+    let theirs = Params::new(&device, DType::F32, RandomKey::new(5));
+    let uniform = Init::Uniform { bound: 1.0 };
+    let embedding = theirs.get("wte.weight", [5, 4], uniform).unwrap();
+    let square = theirs.get("h.0.attn.c_attn.weight", [4, 4], uniform).unwrap();
+    theirs.get("h.0.mlp.c_fc.weight", [4, 6], uniform).unwrap();
+    theirs.get("h.0.attn.bias", [1, 1, 3, 3], Init::Ones).unwrap();
+    let ours = |head: bool| {
+        let root = params(&device, DType::F32);
+        root.get("transformer.wte.weight", [5, 4], Init::Zeros).unwrap();
+        root.get("transformer.h.0.attn.qkv.weight", [4, 4], Init::Zeros).unwrap();
+        root.get("transformer.h.0.mlp.c_fc.weight", [6, 4], Init::Zeros).unwrap();
+        if head {
+            root.get("lm_head.weight", [5, 4], Init::Zeros).unwrap();
+        }
+        root
+    };
+    let pair = |a: &str, b: &str| [a.to_owned(), b.to_owned()];
+    let mapping = Mapping {
+        add: "transformer.".into(),
+        rename: vec![pair("transformer.lm_head.*", "lm_head.*"), pair("*.c_attn.*", "*.qkv.*")],
+        transpose: vec!["*.qkv.weight".into(), "*.c_fc.weight".into()],
+        ignore: vec!["*.attn.bias".into()],
+        tied: vec![pair("lm_head.weight", "transformer.wte.weight")],
+        ..Mapping::default()
+    };
+    let options = LoadOptions { mapping, ..LoadOptions::default() };
+    weights::save(&theirs.all(), &path).unwrap();
+    let found = ours(true);
+    let report = weights::load_with(&found.all(), &path, &options).unwrap();
+    assert_eq!(
+        report.to_string(),
+        "tied: lm_head.weight with transformer.wte.weight; ignored: h.0.attn.bias; transposed: \
+         transformer.h.0.attn.qkv.weight, transformer.h.0.mlp.c_fc.weight"
+    );
+    let all = values(&found.all());
+    assert_eq!((&all[0], &all[3]), (&values(&[embedding.clone()])[0], &values(&[embedding.clone()])[0]));
+    let transposed = square.tensor().transpose(0, 1).unwrap().to_host().unwrap();
+    assert_eq!(all[1], transposed);
+    assert_ne!(all[1], values(&[square])[0]);
+    // The head in the file and not in the model: it must be the embedding.
+    let head = theirs.get("lm_head.weight", [5, 4], Init::Zeros).unwrap();
+    weights::save(&theirs.all(), &path).unwrap();
+    let error = weights::load_with(&ours(false).all(), &path, &options).unwrap_err().to_string();
+    let due = "gpt.safetensors: lm_head.weight and wte.weight are one tensor in the model and differ in the file";
+    assert!(error.ends_with(due), "{error}");
+    head.set(&embedding.tensor()).unwrap();
+    weights::save(&theirs.all(), &path).unwrap();
+    let report = weights::load_with(&ours(false).all(), &path, &options).unwrap();
+    assert!(report.to_string().starts_with("tied: lm_head.weight with transformer.wte.weight; ignored: "), "{report}");
+
+    // Two that become one, and a vector to be transposed.
+    let fails = |mapping: Mapping| {
+        let options = LoadOptions { mapping, ..LoadOptions::default() };
+        weights::load_with(&ours(false).all(), &path, &options).unwrap_err().to_string()
+    };
+    let error = fails(Mapping { rename: vec![pair("*.weight", "weight")], ..Mapping::default() });
+    assert!(
+        error.contains("gpt.safetensors: h.0.attn.c_attn.weight and h.0.mlp.c_fc.weight both become weight"),
+        "{error}"
+    );
+    let error = fails(Mapping { transpose: vec!["*".into()], ..Mapping::default() });
+    assert!(error.ends_with("h.0.attn.bias is [1, 1, 3, 3]: to be transposed it would have two dimensions"), "{error}");
+}
+
+/// A head of other classes keeps its values; anything else that differs is an error.
+#[test]
+fn a_head_may_be_new() {
+    let (device, folder) = (device(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("head.safetensors");
+    let of = |classes: usize, features: usize| {
+        let root = params(&device, DType::F32);
+        Linear::new(LinearConfig::new(3, features), &root.sub("body")).unwrap();
+        Linear::new(LinearConfig::new(features, classes), &root.sub("fc")).unwrap();
+        root.all()
+    };
+    weights::save(&of(7, 4), &path).unwrap();
+    let options = LoadOptions { new_head: true, ..LoadOptions::default() };
+    let (found, fresh) = (of(2, 4), of(2, 4));
+    found[0].set(&Tensor::zeros([4, 3], DType::F32, &device).unwrap()).unwrap();
+    let report = weights::load_with(&found, &path, &options).unwrap();
+    let due = "a new head: fc.weight is [7, 4] in the file, expected [2, 4], fc.bias is [7] in the file, expected [2]";
+    assert_eq!(report.to_string(), due);
+    // The same key draws the same initial values, of another shape for the head.
+    assert_eq!(values(&found), values(&fresh));
+    assert_eq!(weights::load_with(&of(7, 4), &path, &options).unwrap().to_string(), "");
+    for (theirs, told) in [
+        (of(7, 5), "other shapes: body.weight is [4, 3] in the file, expected [5, 3], body.bias is "),
+        (of(2, 5), "other shapes: body.weight is [4, 3] in the file, expected [5, 3], body.bias is "),
+    ] {
+        let error = weights::load_with(&theirs, &path, &options).unwrap_err().to_string();
+        assert!(error.contains(told), "{error}");
+    }
+    let strict = weights::load(&of(2, 4), &path).unwrap_err().to_string();
+    assert!(strict.contains("other shapes: fc.weight is [7, 4] in the file, expected [2, 4], fc.bias"), "{strict}");
+    let skip = LoadOptions { skip: vec!["head.*".into()], ..options };
+    let error = weights::load_with(&of(2, 4), &path, &skip).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "skip: no parameter matches \"head.*\"; the model has body.weight, body.bias, fc.weight, fc.bias"
+    );
 }

@@ -25,7 +25,7 @@ pub struct Decoder {
 const MIB: u64 = 1 << 20;
 
 /// All decoders that are fuzzed.
-pub const DECODERS: [Decoder; 17] = [
+pub const DECODERS: [Decoder; 18] = [
     Decoder { name: "png", memory: |_| 1 << 30, stated: "1 GiB" },
     Decoder { name: "jpeg", memory: |_| 1 << 30, stated: "1 GiB" },
     Decoder { name: "webp", memory: |_| 1 << 30, stated: "1 GiB" },
@@ -41,6 +41,7 @@ pub const DECODERS: [Decoder; 17] = [
     Decoder { name: "content-range", memory: |n| n + MIB, stated: "1 MiB" },
     Decoder { name: "labels", memory: |n| 64 * n + 8 * MIB, stated: "8 MiB + 64 N" },
     Decoder { name: "weights", memory: |n| 64 * n + MIB, stated: "1 MiB + 64 N" },
+    Decoder { name: "pickle", memory: |n| 256 * n + MIB, stated: "1 MiB + 256 N" },
     Decoder { name: "checkpoint", memory: |n| 64 * n + 8 * MIB, stated: "8 MiB + 64 N" },
     Decoder { name: "config", memory: |n| 512 * n + MIB, stated: "1 MiB + 512 N" },
 ];
@@ -124,6 +125,18 @@ pub fn decode(name: &str, bytes: &[u8]) -> bool {
             let loaded = taper_nn::weights::load(&params.all(), path).map_err(|error| said(&error.to_string()));
             let read = taper_nn::weights::read_noted("note", path, device());
             read.map_or_else(|error| said(&error.to_string()), |_| true) | loaded.is_ok()
+        }),
+        "pickle" => in_file(bytes, |path| match taper_nn::weights::read(path) {
+            Ok(file) => {
+                let names: Vec<String> = file.tensors().map(|(name, ..)| name.to_owned()).collect();
+                // One after the other, so that memory is that of the largest.
+                names.iter().for_each(|name| match file.tensor(name, device()) {
+                    Ok(tensor) => assert!(tensor.count() <= bytes.len()),
+                    Err(error) => drop(said(&error.to_string())),
+                });
+                true
+            }
+            Err(error) => said(&error.to_string()),
         }),
         "checkpoint" => {
             in_folder(|folder| resume::resume(bytes, folder).map_or_else(|error| said(&error.to_string()), |_| true))

@@ -119,6 +119,11 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
         "content-range" => texts(&["bytes 5-9/10", "bytes 0-4095/*"]),
         "labels" => texts(&["lily\ndaisy\nlily\n\"tall, red\"\n", "0\n1\n2\n10\n", "caf\u{e9}\ncafe\u{301}\n"]),
         "weights" => weights(),
+        "pickle" => ["before_1_6.pth", "checkpoint_before_1_6.pth", "zip.pt", "several.pt", "protocol4.pt"]
+            .iter()
+            .map(|name| root().join("crates/taper-nn/tests/data/pickles").join(name))
+            .map(|path| fs::read(path).expect("a file of the repository"))
+            .collect(),
         "checkpoint" => vec![crate::resume::checkpoint()],
         "config" => {
             let recipes = fs::read_dir(root().join("crates/taper-tasks/recipes")).expect("the recipes");
