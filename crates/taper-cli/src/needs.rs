@@ -7,13 +7,14 @@ use crate::output::Output;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use taper::data::{LocateOptions, Source};
+use taper::nn::weights;
 use taper::train::{Config, Experiment};
 
 /// The name of the hidden command that prints the needs of the command line after `--`.
 pub const NAME: &str = "needs";
 
 /// The features, and whether this program has them.
-const FEATURES: [(&str, bool); 7] = [
+const FEATURES: [(&str, bool); 8] = [
     ("candle", cfg!(feature = "candle")),
     ("csv", cfg!(feature = "csv")),
     ("cuda", cfg!(feature = "cuda")),
@@ -21,6 +22,7 @@ const FEATURES: [(&str, bool); 7] = [
     ("gradcheck", cfg!(feature = "gradcheck")),
     ("images", cfg!(feature = "images")),
     ("parquet", cfg!(feature = "parquet")),
+    ("pytorch", cfg!(feature = "pytorch")),
 ];
 
 /// The features that a command line needs.
@@ -33,7 +35,7 @@ impl Needs {
         self.0.insert("gradcheck");
     }
 
-    /// What the data of a run of `experiment` need: readers, or the network.
+    /// What a run of `experiment` needs for its initial weights and its data: readers, or the network.
     ///
     /// # Errors
     /// As [`data`](Self::data).
@@ -44,6 +46,9 @@ impl Needs {
         options: &LocateOptions,
     ) -> Result<(), Failure> {
         experiment.features(config).iter().for_each(|feature| self.feature(feature));
+        if weights::is_pytorch(&config.init.file) {
+            self.feature("pytorch");
+        }
         experiment.source(config).map_or(Ok(()), |source| self.data(&source, options))
     }
 
@@ -170,6 +175,19 @@ mod tests {
         assert_eq!(needed(&format!("train digits --resume={path} --quiet --set train.epochs=3")), "cuda");
         assert_eq!(needed(&format!("train digits --resume {path}-none --device candle")), "candle");
         assert!(!folder.path().join("run-none").exists(), "asking creates nothing");
+    }
+
+    /// Initial weights say by their content who wrote them.
+    #[test]
+    fn weights_of_pytorch_need_its_reader() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w");
+        let line = format!("train digits --init {}", path.display());
+        assert_eq!(needed(&line), "");
+        for (bytes, due) in [(&b"PK\x03\x04"[..], "pytorch"), (b"\x80\x02", "pytorch"), (b"\x08\0\0\0\0\0\0\0{}", "")] {
+            std::fs::write(&path, bytes).unwrap();
+            assert_eq!(needed(&line), due);
+        }
     }
 
     /// The network is needed only for data that lie nowhere, and if it may be asked.

@@ -7,7 +7,7 @@ use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Args};
 use std::path::{Path, PathBuf};
 use taper::backend::printable;
-use taper::train::{Argument, Config, Experiment, Form, Key, Override};
+use taper::train::{Argument, Config, Experiment, Form, GroupConfig, Key, OptimizerConfig, Override};
 
 /// The arguments that change the configuration, and those that say where the data are.
 #[derive(Args)]
@@ -21,6 +21,13 @@ pub struct SettingArgs {
     /// Set any key of the configuration, flags included; may be repeated [default: none; keys below]
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    /// Freeze the parameters whose names match, as in 'layer[1-3].*'; may be repeated [default: none]
+    #[arg(long, value_name = "PATTERN")]
+    pub freeze: Vec<String>,
+    /// Train the parameters whose names match at a rate of their own, as in 'fc.*=0.01', frozen ones too; may be
+    /// repeated [default: none]
+    #[arg(long, value_name = "PATTERN=RATE")]
+    pub group_lr: Vec<String>,
     /// Look for the data in this folder only [default: $TAPER_DATA, the downloads' folder, the network]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
@@ -61,8 +68,34 @@ impl SettingArgs {
         }
         // All at once: a key may be of a model that is named after it.
         let set = self.set.iter().map(|text| Override::parse(text)).collect::<Result<Vec<_>, _>>()?;
-        Ok(config.with(&set)?)
+        self.with_groups(config.with(&set)?)
     }
+
+    /// `config` with the groups of `--group-lr` and `--freeze` before its own: the first that matches a parameter takes
+    /// it, so that a rate is an exception to what is frozen. A run that is resumed has them already.
+    fn with_groups(&self, mut config: Config) -> Result<Config, Failure> {
+        let mut groups = Vec::new();
+        for text in &self.group_lr {
+            let group = text.rsplit_once('=').filter(|(pattern, _)| !pattern.is_empty());
+            let wrong = || Failure::usage(format!("--group-lr: expected PATTERN=RATE, found {}", printable(text)));
+            let (pattern, rate) = group.ok_or_else(wrong)?;
+            let rate: f64 = rate.parse().map_err(|_| wrong())?;
+            groups.push(group_of(pattern, false, OptimizerConfig::default().with("lr", rate)));
+        }
+        if self.freeze.iter().any(String::is_empty) {
+            return Err(Failure::usage("--freeze: expected a name, `*` standing for any characters, found none"));
+        }
+        groups.extend(self.freeze.iter().map(|pattern| group_of(pattern, true, OptimizerConfig::default())));
+        if !config.groups.starts_with(&groups) {
+            config.groups.splice(0..0, groups);
+            config.check()?;
+        }
+        Ok(config)
+    }
+}
+
+fn group_of(pattern: &str, frozen: bool, optimizer: OptimizerConfig) -> GroupConfig {
+    GroupConfig { pattern: pattern.into(), frozen, epochs: 0.0, optimizer }
 }
 
 /// The flags that say where built-in data are, by their names here.
@@ -95,7 +128,7 @@ const KEY_FLAGS: &[(&str, &str, Option<&str>)] = &[
     ("conv", "device.conv", Some("auto|direct")),
     ("dtype", "train.dtype", Some("f32|f64")),
     ("max-steps", "train.max_steps", Some("N")),
-    ("init", "train.init", Some("FILE.safetensors")),
+    ("init", "init.file", Some("FILE")),
     ("no-shuffle", "train.shuffle", None),
 ];
 

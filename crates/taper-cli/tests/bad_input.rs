@@ -172,6 +172,8 @@ fn every_command_tells_a_wrong_request_from_a_failure() {
         (1, "runs file"),
         (2, "download imagenet"),
         (1, "download cifar --dir file"),
+        (2, "fetch resnet19"),
+        (1, "fetch resnet18 --dir file"),
         (2, "gradcheck --op nothing"),
         (2, "gradcheck --device cpu,"),
     ];

@@ -4,30 +4,11 @@
 
 mod common;
 
-use common::{Place, Ran};
+use common::{Place, Ran, pictures, png};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::process::Stdio;
-use taper::report::Picture;
-
-/// A PNG of one colour with a little of `seed` in it.
-fn png(colour: [u8; 3], seed: u8) -> Vec<u8> {
-    let (height, width) = (10, 12);
-    let plane = |value: u8| (0..height * width).map(move |i| value.saturating_add((i as u8 ^ seed) % 16));
-    Picture::new([3, height, width], colour.into_iter().flat_map(plane).collect()).unwrap().png()
-}
-
-/// Folders `blue`, `green` and `red` in `dir` with so many pictures each.
-fn pictures(place: &Place, dir: &str, each: u8) {
-    for (class, colour) in [("blue", [10, 20, 200]), ("green", [10, 200, 20]), ("red", [200, 10, 20])] {
-        let folder = place.path(dir).join(class);
-        fs::create_dir_all(&folder).unwrap();
-        for i in 0..each {
-            fs::write(folder.join(format!("{i:02}.png")), png(colour, i * 7)).unwrap();
-        }
-    }
-}
 
 /// A table whose number `y` and class `kind` follow from the other columns, some of whose cells are missing.
 fn table(place: &Place, name: &str, rows: usize) {
@@ -319,7 +300,7 @@ fn what_cannot_be_predicted_is_told() {
         ("{\"task\": \"regress\"}", "t: spec.json is damaged, or of another version: missing field `inputs`"),
         ("{\"task\": \"rank\"}", "t: this run's task is rank; those that predict something are classify and regress"),
         ("[]", "t: spec.json is damaged, or of another version: "),
-        (&place.read("p/spec.json"), "t/model.safetensors do not fit, nothing was loaded: "),
+        (&place.read("p/spec.json"), "t/model.safetensors do not fit, nothing was loaded (the file has "),
     ] {
         fs::write(place.path("t/spec.json"), text).unwrap();
         place.fails("predict t data.csv", 1, &[due]);

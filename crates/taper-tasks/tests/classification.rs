@@ -105,7 +105,7 @@ fn a_vanishing_gradient_is_in_the_report() {
     second.set(&second.tensor().detach().mul_scalar(1e-12).unwrap()).unwrap();
     let init = root.path().join("first.safetensors");
     weights::save(&all, &init).unwrap();
-    let init = format!("train.init={}", init.display());
+    let init = format!("init.file={}", init.display());
     let settings =
         ["optimizer.name=sgd", "optimizer.lr=1e-12", "train.log_every=1", "train.max_steps=8", init.as_str()];
     let options = TrainOptions {

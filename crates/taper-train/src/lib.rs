@@ -11,6 +11,7 @@ mod fit;
 mod folder;
 mod histograms;
 pub mod hook;
+mod initial;
 mod jsonl;
 mod kept;
 mod learner;
@@ -33,8 +34,8 @@ pub mod tune;
 
 pub use checkpoint::{CheckpointInfo, read_checkpoint};
 pub use config::{
-    CheckpointConfig, Config, DataConfig, DeviceConfig, Family, GroupConfig, Key, LogConfig, Named, OptimizerConfig,
-    Override, RegularizationConfig, ScheduleConfig, TrainConfig,
+    CheckpointConfig, Config, DataConfig, DeviceConfig, Family, GroupConfig, InitConfig, Key, LogConfig, Named,
+    OptimizerConfig, Override, RegularizationConfig, ScheduleConfig, TrainConfig,
 };
 pub use device_batch::DeviceBatch;
 pub use error::{Error, Result};

@@ -7,7 +7,7 @@ use crate::record::{DatasetRecord, Record};
 use crate::result::TestResult;
 use crate::{
     Config, Error, EvaluateOptions, Evaluation, Experiment, Fit, Metric, Outcome, Prepared, Reporter, Result,
-    RunFolder, Split, evaluate, optimize,
+    RunFolder, Split, evaluate, initial, optimize,
 };
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -118,14 +118,8 @@ fn train_in(
     let prepared = experiment.prepare(config, device, &options.locate, reporter)?;
     let Prepared { task, params, train, validation, test, dataset, spec } = &prepared;
     // With a checkpoint the initial weights are not needed: their file may be gone.
-    if !config.train.init.is_empty() && !begun {
-        let (init, all) = (&config.train.init, params.all());
-        let read = if config.train.init_partial { weights::load_partial } else { weights::load_cast };
-        let report = read(&all, init)?;
-        let told = report.to_string();
-        if !told.is_empty() {
-            reporter.note(&format!("{} of {} tensors begin as in {init}; {told}", report.loaded.len(), all.len()));
-        }
+    if !begun {
+        initial::load(config, params, reporter)?;
     }
     let record = match before {
         Some(before) if before.dataset.checksum != dataset.checksum => {
@@ -185,6 +179,7 @@ pub fn find_lr(
     optimize::check(config)?;
     experiment.check(config)?;
     let Prepared { task, params, train, .. } = experiment.prepare(config, device, locate, reporter)?;
+    initial::load(config, &params, reporter)?;
     range.find(config, &*task, &params, &*train, stop, reporter)
 }
 

@@ -363,7 +363,7 @@ fn first_weights_are_read_once() {
     let init = root.path().join("first.safetensors");
     weights::save(&plain(3).params.all(), &init).unwrap();
     let mut settings = config(&["train.epochs=2", "data.train_samples=200"]);
-    settings.train.init = init.display().to_string();
+    settings.init.file = init.display().to_string();
     let run = |name: &str, pause_after, settings: &Config| {
         let stop = false.into();
         let options = TrainOptions { pause_after, ..options(&root.path().join(name), &stop) };

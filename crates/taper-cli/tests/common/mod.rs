@@ -2,8 +2,10 @@
 
 #![allow(dead_code)] // each test file uses its part
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use taper::report::Picture;
 use tempfile::TempDir;
 
 /// A folder with nothing in it, in which the program runs, and which is also its home.
@@ -110,4 +112,22 @@ pub fn black_cifar(dir: &Path) -> PathBuf {
         file.set_len(30_730_000).unwrap();
     }
     folder
+}
+
+/// A PNG of one colour with a little of `seed` in it.
+pub fn png(colour: [u8; 3], seed: u8) -> Vec<u8> {
+    let (height, width) = (10, 12);
+    let plane = |value: u8| (0..height * width).map(move |i| value.saturating_add((i as u8 ^ seed) % 16));
+    Picture::new([3, height, width], colour.into_iter().flat_map(plane).collect()).unwrap().png()
+}
+
+/// Folders `blue`, `green` and `red` in `dir` with so many pictures each.
+pub fn pictures(place: &Place, dir: &str, each: u8) {
+    for (class, colour) in [("blue", [10, 20, 200]), ("green", [10, 200, 20]), ("red", [200, 10, 20])] {
+        let folder = place.path(dir).join(class);
+        fs::create_dir_all(&folder).unwrap();
+        for i in 0..each {
+            fs::write(folder.join(format!("{i:02}.png")), png(colour, i * 7)).unwrap();
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 mod data;
 mod device;
+mod init;
 mod keep;
 pub(crate) mod moved;
 mod optimizer;
@@ -11,6 +12,7 @@ mod train;
 
 pub use data::DataConfig;
 pub use device::DeviceConfig;
+pub use init::InitConfig;
 pub use keep::{CheckpointConfig, LogConfig};
 pub use optimizer::{GroupConfig, OptimizerConfig};
 pub use schedule::ScheduleConfig;
@@ -39,6 +41,8 @@ pub struct Config {
     pub data: DataConfig,
     /// The training loop: epochs, batches, seed, dtype.
     pub train: TrainConfig,
+    /// Initial weights from a file.
+    pub init: InitConfig,
     /// Regularisation against overfitting.
     pub regularization: RegularizationConfig,
     /// The optimiser and its settings.
@@ -77,6 +81,7 @@ impl Default for Config {
             groups: Vec::new(),
             data: DataConfig::default(),
             train: TrainConfig::default(),
+            init: InitConfig::default(),
             regularization: RegularizationConfig::default(),
             optimizer: OptimizerConfig::default(),
             schedule: ScheduleConfig::default(),
@@ -113,6 +118,7 @@ impl Config {
     pub fn check(&self) -> Result<()> {
         self.data.check("data")?;
         self.train.check("train")?;
+        self.init.check("init")?;
         self.regularization.check("regularization")?;
         optimizer::family().check(&self.optimizer)?;
         self.top().check("")?;
@@ -178,12 +184,13 @@ impl Config {
         };
         let within = |table: &'static str, keys: Vec<Key>| keys.into_iter().map(|key| key.within(table)).collect();
         let source = named("data", "the name of a dataset", &self.data.named());
-        let tables: [Vec<Key>; 12] = [
+        let tables: [Vec<Key>; 13] = [
             named("model", "the name of a model", &self.model),
             named("task", "the name of a task, or empty", &self.task),
             within("data", DataConfig::keys()),
             source.into_iter().filter(|key| key.name != "data.name").collect(),
             within("train", TrainConfig::keys()),
+            within("init", InitConfig::keys()),
             within("regularization", RegularizationConfig::keys()),
             optimizer::family().keys(&self.optimizer),
             Top::keys(),

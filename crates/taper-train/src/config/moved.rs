@@ -11,6 +11,8 @@ const MOVED: &[(&str, &str)] = &[
     ("regularization.cutmix", "task.cutmix"),
     ("train.views", "task.views"),
     ("train.reduction", "task.reduction"),
+    ("train.init", "init.file"),
+    ("train.init_partial", "init.partial"),
 ];
 
 /// The tables that name something, of which the rest belongs to what they name. The name alone may stand for the table.

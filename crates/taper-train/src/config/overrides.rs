@@ -13,6 +13,7 @@ const TABLES: &[&str] = &[
     "task",
     "data",
     "train",
+    "init",
     "regularization",
     "optimizer",
     "groups",
@@ -68,6 +69,7 @@ impl Config {
                 }
             }
             "train" => self.train = self.train.with(table, &one)?,
+            "init" => self.init = self.init.with(table, &one)?,
             "regularization" => self.regularization = self.regularization.with(table, &one)?,
             "checkpoint" => self.checkpoint = self.checkpoint.with(table, &one)?,
             "log" => self.log = self.log.with(table, &one)?,

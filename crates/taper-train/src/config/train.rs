@@ -38,15 +38,6 @@ table! {
         log_every: u64 = 10, at_least(1);
         /// Samples per batch in evaluation.
         eval_batch_size: usize = 250, at_least(1);
-        /// A .safetensors file of initial weights.
-        ///
-        /// For fine-tuning; empty for none.
-        init: String = String::new(), any("a path, or empty");
-        /// Load only the tensors of that file that match the model.
-        ///
-        /// Parameters that it lacks, or has in another shape, keep their random initialisation, and the run reports
-        /// them.
-        init_partial: bool = false, flag();
         /// Decay of the weights' moving average (EMA); 0 for none.
         ///
         /// The average then is what is evaluated and saved. The decay warms up: after t steps it is at most

@@ -58,10 +58,10 @@ fn values_are_set() {
     assert!(!set("train.shuffle=false").unwrap().train.shuffle);
     assert_eq!(set("model=mlp").unwrap().model.name, "mlp");
     assert_eq!(set("model=\"mlp\"").unwrap().model.name, "mlp");
-    assert_eq!(set("train.init=7").unwrap().train.init, "7");
-    let flags = [Override::flag("train.init", "\"a\""), Override::flag("train.epochs", "7")];
+    assert_eq!(set("init.file=7").unwrap().init.file, "7");
+    let flags = [Override::flag("init.file", "\"a\""), Override::flag("train.epochs", "7")];
     let config = base().with(&flags).unwrap();
-    assert_eq!((config.train.init.as_str(), config.train.epochs), ("\"a\"", 7));
+    assert_eq!((config.init.file.as_str(), config.train.epochs), ("\"a\"", 7));
 }
 
 #[test]
@@ -184,6 +184,8 @@ fn keys_with_an_old_name_are_read() {
         ("regularization.cutmix=0.5", "task.cutmix"),
         ("train.views=six", "task.views"),
         ("train.reduction=sum", "task.reduction"),
+        ("train.init=a.pth", "init.file"),
+        ("train.init_partial=true", "init.partial"),
         ("model=mlp", "model.name"),
     ] {
         let (key, value) = old.split_once('=').unwrap();
