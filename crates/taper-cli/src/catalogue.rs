@@ -3,7 +3,7 @@
 
 use crate::environment::command;
 use crate::settings::{COLUMNS, entry, usage, wrapped};
-use taper::data::{Manifest, Source};
+use taper::data::{Manifest, PublishedWeights, Source};
 use taper::models::models;
 use taper::tasks::experiments;
 use taper::train::Experiment;
@@ -51,6 +51,17 @@ pub fn downloads() -> String {
         (bytes > 0).then(|| entry(name, &format!("{}, {megabytes} MB, from {}", manifest.title, manifest.homepage)))
     };
     format!("Data sets:\n{}", data_sets().filter_map(line).collect::<String>())
+}
+
+/// The text below `fetch --help`: what can be downloaded, and its size.
+pub fn published() -> String {
+    let names = PublishedWeights::names().unwrap_or_default();
+    let weights = names.into_iter().filter_map(|name| PublishedWeights::named(name).ok());
+    let line = |weights: &PublishedWeights| {
+        let megabytes = weights.bytes().div_ceil(1_000_000);
+        entry(&weights.name, &format!("{}, {megabytes} MB, from {}", weights.title, weights.source))
+    };
+    format!("Models:\n{}", weights.map(line).collect::<String>())
 }
 
 /// What to type instead, where `name` is no command or no experiment, but an experiment, a data set or a model.

@@ -19,3 +19,19 @@ fn data_that_are_there_are_checked() {
     std::fs::remove_file(folder.join("data_batch_3.bin")).unwrap();
     place.fails("download cifar --dir data", 1, &["data_batch_3.bin: no such file; ", advice]);
 }
+
+#[test]
+fn weights_that_are_there_are_found() {
+    let place = Place::new();
+    let folder = place.path("data/weights/resnet18");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("resnet18-f37072fd.pth"), "fetched").unwrap();
+    let ran = place.ok("fetch resnet18 --dir data");
+    let path = "data/weights/resnet18/resnet18-f37072fd.pth";
+    assert!(ran.out.contains(&format!("ResNet-18, ImageNet-1k, 69.758% top 1: in {path} already")), "{ran:?}");
+    assert!(ran.out.contains(&format!("`taper train EXPERIMENT --init {path}` begins with them")), "{ran:?}");
+    assert_eq!(place.ok("fetch resnet18 --dir data --quiet").out, "");
+    let due =
+        ["no published weights are known for `resnet19`; known: alexnet, ", "hint: did you mean resnet18 or resnet"];
+    place.fails("fetch resnet19", 2, &due);
+}

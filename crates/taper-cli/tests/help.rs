@@ -21,6 +21,8 @@ fn every_flag_of_train_is_explained_with_its_default() {
         ("--dtype", "f32"),
         ("--max-steps", "0"),
         ("--init", "none"),
+        ("--freeze", "none"),
+        ("--group-lr", "none"),
         ("--no-shuffle", "shuffled"),
         ("--data-dir", "$TAPER_DATA, the downloads' folder, the network"),
         ("--offline", "data that are nowhere else are downloaded"),
@@ -61,7 +63,7 @@ fn the_commands_are_listed() {
     let place = Place::new();
     let help = place.ok("--help").out;
     assert!(help.starts_with("Neural networks, trained from a clean clone\n"), "{help}");
-    for command in ["train", "find-lr", "tune", "eval", "predict", "runs", "download", "gradcheck"] {
+    for command in ["train", "find-lr", "tune", "eval", "predict", "runs", "download", "fetch", "gradcheck"] {
         assert!(help.lines().any(|line| line.trim_start().starts_with(command)), "{help}");
     }
     let begins = |text: &str, name: &str| text.lines().any(|line| line.starts_with(&format!("  {name} ")));
@@ -75,9 +77,13 @@ fn the_commands_are_listed() {
     for name in ["cifar10", "cifar100", "cifar100-coarse", "fashion-mnist", "mnist"] {
         assert!(begins(&download, name), "{name}: {download}");
     }
+    let fetch = place.ok("fetch --help").out;
+    for name in ["resnet18", "vgg16_bn", "gpt2"] {
+        assert!(begins(&fetch, name), "{name}: {fetch}");
+    }
     assert!(!begins(&download, "digits") && !download.contains("--data-dir"), "{download}");
     assert!(train.contains("cifar") && train.contains("digits"), "{train}");
-    for command in ["eval", "download", "gradcheck"] {
+    for command in ["eval", "download", "fetch", "gradcheck"] {
         let help = place.ok(&format!("{command} --help")).out;
         let flags = help.lines().filter(|line| line.starts_with("      --")).count();
         // --second is a switch; -v, whose line begins otherwise, is of commands that write logs.
@@ -107,6 +113,7 @@ fn help_fits_a_hundred_columns() {
         "eval",
         "runs",
         "download",
+        "fetch",
         "gradcheck",
     ] {
         let help = place.ok(&format!("{command} --help")).out;

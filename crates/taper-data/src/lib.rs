@@ -19,6 +19,7 @@ mod manifest;
 #[cfg(feature = "images")]
 mod pictures;
 mod pipeline;
+mod published;
 mod split;
 mod table;
 #[cfg(any(feature = "csv", feature = "parquet"))]
@@ -43,6 +44,7 @@ pub use manifest::{Archive, Download, Embedded, Files, Layout, Manifest, Records
 #[cfg(feature = "images")]
 pub use pictures::{PictureFolder, PictureOptions, PictureSplits, SkippedFile, decode_picture};
 pub use pipeline::{Pipeline, PipelineOptions};
+pub use published::{PublishedFile, PublishedWeights};
 pub use split::split;
 pub use table::{FeatureStats, TableDataset};
 #[cfg(any(feature = "csv", feature = "parquet"))]
@@ -50,4 +52,6 @@ pub use tables::{
     ColumnSpec, CsvOptions, LeftOut, Table, TableOptions, TableSource, TableSpec, TargetKind, TargetSpec,
 };
 pub use taper_backend::{DType, HostData};
-pub use text::{CharVocabulary, TextWindows};
+#[cfg(feature = "bpe")]
+pub use text::Bpe;
+pub use text::{ByteVocabulary, CharVocabulary, TextWindows, Tokenizer};

@@ -7,5 +7,6 @@ commands! {
     "predict" predict::Predict "Predict with a saved run: pictures, rows of tables";
     "runs" runs::Runs "List runs and compare them";
     "download" download::Download "Download a data set into the downloads' folder";
+    "fetch" fetch::Fetch "Download published weights of a model into the downloads' folder";
     "gradcheck" gradcheck::Gradcheck "Check the gradients of operations, layers and losses against finite differences, in f64";
 }

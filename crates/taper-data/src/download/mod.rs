@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod file_by_file;
 pub(crate) mod http;
+pub(crate) mod published;
 #[cfg(test)]
 mod server;
 pub(crate) mod unpack;

@@ -46,10 +46,13 @@ impl Server {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&requests);
         thread::spawn(move || {
-            let mut answers = answers.into_iter();
+            let (mut answers, last) = (answers.into_iter().peekable(), Answer::Status(500));
             for stream in listener.incoming() {
-                let answer = answers.next().unwrap_or(Answer::Status(500));
-                serve(&stream.unwrap(), &file, &answer, &log);
+                let answer = answers.peek().unwrap_or(&last);
+                // A question for the head alone is answered as the next request will be, and is not logged.
+                if !serve(&stream.unwrap(), &file, answer, &log) {
+                    answers.next();
+                }
             }
         });
         Self { url, requests }
@@ -61,13 +64,15 @@ impl Server {
     }
 }
 
-fn serve(mut stream: &TcpStream, file: &[u8], answer: &Answer, log: &Mutex<Vec<Request>>) {
-    let mut range = None;
+/// Answers one request. Returns whether it was for the head alone.
+fn serve(mut stream: &TcpStream, file: &[u8], answer: &Answer, log: &Mutex<Vec<Request>>) -> bool {
+    let (mut range, mut head_alone) = (None, false);
     for line in BufReader::new(stream).lines() {
         let line = line.unwrap();
         if line.is_empty() {
             break;
         }
+        head_alone |= line.starts_with("HEAD ");
         if let Some((_, value)) = line.split_once(": ").filter(|(name, _)| name.eq_ignore_ascii_case("range")) {
             range = Some(value.to_string());
         }
@@ -99,6 +104,10 @@ fn serve(mut stream: &TcpStream, file: &[u8], answer: &Answer, log: &Mutex<Vec<R
         Answer::Cut(n) | Answer::Stall(n) => (*n).min(body.len()),
         _ => body.len(),
     };
+    if head_alone {
+        let _ = stream.write_all(head.as_bytes());
+        return true;
+    }
     // Logged before the bytes are sent, so that a client that has received them finds its request in the log.
     log.lock().unwrap().push(Request { range, sent });
     // The client may close the connection early; the test sees that on its own side.
@@ -106,4 +115,5 @@ fn serve(mut stream: &TcpStream, file: &[u8], answer: &Answer, log: &Mutex<Vec<R
     if matches!(answer, Answer::Stall(_)) {
         let _ = stream.read(&mut [0]);
     }
+    false
 }
