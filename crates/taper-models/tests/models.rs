@@ -108,7 +108,7 @@ fn what_does_not_fit_is_said() {
     let said = |name: &str, input: &InputSpec| build(name, input, &params()).err().unwrap().to_string();
     assert_eq!(
         said("seed-cmm", &cifar),
-        "model: unknown model `seed-cmm`; did you mean seed-cnn? (known: airbench, mlp, resnet18, seed-cnn)"
+        "model: unknown model `seed-cmm`; did you mean seed-cnn? (known: airbench, mlp, recurrent-lm, resnet18, seed-cnn)"
     );
     assert_eq!(
         said("seed-cnn", &InputSpec { shape: [3, 3, 32], ..cifar }),
