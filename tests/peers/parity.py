@@ -58,7 +58,7 @@ def record(name, model, tensors, gradients=()):
     have after a backward pass, as grad.NAME. `model` may be None."""
     named = dict(model.named_parameters()) if model is not None else {}
     found = dict(tensors) | {f"grad.{p}": named[p].grad for p in gradients}
-    arrays = {key: np.ascontiguousarray(tensor.detach().numpy()) for key, tensor in found.items()}
+    arrays = {key: np.array(tensor.detach().numpy(), order="C") for key, tensor in found.items()}
     state = [] if model is None else [[k, list(v.shape)] for k, v in model.state_dict().items()]
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"{name}.safetensors"

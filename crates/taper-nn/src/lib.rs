@@ -62,6 +62,7 @@ mod optim;
 mod params;
 mod pattern;
 pub mod schedule;
+mod unit;
 pub mod weights;
 
 pub use context::{Context, LayerContext, LayerOutput};
@@ -77,8 +78,8 @@ pub use schedule::Schedule;
 
 pub use taper_tensor;
 pub use taper_tensor::{
-    Activation, Conv2dSpec, DType, Device, Error, Gradients, HostData, Param, Pool2dSpec, RandomKey, Reduction, Result,
-    Shape, Tensor, no_grad,
+    Activation, Conv1dSpec, Conv2dSpec, ConvTranspose1dSpec, ConvTranspose2dSpec, DType, Device, Error, Gradients,
+    HostData, Interpolation, Param, Pool1dSpec, Pool2dSpec, RandomKey, Reduction, Result, Shape, Tensor, no_grad,
 };
 
 #[doc = include_str!("../README.md")]

@@ -81,12 +81,23 @@ impl Params {
     /// Creates the parameter `name` with the initial value `init`. An error when a parameter or buffer of that name
     /// exists already, when the shape is too large for any memory, or when `init` does not suit the shape.
     pub fn get(&self, name: &str, shape: impl Into<Shape>, init: Init) -> Result<Param> {
+        self.get_changed(name, shape, init, Ok)
+    }
+
+    /// As [`Params::get`], with an initial value that `change` makes of the drawn one.
+    pub(crate) fn get_changed(
+        &self,
+        name: &str,
+        shape: impl Into<Shape>,
+        init: Init,
+        change: impl FnOnce(Tensor) -> Result<Tensor>,
+    ) -> Result<Param> {
         let shape: Shape = shape.into();
         let bound = self.list().bound.as_mut().map(VecDeque::pop_front);
         let param = match bound {
             None => {
                 let (name, value) = self.first_value(name, shape, init)?;
-                Param::new(name, &value)
+                Param::new(name, &change(value)?)
             }
             Some(Some(value)) if *value.shape() == shape => Param::bound(self.full_name(name), &value),
             Some(other) => {

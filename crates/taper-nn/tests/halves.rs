@@ -2,8 +2,8 @@
 
 use std::sync::OnceLock;
 use taper_nn::{
-    Accumulator, Adam, AdamConfig, BceWithLogits, Hinge, Huber, KlDiv, L1, Mse, MultiMargin, Optimizer, Reduction,
-    l2_penalty,
+    Accumulator, Adam, AdamConfig, BceWithLogits, BoxIou, Contrastive, Dice, Focal, Hinge, Huber, KlDiv, L1,
+    MarginRanking, Mse, MultiMargin, NtXent, Optimizer, Reduction, SmoothL1, TripletMargin, l2_penalty,
 };
 use taper_tensor::{DType, Device, Distribution, Param, RandomKey, Result, Tensor};
 
@@ -31,6 +31,21 @@ const LOSSES: &[(&str, [f64; 2], [f64; 2], Loss)] = &[
     ("hinge", [-3.0, 3.0], [-1.0, 1.0], |x, t| Hinge::default().forward(x, t)),
     ("bce", [-9.0, 9.0], [0.0, 1.0], |x, t| BceWithLogits::default().forward(x, t)),
     ("kl_div", [-9.0, -1.0], [0.1, 0.9], |x, t| KlDiv::default().forward(x, t)),
+    ("smooth_l1", [-300.0, 300.0], [-300.0, 300.0], |x, t| SmoothL1 { beta: 50.0, ..Default::default() }.forward(x, t)),
+    ("focal", [-9.0, 9.0], [0.0, 1.0], |x, t| Focal::default().forward(x, t)),
+    ("dice", [0.0, 1.0], [0.0, 1.0], |x, t| Dice::default().forward(&x.unsqueeze(1)?, &t.unsqueeze(1)?)),
+    ("triplet", [-300.0, 300.0], [-300.0, 300.0], |x, t| TripletMargin::default().forward(x, t, &t.neg()?)),
+    ("contrastive", [-9.0, 9.0], [0.0, 1.0], |x, t| {
+        Contrastive::default().forward(x, t, &t.narrow(1, 0, 1)?.squeeze(1)?)
+    }),
+    ("nt_xent", [-300.0, 300.0], [-300.0, 300.0], |x, t| NtXent::default().forward(x, t)),
+    ("margin_ranking", [-300.0, 300.0], [-1.0, 1.0], |x, t| {
+        MarginRanking::default().forward(x, &x.mul_scalar(0.5)?, t)
+    }),
+    ("box_iou", [0.0, 0.5], [0.5, 1.0], |x, t| {
+        let boxes = |low: &Tensor, high: &Tensor| Tensor::concat(&[&low.narrow(1, 0, 2)?, &high.narrow(1, 0, 2)?], 1);
+        BoxIou::default().forward(&boxes(x, t)?, &boxes(&x.mul_scalar(0.5)?.detach(), t)?)
+    }),
 ];
 
 #[test]

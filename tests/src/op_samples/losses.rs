@@ -3,7 +3,10 @@
 use super::call::{Answer, Call, Stop, lacking};
 use super::table::Rule::Sums;
 use super::table::{Op, call, one};
-use taper_nn::{BceWithLogits, CrossEntropy, Huber, KlDiv, KlReduction, L1, Mse, MultiMargin, Nll};
+use taper_nn::{
+    BceWithLogits, CosineEmbedding, CrossEntropy, Huber, KlDiv, KlReduction, L1, MarginRanking, Mse, MultiMargin, Nll,
+    SmoothL1, TripletMargin,
+};
 use taper_tensor::Tensor;
 
 /// One line for each.
@@ -21,13 +24,9 @@ pub(super) fn ops() -> Vec<Op> {
             let [x, t] = both(c)?;
             one(Huber { delta: c.number(usize::MAX, "delta", 1.0)?, reduction: c.reduction()? }.forward(&x, &t))
         }),
-        // ½d²/β near 0, |d| − ½β beyond: Huber's over β.
         call("nn.functional.smooth_l1_loss", Sums, |c| {
-            let ([x, t], beta) = (both(c)?, c.number(usize::MAX, "beta", 1.0)?);
-            if beta == 0.0 {
-                return one(L1 { reduction: c.reduction()? }.forward(&x, &t));
-            }
-            one(Huber { delta: beta, reduction: c.reduction()? }.forward(&x, &t)?.mul_scalar(1.0 / beta))
+            let [x, t] = both(c)?;
+            one(SmoothL1 { beta: c.number(usize::MAX, "beta", 1.0)?, reduction: c.reduction()? }.forward(&x, &t))
         }),
         call("nn.functional.cross_entropy", Sums, |c| {
             let loss = CrossEntropy {
@@ -61,6 +60,33 @@ pub(super) fn ops() -> Vec<Op> {
             one(KlDiv { log_target, reduction }.forward(&x, &t))
         }),
         call("nn.functional.multi_margin_loss", Sums, multi_margin),
+        call("nn.functional.margin_ranking_loss", Sums, |c| {
+            let ([a, b], t) = (both(c)?, c.tensor(2, "target")?);
+            if !a.dtype().is_float() || a.shape() != b.shape() || a.shape() != t.shape() {
+                return lacking("integers, or scores and targets that broadcast");
+            }
+            let loss = MarginRanking { margin: c.number(usize::MAX, "margin", 0.0)?, reduction: c.reduction()? };
+            one(loss.forward(&a, &b, &t))
+        }),
+        call("nn.functional.cosine_embedding_loss", Sums, |c| {
+            let ([a, b], t) = (both(c)?, c.tensor(2, "target")?);
+            if a.shape().rank() != 2 {
+                return lacking("a single pair");
+            }
+            let loss = CosineEmbedding { margin: c.number(usize::MAX, "margin", 0.0)?, reduction: c.reduction()? };
+            one(loss.forward(&a, &b, &t.cast(a.dtype())?))
+        }),
+        call("nn.functional.triplet_margin_loss", Sums, |c| {
+            let ([a, p], n) = (both(c)?, c.tensor(2, "negative")?);
+            let loss = TripletMargin {
+                margin: c.number(usize::MAX, "margin", 1.0)?,
+                p: c.number(usize::MAX, "p", 2.0)?,
+                eps: c.number(usize::MAX, "eps", 1e-6)?,
+                swap: c.flag(usize::MAX, "swap", false),
+                reduction: c.reduction()?,
+            };
+            one(loss.forward(&a, &p, &n))
+        }),
     ]
 }
 

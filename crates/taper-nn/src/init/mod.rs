@@ -26,6 +26,8 @@ pub enum Init {
     Ones,
     /// The same number for every element.
     Constant(f64),
+    /// These numbers, in row-major order: as many as the parameter has elements.
+    Values(&'static [f64]),
     /// Uniform over ±`bound`.
     Uniform {
         /// Half the width of the range.
@@ -116,6 +118,11 @@ impl Init {
             Self::Zeros => return Tensor::zeros(shape, dtype, device),
             Self::Ones => return Tensor::ones(shape, dtype, device),
             Self::Constant(value) => return Tensor::full(value, shape, dtype, device),
+            Self::Values(values) if values.len() == shape.count() => return host(&|| Ok(values.to_vec())),
+            Self::Values(values) => {
+                let detail = format!("{} values came for a parameter of shape {shape}", values.len());
+                return Err(Error::shape("init", detail));
+            }
             Self::Uniform { bound } => uniform(bound),
             Self::Normal { std } => normal(std),
             Self::KaimingUniform { a } => uniform(3f64.sqrt() * kaiming(a)?),

@@ -1,32 +1,66 @@
 //! The layers, one per file, each listed below.
 
 crate::gradcheck::checked_modules! {
+    apl,
+    arc_face,
+    avg_pool1d,
     avg_pool2d,
     batch_norm,
+    conv1d,
     conv2d,
+    conv_transpose,
     dropout,
     embedding,
+    embedding_bag,
     flatten,
+    group_norm,
+    instance_norm,
     layer_norm,
     linear,
+    local_response_norm,
+    max_pool1d,
     max_pool2d,
+    maxout,
+    pau,
+    pixel_shuffle,
+    prelu,
     recurrent,
+    rms_norm,
     stochastic_depth,
+    upsample,
+    zero_pad2d,
 }
 mod pair;
 
+pub use apl::Apl;
+pub use arc_face::{ArcFace, ArcFaceConfig, FaceMargin};
+pub use avg_pool1d::{AdaptiveAvgPool1d, AvgPool1d};
 pub use avg_pool2d::{AdaptiveAvgPool2d, AvgPool2d};
 pub use batch_norm::{BatchNorm1d, BatchNorm2d, BatchNormConfig};
+pub use conv_transpose::{ConvTranspose1d, ConvTranspose1dConfig, ConvTranspose2d, ConvTranspose2dConfig};
+pub use conv1d::{Conv1d, Conv1dConfig};
 pub use conv2d::{Conv2d, Conv2dConfig};
 pub use dropout::Dropout;
 pub use embedding::{Embedding, EmbeddingConfig};
-pub use flatten::Flatten;
+pub use embedding_bag::{BagMode, EmbeddingBag, EmbeddingBagConfig};
+pub use flatten::{Flatten, FlattenDims};
+pub use group_norm::{GroupNorm, GroupNormConfig};
+pub use instance_norm::{InstanceNorm1d, InstanceNorm2d, InstanceNormConfig};
 pub use layer_norm::{LayerNorm, LayerNormConfig};
 pub use linear::{Linear, LinearConfig};
+pub use local_response_norm::LocalResponseNorm;
+pub use max_pool1d::MaxPool1d;
 pub use max_pool2d::MaxPool2d;
+pub use maxout::Maxout;
 pub use pair::Pair;
+pub use pau::Pau;
+pub use pixel_shuffle::{PixelShuffle, PixelUnshuffle};
+pub use prelu::PRelu;
 pub use recurrent::{Gru, GruCell, Lstm, LstmCell, RecurrentConfig, RecurrentInput, Rnn, RnnActivation, RnnCell};
+pub use rms_norm::{RmsNorm, RmsNormConfig};
 pub use stochastic_depth::StochasticDepth;
+pub use upsample::Upsample;
+pub use zero_pad2d::ZeroPad2d;
 
 use taper_tensor::{Error, Result};
 

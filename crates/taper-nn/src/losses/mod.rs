@@ -6,29 +6,47 @@
 
 crate::gradcheck::checked_modules! {
     bce_with_logits,
+    box_iou,
+    contrastive,
+    cosine_embedding,
     cross_entropy,
     ctc,
+    dice,
+    focal,
     hinge,
     huber,
     kl_div,
     l1,
+    margin_ranking,
     mse,
     multi_margin,
     nll,
+    nt_xent,
     penalty,
+    smooth_l1,
+    triplet_margin,
 }
 
 pub use bce_with_logits::BceWithLogits;
+pub use box_iou::{BoxIou, Overlap};
+pub use contrastive::Contrastive;
+pub use cosine_embedding::CosineEmbedding;
 pub use cross_entropy::CrossEntropy;
 pub use ctc::Ctc;
+pub use dice::Dice;
+pub use focal::Focal;
 pub use hinge::Hinge;
 pub use huber::Huber;
 pub use kl_div::{KlDiv, KlReduction};
 pub use l1::L1;
+pub use margin_ranking::MarginRanking;
 pub use mse::Mse;
 pub use multi_margin::MultiMargin;
 pub use nll::Nll;
+pub use nt_xent::NtXent;
 pub use penalty::{l1_penalty, l2_penalty};
+pub use smooth_l1::SmoothL1;
+pub use triplet_margin::TripletMargin;
 
 use taper_tensor::{DType, Error, Reduction, Result, Tensor};
 
@@ -55,6 +73,19 @@ fn in_f32(
     }
     let target = if target.dtype() == dtype { target.cast(DType::F32)? } else { target.clone() };
     loss(&input.cast(DType::F32)?, &target)?.cast(dtype).map(Some)
+}
+
+/// The same for a loss of several tensors, when the first is a half; those of its dtype are cast.
+fn all_in_f32<const N: usize>(
+    tensors: [&Tensor; N],
+    loss: impl FnOnce([&Tensor; N]) -> Result<Tensor>,
+) -> Result<Option<Tensor>> {
+    let dtype = tensors.first().map_or(DType::F32, |first| first.dtype());
+    if !matches!(dtype, DType::F16 | DType::BF16) || tensors.iter().any(|tensor| tensor.dtype() != dtype) {
+        return Ok(None);
+    }
+    let wide = tensors.iter().map(|tensor| tensor.cast(DType::F32)).collect::<Result<Vec<_>>>()?;
+    loss(std::array::from_fn(|i| &wide[i]))?.cast(dtype).map(Some)
 }
 
 /// Reduces the losses of the elements.
