@@ -6,10 +6,13 @@ use taper_models::models;
 /// Each model, and the record that it is held to: of `tests/peers/parity`, or of the tests of `taper-models`.
 const RECORDED: &[(&str, &str)] = &[
     ("airbench", "torch_zoo.json"),
+    ("fcos", "fcos.safetensors"),
     ("mlp", "torch_models.json"),
     ("recurrent-lm", "recurrent_lm.safetensors"),
     ("resnet18", "torch_zoo.json"),
     ("seed-cnn", "torch_models.json"),
+    ("unet", "unet.safetensors"),
+    ("vae", "vae.safetensors"),
 ];
 
 #[test]

@@ -21,6 +21,7 @@ mod airbench;
 mod autoencoder;
 mod char_mlp;
 mod dbn;
+mod fcos;
 mod mlp;
 mod rbm;
 mod recurrent_lm;
@@ -28,22 +29,29 @@ mod registry;
 mod resnet;
 mod seed_cnn;
 mod summary;
+mod unet;
+mod vae;
 mod whiten;
 
 pub use airbench::Airbench;
 pub use autoencoder::Autoencoder;
 pub use char_mlp::{CharMlp, CharMlpConfig};
 pub use dbn::Dbn;
+pub use fcos::{
+    Detection, DetectionOptions, Fcos, FcosConfig, FcosLoss, FcosOutput, FcosTargets, Object, box_iou, nms,
+};
 pub use mlp::{Mlp, MlpConfig};
 pub use rbm::{Rbm, bernoulli};
 pub use recurrent_lm::{LmState, RecurrentLm, RecurrentLmConfig};
 pub use registry::{
-    Build, CIFAR10, IMAGENET, InputSpec, Kind, MNIST, ModelInfo, NoKeys, Prepare, Sample, Sampled, SampledModel, ZooModel,
-    build, family, model, models,
+    Build, CIFAR10, IMAGENET, InputSpec, Kind, MNIST, ModelInfo, NoKeys, Prepare, Sample, Sampled, SampledModel,
+    ZooModel, build, family, model, models,
 };
 pub use resnet::ResNet18;
 pub use seed_cnn::SeedCnn;
 pub use summary::{LayerSummary, Summary, summary};
+pub use unet::{UNet, UNetConfig};
+pub use vae::{Vae, VaeConfig, VaeLoss, VaeOutput, reparameterised};
 
 /// The models by name, in alphabetical order. To add one, add a file beside this one, and its lines here: its name, what
 /// it is, its source, and the sizes that it is listed with.
@@ -55,6 +63,11 @@ const ALL: &[ModelInfo] = &[
         CIFAR10,
     )
     .prepared_by(Airbench::prepare),
+    ModelInfo::sampled::<Fcos>(
+        "fcos",
+        "the head of a detector without anchors, on any backbone's features",
+        "Tian et al. 2019, figure 2",
+    ),
     ModelInfo::of::<Mlp>(
         "mlp",
         "linear layers with ReLU between them, two hidden ones of 128 by default",
@@ -67,7 +80,18 @@ const ALL: &[ModelInfo] = &[
         "Mikolov et al. 2010; Sundermeyer et al. 2012",
     ),
     ModelInfo::of::<ResNet18>("resnet18", "ResNet-18 with a 3 × 3 stem", "He et al. 2016, table 1", CIFAR10),
-    ModelInfo::of::<SeedCnn>("seed-cnn", "two convolutions, two linear layers", "this project's first network", CIFAR10),
+    ModelInfo::of::<SeedCnn>(
+        "seed-cnn",
+        "two convolutions, two linear layers",
+        "this project's first network",
+        CIFAR10,
+    ),
+    ModelInfo::sampled::<UNet>(
+        "unet",
+        "a label for each pixel, by contracting and expanding convolutions",
+        "Ronneberger et al. 2015, figure 1",
+    ),
+    ModelInfo::sampled::<Vae>("vae", "a variational autoencoder", "Kingma and Welling 2014, appendix C"),
 ];
 
 #[doc = include_str!("../README.md")]

@@ -106,10 +106,9 @@ fn what_does_not_fit_is_said() {
     let params = || Params::new(&device, DType::F32, RandomKey::new(0));
     let cifar = InputSpec { shape: [3, 32, 32], classes: 10 };
     let said = |name: &str, input: &InputSpec| build(name, input, &params()).err().unwrap().to_string();
-    assert_eq!(
-        said("seed-cmm", &cifar),
-        "model: unknown model `seed-cmm`; did you mean seed-cnn? (known: airbench, mlp, recurrent-lm, resnet18, seed-cnn)"
-    );
+    let unknown = said("seed-cmm", &cifar);
+    let known = "model: unknown model `seed-cmm`; did you mean seed-cnn? (known: airbench, ";
+    assert!(unknown.starts_with(known) && unknown.contains(", seed-cnn"), "{unknown}");
     assert_eq!(
         said("seed-cnn", &InputSpec { shape: [3, 3, 32], ..cifar }),
         "linear: in_features must be at least 1, came as 0 (in layer fc1)"
