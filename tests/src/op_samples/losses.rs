@@ -3,10 +3,7 @@
 use super::call::{Answer, Call, Stop, lacking};
 use super::table::Rule::Sums;
 use super::table::{Op, call, one};
-use taper_nn::{
-    BceWithLogits, CosineEmbedding, CrossEntropy, Huber, KlDiv, KlReduction, L1, MarginRanking, Mse, MultiMargin, Nll,
-    SmoothL1, TripletMargin,
-};
+use taper_nn::{BceWithLogits, CrossEntropy, Huber, KlDiv, KlReduction, L1, Mse, MultiMargin, Nll, SmoothL1};
 use taper_tensor::Tensor;
 
 /// One line for each.
@@ -60,33 +57,6 @@ pub(super) fn ops() -> Vec<Op> {
             one(KlDiv { log_target, reduction }.forward(&x, &t))
         }),
         call("nn.functional.multi_margin_loss", Sums, multi_margin),
-        call("nn.functional.margin_ranking_loss", Sums, |c| {
-            let ([a, b], t) = (both(c)?, c.tensor(2, "target")?);
-            if !a.dtype().is_float() || a.shape() != b.shape() || a.shape() != t.shape() {
-                return lacking("integers, or scores and targets that broadcast");
-            }
-            let loss = MarginRanking { margin: c.number(usize::MAX, "margin", 0.0)?, reduction: c.reduction()? };
-            one(loss.forward(&a, &b, &t))
-        }),
-        call("nn.functional.cosine_embedding_loss", Sums, |c| {
-            let ([a, b], t) = (both(c)?, c.tensor(2, "target")?);
-            if a.shape().rank() != 2 {
-                return lacking("a single pair");
-            }
-            let loss = CosineEmbedding { margin: c.number(usize::MAX, "margin", 0.0)?, reduction: c.reduction()? };
-            one(loss.forward(&a, &b, &t.cast(a.dtype())?))
-        }),
-        call("nn.functional.triplet_margin_loss", Sums, |c| {
-            let ([a, p], n) = (both(c)?, c.tensor(2, "negative")?);
-            let loss = TripletMargin {
-                margin: c.number(usize::MAX, "margin", 1.0)?,
-                p: c.number(usize::MAX, "p", 2.0)?,
-                eps: c.number(usize::MAX, "eps", 1e-6)?,
-                swap: c.flag(usize::MAX, "swap", false),
-                reduction: c.reduction()?,
-            };
-            one(loss.forward(&a, &p, &n))
-        }),
     ]
 }
 

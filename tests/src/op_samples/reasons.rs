@@ -77,7 +77,6 @@ const REASONS: &[Reason] = &[
             "clamp",
             "clamp_max",
             "clamp_min",
-            "nn.functional.margin_ranking_loss",
         ],
         part: Gradient,
         holds: Each(|e| e.ours.is_nan() && input_is_nan(e)),
