@@ -8,6 +8,8 @@ mod dense;
 mod language;
 #[path = "../examples/rbm.rs"]
 mod rbm;
+#[path = "../examples/recurrent.rs"]
+mod recurrent;
 #[path = "../examples/regression.rs"]
 mod regression;
 
@@ -43,15 +45,19 @@ fn an_autoencoder_reconstructs() {
     assert!((found.get("psnr").unwrap() + 10.0 * found.loss().log10()).abs() < 1e-4, "{found:?}");
 }
 
+/// The perplexity of guessing by the frequency of characters alone.
+fn by_frequency(text: &str) -> f64 {
+    let mut counts = std::collections::BTreeMap::new();
+    text.chars().for_each(|char| *counts.entry(char).or_insert(0.0) += 1.0);
+    let n = text.chars().count() as f64;
+    counts.values().map(|count: &f64| -(count / n) * (count / n).ln()).sum::<f64>().exp()
+}
+
 #[test]
 fn a_language_model_predicts_and_writes() {
     let (found, written) = language::run().unwrap();
     let text = language::text();
-    // The perplexity of guessing by the frequency of characters alone.
-    let mut counts = std::collections::BTreeMap::new();
-    text.chars().for_each(|char| *counts.entry(char).or_insert(0.0) += 1.0);
-    let n = text.chars().count() as f64;
-    let frequency = counts.values().map(|count: &f64| -(count / n) * (count / n).ln()).sum::<f64>().exp();
+    let frequency = by_frequency(&text);
     let perplexity = found.get("perplexity").unwrap();
     assert!(perplexity < 0.25 * frequency && perplexity > 1.0, "{perplexity} against {frequency}");
     assert!((found.loss().exp() - perplexity).abs() < 1e-3 * perplexity, "{found:?}");
@@ -59,6 +65,15 @@ fn a_language_model_predicts_and_writes() {
     let words: Vec<&str> = written.split_whitespace().skip(1).collect();
     let right = words[..words.len() - 1].iter().filter(|word| known.contains(*word)).count();
     assert!(words.len() > 8 && 10 * right >= 9 * (words.len() - 1), "{written}");
+}
+
+#[test]
+fn a_recurrent_language_model_predicts_and_writes() {
+    let text = language::text();
+    let (found, written) = recurrent::run(&text).unwrap();
+    let (perplexity, frequency) = (found.get("perplexity").unwrap(), by_frequency(&text));
+    assert!(perplexity < 0.25 * frequency && perplexity > 1.0, "{perplexity} against {frequency}");
+    assert!(written.chars().filter(|char| char.is_whitespace()).count() > 8, "{written}");
 }
 
 #[test]
