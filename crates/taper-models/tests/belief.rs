@@ -145,7 +145,7 @@ fn drawn_units_are_as_frequent_as_they_are_likely() {
     let (rbm, _) = machine();
     const N: usize = 4000;
     for h in hidden_states() {
-        let p = rbm.visible(&tensor(&[h.clone()])).unwrap().to_vec::<f64>().unwrap();
+        let p = rbm.visible(&tensor(std::slice::from_ref(&h))).unwrap().to_vec::<f64>().unwrap();
         let drawn = rbm.draw_visible(&tensor(&vec![h; N]), RandomKey::new(3)).unwrap();
         let all = drawn.to_vec::<f64>().unwrap();
         assert!(all.chunks(VISIBLE + CLASSES).all(|v| v[VISIBLE..].iter().sum::<f64>() == 1.0));
