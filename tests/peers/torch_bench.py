@@ -134,6 +134,66 @@ def inference(batch):
     return forward
 
 
+class GptBlock(nn.Module):
+    """A block of GPT-2, as nanoGPT writes it."""
+
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        self.ln_1, self.ln_2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.c_attn, self.c_proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 4 * width), nn.GELU(approximate="tanh"), nn.Linear(4 * width, width)
+        )
+
+    def forward(self, x):
+        n, t, e = x.shape
+        q, k, v = (
+            y.view(n, t, self.heads, e // self.heads).transpose(1, 2) for y in self.c_attn(self.ln_1(x)).split(e, 2)
+        )
+        y = nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + self.c_proj(y.transpose(1, 2).reshape(n, t, e))
+        return x + self.mlp(self.ln_2(x))
+
+
+class Gpt(nn.Module):
+    def __init__(self, vocabulary, context, width, layers, heads):
+        super().__init__()
+        self.wte, self.wpe = nn.Embedding(vocabulary, width), nn.Embedding(context, width)
+        self.blocks = nn.Sequential(*[GptBlock(width, heads) for _ in range(layers)])
+        self.ln_f, self.head = nn.LayerNorm(width), nn.Linear(width, vocabulary, bias=False)
+        nn.init.normal_(self.wte.weight, std=0.02)
+        self.head.weight = self.wte.weight
+
+    def forward(self, tokens):
+        x = self.wte(tokens) + self.wpe.weight[: tokens.shape[1]]
+        return self.head(self.ln_f(self.blocks(x)))
+
+
+def gpt_training(samples=16, tokens=128, vocabulary=65):
+    model = Gpt(vocabulary, tokens, 256, 4, 4)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=ADAM_LR, fused=True)
+    x, y = torch.randint(vocabulary, (samples, tokens)), torch.randint(vocabulary, (samples * tokens,))
+
+    def step():
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x).flatten(0, 1), y).backward()
+        optimizer.step()
+
+    return step
+
+
+def attention_alone(context=1024, heads=12, head=64):
+    q, k, v = (torch.randn(1, heads, context, head, requires_grad=True) for _ in range(3))
+    g = torch.randn(1, heads, context, head)
+
+    def both():
+        q.grad = k.grad = v.grad = None
+        (nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True) * g).sum().backward()
+
+    return both
+
+
 def product(m, k, n):
     a, b, c = torch.randn(m, k), torch.randn(k, n), torch.empty(m, n)
     return lambda: torch.mm(a, b, out=c)
@@ -151,6 +211,8 @@ WORKS = {
     "lstm": lambda: recurrent(nn.LSTM),
     "gru": lambda: recurrent(nn.GRU),
     "airbench": lambda: faster_sgd(Airbench, images(500, 3, 32, 32), 10, momentum=0.85, nesterov=True),
+    "gpt": gpt_training,
+    "attention-1024": attention_alone,
 }
 
 

@@ -37,6 +37,7 @@ mod optimiser;
 mod pooling;
 mod reduce;
 mod report;
+mod rim_attention;
 mod rim_batch_norm;
 mod rim_layers;
 mod rim_norms;
@@ -90,6 +91,7 @@ pub fn run_all(devices: &[Device], filter: &str) -> Vec<Report> {
     rim_norms::cases(&mut run);
     rim_batch_norm::cases(&mut run);
     rim_recurrent::cases(&mut run);
+    rim_attention::cases(&mut run);
     optimiser::cases(&mut run);
     operations::cases(&mut run);
     run.reports

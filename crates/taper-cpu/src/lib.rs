@@ -59,6 +59,7 @@ fused::fused_kernels! {
     cross_entropy,
     layer_norm,
     recurrent,
+    attention,
     dropout,
     index,
 }

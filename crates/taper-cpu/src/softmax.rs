@@ -14,7 +14,7 @@ const LANES: usize = 16;
 
 /// The maximum of `x`; NaN if any element is NaN.
 #[inline(always)]
-fn largest<T: Float>(x: &[T]) -> T {
+pub(crate) fn largest<T: Float>(x: &[T]) -> T {
     let mut lanes = [-T::INFINITY; LANES];
     let (groups, rest) = x.as_chunks::<LANES>();
     for group in groups {

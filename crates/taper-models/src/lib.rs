@@ -22,6 +22,7 @@ mod autoencoder;
 mod char_mlp;
 mod dbn;
 mod fcos;
+mod gpt2;
 mod mlp;
 mod rbm;
 mod recurrent_lm;
@@ -40,6 +41,7 @@ pub use dbn::Dbn;
 pub use fcos::{
     Detection, DetectionOptions, Fcos, FcosConfig, FcosLoss, FcosOutput, FcosTargets, Object, box_iou, nms,
 };
+pub use gpt2::{Gpt2, Gpt2Cache, Gpt2Config};
 pub use mlp::{Mlp, MlpConfig};
 pub use rbm::{Rbm, bernoulli};
 pub use recurrent_lm::{LmState, RecurrentLm, RecurrentLmConfig};

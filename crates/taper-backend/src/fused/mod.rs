@@ -166,6 +166,28 @@ fused_ops! {
         }
     }
 
+    /// Scaled dot-product attention (Vaswani et al. 2017, section 3.2.1), of each head: softmax(scale · q kᵀ + mask) v. A row
+    /// of which every key is hidden, by −∞ in the mask or by `causal`, is 0.
+    Attention = "attention" {
+        operands {
+            /// The queries, `[N, H, T, D]`.
+            q: &'a Buffer,
+            /// The keys, `[N, H, S, D]`.
+            k: &'a Buffer,
+            /// The values, `[N, H, S, Dv]`.
+            v: &'a Buffer,
+            /// What is added to the scores, `[N, H, T, S]` (often a broadcast view).
+            mask: Option<&'a Buffer>,
+        }
+        attributes {
+            /// Whether a query sees no key after its own position. The queries are the last T of S positions: query i
+            /// sees the keys 0 to i + S − T.
+            causal: bool,
+            /// The factor of the scores, usually 1 / √D.
+            scale: f64,
+        }
+    }
+
     /// Batch norm in training, first half: each channel's mean and biased variance, each `[C]`; the variance is the
     /// second output. What it saves, the second half reads. A backend that computes it computes `BatchNormBlock` and
     /// that one's gradient too. It has no gradient of its own.
@@ -345,6 +367,10 @@ impl<'a> FusedOp<'a> {
                 let y = spec.output_shape(x.shape(), weight.shape()).ok()?;
                 Some(2 * y.count() as u64 * weight.shape()[1..].iter().map(|&size| size as u64).product::<u64>())
             }
+            Self::Attention { q, k, v, causal, .. } => {
+                let (width, of_values) = (q.shape()[3] as u64, v.shape()[3] as u64);
+                Some(2 * pairs(q, k, *causal) * (width + of_values))
+            }
             Self::Embedding { .. } => Some(0),
             Self::Recurrent { x, weight_ih, weight_hh, .. } => {
                 Some(2 * rows(x) * (weight_ih.count() + weight_hh.count()) as u64)
@@ -362,6 +388,13 @@ impl<'a> FusedOp<'a> {
             let [need_x, need_ih, need_hh] = [0, 1, 2].map(|i| u64::from(needs.get(i).copied().unwrap_or(false)));
             let of_input = (need_x + need_ih) * weight_ih.count() as u64;
             return Some(2 * rows(x) * (of_input + (1 + need_hh) * weight_hh.count() as u64));
+        if let Self::Attention { q, k, v, causal, .. } = self {
+            // The scores again and the weights' gradients, then a product for each gradient.
+            let [of_q, of_k, of_v, _] = self.spread(needs);
+            let (width, of_values) = (q.shape()[3] as u64, v.shape()[3] as u64);
+            let sizes = [(true, width), (of_q || of_k, of_values), (of_q, width), (of_k, width), (of_v, of_values)];
+            let terms: u64 = sizes.into_iter().filter(|(needed, _)| *needed).map(|(_, size)| size).sum();
+            return Some(2 * pairs(q, k, *causal) * terms);
         }
         let forward = self.flop().filter(|&flop| flop > 0)?;
         Some(forward * needs.iter().take(2).filter(|&&need| need).count() as u64)
@@ -371,4 +404,10 @@ impl<'a> FusedOp<'a> {
 /// The rows of an input `[T, N, input]`.
 fn rows(x: &Buffer) -> u64 {
     x.shape().iter().take(2).map(|&size| size as u64).product()
+/// The pairs of a query and a key that it sees, over all samples and heads.
+fn pairs(q: &Buffer, k: &Buffer, causal: bool) -> u64 {
+    let (rows, keys) = (q.shape()[2], k.shape()[2]);
+    let seen = |row: usize| if causal { (row + 1 + keys).saturating_sub(rows) } else { keys };
+    let of_head: u64 = (0..rows).map(|row| seen(row) as u64).sum();
+    of_head * q.shape()[0] as u64 * q.shape()[1] as u64
 }

@@ -17,12 +17,14 @@ pub struct LinearConfig {
     pub bias: bool,
     /// The initialisation of the weight.
     pub init: Init,
+    /// The initialisation of the bias; `None` for PyTorch's, uniform over ±1/√in_features.
+    pub bias_init: Option<Init>,
 }
 
 impl LinearConfig {
     /// From `in_features` to `out_features`, with a bias and PyTorch's initialisation.
     pub fn new(in_features: usize, out_features: usize) -> Self {
-        Self { in_features, out_features, bias: true, init: Init::layer_weight() }
+        Self { in_features, out_features, bias: true, init: Init::layer_weight(), bias_init: None }
     }
 
     /// Sets whether there is a bias.
@@ -33,6 +35,11 @@ impl LinearConfig {
     /// Sets the initialisation of the weight.
     pub fn init(self, init: Init) -> Self {
         Self { init, ..self }
+    }
+
+    /// Sets the initialisation of the bias.
+    pub fn bias_init(self, init: Init) -> Self {
+        Self { bias_init: Some(init), ..self }
     }
 }
 
@@ -47,13 +54,14 @@ pub struct Linear {
 impl Linear {
     /// Creates `weight` and `bias` in `params`. An error when a size is 0.
     pub fn new(config: LinearConfig, params: &Params) -> Result<Self> {
-        let LinearConfig { in_features, out_features, bias, init } = config;
+        let LinearConfig { in_features, out_features, bias, init, bias_init } = config;
+        let bias_init = bias_init.unwrap_or_else(|| Init::layer_bias(in_features));
         let sizes = [("in_features", in_features), ("out_features", out_features)];
         at_least_one("linear", params.path(), &sizes)?;
         Ok(Self {
             path: params.path().to_owned(),
             weight: params.get("weight", [out_features, in_features], init)?,
-            bias: bias.then(|| params.get("bias", [out_features], Init::layer_bias(in_features))).transpose()?,
+            bias: bias.then(|| params.get("bias", [out_features], bias_init)).transpose()?,
         })
     }
 

@@ -29,6 +29,12 @@ crate::gradcheck::checked_modules! {
     stochastic_depth,
     upsample,
     zero_pad2d,
+    multihead_attention,
+    rotary_embedding,
+    sinusoidal_positions,
+    stochastic_depth,
+    transformer_decoder_layer,
+    transformer_encoder_layer,
 }
 mod pair;
 
@@ -52,6 +58,7 @@ pub use local_response_norm::LocalResponseNorm;
 pub use max_pool1d::MaxPool1d;
 pub use max_pool2d::MaxPool2d;
 pub use maxout::Maxout;
+pub use multihead_attention::{AttentionMasks, KvCache, MultiheadAttention, MultiheadAttentionConfig};
 pub use pair::Pair;
 pub use pau::Pau;
 pub use pixel_shuffle::{PixelShuffle, PixelUnshuffle};
@@ -61,6 +68,11 @@ pub use rms_norm::{RmsNorm, RmsNormConfig};
 pub use stochastic_depth::StochasticDepth;
 pub use upsample::Upsample;
 pub use zero_pad2d::ZeroPad2d;
+pub use rotary_embedding::{RotaryConfig, RotaryEmbedding, RotaryPairs};
+pub use sinusoidal_positions::SinusoidalPositions;
+pub use stochastic_depth::StochasticDepth;
+pub use transformer_decoder_layer::TransformerDecoderLayer;
+pub use transformer_encoder_layer::{TransformerEncoderLayer, TransformerLayerConfig};
 
 use taper_tensor::{Error, Result};
 

@@ -30,6 +30,7 @@ operations! {
     argmax,
     atan,
     atan2,
+    attention,
     avg_pool2d,
     batch_norm,
     broadcast_to,
@@ -114,6 +115,7 @@ operations! {
     with_index,
 }
 
+pub use attention::AttentionOptions;
 pub use conv_transpose::{ConvTranspose1dSpec, ConvTranspose2dSpec};
 pub use conv1d::{Conv1dSpec, Pool1dSpec};
 pub use cross_entropy::CrossEntropyOptions;

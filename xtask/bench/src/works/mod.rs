@@ -3,6 +3,7 @@
 
 mod airbench;
 mod classifier;
+mod gpt;
 mod mlp;
 mod recurrent;
 mod resnet18;
@@ -51,6 +52,7 @@ pub fn works() -> Vec<Work> {
         .iter()
         .flat_map(|of| of())
         .collect()
+    [seed_cnn::works, mlp::works, sgemm::works, resnet18::works, airbench::works, gpt::works].iter().flat_map(|of| of()).collect()
 }
 
 /// The works and families that `names` select, in the order of the table; all works if there is no name.
