@@ -133,7 +133,7 @@ class Seq2Seq(nn.Module):
 
     def positions(self, length):
         at = torch.arange(length, dtype=torch.float64)[:, None]
-        i = torch.arange(self.size)
+        i = torch.arange(self.size, dtype=torch.float64)
         angle = at / 10_000.0 ** ((i - i % 2) / self.size)
         return torch.where(i % 2 == 0, angle.sin(), angle.cos())
 

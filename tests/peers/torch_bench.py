@@ -183,6 +183,34 @@ def gpt_training(samples=16, tokens=128, vocabulary=65):
     return step
 
 
+class Seq2Seq(nn.Module):
+    def __init__(self, vocabulary, context, width):
+        super().__init__()
+        self.source, self.target = nn.Embedding(vocabulary, width), nn.Embedding(vocabulary, width)
+        self.transformer = nn.Transformer(width, 4, 3, 3, 1024, dropout=0.0, batch_first=True)
+        self.head = nn.Linear(width, vocabulary)
+        self.positions = torch.randn(context, width)
+        self.mask = nn.Transformer.generate_square_subsequent_mask(context)
+
+    def forward(self, source, target):
+        source, target = (16 * table(x) + self.positions for table, x in [(self.source, source), (self.target, target)])
+        return self.head(self.transformer(source, target, tgt_mask=self.mask, tgt_is_causal=True))
+
+
+def transformer_training(samples=16, tokens=64, vocabulary=1000):
+    model = Seq2Seq(vocabulary, tokens, 256)
+    optimizer = adam(model.parameters())
+    source, target = (torch.randint(vocabulary, (samples, tokens)) for _ in range(2))
+    y = torch.randint(vocabulary, (samples * tokens,))
+
+    def step():
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(source, target).flatten(0, 1), y).backward()
+        optimizer.step()
+
+    return step
+
+
 def attention_alone(context=1024, heads=12, head=64):
     q, k, v = (torch.randn(1, heads, context, head, requires_grad=True) for _ in range(3))
     g = torch.randn(1, heads, context, head)
@@ -213,6 +241,7 @@ WORKS = {
     "airbench": lambda: faster_sgd(Airbench, images(500, 3, 32, 32), 10, momentum=0.85, nesterov=True),
     "gpt": gpt_training,
     "attention-1024": attention_alone,
+    "transformer": transformer_training,
 }
 
 

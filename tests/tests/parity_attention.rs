@@ -1,7 +1,9 @@
 //! Attention layers, the Transformer, GPT-2 and ViT beside PyTorch's, Hugging Face's and torchvision's, recorded by
 //! `tests/peers/parity_attention.py`.
 
-use taper_models::{Gpt2, Gpt2Config};
+use taper_models::{
+    Gpt2, Gpt2Config, InputSpec, Transformer, TransformerConfig, Vit, VitConfig, interpolate_positions,
+};
 use taper_nn::taper_tensor::{GradOptions, grad};
 use taper_nn::{
     Activation, AttentionMasks, Context, CrossEntropy, DType, Device, Module, MultiheadAttention,
@@ -193,5 +195,70 @@ fn gpt2_generates_the_same_with_and_without_a_cache() {
             r.output("steps", &Tensor::concat(&steps, 0)?)?;
         }
         Ok(())
+    });
+}
+
+#[test]
+fn transformer() {
+    let config = TransformerConfig {
+        source: 11,
+        target: 9,
+        longest: 8,
+        d_model: 16,
+        nhead: 4,
+        encoder_layers: 2,
+        decoder_layers: 2,
+        dim_feedforward: 24,
+        dropout: 0.0,
+        norm_first: false,
+    };
+    each("transformer", |r| {
+        let model = Transformer::new(config, &r.params)?;
+        r.record.fill(&r.params)?;
+        let (source, target, padding) = (r.tensor("source")?, r.tensor("target")?, r.tensor("padding")?);
+        let logits = model.forward(&source, &target, Some(&padding), &Context::train(0, 0, 0))?;
+        r.output("logits", &logits)?;
+        let next = Tensor::concat(&[&target.narrow(1, 1, 4)?, &target.narrow(1, 0, 1)?], 1)?;
+        let loss = CrossEntropy::default().forward(&logits.reshape([10, 9])?, &next.flatten(0)?)?;
+        r.output("loss", &loss.reshape([1])?)?;
+        let names = [
+            "src_embed.weight",
+            "tgt_embed.weight",
+            "generator.weight",
+            "generator.bias",
+            "transformer.encoder.layers.0.self_attn.in_proj_weight",
+            "transformer.encoder.norm.weight",
+            "transformer.decoder.layers.1.multihead_attn.in_proj_weight",
+            "transformer.decoder.layers.1.norm3.bias",
+            "transformer.decoder.norm.bias",
+        ];
+        r.gradients(&loss, &[], Some(&names))?;
+        // Step by step the decoder's likeliest tokens are those of whole sequences.
+        let greedy = model.greedy(&source, Some(&padding), 1, 5)?;
+        let start = Tensor::from_vec(vec![1i64; 2], [2, 1], greedy.device())?;
+        let whole = Tensor::concat(&[&start, &greedy.narrow(1, 0, 4)?], 1)?;
+        let logits = model.forward(&source, &whole, Some(&padding), &Context::eval())?;
+        assert_eq!(logits.argmax(-1, false)?.to_vec::<i64>()?, greedy.to_vec::<i64>()?);
+        Ok(())
+    });
+}
+
+#[test]
+fn vit_and_its_positions_at_another_resolution() {
+    let config = VitConfig { patch: 4, hidden: 24, layers: 2, heads: 3, mlp: 40, dropout: 0.0 };
+    each("vit", |r| {
+        let model = Vit::new(config, &InputSpec { shape: [3, 16, 16], classes: 10 }, &r.params)?;
+        r.record.fill(&r.params)?;
+        let logits = model.forward(&r.tensor("x")?, &Context::eval())?;
+        r.output("logits", &logits)?;
+        let labels = Tensor::from_vec(vec![3i64, 7], [2], logits.device())?;
+        let loss = CrossEntropy::default().forward(&logits, &labels)?;
+        r.output("loss", &loss.reshape([1])?)?;
+        let names =
+            ["class_token", "conv_proj.weight", "encoder.pos_embedding", "heads.head.weight", "heads.head.bias"];
+        r.gradients(&loss, &[], Some(&names))?;
+        let positions = r.params.all().into_iter().find(|p| p.name() == "encoder.pos_embedding").expect("positions");
+        r.output("positions_larger", &interpolate_positions(&positions.tensor(), [4, 4], [6, 6])?)?;
+        r.output("logits_larger", &model.forward(&r.tensor("larger")?, &Context::eval())?)
     });
 }

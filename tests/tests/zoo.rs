@@ -7,12 +7,16 @@ use taper_models::models;
 const RECORDED: &[(&str, &str)] = &[
     ("airbench", "torch_zoo.json"),
     ("fcos", "fcos.safetensors"),
+    ("gpt2", "gpt2.safetensors"),
     ("mlp", "torch_models.json"),
     ("recurrent-lm", "recurrent_lm.safetensors"),
     ("resnet18", "torch_zoo.json"),
     ("seed-cnn", "torch_models.json"),
     ("unet", "unet.safetensors"),
     ("vae", "vae.safetensors"),
+    ("transformer", "transformer.safetensors"),
+    ("vit", "vit.safetensors"),
+    ("vit_b_16", "vit.safetensors"),
 ];
 
 #[test]

@@ -78,59 +78,81 @@ fn gradients<T: Real + Stored>(
 ) -> Result<[Option<Buffer>; 3]> {
     let (xv, wv) = (cpu.view::<T>(x)?, cpu.view::<T>(weight)?);
     let (rows, depth, columns) = (xv.shape[0], xv.shape[1], wv.shape[0]);
-    let (g, bias) = before_relu::<T>(cpu, g, output.0.as_ref())?;
-    let by_rows = Matrix { data: &g, offset: 0, line: columns, step: 1 };
-    let by_columns = Matrix { data: &g, offset: 0, line: 1, step: columns };
-    let product = |shape: [usize; 2], depth, a, b| -> Result<Buffer> {
+    let whole = cpu.to_contiguous(g)?;
+    let whole = cpu.view::<T>(&whole)?.contiguous().unwrap_or_default();
+    // Without a ReLU the gradient is used where it lies.
+    let y = output.0.as_ref().map(|y| cpu.view::<T>(y)).transpose()?.and_then(|y| y.contiguous());
+    let mut gated = cpu.pool().alloc::<T>(if y.is_some() { rows * columns } else { 0 })?;
+    let bias = before_relu::<T>(cpu, (whole, columns), y, &mut gated, needs[2])?;
+    let g: &[T] = if y.is_some() { &gated } else { whole };
+    let by_rows = Matrix { data: g, offset: 0, line: columns, step: 1 };
+    let by_columns = Matrix { data: g, offset: 0, line: 1, step: columns };
+    let product = |shape: [usize; 2], depth, a, b| -> Result<Block<T>> {
         let mut out = cpu.pool().alloc::<T>(shape[0] * shape[1])?;
         Product { rows: shape[0], columns: shape[1], depth, a, b }.run(cpu, &mut out, Epilogue::default())?;
-        Ok(cpu.wrap(shape.into(), out))
+        Ok(out)
     };
-    let of_x = || product([rows, depth], columns, by_rows, matrix(&wv, true));
-    let of_weight = || product([columns, depth], rows, by_columns, matrix(&xv, true));
+    let of_x = || {
+        let out = product([rows, depth], columns, by_rows, matrix(&wv, true))?;
+        Ok(cpu.wrap([rows, depth].into(), out))
+    };
+    let of_weight = || {
+        // A weight that lies transposed, `[in, out]`, has a gradient that lies so too.
+        if wv.strides[0] == 1 && wv.strides[1] == columns && columns > 1 {
+            let out = product([depth, columns], rows, matrix(&xv, true), by_columns)?;
+            return Ok(cpu.wrap_strided([columns, depth].into(), vec![1, columns], out));
+        }
+        let out = product([columns, depth], rows, by_columns, matrix(&xv, true))?;
+        Ok(cpu.wrap([columns, depth].into(), out))
+    };
     Ok([
         needs[0].then(of_x).transpose()?,
         needs[1].then(of_weight).transpose()?,
-        needs[2].then(|| cpu.wrap(Shape::from([columns]), bias)),
+        bias.map(|bias| cpu.wrap(Shape::from([columns]), bias)),
     ])
 }
 
-/// `g` where `y` is above 0, 0 where it is not, NaN where `y` is NaN (all of `g` if there is no `y`), and the sums of
-/// its columns.
-fn before_relu<T: Real + Stored>(cpu: &CpuBackend, g: &Buffer, y: Option<&Buffer>) -> Result<(Block<T>, Block<T>)> {
-    let g = cpu.to_contiguous(g)?;
-    let g = cpu.view::<T>(&g)?;
-    let (rows, columns) = (g.shape[0], g.shape[1]);
-    let g = g.contiguous().unwrap_or_default();
-    let y = y.map(|y| cpu.view::<T>(y)).transpose()?.and_then(|y| y.contiguous());
-    let mut out = cpu.pool().alloc::<T>(rows * columns)?;
+/// Fills `gated` with `g`, rows of `columns` elements, where `y` is above 0, 0 where it is not, NaN where `y` is NaN, if there
+/// is a `y`; and gives the sums of the columns of that, or of `g`, if they are needed.
+fn before_relu<T: Real + Stored>(
+    cpu: &CpuBackend,
+    (g, columns): (&[T], usize),
+    y: Option<&[T]>,
+    gated: &mut [T],
+    sums_needed: bool,
+) -> Result<Option<Block<T>>> {
+    let rows = g.len().checked_div(columns).unwrap_or(0);
     let mut bias = cpu.pool().alloc_zeroed::<T>(columns)?;
-    if out.is_empty() {
-        return Ok((out, bias));
+    if g.is_empty() || (y.is_none() && !sums_needed) {
+        return Ok(sums_needed.then_some(bias));
     }
     let band = rows.div_ceil(BANDS) * columns;
     let count = (rows * columns).div_ceil(band);
     let mut sums = cpu.pool().alloc::<f64>(count * columns)?;
-    let (out_shared, sums_shared) = (Shared::new(&mut out), Shared::new(&mut sums));
+    let (gated_shared, sums_shared) = (Shared::new(gated), Shared::new(&mut sums));
     run_tasks(cpu, count, rows * columns, |i| {
         let span = i * band..((i + 1) * band).min(rows * columns);
-        // SAFETY: each task has its own band of rows and its own sums.
-        let (out, sums) =
-            unsafe { (out_shared.slice(span.clone()), sums_shared.slice(i * columns..(i + 1) * columns)) };
-        match y {
+        // SAFETY: each task has its own sums.
+        let sums = unsafe { sums_shared.slice(i * columns..(i + 1) * columns) };
+        let part = match y {
             Some(y) => {
-                for ((out, &g), &y) in out.iter_mut().zip(&g[span.clone()]).zip(&y[span]) {
+                // SAFETY: each task has its own band of rows.
+                let gated = unsafe { gated_shared.slice(span.clone()) };
+                for ((out, &g), &y) in gated.iter_mut().zip(&g[span.clone()]).zip(&y[span]) {
                     *out = gate(y, g, T::default());
                 }
+                &*gated
             }
-            None => out.copy_from_slice(&g[span]),
-        }
+            None => &g[span],
+        };
         sums.fill(0.0);
-        add_rows(cpu.isa(), out, columns, sums);
+        if sums_needed {
+            add_rows(cpu.isa(), part, columns, sums);
+        }
         Ok(())
     })?;
     for (i, total) in bias.iter_mut().enumerate() {
         *total = T::of(sums.iter().skip(i).step_by(columns).sum());
     }
-    Ok((out, bias))
+    Ok(sums_needed.then_some(bias))
 }

@@ -6,29 +6,33 @@
 //!
 //! Small: 124,439,808 parameters; medium 354,823,168; large 774,030,080; XL 1,557,611,200.
 
+use crate::SampledModel;
+use taper_config::table;
 use taper_nn::taper_tensor::{AttentionOptions, no_grad};
 use taper_nn::{
-    Activation, Context, Dropout, Embedding, EmbeddingConfig, Error, Init, KvCache, LayerNorm, LayerNormConfig, Module,
-    Param, Params, Pass, Result, Tensor,
+    Activation, Context, DType, Device, Dropout, Embedding, EmbeddingConfig, Error, Init, KvCache, LayerNorm,
+    LayerNormConfig, Module, Param, Params, Pass, Result, Tensor,
 };
 
-/// The sizes of a [`Gpt2`], by the names of its published `config.json`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Gpt2Config {
-    /// Tokens of the vocabulary, V.
-    pub vocab_size: usize,
-    /// The longest context.
-    pub n_positions: usize,
-    /// Features, E.
-    pub n_embd: usize,
-    /// Blocks.
-    pub n_layer: usize,
-    /// Heads of attention, H, which divide `n_embd`.
-    pub n_head: usize,
-    /// The probability of dropout: of embeddings, attention weights and each part's output.
-    pub dropout: f64,
-    /// Layer norm's ε.
-    pub layer_norm_epsilon: f64,
+table! {
+    /// The sizes of a [`Gpt2`], by the names of its published `config.json`; by default the small model's.
+    #[derive(Copy)]
+    pub struct Gpt2Config {
+        /// Tokens of the vocabulary, V.
+        vocab_size: usize = 50_257, at_least(1);
+        /// The longest context.
+        n_positions: usize = 1024, at_least(1);
+        /// Features, E.
+        n_embd: usize = 768, at_least(1);
+        /// Blocks.
+        n_layer: usize = 12, at_least(1);
+        /// Heads of attention, H, which divide the features.
+        n_head: usize = 12, at_least(1);
+        /// The probability of dropout: of embeddings, attention weights and each part's output.
+        dropout: f64 = 0.1, fraction();
+        /// Layer norm's ε.
+        layer_norm_epsilon: f64 = 1e-5, ordinary_or_zero();
+    }
 }
 
 impl Gpt2Config {
@@ -217,6 +221,23 @@ impl Gpt2 {
 impl Module for Gpt2 {
     fn forward(&self, tokens: &Tensor, context: &Context) -> Result<Tensor> {
         context.layer(&self.path, |context| self.logits(tokens, None, context))
+    }
+}
+
+impl SampledModel for Gpt2 {
+    type Config = Gpt2Config;
+
+    fn build(config: &Gpt2Config, params: &Params) -> Result<Self> {
+        Self::new(*config, params)
+    }
+
+    fn sample(config: &Gpt2Config) -> String {
+        format!("{} tokens of {}", config.n_positions, config.vocab_size)
+    }
+
+    fn forward_sample(&self, config: &Gpt2Config, _: DType, device: &Device, context: &Context) -> Result<Vec<Tensor>> {
+        let tokens = Tensor::zeros([1, config.n_positions], DType::I64, device)?;
+        Ok(vec![self.forward(&tokens, context)?])
     }
 }
 

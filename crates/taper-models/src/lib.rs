@@ -32,6 +32,8 @@ mod seed_cnn;
 mod summary;
 mod unet;
 mod vae;
+mod transformer;
+mod vit;
 mod whiten;
 
 pub use airbench::Airbench;
@@ -54,6 +56,10 @@ pub use seed_cnn::SeedCnn;
 pub use summary::{LayerSummary, Summary, summary};
 pub use unet::{UNet, UNetConfig};
 pub use vae::{Vae, VaeConfig, VaeLoss, VaeOutput, reparameterised};
+pub use transformer::{Transformer, TransformerConfig};
+pub use vit::{Vit, VitConfig, interpolate_positions};
+
+use taper_config::Schema;
 
 /// The models by name, in alphabetical order. To add one, add a file beside this one, and its lines here: its name, what
 /// it is, its source, and the sizes that it is listed with.
@@ -70,6 +76,7 @@ const ALL: &[ModelInfo] = &[
         "the head of a detector without anchors, on any backbone's features",
         "Tian et al. 2019, figure 2",
     ),
+    ModelInfo::sampled::<Gpt2>("gpt2", "GPT-2 small, its head tied to the embedding", "Radford et al. 2019, table 2"),
     ModelInfo::of::<Mlp>(
         "mlp",
         "linear layers with ReLU between them, two hidden ones of 128 by default",
@@ -94,6 +101,25 @@ const ALL: &[ModelInfo] = &[
         "Ronneberger et al. 2015, figure 1",
     ),
     ModelInfo::sampled::<Vae>("vae", "a variational autoencoder", "Kingma and Welling 2014, appendix C"),
+    ModelInfo::sampled::<Transformer>(
+        "transformer",
+        "an encoder and a decoder, for translation",
+        "Vaswani et al. 2017, table 3, base",
+    ),
+    ModelInfo::of::<Vit>(
+        "vit",
+        "the Vision Transformer, small: patches of 4 × 4, six blocks of 192 features",
+        "Dosovitskiy et al. 2021, section 3.1",
+        CIFAR10,
+    ),
+    ModelInfo::built(
+        "vit_b_16",
+        "ViT-B/16: patches of 16 × 16, twelve blocks of 768 features",
+        "Dosovitskiy et al. 2021, table 1",
+        IMAGENET,
+        Schema::of::<NoKeys>(),
+        vit::build_b16,
+    ),
 ];
 
 #[doc = include_str!("../README.md")]

@@ -113,4 +113,13 @@ fn a_recurrent_layers_products_are_counted() {
     for (needs, due) in [([true; 3], 2 * input + 2 * state), ([false, true, true], input + 2 * state)] {
         assert_eq!(op.grad_flop(&needs), Some(due));
     }
+fn attention_counts_the_pairs_of_a_query_and_a_key_that_it_sees() {
+    let [q, k, v] = [&[1, 2, 3, 4][..], &[1, 2, 5, 4], &[1, 2, 5, 6]].map(buffer);
+    let op = |causal| FusedOp::Attention { q: &q, k: &k, v: &v, mask: None, causal, scale: 0.5 };
+    assert_eq!(op(false).flop(), Some(2 * 2 * 15 * (4 + 6)));
+    // Three queries after two cached keys see 3, 4 and 5 keys.
+    assert_eq!(op(true).flop(), Some(2 * 2 * 12 * (4 + 6)));
+    assert_eq!(op(true).grad_flop(&[true, true, true]), Some(2 * 2 * 12 * (4 + 6 + 4 + 4 + 6)));
+    assert_eq!(op(true).grad_flop(&[false, false, true]), Some(2 * 2 * 12 * (4 + 6)));
+    assert_eq!(op(true).attributes(), [("causal", "true".to_owned()), ("scale", "0.5".to_owned())]);
 }

@@ -4,7 +4,7 @@
 use super::{at_least_one, multihead_attention};
 use crate::gradcheck::{layer, of_params};
 use crate::{
-    AttentionMasks, Context, Dropout, LayerNorm, LayerNormConfig, Linear, LinearConfig, Module, MultiheadAttention,
+    AttentionMasks, Context, Dropout, Init, LayerNorm, LayerNormConfig, Linear, LinearConfig, Module, MultiheadAttention,
     MultiheadAttentionConfig, Params, Pass,
 };
 use taper_tensor::gradcheck::Case;
@@ -29,6 +29,8 @@ pub struct TransformerLayerConfig {
     pub norm_first: bool,
     /// Whether the linear layers have biases.
     pub bias: bool,
+    /// The initialisation of the linear layers' weights. (Attention's input projection is drawn as Glorot and Bengio's.)
+    pub init: Init,
 }
 
 impl TransformerLayerConfig {
@@ -43,7 +45,13 @@ impl TransformerLayerConfig {
             layer_norm_eps: 1e-5,
             norm_first: false,
             bias: true,
+            init: Init::layer_weight(),
         }
+    }
+
+    /// Sets the initialisation of the linear layers' weights.
+    pub fn init(self, init: Init) -> Self {
+        Self { init, ..self }
     }
 
     /// Sets the units of the feed-forward network.
@@ -69,7 +77,7 @@ impl TransformerLayerConfig {
     /// Attention layer `name`.
     pub(super) fn attention(self, name: &str, params: &Params) -> Result<MultiheadAttention> {
         let config = MultiheadAttentionConfig::new(self.d_model, self.nhead).dropout(self.dropout).bias(self.bias);
-        MultiheadAttention::new(config, &params.sub(name))
+        MultiheadAttention::new(config.out_init(self.init), &params.sub(name))
     }
 
     /// Layer norm `name`.
@@ -94,13 +102,16 @@ pub(super) struct FeedForward {
 
 impl FeedForward {
     pub(super) fn new(config: TransformerLayerConfig, params: &Params) -> Result<Self> {
-        let TransformerLayerConfig { d_model, dim_feedforward, bias, activation, .. } = config;
+        let TransformerLayerConfig { d_model, dim_feedforward, bias, activation, init, .. } = config;
+        let linear = |inputs, outputs, name| {
+            Linear::new(LinearConfig::new(inputs, outputs).bias(bias).init(init), &params.sub(name))
+        };
         at_least_one("transformer_layer", params.path(), &[("dim_feedforward", dim_feedforward)])?;
         Ok(Self {
-            linear1: Linear::new(LinearConfig::new(d_model, dim_feedforward).bias(bias), &params.sub("linear1"))?,
+            linear1: linear(d_model, dim_feedforward, "linear1")?,
             f: activation,
             dropout: config.dropped("dropout", params)?,
-            linear2: Linear::new(LinearConfig::new(dim_feedforward, d_model).bias(bias), &params.sub("linear2"))?,
+            linear2: linear(dim_feedforward, d_model, "linear2")?,
         })
     }
 

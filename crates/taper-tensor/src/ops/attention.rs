@@ -230,12 +230,14 @@ mod tests {
     use super::*;
     use crate::Device;
 
-    fn ones(shape: &[usize], dtype: DType) -> Result<Tensor> {
-        Tensor::ones(shape, dtype, &Device::new(taper_cpu::CpuBackend::with_threads(1)?))
+    fn device() -> Result<Device> {
+        Ok(Device::new(taper_cpu::CpuBackend::with_threads(1)?))
     }
 
     #[test]
     fn errors_say_what_is_wrong() -> Result<()> {
+        let device = device()?;
+        let ones = |shape: &[usize], dtype| Tensor::ones(shape, dtype, &device);
         let (q, k) = (ones(&[2, 3, 4, 5], DType::F32)?, ones(&[2, 3, 7, 5], DType::F32)?);
         let says = |k: &Tensor, v: &Tensor, mask: Option<&Tensor>, text: &str| {
             let options = AttentionOptions { mask, ..AttentionOptions::default() };
@@ -265,6 +267,8 @@ mod tests {
     /// gives zeros.
     #[test]
     fn without_keys_and_in_halves() -> Result<()> {
+        let device = device()?;
+        let ones = |shape: &[usize], dtype| Tensor::ones(shape, dtype, &device);
         let (q, k) = (ones(&[1, 2, 3, 4], DType::F32)?, ones(&[1, 2, 0, 4], DType::F32)?);
         let y = q.scaled_dot_product_attention(&k, &k, &AttentionOptions::default())?;
         assert_eq!(y.to_vec::<f32>()?, [0.0; 24]);

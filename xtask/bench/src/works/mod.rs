@@ -9,6 +9,7 @@ mod recurrent;
 mod resnet18;
 mod seed_cnn;
 mod sgemm;
+mod transformer;
 
 use taper::{Device, Result, Tensor};
 
@@ -53,6 +54,7 @@ pub fn works() -> Vec<Work> {
         .flat_map(|of| of())
         .collect()
     [seed_cnn::works, mlp::works, sgemm::works, resnet18::works, airbench::works, gpt::works].iter().flat_map(|of| of()).collect()
+    [seed_cnn::works, mlp::works, sgemm::works, resnet18::works, airbench::works, gpt::works, transformer::works].iter().flat_map(|of| of()).collect()
 }
 
 /// The works and families that `names` select, in the order of the table; all works if there is no name.

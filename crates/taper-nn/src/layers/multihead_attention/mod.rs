@@ -30,12 +30,20 @@ pub struct MultiheadAttentionConfig {
     pub kdim: Option<usize>,
     /// The size of values; `None` for `embed_dim`.
     pub vdim: Option<usize>,
+    /// The initialisation of the output projection's weight. (Those of the input are drawn as Glorot and Bengio's.)
+    pub out_init: Init,
 }
 
 impl MultiheadAttentionConfig {
     /// Of `embed_dim` in `num_heads` heads, with biases, without dropout.
     pub fn new(embed_dim: usize, num_heads: usize) -> Self {
-        Self { embed_dim, num_heads, dropout: 0.0, bias: true, kdim: None, vdim: None }
+        let out_init = Init::layer_weight();
+        Self { embed_dim, num_heads, dropout: 0.0, bias: true, kdim: None, vdim: None, out_init }
+    }
+
+    /// Sets the initialisation of the output projection's weight.
+    pub fn out_init(self, init: Init) -> Self {
+        Self { out_init: init, ..self }
     }
 
     /// Sets the probability with which an attention weight is dropped in training.
@@ -111,7 +119,7 @@ impl MultiheadAttention {
             ])
         };
         let in_bias = bias.then(|| params.get("in_proj_bias", [3 * embed_dim], Init::Zeros)).transpose()?;
-        let out = LinearConfig::new(embed_dim, embed_dim).bias(bias).bias_init(Init::Zeros);
+        let out = LinearConfig::new(embed_dim, embed_dim).bias(bias).init(config.out_init).bias_init(Init::Zeros);
         let out_proj = Linear::new(out, &params.sub("out_proj"))?;
         Ok(Self {
             path: params.path().to_owned(),
