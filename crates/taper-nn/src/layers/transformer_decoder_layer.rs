@@ -6,7 +6,7 @@ use super::transformer_encoder_layer::{FeedForward, TransformerLayerConfig, resi
 use crate::gradcheck::of_params;
 use crate::{AttentionMasks, Context, Dropout, LayerNorm, MultiheadAttention, Params, Pass};
 use taper_tensor::gradcheck::Case;
-use taper_tensor::{Result, Tensor};
+use taper_tensor::{Activation, Result, Tensor};
 
 /// Maps `[N, T, E]`, with the encoder's output `[N, S, E]`, to `[N, T, E]`. Its parts are `self_attn`, `multihead_attn` (to
 /// the encoder's output), `linear1`, `linear2`, `norm1`, `norm2` and `norm3`.
@@ -72,7 +72,7 @@ impl TransformerDecoderLayer {
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    let config = TransformerLayerConfig::new(2, 1).dim_feedforward(3).dropout(0.0);
+    let config = TransformerLayerConfig::new(4, 2).dim_feedforward(3).dropout(0.0).activation(Activation::Gelu);
     let case = |name: &str, config: TransformerLayerConfig| {
         let decode = move |x: &[Tensor], params: &Params| {
             let padding = Tensor::from_vec(vec![0u8, 1, 0], [1, 3], x[0].device())?;
@@ -81,14 +81,13 @@ pub(super) fn cases() -> Vec<Case> {
             let layer = TransformerDecoderLayer::new(config, params)?;
             layer.decode(&x[0], &x[1], &masks, &memory_masks, &Context::train(0, 0, 0))
         };
-        let mut case = of_params(name, decode, 2).input([1, 2, 2]).input([1, 3, 2]);
+        let mut case = of_params(name, decode, 2).input([1, 2, 4]).input([1, 3, 4]);
         for _ in 0..2 {
-            case = case.input([6, 2]).input([6]).input([2, 2]).input([2]);
+            case = case.input([12, 4]).input([12]).input([4, 4]).input([4]);
         }
-        // ReLU's kink is far: its bias keeps every unit at one side of it.
-        case = case.input([3, 2]).values([3], vec![4.0, -4.0, 5.0]).input([2, 3]).input([2]);
+        case = case.input([3, 4]).input([3]).input([4, 3]).input([4]);
         for _ in 0..3 {
-            case = case.input([2]).input([2]);
+            case = case.input([4]).input([4]);
         }
         case
     };
