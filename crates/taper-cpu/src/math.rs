@@ -30,6 +30,8 @@ pub(crate) trait Float:
     fn wide(self) -> f64;
     fn abs(self) -> Self;
     fn exp(self) -> Self;
+    /// eˣ for x ≤ 0, 0 where it would be subnormal in f32; unspecified for other x.
+    fn exp_not_above_zero(self) -> Self;
     /// eˣ − 1.
     fn exp_m1(self) -> Self;
     /// eˣ − 1 for x < 0; unspecified for other x.
@@ -151,9 +153,9 @@ macro_rules! float {
         }
     };
 }
-float!(f32, single: exp exp_m1 exp_m1_below_zero exp_neg_square atan tanh erf normal_cdf normal_pdf gelu gelu_slope gelu_tanh
+float!(f32, single: exp exp_not_above_zero exp_m1 exp_m1_below_zero exp_neg_square atan tanh erf normal_cdf normal_pdf gelu gelu_slope gelu_tanh
     gelu_tanh_slope silu silu_slope;
     std: abs ln ln_1p sqrt sin cos floor);
-float!(f64, double: exp_m1_below_zero exp_neg_square erf normal_cdf normal_pdf gelu gelu_slope gelu_tanh gelu_tanh_slope silu
+float!(f64, double: exp_not_above_zero exp_m1_below_zero exp_neg_square erf normal_cdf normal_pdf gelu gelu_slope gelu_tanh gelu_tanh_slope silu
     silu_slope;
     std: abs exp exp_m1 atan tanh ln ln_1p sqrt sin cos floor);

@@ -41,7 +41,7 @@ multiversion! {
             let mut sums = [T::ZERO; LANES];
             for part in scores.as_chunks_mut::<LANES>().0 {
                 for (score, sum) in part.iter_mut().zip(&mut sums) {
-                    *score = (*score - from).exp();
+                    *score = (*score - from).exp_not_above_zero();
                     *sum += *score;
                 }
             }
@@ -103,7 +103,7 @@ multiversion! {
         for ((scores, slopes), row) in scores.chunks_exact_mut(pitch).zip(slopes.chunks_exact_mut(pitch)).zip(rows) {
             let (from, inverse, mean) = (shift(row.top), row.inverse, row.mean);
             for (score, slope) in scores.iter_mut().zip(slopes) {
-                let weight = (*score - from).exp() * inverse;
+                let weight = (*score - from).exp_not_above_zero() * inverse;
                 *score = weight;
                 *slope = weight * (*slope - mean);
             }
@@ -117,7 +117,7 @@ multiversion! {
         for (scores, row) in scores.chunks_exact_mut(pitch).zip(rows) {
             let (from, inverse) = (shift(row.top), row.inverse);
             for score in scores {
-                *score = (*score - from).exp() * inverse;
+                *score = (*score - from).exp_not_above_zero() * inverse;
             }
         }
     }

@@ -145,13 +145,20 @@ pub(crate) fn pack_columns<T: Real>(
 fn pack_across<T: Real>(source: &Matrix<T>, lines: Range<usize>, depths: Range<usize>, width: usize, out: &mut [T]) {
     let count = lines.len();
     if source.line == 1 {
-        for (k, out) in depths.zip(out.chunks_mut(width)) {
+        for (i, k) in depths.enumerate() {
             let start = source.at(lines.start, k);
             let line = &source.data[start..start + count];
             for ahead in (0..count).step_by(64 / size_of::<T>()) {
                 fetch(line.as_ptr().wrapping_add(TOGETHER * source.step + ahead));
             }
-            copy(line, &mut out[..count]);
+            let Some(out) = out.get_mut(i * width..) else { break };
+            // A line shorter than a vector is copied with what follows it, which the next line overwrites: copies of a
+            // fixed length take no call.
+            let whole = (source.data[start..].first_chunk::<16>(), out.first_chunk_mut::<16>());
+            match whole {
+                (Some(line), Some(out)) if count < 16 && count == width => *out = *line,
+                _ => copy(line, &mut out[..count]),
+            }
         }
     } else if source.step == 1 {
         // Blocks of 4 × 4: the compiler transposes them with shuffles, and each reads four cache lines.

@@ -49,6 +49,11 @@ pub(super) fn gelu_slope(x: f64) -> f64 {
     normal_cdf(x) + x.within(40.0) * normal_pdf(x)
 }
 
+/// eˣ.
+pub(super) fn exp_not_above_zero(x: f64) -> f64 {
+    x.exp()
+}
+
 /// eˣ − 1.
 pub(super) fn exp_m1_below_zero(x: f64) -> f64 {
     x.exp_m1()

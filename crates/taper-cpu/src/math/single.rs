@@ -80,6 +80,15 @@ pub(super) fn exp(x: f32) -> f32 {
     Power::of(x, x, 0.0).value()
 }
 
+/// eˣ for x ≤ 0, 0 where it would be subnormal; unspecified for other x.
+#[inline(always)]
+pub(super) fn exp_not_above_zero(x: f32) -> f32 {
+    // At −88 the power of two is 2⁻¹²⁷, whose bits are those of 0.
+    let x = if x < -88.0 { -88.0 } else { x };
+    let (n, q) = reduced(x, x, 0.0);
+    (1.0 + q) * two_to(n)
+}
+
 /// eˣ − 1: with eˣ = 2ⁿ (1 + q) it is 2ⁿ (q + (1 − 2⁻ⁿ)).
 #[inline(always)]
 pub(super) fn exp_m1(x: f32) -> f32 {
@@ -361,6 +370,7 @@ mod tests {
         for (found, bound) in [
             (worst(exp, f64::exp, -87.0, 88.7), 1.5e-7),
             (worst(exp, f64::exp, -1.0, 1.0), 1.5e-7),
+            (worst(exp_not_above_zero, f64::exp, -87.0, 0.0), 1.5e-7),
             (worst(atan, f64::atan, -10.0, 10.0), 1.9e-7),
             (worst(atan, f64::atan, -1e-3, 1e-3), 1e-7),
             (worst(tanh, f64::tanh, -10.0, 10.0), 3e-7),
@@ -384,6 +394,9 @@ mod tests {
         assert_eq!(exp(89.0), f32::INFINITY);
         assert_eq!(exp(f32::NEG_INFINITY), 0.0);
         assert!(exp(-100.0) > 0.0, "subnormal");
+        let below = [0.0, -0.0, -88.0, -1e30, f32::NEG_INFINITY].map(exp_not_above_zero);
+        assert_eq!(below, [1.0, 1.0, 0.0, 0.0, 0.0]);
+        assert!(exp_not_above_zero(f32::NAN).is_nan() && exp_not_above_zero(-87.7) < 1e-37);
         assert_eq!((tanh(f32::INFINITY), tanh(-40.0), tanh(0.0)), (1.0, -1.0, 0.0));
         let right = std::f32::consts::FRAC_PI_2;
         assert_eq!((atan(f32::INFINITY), atan(-1e30), atan(1e-40)), (right, -right, 1e-40));

@@ -297,6 +297,11 @@ pub(super) fn cases() -> Vec<Case> {
             .input([6])
             .input([2, 2])
             .input([2]),
-        of_params("the weights", weights, 2).input([1, 2, 2]).input([1, 3, 2]).input([6, 2]).input([2, 2]),
+        of_params("the weights", weights, 2)
+            .input([1, 2, 2])
+            .input([1, 3, 2])
+            .input([6, 2])
+            .input([2, 2])
+            .zero_gradient(3), // the output projection
     ]
 }
