@@ -29,10 +29,8 @@ mod tape;
 mod tensor;
 
 pub use ops::{
-    Conv1dSpec, ConvTranspose1dSpec, ConvTranspose2dSpec, CrossEntropyOptions, Interpolation, NllOptions, NormStats,
-    Pool1dSpec, RecurrentOptions, RecurrentOutput, RecurrentWeights, UnfoldSpec,
-    AttentionOptions, Conv1dSpec, ConvTranspose1dSpec, ConvTranspose2dSpec, CrossEntropyOptions, Interpolation, NllOptions, NormStats,
-    Pool1dSpec, UnfoldSpec,
+    AttentionOptions, Conv1dSpec, ConvTranspose1dSpec, ConvTranspose2dSpec, CrossEntropyOptions, Interpolation,
+    NllOptions, NormStats, Pool1dSpec, RecurrentOptions, RecurrentOutput, RecurrentWeights, UnfoldSpec,
 };
 pub use param::Param;
 pub use tape::{GradOptions, Gradients, grad, grad_enabled, no_grad};

@@ -388,6 +388,7 @@ impl<'a> FusedOp<'a> {
             let [need_x, need_ih, need_hh] = [0, 1, 2].map(|i| u64::from(needs.get(i).copied().unwrap_or(false)));
             let of_input = (need_x + need_ih) * weight_ih.count() as u64;
             return Some(2 * rows(x) * (of_input + (1 + need_hh) * weight_hh.count() as u64));
+        }
         if let Self::Attention { q, k, v, causal, .. } = self {
             // The scores again and the weights' gradients, then a product for each gradient.
             let [of_q, of_k, of_v, _] = self.spread(needs);
@@ -404,6 +405,8 @@ impl<'a> FusedOp<'a> {
 /// The rows of an input `[T, N, input]`.
 fn rows(x: &Buffer) -> u64 {
     x.shape().iter().take(2).map(|&size| size as u64).product()
+}
+
 /// The pairs of a query and a key that it sees, over all samples and heads.
 fn pairs(q: &Buffer, k: &Buffer, causal: bool) -> u64 {
     let (rows, keys) = (q.shape()[2], k.shape()[2]);

@@ -113,6 +113,9 @@ fn a_recurrent_layers_products_are_counted() {
     for (needs, due) in [([true; 3], 2 * input + 2 * state), ([false, true, true], input + 2 * state)] {
         assert_eq!(op.grad_flop(&needs), Some(due));
     }
+}
+
+#[test]
 fn attention_counts_the_pairs_of_a_query_and_a_key_that_it_sees() {
     let [q, k, v] = [&[1, 2, 3, 4][..], &[1, 2, 5, 4], &[1, 2, 5, 6]].map(buffer);
     let op = |causal| FusedOp::Attention { q: &q, k: &k, v: &v, mask: None, causal, scale: 0.5 };

@@ -16,8 +16,7 @@ mod shared;
 mod thin;
 
 pub(crate) use kernel::{Kernel, Real, Tile};
-pub(crate) use pack::{Matrix, Panels};
-pub(crate) use packed::PackedColumns;
 pub(crate) use pack::{Matrix, Panels, pack_columns};
+pub(crate) use packed::PackedColumns;
 pub(crate) use product::{Epilogue, Product};
 pub(crate) use shared::{Shared, run_tasks};

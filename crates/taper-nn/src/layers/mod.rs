@@ -30,6 +30,7 @@ crate::gradcheck::checked_modules! {
     upsample,
     zero_pad2d,
     multihead_attention,
+    recurrent,
     rotary_embedding,
     sinusoidal_positions,
     stochastic_depth,

@@ -49,12 +49,17 @@ pub struct Work {
 
 /// All works, in the order of the table.
 pub fn works() -> Vec<Work> {
-    [seed_cnn::works, mlp::works, sgemm::works, resnet18::works, airbench::works, recurrent::works]
-        .iter()
-        .flat_map(|of| of())
-        .collect()
-    [seed_cnn::works, mlp::works, sgemm::works, resnet18::works, airbench::works, gpt::works].iter().flat_map(|of| of()).collect()
-    [seed_cnn::works, mlp::works, sgemm::works, resnet18::works, airbench::works, gpt::works, transformer::works].iter().flat_map(|of| of()).collect()
+    let families = [
+        seed_cnn::works,
+        mlp::works,
+        sgemm::works,
+        resnet18::works,
+        airbench::works,
+        recurrent::works,
+        gpt::works,
+        transformer::works,
+    ];
+    families.iter().flat_map(|of| of()).collect()
 }
 
 /// The works and families that `names` select, in the order of the table; all works if there is no name.
