@@ -283,9 +283,7 @@ impl<'a, 'b, T: Real + Stored> ProductTasks<'a, 'b, T> {
         for start in part.depths.clone().step_by(self.chunk) {
             let depths = start..(start + self.chunk).min(part.depths.end);
             if own {
-                for (panel, room) in part.rows.clone().zip(a_room.chunks_mut(self.layout.size)) {
-                    pack_rows(&a, lines(panel), depths.clone(), self.layout, room);
-                }
+                self.pack_row_panels(part.rows.clone(), depths.clone(), &mut a_room);
             }
             for column_panel in part.columns.clone() {
                 let columns = self.panels.range(column_panel);
@@ -394,18 +392,36 @@ impl<'a, 'b, T: Real + Stored> ProductTasks<'a, 'b, T> {
         Ok(all)
     }
 
+    /// Packs several row panels, one after the other in `out`. If columns of A are contiguous, [`TOGETHER`] of them are
+    /// packed at a time, of all panels: they are then read in long pieces.
+    fn pack_row_panels(&self, panels: Range<usize>, depths: Range<usize>, out: &mut [T]) {
+        let Product { rows, a, .. } = *self.product;
+        let some = if self.layout.step != 1 && a.line == 1 { TOGETHER } else { depths.len().max(1) };
+        for start in depths.clone().step_by(some) {
+            let these = start..(start + some).min(depths.end);
+            for (panel, out) in panels.clone().zip(out.chunks_mut(self.layout.size)) {
+                let lines = panel * self.height..((panel + 1) * self.height).min(rows);
+                let first = (start - depths.start) * self.layout.step;
+                pack_rows(&a, lines, these.clone(), self.layout, &mut out[first..]);
+            }
+        }
+    }
+
     /// Packs all of A.
     fn pack_all_rows(&self) -> Result<Block<T>> {
-        let Product { depth, rows, a, .. } = *self.product;
+        let Product { depth, rows, .. } = *self.product;
         let (chunks, count) = (depth.div_ceil(self.chunk), rows.div_ceil(self.height));
         let mut all = self.cpu.pool().alloc::<T>(chunks * count * self.layout.size)?;
         let shared = Shared::new(&mut all);
-        run_tasks(self.cpu, chunks * count, self.product.cost(), |i| {
-            let (start, panel) = (i / count * self.chunk, i % count);
-            // SAFETY: each task has its own panel.
-            let out = unsafe { shared.slice(i * self.layout.size..(i + 1) * self.layout.size) };
-            let lines = panel * self.height..((panel + 1) * self.height).min(rows);
-            pack_rows(&a, lines, start..(start + self.chunk).min(depth), self.layout, out);
+        let groups = count.div_ceil(WIDE);
+        run_tasks(self.cpu, chunks * groups, self.product.cost(), |i| {
+            let (chunk, group) = (i / groups, i % groups);
+            let start = chunk * self.chunk;
+            let panels = group * WIDE..((group + 1) * WIDE).min(count);
+            let (first, last) = (chunk * count + panels.start, chunk * count + panels.end);
+            // SAFETY: each task has its own panels.
+            let out = unsafe { shared.slice(first * self.layout.size..last * self.layout.size) };
+            self.pack_row_panels(panels, start..(start + self.chunk).min(depth), out);
             Ok(())
         })?;
         Ok(all)
