@@ -12,9 +12,9 @@ const RECORDED: &[(&str, &str)] = &[
     ("recurrent-lm", "recurrent_lm.safetensors"),
     ("resnet18", "torch_zoo.json"),
     ("seed-cnn", "torch_models.json"),
+    ("transformer", "transformer.safetensors"),
     ("unet", "unet.safetensors"),
     ("vae", "vae.safetensors"),
-    ("transformer", "transformer.safetensors"),
     ("vit", "vit.safetensors"),
     ("vit_b_16", "vit.safetensors"),
 ];

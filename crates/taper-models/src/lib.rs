@@ -30,9 +30,9 @@ mod registry;
 mod resnet;
 mod seed_cnn;
 mod summary;
+mod transformer;
 mod unet;
 mod vae;
-mod transformer;
 mod vit;
 mod whiten;
 
@@ -54,9 +54,9 @@ pub use registry::{
 pub use resnet::ResNet18;
 pub use seed_cnn::SeedCnn;
 pub use summary::{LayerSummary, Summary, summary};
+pub use transformer::{Transformer, TransformerConfig};
 pub use unet::{UNet, UNetConfig};
 pub use vae::{Vae, VaeConfig, VaeLoss, VaeOutput, reparameterised};
-pub use transformer::{Transformer, TransformerConfig};
 pub use vit::{Vit, VitConfig, interpolate_positions};
 
 use taper_config::Schema;
@@ -95,17 +95,17 @@ const ALL: &[ModelInfo] = &[
         "this project's first network",
         CIFAR10,
     ),
+    ModelInfo::sampled::<Transformer>(
+        "transformer",
+        "an encoder and a decoder, for translation",
+        "Vaswani et al. 2017, table 3, base",
+    ),
     ModelInfo::sampled::<UNet>(
         "unet",
         "a label for each pixel, by contracting and expanding convolutions",
         "Ronneberger et al. 2015, figure 1",
     ),
     ModelInfo::sampled::<Vae>("vae", "a variational autoencoder", "Kingma and Welling 2014, appendix C"),
-    ModelInfo::sampled::<Transformer>(
-        "transformer",
-        "an encoder and a decoder, for translation",
-        "Vaswani et al. 2017, table 3, base",
-    ),
     ModelInfo::of::<Vit>(
         "vit",
         "the Vision Transformer, small: patches of 4 × 4, six blocks of 192 features",
