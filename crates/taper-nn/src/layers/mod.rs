@@ -64,14 +64,13 @@ pub use pixel_shuffle::{PixelShuffle, PixelUnshuffle};
 pub use prelu::PRelu;
 pub use recurrent::{Gru, GruCell, Lstm, LstmCell, RecurrentConfig, RecurrentInput, Rnn, RnnActivation, RnnCell};
 pub use rms_norm::{RmsNorm, RmsNormConfig};
-pub use stochastic_depth::StochasticDepth;
-pub use upsample::Upsample;
-pub use zero_pad2d::ZeroPad2d;
 pub use rotary_embedding::{RotaryConfig, RotaryEmbedding, RotaryPairs};
 pub use sinusoidal_positions::SinusoidalPositions;
 pub use stochastic_depth::StochasticDepth;
 pub use transformer_decoder_layer::TransformerDecoderLayer;
 pub use transformer_encoder_layer::{TransformerEncoderLayer, TransformerLayerConfig};
+pub use upsample::Upsample;
+pub use zero_pad2d::ZeroPad2d;
 
 use taper_tensor::{Error, Result};
 
