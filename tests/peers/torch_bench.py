@@ -67,6 +67,46 @@ def resnet18():
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 10))
 
 
+def vgg11():
+    layers, channels = [], 3
+    for outputs in [64, "pool", 128, "pool", 256, 256, "pool", 512, 512, "pool", 512, 512, "pool"]:
+        if outputs == "pool":
+            layers.append(nn.MaxPool2d(2))
+        else:
+            layers += [nn.Conv2d(channels, outputs, 3, padding=1), nn.ReLU(inplace=True)]
+            channels = outputs
+    for inputs, outputs in [(512 * 7 * 7, 4096), (4096, 4096)]:
+        layers += [nn.Flatten(), nn.Linear(inputs, outputs), nn.ReLU(inplace=True), nn.Dropout()]
+    return nn.Sequential(*layers, nn.Linear(4096, 1000))
+
+
+class Bottleneck(nn.Module):
+    def __init__(self, inputs, channels, stride):
+        super().__init__()
+        norm, outputs = nn.BatchNorm2d, 4 * channels
+        self.body = nn.Sequential(
+            nn.Conv2d(inputs, channels, 1, bias=False), norm(channels), nn.ReLU(inplace=True),
+            conv(channels, channels, stride=stride), norm(channels), nn.ReLU(inplace=True),
+            nn.Conv2d(channels, outputs, 1, bias=False), norm(outputs),
+        )
+        self.shortcut = nn.Identity()
+        if stride != 1 or inputs != outputs:
+            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), norm(outputs))
+
+    def forward(self, x):
+        return (self.body(x) + self.shortcut(x)).relu_()
+
+
+def resnet50():
+    layers = [nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1)]
+    inputs = 64
+    for channels, count, first in [(64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2)]:
+        for block in range(count):
+            layers.append(Bottleneck(inputs, channels, first if block == 0 else 1))
+            inputs = 4 * channels
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, 1000))
+
+
 def images(*shape):
     return torch.randn(*shape).to(memory_format=torch.channels_last)
 
@@ -238,6 +278,8 @@ WORKS = {
     "resnet18": lambda: faster_sgd(resnet18, images(64, 3, 32, 32), 10, momentum=0.9),
     "lstm": lambda: recurrent(nn.LSTM),
     "gru": lambda: recurrent(nn.GRU),
+    "vgg11": lambda: faster_sgd(vgg11, images(8, 3, 224, 224), 1000, momentum=0.9),
+    "resnet50": lambda: faster_sgd(resnet50, images(8, 3, 224, 224), 1000, momentum=0.9),
     "airbench": lambda: faster_sgd(Airbench, images(500, 3, 32, 32), 10, momentum=0.85, nesterov=True),
     "gpt": gpt_training,
     "attention-1024": attention_alone,

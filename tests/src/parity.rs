@@ -33,6 +33,11 @@ impl Parity {
         Ok(Self { name: name.to_owned(), tensors, state_dict })
     }
 
+    /// The names of the recorded tensors.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.iter().map(|(name, _)| name.as_str())
+    }
+
     /// The recorded tensor `name`: a float in `dtype`, an integer as it is.
     pub fn tensor(&self, name: &str, dtype: DType) -> Result<Tensor> {
         let found = self.tensors.iter().find(|(found, _)| found == name);
@@ -107,11 +112,20 @@ fn stream(name: &str) -> u64 {
     name.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
 }
 
+/// Numbers in [-1, 1) of the stream that `name` selects, as `uniform` of `parity.py`: an input that no file holds.
+pub fn uniform(name: &str, shape: &[usize], device: &Device) -> Result<Tensor> {
+    Tensor::from_vec(drawn(name, shape).collect::<Vec<f64>>(), shape, device)
+}
+
+fn drawn(name: &str, shape: &[usize]) -> impl Iterator<Item = f64> {
+    let stream = stream(name);
+    let uniform = move |i: u64| 2.0 * ((word(stream, i) >> 11) as f64 * (1.0 / (1u64 << 53) as f64)) - 1.0;
+    (0..shape.iter().product::<usize>() as u64).map(uniform)
+}
+
 /// The value of the parameter or buffer `name`, as `value` of `parity.py`.
 fn value(name: &str, shape: &[usize]) -> Vec<f64> {
-    let stream = stream(name);
-    let uniform = |i: u64| 2.0 * ((word(stream, i) >> 11) as f64 * (1.0 / (1u64 << 53) as f64)) - 1.0;
-    let numbers = (0..shape.iter().product::<usize>() as u64).map(uniform);
+    let numbers = drawn(name, shape);
     if shape.len() >= 2 {
         let bound = (3.0 / shape[1..].iter().product::<usize>() as f64).sqrt();
         return numbers.map(|u| u * bound).collect();

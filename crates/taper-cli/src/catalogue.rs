@@ -4,7 +4,7 @@
 use crate::environment::command;
 use crate::settings::{COLUMNS, entry, usage, wrapped};
 use taper::data::{Manifest, PublishedWeights, Source};
-use taper::models::models;
+use taper::models::{Kind, models};
 use taper::tasks::experiments;
 use taper::train::Experiment;
 
@@ -17,13 +17,16 @@ fn data_sets() -> impl Iterator<Item = (&'static str, Manifest)> {
 /// The text below `--help`: what an experiment can be put together from.
 pub fn below() -> String {
     let data: String = data_sets().map(|(name, manifest)| entry(name, &described(&manifest))).collect();
-    let models: String = models().iter().map(|model| entry(model.name, model.summary)).collect();
+    let pictures = models().iter().filter(|model| matches!(model.kind, Kind::Pictures { .. }));
+    let models = pictures.map(|model| model.name).collect::<Vec<_>>().join(", ");
+    let models = wrapped(&models, COLUMNS - 2).join("\n  ");
+    let more = command("models");
     let file = "FILE.toml in an experiment's place: settings, and `experiment = \"NAME\"`, which they change";
     let file = wrapped(file, COLUMNS).join("\n");
     let own = experiments().iter().filter(|experiment| experiment.source(&experiment.config()).is_none());
     let own: String = own.map(|experiment| entry(&usage(*experiment), experiment.about())).collect();
     let own = format!("Your own data:\n{own}");
-    format!("{file}\n\n{own}\nData sets (--set data.name=NAME):\n{data}\nModels (--model NAME):\n{models}")
+    format!("{file}\n\n{own}\nData sets (--set data.name=NAME):\n{data}\nModels (--model NAME; `{more}`):\n  {models}")
 }
 
 /// The experiment that the data set `name` stands for: of those that have it, the one that classifies.
@@ -74,6 +77,9 @@ pub fn tip(name: &str) -> Option<String> {
         return Some(format!("`{name}` is a data set: `{}` trains on it", command(&format!("train {line}"))));
     }
     let model = models().iter().find(|model| model.name == name)?;
+    if let Kind::Sampled { .. } = model.kind {
+        return Some(format!("`{name}` is a model: `{}` shows it", command(&format!("summary {name}"))));
+    }
     let line = with_model(model.name);
     Some(format!("`{name}` is a model: `{}` trains it", command(&format!("train {line}"))))
 }

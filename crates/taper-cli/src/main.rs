@@ -1,6 +1,7 @@
 //! The `taper` program: train an experiment, find a learning rate, tune settings, evaluate and list runs, download
 //! data, check gradients. See the crate's README.md.
 
+mod amounts;
 mod catalogue;
 mod command_line;
 mod commands;
@@ -9,6 +10,7 @@ mod environment;
 mod experiment;
 mod experiment_file;
 mod failure;
+mod json;
 mod logging;
 mod needs;
 mod output;

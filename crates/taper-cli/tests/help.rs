@@ -63,15 +63,19 @@ fn the_commands_are_listed() {
     let place = Place::new();
     let help = place.ok("--help").out;
     assert!(help.starts_with("Neural networks, trained from a clean clone\n"), "{help}");
-    for command in ["train", "find-lr", "tune", "eval", "predict", "runs", "download", "fetch", "gradcheck"] {
+    let commands =
+        ["train", "find-lr", "tune", "eval", "predict", "runs", "models", "summary", "download", "fetch", "gradcheck"];
+    for command in commands {
         assert!(help.lines().any(|line| line.trim_start().starts_with(command)), "{help}");
     }
     let begins = |text: &str, name: &str| text.lines().any(|line| line.starts_with(&format!("  {name} ")));
     let train = place.ok("train --help").out;
     for text in [&help, &train] {
-        for name in ["cifar10", "mnist", "digits", "seed-cnn", "resnet18"] {
+        for name in ["cifar10", "mnist", "digits"] {
             assert!(begins(text, name), "{name}: {text}");
         }
+        let (_, models) = text.split_once("Models (--model NAME").unwrap();
+        assert!(models.contains(" seed-cnn,") && models.contains(" resnet18,"), "{text}");
     }
     let download = place.ok("download --help").out;
     for name in ["cifar10", "cifar100", "cifar100-coarse", "fashion-mnist", "mnist"] {
@@ -112,6 +116,8 @@ fn help_fits_a_hundred_columns() {
         "tune cifar",
         "eval",
         "runs",
+        "models",
+        "summary",
         "download",
         "fetch",
         "gradcheck",

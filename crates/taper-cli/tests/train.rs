@@ -283,6 +283,8 @@ fn a_recipe_sets_what_flags_change() {
     place.ok(&format!("train cifar --recipe resnet18 --batch-size 20 {small} --run-dir run --lr 0.1 --quiet"));
     let config: toml::Table = place.read("run/config.toml").parse().unwrap();
     assert_eq!(config["model"]["name"].as_str(), Some("resnet18"));
+    // Every key is said: one that is missing is of a version that had it not.
+    assert_eq!(config["model"]["stem"].as_str(), Some("auto"));
     assert_eq!(config["schedule"]["name"].as_str(), Some("one-cycle"));
     assert_eq!(config["optimizer"]["name"].as_str(), Some("sgd"));
     assert_eq!(config["optimizer"]["lr"].as_float(), Some(0.1));

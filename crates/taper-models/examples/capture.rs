@@ -1,14 +1,14 @@
 //! Captures the outputs of a ResNet-18's stages by name, and shows by the profile that fusion is at work as without:
 //! `cargo run --release -p taper-models --example capture`.
 
-use taper_models::{InputSpec, ResNet18};
+use taper_models::{CIFAR10, ResNet, ResNetConfig};
 use taper_nn::taper_tensor::profile::{Profiler, step};
 use taper_nn::{Context, CrossEntropy, DType, Device, Params, Pass, RandomKey, Result, Tensor};
 
 fn main() -> Result<()> {
     let (device, profiler) = Profiler::device(Device::new(taper_cpu::CpuBackend::new()?));
     let params = Params::new(&device, DType::F32, RandomKey::new(0));
-    let model = ResNet18::new(&InputSpec { shape: [3, 32, 32], classes: 10 }, &params)?;
+    let model = ResNet::new(18, &ResNetConfig::default(), &CIFAR10, &params)?;
     let classes = Tensor::from_vec(vec![3i64, 7, 1, 0], [4], &device)?;
     // The first three steps warm up.
     for number in 1..=5 {

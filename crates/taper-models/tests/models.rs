@@ -2,7 +2,11 @@
 
 use serde_json::Value;
 use taper_config::Named;
-use taper_models::{InputSpec, Mlp, build, models};
+use taper_models::{
+    CifarResNet, CifarResNetConfig, IMAGENET, InputSpec, Mlp, ResNet, ResNetConfig, Vgg, VggConfig, build, models,
+    summary,
+};
+use taper_nn::taper_tensor::meta::Meta;
 use taper_nn::{Adam, AdamConfig, Context, CrossEntropy, DType, Device, Module, Optimizer, Params, RandomKey, Tensor};
 
 fn device() -> Device {
@@ -133,6 +137,100 @@ fn what_does_not_fit_is_said() {
     assert!(parts.iter().all(|part| error.contains(part)), "{error}");
 }
 
+/// What a network of pictures says of those that it does not take: when it is built, and when it is used.
+#[test]
+fn pictures_of_the_wrong_size_are_told() {
+    let built = |name: &str, shape: [usize; 3]| {
+        let params = Params::new(&Meta::device(), DType::F32, RandomKey::new(0));
+        build(name, &InputSpec { shape, classes: 10 }, &params).err().unwrap().to_string()
+    };
+    let small = |model: &str, least: &str, came: &str| {
+        format!(
+            "{model}: expected pictures of at least {least}, came {came}: resize them, or take a model for small ones"
+        )
+    };
+    assert_eq!(built("alexnet", [3, 62, 224]), small("alexnet", "1x63x63", "3x62x224"));
+    assert_eq!(built("vgg16", [3, 31, 32]), small("vgg", "1x32x32", "3x31x32"));
+    assert_eq!(built("googlenet", [3, 14, 14]), small("googlenet", "1x15x15", "3x14x14"));
+    assert_eq!(built("lenet5", [1, 8, 28]), small("lenet5", "1x12x12", "1x8x28"));
+    assert_eq!(built("resnet50", [3, 0, 8]), small("resnet", "1x1x1", "3x0x8"));
+    assert_eq!(built("resnet20", [0, 8, 8]), small("cifar_resnet", "1x1x1", "0x8x8"));
+    // The smallest that it takes.
+    for (name, shape) in [
+        ("alexnet", [3, 63, 63]),
+        ("vgg19_bn", [3, 32, 32]),
+        ("googlenet", [3, 15, 15]),
+        ("lenet5", [1, 12, 12]),
+        ("resnet152", [3, 1, 1]),
+        ("resnet110", [3, 1, 1]),
+    ] {
+        let found = summary(name, Some(InputSpec { shape, classes: 7 })).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(found.outputs[0].dims(), [7], "{name}");
+    }
+    let used = |name: &str, shape: &[usize]| {
+        let device = Meta::device();
+        let params = Params::new(&device, DType::F32, RandomKey::new(0));
+        let model = build(name, &InputSpec { shape: [3, 64, 64], classes: 10 }, &params).unwrap();
+        let x = Tensor::zeros(shape, DType::F32, &device).unwrap();
+        model.forward(&x, &Context::eval()).unwrap_err().to_string()
+    };
+    assert_eq!(
+        used("vgg11", &[2, 3, 64, 16]),
+        "vgg: expected pictures [N, 3, H, W] with H of at least 32 and W of at least 32, came [2, 3, 64, 16]"
+    );
+    assert_eq!(
+        used("resnet34", &[2, 1, 64, 64]),
+        "resnet: expected pictures [N, 3, H, W] with H of at least 1 and W of at least 1, came [2, 1, 64, 64]"
+    );
+    assert_eq!(
+        used("lenet5", &[2, 3, 32, 32]),
+        "lenet5: expected pictures [N, 3, 64, 64], for which it was built, came [2, 3, 32, 32]"
+    );
+    let params = Params::new(&Meta::device(), DType::F32, RandomKey::new(0));
+    let depth = |told: taper_nn::Result<()>| told.unwrap_err().to_string();
+    assert_eq!(
+        depth(ResNet::new(19, &ResNetConfig::default(), &IMAGENET, &params).map(drop)),
+        "resnet: depth must be 18, 34, 50, 101 or 152, came as 19"
+    );
+    assert_eq!(
+        depth(Vgg::new(12, true, &VggConfig::default(), &IMAGENET, &params).map(drop)),
+        "vgg: depth must be 11, 13, 16 or 19, came as 12"
+    );
+    assert_eq!(
+        depth(CifarResNet::new(21, &CifarResNetConfig::default(), &IMAGENET, &params).map(drop)),
+        "cifar_resnet: depth must be 6n + 2, such as 20 or 110, came as 21"
+    );
+}
+
+/// Which stem a ResNet has, unless it is set.
+#[test]
+fn small_pictures_have_a_small_stem() {
+    let first = |side: usize, stem: &str| {
+        let named = Named::new("resnet18").with("stem", stem);
+        let input = InputSpec { shape: [3, side, side], classes: 10 };
+        summary(named, Some(input)).unwrap().layers[0].output.as_ref().unwrap().dims()[1]
+    };
+    assert_eq!([first(64, "auto"), first(65, "auto"), first(224, "auto")], [64, 33, 112]);
+    assert_eq!([first(224, "cifar"), first(32, "imagenet")], [224, 16]);
+}
+
+#[test]
+fn a_model_starts_as_torchvisions() {
+    let device = device();
+    let params = Params::new(&device, DType::F32, RandomKey::new(0));
+    let small = Named::new("vgg11").with("width", 0.125);
+    build(small, &InputSpec { shape: [3, 32, 32], classes: 10 }, &params).unwrap();
+    let value = |name: &str| {
+        let param = params.all().into_iter().find(|param| param.name() == name).unwrap();
+        param.tensor().to_vec::<f32>().unwrap()
+    };
+    assert!(value("features.0.bias").iter().chain(&value("classifier.3.bias")).all(|&b| b == 0.0));
+    let deviation = |values: Vec<f32>| (values.iter().map(|w| w * w).sum::<f32>() / values.len() as f32).sqrt();
+    // At least 9216 weights: a sample's deviation is off by 1 / √(2 · 9216), 0.7%.
+    assert!((deviation(value("features.8.weight")) / (2.0f32 / (32.0 * 9.0)).sqrt() - 1.0).abs() < 0.03);
+    assert!((deviation(value("classifier.3.weight")) / 0.01 - 1.0).abs() < 0.03);
+}
+
 #[test]
 fn the_list_is_in_order() {
     let names: Vec<&str> = models().iter().map(|info| info.name).collect();
@@ -153,7 +251,7 @@ fn a_model_is_built_of_the_keys_of_its_table() {
     };
     assert_eq!(
         told(Named::new("mlp").with("hiden", 3)),
-        "model: model.hiden: unknown key of the model mlp; did you mean hidden? (its keys: hidden)"
+        "model: model.hiden: unknown key of the model mlp; did you mean hidden? (its keys: hidden, activation)"
     );
     assert_eq!(
         told(Named::new("mlp").with("hidden", vec![0])),

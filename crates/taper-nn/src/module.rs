@@ -8,6 +8,12 @@ pub trait Module: Send + Sync {
     /// The output for the input `x`.
     fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor>;
 
+    /// The auxiliary heads of a classifier, whose losses are added in training: the path of each layer whose output is
+    /// further logits ([`Context::capture`] gives them), with the weight of its loss. Most have none.
+    fn auxiliary(&self) -> Vec<(String, f64)> {
+        Vec::new()
+    }
+
     /// The modules that this one applies in sequence, if it is a [`Sequential`]; `None` for any other module.
     /// [`Sequential::then`] takes them over, so that a `Sequential` appended to another is flattened, not nested.
     fn sequence(&mut self) -> Option<&mut Vec<Box<dyn Module>>> {
@@ -19,11 +25,19 @@ impl<M: Module + ?Sized> Module for &M {
     fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
         (**self).forward(x, context)
     }
+
+    fn auxiliary(&self) -> Vec<(String, f64)> {
+        (**self).auxiliary()
+    }
 }
 
 impl<M: Module + ?Sized> Module for Box<M> {
     fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
         (**self).forward(x, context)
+    }
+
+    fn auxiliary(&self) -> Vec<(String, f64)> {
+        (**self).auxiliary()
     }
 
     fn sequence(&mut self) -> Option<&mut Vec<Box<dyn Module>>> {

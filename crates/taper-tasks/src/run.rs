@@ -2,6 +2,9 @@
 
 #[cfg(feature = "images")]
 mod pictures;
+mod summary;
+
+pub use summary::run_summary;
 
 use crate::TargetStats;
 use serde::{Deserialize, Serialize};

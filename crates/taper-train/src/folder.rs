@@ -1,6 +1,7 @@
 //! A run's folder, and the paths of its files.
 
 use crate::claim::Claim;
+use crate::config::moved;
 use crate::error::shown;
 use crate::record::Record;
 use crate::{Config, Error, Result, resumed, shell_quoted, timestamp};
@@ -213,6 +214,8 @@ impl RunFolder {
         let record = record.map(|record| Table::from_iter([("record".to_string(), record)]));
         let record = record.map(|table| table.try_into().map_err(wrong)).transpose()?;
         let record = record.map(|Recorded { record }| record);
+        moved::update(&mut settings);
+        moved::complete(&mut settings);
         let config: Config = settings.try_into().map_err(wrong)?;
         config.check()?;
         Ok((config, record))

@@ -6,6 +6,8 @@ commands! {
     "eval" eval::Eval "Evaluate a saved run on its test split again";
     "predict" predict::Predict "Predict with a saved run: pictures, rows of tables";
     "runs" runs::Runs "List runs and compare them";
+    "models" models::Models "List the models, with their parameters, FLOP and sources";
+    "summary" summary::Summary "Show the layers of a model, or of a run's, with their shapes, parameters and FLOP";
     "download" download::Download "Download a data set into the downloads' folder";
     "fetch" fetch::Fetch "Download published weights of a model into the downloads' folder";
     "gradcheck" gradcheck::Gradcheck "Check the gradients of operations, layers and losses against finite differences, in f64";

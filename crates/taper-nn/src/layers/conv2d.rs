@@ -21,6 +21,8 @@ pub struct Conv2dConfig {
     pub bias: bool,
     /// The initialisation of the weight.
     pub init: Init,
+    /// The initialisation of the bias; `None` for PyTorch's default, uniform over ±1/√fan_in.
+    pub bias_init: Option<Init>,
     /// Whether the weight is trained; otherwise it is a buffer.
     pub train_weight: bool,
 }
@@ -35,6 +37,7 @@ impl Conv2dConfig {
             spec: Conv2dSpec::default(),
             bias: true,
             init: Init::layer_weight(),
+            bias_init: None,
             train_weight: true,
         }
     }
@@ -73,6 +76,11 @@ impl Conv2dConfig {
         Self { init, ..self }
     }
 
+    /// Sets the initialisation of the bias.
+    pub fn bias_init(self, bias_init: Init) -> Self {
+        Self { bias_init: Some(bias_init), ..self }
+    }
+
     /// Sets whether the weight is trained; otherwise it is a buffer.
     pub fn train_weight(self, train_weight: bool) -> Self {
         Self { train_weight, ..self }
@@ -96,8 +104,8 @@ impl Conv2d {
     /// channels.
     pub fn new(config: Conv2dConfig, params: &Params) -> Result<Self> {
         const OP: &str = "conv2d";
-        let Conv2dConfig { in_channels, out_channels, kernel_size: [down, across], spec, bias, init, train_weight } =
-            config;
+        let Conv2dConfig { in_channels, out_channels, kernel_size: [down, across], spec, bias, .. } = config;
+        let Conv2dConfig { init, bias_init, train_weight, .. } = config;
         let path = params.path();
         let sizes = [
             ("in_channels", in_channels),
@@ -119,12 +127,12 @@ impl Conv2d {
             false => params.frozen("weight", shape, init),
         }?;
         // The weight exists: its size is known to fit in a usize.
-        let fan_in = in_channels / groups * down * across;
+        let bias_init = bias_init.unwrap_or_else(|| Init::layer_bias(in_channels / groups * down * across));
         Ok(Self {
             path: path.to_owned(),
             spec,
             weight,
-            bias: bias.then(|| params.get("bias", [out_channels], Init::layer_bias(fan_in))).transpose()?,
+            bias: bias.then(|| params.get("bias", [out_channels], bias_init)).transpose()?,
         })
     }
 

@@ -73,8 +73,7 @@ impl<M: Module> Classification<M> {
         };
         let cross_entropy = CrossEntropy { label_smoothing, reduction, ..CrossEntropy::default() };
         if mixup == 0.0 && cutmix == 0.0 {
-            let logits = self.model.forward(&x, context)?;
-            let loss = cross_entropy.forward(&logits, &labels)?;
+            let (logits, loss) = self.forward(&x, &labels, &cross_entropy, context)?;
             return Ok((logits, labels, loss));
         }
         // With both, a random draw decides for the batch.
@@ -84,9 +83,24 @@ impl<M: Module> Classification<M> {
         } else {
             CutMix { alpha: cutmix }.apply(&x, &labels, self.classes.len(), key)?
         };
-        let logits = self.model.forward(&x, context)?;
-        let loss = cross_entropy.forward(&logits, &target)?;
+        let (logits, loss) = self.forward(&x, &target, &cross_entropy, context)?;
         Ok((logits, labels, loss))
+    }
+
+    /// The logits of x, and their loss with that of the model's auxiliary heads.
+    fn forward(&self, x: &Tensor, target: &Tensor, loss: &CrossEntropy, context: &Context) -> Result<(Tensor, Tensor)> {
+        let heads = self.model.auxiliary();
+        // A captured output is found by its layer's path.
+        let context = heads.iter().fold(context.clone(), |context, (path, _)| context.capture(path));
+        let logits = self.model.forward(x, &context)?;
+        let mut sum = loss.forward(&logits, target)?;
+        let outputs = if heads.is_empty() { Vec::new() } else { context.captured()? };
+        for (path, weight) in &heads {
+            for (_, output) in outputs.iter().filter(|(of, _)| of == path) {
+                sum = sum.add(&loss.forward(output, target)?.mul_scalar(*weight)?)?;
+            }
+        }
+        Ok((logits, sum))
     }
 }
 
@@ -164,6 +178,41 @@ mod tests {
     #[test]
     fn the_label_that_is_ignored_is_that_of_the_loss() {
         assert_eq!(CrossEntropy::default().ignore_index, IGNORED_LABEL);
+    }
+
+    /// Logits that are the input, and twice the input by a head.
+    struct WithHead;
+
+    impl Module for WithHead {
+        fn forward(&self, x: &Tensor, context: &Context) -> taper_nn::Result<Tensor> {
+            if context.is_training() {
+                context.layer("head", |_| x.mul_scalar(2.0))?;
+            }
+            Ok(x.clone())
+        }
+
+        fn auxiliary(&self) -> Vec<(String, f64)> {
+            vec![("head".into(), 0.3)]
+        }
+    }
+
+    #[test]
+    fn the_loss_of_auxiliary_heads_is_added() {
+        let device = Device::new(taper_cpu::CpuBackend::with_threads(1).unwrap());
+        let x = Tensor::from_vec(vec![1.0, 3.0, -1.0, 0.5], [2, 2], &device).unwrap().requires_grad();
+        let labels = Tensor::from_vec(vec![0_i64, 1], [2], &device).unwrap();
+        let task = Classification::new(Box::new(WithHead) as Box<dyn Module>, ["a", "b"]);
+        let loss = CrossEntropy::default();
+        let (_, found) = task.forward(&x, &labels, &loss, &Context::train(0, 0, 0)).unwrap();
+        let of = |x: &Tensor| loss.forward(x, &labels).unwrap();
+        let due = of(&x).item().unwrap() + 0.3 * of(&x.mul_scalar(2.0).unwrap()).item().unwrap();
+        assert!((found.item().unwrap() - due).abs() < 1e-12, "{found:?} {due}");
+        // Its gradient flows through the head: twice as steep there.
+        let twice = x.mul_scalar(2.0).unwrap();
+        let sum = of(&x).add(&of(&twice).mul_scalar(0.3).unwrap()).unwrap();
+        let gradient = |loss: Tensor| loss.backward().unwrap().of(&x).unwrap().to_vec::<f64>().unwrap();
+        let (ours, due) = (gradient(found), gradient(sum));
+        assert!(ours.iter().zip(&due).all(|(a, b)| (a - b).abs() < 1e-12), "{ours:?} {due:?}");
     }
 
     #[test]

@@ -61,6 +61,19 @@ pub(crate) fn update(config: &mut Table) {
     }
 }
 
+/// What a model of a run of an earlier version had no key for: the model, the key, and the value that it was as if it had.
+const BEFORE: &[(&str, &str, &str)] = &[("resnet18", "stem", "cifar")];
+
+/// Gives the whole configuration of a run, which says every key, the keys that its model has now and had none of then.
+pub(crate) fn complete(config: &mut Table) {
+    let Some(Value::Table(model)) = config.get_mut("model") else { return };
+    for (name, key, value) in BEFORE {
+        if model.get("name").and_then(Value::as_str) == Some(name) {
+            model.entry(*key).or_insert_with(|| (*value).into());
+        }
+    }
+}
+
 fn halves(key: &str) -> [&str; 2] {
     key.split_once('.').map_or(["", key], |(table, key)| [table, key])
 }

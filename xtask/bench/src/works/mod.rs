@@ -7,9 +7,11 @@ mod gpt;
 mod mlp;
 mod recurrent;
 mod resnet18;
+mod resnet50;
 mod seed_cnn;
 mod sgemm;
 mod transformer;
+mod vgg11;
 
 use taper::{Device, Result, Tensor};
 
@@ -58,6 +60,8 @@ pub fn works() -> Vec<Work> {
         recurrent::works,
         gpt::works,
         transformer::works,
+        vgg11::works,
+        resnet50::works,
     ];
     families.iter().flat_map(|of| of()).collect()
 }

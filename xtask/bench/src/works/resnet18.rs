@@ -1,9 +1,9 @@
-//! `resnet18`: a training step of ResNet-18 for 32 × 32 samples, [`ResNet18`].
+//! `resnet18`: a training step of ResNet-18 for 32 × 32 samples, [`ResNet`].
 
 use super::classifier::{SGD_LR, training};
 use super::{Measured, Work};
 use crate::flop;
-use taper::models::{InputSpec, ResNet18};
+use taper::models::{InputSpec, ResNet, ResNetConfig};
 use taper::nn::{Sgd, SgdConfig};
 
 const BATCH: usize = 64;
@@ -21,7 +21,7 @@ pub fn works() -> Vec<Work> {
         flop: flop::step(&forward()),
         bytes: None,
         make: Box::new(|device| {
-            let model = |params: &_| ResNet18::new(&INPUT, params);
+            let model = |params: &_| ResNet::new(18, &ResNetConfig::default(), &INPUT, params);
             training(device, [BATCH, 3, 32, 32], INPUT.classes, model, |params| {
                 Sgd::new(params.trainable(), SgdConfig { lr: SGD_LR, momentum: 0.9, ..SgdConfig::default() })
             })
@@ -56,7 +56,7 @@ mod tests {
     #[test]
     fn it_is_the_network_that_is_meant() -> Result<()> {
         let params = Params::new(&taper::device("cpu")?, DType::F32, RandomKey::new(0));
-        ResNet18::new(&INPUT, &params)?;
+        ResNet::new(18, &ResNetConfig::default(), &INPUT, &params)?;
         let trained: usize = params.trainable().iter().map(|param| param.tensor().count()).sum();
         assert_eq!(trained, 11_173_962);
         let multiplications = forward().iter().sum::<f64>() / (2.0 * BATCH as f64);
