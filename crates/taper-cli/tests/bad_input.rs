@@ -170,6 +170,9 @@ fn every_command_tells_a_wrong_request_from_a_failure() {
         (2, "runs --sort accuracy"),
         (2, "runs --compare run nobody"),
         (1, "runs file"),
+        (2, "models extra"),
+        (2, "summary resnet5"),
+        (1, "summary folder"),
         (2, "download imagenet"),
         (1, "download cifar --dir file"),
         (2, "fetch resnet19"),
@@ -183,12 +186,12 @@ fn every_command_tells_a_wrong_request_from_a_failure() {
         let helped = ["--help", "hint: ", "did you mean"].iter().any(|text| told.contains(text));
         assert!(code == 1 || helped, "{line}: {told}");
     }
-    // gradcheck has nothing that could fail before it is done.
+    // gradcheck has nothing that could fail before it is done, and models nothing at all.
     let help = place.ok("--help").out;
     let commands = help.split("Commands:\n").nth(1).unwrap().lines().take_while(|line| !line.is_empty());
     for name in commands.map(|line| line.split_whitespace().next().unwrap()) {
         let has = |code| lines.iter().any(|line| line.0 == code && line.1.split(' ').next() == Some(name));
-        assert!(has(2) && (has(1) || name == "gradcheck"), "{name}");
+        assert!(has(2) && (has(1) || ["gradcheck", "models"].contains(&name)), "{name}");
     }
     place.fails("eval run --batch-size 0", 2, &["error: --batch-size: expected an integer, 1 or more, found 0"]);
     place.fails("eval run --isa sse", 2, &["hint: `taper eval --help` explains arguments"]);

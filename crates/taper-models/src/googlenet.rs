@@ -31,8 +31,9 @@ table! {
 /// The weight of an auxiliary head's loss (section 5).
 const AUXILIARY_WEIGHT: f64 = 0.3;
 
-/// The smallest picture that is taken, as in torchvision.
-const LEAST: [usize; 2] = [15, 15];
+/// The smallest picture that the poolings leave something of. (In PyTorch `ceil_mode` keeps a window that is larger than what it
+/// is to cover, so that torchvision's takes pictures of 15 × 15 too.)
+const LEAST: [usize; 2] = [31, 31];
 
 /// A stem of three convolutions, nine inception blocks with poolings between them, global average pooling, a linear layer.
 #[derive(Debug, Clone)]
@@ -63,7 +64,7 @@ pub struct GoogLeNet {
 }
 
 impl GoogLeNet {
-    /// For pictures of at least 15 × 15.
+    /// For pictures of at least 31 × 31.
     ///
     /// # Errors
     /// Smaller pictures, or other than three channels where `transform_input` is set.

@@ -58,8 +58,8 @@ pub use mlp::{Mlp, MlpConfig, Perceptron};
 pub use rbm::{Rbm, bernoulli};
 pub use recurrent_lm::{LmState, RecurrentLm, RecurrentLmConfig};
 pub use registry::{
-    Build, CIFAR10, IMAGENET, InputSpec, Kind, MNIST, ModelInfo, NoKeys, Prepare, Sample, Sampled, SampledModel,
-    ZooModel, build, family, model, models,
+    Build, CIFAR10, ForwardSample, IMAGENET, InputSpec, Kind, MNIST, ModelInfo, NoKeys, Prepare, Sample, Sampled,
+    SampledModel, ZooModel, build, family, model, models,
 };
 pub use resnet::{ResNet, ResNetConfig};
 pub use resnet_cifar::{CifarResNet, CifarResNetConfig};

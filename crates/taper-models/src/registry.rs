@@ -65,8 +65,11 @@ pub struct Sample {
     /// What the sample is: `3x224x224`, `1024 tokens of 50257`.
     pub input: String,
     /// Passes one sample, of zeros, through the model, and returns all its outputs.
-    pub forward: Box<dyn Fn(&Context) -> Result<Vec<Tensor>>>,
+    pub forward: ForwardSample,
 }
+
+/// A forward pass of one sample, which returns all outputs.
+pub type ForwardSample = Box<dyn Fn(&Context) -> Result<Vec<Tensor>>>;
 
 /// Sets buffers among the parameters from the first training images (5,000 where there are as many), `[N, C, H, W]`,
 /// normalised as in training and not augmented.

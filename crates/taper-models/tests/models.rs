@@ -151,7 +151,7 @@ fn pictures_of_the_wrong_size_are_told() {
     };
     assert_eq!(built("alexnet", [3, 62, 224]), small("alexnet", "1x63x63", "3x62x224"));
     assert_eq!(built("vgg16", [3, 31, 32]), small("vgg", "1x32x32", "3x31x32"));
-    assert_eq!(built("googlenet", [3, 14, 14]), small("googlenet", "1x15x15", "3x14x14"));
+    assert_eq!(built("googlenet", [3, 31, 30]), small("googlenet", "1x31x31", "3x31x30"));
     assert_eq!(built("lenet5", [1, 8, 28]), small("lenet5", "1x12x12", "1x8x28"));
     assert_eq!(built("resnet50", [3, 0, 8]), small("resnet", "1x1x1", "3x0x8"));
     assert_eq!(built("resnet20", [0, 8, 8]), small("cifar_resnet", "1x1x1", "0x8x8"));
@@ -159,7 +159,7 @@ fn pictures_of_the_wrong_size_are_told() {
     for (name, shape) in [
         ("alexnet", [3, 63, 63]),
         ("vgg19_bn", [3, 32, 32]),
-        ("googlenet", [3, 15, 15]),
+        ("googlenet", [3, 31, 31]),
         ("lenet5", [1, 12, 12]),
         ("resnet152", [3, 1, 1]),
         ("resnet110", [3, 1, 1]),

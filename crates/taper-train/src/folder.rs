@@ -430,6 +430,23 @@ mod tests {
         assert_eq!(made.len(), 5);
     }
 
+    /// A ResNet-18 had a 3 × 3 stem for all pictures before it had a key for it.
+    #[test]
+    fn a_run_of_before_a_key_was_there_is_what_it_was() {
+        let root = tempfile::tempdir().unwrap();
+        let stem = |config: &str| {
+            let folder = RunFolder::create(root.path().join("run")).unwrap();
+            fs::write(folder.config(), config).unwrap();
+            let (config, _) = folder.read_config().unwrap();
+            fs::remove_dir_all(folder.path()).unwrap();
+            config.model.rest.get("stem").and_then(Value::as_str).map(String::from)
+        };
+        assert_eq!(stem("model = \"resnet18\"").as_deref(), Some("cifar"));
+        assert_eq!(stem("[model]\nname = \"resnet18\"").as_deref(), Some("cifar"));
+        assert_eq!(stem("[model]\nname = \"resnet18\"\nstem = \"auto\"").as_deref(), Some("auto"));
+        assert_eq!(stem("[model]\nname = \"resnet34\""), None);
+    }
+
     #[test]
     fn what_is_no_run_is_told() {
         let root = tempfile::tempdir().unwrap();
