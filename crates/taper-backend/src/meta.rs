@@ -202,6 +202,10 @@ impl Backend for Meta {
                 let more = vec![channels.clone()];
                 Some(FusedOutput { y: channels, more, saved: Saved::nothing() })
             }
+            FusedOp::Recurrent { x, weight_hh, cell, .. } => {
+                let rows = x.shape()[0] + cell.states();
+                Some(new([rows, x.shape()[1], weight_hh.shape()[1]], x.dtype()).into())
+            }
             // Batch norm is computed in its two halves. An operation that is added later is composed of others, until its
             // shapes are written here.
             _ => None,
