@@ -9,7 +9,8 @@ use std::collections::HashSet;
 ///
 /// ```
 /// use taper_nn::weights::Mapping;
-/// // GPT-2's files: the model's name in front, matrices as [in, out], a head that is the embedding.
+/// // GPT-2's files for a model of linear layers: the model's name in front, matrices that the files have as [in, out],
+/// // masks that are no weights, a head that is the embedding. A model whose matrices lie so too needs no `transpose`.
 /// let gpt2 = Mapping {
 ///     add: "transformer.".into(),
 ///     transpose: vec!["*.c_attn.weight".into(), "*.c_proj.weight".into(), "*.c_fc.weight".into()],
