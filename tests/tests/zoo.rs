@@ -63,6 +63,7 @@ fn parameters_are_as_many_as_published() {
             "airbench" => 1_971_352,
             "alexnet" => 61_100_840,
             "googlenet" => 13_004_888, // with the auxiliary heads
+            "gpt2" => 124_439_808,
             "lenet5" => 61_706,
             "mlp" => 118_282,
             "perceptron" => 7_850,
@@ -84,6 +85,7 @@ fn parameters_are_as_many_as_published() {
             "vgg16_bn" => 138_365_992,
             "vgg19" => 143_667_240,
             "vgg19_bn" => 143_678_248,
+            "vit_b_16" => 86_567_656,
             // No paper gives a number.
             _ => return None,
         })
@@ -97,7 +99,7 @@ fn parameters_are_as_many_as_published() {
         }
         assert!(found.flop() > 0, "{}", info.name);
     }
-    assert!(known >= 24, "{known}");
+    assert_eq!(known, 26);
     let count = |named: Named, input| summary(named, Some(input)).unwrap().parameters();
     assert_eq!(count(Named::new("googlenet").with("aux_logits", false), IMAGENET), 6_624_904);
     assert_eq!(count(Named::new("resnet18"), CIFAR10), 11_173_962);
