@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::ops::Deref;
 use std::sync::OnceLock;
 use taper_tensor::profile;
-use taper_tensor::{DType, Result, Tensor};
+use taper_tensor::{DType, Param, Result, Tensor};
 
 /// The context inside a layer ([`Context::layer`]): it may be in evaluation mode where the one around it trains. It
 /// knows the layer, and is used as a [`Context`] everywhere else.
@@ -36,6 +36,17 @@ impl LayerContext<'_> {
             Some(dtype) if dtype != x.dtype() && x.dtype().is_float() => x.cast(dtype),
             _ => Ok(x.clone()),
         }
+    }
+
+    /// A layer's input, weight and bias as [`operand`](Self::operand)s.
+    pub(crate) fn operands(
+        &self,
+        x: &Tensor,
+        weight: &Param,
+        bias: Option<&Param>,
+    ) -> Result<(Tensor, Tensor, Option<Tensor>)> {
+        let bias = bias.map(|bias| self.operand(&bias.tensor())).transpose()?;
+        Ok((self.operand(x)?, self.operand(&weight.tensor())?, bias))
     }
 
     /// `x` as the input of a layer that computes in its parameters' dtype, `dtype`, where others compute in another one

@@ -1,10 +1,10 @@
 //! 1-D convolution, of sequences and signals.
 
-use super::{at, at_least_one};
+use super::{at_least_one, groups_divide};
 use crate::gradcheck::layer;
 use crate::{Context, Init, Module, Params};
 use taper_tensor::gradcheck::Case;
-use taper_tensor::{Conv1dSpec, Error, Param, Result, Tensor};
+use taper_tensor::{Conv1dSpec, Param, Result, Tensor};
 
 /// The configuration of [`Conv1d`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -93,10 +93,7 @@ impl Conv1d {
         ];
         at_least_one(OP, path, &sizes)?;
         let groups = spec.groups;
-        if !in_channels.is_multiple_of(groups) || !out_channels.is_multiple_of(groups) {
-            let detail = format!("groups {groups} must divide {in_channels} input and {out_channels} output channels");
-            return at(path, Err(Error::argument(OP, detail)));
-        }
+        groups_divide(OP, path, groups, [in_channels, out_channels])?;
         let weight = params.get("weight", [out_channels, in_channels / groups, kernel_size], init)?;
         // The weight exists: its size is known to fit in a usize.
         let fan_in = in_channels / groups * kernel_size;
@@ -118,8 +115,7 @@ impl Conv1d {
 impl Module for Conv1d {
     fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
         context.layer(&self.path, |context| {
-            let (x, weight) = (context.operand(x)?, context.operand(&self.weight.tensor())?);
-            let bias = self.bias.as_ref().map(|bias| context.operand(&bias.tensor())).transpose()?;
+            let (x, weight, bias) = context.operands(x, &self.weight, self.bias.as_ref())?;
             x.conv1d(&weight, bias.as_ref(), self.spec)
         })
     }

@@ -1,10 +1,10 @@
 //! 2-D convolution.
 
-use super::{Pair, at, at_least_one};
+use super::{Pair, at_least_one, groups_divide};
 use crate::gradcheck::layer;
 use crate::{Context, Init, Module, Params};
 use taper_tensor::gradcheck::Case;
-use taper_tensor::{Conv2dSpec, Error, Param, Result, Tensor};
+use taper_tensor::{Conv2dSpec, Param, Result, Tensor};
 
 /// The configuration of [`Conv2d`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -117,10 +117,7 @@ impl Conv2d {
         ];
         at_least_one(OP, path, &sizes)?;
         let groups = spec.groups;
-        if !in_channels.is_multiple_of(groups) || !out_channels.is_multiple_of(groups) {
-            let detail = format!("groups {groups} must divide {in_channels} input and {out_channels} output channels");
-            return at(path, Err(Error::argument(OP, detail)));
-        }
+        groups_divide(OP, path, groups, [in_channels, out_channels])?;
         let shape = [out_channels, in_channels / groups, down, across];
         let weight = match train_weight {
             true => params.get("weight", shape, init),
@@ -150,8 +147,7 @@ impl Conv2d {
 impl Module for Conv2d {
     fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
         context.layer(&self.path, |context| {
-            let (x, weight) = (context.operand(x)?, context.operand(&self.weight.tensor())?);
-            let bias = self.bias.as_ref().map(|bias| context.operand(&bias.tensor())).transpose()?;
+            let (x, weight, bias) = context.operands(x, &self.weight, self.bias.as_ref())?;
             x.conv2d(&weight, bias.as_ref(), self.spec)
         })
     }

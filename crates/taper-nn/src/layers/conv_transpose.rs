@@ -2,7 +2,7 @@
 //! to convolution arithmetic for deep learning", 2016, section 4): each element of the input adds its multiple of the
 //! kernel to the output, so that a stride enlarges.
 
-use super::{Pair, at, at_least_one};
+use super::{Pair, at, at_least_one, groups_divide};
 use crate::gradcheck::layer;
 use crate::{Context, Init, Module, Params};
 use taper_tensor::gradcheck::Case;
@@ -111,8 +111,7 @@ impl ConvTranspose2d {
 impl Module for ConvTranspose2d {
     fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
         context.layer(&self.path, |context| {
-            let (x, weight) = (context.operand(x)?, context.operand(&self.weight.tensor())?);
-            let bias = self.bias.as_ref().map(|bias| context.operand(&bias.tensor())).transpose()?;
+            let (x, weight, bias) = context.operands(x, &self.weight, self.bias.as_ref())?;
             x.conv_transpose2d(&weight, bias.as_ref(), self.spec)
         })
     }
@@ -218,8 +217,7 @@ impl ConvTranspose1d {
 impl Module for ConvTranspose1d {
     fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
         context.layer(&self.path, |context| {
-            let (x, weight) = (context.operand(x)?, context.operand(&self.weight.tensor())?);
-            let bias = self.bias.as_ref().map(|bias| context.operand(&bias.tensor())).transpose()?;
+            let (x, weight, bias) = context.operands(x, &self.weight, self.bias.as_ref())?;
             x.conv_transpose1d(&weight, bias.as_ref(), self.spec)
         })
     }
@@ -245,10 +243,7 @@ fn create(
             return at(path, Err(Error::argument(op, detail)));
         }
     }
-    if !inputs.is_multiple_of(groups) || !outputs.is_multiple_of(groups) {
-        let detail = format!("groups {groups} must divide {inputs} input and {outputs} output channels");
-        return at(path, Err(Error::argument(op, detail)));
-    }
+    groups_divide(op, path, groups, [inputs, outputs])?;
     let kernel: Vec<usize> = axes.iter().map(|axis| axis.0).collect();
     let weight = params.get("weight", [&[inputs, outputs / groups][..], &kernel].concat(), init)?;
     // PyTorch's fan_in is that of the weight as it stands: dim 1 times the kernel. It is known to fit in a usize.

@@ -79,8 +79,7 @@ impl Linear {
 impl Module for Linear {
     fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
         context.layer(&self.path, |context| {
-            let (x, weight) = (context.operand(x)?, context.operand(&self.weight.tensor())?);
-            let bias = self.bias.as_ref().map(|bias| context.operand(&bias.tensor())).transpose()?;
+            let (x, weight, bias) = context.operands(x, &self.weight, self.bias.as_ref())?;
             x.linear(&weight, bias.as_ref())
         })
     }

@@ -95,3 +95,12 @@ pub(crate) fn at_least_one(op: &'static str, path: &str, sizes: &[(&str, usize)]
         None => Ok(()),
     }
 }
+
+/// Returns an error unless `groups`, at least 1, divides both numbers of channels.
+pub(crate) fn groups_divide(op: &'static str, path: &str, groups: usize, [inputs, outputs]: [usize; 2]) -> Result<()> {
+    if inputs.is_multiple_of(groups) && outputs.is_multiple_of(groups) {
+        return Ok(());
+    }
+    let detail = format!("groups {groups} must divide {inputs} input and {outputs} output channels");
+    at(path, Err(Error::argument(op, detail)))
+}

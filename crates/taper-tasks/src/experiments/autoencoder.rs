@@ -3,13 +3,13 @@
 
 use super::own_pictures::family;
 use super::own_table::NoKeys;
-use super::pictures::{PictureData, augmented, load};
+use super::pictures::{load, not_normalized};
 use crate::Autoencoding;
 use taper_config::{Family, Schema, table};
 use taper_data::{LocateOptions, Source};
 use taper_models::Autoencoder;
 use taper_nn::{Device, Params, RandomKey};
-use taper_train::{Config, DataConfig, Error, Experiment, OptimizerConfig, Prepared, Reporter, Result, TrainConfig};
+use taper_train::{Config, DataConfig, Experiment, OptimizerConfig, Prepared, Reporter, Result, TrainConfig};
 
 pub(super) const EXPERIMENT: &dyn Experiment = &Autoencode;
 
@@ -55,10 +55,7 @@ impl Experiment for Autoencode {
         config.resolved(&self.families())?;
         Source::named(&config.data.name)?;
         // A sigmoid gives nothing outside [0, 1].
-        if config.data.augment.iter().any(|augment| matches!(augment, taper_data::Augment::Normalize(_))) {
-            return Err(Error::Usage("data.augment: normalize: an autoencoder reconstructs values in [0, 1]".into()));
-        }
-        Ok(())
+        not_normalized(config, "an autoencoder reconstructs values in [0, 1]")
     }
 
     fn prepare(
@@ -68,20 +65,12 @@ impl Experiment for Autoencode {
         locate: &LocateOptions,
         reporter: &mut dyn Reporter,
     ) -> Result<Prepared> {
-        let PictureData { record, shape, train, validation, test, .. } = load(config, locate, reporter)?;
+        let data = load(config, locate, reporter)?;
         let params = Params::new(device, config.dtype()?, RandomKey::new(config.train.seed));
         let sizes: AutoencoderConfig = config.model.parse("model")?;
-        let model = Autoencoder::new(shape.iter().product(), &sizes.hidden, sizes.code, &params)?;
-        let spec = serde_json::json!({ "task": "autoencode", "inputs": { "kind": "pictures", "shape": shape } });
-        Ok(Prepared {
-            task: Box::new(Autoencoding(model)),
-            train: augmented(train, config.data.augment.clone(), config.train.seed)?,
-            validation: validation.map(|data| augmented(data, Vec::new(), 0)).transpose()?,
-            test: Some(augmented(test, Vec::new(), 0)?),
-            params,
-            dataset: record,
-            spec,
-        })
+        let model = Autoencoder::new(data.shape.iter().product(), &sizes.hidden, sizes.code, &params)?;
+        let spec = serde_json::json!({ "task": "autoencode", "inputs": { "kind": "pictures", "shape": data.shape } });
+        data.prepared(config, Box::new(Autoencoding(model)), params, spec)
     }
 }
 

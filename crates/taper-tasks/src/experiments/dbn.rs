@@ -2,7 +2,7 @@
 //! digits by default. An `mlp` with the same hidden layers and a sigmoid may begin from its weights and be fine-tuned.
 
 use super::own_pictures::family;
-use super::pictures::{PictureData, augmented, load};
+use super::pictures::{load, not_normalized};
 use crate::LayerwisePretraining;
 use taper_config::{Family, Schema, table};
 use taper_data::{LocateOptions, Source};
@@ -79,10 +79,7 @@ impl Experiment for Pretrain {
             return Err(Error::Usage("model.hidden: expected a layer at least, found none".into()));
         }
         // A unit is on with a probability.
-        if config.data.augment.iter().any(|augment| matches!(augment, taper_data::Augment::Normalize(_))) {
-            return Err(Error::Usage("data.augment: normalize: a belief network takes values in [0, 1]".into()));
-        }
-        Ok(())
+        not_normalized(config, "a belief network takes values in [0, 1]")
     }
 
     fn prepare(
@@ -92,26 +89,24 @@ impl Experiment for Pretrain {
         locate: &LocateOptions,
         reporter: &mut dyn Reporter,
     ) -> Result<Prepared> {
-        let PictureData { record, shape, classes, train, validation, test, .. } = load(config, locate, reporter)?;
+        let data = load(config, locate, reporter)?;
+        let classes = data.classes.clone();
         let params = Params::new(device, config.dtype()?, RandomKey::new(config.train.seed));
         let sizes: DbnConfig = config.model.parse("model")?;
         let PretrainConfig { gibbs_steps, chains } = config.task.parse("task")?;
-        let dbn = Dbn::new(shape.iter().product(), &sizes.hidden, classes.len(), &params)?;
+        let dbn = Dbn::new(data.shape.iter().product(), &sizes.hidden, classes.len(), &params)?;
         let seen = dbn.layers().last().map_or(0, |top| top.units()) + classes.len();
         let chain = (chains > 0).then(|| params.buffer("chain", [chains, seen], params.dtype(), 0.0)).transpose()?;
         let spec = serde_json::json!({
-            "task": "pretrain", "inputs": { "kind": "pictures", "shape": shape }, "classes": classes,
+            "task": "pretrain", "inputs": { "kind": "pictures", "shape": data.shape }, "classes": classes,
         });
         let epochs = config.train.epochs;
-        Ok(Prepared {
-            task: Box::new(LayerwisePretraining { dbn, epochs, steps: gibbs_steps, chain, classes }),
-            train: augmented(train, config.data.augment.clone(), config.train.seed)?,
-            validation: validation.map(|data| augmented(data, Vec::new(), 0)).transpose()?,
-            test: Some(augmented(test, Vec::new(), 0)?),
+        data.prepared(
+            config,
+            Box::new(LayerwisePretraining { dbn, epochs, steps: gibbs_steps, chain, classes }),
             params,
-            dataset: record,
             spec,
-        })
+        )
     }
 }
 

@@ -12,7 +12,7 @@ use taper_models::{InputSpec, build, model};
 use taper_nn::{Device, Params, RandomKey};
 use taper_train::{
     Config, DataConfig, DatasetRecord, DeviceBatch, Error, Experiment, Prepared, Recipe, Reporter, Result, STAND_IN,
-    Split,
+    Split, Task,
 };
 
 /// The number of training images from which a model computes some of its initial weights.
@@ -88,6 +88,36 @@ pub(super) struct PictureData {
     pub(super) first: Option<u64>,
 }
 
+impl PictureData {
+    /// An experiment on the pictures as they are, with `task` and the parameters of its model; only those to learn from are
+    /// augmented.
+    pub(super) fn prepared(
+        self,
+        config: &Config,
+        task: Box<dyn Task>,
+        params: Params,
+        spec: serde_json::Value,
+    ) -> Result<Prepared> {
+        Ok(Prepared {
+            task,
+            train: augmented(self.train, config.data.augment.clone(), config.train.seed)?,
+            validation: self.validation.map(|data| augmented(data, Vec::new(), 0)).transpose()?,
+            test: Some(augmented(self.test, Vec::new(), 0)?),
+            params,
+            dataset: self.record,
+            spec,
+        })
+    }
+}
+
+/// Errs when the pictures would be normalised: `why` they must not be.
+pub(super) fn not_normalized(config: &Config, why: &str) -> Result<()> {
+    match normalization(config) {
+        Some(_) => Err(Error::Usage(format!("data.augment: normalize: {why}"))),
+        None => Ok(()),
+    }
+}
+
 /// The task of classifying `data`, with the model that `config` names.
 pub(super) fn prepare(config: &Config, device: &Device, data: PictureData) -> Result<Prepared> {
     let PictureData { record, shape, classes, train, validation, test, first } = data;
@@ -117,7 +147,7 @@ pub(super) fn prepare(config: &Config, device: &Device, data: PictureData) -> Re
 }
 
 /// The dataset with augmentations, if there are any.
-pub(super) fn augmented(data: Arc<dyn Dataset>, list: Vec<Augment>, seed: u64) -> Result<Box<dyn Dataset>> {
+fn augmented(data: Arc<dyn Dataset>, list: Vec<Augment>, seed: u64) -> Result<Box<dyn Dataset>> {
     Ok(if list.is_empty() { Box::new(data) } else { Box::new(Augmented::new(data, list, seed)?) })
 }
 
