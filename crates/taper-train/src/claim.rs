@@ -29,7 +29,8 @@ impl Claim {
     /// Locks the file `path`, creating it and its folder if they do not exist. `None` when another process, or another
     /// part of this one, holds the lock.
     pub(crate) fn take(path: &Path) -> Result<Option<Self>> {
-        for _ in 0..TRIES {
+        let mut tries = 0..TRIES;
+        'open: while tries.next().is_some() {
             if let Some(folder) = path.parent() {
                 create_with_parents(folder).map_err(Error::io("create the folder", folder))?;
             }
@@ -48,14 +49,19 @@ impl Claim {
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 Err(error) => return Err(Error::io("write", path)(error)),
             };
-            match file.try_lock() {
-                Ok(()) if is_at(&file, path) => return Ok(Some(Self { _file: file, path: path.into(), made })),
-                // The file was removed between opening and locking it: it was replaced by another process's lock file,
-                // or by none.
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => sleep(PAUSE),
-                // A file system without locks: go on unprotected.
-                Err(TryLockError::Error(_)) => return Ok(Some(Self { _file: file, path: path.into(), made })),
+            // The same open file is tried again: a process that only looks may have locked what this one has created,
+            // and opened anew it would seem to be that process's.
+            loop {
+                match file.try_lock() {
+                    Ok(()) if is_at(&file, path) => return Ok(Some(Self { _file: file, path: path.into(), made })),
+                    // The file was removed between opening and locking it: it was replaced by another process's lock
+                    // file, or by none.
+                    Ok(()) => continue 'open,
+                    Err(TryLockError::WouldBlock) if tries.next().is_some() => sleep(PAUSE),
+                    Err(TryLockError::WouldBlock) => break 'open,
+                    // A file system without locks: go on unprotected.
+                    Err(TryLockError::Error(_)) => return Ok(Some(Self { _file: file, path: path.into(), made })),
+                }
             }
         }
         Ok(None)
@@ -127,5 +133,21 @@ mod tests {
             }
         });
         assert!(taken.into_inner() > 0);
+    }
+
+    /// Of two that take the lock at once and keep it only if they have created the file, one keeps it.
+    #[test]
+    fn who_has_created_it_is_told_so() {
+        let root = tempfile::tempdir().unwrap();
+        for number in 0..500 {
+            let path = root.path().join(format!("{number}/lock"));
+            let barrier = std::sync::Barrier::new(2);
+            let take = || {
+                barrier.wait();
+                Claim::take(&path).unwrap().is_some_and(|claim| claim.made)
+            };
+            let made = std::thread::scope(|scope| [scope.spawn(take), scope.spawn(take)].map(|t| t.join().unwrap()));
+            assert_eq!(made.iter().filter(|made| **made).count(), 1, "{made:?}");
+        }
     }
 }
