@@ -298,7 +298,7 @@ fn what_cannot_be_predicted_is_told() {
     for (text, due) in [
         ("{\"task", "t/spec.json: not a run's spec: "),
         ("{\"task\": \"regress\"}", "t: spec.json is damaged, or of another version: missing field `inputs`"),
-        ("{\"task\": \"rank\"}", "t: this run's task is rank; those that predict something are classify and regress"),
+        ("{\"task\": \"rank\"}", "t: this run's task is rank, expected a run of classify or regress"),
         ("[]", "t: spec.json is damaged, or of another version: "),
         (&place.read("p/spec.json"), "t/model.safetensors do not fit, nothing was loaded (the file has "),
     ] {

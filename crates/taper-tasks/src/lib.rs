@@ -20,4 +20,4 @@ pub use dense::DenseLabels;
 pub use experiments::{experiment, experiments};
 pub use language::{LanguageModel, Sampling, generate};
 pub use regression::{Regression, TargetStats};
-pub use run::{ClassScore, Inputs, Prediction, Run, Spec, run_summary};
+pub use run::{ClassScore, Inputs, Prediction, Run, Saved, Spec, run_summary};

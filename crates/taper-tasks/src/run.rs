@@ -2,8 +2,10 @@
 
 #[cfg(feature = "images")]
 mod pictures;
+mod saved;
 mod summary;
 
+pub use saved::Saved;
 pub use summary::run_summary;
 
 use crate::TargetStats;
@@ -13,8 +15,8 @@ use std::path::Path;
 use taper_data::augment::Normalize;
 use taper_data::{Augment, Augmented, Batch, Dataset, FieldSpec};
 use taper_models::{InputSpec, build};
-use taper_nn::{Context, Device, Module, Params, RandomKey, Tensor, no_grad, weights};
-use taper_train::{DeviceBatch, Error, Result, RunFolder, Split};
+use taper_nn::{Context, Device, Module, Params, Tensor, no_grad};
+use taper_train::{DeviceBatch, Error, Result, Split};
 
 /// The tasks of a [`Spec`], as in `spec.json`.
 const TASKS: [&str; 2] = ["classify", "regress"];
@@ -148,25 +150,11 @@ impl Run {
     /// A folder that holds no run or lacks a file, one of a version before `spec.json` was written, and weights that do not
     /// fit the model.
     pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self> {
-        let folder = RunFolder::open(path.as_ref())?;
-        let (config, _) = folder.read_config()?;
-        let wrong = |detail: String| Error::RunFolder { path: folder.path().to_path_buf(), detail };
-        let spec = folder.read_spec()?;
-        if let Some(task) = spec["task"].as_str()
-            && !TASKS.contains(&task)
-        {
-            let fit = TASKS.join(" and ");
-            return Err(wrong(format!("this run's task is {task}; those that predict something are {fit}")));
-        }
-        let spec: Spec = serde_json::from_value(spec)
-            .map_err(|e| wrong(format!("spec.json is damaged, or of another version: {e}")))?;
-        if !folder.model().is_file() {
-            let detail = "no model.safetensors here: the run has not saved its weights yet, or the file was removed";
-            return Err(wrong(detail.into()));
-        }
-        let params = Params::new(device, config.dtype()?, RandomKey::new(0));
-        let model = build(&config.model, &spec.input_spec(), &params)?;
-        weights::load_cast(&params.all(), folder.model())?;
+        let saved = Saved::open(path, &TASKS)?;
+        let spec: Spec = saved.spec()?;
+        let params = saved.params(device)?;
+        let model = build(&saved.config.model, &spec.input_spec(), &params)?;
+        saved.weights(&params)?;
         Ok(Self { spec, params, model })
     }
 
