@@ -60,7 +60,8 @@ impl Saved {
             let detail = "no model.safetensors here: the run has not saved its weights yet, or the file was removed";
             return Err(self.wrong(detail.into()));
         }
-        Ok(weights::load_cast(&params.all(), self.folder.model())?)
+        weights::load_cast(&params.all(), self.folder.model())?;
+        Ok(())
     }
 
     fn wrong(&self, detail: String) -> Error {
