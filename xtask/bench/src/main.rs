@@ -3,6 +3,7 @@
 
 mod flop;
 mod memory;
+mod operations;
 mod peak;
 mod peer;
 mod report;
@@ -53,6 +54,9 @@ struct BenchArgs {
     /// Write the machine, the versions, the peak and every sample to this file [default: none]
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Show where our time goes, operation by operation, instead of comparing
+    #[arg(long)]
+    profile: bool,
     /// Only list the benchmarks
     #[arg(long)]
     list: bool,
@@ -100,6 +104,12 @@ fn bench(args: &BenchArgs) -> Result<(), String> {
     let works = works::chosen(&args.names)?;
     if args.list {
         works.iter().for_each(|work| println!("{:<24}{}", work.name, work.timed));
+        return Ok(());
+    }
+    if args.profile {
+        for work in &works {
+            println!("{}: {}\n\n{}", work.name, work.timed, operations::table(work, &args.settings)?);
+        }
         return Ok(());
     }
     let ourselves = std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;

@@ -1,6 +1,6 @@
 //! Products of blocks in the cache, by the micro-kernels of the matrix product.
 
-use crate::gemm::{Kernel, Real, Tile};
+use crate::gemm::{Kernel, Real, Soon, Tile};
 
 /// A left operand: element (row, k) at `row · self.row + k · self.step`.
 #[derive(Clone, Copy)]
@@ -55,6 +55,7 @@ pub(super) fn multiply<T: Real>(
                 c_row: pitch,
                 columns: stored,
                 accumulate,
+                soon: Soon::nothing(a.as_ptr()),
             };
             // SAFETY: the backend has the instruction set; `a`, `b` and `c` hold all that the tile's rows, k and vectors
             // reach.

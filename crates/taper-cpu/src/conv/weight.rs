@@ -8,7 +8,7 @@ use super::source::Source;
 use super::tile::{Unit, Units, Windows};
 use super::winograd;
 use crate::CpuBackend;
-use crate::gemm::{Kernel, Panels, Real, Shared, Tile, run_tasks};
+use crate::gemm::{Kernel, Panels, Real, Shared, Soon, Tile, run_tasks};
 use crate::long_sum::{PRODUCTS, accumulate, add, add_rows, round};
 use crate::parallel::TASK;
 use crate::storage::Stored;
@@ -307,6 +307,7 @@ impl<T: Real + Stored> WeightGradTasks<'_, T> {
                         c_row: outputs,
                         columns: columns.len(),
                         accumulate,
+                        soon: Soon::nothing(room.as_ptr()),
                     };
                     // SAFETY: the backend has the instruction set; a segment and a run lead to a place of a window
                     // of the unit, all of which the tile holds; `room` holds a whole panel for each position.

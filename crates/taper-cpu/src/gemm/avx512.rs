@@ -47,7 +47,7 @@ macro_rules! kernels {
             unsafe fn compute<const M: usize, const V: usize>(tile: &Tile<$t>) {
                 let mut sums: [[$vector; V]; M] = [[$zero(); V]; M];
                 let (row, step, b_step) = (tile.a_row, tile.a_step, tile.b_step);
-                let mut b = tile.b;
+                let (mut b, mut soon) = (tile.b, tile.soon.start);
                 // Prefetch the lines of C while the sums are computed.
                 for_rows!(i < M of [0 1 2 3 4 5 6 7 8 9 10 11 12 13] => {
                     for v in 0..V {
@@ -70,6 +70,11 @@ macro_rules! kernels {
                             });
                         }
                         b = b.wrapping_add(b_step);
+                        // Small tiles have loads enough.
+                        if M > 6 && V == 2 {
+                            _mm_prefetch::<_MM_HINT_T1>(soon.cast());
+                            soon = soon.wrapping_add(tile.soon.step);
+                        }
                         for pointer in &mut a {
                             *pointer = pointer.wrapping_add(step);
                         }

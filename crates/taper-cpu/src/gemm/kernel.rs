@@ -122,6 +122,30 @@ pub(crate) struct Tile<'a, T> {
     pub columns: usize,
     /// Whether the products are added to what `c` holds.
     pub accumulate: bool,
+    /// What is needed soon, and may be prefetched meanwhile.
+    pub soon: Soon<T>,
+}
+
+/// Memory that is needed soon: with each `k` of a tile, a kernel may prefetch the cache line at `start + k · step` to the L2
+/// cache.
+#[derive(Clone, Copy)]
+pub(crate) struct Soon<T> {
+    /// Any address: nothing is read there.
+    pub start: *const T,
+    pub step: usize,
+}
+
+impl<T> Soon<T> {
+    /// Nothing: what is in the cache already is prefetched.
+    pub fn nothing(near: *const T) -> Self {
+        Self { start: near, step: 0 }
+    }
+
+    /// The share of the tile `i` of `count`, each `length` deep, of `elements` elements at `start`.
+    pub fn share(start: *const T, elements: usize, (i, count): (usize, usize), length: usize) -> Self {
+        let share = elements.div_ceil(count.max(1));
+        Self { start: start.wrapping_add(i * share), step: share.div_ceil(length.max(1)) }
+    }
 }
 
 /// The sum of `values`, whose length is a power of two: the two halves are added until one element is left.

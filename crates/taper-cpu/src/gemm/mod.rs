@@ -15,7 +15,7 @@ mod product;
 mod shared;
 mod thin;
 
-pub(crate) use kernel::{Kernel, Real, Tile};
+pub(crate) use kernel::{Kernel, Real, Soon, Tile};
 pub(crate) use pack::{Matrix, Panels, pack_columns};
 pub(crate) use packed::PackedColumns;
 pub(crate) use product::{Epilogue, Product};

@@ -1,7 +1,7 @@
 //! Products with one right operand, again and again: `C += A · B`, where `B` is packed once, and each product is computed
 //! on the calling thread. The weights of a recurrent layer are multiplied with the state of every step.
 
-use super::kernel::{Kernel, Real, Tile};
+use super::kernel::{Kernel, Real, Soon, Tile};
 use super::pack::{Matrix, Panels, pack_columns};
 use super::shared::{Shared, run_tasks};
 use crate::CpuBackend;
@@ -82,6 +82,7 @@ impl<T: Real + Stored> PackedColumns<T> {
                         c_row: pitch,
                         columns: columns.len(),
                         accumulate: true,
+                        soon: Soon::nothing(b),
                     };
                     // SAFETY: the backend has the instruction set; `a` and `c` have the rows, as asserted; the panel is
                     // `length` deep and `vectors` wide.

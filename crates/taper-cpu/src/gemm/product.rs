@@ -1,7 +1,7 @@
 //! One matrix product: its division into tasks, and the work of a task.
 
-use super::kernel::{Kernel, Real, Tile};
-use super::pack::{Matrix, Panels, RowLayout, TOGETHER, fetch_rows, pack_columns, pack_rows};
+use super::kernel::{Kernel, Real, Soon, Tile};
+use super::pack::{Matrix, Panels, RowLayout, TOGETHER, pack_columns, pack_rows};
 use super::shared::{Shared, on_threads, run_tasks};
 use super::thin::Thin;
 use crate::CpuBackend;
@@ -11,7 +11,9 @@ use crate::storage::Stored;
 use std::ops::Range;
 use taper_backend::Result;
 
-/// The most row panels of a task: as many panels of depth [`Kernel::LONGEST`] stay in the L2 cache.
+/// The most bytes of an operand that a task packs itself.
+const OWN_BYTES: usize = 1 << 19;
+/// The most row panels of a block: as many panels of depth [`Kernel::LONGEST`] stay in the L2 cache.
 const GROUP: usize = 12;
 /// The most column panels that are packed together: they stay in the L2 cache too. Rows of B are then read in long
 /// pieces.
@@ -126,6 +128,20 @@ struct Packed<'a, T> {
     b: Option<&'a [T]>,
 }
 
+/// What a task has packed of its own part: chunk by chunk, each chunk panel by panel.
+#[derive(Clone, Copy)]
+struct Room<'a, T> {
+    a: &'a [T],
+    b: &'a [T],
+}
+
+/// `range` in pieces of nearly equal length, of at most `most`.
+fn blocks(range: &Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+    let (start, len) = (range.start, range.len());
+    let count = len.div_ceil(most);
+    (0..count).map(move |i| start + len * i / count..start + len * (i + 1) / count)
+}
+
 /// A part of the result: ranges of row panels, of column panels, and of `k`.
 #[derive(Clone)]
 struct Part {
@@ -145,6 +161,11 @@ impl<'a, 'b, T: Real + Stored> ProductTasks<'a, 'b, T> {
         Self { cpu, product, finish, transposed, kernel, height, panels, chunk, layout }
     }
 
+    /// The greatest depth to which a task packs its part of an operand.
+    fn longest(&self) -> usize {
+        OWN_BYTES / (GROUP * self.kernel.rows * size_of::<T>())
+    }
+
     fn start(&self, c: &mut [T]) -> Result<()> {
         let mut done = Ok(());
         on_threads(self.cpu, self.product.cost(), &mut || done = self.run(c));
@@ -162,22 +183,29 @@ impl<'a, 'b, T: Real + Stored> ProductTasks<'a, 'b, T> {
         if depth >= 4096 && depth >= 32 * rows.max(columns) && rows * columns <= 1 << 18 {
             return self.split_depth(&whole, &c);
         }
-        if rows >= columns {
-            let packed = self.pack_all_columns()?;
-            let packed = Packed { a: None, b: Some(&packed) };
-            let fine = depth * columns * size_of::<T>() <= FINE_BYTES;
-            let count = row_panels.div_ceil(GROUP).max(row_panels.min(if fine { FINE_TASKS } else { TASKS }));
-            return run_tasks(self.cpu, count, self.product.cost(), |i| {
-                let rows = row_panels * i / count..row_panels * (i + 1) / count;
-                self.task(&Part { rows, ..whole.clone() }, packed, &c)
-            });
-        }
-        let packed = self.pack_all_rows()?;
-        let packed = Packed { a: Some(&packed), b: None };
-        let count = column_panels.div_ceil(WIDE).max(FINE_TASKS.min(column_panels.div_ceil(2)));
-        run_tasks(self.cpu, count, self.product.cost(), |i| {
-            let columns = column_panels * i / count..column_panels * (i + 1) / count;
-            self.task(&Part { columns, ..whole.clone() }, packed, &c)
+        // The operand of more lines is packed by the tasks, each its part to the full depth, if that stays in the L2 cache.
+        let long = depth > self.longest();
+        let fine = depth * rows.min(columns) * size_of::<T>() <= FINE_BYTES;
+        let tasks = if fine { FINE_TASKS } else { TASKS };
+        let (a, b) = (rows < columns || long, rows >= columns || long);
+        let all_rows = a.then(|| self.pack_all_rows()).transpose()?;
+        let all_columns = b.then(|| self.pack_all_columns()).transpose()?;
+        let packed = Packed { a: all_rows.as_deref(), b: all_columns.as_deref() };
+        let down = if rows >= columns { row_panels.div_ceil(GROUP).max(row_panels.min(tasks)) } else { 1 };
+        let across = if rows < columns {
+            column_panels.div_ceil(WIDE).max(FINE_TASKS.min(column_panels.div_ceil(2)))
+        } else {
+            1
+        };
+        let (down, across) = match long {
+            true => (down.max(row_panels.div_ceil(GROUP)), across.max(column_panels.div_ceil(WIDE))),
+            false => (down, across),
+        };
+        run_tasks(self.cpu, down * across, self.product.cost(), |i| {
+            let (i, j) = (i / across, i % across);
+            let rows = row_panels * i / down..row_panels * (i + 1) / down;
+            let columns = column_panels * j / across..column_panels * (j + 1) / across;
+            self.task(&Part { rows, columns, ..whole.clone() }, packed, &c)
         })
     }
 
@@ -192,7 +220,14 @@ impl<'a, 'b, T: Real + Stored> ProductTasks<'a, 'b, T> {
         let most = PRODUCTS * self.chunk;
         run_tasks(self.cpu, count, self.product.cost(), |i| {
             let depths = i * range..((i + 1) * range).min(depth);
-            let compute = |depths, to| self.compute(&Part { depths, ..whole.clone() }, Packed::default(), to, columns);
+            // Chunk by chunk, so that what is packed at a time stays in the cache.
+            let compute = |depths: Range<usize>, to| {
+                depths.clone().step_by(self.chunk).try_for_each(|start| {
+                    let chunk = start..(start + self.chunk).min(depths.end);
+                    let (part, more) = (Part { depths: chunk.clone(), ..whole.clone() }, chunk.start > depths.start);
+                    self.compute(&part, Packed::default(), to, columns, more)
+                })
+            };
             let to = shared.at(i * rows * columns);
             if depths.len() <= most {
                 return compute(depths, to);
@@ -229,11 +264,11 @@ impl<'a, 'b, T: Real + Stored> ProductTasks<'a, 'b, T> {
         let pitch = self.product.columns;
         if self.transposed {
             let mut block = self.cpu.pool().alloc::<T>(rows.len() * columns.len())?;
-            self.compute(part, packed, block.as_mut_ptr(), columns.len())?;
+            self.compute(part, packed, block.as_mut_ptr(), columns.len(), false)?;
             self.store(rows, columns, &mut block, c);
             return Ok(());
         }
-        self.compute(part, packed, c.at(rows.start * pitch + columns.start), pitch)?;
+        self.compute(part, packed, c.at(rows.start * pitch + columns.start), pitch, false)?;
         if !self.finish.is_nothing() {
             for i in rows {
                 // SAFETY: this task's own part of row `i`.
@@ -268,85 +303,44 @@ impl<'a, 'b, T: Real + Stored> ProductTasks<'a, 'b, T> {
     }
 
     /// Computes a part of the product into `c`, the address of the part's first element; rows are `pitch` elements
-    /// apart.
-    fn compute(&self, part: &Part, packed: Packed<T>, c: *mut T, pitch: usize) -> Result<()> {
-        let Product { rows, depth, a, .. } = *self.product;
-        let direct = self.product.cost() <= TINY;
-        let pool = self.cpu.pool();
-        let width = 2 * self.kernel.lanes;
+    /// apart. Blocks of [`GROUP`] row panels and [`WIDE`] column panels are computed to their full depth one after the
+    /// other, so that a block of the result stays in the L2 cache meanwhile. With `accumulate` it is added to what `c` holds.
+    fn compute(&self, part: &Part, packed: Packed<T>, c: *mut T, pitch: usize, accumulate: bool) -> Result<()> {
+        let Product { rows, depth, .. } = *self.product;
+        let (pool, direct) = (self.cpu.pool(), self.product.cost() <= TINY);
+        let chunks = part.depths.len().div_ceil(self.chunk);
         let own = packed.a.is_none() && !direct;
-        let mut a_room = pool.alloc::<T>(if own { part.rows.len() * self.layout.size } else { 0 })?;
-        let wide = part.columns.len().min(WIDE);
-        let mut b_room = pool.alloc::<T>(if packed.b.is_some() { 0 } else { wide * width * self.chunk })?;
-        let first_column = self.panels.range(part.columns.start).start;
-        let lines = |panel: usize| panel * self.height..((panel + 1) * self.height).min(rows);
-        for start in part.depths.clone().step_by(self.chunk) {
+        let mut a_room = pool.alloc::<T>(if own { chunks * part.rows.len() * self.layout.size } else { 0 })?;
+        let width = 2 * self.kernel.lanes * self.chunk;
+        let wide = part.columns.len();
+        let mut b_room = pool.alloc::<T>(if packed.b.is_some() { 0 } else { chunks * wide * width })?;
+        for (i, start) in part.depths.clone().step_by(self.chunk).enumerate() {
             let depths = start..(start + self.chunk).min(part.depths.end);
             if own {
-                self.pack_row_panels(part.rows.clone(), depths.clone(), &mut a_room);
+                let size = part.rows.len() * self.layout.size;
+                self.pack_row_panels(part.rows.clone(), depths.clone(), &mut a_room[i * size..(i + 1) * size]);
             }
-            for column_panel in part.columns.clone() {
-                let columns = self.panels.range(column_panel);
-                let vectors = self.panels.vectors(column_panel);
-                let b_step = vectors * self.kernel.lanes;
-                let b_panel: *const T = match packed.b {
-                    Some(all) => {
-                        let panel = start * self.panels.padded() + columns.start * depths.len();
-                        all[panel..panel + b_step * depths.len()].as_ptr()
-                    }
-                    None => {
-                        let place = (column_panel - part.columns.start) % WIDE;
-                        if place == 0 {
-                            let group = column_panel..(column_panel + WIDE).min(part.columns.end);
-                            self.pack_group(group, depths.clone(), &mut b_room);
-                        }
-                        let panel = place * width * self.chunk;
-                        b_room[panel..panel + b_step * depths.len()].as_ptr()
-                    }
-                };
-                for panel in part.rows.clone() {
-                    let lines = lines(panel);
-                    let (a_panel, a_row, a_step) = match packed.a {
-                        _ if direct => {
-                            let first = a.offset + lines.start * a.line + start * a.step;
-                            let last = first + (lines.len() - 1) * a.line + (depths.len() - 1) * a.step;
-                            (a.data[first..=last].as_ptr(), a.line, a.step)
-                        }
-                        Some(all) => {
-                            let chunk = start / self.chunk * rows.div_ceil(self.height);
-                            let offset = (chunk + panel) * self.layout.size;
-                            (all[offset..offset + self.layout.size].as_ptr(), self.layout.row, self.layout.step)
-                        }
-                        None => {
-                            let offset = (panel - part.rows.start) * self.layout.size;
-                            (a_room[offset..offset + self.layout.size].as_ptr(), self.layout.row, self.layout.step)
-                        }
-                    };
-                    let i = lines.start - part.rows.start * self.height;
-                    let tile = Tile {
-                        a: a_panel,
-                        a_row,
-                        a_step,
-                        segments: &[0],
-                        length: depths.len(),
-                        b: b_panel,
-                        b_step,
-                        c: c.wrapping_add(i * pitch + columns.start - first_column),
-                        c_row: pitch,
-                        columns: columns.len(),
-                        accumulate: start > part.depths.start,
-                    };
-                    // SAFETY: the backend has the instruction set; the panels are as long as `depths`, the row panel
-                    // `lines` high, the column panel `vectors` wide; the tile of `c` is inside the part.
-                    unsafe { (self.kernel.run)(&tile, lines.len(), vectors) };
-                    if own && depths.end < part.depths.end {
-                        let share = (column_panel - part.columns.start, part.columns.len());
-                        fetch_rows(&a, lines, depths.end..(depths.end + self.chunk).min(part.depths.end), share);
-                    }
+            if packed.b.is_none() {
+                for first in (0..wide).step_by(WIDE) {
+                    let group = first..(first + WIDE).min(wide);
+                    let out = &mut b_room[(i * wide + group.start) * width..(i * wide + group.end) * width];
+                    let group = part.columns.start + group.start..part.columns.start + group.end;
+                    self.pack_group(group, depths.clone(), out);
+                }
+            }
+        }
+        let room = Room { a: &a_room, b: &b_room };
+        for columns in blocks(&part.columns, WIDE) {
+            for rows in blocks(&part.rows, GROUP) {
+                for start in part.depths.clone().step_by(self.chunk) {
+                    let depths = start..(start + self.chunk).min(part.depths.end);
+                    let block = Part { rows: rows.clone(), columns: columns.clone(), depths };
+                    self.block(part, &block, packed, room, (c, pitch), accumulate || start > part.depths.start);
                 }
             }
         }
         if depth == 0 {
+            let first_column = self.panels.range(part.columns.start).start;
             for i in 0..(part.rows.end * self.height).min(rows) - part.rows.start * self.height {
                 for j in 0..self.panels.range(part.columns.end - 1).end - first_column {
                     // SAFETY: inside the part.
@@ -355,6 +349,114 @@ impl<'a, 'b, T: Real + Stored> ProductTasks<'a, 'b, T> {
             }
         }
         Ok(())
+    }
+
+    /// Computes a block of `part`, of one chunk of depths.
+    fn block(
+        &self,
+        part: &Part,
+        block: &Part,
+        packed: Packed<T>,
+        room: Room<T>,
+        (c, pitch): (*mut T, usize),
+        accumulate: bool,
+    ) {
+        let first_column = self.panels.range(part.columns.start).start;
+        let depths = &block.depths;
+        let count = block.rows.len();
+        for column_panel in block.columns.clone() {
+            let (columns, vectors) = (self.panels.range(column_panel), self.panels.vectors(column_panel));
+            let b_step = vectors * self.kernel.lanes;
+            let b = self.column_panel(part, column_panel, depths, packed.b, room.b);
+            // The panel after it: the block's next, or the first of the next chunk.
+            let next = if column_panel + 1 < block.columns.end {
+                self.column_panel(part, column_panel + 1, depths, packed.b, room.b)
+            } else if depths.end < part.depths.end {
+                let depths = depths.end..(depths.end + self.chunk).min(part.depths.end);
+                self.column_panel(part, block.columns.start, &depths, packed.b, room.b)
+            } else {
+                b
+            };
+            for panel in block.rows.clone() {
+                let lines = panel * self.height..((panel + 1) * self.height).min(self.product.rows);
+                let (a, a_row, a_step) = self.row_panel(part, panel, &lines, depths, packed.a, room.a);
+                let i = lines.start - part.rows.start * self.height;
+                // What the task has not packed itself is not in its cache yet.
+                let soon = match (packed.a, packed.b) {
+                    (_, Some(_)) => {
+                        Soon::share(next, b_step * depths.len(), (panel - block.rows.start, count), depths.len())
+                    }
+                    (Some(_), None) if column_panel == block.columns.start => {
+                        Soon::share(a.wrapping_add(self.layout.size), self.layout.size, (0, 1), depths.len())
+                    }
+                    _ => Soon::nothing(a),
+                };
+                let tile = Tile {
+                    a,
+                    a_row,
+                    a_step,
+                    segments: &[0],
+                    length: depths.len(),
+                    b,
+                    b_step,
+                    c: c.wrapping_add(i * pitch + columns.start - first_column),
+                    c_row: pitch,
+                    columns: columns.len(),
+                    accumulate,
+                    soon,
+                };
+                // SAFETY: the backend has the instruction set; the panels are as long as `depths`, the row panel
+                // `lines` high, the column panel `vectors` wide; the tile of `c` is inside the part.
+                unsafe { (self.kernel.run)(&tile, lines.len(), vectors) };
+            }
+        }
+    }
+
+    /// The address of a packed column panel of a chunk of depths: in `all` of B, or in what the task has packed of `part`.
+    fn column_panel(
+        &self,
+        part: &Part,
+        panel: usize,
+        depths: &Range<usize>,
+        all: Option<&[T]>,
+        room: &[T],
+    ) -> *const T {
+        let width = self.panels.vectors(panel) * self.kernel.lanes;
+        let start = match all {
+            Some(_) => depths.start * self.panels.padded() + self.panels.range(panel).start * depths.len(),
+            None => {
+                let chunk = (depths.start - part.depths.start) / self.chunk;
+                let place = chunk * part.columns.len() + panel - part.columns.start;
+                place * 2 * self.kernel.lanes * self.chunk
+            }
+        };
+        all.unwrap_or(room)[start..start + width * depths.len()].as_ptr()
+    }
+
+    /// The address of a row panel of a chunk of depths, with the elements from one row to the next and from one `k` to the
+    /// next: in `all` of A, in what the task has packed of `part`, or in A itself.
+    fn row_panel(
+        &self,
+        part: &Part,
+        panel: usize,
+        lines: &Range<usize>,
+        depths: &Range<usize>,
+        all: Option<&[T]>,
+        room: &[T],
+    ) -> (*const T, usize, usize) {
+        let (a, RowLayout { row, step, size }) = (&self.product.a, self.layout);
+        let at = |place: usize, data: &[T]| (data[place * size..(place + 1) * size].as_ptr(), row, step);
+        match all {
+            Some(all) => at(depths.start / self.chunk * self.product.rows.div_ceil(self.height) + panel, all),
+            None if room.is_empty() => {
+                let (first, last) = (a.at(lines.start, depths.start), a.at(lines.end - 1, depths.end - 1));
+                (a.data[first..=last].as_ptr(), a.line, a.step)
+            }
+            None => {
+                let chunk = (depths.start - part.depths.start) / self.chunk;
+                at(chunk * part.rows.len() + panel - part.rows.start, room)
+            }
+        }
     }
 
     /// Packs several column panels, `2 · lanes · chunk` elements apart in `out`. If rows of B are contiguous,

@@ -1,7 +1,7 @@
 //! Products of few rows: `C = A · B` where `A` has so few rows that the time is that of reading `B`. `B` is read once,
 //! in place, without packing.
 
-use super::kernel::{DOT_LINES, DOT_ROWS, Dots, Kernel, Real, Tile};
+use super::kernel::{DOT_LINES, DOT_ROWS, Dots, Kernel, Real, Soon, Tile};
 use super::pack::{Matrix, pack_columns};
 use super::product::{Epilogue, Product};
 use super::shared::{Shared, run_tasks};
@@ -178,6 +178,7 @@ impl<T: Real + Stored> Thin<'_, '_, T> {
                         c_row: pitch,
                         columns: here.len(),
                         accumulate: k > depths.start,
+                        soon: Soon::nothing(b_start),
                     };
                     // SAFETY: the backend has the instruction set; the vectors are whole, in `b` or in `room`; the sums
                     // are this task's own.

@@ -5,7 +5,7 @@ use super::{GAP, POINTS, REACH, SIDE, Transforms};
 use crate::conv::source::Source;
 use crate::conv::tile::{Unit, Units};
 use crate::conv::weight::WeightGrad;
-use crate::gemm::{Kernel, Panels, Real, Shared, Tile, run_tasks};
+use crate::gemm::{Kernel, Panels, Real, Shared, Soon, Tile, run_tasks};
 use crate::long_sum::{PRODUCTS, accumulate, add_rows, round};
 use crate::storage::Stored;
 use std::ops::Range;
@@ -249,6 +249,7 @@ impl<T: Real + Stored> WinogradWeightTasks<'_, T> {
                             c_row: outputs,
                             columns: own.len(),
                             accumulate: true,
+                            soon: Soon::nothing(b.as_ptr()),
                         };
                         // SAFETY: the backend has the instruction set; `x` holds all places that the tile's windows
                         // read, `g` a line for each of its positions and a vector's room behind the last; the sums of
@@ -356,6 +357,7 @@ impl<T: Real + Stored> WinogradWeightTasks<'_, T> {
                         c_row,
                         columns: columns.len(),
                         accumulate,
+                        soon: Soon::nothing(b.as_ptr()),
                     };
                     // SAFETY: the backend has the instruction set; `a` and `b` were sliced to what is read, and the
                     // tile of `c` is inside.
