@@ -2,6 +2,7 @@
 
 use crate::CpuBackend;
 use crate::conv::gather::{Gather, Target, Weight};
+use crate::conv::pointwise::{Pointwise, is_pointwise};
 use crate::conv::source::Source;
 use crate::conv::tile::Windows;
 use crate::conv::weight::WeightGrad;
@@ -55,7 +56,7 @@ pub(crate) fn conv2d_weight_grad(
     }
     for_float!(g.dtype(), T => {
         let g = Source::Plain(cpu.view::<T>(g)?);
-        Ok(weight_grad(cpu, x, g, spec, weight_shape)?.0)
+        Ok(weight_grad(cpu, x, g, spec, weight_shape, false)?.0)
     }, else Err(cpu.unsupported("conv2d_weight_grad", g.dtype())))
 }
 
@@ -102,6 +103,11 @@ pub(crate) fn forward<T: Real + Stored>(
     let shape = spec.output_shape(&source.shape()[..].into(), weight.shape())?;
     let [_, c, h, w] = sizes(&shape);
     let weight = cpu.view::<T>(weight)?;
+    if is_pointwise(spec, [weight.shape[2], weight.shape[3]]) {
+        let (inputs, outputs) = (source.shape(), sizes(&shape));
+        let out = Pointwise { cpu, inputs, outputs, stride: spec.stride }.forward(source, &weight, finish)?;
+        return Ok(wrap(cpu, shape, out));
+    }
     let mut out = cpu.pool().alloc::<T>(shape.count())?;
     let windows = Windows::forward(spec, [weight.shape[2], weight.shape[3]], [h, w]);
     let target = Target::Positions { out: &Shared::new(&mut out), offset: 0, pitch: [h * w * c, w * c, c], finish };
@@ -119,6 +125,11 @@ pub(crate) fn input_grad<T: Real + Stored>(
 ) -> Result<Buffer> {
     let [_, c, h, w] = sizes(x_shape);
     let weight = cpu.view::<T>(weight)?;
+    if is_pointwise(spec, [weight.shape[2], weight.shape[3]]) {
+        let (inputs, outputs) = (sizes(x_shape), g.shape());
+        let out = Pointwise { cpu, inputs, outputs, stride: spec.stride }.input_grad(g, &weight)?;
+        return Ok(wrap(cpu, x_shape.clone(), out));
+    }
     let mut out = cpu.pool().alloc::<T>(x_shape.count())?;
     let shared = Shared::new(&mut out);
     // Each remainder of a position by the stride uses different places of the kernel.
@@ -135,15 +146,22 @@ pub(crate) fn input_grad<T: Real + Stored>(
     Ok(wrap(cpu, x_shape.clone(), out))
 }
 
-/// The gradients of weight and bias for the output's gradient `g`.
+/// The gradients of weight and bias, which counts only if it is needed, for the output's gradient `g`.
 pub(crate) fn weight_grad<T: Real + Stored>(
     cpu: &CpuBackend,
     x: &Buffer,
     g: Source<T>,
     spec: &Conv2dSpec,
     weight_shape: &Shape,
+    bias_needed: bool,
 ) -> Result<(Buffer, Block<T>)> {
     let [outputs, inputs, kh, kw] = sizes(weight_shape);
+    if is_pointwise(spec, [kh, kw]) {
+        let x = cpu.view::<T>(x)?;
+        let convolution = Pointwise { cpu, inputs: sizes(x.shape), outputs: g.shape(), stride: spec.stride };
+        let (out, bias) = convolution.weight_grad(Source::Plain(x), g, bias_needed)?;
+        return Ok((cpu.wrap(weight_shape.clone(), out), bias));
+    }
     let [.., h, w] = g.shape();
     let windows = Windows::forward(spec, [kh, kw], [h, w]);
     let mut out = cpu.pool().alloc::<T>(weight_shape.count())?;

@@ -122,7 +122,7 @@ fn gradients<T: Real + Stored>(
     };
     let [mut of_weight, mut of_bias] = [None, None];
     if needs[1] || needs[2] {
-        let (weight, bias) = weight_grad(cpu, x, source, spec, weight.shape())?;
+        let (weight, bias) = weight_grad(cpu, x, source, spec, weight.shape(), needs[2])?;
         let channels = bias.len();
         of_weight = needs[1].then_some(weight);
         of_bias = needs[2].then(|| cpu.wrap([channels].into(), bias));

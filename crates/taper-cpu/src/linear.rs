@@ -112,6 +112,12 @@ fn gradients<T: Real + Stored>(
     ])
 }
 
+/// The sums of the columns of `g`, rows of `columns` elements.
+pub(crate) fn column_sums<T: Real + Stored>(cpu: &CpuBackend, g: &[T], columns: usize) -> Result<Block<T>> {
+    let sums = before_relu(cpu, (g, columns), None, &mut [], true)?;
+    sums.map_or_else(|| cpu.pool().alloc_zeroed(columns), Ok)
+}
+
 /// Fills `gated` with `g`, rows of `columns` elements, where `y` is above 0, 0 where it is not, NaN where `y` is NaN, if there
 /// is a `y`; and gives the sums of the columns of that, or of `g`, if they are needed.
 fn before_relu<T: Real + Stored>(
