@@ -7,12 +7,16 @@ use taper_models::{CIFAR10, IMAGENET, models, summary};
 /// Each model, and the record that it is held to: of `tests/peers/parity`, or of the tests of `taper-models`.
 const RECORDED: &[(&str, &str)] = &[
     ("airbench", "torch_zoo.json"),
+    ("dlinear", "dlinear.safetensors"),
     ("fcos", "fcos.safetensors"),
     ("gpt2", "gpt2.safetensors"),
     ("alexnet", "alexnet.safetensors"),
     ("googlenet", "googlenet.safetensors"),
     ("lenet5", "lenet5.safetensors"),
+    ("lstm", "lstm_forecaster.safetensors"),
     ("mlp", "mlp.safetensors"),
+    ("nbeats", "nbeats.safetensors"),
+    ("nlinear", "nlinear.safetensors"),
     ("perceptron", "perceptron.safetensors"),
     ("recurrent-lm", "recurrent_lm.safetensors"),
     ("resnet101", "resnet101.safetensors"),

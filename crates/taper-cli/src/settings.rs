@@ -63,12 +63,12 @@ impl SettingArgs {
             }
             config = config.with(&changes)?;
         }
-        for (flag, change) in flags {
-            config = with_flag(config, flag, change.clone())?;
-        }
-        // All at once: a key may be of a model that is named after it.
+        // One by one for errors that name the flag.
+        flags.iter().try_fold(config.clone(), |config, (flag, change)| with_flag(config, flag, change.clone()))?;
+        // All at once: a key may be of a model that is named after it, by a flag or by `--set`.
         let set = self.set.iter().map(|text| Override::parse(text)).collect::<Result<Vec<_>, _>>()?;
-        self.with_groups(config.with(&set)?)
+        let flags = flags.iter().map(|(_, change)| change.clone());
+        self.with_groups(config.with(&flags.chain(set).collect::<Vec<_>>())?)
     }
 
     /// `config` with the groups of `--group-lr` and `--freeze` before its own: the first that matches a parameter takes

@@ -2,6 +2,11 @@
 
 pub mod augment;
 mod batch;
+#[cfg_attr(
+    not(any(feature = "csv", feature = "parquet")),
+    allow(dead_code, reason = "times are read from tables alone")
+)]
+mod clock;
 mod dataset;
 mod datasets;
 #[cfg(feature = "download")]
@@ -20,6 +25,7 @@ mod manifest;
 mod pictures;
 mod pipeline;
 mod published;
+mod series;
 mod split;
 mod table;
 #[cfg(any(feature = "csv", feature = "parquet"))]
@@ -28,6 +34,7 @@ mod text;
 
 pub use augment::{Augment, Augmented, Augmenter};
 pub use batch::{Batch, Field, FieldSpec};
+pub use clock::{Clock, Step};
 pub use dataset::Dataset;
 pub use datasets::{Source, digits};
 pub use error::{Error, Result};
@@ -45,11 +52,13 @@ pub use manifest::{Archive, Download, Embedded, Files, Layout, Manifest, Records
 pub use pictures::{PictureFolder, PictureOptions, PictureSplits, SkippedFile, decode_picture};
 pub use pipeline::{Pipeline, PipelineOptions};
 pub use published::{PublishedFile, PublishedWeights};
+pub use series::{SeriesParts, SeriesWindows, TimeSeries, seasonal_naive};
 pub use split::split;
 pub use table::{FeatureStats, TableDataset};
 #[cfg(any(feature = "csv", feature = "parquet"))]
 pub use tables::{
-    ColumnSpec, CsvOptions, LeftOut, Table, TableOptions, TableSource, TableSpec, TargetKind, TargetSpec,
+    ColumnSpec, CsvOptions, Gaps, LeftOut, SeriesOptions, Table, TableOptions, TableSource, TableSpec, TargetKind,
+    TargetSpec,
 };
 pub use taper_backend::{DType, HostData};
 #[cfg(feature = "bpe")]

@@ -22,12 +22,17 @@ mod alexnet;
 mod autoencoder;
 mod char_mlp;
 mod dbn;
+mod dlinear;
 mod fcos;
+mod forecasters;
 mod googlenet;
 mod gpt2;
 mod input;
 mod lenet;
+mod lstm_forecaster;
 mod mlp;
+mod nbeats;
+mod nlinear;
 mod rbm;
 mod recurrent_lm;
 mod registry;
@@ -48,13 +53,18 @@ pub use alexnet::{AlexNet, AlexNetConfig};
 pub use autoencoder::Autoencoder;
 pub use char_mlp::{CharMlp, CharMlpConfig};
 pub use dbn::Dbn;
+pub use dlinear::{DLinear, DLinearConfig};
 pub use fcos::{
     Detection, DetectionOptions, Fcos, FcosConfig, FcosLoss, FcosOutput, FcosTargets, Object, box_iou, nms,
 };
+pub use forecasters::{ForecastSizes, forecast_sizes, forecaster, forecasters};
 pub use googlenet::{GoogLeNet, GoogLeNetConfig};
 pub use gpt2::{Gpt2, Gpt2Cache, Gpt2Config};
 pub use lenet::LeNet5;
+pub use lstm_forecaster::{LstmForecaster, LstmForecasterConfig};
 pub use mlp::{Mlp, MlpConfig, Perceptron};
+pub use nbeats::{NBeats, NBeatsConfig};
+pub use nlinear::{NLinear, NLinearConfig};
 pub use rbm::{Rbm, bernoulli};
 pub use recurrent_lm::{LmState, RecurrentLm, RecurrentLmConfig};
 pub use registry::{
@@ -92,6 +102,11 @@ const ALL: &[ModelInfo] = &[
         "Krizhevsky 2014, one weird trick",
         IMAGENET,
     ),
+    ModelInfo::sampled::<DLinear>(
+        "dlinear",
+        "a forecaster: a linear layer each for the trend and the season of the past",
+        "Zeng et al. 2023, section 4",
+    ),
     ModelInfo::sampled::<Fcos>(
         "fcos",
         "the head of a detector without anchors, on any backbone's features",
@@ -110,11 +125,26 @@ const ALL: &[ModelInfo] = &[
         "LeCun et al. 1998, figure 2",
         MNIST,
     ),
+    ModelInfo::sampled::<LstmForecaster>(
+        "lstm",
+        "a forecaster: an LSTM over the past, all quantiles of all steps at once",
+        "Wen et al. 2017",
+    ),
     ModelInfo::of::<Mlp>(
         "mlp",
         "linear layers with ReLU between them, two hidden ones of 128 by default",
         "Rumelhart et al. 1986",
         MNIST,
+    ),
+    ModelInfo::sampled::<NBeats>(
+        "nbeats",
+        "a forecaster: blocks that explain a part of the past each, the generic architecture",
+        "Oreshkin et al. 2020, section 3",
+    ),
+    ModelInfo::sampled::<NLinear>(
+        "nlinear",
+        "a forecaster: one linear layer, relative to the last value",
+        "Zeng et al. 2023, section 4",
     ),
     ModelInfo::of::<Perceptron>("perceptron", "one linear layer", "Rosenblatt 1958", MNIST),
     ModelInfo::sampled::<RecurrentLm>(

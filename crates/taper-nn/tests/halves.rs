@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use taper_nn::{
     Accumulator, Adam, AdamConfig, BceWithLogits, BoxIou, Contrastive, Dice, Focal, Hinge, Huber, KlDiv, L1,
-    MarginRanking, Mse, MultiMargin, NtXent, Optimizer, Reduction, SmoothL1, TripletMargin, l2_penalty,
+    MarginRanking, Mse, MultiMargin, NtXent, Optimizer, Quantile, Reduction, SmoothL1, TripletMargin, l2_penalty,
 };
 use taper_tensor::{DType, Device, Distribution, Param, RandomKey, Result, Tensor};
 
@@ -33,6 +33,9 @@ const LOSSES: &[(&str, [f64; 2], [f64; 2], Loss)] = &[
     ("kl_div", [-9.0, -1.0], [0.1, 0.9], |x, t| KlDiv::default().forward(x, t)),
     ("smooth_l1", [-300.0, 300.0], [-300.0, 300.0], |x, t| SmoothL1 { beta: 50.0, ..Default::default() }.forward(x, t)),
     ("focal", [-9.0, 9.0], [0.0, 1.0], |x, t| Focal::default().forward(x, t)),
+    ("quantile", [-300.0, 300.0], [-300.0, 300.0], |x, t| {
+        Quantile::new([0.1, 0.5]).forward(&Tensor::stack(&[x, &x.mul_scalar(0.5)?], 2)?, t)
+    }),
     ("dice", [0.0, 1.0], [0.0, 1.0], |x, t| Dice::default().forward(&x.unsqueeze(1)?, &t.unsqueeze(1)?)),
     ("triplet", [-300.0, 300.0], [-300.0, 300.0], |x, t| TripletMargin::default().forward(x, t, &t.neg()?)),
     ("contrastive", [-9.0, 9.0], [0.0, 1.0], |x, t| {

@@ -5,8 +5,8 @@ mod common;
 
 use std::sync::OnceLock;
 use taper_nn::{
-    BoxIou, Contrastive, CosineEmbedding, DType, Device, Dice, Focal, MarginRanking, NtXent, Overlap, Reduction,
-    Result, SmoothL1, Tensor, TripletMargin,
+    BoxIou, Contrastive, CosineEmbedding, DType, Device, Dice, Focal, MarginRanking, NtXent, Overlap, Quantile,
+    Reduction, Result, SmoothL1, Tensor, TripletMargin,
 };
 
 /// One for all tensors.
@@ -191,5 +191,46 @@ fn equal_and_empty_embeddings_have_gradients() -> Result<()> {
     assert!(gradient.iter().all(|g| g.is_finite()), "{gradient:?}");
     let (losses, gradient) = run(&a, |a| TripletMargin::default().forward(a, &b, &b))?;
     assert!(losses == [1.0] && gradient.iter().all(|g| g.is_finite()), "{losses:?} {gradient:?}");
+    Ok(())
+}
+
+/// Beside its definition, written down for each element; ½ of it is that of the absolute error for the median.
+#[test]
+fn the_quantile_loss_weighs_what_is_over_and_what_is_under() -> Result<()> {
+    let quantiles = [0.1, 0.5, 0.8];
+    let x = [0.0, 1.0, 2.0, -1.0, 0.5, 3.0]; // [2, 3]
+    let target = [1.0, 0.5];
+    let by_hand = |i: usize| {
+        let (q, d) = (quantiles[i % 3], target[i / 3] - x[i]);
+        if d >= 0.0 { q * d } else { (q - 1.0) * d }
+    };
+    let (input, target) = (tensor(&x, &[2, 3]), tensor(&target, &[2]));
+    let loss = Quantile { quantiles: quantiles.to_vec(), reduction: Reduction::None };
+    let (values, gradient) = run(&input, |x| loss.forward(x, &target))?;
+    for (i, (value, slope)) in values.iter().zip(gradient).enumerate() {
+        assert!((value - by_hand(i)).abs() < 1e-15, "{i}: {value} {}", by_hand(i));
+        let (q, d) = (quantiles[i % 3], [1.0, 0.5][i / 3] - x[i]);
+        let due = if d > 0.0 {
+            -q
+        } else if d < 0.0 {
+            1.0 - q
+        } else {
+            0.5 - q
+        };
+        assert!((slope - due).abs() < 1e-15, "{i}: {slope} {due}");
+    }
+    let mean = Quantile::new(quantiles).forward(&input, &target)?.item()?;
+    assert!((mean - (0..6).map(by_hand).sum::<f64>() / 6.0).abs() < 1e-15);
+
+    let told = |loss: &Quantile, x: &Tensor| loss.forward(x, &target).unwrap_err().to_string();
+    assert_eq!(
+        told(&Quantile::new([0.5, 1.0]), &tensor(&[0.0; 4], &[2, 2])),
+        "quantile: a quantile must be above 0 and below 1, came as 1"
+    );
+    assert_eq!(
+        told(&loss, &tensor(&[0.0; 4], &[2, 2])),
+        "quantile: the input must have the target's shape and 3 quantiles (1 or more) last, they came as [2, 2] and [2]"
+    );
+    assert!(told(&Quantile::new([]), &tensor(&[], &[2, 0])).contains("and 0 quantiles (1 or more) last"));
     Ok(())
 }

@@ -262,3 +262,17 @@ fn dots_stand_alone_and_nothing_is_said_to_be_nothing() {
     let control = Chart { title: "a\0b\u{1b}[1m".into(), ..Chart::default() };
     assert!(control.file().contains("a\u{fffd}b\u{fffd}[1m"));
 }
+
+/// A band is the outline of an area: its ends widen the axis, and a value that is not finite is left out.
+#[test]
+fn a_band_is_filled_between_its_ends() {
+    let points = [(0.0, 1.0, 3.0), (1.0, f64::NAN, 9.0), (2.0, 2.0, 5.0)];
+    let band = Series::band("80% band", &points);
+    assert_eq!(band.points, [(0.0, 1.0), (2.0, 2.0), (2.0, 5.0), (0.0, 3.0)]);
+    let svg = Chart { title: "demand".into(), series: vec![band, Series::band("none", &[])], ..Chart::default() }.svg();
+    let outline = svg.split("class=\"band\" d=\"").nth(1).unwrap().split('"').next().unwrap();
+    assert!(outline.starts_with('M') && outline.ends_with('Z') && outline.matches('L').count() == 3, "{outline}");
+    // One for the area, one in the legend, where the band has no last value; and a swatch for the empty one.
+    assert_eq!((svg.matches("class=\"band\"").count(), svg.matches(">80% band</text>").count()), (3, 1), "{svg}");
+    assert!(svg.contains(" 80% band: within 1 and 5.") && !svg.contains("d=\"Z\""), "{svg}");
+}

@@ -6,6 +6,7 @@ mod classification;
 mod contrastive;
 mod dense;
 mod experiments;
+mod forecasting;
 mod labels;
 mod language;
 pub mod metrics;
@@ -18,6 +19,9 @@ pub use classification::{Classification, ClassifyConfig, IGNORED_LABEL, Predicti
 pub use contrastive::ContrastiveDivergence;
 pub use dense::DenseLabels;
 pub use experiments::{experiment, experiments};
+pub use forecasting::{Forecasting, SeriesStats};
 pub use language::{LanguageModel, Sampling, generate};
 pub use regression::{Regression, TargetStats};
-pub use run::{ClassScore, Inputs, Prediction, Run, Saved, Spec, run_summary};
+pub use run::{
+    ClassScore, Forecast, ForecastSpec, ForecastStep, Forecaster, Inputs, Prediction, Run, Saved, Spec, run_summary,
+};

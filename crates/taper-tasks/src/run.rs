@@ -1,10 +1,13 @@
 //! A trained run put to work: predictions without the data set that it was trained on.
 
+mod forecaster;
 #[cfg(feature = "images")]
 mod pictures;
 mod saved;
 mod summary;
 
+pub(crate) use forecaster::FORECAST;
+pub use forecaster::{Forecast, ForecastSpec, ForecastStep, Forecaster};
 pub use saved::Saved;
 pub use summary::run_summary;
 

@@ -5,6 +5,7 @@ commands! {
     "tune" tune::Tune "Search for good values of configuration keys, by successive halving or at random";
     "eval" eval::Eval "Evaluate a saved run on its test split again";
     "predict" predict::Predict "Predict with a saved run: pictures, rows of tables";
+    "forecast" forecast::Forecast "Forecast with a saved run: the values that follow a series, with their quantiles";
     "runs" runs::Runs "List runs and compare them";
     "models" models::Models "List the models, with their parameters, FLOP and sources";
     "summary" summary::Summary "Show the layers of a model, or of a run's, with their shapes, parameters and FLOP";

@@ -7,11 +7,13 @@ mod encode;
 mod learn;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod series;
 mod source;
 mod spec;
 mod survey;
 
 pub use learn::{TableOptions, TargetKind};
+pub use series::{Gaps, SeriesOptions};
 pub use source::{CsvOptions, TableSource};
 pub use spec::{ColumnSpec, LeftOut, TableSpec, TargetSpec};
 

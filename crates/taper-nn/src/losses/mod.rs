@@ -23,6 +23,7 @@ crate::gradcheck::checked_modules! {
     nll,
     nt_xent,
     penalty,
+    quantile,
     smooth_l1,
     triplet_margin,
 }
@@ -45,6 +46,7 @@ pub use multi_margin::MultiMargin;
 pub use nll::Nll;
 pub use nt_xent::NtXent;
 pub use penalty::{l1_penalty, l2_penalty};
+pub use quantile::Quantile;
 pub use smooth_l1::SmoothL1;
 pub use triplet_margin::TripletMargin;
 

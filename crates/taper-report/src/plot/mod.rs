@@ -1,4 +1,4 @@
-//! SVG charts: lines and dots over linear or logarithmic axes, with ticks and a legend.
+//! SVG charts: lines, dots and bands over linear or logarithmic axes, with ticks and a legend.
 //!
 //! [`Chart::svg`] is for a page that contains [`STYLE`], [`Chart::file`] for a file of its own, [`sheet`] for a file of
 //! several. All follow the viewer's light or dark theme. There is no PNG of a chart: browsers and drawing programs convert
@@ -16,7 +16,7 @@ use std::fmt::Write as _;
 /// The CSS that a page needs once for all of its charts, in a `<style>`.
 pub const STYLE: &str = include_str!("style.css");
 
-/// A chart: lines and dots over two axes.
+/// A chart: lines, dots and bands over two axes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Chart {
     /// The title.
@@ -43,7 +43,7 @@ pub struct Axis {
     pub format: Format,
 }
 
-/// A line, or dots, with a name.
+/// A line, dots, or a band, with a name.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Series {
     /// The name in the legend.
@@ -52,6 +52,8 @@ pub struct Series {
     pub points: Vec<(f64, f64)>,
     /// Whether the points are dots only, without a line.
     pub dots: bool,
+    /// Whether the points are the outline of an area that is filled, without a line.
+    pub filled: bool,
 }
 
 /// A vertical line with a label.
@@ -84,12 +86,24 @@ impl Axis {
 impl Series {
     /// Points joined by a line.
     pub fn line(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
-        Self { name: name.into(), points, dots: false }
+        Self { name: name.into(), points, ..Self::default() }
     }
 
     /// Points alone.
     pub fn dots(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
-        Self { name: name.into(), points, dots: true }
+        Self { name: name.into(), points, dots: true, ..Self::default() }
+    }
+
+    /// The area between a lower and an upper value at each x, `(x, low, high)`; one that is not finite is left out.
+    pub fn band(name: impl Into<String>, points: &[(f64, f64, f64)]) -> Self {
+        let finite = points.iter().filter(|(x, low, high)| [x, low, high].iter().all(|value| value.is_finite()));
+        let (there, back): (Vec<_>, Vec<_>) = finite.map(|&(x, low, high)| ((x, low), (x, high))).unzip();
+        Self {
+            name: name.into(),
+            points: there.into_iter().chain(back.into_iter().rev()).collect(),
+            dots: false,
+            filled: true,
+        }
     }
 }
 
@@ -169,6 +183,14 @@ impl Chart {
             let place = |&(x, y): &(f64, f64)| Some((at_x(x)?, at_y(y)?));
             let placed: Vec<Option<(f64, f64)>> = series.points.iter().map(place).collect();
             let _ = write!(body, "<g class=\"series {}\"><title>{}</title>", look(i), escape(&series.name));
+            if series.filled && placed.is_empty() {
+                body.push_str("</g>");
+                continue;
+            }
+            if series.filled {
+                let _ = write!(body, "<path class=\"band\" d=\"{}Z\"/></g>", thin::path(&placed));
+                continue;
+            }
             if !series.dots {
                 let _ = write!(body, "<path class=\"line\" d=\"{}\"/>", thin::path(&placed));
             }
@@ -203,7 +225,9 @@ impl Chart {
         for (i, series) in self.series.iter().enumerate() {
             let last = series.points.iter().rev().find(|point| point.1.is_finite());
             let text = match last {
-                Some(point) if !series.dots => format!("{} {}", series.name, self.y.format.text(point.1)),
+                Some(point) if !series.dots && !series.filled => {
+                    format!("{} {}", series.name, self.y.format.text(point.1))
+                }
                 _ => series.name.clone(),
             };
             let width = 34.0 + 6.6 * text.chars().count() as f64;
@@ -212,7 +236,11 @@ impl Chart {
             }
             let (middle, end, after) = (base - 4.0, left + 18.0, left + 23.0);
             let _ = write!(body, "<g class=\"{}\">", look(i));
+            let (low, high) = (base, base - 9.0);
             let _ = match series.dots {
+                _ if series.filled => {
+                    write!(body, "<path class=\"band\" d=\"M{left:.1} {low}H{end:.1}V{high}H{left:.1}Z\"/>")
+                }
                 true => write!(body, "<circle class=\"dot\" cx=\"{:.1}\" cy=\"{middle}\" r=\"4\"/>", left + 9.0),
                 false => write!(body, "<path class=\"line\" d=\"M{left:.1} {middle}H{end:.1}\"/>"),
             };
@@ -229,9 +257,14 @@ impl Chart {
         for series in self.series.iter().take(12) {
             let mut finite = series.points.iter().filter(|point| point.1.is_finite());
             let _ = match (finite.next(), finite.next_back()) {
-                (Some(a), Some(b)) if !series.dots => {
+                (Some(a), Some(b)) if !series.dots && !series.filled => {
                     let [first, last] = [a, b].map(|point| self.y.format.text(point.1));
                     write!(text, " {}: from {first} to {last}.", series.name)
+                }
+                _ if series.filled => {
+                    let (low, high) = range(&series.points);
+                    let [low, high] = [low, high].map(|y| self.y.format.text(y));
+                    write!(text, " {}: within {low} and {high}.", series.name)
                 }
                 _ => write!(text, " {}: {} points.", series.name, series.points.len()),
             };
@@ -260,6 +293,12 @@ pub fn sheet(charts: &[Chart]) -> String {
         let _ = write!(text, "<svg x=\"{left}\" y=\"{top}\" width=\"{across}\" height=\"{down}\">{svg}</svg>");
     }
     text + "</svg>\n"
+}
+
+/// The lowest and the highest y of points.
+fn range(points: &[(f64, f64)]) -> (f64, f64) {
+    let of = |(low, high): (f64, f64), point: &(f64, f64)| (low.min(point.1), high.max(point.1));
+    points.iter().fold((f64::INFINITY, f64::NEG_INFINITY), of)
 }
 
 /// About how wide a tick's label is at most, in the wide fonts among those of the page.

@@ -7,10 +7,14 @@ mod cifar100_coarse;
 mod dbn;
 mod digits;
 mod fashion_mnist;
+mod forecast;
 mod mnist;
 mod own_pictures;
 mod own_table;
 mod pictures;
+
+#[cfg(any(feature = "csv", feature = "parquet"))]
+pub(crate) use forecast::gaps;
 
 use taper_train::{Error, Experiment, Result, unknown};
 
@@ -23,6 +27,7 @@ const ALL: &[&dyn Experiment] = &[
     dbn::EXPERIMENT,
     digits::EXPERIMENT,
     fashion_mnist::EXPERIMENT,
+    forecast::EXPERIMENT,
     mnist::EXPERIMENT,
     own_pictures::EXPERIMENT,
     own_table::EXPERIMENT,
@@ -95,7 +100,7 @@ mod tests {
         let text = experiment("digit").err().unwrap().to_string();
         assert_eq!(
             text,
-            "unknown experiment `digit`; did you mean digits? (known: autoencoder, cifar, cifar100, cifar100-coarse, dbn, digits, fashion-mnist, mnist, pictures, table)"
+            "unknown experiment `digit`; did you mean digits? (known: autoencoder, cifar, cifar100, cifar100-coarse, dbn, digits, fashion-mnist, forecast, mnist, pictures, table)"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Metrics of classifiers and regressors: pure functions over slices on the host, in `f64`.
+//! Metrics of classifiers, regressors and forecasts: pure functions over slices on the host, in `f64`.
 //!
 //! Throughout, `classes: [N]` holds the true classes, from 0, `predicted: [N]` the predicted ones, and scores or
 //! probabilities are `[N, C]`, row-major, with `C = num_classes`. Scores are `f32` or `f64`; NaN among them is an
@@ -9,6 +9,7 @@ mod accuracy;
 mod auc;
 mod calibration;
 mod confusion;
+mod forecast;
 mod input;
 mod likelihood;
 mod precision_recall;
@@ -18,6 +19,7 @@ pub use accuracy::{accuracy, predictions, top_k};
 pub use auc::{auc, auc_macro, auc_per_class};
 pub use calibration::{Bin, calibration_bins, calibration_error};
 pub use confusion::Confusion;
+pub use forecast::{coverage, mase, naive_error, pinball};
 pub use likelihood::{brier, log_loss, perplexity};
 pub use precision_recall::{Average, ClassScores};
 pub use regression::{mae, r2, rmse};
