@@ -63,8 +63,20 @@ fn the_commands_are_listed() {
     let place = Place::new();
     let help = place.ok("--help").out;
     assert!(help.starts_with("Neural networks, trained from a clean clone\n"), "{help}");
-    let commands =
-        ["train", "find-lr", "tune", "eval", "predict", "runs", "models", "summary", "download", "fetch", "gradcheck"];
+    let commands = [
+        "train",
+        "find-lr",
+        "tune",
+        "eval",
+        "predict",
+        "forecast",
+        "runs",
+        "models",
+        "summary",
+        "download",
+        "fetch",
+        "gradcheck",
+    ];
     for command in commands {
         assert!(help.lines().any(|line| line.trim_start().starts_with(command)), "{help}");
     }
@@ -109,7 +121,9 @@ fn help_fits_a_hundred_columns() {
         "train autoencoder",
         "train pictures",
         "train table",
+        "train forecast",
         "predict",
+        "forecast",
         "find-lr",
         "find-lr cifar",
         "tune",

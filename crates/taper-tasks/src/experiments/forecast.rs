@@ -46,7 +46,7 @@ impl Experiment for Forecast {
     }
 
     fn about(&self) -> &'static str {
-        "A column of your own table forecast from its past, with quantiles; without a file a generated series"
+        "Your own series, a column of a table, from its past, with quantiles; or a generated one"
     }
 
     fn config(&self) -> Config {
