@@ -25,6 +25,9 @@ use taper_backend::{Activation, Buffer, Error, FusedOp, FusedOutput, Result, Rim
 /// The approximate number of elements of a piece.
 const PIECE: usize = 2048;
 
+/// The number of tasks that are enough.
+const TASKS: usize = 32;
+
 /// The number of channels that kernels process at a time. Kernels read along the rows, since sequential reads are the
 /// fastest.
 const TILE: usize = 32;
@@ -51,9 +54,11 @@ struct Rows {
 }
 
 impl Rows {
-    /// The number of elements of a task: whole rows.
+    /// The number of elements of a task: whole rows. Each task has sums of its own for each channel, so that there are
+    /// not more than [`TASKS`] of them as long as a task stays in the L2 cache.
     fn task(self) -> usize {
-        (TASK / self.channels).max(1) * self.channels
+        let elements = (self.count * self.channels / TASKS).clamp(TASK, 4 * TASK);
+        (elements / self.channels).max(1) * self.channels
     }
 
     /// The number of elements of a piece of a task: at most [`RUN`] whole rows.

@@ -122,12 +122,13 @@ pub(super) fn backward<T: Float>(
             *sums = slope.sums(cpu.isa(), rows, [i * task, xs.len().min((i + 1) * task)], keep);
         }
     });
-    let total = |i: usize| tasks.iter().map(|(_, sums)| sums[i]).sum::<f64>();
-    let sum: Vec<f64> = (0..channels).map(total).collect();
+    let mut totals = vec![0.0; 2 * channels];
+    for (_, sums) in tasks {
+        totals.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
+    }
+    let (sum, product) = totals.split_at(channels);
     // Σh(x − μ), from the sums about the rounded mean m.
-    let product: Vec<f64> =
-        (0..channels).map(|c| total(channels + c) + (line.mean[c].wide() - mean[c]) * sum[c]).collect();
-    drop(tasks);
+    let product: Vec<f64> = (0..channels).map(|c| product[c] + (line.mean[c].wide() - mean[c]) * sum[c]).collect();
 
     let [mut of_x, mut of_weight, mut of_bias] = [None, None, None];
     if need_x {
@@ -170,7 +171,7 @@ pub(super) fn backward<T: Float>(
         of_weight = Some(vector::<T>(cpu, product.iter().zip(inverse).map(|(p, i)| p * i).collect())?);
     }
     if need_bias {
-        of_bias = Some(vector::<T>(cpu, sum)?);
+        of_bias = Some(vector::<T>(cpu, sum.to_vec())?);
     }
     Ok([of_x, of_weight, of_bias, of_residual])
 }

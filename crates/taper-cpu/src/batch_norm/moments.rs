@@ -91,16 +91,21 @@ pub(super) fn moments<T: Float>(cpu: &CpuBackend, x: &[T], rows: Rows) -> (Vec<f
     let blocks = cpu.map_tasks(x.len().div_ceil(size), x.len(), |task| {
         BlockMoments::new(cpu, &x[task * size..x.len().min((task + 1) * size)], channels)
     });
-    let mut mean = blocks[0].mean.clone();
-    for (c, mean) in mean.iter_mut().enumerate() {
-        let start = *mean;
-        *mean += blocks.iter().map(|block| block.rows * (block.mean[c] - start)).sum::<f64>() / all;
+    // Block by block, each along its channels.
+    let start = &blocks[0].mean;
+    let mut sums = vec![0.0; channels];
+    for block in &blocks {
+        let shifts = block.mean.iter().zip(start);
+        sums.iter_mut().zip(shifts).for_each(|(sum, (mean, start))| *sum += block.rows * (mean - start));
     }
-    let squares = |c: usize| {
-        let of = |block: &BlockMoments| block.squares[c] + block.rows * (block.mean[c] - mean[c]).powi(2);
-        blocks.iter().map(of).sum::<f64>()
-    };
-    let variance: Vec<f64> = (0..channels).map(|c| squares(c) / all).collect();
+    let mean: Vec<f64> = start.iter().zip(&sums).map(|(start, sum)| start + sum / all).collect();
+    sums.fill(0.0);
+    for block in &blocks {
+        let own = block.squares.iter().zip(&block.mean).zip(&mean);
+        let of = |((squares, own), mean): ((&f64, &f64), &f64)| squares + block.rows * (own - mean).powi(2);
+        sums.iter_mut().zip(own.map(of)).for_each(|(sum, squares)| *sum += squares);
+    }
+    let variance: Vec<f64> = sums.iter().map(|squares| squares / all).collect();
     // Deviations or their squares may overflow the elements' own type.
     if variance.iter().all(|variance| variance.is_finite()) { (mean, variance) } else { in_f64(x, channels) }
 }
