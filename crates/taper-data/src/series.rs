@@ -64,12 +64,9 @@ impl SeriesParts {
             }
             false => Ok(from..(to + 1).saturating_sub(horizon).max(from)),
         };
-        Ok(Self {
-            train: context..learned - horizon + 1,
-            validation: if before_test == learned { 0..0 } else { held("validation", learned, before_test)? },
-            test: held("test", before_test, steps)?,
-            learned,
-        })
+        let test = held("test", before_test, steps)?;
+        let validation = if before_test == learned { 0..0 } else { held("validation", learned, before_test)? };
+        Ok(Self { train: context..learned - horizon + 1, validation, test, learned })
     }
 }
 
