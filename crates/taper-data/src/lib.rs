@@ -25,6 +25,7 @@ mod manifest;
 mod pictures;
 mod pipeline;
 mod published;
+mod ratings;
 mod series;
 mod split;
 mod table;
@@ -52,6 +53,7 @@ pub use manifest::{Archive, Download, Embedded, Files, Layout, Manifest, Records
 pub use pictures::{PictureFolder, PictureOptions, PictureSplits, SkippedFile, decode_picture};
 pub use pipeline::{Pipeline, PipelineOptions};
 pub use published::{PublishedFile, PublishedWeights};
+pub use ratings::{ChoiceSamples, RatedItem, Rating, RatingSamples, Ratings};
 pub use series::{SeriesParts, SeriesWindows, TimeSeries, seasonal_naive};
 pub use split::split;
 pub use table::{FeatureStats, TableDataset};

@@ -30,10 +30,13 @@ mod gpt2;
 mod input;
 mod lenet;
 mod lstm_forecaster;
+mod mf;
 mod mlp;
 mod nbeats;
+mod neumf;
 mod nlinear;
 mod rbm;
+mod recommenders;
 mod recurrent_lm;
 mod registry;
 mod resnet;
@@ -62,10 +65,13 @@ pub use googlenet::{GoogLeNet, GoogLeNetConfig};
 pub use gpt2::{Gpt2, Gpt2Cache, Gpt2Config};
 pub use lenet::LeNet5;
 pub use lstm_forecaster::{LstmForecaster, LstmForecasterConfig};
+pub use mf::{MatrixFactorization, MatrixFactorizationConfig};
 pub use mlp::{Mlp, MlpConfig, Perceptron};
 pub use nbeats::{NBeats, NBeatsConfig};
+pub use neumf::{NeuMf, NeuMfConfig};
 pub use nlinear::{NLinear, NLinearConfig};
 pub use rbm::{Rbm, bernoulli};
+pub use recommenders::{PairModel, Pairs, recommender, recommenders};
 pub use recurrent_lm::{LmState, RecurrentLm, RecurrentLmConfig};
 pub use registry::{
     Build, CIFAR10, ForwardSample, IMAGENET, InputSpec, Kind, MNIST, ModelInfo, NoKeys, Prepare, Sample, Sampled,
@@ -130,6 +136,11 @@ const ALL: &[ModelInfo] = &[
         "a forecaster: an LSTM over the past, all quantiles of all steps at once",
         "Wen et al. 2017",
     ),
+    ModelInfo::sampled::<MatrixFactorization>(
+        "mf",
+        "a rating of a thing by a user: factors of both multiplied, and biases",
+        "Koren et al. 2009, equation 4",
+    ),
     ModelInfo::of::<Mlp>(
         "mlp",
         "linear layers with ReLU between them, two hidden ones of 128 by default",
@@ -140,6 +151,11 @@ const ALL: &[ModelInfo] = &[
         "nbeats",
         "a forecaster: blocks that explain a part of the past each, the generic architecture",
         "Oreshkin et al. 2020, section 3",
+    ),
+    ModelInfo::sampled::<NeuMf>(
+        "neumf",
+        "neural collaborative filtering: factors multiplied, beside layers that see others",
+        "He et al. 2017, section 3.4",
     ),
     ModelInfo::sampled::<NLinear>(
         "nlinear",

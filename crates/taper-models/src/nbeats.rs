@@ -38,7 +38,7 @@ impl Block {
     fn new(config: &NBeatsConfig, params: &Params) -> Result<Self> {
         let layer = |i: usize| {
             let inputs = if i == 0 { config.context } else { config.width };
-            Linear::new(LinearConfig::new(inputs, config.width), &params.sub("layers").sub(&i.to_string()))
+            Linear::new(LinearConfig::new(inputs, config.width), &params.sub("layers").sub(i.to_string()))
         };
         let outputs = config.context + config.horizon * config.quantiles.len();
         Ok(Self {
@@ -73,7 +73,7 @@ pub struct NBeats {
 impl NBeats {
     /// Creates the blocks in `params`. An error when a size is 0.
     pub fn new(config: &NBeatsConfig, params: &Params) -> Result<Self> {
-        let block = |i: usize| Block::new(config, &params.sub("blocks").sub(&i.to_string()));
+        let block = |i: usize| Block::new(config, &params.sub("blocks").sub(i.to_string()));
         let blocks = (0..config.blocks).map(block).collect::<Result<_>>()?;
         Ok(Self { path: params.path().to_owned(), config: config.clone(), blocks })
     }

@@ -10,6 +10,7 @@ mod forecasting;
 mod labels;
 mod language;
 pub mod metrics;
+mod recommending;
 mod regression;
 mod run;
 
@@ -21,7 +22,9 @@ pub use dense::DenseLabels;
 pub use experiments::{experiment, experiments};
 pub use forecasting::{Forecasting, SeriesStats};
 pub use language::{LanguageModel, Sampling, generate};
+pub use recommending::{Choosing, RatingBiases, RatingPrediction};
 pub use regression::{Regression, TargetStats};
 pub use run::{
-    ClassScore, Forecast, ForecastSpec, ForecastStep, Forecaster, Inputs, Prediction, Run, Saved, Spec, run_summary,
+    ClassScore, Forecast, ForecastSpec, ForecastStep, Forecaster, Inputs, Prediction, RecommendSpec, Recommendation,
+    Recommender, Run, Saved, Spec, run_summary,
 };

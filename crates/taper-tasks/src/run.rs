@@ -3,11 +3,14 @@
 mod forecaster;
 #[cfg(feature = "images")]
 mod pictures;
+mod recommender;
 mod saved;
 mod summary;
 
 pub(crate) use forecaster::FORECAST;
 pub use forecaster::{Forecast, ForecastSpec, ForecastStep, Forecaster};
+pub(crate) use recommender::RECOMMEND;
+pub use recommender::{RecommendSpec, Recommendation, Recommender};
 pub use saved::Saved;
 pub use summary::run_summary;
 

@@ -7,6 +7,7 @@ mod encode;
 mod learn;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod ratings;
 mod series;
 mod source;
 mod spec;

@@ -46,7 +46,7 @@ impl Experiment for Forecast {
     }
 
     fn about(&self) -> &'static str {
-        "Your own series, a column of a table, from its past, with quantiles; or a generated one"
+        "A column of your own table from its past, with quantiles; or a generated series"
     }
 
     fn config(&self) -> Config {

@@ -12,6 +12,7 @@ mod mnist;
 mod own_pictures;
 mod own_table;
 mod pictures;
+mod recommend;
 
 #[cfg(any(feature = "csv", feature = "parquet"))]
 pub(crate) use forecast::gaps;
@@ -30,6 +31,7 @@ const ALL: &[&dyn Experiment] = &[
     forecast::EXPERIMENT,
     mnist::EXPERIMENT,
     own_pictures::EXPERIMENT,
+    recommend::EXPERIMENT,
     own_table::EXPERIMENT,
 ];
 
@@ -100,7 +102,7 @@ mod tests {
         let text = experiment("digit").err().unwrap().to_string();
         assert_eq!(
             text,
-            "unknown experiment `digit`; did you mean digits? (known: autoencoder, cifar, cifar100, cifar100-coarse, dbn, digits, fashion-mnist, forecast, mnist, pictures, table)"
+            "unknown experiment `digit`; did you mean digits? (known: autoencoder, cifar, cifar100, cifar100-coarse, dbn, digits, fashion-mnist, forecast, mnist, pictures, recommend, table)"
         );
     }
 }

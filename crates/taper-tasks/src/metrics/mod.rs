@@ -13,6 +13,7 @@ mod forecast;
 mod input;
 mod likelihood;
 mod precision_recall;
+mod ranking;
 mod regression;
 
 pub use accuracy::{accuracy, predictions, top_k};
@@ -22,4 +23,5 @@ pub use confusion::Confusion;
 pub use forecast::{coverage, mase, naive_error, pinball};
 pub use likelihood::{brier, log_loss, perplexity};
 pub use precision_recall::{Average, ClassScores};
+pub use ranking::{hit_rate, ndcg, ranks};
 pub use regression::{mae, r2, rmse};
