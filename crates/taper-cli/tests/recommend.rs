@@ -55,7 +55,7 @@ fn ratings_are_predicted_and_titles_recommended() {
     let rmse: f64 = ran.last_line().strip_prefix("Test Rmse = ").unwrap_or_else(|| panic!("{ran:?}")).parse().unwrap();
     assert!(rmse < 0.6 * measured(&place, "run", "bias_rmse"), "{rmse}: the tastes are what biases cannot know");
     let report = place.read("run/report.html");
-    for text in ["id=\"recommendations\"", "id=\"predictions-by-rating\"", "rated best", "Film, the "] {
+    for text in ["id=\"recommended-to-user-u", "id=\"predictions-by-rating\"", "rated best", "Film, the "] {
         assert!(report.contains(text), "{text}");
     }
 

@@ -111,3 +111,75 @@ impl Task for Forecasting {
         report(&Found { series, quantiles, stats, rows, first: self.first }, page)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics;
+    use std::sync::atomic::AtomicBool;
+    use taper_data::{SeriesWindows, seasonal_naive};
+    use taper_nn::{Device, Params, RandomKey};
+    use taper_train::{EvaluateOptions, Silent, Split, evaluate};
+
+    const WINDOW: [usize; 2] = [5, 3];
+    const QUANTILES: [f64; 3] = [0.2, 0.5, 0.9];
+
+    /// Of a history `[N, 5]` its last value for each of three steps, and quantiles around it, the outer two exchanged.
+    struct Last;
+
+    impl Module for Last {
+        fn forward(&self, x: &Tensor, _context: &Context) -> taper_nn::Result<Tensor> {
+            let last = x.narrow(1, 4, 1)?.broadcast_to([x.shape()[0], 3])?.unsqueeze(2)?; // [N, 3, 1]
+            let around = Tensor::from_vec(vec![0.75_f32, 0.0, -0.5], [3], x.device())?.cast(x.dtype())?;
+            last.add(&around)
+        }
+    }
+
+    /// What is measured on the device is what the metrics give on the host, in the series' own unit, for batches of any size.
+    #[test]
+    fn forecasts_are_measured_in_their_own_unit() {
+        let device = Device::new(taper_cpu::CpuBackend::with_threads(1).unwrap());
+        let params = Params::new(&device, DType::F64, RandomKey::new(0));
+        // Multiples of ¼, that f32 holds, with a mean and a deviation that it holds too.
+        let learned: Vec<f64> = (0..40).map(|i| 3.0 + if i % 2 == 0 { 2.0 } else { -2.0 }).collect();
+        let later = (0..20).map(|i| ((i * 7 % 11) as f64) / 2.0);
+        let values: Vec<f64> = learned.iter().copied().chain(later).collect();
+        let stats = SeriesStats { scale: 1.5, ..SeriesStats::learn(&learned, 4).unwrap() };
+        assert_eq!((stats.mean, stats.std), (3.0, 2.0));
+        let series = TimeSeries { name: "y".into(), values: values.clone(), clock: None };
+        let task = Forecasting::new(Box::new(Last), QUANTILES.to_vec(), stats, Arc::new(series), 45);
+        let standard: Arc<[f32]> = values.iter().map(|&value| stats.standard(value)).collect();
+        let data = SeriesWindows::new(standard, WINDOW, 45..58).unwrap().with_naive(4).unwrap();
+
+        let pairs: Vec<(usize, usize)> = (45..58).flat_map(|origin| (0..3).map(move |lead| (origin, lead))).collect();
+        let truth: Vec<f64> = pairs.iter().map(|&(origin, lead)| values[origin + lead]).collect();
+        let median: Vec<f64> = pairs.iter().map(|&(origin, _)| values[origin - 1]).collect();
+        let at = |by: f64| median.iter().map(|value| value + 2.0 * by).collect::<Vec<f64>>();
+        let naive: Vec<f64> = pairs.iter().map(|&(o, lead)| seasonal_naive(&values, 4, o, lead).unwrap()).collect();
+        let mae = metrics::mae(&truth, &median).unwrap();
+        let coverage = metrics::coverage(&truth, &at(-0.5), &at(0.75)).unwrap();
+        // The loss is of the quantiles as they are given, standardised.
+        let pinball = |by: f64, q: f64| metrics::pinball(&truth, &at(by), q).unwrap() / 2.0 / 3.0;
+        let loss = pinball(0.75, 0.2) + pinball(0.0, 0.5) + pinball(-0.5, 0.9);
+        assert!(coverage > 0.1 && coverage < 0.9);
+        for batch_size in [1, 5, 64] {
+            let options = EvaluateOptions { batch_size, workers: 0, split: Split::Test };
+            let found = evaluate(&task, &params, &data, &options, &AtomicBool::new(false), &mut Silent).unwrap();
+            let (found, rows) = found.unwrap();
+            for (name, due) in [
+                ("loss", loss),
+                ("mae", mae),
+                ("mase", mae / 1.5),
+                ("coverage", coverage),
+                ("naive_mae", metrics::mae(&truth, &naive).unwrap()),
+            ] {
+                let found = found.get(name).unwrap();
+                assert!((found - due).abs() < 1e-9, "{name}: {found}, expected {due}");
+            }
+            // Rows are in order, and in the series' unit.
+            assert_eq!((rows.width, rows.values.len()), (9, 13 * 9));
+            let last = values[44];
+            assert_eq!(rows.iter().next().unwrap()[..3], [last - 1.0, last, last + 1.5]);
+        }
+    }
+}

@@ -86,7 +86,7 @@ impl Task for Choosing {
     }
 
     fn report(&self, found: &Finished<'_>, page: &mut Page, _events: Option<&mut EventWriter>) -> Result<()> {
-        page.sections.push(of_people(&self.of, found.params.device(), "score")?);
+        page.sections.extend(of_people(&self.of, found.params.device(), "score")?);
         Ok(())
     }
 }
@@ -97,5 +97,31 @@ impl Choosing {
         let [n, k] = [scores.shape()[0], scores.shape()[1]];
         let one = |value: f64, width: usize| Tensor::full(value, [n, width], scores.dtype(), scores.device());
         BceWithLogits::default().forward(scores, &Tensor::concat(&[&one(1.0, 1)?, &one(0.0, k - 1)?], 1)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::{hit_rate, ndcg, ranks};
+    use taper_nn::{Device, RandomKey};
+
+    /// What is measured on the device is what the metrics give on the host, equal scores included.
+    #[test]
+    fn an_equal_score_counts_against_the_thing() {
+        let device = Device::new(taper_cpu::CpuBackend::with_threads(1).unwrap());
+        let (n, width) = (40, 30);
+        let key = RandomKey::new(5);
+        // Of six different values, so that many are equal.
+        let scores: Vec<f64> = (0..n * width).map(|i| key.below(i as u64, 6) as f64 / 4.0).collect();
+        let on_device = Tensor::from_vec(scores.clone(), [n, width], &device).unwrap();
+        let [hits, gains] = found(&on_device).unwrap().map(|sum| sum.item().unwrap() / n as f64);
+        let ranks = ranks(&scores, width).unwrap();
+        assert!((hits - hit_rate(&ranks, 10).unwrap()).abs() < 1e-12 && hits > 0.0 && hits < 1.0, "{hits}");
+        assert!((gains - ndcg(&ranks, 10).unwrap()).abs() < 1e-12, "{gains}");
+        for alike in [0.0, f64::NAN] {
+            let alike = Tensor::full(alike, [3, 100], DType::F64, &device).unwrap();
+            assert_eq!(found(&alike).unwrap().map(|sum| sum.item().unwrap()), [0.0, 0.0]);
+        }
     }
 }

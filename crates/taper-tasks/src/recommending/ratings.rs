@@ -89,7 +89,7 @@ impl Task for RatingPrediction {
 
     fn report(&self, found: &Finished<'_>, page: &mut Page, _events: Option<&mut EventWriter>) -> Result<()> {
         page.sections.push(rated(&found.outcome.rows, found.test)?);
-        page.sections.push(of_people(&self.of, found.params.device(), "predicted")?);
+        page.sections.extend(of_people(&self.of, found.params.device(), "predicted")?);
         Ok(())
     }
 }

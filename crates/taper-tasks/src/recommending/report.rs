@@ -12,35 +12,36 @@ const PEOPLE: usize = 3;
 /// Titles for each.
 const TITLES: usize = 10;
 
-/// Ten titles for some people, those with few ratings and those with many, beside the things that they rated best.
-pub(super) fn of_people(of: &Recommending, device: &Device, score: &str) -> Result<Section> {
+/// Ten titles for some people, those with few ratings and those with many, beside the things that they rated best: a section
+/// each, since titles are long.
+pub(super) fn of_people(of: &Recommending, device: &Device, score: &str) -> Result<Vec<Section>> {
     let ratings = &*of.ratings;
     let seen = ratings.seen(None);
     let mut people: Vec<usize> = (0..ratings.users.len()).filter(|&user| !seen[user].is_empty()).collect();
     people.sort_by_key(|&user| (seen[user].len(), user));
-    let mut section = Section::new("Recommendations");
+    let mut sections = Vec::new();
     for share in 1..=PEOPLE {
         let Some(&user) = people.get(people.len() * share / (PEOPLE + 1)) else { continue };
         let mut liked: Vec<_> = ratings.given.iter().filter(|rating| rating.user == user).collect();
         liked.sort_by(|a, b| b.value.total_cmp(&a.value).then(b.time.total_cmp(&a.time)));
         let found = scores(&*of.model, user, ratings.items.len(), device)?;
         let titles = best(&found, |item| seen[user].contains(&item), TITLES);
-        let columns = ["rated best", "rating", "recommended"].map(Column::text);
-        let columns = columns.into_iter().chain([Column::number(score)]).collect();
-        let name = &ratings.users[user];
-        let table = Table::new(columns).caption(format!("User {name}, who rated {}", seen[user].len()));
+        let columns =
+            [Column::text("recommended"), Column::number(score), Column::text("rated best"), Column::number("rating")];
+        let table = Table::new(columns.to_vec());
         let row = |table: Table, i: usize| {
-            let liked = liked.get(i).map_or([String::new(), String::new()], |rating| {
-                [ratings.items[rating.item].title.clone(), rating.value.to_string()]
-            });
             let best = titles.get(i).map_or([String::new(), String::new()], |&item| {
                 [ratings.items[item].title.clone(), Format::Decimals(2).text(found[item])]
             });
-            table.row(liked.into_iter().chain(best))
+            let liked = liked.get(i).map_or([String::new(), String::new()], |rating| {
+                [ratings.items[rating.item].title.clone(), rating.value.to_string()]
+            });
+            table.row(best.into_iter().chain(liked))
         };
-        section = section.with((0..TITLES).fold(table, row));
+        let title = format!("Recommended to user {}, who rated {}", ratings.users[user], seen[user].len());
+        sections.push(Section::new(title).with((0..TITLES).fold(table, row)));
     }
-    Ok(section)
+    Ok(sections)
 }
 
 /// By the true rating: how many there are, and the mean prediction.
