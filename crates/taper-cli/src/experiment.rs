@@ -74,9 +74,14 @@ impl<A: ExperimentArgs> Args for OfExperiment<A> {
             let command = clap::Command::new(experiment.name()).visible_aliases(experiment.also());
             let own = A::augment_args(command.args(settings::own_arguments(*experiment)).args(flags));
             let located = SettingArgs::augment_args(own).mut_args(|arg| {
-                // Data of one's own are nowhere else.
-                let hidden = experiment.source(&config).is_none() && LOCATING.contains(&arg.get_id().as_str());
-                if hidden { arg.hide(true) } else { arg }
+                if experiment.source(&config).is_some() || !LOCATING.contains(&arg.get_id().as_str()) {
+                    return arg;
+                }
+                match settings::data_dir(*experiment).filter(|_| arg.get_id() == LOCATING[0]) {
+                    Some(own) => arg.value_name(own.value).help(own.help),
+                    // Data of one's own are nowhere else.
+                    None => arg.hide(true),
+                }
             });
             LogArgs::augment_args(located).about(experiment.about()).after_help(settings::below(*experiment, &config))
         };

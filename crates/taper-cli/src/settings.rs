@@ -50,7 +50,10 @@ impl SettingArgs {
         if let Some(dir) = &self.data_dir
             && experiment.source(&config).is_none()
         {
-            return Err(own_data_dir(dir, &format!("`{}`", usage(experiment))));
+            config = match data_dir(experiment) {
+                Some(own) => with_path(config, own, dir)?,
+                None => return Err(own_data_dir(dir, &format!("`{}`", usage(experiment)))),
+            };
         }
         if let Some(name) = &self.recipe {
             config = config.with(&experiment.recipe(name)?.overrides()?)?;
@@ -96,6 +99,24 @@ impl SettingArgs {
 
 fn group_of(pattern: &str, frozen: bool, optimizer: OptimizerConfig) -> GroupConfig {
     GroupConfig { pattern: pattern.into(), frozen, epochs: 0.0, optimizer }
+}
+
+/// What `--data-dir` sets for `experiment`, if that reads its data itself.
+pub fn data_dir(experiment: &dyn Experiment) -> Option<&'static Argument> {
+    experiment.arguments().iter().find(|argument| argument.form == Form::DataDir)
+}
+
+/// `config` with the key of `own` set to `path`.
+///
+/// # Errors
+/// A value that the key does not take.
+pub fn with_path(config: Config, own: &Argument, path: &Path) -> Result<Config, Failure> {
+    with_flag(config, own.name, Override::flag(own.key, &absolute(path)))
+}
+
+/// `path` as a text, absolute, so that the run can be evaluated and resumed from another folder.
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.into()).to_string_lossy().into_owned()
 }
 
 /// The flags that say where built-in data are, by their names here.
@@ -173,10 +194,12 @@ pub fn own_arguments(experiment: &dyn Experiment) -> Vec<Arg> {
         match own.form {
             Form::Positional => arg.value_name(own.value).value_parser(ValueParser::path_buf()),
             Form::Switch => arg.long(own.name).action(ArgAction::SetTrue),
-            Form::Flag | Form::List => arg.long(own.name).value_name(own.value).allow_negative_numbers(true),
+            Form::Flag | Form::List | Form::DataDir => {
+                arg.long(own.name).value_name(own.value).allow_negative_numbers(true)
+            }
         }
     };
-    experiment.arguments().iter().map(arg).collect()
+    experiment.arguments().iter().filter(|own| own.form != Form::DataDir).map(arg).collect()
 }
 
 /// The values given for the arguments of `experiment` alone, as changes of the configuration.
@@ -184,12 +207,9 @@ pub fn own_flags(matches: &ArgMatches, experiment: &dyn Experiment) -> Vec<(&'st
     let given = |own: &Argument| {
         let text = || matches.get_one::<String>(own.key);
         let change = match own.form {
-            // Absolute, so that the run can be evaluated and resumed from another folder.
-            Form::Positional => {
-                let path = matches.get_one::<PathBuf>(own.key)?;
-                let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-                Override::flag(own.key, &path.to_string_lossy())
-            }
+            Form::Positional => Override::flag(own.key, &absolute(matches.get_one::<PathBuf>(own.key)?)),
+            // The flag is there for every experiment: `SettingArgs` has it.
+            Form::DataDir => return None,
             Form::Flag => Override::flag(own.key, text()?),
             Form::Switch => matches.get_flag(own.key).then(|| Override::new(own.key, true))?,
             Form::List => {

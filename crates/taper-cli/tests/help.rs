@@ -71,6 +71,7 @@ fn the_commands_are_listed() {
         "predict",
         "forecast",
         "recommend",
+        "generate",
         "runs",
         "models",
         "summary",
@@ -100,7 +101,7 @@ fn the_commands_are_listed() {
     }
     assert!(!begins(&download, "digits") && !download.contains("--data-dir"), "{download}");
     assert!(train.contains("cifar") && train.contains("digits"), "{train}");
-    for command in ["eval", "download", "fetch", "gradcheck"] {
+    for command in ["eval", "generate", "download", "fetch", "gradcheck"] {
         let help = place.ok(&format!("{command} --help")).out;
         let flags = help.lines().filter(|line| line.starts_with("      --")).count();
         // --second is a switch; -v, whose line begins otherwise, is of commands that write logs.
@@ -124,9 +125,11 @@ fn help_fits_a_hundred_columns() {
         "train table",
         "train forecast",
         "train recommend",
+        "train text",
         "predict",
         "forecast",
         "recommend",
+        "generate",
         "find-lr",
         "find-lr cifar",
         "tune",
@@ -185,7 +188,11 @@ fn own_data_have_arguments_of_their_own() {
         assert!(own.contains("  train pictures DIR ") && own.contains("  train table FILE "), "{own}");
     }
     let experiments = place.ok("train --help").out;
-    for name in ["autoencoder", "pictures", "table", "digits"] {
+    // Of its own, or of the program's.
+    let text = place.ok("train text --help").out;
+    assert!(text.contains("--data-dir <FILE|DIR>") && text.contains("[default: chapters of"), "{text}");
+    assert!(!text.contains("--offline"), "{text}");
+    for name in ["autoencoder", "pictures", "table", "text", "digits"] {
         assert!(experiments.lines().any(|line| line.starts_with(&format!("  {name} "))), "{name}: {experiments}");
     }
 }

@@ -242,6 +242,28 @@ fn a_killed_run_of_another_task_goes_on_bit_by_bit() {
     }
 }
 
+/// Blocks of a text begin elsewhere in each pass, and an epoch is some steps.
+#[test]
+fn a_killed_run_of_a_text_goes_on_bit_by_bit() {
+    const WANTED: usize = 2;
+    let place = Place::new();
+    let words = (0..3000_usize).map(|i| ["to ", "be ", "or ", "not "][i * i / 7 % 4]);
+    fs::write(place.path("text.txt"), words.collect::<String>()).unwrap();
+    let line = "train text --data-dir text.txt --quiet --threads 1 --set data.block=16 --set model.n_layer=1 \
+                --set model.n_embd=16 --set model.dropout=0.1 --set train.epochs=4 --set train.epoch_steps=60 \
+                --set checkpoint.every_steps=7 --set train.log_every=3 --set data.workers=2";
+    let begun = Instant::now();
+    let ran = place.ok(&format!("{line} --run-dir whole"));
+    let length = begun.elapsed();
+    let undisturbed = Left::of(&place, "whole", &ran);
+    let (line, run) = (line.to_string(), "run".to_string());
+    let mut killed = Killed { place: &place, line, run, undisturbed: &undisturbed, started: 0, kills: BTreeMap::new() };
+    assert!(killed.kill(|| Killed::writing(&place, "run/checkpoints")), "never saw a checkpoint being written");
+    killed.finish();
+    killed.at_random(&mut Random(11), length, WANTED);
+    assert!(killed.kills.contains_key("a checkpoint"), "{:?}", killed.kills);
+}
+
 fn a_finished_run_stays_as_it_is(place: &Place, line: &str, ran: &Ran) {
     let before = files(&place.path("whole"));
     let again = place.ok(&format!("{line} --resume whole"));

@@ -4,6 +4,7 @@
 
 use crate::SampledModel;
 use taper_config::table;
+use taper_nn::taper_tensor::no_grad;
 use taper_nn::{
     Context, DType, Device, Embedding, EmbeddingConfig, Error, Gru, Linear, LinearConfig, Lstm, Module, Params, Pass,
     RecurrentConfig, RecurrentInput, Result, Rnn, RnnActivation, Tensor,
@@ -107,6 +108,43 @@ impl RecurrentLm {
             }
             let logits = x.pass(&self.fc, context)?; // [T, N, classes]
             Ok((logits.permute(&[1, 2, 0])?, state)) // [N, classes, T]
+        })
+    }
+
+    /// Continues the prompt `[N, T]` (T at least 1) by `count` tokens: `[N, T + count]`. `choose` takes the logits `[N, V]` of
+    /// the next token, and gives it, `[N]`. The model has seen all tokens from the first on. With `cached` its state goes on
+    /// from token to token; without, all is computed anew for each.
+    ///
+    /// # Errors
+    /// An empty prompt; those of `choose`.
+    pub fn generate(
+        &self,
+        prompt: &Tensor,
+        count: usize,
+        cached: bool,
+        mut choose: impl FnMut(&Tensor) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        if prompt.shape().rank() != 2 || prompt.shape()[1] == 0 {
+            let detail = format!("the prompt must be [N, T] with T at least 1, came as {}", prompt.shape());
+            return Err(Error::shape("generate", detail));
+        }
+        let context = Context::eval();
+        no_grad(|| {
+            let (mut all, mut seen, mut state) = (prompt.clone(), 0, None);
+            for _ in 0..count {
+                let new = all.narrow(1, seen, all.shape()[1] - seen)?;
+                let (logits, after) = self.forward_with(&new, state.as_ref(), None, &context)?;
+                if cached {
+                    (seen, state) = (all.shape()[1], Some(after));
+                }
+                // [N, V], or [N, V, seen] of which the last counts.
+                let logits = match logits.shape().dims() {
+                    [.., length] if !self.last => logits.narrow(2, length - 1, 1)?.squeeze(2)?,
+                    _ => logits,
+                };
+                all = Tensor::concat(&[&all, &choose(&logits)?.unsqueeze(1)?], 1)?;
+            }
+            Ok(all)
         })
     }
 

@@ -3,7 +3,7 @@
 use taper_data::{CharVocabulary, TextWindows};
 use taper_models::{CharMlp, CharMlpConfig};
 use taper_nn::{DType, Device, Params, RandomKey};
-use taper_tasks::{LanguageModel, Sampling, generate};
+use taper_tasks::{LanguageModel, Sampling, Windowed, generate};
 use taper_train::{Config, Evaluation, Fit, Override, Result, Silent};
 
 /// The characters that the model sees.
@@ -43,8 +43,9 @@ pub(crate) fn run() -> Result<(Evaluation, String)> {
     let settings = "train = { epochs = 5, epoch_steps = 200, batch_size = 128 }\noptimizer.lr = 0.003";
     let config = Config::default().with(&Override::read(settings, "here")?)?;
     let outcome = Fit::new(&config, &task, &params, &train).test(&held_out).run(&mut Silent)?;
-    let sampling = Sampling { temperature: 0.5, key: RandomKey::new(3) };
-    let written = generate(&task.0, &vocabulary, CONTEXT, "seven\none", 120, sampling, &device)?;
+    let sampling = Sampling { temperature: 0.5, key: RandomKey::new(3), ..Sampling::default() };
+    let model = Windowed { model: &task.0, context: CONTEXT };
+    let written = generate(&model, &vocabulary, "seven\none", 120, &sampling, &device)?;
     Ok((outcome.test.unwrap_or_default(), written))
 }
 

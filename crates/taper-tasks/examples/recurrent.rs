@@ -5,7 +5,7 @@ use taper_data::{CharVocabulary, TextWindows};
 use taper_models::{RecurrentLm, RecurrentLmConfig};
 use taper_nn::taper_tensor::files;
 use taper_nn::{DType, Device, Params, RandomKey};
-use taper_tasks::{LanguageModel, Sampling, generate};
+use taper_tasks::{LanguageModel, Sampling, Windowed, generate};
 use taper_train::{Config, Error, Evaluation, Fit, Override, Result, Silent};
 
 /// The characters that the model reads before it predicts the next.
@@ -29,9 +29,10 @@ pub(crate) fn run(text: &str) -> Result<(Evaluation, String)> {
     let settings = "train = { epochs = 4, epoch_steps = 150, batch_size = 128 }\noptimizer.lr = 0.005";
     let config = Config::default().with(&Override::read(settings, "here")?)?;
     let outcome = Fit::new(&config, &task, &params, &train).test(&held_out).run(&mut Silent)?;
-    let sampling = Sampling { temperature: 0.5, key: RandomKey::new(3) };
+    let sampling = Sampling { temperature: 0.5, key: RandomKey::new(3), ..Sampling::default() };
+    let model = Windowed { model: &task.0, context: CONTEXT };
     let prompt: String = text.chars().take(CONTEXT).collect();
-    let written = generate(&task.0, &vocabulary, CONTEXT, &prompt, 120, sampling, &device)?;
+    let written = generate(&model, &vocabulary, &prompt, 120, &sampling, &device)?;
     Ok((outcome.test.unwrap_or_default(), written))
 }
 

@@ -1,8 +1,16 @@
 //! Language modelling: the token that follows.
 
+mod characters;
+mod generate;
+mod sampling;
+
+pub use characters::{CharModel, Characters, GptConfig, LstmConfig};
+pub use generate::{Continues, Windowed, continued, generate};
+pub use sampling::Sampling;
+
 use crate::labels;
-use taper_data::{Batch, CharVocabulary};
-use taper_nn::{Context, CrossEntropy, DType, Module, RandomKey, Tensor, no_grad};
+use taper_data::Batch;
+use taper_nn::{Context, CrossEntropy, DType, Module, no_grad};
 use taper_train::{DeviceBatch, Metric, Result, Sums, Task};
 
 /// The task of predicting the field `targets` (`[N]` or `[N, T]`, i64) from the field `tokens` (i64), with a model that gives
@@ -35,66 +43,13 @@ impl<M: Module> Task for LanguageModel<M> {
     }
 }
 
-/// How [`generate`] draws a token.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Sampling {
-    /// Logits are divided by it: below 1 likely tokens become likelier. With 0 the likeliest is taken.
-    pub temperature: f64,
-    /// The stream of random numbers.
-    pub key: RandomKey,
-}
-
-/// `length` characters that the model draws after `prompt`, one after the other, each from the last `context` tokens.
-///
-/// # Errors
-/// A prompt that is shorter than the context, or has a character outside the vocabulary.
-pub fn generate(
-    model: &dyn Module,
-    vocabulary: &CharVocabulary,
-    context: usize,
-    prompt: &str,
-    length: usize,
-    sampling: Sampling,
-    device: &taper_nn::Device,
-) -> Result<String> {
-    let mut tokens = vocabulary.encode(prompt)?;
-    if tokens.len() < context {
-        let found = tokens.len();
-        let detail = format!("a prompt of at least {context} characters, the model's context, found {found}");
-        return Err(taper_train::Error::Usage(format!("generate: expected {detail}")));
-    }
-    let begun = tokens.len();
-    for i in 0..length {
-        let window = tokens[tokens.len() - context..].to_vec();
-        let window = Tensor::from_vec(window, [1, context], device)?;
-        let logits = no_grad(|| model.forward(&window, &Context::eval()))?.to_host()?.to_f64();
-        tokens.push(draw(&logits, sampling, i as u64));
-    }
-    Ok(vocabulary.decode(&tokens[begun..]))
-}
-
-/// A token of these logits.
-fn draw(logits: &[f64], Sampling { temperature, key }: Sampling, number: u64) -> i64 {
-    let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    if temperature <= 0.0 {
-        return logits.iter().position(|&logit| logit == largest).unwrap_or(0) as i64;
-    }
-    let weights: Vec<f64> = logits.iter().map(|logit| ((logit - largest) / temperature).exp()).collect();
-    let mut left = key.uniform(number) * weights.iter().sum::<f64>();
-    let place = weights.iter().position(|weight| {
-        left -= weight;
-        left < 0.0
-    });
-    place.unwrap_or(weights.len().saturating_sub(1)) as i64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::IGNORED_LABEL;
     use std::sync::atomic::AtomicBool;
     use taper_data::{Dataset, FieldSpec};
-    use taper_nn::{Device, Params};
+    use taper_nn::{Device, Params, RandomKey, Tensor};
     use taper_train::{EvaluateOptions, Silent, Split, evaluate};
 
     /// Says of three tokens that the one which is there comes again.
@@ -144,21 +99,5 @@ mod tests {
             assert!(near("loss", loss) && near("perplexity", loss.exp()) && near("accuracy", 2.0 / 3.0), "{found:?}");
             assert_eq!(found.samples, 2);
         }
-    }
-
-    #[test]
-    fn tokens_are_drawn_as_often_as_they_are_likely() {
-        let logits = [0.0, 2.0_f64.ln(), f64::NEG_INFINITY, 3.0_f64.ln()];
-        let count = |temperature, token| {
-            let sampling = Sampling { temperature, key: RandomKey::new(1) };
-            (0..6000).filter(|&i| draw(&logits, sampling, i) == token).count()
-        };
-        // Of 6,000 draws with a probability of 1/2 the standard deviation is 39.
-        for (token, due) in [(0, 1000_usize), (1, 2000), (2, 0), (3, 3000)] {
-            assert!(count(1.0, token).abs_diff(due) < 200, "{token}: {}", count(1.0, token));
-        }
-        assert_eq!(count(0.0, 3), 6000);
-        // At half the temperature the odds are squared.
-        assert!(count(0.5, 3).abs_diff(6000 * 9 / 14) < 200);
     }
 }

@@ -21,10 +21,12 @@ pub use contrastive::ContrastiveDivergence;
 pub use dense::DenseLabels;
 pub use experiments::{experiment, experiments};
 pub use forecasting::{Forecasting, SeriesStats};
-pub use language::{LanguageModel, Sampling, generate};
+pub use language::{
+    CharModel, Characters, Continues, GptConfig, LanguageModel, LstmConfig, Sampling, Windowed, continued, generate,
+};
 pub use recommending::{Choosing, RatingBiases, RatingPrediction};
 pub use regression::{Regression, TargetStats};
 pub use run::{
     ClassScore, Forecast, ForecastSpec, ForecastStep, Forecaster, Inputs, Prediction, RecommendSpec, Recommendation,
-    Recommender, Run, Saved, Spec, run_summary,
+    Recommender, Run, Saved, Spec, TextGenerator, run_summary,
 };

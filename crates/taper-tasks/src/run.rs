@@ -6,6 +6,7 @@ mod pictures;
 mod recommender;
 mod saved;
 mod summary;
+mod text;
 
 pub(crate) use forecaster::FORECAST;
 pub use forecaster::{Forecast, ForecastSpec, ForecastStep, Forecaster};
@@ -13,6 +14,8 @@ pub(crate) use recommender::RECOMMEND;
 pub use recommender::{RecommendSpec, Recommendation, Recommender};
 pub use saved::Saved;
 pub use summary::run_summary;
+pub use text::TextGenerator;
+pub(crate) use text::TextSpec;
 
 use crate::TargetStats;
 use serde::{Deserialize, Serialize};

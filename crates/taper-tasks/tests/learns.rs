@@ -4,6 +4,8 @@
 mod autoencoder;
 #[path = "../examples/dense.rs"]
 mod dense;
+#[path = "../examples/kv_cache.rs"]
+mod kv_cache;
 #[path = "../examples/language.rs"]
 mod language;
 #[path = "../examples/rbm.rs"]
@@ -74,6 +76,13 @@ fn a_recurrent_language_model_predicts_and_writes() {
     let (perplexity, frequency) = (found.get("perplexity").unwrap(), by_frequency(&text));
     assert!(perplexity < 0.25 * frequency && perplexity > 1.0, "{perplexity} against {frequency}");
     assert!(written.chars().filter(|char| char.is_whitespace()).count() > 8, "{written}");
+}
+
+/// How much faster it is, is measured and not tested.
+#[test]
+fn a_cache_of_keys_and_values_changes_no_token() {
+    let (seconds, same) = kv_cache::run(40, 1).unwrap();
+    assert!(same && seconds.iter().all(|seconds| *seconds > 0.0), "{seconds:?}");
 }
 
 #[test]

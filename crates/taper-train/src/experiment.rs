@@ -96,6 +96,9 @@ pub enum Form {
     Switch,
     /// `--name A,B`, which sets the key to a list of texts.
     List,
+    /// `--data-dir VALUE`, the flag of every experiment, which here sets the key to the path of a folder or a file: data
+    /// that the experiment reads itself, and has others for if none are named.
+    DataDir,
 }
 
 /// An experiment that is ready to be trained.

@@ -8,7 +8,7 @@ use crate::logging::LogArgs;
 use crate::needs::Needs;
 use crate::output::Output;
 use crate::progress::{Progress, last_line};
-use crate::settings::{own_data_dir, with_flag};
+use crate::settings::{data_dir, own_data_dir, with_flag, with_path};
 use clap::Args;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -79,7 +79,7 @@ impl Eval {
 
 impl Command for Eval {
     fn run(&self, output: &mut Output) -> Result<u8, Failure> {
-        let (folder, config, record) = self.open()?;
+        let (folder, mut config, record) = self.open()?;
         let Some(record) = record else {
             return Err(Failure::failed(format!(
                 "{}: the run was ended before it had its data",
@@ -91,7 +91,10 @@ impl Command for Eval {
             && experiment.source(&config).is_none()
         {
             let place = record.dataset.path.as_deref().unwrap_or("where they were");
-            return Err(own_data_dir(dir, &printable(place)));
+            config = match data_dir(experiment) {
+                Some(own) => with_path(config, own, dir)?,
+                None => return Err(own_data_dir(dir, &printable(place))),
+            };
         }
         let device = device(&config)?;
         let stop = AtomicBool::new(false);

@@ -7,6 +7,7 @@ commands! {
     "predict" predict::Predict "Predict with a saved run: pictures, rows of tables";
     "forecast" forecast::Forecast "Forecast with a saved run: the values that follow a series, with their quantiles";
     "recommend" recommend::Recommend "Recommend with a saved run: titles for a user";
+    "generate" generate::Generate "Go on with a text, with a saved run of the experiment text";
     "runs" runs::Runs "List runs and compare them";
     "models" models::Models "List the models, with their parameters, FLOP and sources";
     "summary" summary::Summary "Show the layers of a model, or of a run's, with their shapes, parameters and FLOP";

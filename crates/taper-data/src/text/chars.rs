@@ -51,6 +51,19 @@ impl CharVocabulary {
         text.chars().enumerate().map(token).collect()
     }
 
+    /// Whether `char` is one of the characters.
+    pub fn has(&self, char: char) -> bool {
+        self.0.binary_search(&char).is_ok()
+    }
+
+    /// The characters of `text` that are not in the vocabulary, each once, in their order.
+    pub fn lacking(&self, text: &str) -> Vec<char> {
+        let mut found: Vec<char> = text.chars().filter(|char| !self.has(*char)).collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
     /// The text of `tokens`; a token that stands for no character is left out. [`Tokenizer::text`] refuses it instead.
     pub fn decode(&self, tokens: &[i64]) -> String {
         tokens.iter().filter_map(|token| usize::try_from(*token).ok().and_then(|token| self.0.get(token))).collect()
@@ -83,6 +96,9 @@ mod tests {
     fn a_character_outside_the_vocabulary_is_named() {
         let text = CharVocabulary::of("abc").encode("abdc").unwrap_err().to_string();
         assert_eq!(text, "vocabulary: character 3 of the text, 'd', is none of its 3 characters");
+        let vocabulary = CharVocabulary::of("abc");
+        assert_eq!(vocabulary.lacking("xbécx"), ['x', 'é']);
+        assert!(vocabulary.has('b') && vocabulary.lacking("cab").is_empty());
     }
 
     #[test]

@@ -1,21 +1,28 @@
-//! Text for language models: tokenisers (characters, bytes, byte pairs with the feature `bpe`), and windows of tokens.
+//! Text for language models: tokenisers (characters, bytes, byte pairs with the feature `bpe`), windows and blocks of tokens,
+//! texts from files, and counts of runs of tokens.
 
+mod blocks;
 #[cfg(feature = "bpe")]
 mod bpe;
 mod bytes;
 mod chars;
 #[cfg(feature = "bpe")]
 mod gpt2;
+mod ngrams;
 #[cfg(feature = "bpe")]
 mod pieces;
+mod source;
 mod tokenizer;
 #[cfg(feature = "bpe")]
 mod train;
 
+pub use blocks::TextBlocks;
 #[cfg(feature = "bpe")]
 pub use bpe::Bpe;
 pub use bytes::ByteVocabulary;
 pub use chars::CharVocabulary;
+pub use ngrams::NGrams;
+pub use source::TextSource;
 pub use tokenizer::Tokenizer;
 
 use crate::{Batch, Dataset, Error, FieldSpec, Result};

@@ -13,6 +13,7 @@ mod own_pictures;
 mod own_table;
 mod pictures;
 mod recommend;
+mod text;
 
 #[cfg(any(feature = "csv", feature = "parquet"))]
 pub(crate) use forecast::gaps;
@@ -33,6 +34,7 @@ const ALL: &[&dyn Experiment] = &[
     own_pictures::EXPERIMENT,
     recommend::EXPERIMENT,
     own_table::EXPERIMENT,
+    text::EXPERIMENT,
 ];
 
 /// All experiments, in alphabetical order.
@@ -102,7 +104,7 @@ mod tests {
         let text = experiment("digit").err().unwrap().to_string();
         assert_eq!(
             text,
-            "unknown experiment `digit`; did you mean digits? (known: autoencoder, cifar, cifar100, cifar100-coarse, dbn, digits, fashion-mnist, forecast, mnist, pictures, recommend, table)"
+            "unknown experiment `digit`; did you mean digits? (known: autoencoder, cifar, cifar100, cifar100-coarse, dbn, digits, fashion-mnist, forecast, mnist, pictures, recommend, table, text)"
         );
     }
 }
