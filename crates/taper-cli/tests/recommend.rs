@@ -95,7 +95,7 @@ fn choices_are_told_from_others() {
     ratings(&place, |_, line| line);
     for model in ["mf", "neumf"] {
         let line = format!(
-            "train recommend films --task choices --model {model} {QUICK} --set task.others=40 --epochs 12 --set data.validation=0.1"
+            "train recommend --data-dir films --task choices --model {model} {QUICK} --set task.others=40 --epochs 12 --set data.validation=0.1"
         );
         let ran = place.ok(&format!("{line} --run-dir {model}"));
         assert!(ran.last_line().starts_with("Test Hr@10 = "), "{ran:?}");

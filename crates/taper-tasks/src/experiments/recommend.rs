@@ -81,6 +81,13 @@ impl Experiment for Recommend {
                 form: Form::Positional,
             },
             Argument {
+                name: "data-dir",
+                key: "data.dir",
+                value: "DIR",
+                help: "The same folder [default: a generated set]",
+                form: Form::DataDir,
+            },
+            Argument {
                 name: "task",
                 key: "task.name",
                 value: "ratings|choices",
