@@ -47,6 +47,20 @@ fn the_first_build_holds_no_readers_of_ones_own_data() {
     assert_eq!(readers.iter().filter(with).count(), readers.len() - 1);
 }
 
+/// Sound is read and turned into frames without tensors and data sets, and only where it is asked for.
+#[test]
+fn sound_stands_alone() {
+    let all = packages("--package taper-audio --edges normal,build --all-features");
+    let own: Vec<&String> = all.iter().filter(|name| name.starts_with("taper")).collect();
+    assert_eq!(own, ["taper-audio", "taper-backend"]);
+    for plain in ["--package taper-ml", "--package taper-cli --no-default-features"] {
+        let plain = packages(&format!("{plain} --edges normal,build"));
+        assert!(!plain.iter().any(|name| name == "taper-audio"), "{plain:?}");
+    }
+    let bare = packages("--package taper-audio --edges normal,build");
+    assert!(!bare.iter().any(|name| name.starts_with("symphonia") || name == "rubato"), "{bare:?}");
+}
+
 /// Charts, pages and event files are of plain numbers, for any loop; so are tables of settings.
 #[test]
 fn reports_and_settings_know_nothing_of_networks() {
