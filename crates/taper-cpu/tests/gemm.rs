@@ -105,6 +105,10 @@ fn each_way_of_cutting() {
             check(&[], 31, 9000, 17, [true, tb], dtype, false);
             check(&[], 3, 5000, 150, [false, tb], dtype, true);
             check(&[5], 130, 170, 200, [tb, tb], dtype, false);
+            // Several blocks of both operands: packed by the tasks, or as a whole where the sums are long.
+            check(&[], 310, 90, 280, [tb, tb], dtype, false);
+            check(&[], 190, 90, 300, [tb, tb], dtype, false);
+            check(&[], 180, 800, 270, [tb, tb], dtype, false);
         }
     }
 }

@@ -328,15 +328,12 @@ impl<'a, T: Real + Stored> GatherTasks<'a, T> {
         let height = sizes[inner].div_ceil(sizes[inner].div_ceil(self.kernel.rows));
         let first_column = self.panels.range(panels.start).start;
         let first = chunks.first().map_or(0, |chunk| chunk.start);
-        let count = sizes[outer[0]] * sizes[outer[1]] * sizes[inner].div_ceil(height);
         for chunk in chunks {
             for panel in panels.clone() {
                 let (columns, vectors) = (self.panels.range(panel), self.panels.vectors(panel));
                 let b_step = vectors * self.kernel.lanes;
                 let start = (group * self.depth + chunk.start) * self.panels.padded() + columns.start * chunk.depth();
                 let b = &self.packed[start..start + chunk.depth() * b_step];
-                let next = b.as_ptr().wrapping_add(b.len());
-                let mut number = 0;
                 for p in 0..sizes[outer[0]] {
                     for q in 0..sizes[outer[1]] {
                         let a = p * steps[outer[0]] + q * steps[outer[1]];
@@ -360,9 +357,8 @@ impl<'a, T: Real + Stored> GatherTasks<'a, T> {
                                 c_row: pitch[inner],
                                 columns: columns.len(),
                                 accumulate: chunk.start > first,
-                                soon: Soon::share(next, b.len(), (number, count), chunk.depth()),
+                                soon: Soon::nothing(b.as_ptr()),
                             };
-                            number += 1;
                             // SAFETY: the backend has the instruction set; the tile holds every patch of the unit's
                             // windows, whose runs the segments are; `b` is a whole panel; the caller's `c` has a place
                             // for every position of the unit.

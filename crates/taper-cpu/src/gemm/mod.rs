@@ -10,6 +10,7 @@ mod avx512;
 mod kernel;
 mod pack;
 mod packed;
+mod part;
 mod portable;
 mod product;
 mod shared;

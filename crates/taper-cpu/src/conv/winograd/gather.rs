@@ -234,7 +234,6 @@ impl<T: Real + Stored> WinogradTasks<'_, T> {
                     let (columns, vectors) = (self.panels.range(panel), self.panels.vectors(panel));
                     let b_step = vectors * self.kernel.lanes;
                     let b = &kernels[self.panel_start(start, panel)..][..depth * b_step];
-                    let next = b.as_ptr().wrapping_add(b.len());
                     for first in (0..tiles).step_by(height) {
                         let rows = height.min(tiles - first);
                         let a = &values[(point * tiles + first) * line + start..][..(rows - 1) * line + depth];
@@ -252,7 +251,7 @@ impl<T: Real + Stored> WinogradTasks<'_, T> {
                             c_row,
                             columns: columns.len(),
                             accumulate: start > 0,
-                            soon: Soon::share(next, b.len(), (first / height, tiles.div_ceil(height)), depth),
+                            soon: Soon::nothing(b.as_ptr()),
                         };
                         // SAFETY: the backend has the instruction set; `a` and `b` were sliced to the panels' sizes,
                         // and the tile of `c` is inside.
