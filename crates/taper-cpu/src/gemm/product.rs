@@ -175,18 +175,13 @@ impl<'a, 'b, T: Real + Stored> ProductTasks<'a, 'b, T> {
         let all_rows = (rows < columns || shared).then(|| self.pack_all_rows()).transpose()?;
         let all_columns = (rows >= columns || shared).then(|| self.pack_all_columns()).transpose()?;
         let packed = Packed { a: all_rows.as_deref(), b: all_columns.as_deref() };
-        let (mut down, mut across) = (1, 1);
-        if rows >= columns || shared {
-            let fine = depth * columns * size_of::<T>() <= FINE_BYTES;
-            down = row_panels.div_ceil(GROUP).max(row_panels.min(if fine { FINE_TASKS } else { TASKS }));
-        }
-        if rows < columns || shared {
-            across = column_panels.div_ceil(WIDE).max(FINE_TASKS.min(column_panels.div_ceil(2)));
-        }
-        if shared {
-            across = column_panels.div_ceil(WIDE);
-            down = row_panels.div_ceil(GROUP).max(row_panels.min(TASKS.div_ceil(across)));
-        }
+        let (down, across) = (row_panels.div_ceil(GROUP), column_panels.div_ceil(WIDE));
+        let fine = depth * columns * size_of::<T>() <= FINE_BYTES;
+        let (down, across) = match (shared, rows >= columns) {
+            (true, _) => (down.max(row_panels.min(TASKS.div_ceil(across))), across),
+            (_, true) => (down.max(row_panels.min(if fine { FINE_TASKS } else { TASKS })), 1),
+            (_, false) => (1, across.max(FINE_TASKS.min(column_panels.div_ceil(2)))),
+        };
         run_tasks(self.cpu, down * across, self.product.cost(), |i| {
             let (i, j) = (i / across, i % across);
             let rows = row_panels * i / down..row_panels * (i + 1) / down;
