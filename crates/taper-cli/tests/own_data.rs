@@ -278,7 +278,11 @@ fn what_cannot_be_predicted_is_told() {
     let as_it_was = fs::read(place.path("t/model.safetensors")).unwrap();
     place.fails("predict t data/red/00.png", 1, &["data/red/00.png: this run takes rows of a table, not pictures"]);
     place.fails("predict p data.csv", 1, &["data.csv: picture: expected PNG, JPEG or WebP, found something else"]);
-    place.fails("predict a data/red/00.png", 1, &["a: this run's task is autoencode, expected a run of classify or regress"]);
+    place.fails(
+        "predict a data/red/00.png",
+        1,
+        &["a: this run's task is autoencode, expected a run of classify or regress"],
+    );
     for (rows, text) in [
         ("size,colour\n1,red\n", "new.csv: columns: expected the column `kind`, which the model was trained on"),
         (
