@@ -19,7 +19,7 @@ const HELD_OUT: [&str; 3] = ["test.txt", "val.txt", "valid.txt"];
 /// # let path = folder.path().join("all.txt");
 /// std::fs::write(&path, "to be or not to be").unwrap();
 /// let source = taper_data::TextSource::open(&path)?.held_out_by_place(0.3)?;
-/// assert_eq!((&*source.train, source.held_out.as_deref()), ("to be or not", Some(" to be")));
+/// assert_eq!((&*source.train, source.held_out.as_deref()), ("to be or not ", Some("to be")));
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
