@@ -8,9 +8,6 @@ use common::Place;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
-use std::process::Stdio;
-use std::thread::sleep;
-use std::time::Duration;
 
 const USERS: usize = 60;
 const ITEMS: usize = 150;
@@ -124,25 +121,7 @@ fn a_killed_run_goes_on_bit_by_bit() {
         "train recommend films --task choices --model neumf --set model.dropout=0.2 {QUICK} --epochs 6 --set task.others=20 \
          --set checkpoint.every_steps=5 --set data.workers=2"
     );
-    let whole = place.ok(&format!("{line} --run-dir whole"));
-    let mut alive = 0;
-    for _ in 0..6 {
-        let mut command = place.command(&format!("{line} --resume run"));
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let checkpoint = place.path("run/checkpoints/last.safetensors");
-        let stamp = || fs::metadata(&checkpoint).and_then(|found| found.modified()).ok();
-        let before = stamp();
-        while stamp() == before && child.try_wait().unwrap().is_none() {
-            sleep(Duration::from_micros(500));
-        }
-        alive += usize::from(child.try_wait().unwrap().is_none());
-        let _ = child.kill(); // an error says that it has ended
-        child.wait().unwrap();
-    }
-    assert!(alive > 0, "no process was killed alive");
-    let ran = place.ok(&format!("{line} --resume run"));
-    assert_eq!(ran.last_line(), whole.last_line());
-    assert!(place.bytes("run/model.safetensors") == place.bytes("whole/model.safetensors"), "other weights");
+    place.ends_as_undisturbed(&line, 6);
 }
 
 #[test]

@@ -133,6 +133,7 @@ impl PublishedFile {
     }
 
     /// The same as a file to download, of `bytes` bytes.
+    #[cfg(feature = "download")]
     pub(crate) fn download(&self, bytes: u64) -> Download {
         Download { urls: self.urls.clone(), bytes, sha256: self.sha256.clone(), md5: None }
     }

@@ -94,14 +94,11 @@ impl Spec {
         };
         InputSpec { shape, classes }
     }
+}
 
-    /// As JSON.
-    ///
-    /// # Errors
-    /// None in practice: names and numbers can be written.
-    pub(crate) fn json(&self) -> Result<Value> {
-        serde_json::to_value(self).map_err(|e| Error::Usage(format!("the run's spec: {e}")))
-    }
+/// A run's spec, as `spec.json` is to hold it.
+pub(crate) fn spec_json(spec: &impl Serialize) -> Result<Value> {
+    serde_json::to_value(spec).map_err(|e| Error::Usage(format!("the run's spec: {e}")))
 }
 
 /// A trained run: its model with its weights, and what is needed to give it samples.

@@ -5,6 +5,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 use taper::report::Picture;
 use tempfile::TempDir;
 
@@ -56,6 +58,30 @@ impl Place {
         let ran = self.run(line);
         assert_eq!(ran.code, 0, "{line}: {ran:?}");
         ran
+    }
+
+    /// Kills the training of `line` once it has saved a checkpoint, resumes it, kills it again, `times` times; then it must
+    /// end as the undisturbed run of `line` does, bit by bit. The folders are `whole` and `run`.
+    pub fn ends_as_undisturbed(&self, line: &str, times: usize) {
+        let whole = self.ok(&format!("{line} --run-dir whole"));
+        let mut alive = 0;
+        for _ in 0..times {
+            let mut command = self.command(&format!("{line} --resume run"));
+            let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            let checkpoint = self.path("run/checkpoints/last.safetensors");
+            let stamp = || fs::metadata(&checkpoint).and_then(|found| found.modified()).ok();
+            let before = stamp();
+            while stamp() == before && child.try_wait().unwrap().is_none() {
+                sleep(Duration::from_micros(500));
+            }
+            alive += usize::from(child.try_wait().unwrap().is_none());
+            let _ = child.kill(); // an error says that it has ended
+            child.wait().unwrap();
+        }
+        assert!(alive > 0, "no process was killed alive");
+        let ran = self.ok(&format!("{line} --resume run"));
+        assert_eq!(ran.last_line(), whole.last_line());
+        assert!(self.bytes("run/model.safetensors") == self.bytes("whole/model.safetensors"), "other weights");
     }
 
     /// Runs it; it must fail with `code` and one error on standard error that has all of `texts` in it.

@@ -1,13 +1,12 @@
 //! The experiment `autoencoder`: pictures of a built-in data set, the handwritten digits by default, through a code of a few
 //! numbers and back.
 
-use super::own_pictures::family;
-use super::own_table::NoKeys;
+use super::own::family;
 use super::pictures::{load, not_normalized};
 use crate::Autoencoding;
 use taper_config::{Family, Schema, table};
 use taper_data::{LocateOptions, Source};
-use taper_models::Autoencoder;
+use taper_models::{Autoencoder, NoKeys};
 use taper_nn::{Device, Params, RandomKey};
 use taper_train::{Config, DataConfig, Experiment, OptimizerConfig, Prepared, Reporter, Result, TrainConfig};
 

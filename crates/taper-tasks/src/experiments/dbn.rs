@@ -1,7 +1,7 @@
 //! The experiment `dbn`: layer-wise pretraining of a deep belief network on pictures of a built-in data set, the handwritten
 //! digits by default. An `mlp` with the same hidden layers and a sigmoid may begin from its weights and be fine-tuned.
 
-use super::own_pictures::family;
+use super::own::family;
 use super::pictures::{load, not_normalized};
 use crate::LayerwisePretraining;
 use taper_config::{Family, Schema, table};

@@ -1,22 +1,71 @@
 //! The experiment `forecast`: a column of one's own table, its rows in the order of time, forecast from its own past; a
 //! generated series where no file is given.
 
-use super::own_pictures::family;
-use super::own_table::NoKeys;
-use crate::run::{FORECAST, ForecastSpec};
+use super::own::{Own, family, generated_record, table_features};
+use crate::run::{FORECAST, ForecastSpec, spec_json};
 use crate::{Forecasting, SeriesStats};
 use std::f64::consts::TAU;
 use std::sync::Arc;
 use taper_config::{Family, Schema, table};
-use taper_data::{LocateOptions, SeriesParts, SeriesWindows, TimeSeries};
-use taper_models::{forecast_sizes, forecaster, forecasters};
+use taper_data::{SeriesParts, SeriesWindows, TimeSeries};
+use taper_models::{NoKeys, forecast_sizes, forecaster, forecasters};
 use taper_nn::{Device, Params, RandomKey};
 use taper_train::{
     Argument, Config, DataConfig, DatasetRecord, Error, Experiment, Form, OptimizerConfig, Prepared, Reporter, Result,
-    STAND_IN, ScheduleConfig, TrainConfig,
+    ScheduleConfig, TrainConfig,
 };
 
-pub(super) const EXPERIMENT: &dyn Experiment = &Forecast;
+pub(super) const EXPERIMENT: &dyn Experiment = &Own {
+    name: "forecast",
+    about: "A column of your own table from its past, with quantiles; or a generated series",
+    config,
+    recipes: &[],
+    arguments: ARGUMENTS,
+    features: |config| table_features(config, "data.file"),
+    families,
+    check: |_| Ok(()),
+    prepare,
+};
+
+const ARGUMENTS: &[Argument] = &[
+    Argument {
+        name: "file",
+        key: "data.file",
+        value: "FILE",
+        help: "The table: a CSV file with a line of column names, or a Parquet file; without it a generated series",
+        form: Form::Positional,
+    },
+    Argument {
+        name: "target",
+        key: "data.target",
+        value: "COLUMN",
+        help: "The column that is forecast",
+        form: Form::Flag,
+    },
+    Argument { name: "horizon", key: "model.horizon", value: "H", help: "Steps that are forecast", form: Form::Flag },
+    Argument {
+        name: "context",
+        key: "model.context",
+        value: "T",
+        help: "Steps of the past that the model sees",
+        form: Form::Flag,
+    },
+    Argument {
+        name: "time",
+        key: "data.time",
+        value: "COLUMN",
+        help: "The column of times; if not given, the first whose cells are dates, or none",
+        form: Form::Flag,
+    },
+    Argument {
+        name: "season",
+        key: "data.season",
+        value: "N",
+        help: "Steps of a season, for the naive forecast and the MASE; 0 for a day of the column of times, a week of \
+                   days, a year of months",
+        form: Form::Flag,
+    },
+];
 
 table! {
     /// `[data]` of a series.
@@ -38,160 +87,78 @@ table! {
     }
 }
 
-struct Forecast;
-
-impl Experiment for Forecast {
-    fn name(&self) -> &'static str {
-        "forecast"
+fn config() -> Config {
+    Config {
+        model: "dlinear".into(),
+        data: DataConfig { name: "series".into(), validation: 0.1, ..DataConfig::default() },
+        train: TrainConfig { epochs: 10, batch_size: 128, ..TrainConfig::default() },
+        optimizer: OptimizerConfig::new("adamw").with("lr", 1e-3),
+        schedule: ScheduleConfig::new("cosine"),
+        ..Config::default()
     }
+}
 
-    fn about(&self) -> &'static str {
-        "A column of your own table from its past, with quantiles; or a generated series"
-    }
+fn families() -> Vec<Family> {
+    vec![
+        family("model", "forecaster", "dlinear", forecasters()),
+        family("task", "task", "forecast", vec![("forecast", Schema::of::<NoKeys>())]),
+        family("data", "dataset", "series", vec![("series", Schema::of::<SeriesConfig>())]),
+    ]
+}
 
-    fn config(&self) -> Config {
-        Config {
-            model: "dlinear".into(),
-            data: DataConfig { name: "series".into(), validation: 0.1, ..DataConfig::default() },
-            train: TrainConfig { epochs: 10, batch_size: 128, ..TrainConfig::default() },
-            optimizer: OptimizerConfig::new("adamw").with("lr", 1e-3),
-            schedule: ScheduleConfig::new("cosine"),
-            ..Config::default()
-        }
-    }
-
-    fn arguments(&self) -> &'static [Argument] {
-        &[
-            Argument {
-                name: "file",
-                key: "data.file",
-                value: "FILE",
-                help: "The table: a CSV file with a line of column names, or a Parquet file; without it a generated series",
-                form: Form::Positional,
-            },
-            Argument {
-                name: "target",
-                key: "data.target",
-                value: "COLUMN",
-                help: "The column that is forecast",
-                form: Form::Flag,
-            },
-            Argument {
-                name: "horizon",
-                key: "model.horizon",
-                value: "H",
-                help: "Steps that are forecast",
-                form: Form::Flag,
-            },
-            Argument {
-                name: "context",
-                key: "model.context",
-                value: "T",
-                help: "Steps of the past that the model sees",
-                form: Form::Flag,
-            },
-            Argument {
-                name: "time",
-                key: "data.time",
-                value: "COLUMN",
-                help: "The column of times; if not given, the first whose cells are dates, or none",
-                form: Form::Flag,
-            },
-            Argument {
-                name: "season",
-                key: "data.season",
-                value: "N",
-                help: "Steps of a season, for the naive forecast and the MASE; 0 for a day of the column of times, a week of \
-                       days, a year of months",
-                form: Form::Flag,
-            },
-        ]
-    }
-
-    fn source(&self, _config: &Config) -> Option<String> {
-        None
-    }
-
-    fn features(&self, config: &Config) -> &'static [&'static str] {
-        match config.get("data.file") {
-            Some(file) if file.ends_with(".parquet") => &["parquet"],
-            Some(file) if !file.is_empty() => &["csv"],
-            _ => &[],
-        }
-    }
-
-    fn families(&self) -> Vec<Family> {
-        vec![
-            family("model", "forecaster", "dlinear", forecasters()),
-            family("task", "task", "forecast", vec![("forecast", Schema::of::<NoKeys>())]),
-            family("data", "dataset", "series", vec![("series", Schema::of::<SeriesConfig>())]),
-        ]
-    }
-
-    fn check(&self, config: &Config) -> Result<()> {
-        config.resolved(&self.families()).map(drop)
-    }
-
-    fn prepare(
-        &self,
-        config: &Config,
-        device: &Device,
-        _locate: &LocateOptions,
-        reporter: &mut dyn Reporter,
-    ) -> Result<Prepared> {
-        let own: SeriesConfig = config.data.named().parse("data")?;
-        let sizes = forecast_sizes(&config.model)?;
-        let window = [sizes.context, sizes.horizon];
-        let (series, mut dataset) = if own.file.is_empty() { generated(reporter) } else { load(&own)? };
-        let steps = series.values.len();
-        let series = Arc::new(series);
-        let parts = SeriesParts::new(steps, [own.test, config.data.validation], window)?;
-        let season = match own.season {
-            0 => series.clock.as_ref().map_or(1, |clock| clock.season()),
-            season => season,
-        };
-        let stats = SeriesStats::learn(&series.values[..parts.learned], season)?;
-        let values: Arc<[f32]> = series.values.iter().map(|&value| stats.standard(value)).collect();
-        let windows = |origins| SeriesWindows::new(values.clone(), window, origins);
-        let first = |windows: SeriesWindows, most: usize| if most == 0 { windows } else { windows.first(most) };
-        let train = first(windows(parts.train)?, config.data.train_samples);
-        let test = first(windows(parts.test.clone())?.with_naive(season)?, config.data.test_samples);
-        let validation = match parts.validation.is_empty() {
-            true => None,
-            false => Some(windows(parts.validation)?),
-        };
-        let told = |origins: std::ops::Range<usize>| origins.len();
-        dataset.train = told(train.origins());
-        dataset.validation = validation.as_ref().map_or(0, |windows| told(windows.origins()));
-        dataset.test = told(test.origins());
-        let clock = series.clock.as_ref().map_or_else(String::new, |clock| format!(" of {}", clock.step));
-        reporter.note(&format!(
-            "{}: {steps} steps{clock}, the first {} to learn from; a season is {season}",
-            series.name, parts.learned
-        ));
-        let spec = ForecastSpec {
-            task: FORECAST.into(),
-            target: series.name.clone(),
-            clock: series.clock.clone(),
-            gaps: own.gaps,
-            stats,
-            quantiles: sizes.quantiles.clone(),
-            steps,
-            history: series.values[steps - sizes.context..].to_vec(),
-        };
-        let params = Params::new(device, config.dtype()?, RandomKey::new(config.train.seed));
-        let model = forecaster(&config.model, &params)?;
-        let task = Forecasting::new(model, sizes.quantiles, stats, series, parts.test.start);
-        Ok(Prepared {
-            task: Box::new(task),
-            params,
-            train: Box::new(train),
-            validation: validation.map(|windows| Box::new(windows) as _),
-            test: Some(Box::new(test)),
-            dataset,
-            spec: serde_json::to_value(spec).map_err(|e| Error::Usage(format!("the run's spec: {e}")))?,
-        })
-    }
+fn prepare(config: &Config, device: &Device, reporter: &mut dyn Reporter) -> Result<Prepared> {
+    let own: SeriesConfig = config.data.named().parse("data")?;
+    let sizes = forecast_sizes(&config.model)?;
+    let window = [sizes.context, sizes.horizon];
+    let (series, mut dataset) = if own.file.is_empty() { generated(reporter) } else { load(&own)? };
+    let steps = series.values.len();
+    let series = Arc::new(series);
+    let parts = SeriesParts::new(steps, [own.test, config.data.validation], window)?;
+    let season = match own.season {
+        0 => series.clock.as_ref().map_or(1, |clock| clock.season()),
+        season => season,
+    };
+    let stats = SeriesStats::learn(&series.values[..parts.learned], season)?;
+    let values: Arc<[f32]> = series.values.iter().map(|&value| stats.standard(value)).collect();
+    let windows = |origins| SeriesWindows::new(values.clone(), window, origins);
+    let first = |windows: SeriesWindows, most: usize| if most == 0 { windows } else { windows.first(most) };
+    let train = first(windows(parts.train)?, config.data.train_samples);
+    let test = first(windows(parts.test.clone())?.with_naive(season)?, config.data.test_samples);
+    let validation = match parts.validation.is_empty() {
+        true => None,
+        false => Some(windows(parts.validation)?),
+    };
+    let told = |origins: std::ops::Range<usize>| origins.len();
+    dataset.train = told(train.origins());
+    dataset.validation = validation.as_ref().map_or(0, |windows| told(windows.origins()));
+    dataset.test = told(test.origins());
+    let clock = series.clock.as_ref().map_or_else(String::new, |clock| format!(" of {}", clock.step));
+    reporter.note(&format!(
+        "{}: {steps} steps{clock}, the first {} to learn from; a season is {season}",
+        series.name, parts.learned
+    ));
+    let spec = ForecastSpec {
+        task: FORECAST.into(),
+        target: series.name.clone(),
+        clock: series.clock.clone(),
+        gaps: own.gaps,
+        stats,
+        quantiles: sizes.quantiles.clone(),
+        steps,
+        history: series.values[steps - sizes.context..].to_vec(),
+    };
+    let params = Params::new(device, config.dtype()?, RandomKey::new(config.train.seed));
+    let model = forecaster(&config.model, &params)?;
+    let task = Forecasting::new(model, sizes.quantiles, stats, series, parts.test.start);
+    Ok(Prepared {
+        task: Box::new(task),
+        params,
+        train: Box::new(train),
+        validation: validation.map(|windows| Box::new(windows) as _),
+        test: Some(Box::new(test)),
+        dataset,
+        spec: spec_json(&spec)?,
+    })
 }
 
 /// What the key `gaps` asks for.
@@ -220,15 +187,8 @@ fn load(own: &SeriesConfig) -> Result<(TimeSeries, DatasetRecord)> {
     let source = TableSource::open(&own.file, CsvOptions::default())?;
     let time = (!own.time.is_empty()).then(|| own.time.clone());
     let series = source.series(&SeriesOptions { target: own.target.clone(), time, gaps: gaps(&own.gaps) })?;
-    let file = std::path::Path::new(&own.file);
-    let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
-    let record = DatasetRecord {
-        description: format!("{name}, {} over {} steps", series.name, series.values.len()),
-        origin: "own".into(),
-        path: Some(own.file.clone()),
-        checksum: source.checksum().into(),
-        ..DatasetRecord::default()
-    };
+    let what = format!("{} over {} steps", series.name, series.values.len());
+    let record = super::own::own_record(&own.file, &what, source.checksum().into());
     Ok((series, record))
 }
 
@@ -262,6 +222,5 @@ fn generated(reporter: &mut dyn Reporter) -> (TimeSeries, DatasetRecord) {
             step: taper_data::Step::Seconds(1800),
         }),
     };
-    let (origin, checksum) = (STAND_IN.into(), "generated series 1".into());
-    (series, DatasetRecord { description: description.into(), origin, checksum, ..DatasetRecord::default() })
+    (series, generated_record(description, "generated series 1"))
 }

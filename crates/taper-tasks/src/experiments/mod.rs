@@ -9,6 +9,7 @@ mod digits;
 mod fashion_mnist;
 mod forecast;
 mod mnist;
+mod own;
 mod own_pictures;
 mod own_table;
 mod pictures;

@@ -2,16 +2,50 @@
 //! They are read as batches need them, so that they may be more than the memory holds. Pictures are resized and cropped to a
 //! square.
 
+use super::own::{Own, family};
 use super::pictures::{self, PictureData};
 use crate::ClassifyConfig;
 use taper_config::{Family, Schema, table};
-use taper_data::LocateOptions;
 use taper_nn::Device;
 use taper_train::{
     Argument, Config, DataConfig, Experiment, Form, OptimizerConfig, Prepared, Reporter, Result, TrainConfig,
 };
 
-pub(super) const EXPERIMENT: &dyn Experiment = &OwnPictures;
+pub(super) const EXPERIMENT: &dyn Experiment = &Own {
+    name: "pictures",
+    about: "Your own pictures, in a folder for each class (also within train, val and test)",
+    config,
+    recipes: &[],
+    arguments: ARGUMENTS,
+    features: |_| &["images"],
+    families,
+    check: |_| Ok(()),
+    prepare,
+};
+
+const ARGUMENTS: &[Argument] = &[
+    Argument {
+        name: "dir",
+        key: "data.dir",
+        value: "DIR",
+        help: "The folder of the pictures: a folder for each class in it, or in its train, val and test",
+        form: Form::Positional,
+    },
+    Argument {
+        name: "size",
+        key: "data.size",
+        value: "N",
+        help: "Height and width to which pictures are resized and cropped",
+        form: Form::Flag,
+    },
+    Argument {
+        name: "skip-bad",
+        key: "data.skip_bad",
+        value: "",
+        help: "Leave out files that do not decode, and list them, instead of stopping",
+        form: Form::Switch,
+    },
+];
 
 table! {
     /// `[data]` of one's own pictures.
@@ -27,92 +61,26 @@ table! {
     }
 }
 
-struct OwnPictures;
-
-impl Experiment for OwnPictures {
-    fn name(&self) -> &'static str {
-        "pictures"
-    }
-
-    fn about(&self) -> &'static str {
-        "Your own pictures, in a folder for each class (also within train, val and test)"
-    }
-
-    fn config(&self) -> Config {
-        Config {
-            model: "seed-cnn".into(),
-            data: DataConfig { name: "pictures".into(), validation: 0.1, ..DataConfig::default() },
-            train: TrainConfig { epochs: 20, batch_size: 32, ..TrainConfig::default() },
-            optimizer: OptimizerConfig::new("adam").with("lr", 1e-3),
-            ..Config::default()
-        }
-    }
-
-    fn arguments(&self) -> &'static [Argument] {
-        &[
-            Argument {
-                name: "dir",
-                key: "data.dir",
-                value: "DIR",
-                help: "The folder of the pictures: a folder for each class in it, or in its train, val and test",
-                form: Form::Positional,
-            },
-            Argument {
-                name: "size",
-                key: "data.size",
-                value: "N",
-                help: "Height and width to which pictures are resized and cropped",
-                form: Form::Flag,
-            },
-            Argument {
-                name: "skip-bad",
-                key: "data.skip_bad",
-                value: "",
-                help: "Leave out files that do not decode, and list them, instead of stopping",
-                form: Form::Switch,
-            },
-        ]
-    }
-
-    fn source(&self, _config: &Config) -> Option<String> {
-        None
-    }
-
-    fn features(&self, _config: &Config) -> &'static [&'static str] {
-        &["images"]
-    }
-
-    fn families(&self) -> Vec<Family> {
-        vec![
-            taper_models::family(),
-            family("task", "task", "classify", vec![("classify", Schema::of::<ClassifyConfig>())]),
-            family("data", "dataset", "pictures", vec![("pictures", Schema::of::<FolderConfig>())]),
-        ]
-    }
-
-    fn check(&self, config: &Config) -> Result<()> {
-        config.resolved(&self.families()).map(drop)
-    }
-
-    fn prepare(
-        &self,
-        config: &Config,
-        device: &Device,
-        _locate: &LocateOptions,
-        reporter: &mut dyn Reporter,
-    ) -> Result<Prepared> {
-        pictures::prepare(config, device, load(config, reporter)?)
+fn config() -> Config {
+    Config {
+        model: "seed-cnn".into(),
+        data: DataConfig { name: "pictures".into(), validation: 0.1, ..DataConfig::default() },
+        train: TrainConfig { epochs: 20, batch_size: 32, ..TrainConfig::default() },
+        optimizer: OptimizerConfig::new("adam").with("lr", 1e-3),
+        ..Config::default()
     }
 }
 
-/// A family of things that the table `table` may name.
-pub(super) fn family(
-    table: &'static str,
-    kind: &'static str,
-    default: &'static str,
-    members: Vec<(&'static str, Schema)>,
-) -> Family {
-    Family { table, kind, default, members, common: None, lenient: false }
+fn families() -> Vec<Family> {
+    vec![
+        taper_models::family(),
+        family("task", "task", "classify", vec![("classify", Schema::of::<ClassifyConfig>())]),
+        family("data", "dataset", "pictures", vec![("pictures", Schema::of::<FolderConfig>())]),
+    ]
+}
+
+fn prepare(config: &Config, device: &Device, reporter: &mut dyn Reporter) -> Result<Prepared> {
+    pictures::prepare(config, device, load(config, reporter)?)
 }
 
 #[cfg(not(feature = "images"))]
@@ -173,18 +141,13 @@ fn load(config: &Config, reporter: &mut dyn Reporter) -> Result<PictureData> {
     let train = first(train, config.data.train_samples)?;
     let test = first(test, config.data.test_samples)?;
     let classes = train.classes().to_vec();
-    let dir = std::path::Path::new(&own.dir);
-    let name = dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy();
+    let what = format!("pictures of {} classes", classes.len());
     Ok(PictureData {
         record: DatasetRecord {
-            description: format!("{name}, pictures of {} classes", classes.len()),
-            origin: "own".into(),
-            path: Some(own.dir.clone()),
-            checksum,
             train: train.len(),
             validation: validation.as_ref().map_or(0, PictureFolder::len),
             test: test.len(),
-            ..DatasetRecord::default()
+            ..super::own::own_record(&own.dir, &what, checksum)
         },
         shape: [3, own.size, own.size],
         classes,

@@ -1,16 +1,68 @@
 //! The experiment `table`: one's own table in a CSV or Parquet file, with a column that is to be predicted: a class, or a
 //! number.
 
-use super::own_pictures::family;
+use super::own::{Own, family, table_features};
 use crate::ClassifyConfig;
 use taper_config::{Family, Schema, table};
-use taper_data::LocateOptions;
+use taper_models::NoKeys;
 use taper_nn::Device;
 use taper_train::{
     Argument, Config, DataConfig, Experiment, Form, OptimizerConfig, Prepared, Reporter, Result, TrainConfig,
 };
 
-pub(super) const EXPERIMENT: &dyn Experiment = &OwnTable;
+pub(super) const EXPERIMENT: &dyn Experiment = &Own {
+    name: "table",
+    about: "Your own table, a CSV or Parquet file: a class or a number from other columns",
+    config,
+    recipes: &[],
+    arguments: ARGUMENTS,
+    features: |config| match table_features(config, "data.file") {
+        [] => &["csv"],
+        features => features,
+    },
+    families,
+    check: |_| Ok(()),
+    prepare,
+};
+
+const ARGUMENTS: &[Argument] = &[
+    Argument {
+        name: "file",
+        key: "data.file",
+        value: "FILE",
+        help: "The table: a CSV file with a line of column names, or a Parquet file",
+        form: Form::Positional,
+    },
+    Argument {
+        name: "target",
+        key: "data.target",
+        value: "COLUMN",
+        help: "The column that is to be predicted",
+        form: Form::Flag,
+    },
+    Argument {
+        name: "task",
+        key: "task.name",
+        value: "classify|regress",
+        help: "Whether the column holds classes or numbers; auto looks at it",
+        form: Form::Flag,
+    },
+    Argument { name: "drop", key: "data.drop", value: "A,B", help: "Columns that are left out", form: Form::List },
+    Argument {
+        name: "only",
+        key: "data.only",
+        value: "A,B",
+        help: "The columns that are used, if not all others",
+        form: Form::List,
+    },
+    Argument {
+        name: "categories",
+        key: "data.categories",
+        value: "A,B",
+        help: "Columns of numbers that are categories, such as codes",
+        form: Form::List,
+    },
+];
 
 /// The models that take rows of numbers.
 const MODELS: &[&str] = &["mlp"];
@@ -33,117 +85,30 @@ table! {
     }
 }
 
-table! {
-    /// `[task]` of regression, which has no keys.
-    pub struct NoKeys {}
+fn config() -> Config {
+    Config {
+        model: "mlp".into(),
+        data: DataConfig { name: "table".into(), validation: 0.1, ..DataConfig::default() },
+        train: TrainConfig { epochs: 50, batch_size: 64, ..TrainConfig::default() },
+        optimizer: OptimizerConfig::new("adamw").with("lr", 1e-3),
+        ..Config::default()
+    }
 }
 
-struct OwnTable;
-
-impl Experiment for OwnTable {
-    fn name(&self) -> &'static str {
-        "table"
-    }
-
-    fn about(&self) -> &'static str {
-        "Your own table, a CSV or Parquet file: a class or a number from other columns"
-    }
-
-    fn config(&self) -> Config {
-        Config {
-            model: "mlp".into(),
-            data: DataConfig { name: "table".into(), validation: 0.1, ..DataConfig::default() },
-            train: TrainConfig { epochs: 50, batch_size: 64, ..TrainConfig::default() },
-            optimizer: OptimizerConfig::new("adamw").with("lr", 1e-3),
-            ..Config::default()
-        }
-    }
-
-    fn arguments(&self) -> &'static [Argument] {
-        &[
-            Argument {
-                name: "file",
-                key: "data.file",
-                value: "FILE",
-                help: "The table: a CSV file with a line of column names, or a Parquet file",
-                form: Form::Positional,
-            },
-            Argument {
-                name: "target",
-                key: "data.target",
-                value: "COLUMN",
-                help: "The column that is to be predicted",
-                form: Form::Flag,
-            },
-            Argument {
-                name: "task",
-                key: "task.name",
-                value: "classify|regress",
-                help: "Whether the column holds classes or numbers; auto looks at it",
-                form: Form::Flag,
-            },
-            Argument {
-                name: "drop",
-                key: "data.drop",
-                value: "A,B",
-                help: "Columns that are left out",
-                form: Form::List,
-            },
-            Argument {
-                name: "only",
-                key: "data.only",
-                value: "A,B",
-                help: "The columns that are used, if not all others",
-                form: Form::List,
-            },
-            Argument {
-                name: "categories",
-                key: "data.categories",
-                value: "A,B",
-                help: "Columns of numbers that are categories, such as codes",
-                form: Form::List,
-            },
-        ]
-    }
-
-    fn source(&self, _config: &Config) -> Option<String> {
-        None
-    }
-
-    fn features(&self, config: &Config) -> &'static [&'static str] {
-        let parquet = config.get("data.file").is_some_and(|file| file.ends_with(".parquet"));
-        if parquet { &["parquet"] } else { &["csv"] }
-    }
-
-    fn families(&self) -> Vec<Family> {
-        let tasks = vec![
-            ("auto", Schema::of::<NoKeys>()),
-            ("classify", Schema::of::<ClassifyConfig>()),
-            ("regress", Schema::of::<NoKeys>()),
-        ];
-        // `unknown model for tables`: there are others, for pictures.
-        let models = taper_models::models().iter().filter(|model| MODELS.contains(&model.name));
-        let models = models.map(|model| (model.name, model.schema)).collect();
-        vec![
-            family("model", "model for tables", "mlp", models),
-            family("task", "task", "auto", tasks),
-            family("data", "dataset", "table", vec![("table", Schema::of::<TableConfig>())]),
-        ]
-    }
-
-    fn check(&self, config: &Config) -> Result<()> {
-        config.resolved(&self.families()).map(drop)
-    }
-
-    fn prepare(
-        &self,
-        config: &Config,
-        device: &Device,
-        _locate: &LocateOptions,
-        reporter: &mut dyn Reporter,
-    ) -> Result<Prepared> {
-        prepare(config, device, reporter)
-    }
+fn families() -> Vec<Family> {
+    let tasks = vec![
+        ("auto", Schema::of::<NoKeys>()),
+        ("classify", Schema::of::<ClassifyConfig>()),
+        ("regress", Schema::of::<NoKeys>()),
+    ];
+    // `unknown model for tables`: there are others, for pictures.
+    let models = taper_models::models().iter().filter(|model| MODELS.contains(&model.name));
+    let models = models.map(|model| (model.name, model.schema)).collect();
+    vec![
+        family("model", "model for tables", "mlp", models),
+        family("task", "task", "auto", tasks),
+        family("data", "dataset", "table", vec![("table", Schema::of::<TableConfig>())]),
+    ]
 }
 
 #[cfg(not(any(feature = "csv", feature = "parquet")))]
@@ -153,7 +118,7 @@ fn prepare(_config: &Config, _device: &Device, _reporter: &mut dyn Reporter) -> 
 
 #[cfg(any(feature = "csv", feature = "parquet"))]
 fn prepare(config: &Config, device: &Device, reporter: &mut dyn Reporter) -> Result<Prepared> {
-    use crate::run::{Inputs, Spec};
+    use crate::run::{Inputs, Spec, spec_json};
     use crate::{Classification, Regression, TargetStats};
     use taper_data::{CsvOptions, Table, TableOptions, TableSource, TableSpec, TargetKind, TargetSpec, split};
     use taper_models::{InputSpec, build};
@@ -208,19 +173,14 @@ fn prepare(config: &Config, device: &Device, reporter: &mut dyn Reporter) -> Res
     }
     let features = spec.features();
     reporter.note(&format!("{} features of {} columns", features.len(), spec.columns.len()));
-    let file = std::path::Path::new(&own.file);
-    let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
+    let what = format!("{} of {} features", spec.target.name(), features.len());
     let dataset = DatasetRecord {
-        description: format!("{name}, {} of {} features", spec.target.name(), features.len()),
-        origin: "own".into(),
-        path: Some(own.file.clone()),
-        checksum: source.checksum().into(),
         train: train.len(),
         validation: validation.len(),
         test: test.len(),
-        ..DatasetRecord::default()
+        ..super::own::own_record(&own.file, &what, source.checksum().into())
     };
-    let encoding = serde_json::to_value(spec).map_err(|e| Error::Usage(format!("the table's spec: {e}")))?;
+    let encoding = spec_json(spec)?;
     let inputs = Inputs::Table { width: spec.width(), encoding };
     let params = Params::new(device, config.dtype()?, RandomKey::new(seed));
     let model = |classes| build(&config.model, &InputSpec { shape: [1, 1, spec.width()], classes }, &params);
@@ -245,6 +205,6 @@ fn prepare(config: &Config, device: &Device, reporter: &mut dyn Reporter) -> Res
         test: Some(Box::new(all.subset(&test)?)),
         params,
         dataset,
-        spec: spec.json()?,
+        spec: spec_json(&spec)?,
     })
 }

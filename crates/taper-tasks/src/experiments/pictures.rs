@@ -1,6 +1,6 @@
 //! Classifying the pictures of a built-in data set: what all such experiments share.
 
-use crate::run::{Inputs, Spec};
+use crate::run::{Inputs, Spec, spec_json};
 use crate::{Classification, ClassifyConfig};
 use std::sync::Arc;
 use taper_config::{Family, Schema};
@@ -142,7 +142,7 @@ pub(super) fn prepare(config: &Config, device: &Device, data: PictureData) -> Re
         train: augmented(train, config.data.augment.clone(), config.train.seed)?,
         params,
         dataset: record,
-        spec: spec.json()?,
+        spec: spec_json(&spec)?,
     })
 }
 

@@ -1,20 +1,54 @@
 //! The experiment `recommend`: ratings in MovieLens' layout, to be predicted, or as choices to be told from others; a
 //! generated set where no folder is given.
 
-use super::own_pictures::family;
+use super::own::{Own, family, generated_record};
 use crate::recommending::{Choosing, RatingBiases, RatingPrediction};
-use crate::run::{RECOMMEND, RecommendSpec};
+use crate::run::{RECOMMEND, RecommendSpec, spec_json};
 use std::sync::Arc;
 use taper_config::{Family, Schema, table};
-use taper_data::{ChoiceSamples, Dataset, LocateOptions, RatedItem, Rating, RatingSamples, Ratings, split};
+use taper_data::{ChoiceSamples, Dataset, RatedItem, Rating, RatingSamples, Ratings, split};
 use taper_models::{recommender, recommenders};
 use taper_nn::{Device, Params, RandomKey};
 use taper_train::{
     Argument, Config, DataConfig, DatasetRecord, Error, Experiment, Form, OptimizerConfig, Prepared, Reporter, Result,
-    STAND_IN, ScheduleConfig, Task, TrainConfig,
+    ScheduleConfig, Task, TrainConfig,
 };
 
-pub(super) const EXPERIMENT: &dyn Experiment = &Recommend;
+pub(super) const EXPERIMENT: &dyn Experiment = &Own {
+    name: "recommend",
+    about: "Recommendations from ratings as MovieLens has them; or from generated ones",
+    config,
+    recipes: &[],
+    arguments: ARGUMENTS,
+    features: |config| if config.get("data.dir").is_some_and(|dir| !dir.is_empty()) { &["csv"] } else { &[] },
+    families,
+    check: |_| Ok(()),
+    prepare,
+};
+
+const ARGUMENTS: &[Argument] = &[
+    Argument {
+        name: "dir",
+        key: "data.dir",
+        value: "DIR",
+        help: "The folder of ratings.csv and movies.csv, as MovieLens has them; without it a generated set",
+        form: Form::Positional,
+    },
+    Argument {
+        name: "data-dir",
+        key: "data.dir",
+        value: "DIR",
+        help: "The same folder [default: a generated set]",
+        form: Form::DataDir,
+    },
+    Argument {
+        name: "task",
+        key: "task.name",
+        value: "ratings|choices",
+        help: "Whether ratings are predicted, or what was chosen is told from what was not",
+        form: Form::Flag,
+    },
+];
 
 table! {
     /// `[data]` of ratings.
@@ -48,109 +82,52 @@ table! {
     }
 }
 
-struct Recommend;
-
-impl Experiment for Recommend {
-    fn name(&self) -> &'static str {
-        "recommend"
+fn config() -> Config {
+    Config {
+        model: "mf".into(),
+        task: "ratings".into(),
+        data: DataConfig { name: "ratings".into(), ..DataConfig::default() },
+        train: TrainConfig { epochs: 15, batch_size: 1024, ..TrainConfig::default() },
+        optimizer: OptimizerConfig::new("adam").with("lr", 5e-3),
+        schedule: ScheduleConfig::new("cosine"),
+        ..Config::default()
     }
+}
 
-    fn about(&self) -> &'static str {
-        "Recommendations from ratings as MovieLens has them; or from generated ones"
-    }
+fn families() -> Vec<Family> {
+    let tasks = vec![("choices", Schema::of::<ChoiceConfig>()), ("ratings", Schema::of::<RatingConfig>())];
+    vec![
+        family("model", "model of pairs", "mf", recommenders()),
+        family("task", "task", "ratings", tasks),
+        family("data", "dataset", "ratings", vec![("ratings", Schema::of::<RatingsConfig>())]),
+    ]
+}
 
-    fn config(&self) -> Config {
-        Config {
-            model: "mf".into(),
-            task: "ratings".into(),
-            data: DataConfig { name: "ratings".into(), ..DataConfig::default() },
-            train: TrainConfig { epochs: 15, batch_size: 1024, ..TrainConfig::default() },
-            optimizer: OptimizerConfig::new("adam").with("lr", 5e-3),
-            schedule: ScheduleConfig::new("cosine"),
-            ..Config::default()
-        }
-    }
-
-    fn arguments(&self) -> &'static [Argument] {
-        &[
-            Argument {
-                name: "dir",
-                key: "data.dir",
-                value: "DIR",
-                help: "The folder of ratings.csv and movies.csv, as MovieLens has them; without it a generated set",
-                form: Form::Positional,
-            },
-            Argument {
-                name: "data-dir",
-                key: "data.dir",
-                value: "DIR",
-                help: "The same folder [default: a generated set]",
-                form: Form::DataDir,
-            },
-            Argument {
-                name: "task",
-                key: "task.name",
-                value: "ratings|choices",
-                help: "Whether ratings are predicted, or what was chosen is told from what was not",
-                form: Form::Flag,
-            },
-        ]
-    }
-
-    fn source(&self, _config: &Config) -> Option<String> {
-        None
-    }
-
-    fn features(&self, config: &Config) -> &'static [&'static str] {
-        if config.get("data.dir").is_some_and(|dir| !dir.is_empty()) { &["csv"] } else { &[] }
-    }
-
-    fn families(&self) -> Vec<Family> {
-        let tasks = vec![("choices", Schema::of::<ChoiceConfig>()), ("ratings", Schema::of::<RatingConfig>())];
-        vec![
-            family("model", "model of pairs", "mf", recommenders()),
-            family("task", "task", "ratings", tasks),
-            family("data", "dataset", "ratings", vec![("ratings", Schema::of::<RatingsConfig>())]),
-        ]
-    }
-
-    fn check(&self, config: &Config) -> Result<()> {
-        config.resolved(&self.families()).map(drop)
-    }
-
-    fn prepare(
-        &self,
-        config: &Config,
-        device: &Device,
-        _locate: &LocateOptions,
-        reporter: &mut dyn Reporter,
-    ) -> Result<Prepared> {
-        let own: RatingsConfig = config.data.named().parse("data")?;
-        let (ratings, mut dataset) = if own.dir.is_empty() { generated(reporter) } else { load(&own.dir)? };
-        let ratings = Arc::new(ratings);
-        let (users, items, given) = (ratings.users.len(), ratings.items.len(), ratings.given.len());
-        reporter.note(&format!("{given} ratings of {users} users for {items} things"));
-        let params = Params::new(device, config.dtype()?, RandomKey::new(config.train.seed));
-        let splits = match config.task.name.as_str() {
-            "choices" => choices(config, &ratings, &params)?,
-            _ => predicted(config, &own, &ratings, &params)?,
-        };
-        let Splits { task, train, validation, test, mean, range } = splits;
-        (dataset.train, dataset.test) = (train.len(), test.len());
-        dataset.validation = validation.as_ref().map_or(0, |data| data.len());
-        let seen = ratings.seen(None).into_iter().map(|seen| seen.into_iter().collect()).collect();
-        let spec = RecommendSpec {
-            task: RECOMMEND.into(),
-            scores: config.task.name.clone(),
-            users: ratings.users.clone(),
-            items: ratings.items.iter().map(|item| (item.id.clone(), item.title.clone())).collect(),
-            seen,
-            mean,
-            range,
-        };
-        let spec = serde_json::to_value(spec).map_err(|e| Error::Usage(format!("the run's spec: {e}")))?;
-        Ok(Prepared { task, params, train, validation, test: Some(test), dataset, spec })
-    }
+fn prepare(config: &Config, device: &Device, reporter: &mut dyn Reporter) -> Result<Prepared> {
+    let own: RatingsConfig = config.data.named().parse("data")?;
+    let (ratings, mut dataset) = if own.dir.is_empty() { generated(reporter) } else { load(&own.dir)? };
+    let ratings = Arc::new(ratings);
+    let (users, items, given) = (ratings.users.len(), ratings.items.len(), ratings.given.len());
+    reporter.note(&format!("{given} ratings of {users} users for {items} things"));
+    let params = Params::new(device, config.dtype()?, RandomKey::new(config.train.seed));
+    let splits = match config.task.name.as_str() {
+        "choices" => choices(config, &ratings, &params)?,
+        _ => predicted(config, &own, &ratings, &params)?,
+    };
+    let Splits { task, train, validation, test, mean, range } = splits;
+    (dataset.train, dataset.test) = (train.len(), test.len());
+    dataset.validation = validation.as_ref().map_or(0, |data| data.len());
+    let seen = ratings.seen(None).into_iter().map(|seen| seen.into_iter().collect()).collect();
+    let spec = RecommendSpec {
+        task: RECOMMEND.into(),
+        scores: config.task.name.clone(),
+        users: ratings.users.clone(),
+        items: ratings.items.iter().map(|item| (item.id.clone(), item.title.clone())).collect(),
+        seen,
+        mean,
+        range,
+    };
+    Ok(Prepared { task, params, train, validation, test: Some(test), dataset, spec: spec_json(&spec)? })
 }
 
 /// A task with its data.
@@ -230,15 +207,7 @@ fn load(_dir: &str) -> Result<(Ratings, DatasetRecord)> {
 #[cfg(any(feature = "csv", feature = "parquet"))]
 fn load(dir: &str) -> Result<(Ratings, DatasetRecord)> {
     let (ratings, checksum) = Ratings::open(dir)?;
-    let path = std::path::Path::new(dir);
-    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-    let record = DatasetRecord {
-        description: format!("{name}, {} ratings", ratings.given.len()),
-        origin: "own".into(),
-        path: Some(dir.into()),
-        checksum,
-        ..DatasetRecord::default()
-    };
+    let record = super::own::own_record(dir, &format!("{} ratings", ratings.given.len()), checksum);
     Ok((ratings, record))
 }
 
@@ -276,6 +245,5 @@ fn generated(reporter: &mut dyn Reporter) -> (Ratings, DatasetRecord) {
     }
     let description = "generated ratings, not MovieLens";
     reporter.note(&format!("no folder was given: {description} are learned from"));
-    let (origin, checksum) = (STAND_IN.into(), "generated ratings 1".into());
-    (ratings, DatasetRecord { description: description.into(), origin, checksum, ..DatasetRecord::default() })
+    (ratings, generated_record(description, "generated ratings 1"))
 }

@@ -2,20 +2,42 @@
 //! that nanoGPT names for CPUs (A. Karpathy, github.com/karpathy/nanoGPT, "I only have a macbook"): four blocks of 128 features
 //! and four heads, 64 characters at a time, 2,000 steps of 12.
 
-use super::own_pictures::family;
-use super::own_table::NoKeys;
+use super::own::{Own, family, short_name};
 use crate::language::{CharModel, Characters, GptConfig, LstmConfig};
-use crate::run::TextSpec;
-use std::path::Path;
+use crate::run::{TextSpec, spec_json};
 use taper_config::{Family, Schema, table};
-use taper_data::{CharVocabulary, Dataset, LocateOptions, TextBlocks, TextSource};
+use taper_data::{CharVocabulary, Dataset, TextBlocks, TextSource};
+use taper_models::NoKeys;
 use taper_nn::{Device, Params, RandomKey};
 use taper_train::{
     Argument, Config, DataConfig, DatasetRecord, Error, Experiment, Form, GroupConfig, OptimizerConfig, Prepared,
     Recipe, RegularizationConfig, Reporter, Result, ScheduleConfig, TrainConfig,
 };
 
-pub(super) const EXPERIMENT: &dyn Experiment = &Text;
+pub(super) const EXPERIMENT: &dyn Experiment = &Own {
+    name: "text",
+    about: "A text, one character after the other: your own, or chapters of a novel",
+    config,
+    recipes: &[Recipe {
+        name: "lstm",
+        about: "An LSTM of 256 units at a rate of 4e-3, as many steps",
+        toml: include_str!("../../recipes/text-lstm.toml"),
+    }],
+    arguments: ARGUMENTS,
+    features: |_| &[],
+    families,
+    check: check,
+    prepare,
+};
+
+const ARGUMENTS: &[Argument] = &[Argument {
+    name: "data-dir",
+    key: "data.path",
+    value: "FILE|DIR",
+    help: "The text: a file, or a folder with train.txt and test.txt, val.txt or valid.txt [default: chapters of \
+               Pride and Prejudice, which the program holds]",
+    form: Form::DataDir,
+}];
 
 /// Characters that the note on those left out names.
 const NAMED: usize = 12;
@@ -34,107 +56,66 @@ table! {
     }
 }
 
-struct Text;
-
-impl Experiment for Text {
-    fn name(&self) -> &'static str {
-        "text"
+fn config() -> Config {
+    // Weight matrices and embeddings decay; biases and layer norms, whose names end in `ln_1` and `ln_f`, do not.
+    let matrices = GroupConfig {
+        pattern: "*[!_]?.weight*".into(),
+        frozen: false,
+        epochs: 0.0,
+        optimizer: OptimizerConfig::default().with("weight_decay", 0.1),
+    };
+    let adamw = OptimizerConfig::new("adamw").with("lr", 1e-3).with("betas", vec![0.9, 0.99]);
+    Config {
+        model: "gpt".into(),
+        groups: vec![matrices],
+        data: DataConfig { name: "text".into(), validation: 0.05, ..DataConfig::default() },
+        // 2,000 steps.
+        train: TrainConfig { epochs: 8, epoch_steps: 250, batch_size: 12, ..TrainConfig::default() },
+        regularization: RegularizationConfig { clip_norm: 1.0, ..RegularizationConfig::default() },
+        optimizer: adamw.with("weight_decay", 0.0),
+        // Down to 1e-4, after 100 steps of warm-up.
+        schedule: ScheduleConfig::new("cosine").with("min", 0.1).with("warmup", 0.4),
+        ..Config::default()
     }
+}
 
-    fn about(&self) -> &'static str {
-        "A text, one character after the other: your own, or chapters of a novel"
+fn check(config: &Config) -> Result<()> {
+    match config.data.augment.is_empty() {
+        true => Ok(()),
+        false => Err(Error::Usage("data.augment: a text has no pictures to augment".into())),
     }
+}
 
-    fn config(&self) -> Config {
-        // Weight matrices and embeddings decay; biases and layer norms, whose names end in `ln_1` and `ln_f`, do not.
-        let matrices = GroupConfig {
-            pattern: "*[!_]?.weight*".into(),
-            frozen: false,
-            epochs: 0.0,
-            optimizer: OptimizerConfig::default().with("weight_decay", 0.1),
-        };
-        let adamw = OptimizerConfig::new("adamw").with("lr", 1e-3).with("betas", vec![0.9, 0.99]);
-        Config {
-            model: "gpt".into(),
-            groups: vec![matrices],
-            data: DataConfig { name: "text".into(), validation: 0.05, ..DataConfig::default() },
-            // 2,000 steps.
-            train: TrainConfig { epochs: 8, epoch_steps: 250, batch_size: 12, ..TrainConfig::default() },
-            regularization: RegularizationConfig { clip_norm: 1.0, ..RegularizationConfig::default() },
-            optimizer: adamw.with("weight_decay", 0.0),
-            // Down to 1e-4, after 100 steps of warm-up.
-            schedule: ScheduleConfig::new("cosine").with("min", 0.1).with("warmup", 0.4),
-            ..Config::default()
-        }
-    }
+fn families() -> Vec<Family> {
+    let models = vec![("gpt", Schema::of::<GptConfig>()), ("lstm", Schema::of::<LstmConfig>())];
+    vec![
+        family("model", "model of a text", "gpt", models),
+        family("task", "task", "text", vec![("text", Schema::of::<NoKeys>())]),
+        family("data", "dataset", "text", vec![("text", Schema::of::<TextConfig>())]),
+    ]
+}
 
-    fn recipes(&self) -> &'static [Recipe] {
-        &[Recipe {
-            name: "lstm",
-            about: "An LSTM of 256 units at a rate of 4e-3, as many steps",
-            toml: include_str!("../../recipes/text-lstm.toml"),
-        }]
-    }
-
-    fn arguments(&self) -> &'static [Argument] {
-        &[Argument {
-            name: "data-dir",
-            key: "data.path",
-            value: "FILE|DIR",
-            help: "The text: a file, or a folder with train.txt and test.txt, val.txt or valid.txt [default: chapters of \
-                   Pride and Prejudice, which the program holds]",
-            form: Form::DataDir,
-        }]
-    }
-
-    fn source(&self, _config: &Config) -> Option<String> {
-        None
-    }
-
-    fn families(&self) -> Vec<Family> {
-        let models = vec![("gpt", Schema::of::<GptConfig>()), ("lstm", Schema::of::<LstmConfig>())];
-        vec![
-            family("model", "model of a text", "gpt", models),
-            family("task", "task", "text", vec![("text", Schema::of::<NoKeys>())]),
-            family("data", "dataset", "text", vec![("text", Schema::of::<TextConfig>())]),
-        ]
-    }
-
-    fn check(&self, config: &Config) -> Result<()> {
-        if !config.data.augment.is_empty() {
-            return Err(Error::Usage("data.augment: a text has no pictures to augment".into()));
-        }
-        config.resolved(&self.families()).map(drop)
-    }
-
-    fn prepare(
-        &self,
-        config: &Config,
-        device: &Device,
-        _locate: &LocateOptions,
-        reporter: &mut dyn Reporter,
-    ) -> Result<Prepared> {
-        let own: TextConfig = config.data.named().parse("data")?;
-        let Splits { mut record, vocabulary, train, validation, test } = split(config, &own, reporter)?;
-        let key = RandomKey::new(config.train.seed).child("blocks");
-        let train = if config.train.shuffle { train.moved(key)? } else { train };
-        let validation = validation.map(|blocks| blocks.at_most(own.validation_blocks));
-        let test = test.at_most(config.data.test_samples);
-        (record.train, record.test) = (train.len(), test.len());
-        record.validation = validation.as_ref().map_or(0, Dataset::len);
-        let params = Params::new(device, config.dtype()?, RandomKey::new(config.train.seed));
-        let model = CharModel::new(&config.model, vocabulary.len(), own.block, &params)?;
-        let spec = TextSpec::new(vocabulary.clone(), own.block);
-        Ok(Prepared {
-            task: Box::new(Characters::new(model, vocabulary, train.clone())),
-            params,
-            train: Box::new(train),
-            validation: validation.map(|blocks| Box::new(blocks) as Box<dyn Dataset>),
-            test: Some(Box::new(test)),
-            dataset: record,
-            spec: serde_json::to_value(spec).map_err(|e| Error::Usage(format!("the run's spec: {e}")))?,
-        })
-    }
+fn prepare(config: &Config, device: &Device, reporter: &mut dyn Reporter) -> Result<Prepared> {
+    let own: TextConfig = config.data.named().parse("data")?;
+    let Splits { mut record, vocabulary, train, validation, test } = split(config, &own, reporter)?;
+    let key = RandomKey::new(config.train.seed).child("blocks");
+    let train = if config.train.shuffle { train.moved(key)? } else { train };
+    let validation = validation.map(|blocks| blocks.at_most(own.validation_blocks));
+    let test = test.at_most(config.data.test_samples);
+    (record.train, record.test) = (train.len(), test.len());
+    record.validation = validation.as_ref().map_or(0, Dataset::len);
+    let params = Params::new(device, config.dtype()?, RandomKey::new(config.train.seed));
+    let model = CharModel::new(&config.model, vocabulary.len(), own.block, &params)?;
+    let spec = TextSpec::new(vocabulary.clone(), own.block);
+    Ok(Prepared {
+        task: Box::new(Characters::new(model, vocabulary, train.clone())),
+        params,
+        train: Box::new(train),
+        validation: validation.map(|blocks| Box::new(blocks) as Box<dyn Dataset>),
+        test: Some(Box::new(test)),
+        dataset: record,
+        spec: spec_json(&spec)?,
+    })
 }
 
 /// A text by split, as blocks that lie one after the other.
@@ -169,7 +150,7 @@ fn split(config: &Config, own: &TextConfig, reporter: &mut dyn Reporter) -> Resu
     let vocabulary = CharVocabulary::of(&source.train);
     let name: String = match &record.path {
         None => "Pride and Prejudice (chapters 1 to 15)".into(),
-        Some(path) => Path::new(path).file_name().map_or(path.into(), |name| name.to_string_lossy().into_owned()),
+        Some(path) => short_name(path),
     };
     record.description = format!("{name}, {} different characters", vocabulary.len());
     record.checksum = source.checksum;
@@ -223,15 +204,16 @@ fn of_key(key: &str, error: &taper_data::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
     use taper_nn::matches;
     use taper_train::{Override, Silent};
 
     fn prepared(settings: &[&str], path: &Path) -> Result<Prepared> {
         let mut changes = vec![Override::new("data.path", path.to_string_lossy().into_owned())];
         changes.extend(settings.iter().map(|text| Override::parse(text).unwrap()));
-        let config = Text.config().with(&changes)?.resolved(&Text.families())?;
+        let config = config().with(&changes)?.resolved(&families())?;
         let device = Device::new(taper_cpu::CpuBackend::with_threads(1).unwrap());
-        Text.prepare(&config, &device, &LocateOptions::default(), &mut Silent)
+        super::prepare(&config, &device, &mut Silent)
     }
 
     /// As in nanoGPT: what has two dimensions or more.
@@ -242,7 +224,7 @@ mod tests {
         std::fs::write(&path, "to be or not to be ".repeat(50)).unwrap();
         for model in ["gpt", "lstm"] {
             let found = prepared(&[&format!("model.name={model}")], &path).unwrap();
-            let pattern = &Text.config().groups[0].pattern;
+            let pattern = &config().groups[0].pattern;
             for param in found.params.trainable() {
                 let due = param.tensor().shape().rank() >= 2;
                 assert_eq!(matches(pattern, param.name()), due, "{}", param.name());
@@ -289,8 +271,8 @@ mod tests {
         let due = "data: of the test text 2 characters are left, expected 2 or more; hold out more of it";
         says(&foreign, &["data.block=8", "data.test=0.08"], &due.replace("text 2", "text 0"));
         let wrong = |text: &str| {
-            let config = Text.config().with(&[Override::parse(text).unwrap()]).unwrap();
-            Text.check(&config).unwrap_err().to_string()
+            let config = config().with(&[Override::parse(text).unwrap()]).unwrap();
+            EXPERIMENT.check(&config).unwrap_err().to_string()
         };
         let augment = wrong("data.augment=[{kind=\"cutout\",size=2}]");
         assert_eq!(augment, "data.augment: a text has no pictures to augment");

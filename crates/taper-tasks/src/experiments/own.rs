@@ -1,0 +1,119 @@
+//! Experiments on data of one's own, which a file or a folder of the command line names: what all such share.
+
+use std::path::Path;
+use taper_config::{Family, Schema};
+use taper_data::LocateOptions;
+use taper_nn::Device;
+use taper_train::{Argument, Config, DatasetRecord, Experiment, Prepared, Recipe, Reporter, Result, STAND_IN};
+
+/// An experiment on data of one's own. It has no built-in data set that would have to be found or downloaded.
+pub(super) struct Own {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    pub(super) config: fn() -> Config,
+    pub(super) recipes: &'static [Recipe],
+    /// What is given on the command line: the data, and what is set often.
+    pub(super) arguments: &'static [Argument],
+    /// The cargo features that reading the data takes.
+    pub(super) features: fn(&Config) -> &'static [&'static str],
+    /// What the tables `model`, `task` and `data` may name.
+    pub(super) families: fn() -> Vec<Family>,
+    /// What is checked before the data are read, besides the families.
+    pub(super) check: fn(&Config) -> Result<()>,
+    pub(super) prepare: fn(&Config, &Device, &mut dyn Reporter) -> Result<Prepared>,
+}
+
+impl Experiment for Own {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn about(&self) -> &'static str {
+        self.about
+    }
+
+    fn config(&self) -> Config {
+        (self.config)()
+    }
+
+    fn recipes(&self) -> &'static [Recipe] {
+        self.recipes
+    }
+
+    fn arguments(&self) -> &'static [Argument] {
+        self.arguments
+    }
+
+    fn source(&self, _config: &Config) -> Option<String> {
+        None
+    }
+
+    fn features(&self, config: &Config) -> &'static [&'static str] {
+        (self.features)(config)
+    }
+
+    fn families(&self) -> Vec<Family> {
+        (self.families)()
+    }
+
+    fn check(&self, config: &Config) -> Result<()> {
+        (self.check)(config)?;
+        config.resolved(&self.families()).map(drop)
+    }
+
+    fn prepare(
+        &self,
+        config: &Config,
+        device: &Device,
+        _locate: &LocateOptions,
+        reporter: &mut dyn Reporter,
+    ) -> Result<Prepared> {
+        (self.prepare)(config, device, reporter)
+    }
+}
+
+/// The cargo features of the reader of the table that `key` names: none if it names none.
+pub(super) fn table_features(config: &Config, key: &str) -> &'static [&'static str] {
+    match config.get(key) {
+        Some(file) if file.ends_with(".parquet") => &["parquet"],
+        Some(file) if !file.is_empty() => &["csv"],
+        _ => &[],
+    }
+}
+
+/// A family of things that the table `table` may name.
+pub(super) fn family(
+    table: &'static str,
+    kind: &'static str,
+    default: &'static str,
+    members: Vec<(&'static str, Schema)>,
+) -> Family {
+    Family { table, kind, default, members, common: None, lenient: false }
+}
+
+/// The name of a file or a folder, without the path to it.
+pub(super) fn short_name(path: &str) -> String {
+    let path = Path::new(path);
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// The record of data that `path` names, of which `what` is said after its name.
+pub(super) fn own_record(path: &str, what: &str, checksum: String) -> DatasetRecord {
+    DatasetRecord {
+        description: format!("{}, {what}", short_name(path)),
+        origin: "own".into(),
+        path: Some(path.into()),
+        checksum,
+        ..DatasetRecord::default()
+    }
+}
+
+/// The record of generated data. `version` is theirs: it changes when what is generated does.
+pub(super) fn generated_record(description: &str, version: &str) -> DatasetRecord {
+    DatasetRecord {
+        description: description.into(),
+        origin: STAND_IN.into(),
+        checksum: version.into(),
+        ..DatasetRecord::default()
+    }
+}
