@@ -1,6 +1,6 @@
 //! Published weights of models: where they are, and their checksums (`published/weights.toml`).
 
-use crate::{Download, Error, Event, LocateOptions, Result};
+use crate::{Error, Event, LocateOptions, Result};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -134,8 +134,8 @@ impl PublishedFile {
 
     /// The same as a file to download, of `bytes` bytes.
     #[cfg(feature = "download")]
-    pub(crate) fn download(&self, bytes: u64) -> Download {
-        Download { urls: self.urls.clone(), bytes, sha256: self.sha256.clone(), md5: None }
+    pub(crate) fn download(&self, bytes: u64) -> crate::Download {
+        crate::Download { urls: self.urls.clone(), bytes, sha256: self.sha256.clone(), md5: None }
     }
 }
 
