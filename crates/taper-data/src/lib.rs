@@ -65,4 +65,7 @@ pub use tables::{
 pub use taper_backend::{DType, HostData};
 #[cfg(feature = "bpe")]
 pub use text::Bpe;
-pub use text::{ByteVocabulary, CharVocabulary, NGrams, TextBlocks, TextSource, TextWindows, Tokenizer};
+pub use text::{
+    ByteVocabulary, CharVocabulary, LabelledTexts, NGrams, PairSamples, TextBlocks, TextPairs, TextSource, TextWindows,
+    Tokenizer, WordSamples, WordVocabulary,
+};

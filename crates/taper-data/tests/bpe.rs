@@ -42,6 +42,10 @@ fn training_learns_what_the_peer_learns() {
     assert_eq!(fs::read_to_string(&merges).unwrap(), fs::read_to_string(data("merges.txt")).unwrap());
     let json = |path: &Path| serde_json::from_str::<serde_json::Value>(&fs::read_to_string(path).unwrap()).unwrap();
     assert_eq!(json(&vocab), json(&data("vocab.json")));
+    // Its pairs make it again.
+    assert_eq!(Bpe::of_merges(own.merges()).unwrap(), own);
+    let text = Bpe::of_merges(&[[0, 1], [300, 2]]).unwrap_err().to_string();
+    assert_eq!(text, "bpe: pair 1 is of tokens 300 and 2, there are 257 before it");
     // No more is learned than there is, and nothing between texts.
     let short = Bpe::train(["ab", "ab", "ba"], 1000).unwrap();
     assert_eq!((short.size(), short.token(b"ab"), short.token(b"ba")), (257, Some(256), None));

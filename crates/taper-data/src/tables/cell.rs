@@ -20,7 +20,7 @@ pub(crate) enum Cell<'a> {
 
 /// What a cell looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
+pub(crate) enum Look {
     Missing,
     Number,
     /// Digits after a zero, such as `007`: a number would be the same as another text's.

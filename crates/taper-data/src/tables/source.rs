@@ -39,7 +39,7 @@ impl Default for CsvOptions {
 /// memory: 8 bytes for each row stay, and at most 1000 different texts of each column. It must not change meanwhile. A
 /// Parquet file is held in memory whole: 8 to 16 bytes for each number, 4 for each text and every different text once.
 pub struct TableSource {
-    pub(super) path: PathBuf,
+    pub(crate) path: PathBuf,
     pub(super) columns: Vec<String>,
     pub(super) surveys: Vec<Survey>,
     rows: Rows,
@@ -109,7 +109,7 @@ impl TableSource {
     }
 
     /// The place of the column `name`.
-    pub(super) fn find(&self, name: &str) -> Result<usize> {
+    pub(crate) fn find(&self, name: &str) -> Result<usize> {
         self.columns.iter().position(|column| same(column, name)).ok_or_else(|| {
             let mut near: Vec<(f64, &String)> =
                 self.columns.iter().map(|column| (strsim::jaro_winkler(name, column), column)).collect();
@@ -134,7 +134,7 @@ impl TableSource {
     }
 
     /// Calls `each` with the number and the cells of each row of `rows`, or of all, a block of rows in memory at a time.
-    pub(super) fn scan(
+    pub(crate) fn scan(
         &self,
         rows: Option<&[usize]>,
         each: &mut dyn FnMut(usize, &[Cell<'_>]) -> Result<()>,
@@ -151,7 +151,7 @@ impl TableSource {
     }
 
     /// The error that something is wrong in row `row` of column `column`.
-    pub(super) fn wrong(&self, row: usize, column: usize, detail: impl Into<String>) -> Error {
+    pub(crate) fn wrong(&self, row: usize, column: usize, detail: impl Into<String>) -> Error {
         let row = match &self.rows {
             #[cfg(feature = "csv")]
             Rows::Csv(rows) => rows.line(row),

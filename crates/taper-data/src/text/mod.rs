@@ -1,5 +1,5 @@
 //! Text for language models: tokenisers (characters, bytes, byte pairs with the feature `bpe`), windows and blocks of tokens,
-//! texts from files, and counts of runs of tokens.
+//! texts from files, counts of runs of tokens; and texts with a class each, as words; and pairs of texts.
 
 mod blocks;
 #[cfg(feature = "bpe")]
@@ -8,22 +8,28 @@ mod bytes;
 mod chars;
 #[cfg(feature = "bpe")]
 mod gpt2;
+mod labelled;
 mod ngrams;
+mod pairs;
 #[cfg(feature = "bpe")]
 mod pieces;
 mod source;
 mod tokenizer;
 #[cfg(feature = "bpe")]
 mod train;
+mod words;
 
 pub use blocks::TextBlocks;
 #[cfg(feature = "bpe")]
 pub use bpe::Bpe;
 pub use bytes::ByteVocabulary;
 pub use chars::CharVocabulary;
+pub use labelled::{LabelledTexts, WordSamples};
 pub use ngrams::NGrams;
+pub use pairs::{PairSamples, TextPairs};
 pub use source::TextSource;
 pub use tokenizer::Tokenizer;
+pub use words::WordVocabulary;
 
 use crate::{Batch, Dataset, Error, FieldSpec, Result};
 use taper_backend::DType;

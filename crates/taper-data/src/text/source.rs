@@ -103,6 +103,11 @@ fn read(path: &Path, hash: &mut Sha256) -> Result<String> {
     let bytes = files::read(path).map_err(Error::io("read", path))?;
     hash.update((bytes.len() as u64).to_le_bytes());
     hash.update(&bytes);
+    text(bytes, path)
+}
+
+/// The text that `bytes`, those of the file, are in UTF-8.
+pub(super) fn text(bytes: Vec<u8>, path: &Path) -> Result<String> {
     if bytes.is_empty() {
         return Err(Error::format(path, "file", "it is empty; expected a text"));
     }

@@ -104,6 +104,43 @@ impl Bpe {
         }
         Ok(Self::new(tokens, bytes, &merges))
     }
+
+    /// The pairs in the order in which they were learned, of which [`of_merges`](Self::of_merges) makes the same tokeniser
+    /// again.
+    pub fn merges(&self) -> &[[u32; 2]] {
+        &self.pairs
+    }
+
+    /// The tokeniser that was trained, from its pairs: the 256 bytes come first, and each pair makes the next token, unless
+    /// there is one of these bytes.
+    ///
+    /// # Errors
+    /// A pair with a token that there is none of before it.
+    pub fn of_merges(pairs: &[[u32; 2]]) -> Result<Self> {
+        let order = bytes_in_order();
+        let mut bytes = [0; 256];
+        (0_u32..).zip(order).for_each(|(token, byte)| bytes[usize::from(byte)] = token);
+        let mut tokens: Vec<Vec<u8>> = order.iter().map(|&byte| vec![byte]).collect();
+        let mut known: HashMap<Vec<u8>, u32> =
+            (0..).zip(&tokens).map(|(token, bytes)| (bytes.clone(), token)).collect();
+        let mut merges = Vec::with_capacity(pairs.len());
+        for (place, &pair) in pairs.iter().enumerate() {
+            let [left, right] = pair.map(|token| tokens.get(token as usize).cloned());
+            let (Some(left), Some(right)) = (left, right) else {
+                let count = tokens.len();
+                let detail =
+                    format!("pair {place} is of tokens {} and {}, there are {count} before it", pair[0], pair[1]);
+                return Err(Error::Argument(format!("bpe: {detail}")));
+            };
+            let joined = [left, right].concat();
+            let merged = *known.entry(joined.clone()).or_insert_with(|| {
+                tokens.push(joined);
+                tokens.len() as u32 - 1
+            });
+            merges.push((pair, merged));
+        }
+        Ok(Self::new(tokens, bytes, &merges))
+    }
 }
 
 /// Replaces each `pair` in `tokens`, from the left.
