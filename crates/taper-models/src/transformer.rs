@@ -143,6 +143,51 @@ impl Transformer {
         context.layer(&self.path, |context| self.decoded(target, memory, padding, context))
     }
 
+    /// The logits `[N, target]` of the token after the last of `target: [N, T]` alone.
+    ///
+    /// # Errors
+    /// A sequence longer than the longest.
+    pub fn next(
+        &self,
+        target: &Tensor,
+        memory: &Tensor,
+        padding: Option<&Tensor>,
+        context: &Context,
+    ) -> Result<Tensor> {
+        context.layer(&self.path, |context| {
+            let x = self.states(target, memory, padding, context)?; // [N, T, E]
+            let last = x.shape()[1].saturating_sub(1);
+            x.narrow(1, last, 1)?.squeeze(1)?.pass(&self.generator, context)
+        })
+    }
+
+    /// How much attention the last layer of the decoder pays from each token of `target: [N, T]`, where it is about to give the
+    /// next, to each of the source's, `[N, T, S]`: the mean of its heads'.
+    ///
+    /// # Errors
+    /// A sequence longer than the longest.
+    pub fn attention(
+        &self,
+        source: &Tensor,
+        target: &Tensor,
+        padding: Option<&Tensor>,
+        context: &Context,
+    ) -> Result<Tensor> {
+        context.layer(&self.path, |context| {
+            let memory = self.encoded(source, padding, context)?;
+            let mut x = self.embedded(target, &self.tgt_embed, context)?;
+            let causal = AttentionMasks { causal: true, ..AttentionMasks::default() };
+            let masks = AttentionMasks { key_padding: padding, ..AttentionMasks::default() };
+            let mut weights = memory.clone(); // until there are any: a decoder has a layer
+            context.layer(&self.decoder.path, |context| {
+                for layer in &self.decoder.layers {
+                    (x, weights) = layer.decode_with_attention(&x, &memory, &causal, &masks, context)?;
+                }
+                weights.mean(&[1], false)
+            })
+        })
+    }
+
     /// The likeliest tokens one after the other, `[N, count]`, that follow the token `start`.
     ///
     /// # Errors
@@ -180,15 +225,19 @@ impl Transformer {
     }
 
     fn decoded(&self, target: &Tensor, memory: &Tensor, padding: Option<&Tensor>, context: &Context) -> Result<Tensor> {
+        self.states(target, memory, padding, context)?.pass(&self.generator, context) // [N, T, target]
+    }
+
+    /// What the decoder makes of the target, `[N, T, E]`.
+    fn states(&self, target: &Tensor, memory: &Tensor, padding: Option<&Tensor>, context: &Context) -> Result<Tensor> {
         let x = self.embedded(target, &self.tgt_embed, context)?;
         let causal = AttentionMasks { causal: true, ..AttentionMasks::default() };
         let masks = AttentionMasks { key_padding: padding, ..AttentionMasks::default() };
-        let x = context.layer(&self.decoder.path, |context| {
+        context.layer(&self.decoder.path, |context| {
             let decode =
                 |x: Tensor, layer: &TransformerDecoderLayer| layer.decode(&x, memory, &causal, &masks, context);
             self.decoder.layers.iter().try_fold(x, decode)?.pass(&self.decoder.norm, context)
-        })?;
-        x.pass(&self.generator, context) // [N, T, target]
+        })
     }
 }
 

@@ -13,6 +13,9 @@ pub mod metrics;
 mod recommending;
 mod regression;
 mod run;
+mod text_classes;
+#[cfg(feature = "bpe")]
+mod translating;
 
 pub use autoencoding::Autoencoding;
 pub use belief::LayerwisePretraining;
@@ -27,6 +30,14 @@ pub use language::{
 pub use recommending::{Choosing, RatingBiases, RatingPrediction};
 pub use regression::{Regression, TargetStats};
 pub use run::{
-    ClassScore, Forecast, ForecastSpec, ForecastStep, Forecaster, Inputs, Prediction, RecommendSpec, Recommendation,
-    Recommender, Run, Saved, Spec, TextGenerator, run_summary,
+    ClassScore, ClassifiedText, Forecast, ForecastSpec, ForecastStep, Forecaster, Inputs, Prediction, RecommendSpec,
+    Recommendation, Recommender, Run, Saved, Spec, TextClassifier, TextGenerator, run_summary,
 };
+#[cfg(feature = "bpe")]
+pub use run::{Translation, Translator};
+pub use text_classes::{
+    AttentiveEncoder, AttentiveEncoderConfig, AttentiveGru, AttentiveGruConfig, TextClassification, TextModel, WordBag,
+    WordBagConfig,
+};
+#[cfg(feature = "bpe")]
+pub use translating::{Beam, TranslateConfig, Translating, TranslatorConfig};

@@ -7,6 +7,9 @@ mod recommender;
 mod saved;
 mod summary;
 mod text;
+mod text_classifier;
+#[cfg(feature = "bpe")]
+mod translator;
 
 pub(crate) use forecaster::FORECAST;
 pub use forecaster::{Forecast, ForecastSpec, ForecastStep, Forecaster};
@@ -16,6 +19,12 @@ pub use saved::Saved;
 pub use summary::run_summary;
 pub use text::TextGenerator;
 pub(crate) use text::TextSpec;
+pub(crate) use text_classifier::TextClassesSpec;
+pub use text_classifier::{ClassifiedText, TextClassifier};
+#[cfg(feature = "bpe")]
+pub(crate) use translator::TranslateSpec;
+#[cfg(feature = "bpe")]
+pub use translator::{Translation, Translator};
 
 use crate::TargetStats;
 use serde::{Deserialize, Serialize};

@@ -4,10 +4,11 @@ commands! {
     "find-lr" find_lr::FindLr "Look for a good learning rate, and draw the curve";
     "tune" tune::Tune "Search for good values of configuration keys, by successive halving or at random";
     "eval" eval::Eval "Evaluate a saved run on its test split again";
-    "predict" predict::Predict "Predict with a saved run: pictures, rows of tables";
+    "predict" predict::Predict "Predict with a saved run: pictures, texts, rows of tables";
     "forecast" forecast::Forecast "Forecast with a saved run: the values that follow a series, with their quantiles";
     "recommend" recommend::Recommend "Recommend with a saved run: titles for a user";
     "generate" generate::Generate "Go on with a text, with a saved run of the experiment text";
+    "translate" translate::Translate "Translate texts, with a saved run of the experiment translate";
     "runs" runs::Runs "List runs and compare them";
     "models" models::Models "List the models, with their parameters, FLOP and sources";
     "summary" summary::Summary "Show the layers of a model, or of a run's, with their shapes, parameters and FLOP";

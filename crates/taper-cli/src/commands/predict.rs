@@ -1,5 +1,7 @@
 //! `taper predict`: predictions of a saved run for new samples, without the data that it was trained on.
 
+mod texts;
+
 use crate::commands::Command;
 use crate::device::named_device;
 use crate::failure::{FAILED, Failure};
@@ -23,7 +25,7 @@ pub struct Predict {
     /// The folder of the run
     #[arg(value_name = "RUN")]
     run: PathBuf,
-    /// Pictures, folders of pictures, or tables (CSV, Parquet), as the run was trained on; - for standard input
+    /// Pictures, texts, folders of them, or tables (CSV, Parquet), as the run was trained on; - for standard input
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// Show so many of the most probable classes
@@ -49,9 +51,12 @@ impl Command for Predict {
             return Err(Failure::usage("--top: expected an integer, 1 or more, found 0"));
         }
         let device = named_device(&self.device, DeviceOptions::default())?;
+        if texts::are_taken(&self.run)? {
+            return texts::run(self, &device, output);
+        }
         let run = Run::load(&self.run, &device)?;
         let (mut found, mut failed) = (Vec::new(), 0);
-        let files = self.all_files(&run)?;
+        let files = self.all_files(matches!(run.spec().inputs(), Inputs::Table { .. }))?;
         for some in of_files(&run, &files)? {
             match some {
                 Ok(some) => found.extend(some),
@@ -83,6 +88,9 @@ impl Command for Predict {
                     needs.feature("parquet");
                 }
             }
+            _ if spec["task"] == "text-classes" && self.files.iter().any(|file| texts::is_table(file)) => {
+                needs.feature("csv");
+            }
             _ => {}
         }
         Ok(())
@@ -90,11 +98,11 @@ impl Command for Predict {
 }
 
 impl Predict {
-    /// The files, of a folder those in it, by name.
-    fn all_files(&self, run: &Run) -> Result<Vec<PathBuf>, Failure> {
+    /// The files, of a folder those in it, by name, unless `whole` says that a folder is opened as one.
+    fn all_files(&self, whole: bool) -> Result<Vec<PathBuf>, Failure> {
         let mut all = Vec::new();
         for file in &self.files {
-            if !file.is_dir() || matches!(run.spec().inputs(), Inputs::Table { .. }) {
+            if !file.is_dir() || whole {
                 all.push(file.clone());
                 continue;
             }

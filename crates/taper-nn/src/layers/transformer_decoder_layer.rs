@@ -56,13 +56,43 @@ impl TransformerDecoderLayer {
         memory_masks: &AttentionMasks<'_>,
         context: &Context,
     ) -> Result<Tensor> {
+        self.decoded(x, masks, context, |x, context| {
+            self.multihead_attn.attend(x, memory, memory, memory_masks, context)
+        })
+    }
+
+    /// As [`decode`](Self::decode), with the weights of the attention to the memory, `[N, H, T, S]`, which are then stored.
+    pub fn decode_with_attention(
+        &self,
+        x: &Tensor,
+        memory: &Tensor,
+        masks: &AttentionMasks<'_>,
+        memory_masks: &AttentionMasks<'_>,
+        context: &Context,
+    ) -> Result<(Tensor, Tensor)> {
+        let mut weights = memory.clone(); // until there are any
+        let x = self.decoded(x, masks, context, |x, context| {
+            let x = self.multihead_attn.attend_with_weights(x, memory, memory, memory_masks, context)?;
+            weights = x.1;
+            Ok(x.0)
+        })?;
+        Ok((x, weights))
+    }
+
+    /// The output where `attend` gives the attention to the memory.
+    fn decoded(
+        &self,
+        x: &Tensor,
+        masks: &AttentionMasks<'_>,
+        context: &Context,
+        attend: impl FnOnce(&Tensor, &Context) -> Result<Tensor>,
+    ) -> Result<Tensor> {
         context.layer(&self.path, |context| {
             let x = residual(x, &self.norm1, self.norm_first, context, |x| {
                 self.self_attn.attend_self(x, masks, context)?.pass(&self.dropout1, context)
             })?;
             let x = residual(&x, &self.norm2, self.norm_first, context, |x| {
-                let x = self.multihead_attn.attend(x, memory, memory, memory_masks, context)?;
-                x.pass(&self.dropout2, context)
+                attend(x, context)?.pass(&self.dropout2, context)
             })?;
             residual(&x, &self.norm3, self.norm_first, context, |x| {
                 self.feed_forward.forward(x, context)?.pass(&self.dropout3, context)

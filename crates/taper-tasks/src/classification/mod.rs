@@ -6,12 +6,13 @@ mod views;
 
 pub use config::{ClassifyConfig, Reduction, Views};
 pub use report::Predictions;
+pub(crate) use report::scores;
 pub use views::logits;
 
 use crate::labels;
 use taper_data::augment::Normalize;
 use taper_data::{Batch, Dataset};
-use taper_nn::{Context, CrossEntropy, CutMix, DType, Mixup, Module, Tensor, no_grad};
+use taper_nn::{Context, CrossEntropy, CutMix, DType, HostData, Mixup, Module, Tensor, no_grad};
 use taper_report::html::Page;
 use taper_report::tensorboard::EventWriter;
 use taper_train::{DeviceBatch, Error, Finished, Metric, Outcome, Result, Split, Sums, Task};
@@ -65,7 +66,7 @@ impl<M: Module> Classification<M> {
 
     /// Logits and cross entropy of a batch of which every sample has a label or is left out by the loss.
     fn loss(&self, batch: &DeviceBatch<'_>, context: &Context) -> Result<(Tensor, Tensor, Tensor)> {
-        let (x, labels) = (batch.float("inputs")?, batch.tensor("labels")?);
+        let (x, labels) = (inputs(batch)?, batch.tensor("labels")?);
         let ClassifyConfig { label_smoothing, mixup, cutmix, reduction, .. } = self.config;
         let reduction = match reduction {
             Reduction::Mean => taper_nn::Reduction::Mean,
@@ -138,7 +139,7 @@ impl<M: Module> Task for Classification<M> {
         let counted = self.counted(batch.host());
         let labels = batch.tensor("labels")?;
         let views = if batch.split() == Split::Test { self.config.views } else { Views::One };
-        let logits = logits(&self.model, &batch.float("inputs")?, context, views)?; // [N, classes]
+        let logits = logits(&self.model, &inputs(batch)?, context, views)?; // [N, classes]
         let each = CrossEntropy { reduction: taper_nn::Reduction::None, ..CrossEntropy::default() };
         let loss = each.forward(&logits, &labels)?.cast(DType::F64)?.sum_all()?;
         // Of each sample the predicted class and its probability: [N, 2].
@@ -156,6 +157,14 @@ impl<M: Module> Task for Classification<M> {
 
     fn report(&self, found: &Finished<'_>, page: &mut Page, events: Option<&mut EventWriter>) -> Result<()> {
         report::report(&self.classes, self.normalize.as_ref(), found, page, events)
+    }
+}
+
+/// The field `inputs`: numbers of words as they are, all else in the model's dtype.
+fn inputs(batch: &DeviceBatch<'_>) -> Result<Tensor> {
+    match batch.host().field("inputs")?.data {
+        HostData::I64(_) => batch.tensor("inputs"),
+        _ => batch.float("inputs"),
     }
 }
 

@@ -77,7 +77,7 @@ pub(super) fn report(
 }
 
 /// Precision, recall and F1 of each class.
-fn scores(matrix: &metrics::Confusion, classes: &[String]) -> Table {
+pub(crate) fn scores(matrix: &metrics::Confusion, classes: &[String]) -> Table {
     let numbers = ["precision", "recall", "F1", "samples"].map(Column::number);
     let table = Table::new([vec![Column::text("class")], numbers.to_vec()].concat());
     classes.iter().zip(matrix.per_class()).fold(table, |table, (class, scores)| {

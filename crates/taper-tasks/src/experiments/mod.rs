@@ -15,6 +15,8 @@ mod own_table;
 mod pictures;
 mod recommend;
 mod text;
+mod text_classes;
+mod translate;
 
 #[cfg(any(feature = "csv", feature = "parquet"))]
 pub(crate) use forecast::gaps;
@@ -36,6 +38,8 @@ const ALL: &[&dyn Experiment] = &[
     recommend::EXPERIMENT,
     own_table::EXPERIMENT,
     text::EXPERIMENT,
+    text_classes::EXPERIMENT,
+    translate::EXPERIMENT,
 ];
 
 /// All experiments, in alphabetical order.
@@ -55,7 +59,7 @@ pub fn experiment(name: &str) -> Result<&'static dyn Experiment> {
 }
 
 /// The error of a build without the readers that the data need.
-#[cfg(not(all(feature = "images", any(feature = "csv", feature = "parquet"))))]
+#[cfg(not(all(feature = "bpe", feature = "images", any(feature = "csv", feature = "parquet"))))]
 fn lacks(feature: &str, what: &str) -> Error {
     Error::Usage(format!("this build reads no {what}: it lacks the feature `{feature}` of taper-tasks"))
 }
@@ -105,7 +109,7 @@ mod tests {
         let text = experiment("digit").err().unwrap().to_string();
         assert_eq!(
             text,
-            "unknown experiment `digit`; did you mean digits? (known: autoencoder, cifar, cifar100, cifar100-coarse, dbn, digits, fashion-mnist, forecast, mnist, pictures, recommend, table, text)"
+            "unknown experiment `digit`; did you mean digits? (known: autoencoder, cifar, cifar100, cifar100-coarse, dbn, digits, fashion-mnist, forecast, mnist, pictures, recommend, table, text, text-classes, translate)"
         );
     }
 }

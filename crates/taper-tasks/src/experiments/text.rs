@@ -26,7 +26,7 @@ pub(super) const EXPERIMENT: &dyn Experiment = &Own {
     arguments: ARGUMENTS,
     features: |_| &[],
     families,
-    check: check,
+    check,
     prepare,
 };
 

@@ -7,6 +7,7 @@
 
 mod accuracy;
 mod auc;
+mod bleu;
 mod calibration;
 mod confusion;
 mod forecast;
@@ -18,6 +19,7 @@ mod regression;
 
 pub use accuracy::{accuracy, predictions, top_k};
 pub use auc::{auc, auc_macro, auc_per_class};
+pub use bleu::{Bleu, tokenize_13a};
 pub use calibration::{Bin, calibration_bins, calibration_error};
 pub use confusion::Confusion;
 pub use forecast::{coverage, mase, naive_error, pinball};
