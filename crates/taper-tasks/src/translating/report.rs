@@ -55,7 +55,7 @@ fn attention(task: &Translating, source: &[i64], written: &[i64], device: &taper
     let percent = weights.iter().map(|weight| (100.0 * weight).round() as u64).collect();
     let names = |tokens: &[i64]| -> Result<Vec<String>> {
         let name = |&token: &i64| match token {
-            PairSamples::END => Ok("⏹".to_string()),
+            PairSamples::END => Ok("¶".to_string()),
             token if token < PairSamples::OWN => Ok("·".to_string()),
             token => Ok(task.tokens.text(&[token - PairSamples::OWN])?.replace(' ', "␣")),
         };
@@ -63,6 +63,6 @@ fn attention(task: &Translating, source: &[i64], written: &[i64], device: &taper
     };
     let matrix = Matrix::new(names(written)?, names(source)?, percent)?.titled("written", "read");
     let note = "How much attention the decoder's last layer pays, while it gives each token (a row), to those of the text \
-                (columns), in percent: the mean of its heads. ␣ is a space, ⏹ the end.";
+                (columns), in percent: the mean of its heads. ␣ is a space, ¶ the end.";
     Ok(Section::new("Attention").with(matrix).with(Block::Note(note.into())))
 }

@@ -232,6 +232,26 @@ mod tests {
         }
     }
 
+    /// The way of the likeliest tokens falls behind two others at the second, and ends well.
+    #[test]
+    fn the_likeliest_tokens_are_not_lost() {
+        let mut next = |beginnings: &[Vec<i64>]| {
+            let of = |tokens: &Vec<i64>| match tokens[1..] {
+                [] => [0.1, 0.05, 0.05, 0.4, 0.35, 0.05],
+                [3] => [0.15, 0.15, 0.05, 0.4, 0.15, 0.1],
+                [4] => [0.49, 0.48, 0.01, 0.01, 0.005, 0.005],
+                [3, 3] => [0.01, 0.01, 0.95, 0.01, 0.01, 0.01],
+                _ => [0.19, 0.19, 0.05, 0.19, 0.19, 0.19],
+            };
+            Ok(beginnings.iter().map(|tokens| of(tokens).map(f64::ln).to_vec()).collect())
+        };
+        for width in [1, 2] {
+            let found = search(&Beam { width, length_penalty: 0.0 }, 3, &mut next).unwrap();
+            assert_eq!(found.tokens, [3, 3, END], "{width}");
+            assert!((found.score - 0.152_f64.ln()).abs() < 1e-12, "{}", found.score);
+        }
+    }
+
     #[test]
     fn one_beginning_takes_the_likeliest_token_each_time() {
         let mut tokens = vec![START];
