@@ -16,6 +16,7 @@ mod needs;
 mod output;
 mod profile;
 mod progress;
+mod sampling;
 mod screen;
 mod settings;
 mod stop;

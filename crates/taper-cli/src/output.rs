@@ -26,11 +26,16 @@ impl Output {
 
     /// Writes `text` and a newline. Control characters, which names and values may contain, are escaped.
     pub fn line(&mut self, text: &str) {
+        self.part(&format!("{}\n", printable_lines(text)));
+    }
+
+    /// Writes `text` without a newline: what a line begins with, after which something is read.
+    pub fn part(&mut self, text: &str) {
         if self.closed {
             return;
         }
         let mut stdout = self.stdout.lock();
-        if let Err(error) = writeln!(stdout, "{}", printable_lines(text)).and_then(|()| stdout.flush()) {
+        if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
             self.closed = true;
             if error.kind() != ErrorKind::BrokenPipe {
                 self.error = Some(error);

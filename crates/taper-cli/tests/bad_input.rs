@@ -173,6 +173,8 @@ fn every_command_tells_a_wrong_request_from_a_failure() {
         (1, "generate folder"),
         (2, "translate"),
         (1, "translate folder text"),
+        (2, "chat run extra"),
+        (1, "chat folder"),
         (2, "recommend run extra"),
         (1, "recommend folder --user 1"),
         (2, "runs --sort accuracy"),

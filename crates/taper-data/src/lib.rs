@@ -66,6 +66,6 @@ pub use taper_backend::{DType, HostData};
 #[cfg(feature = "bpe")]
 pub use text::Bpe;
 pub use text::{
-    ByteVocabulary, CharVocabulary, LabelledTexts, NGrams, PairSamples, TextBlocks, TextPairs, TextSource, TextWindows,
-    Tokenizer, WordSamples, WordVocabulary,
+    ByteVocabulary, CharVocabulary, Conversations, LabelledTexts, NGrams, PairSamples, ReplySamples, TextBlocks,
+    TextPairs, TextSource, TextWindows, Tokenizer, WordSamples, WordVocabulary,
 };

@@ -1,10 +1,13 @@
 //! Language modelling: the token that follows.
 
 mod characters;
+mod dialogue;
 mod generate;
 mod sampling;
 
 pub use characters::{CharModel, Characters, GptConfig, LstmConfig};
+pub use dialogue::Dialogue;
+pub(crate) use dialogue::reply;
 pub use generate::{Continues, Windowed, continued, generate};
 pub use sampling::Sampling;
 

@@ -25,13 +25,14 @@ pub use dense::DenseLabels;
 pub use experiments::{experiment, experiments};
 pub use forecasting::{Forecasting, SeriesStats};
 pub use language::{
-    CharModel, Characters, Continues, GptConfig, LanguageModel, LstmConfig, Sampling, Windowed, continued, generate,
+    CharModel, Characters, Continues, Dialogue, GptConfig, LanguageModel, LstmConfig, Sampling, Windowed, continued,
+    generate,
 };
 pub use recommending::{Choosing, RatingBiases, RatingPrediction};
 pub use regression::{Regression, TargetStats};
 pub use run::{
-    ClassScore, ClassifiedText, Forecast, ForecastSpec, ForecastStep, Forecaster, Inputs, Prediction, RecommendSpec,
-    Recommendation, Recommender, Run, Saved, Spec, TextClassifier, TextGenerator, run_summary,
+    Chat, ClassScore, ClassifiedText, Forecast, ForecastSpec, ForecastStep, Forecaster, Inputs, Prediction,
+    RecommendSpec, Recommendation, Recommender, Run, Saved, Spec, TextClassifier, TextGenerator, run_summary,
 };
 #[cfg(feature = "bpe")]
 pub use run::{Translation, Translator};

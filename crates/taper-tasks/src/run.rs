@@ -1,5 +1,6 @@
 //! A trained run put to work: predictions without the data set that it was trained on.
 
+mod chat;
 mod forecaster;
 #[cfg(feature = "images")]
 mod pictures;
@@ -11,6 +12,8 @@ mod text_classifier;
 #[cfg(feature = "bpe")]
 mod translator;
 
+pub use chat::Chat;
+pub(crate) use chat::DIALOGUE;
 pub(crate) use forecaster::FORECAST;
 pub use forecaster::{Forecast, ForecastSpec, ForecastStep, Forecaster};
 pub(crate) use recommender::RECOMMEND;
@@ -18,7 +21,7 @@ pub use recommender::{RecommendSpec, Recommendation, Recommender};
 pub use saved::Saved;
 pub use summary::run_summary;
 pub use text::TextGenerator;
-pub(crate) use text::TextSpec;
+pub(crate) use text::{TEXT, TextSpec};
 pub(crate) use text_classifier::TextClassesSpec;
 pub use text_classifier::{ClassifiedText, TextClassifier};
 #[cfg(feature = "bpe")]

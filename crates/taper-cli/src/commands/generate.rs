@@ -5,12 +5,11 @@ use crate::device::named_device;
 use crate::failure::Failure;
 use crate::needs::Needs;
 use crate::output::Output;
+use crate::sampling::{SamplingArgs, flagged};
 use clap::Args;
 use std::path::PathBuf;
 use taper::DeviceOptions;
-use taper::nn::RandomKey;
-use taper::tasks::{Sampling, TextGenerator};
-use taper::train::Error;
+use taper::tasks::TextGenerator;
 
 /// The arguments of `generate`.
 #[derive(Args)]
@@ -24,18 +23,8 @@ pub struct Generate {
     /// Characters that are drawn
     #[arg(long, value_name = "N", default_value_t = 500, allow_negative_numbers = true)]
     length: usize,
-    /// Below 1 likely characters become likelier, above 1 less so; 0 takes the likeliest
-    #[arg(long, value_name = "T", default_value_t = 0.8, allow_negative_numbers = true)]
-    temperature: f64,
-    /// Draw only from the K likeliest characters; 0 for all
-    #[arg(long, value_name = "K", default_value_t = 0, allow_negative_numbers = true)]
-    top_k: usize,
-    /// Draw only from the likeliest characters that together reach this probability
-    #[arg(long, value_name = "P", default_value_t = 1.0, allow_negative_numbers = true)]
-    top_p: f64,
-    /// The seed: the same one gives the same text
-    #[arg(long, value_name = "SEED", default_value_t = 0, allow_negative_numbers = true)]
-    seed: u64,
+    #[command(flatten)]
+    sampling: SamplingArgs,
     /// Compute all anew for each character, which takes longer and gives the same text [default: what was computed is kept]
     #[arg(long)]
     no_cache: bool,
@@ -46,19 +35,17 @@ pub struct Generate {
 
 impl Command for Generate {
     fn run(&self, output: &mut Output) -> Result<u8, Failure> {
+        // Before the prompt is printed it must be known to be one.
+        let sampling = self.sampling.sampling("generate")?;
         let device = named_device(&self.device, DeviceOptions::default())?;
         let run = TextGenerator::load(&self.run, &device)?;
         let prompt = self.prompt.clone().unwrap_or_else(|| start(&run));
-        let key = RandomKey::new(self.seed).child("generate");
-        let sampling = Sampling { temperature: self.temperature, top_k: self.top_k, top_p: self.top_p, key };
         // Written line by line, as they come.
         let mut line = String::new();
         let mut write = |char: char| match char {
             '\n' => output.line(&std::mem::take(&mut line)),
             char => line.push(char),
         };
-        // Before the prompt is printed it must be known to be one.
-        sampling.check().map_err(flagged)?;
         run.check(&prompt).map_err(flagged)?;
         self.prompt.iter().flat_map(|prompt| prompt.chars()).for_each(&mut write);
         run.generate(&prompt, self.length, !self.no_cache, &sampling, &mut write).map_err(flagged)?;
@@ -78,13 +65,4 @@ impl Command for Generate {
 fn start(run: &TextGenerator) -> String {
     let known = ['\n', ' '].into_iter().find(|char| run.vocabulary().has(*char));
     known.map_or_else(|| run.vocabulary().decode(&[0]), String::from)
-}
-
-/// The failure of a setting, named as its flag.
-fn flagged(error: Error) -> Failure {
-    let text = error.to_string();
-    match ["prompt: ", "temperature: ", "top-p: "].iter().any(|name| text.starts_with(name)) {
-        true => Failure::usage(format!("--{text}")),
-        false => error.into(),
-    }
 }

@@ -9,6 +9,7 @@ commands! {
     "recommend" recommend::Recommend "Recommend with a saved run: titles for a user";
     "generate" generate::Generate "Go on with a text, with a saved run of the experiment text";
     "translate" translate::Translate "Translate texts, with a saved run of the experiment translate";
+    "chat" chat::Chat "Talk with a saved run of the experiment dialogue";
     "runs" runs::Runs "List runs and compare them";
     "models" models::Models "List the models, with their parameters, FLOP and sources";
     "summary" summary::Summary "Show the layers of a model, or of a run's, with their shapes, parameters and FLOP";

@@ -6,6 +6,7 @@ mod blocks;
 mod bpe;
 mod bytes;
 mod chars;
+mod conversations;
 #[cfg(feature = "bpe")]
 mod gpt2;
 mod labelled;
@@ -24,6 +25,7 @@ pub use blocks::TextBlocks;
 pub use bpe::Bpe;
 pub use bytes::ByteVocabulary;
 pub use chars::CharVocabulary;
+pub use conversations::{Conversations, ReplySamples};
 pub use labelled::{LabelledTexts, WordSamples};
 pub use ngrams::NGrams;
 pub use pairs::{PairSamples, TextPairs};

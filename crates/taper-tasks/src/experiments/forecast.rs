@@ -11,7 +11,7 @@ use taper_data::{SeriesParts, SeriesWindows, TimeSeries};
 use taper_models::{NoKeys, forecast_sizes, forecaster, forecasters};
 use taper_nn::{Device, Params, RandomKey};
 use taper_train::{
-    Argument, Config, DataConfig, DatasetRecord, Error, Experiment, Form, OptimizerConfig, Prepared, Reporter, Result,
+    Argument, Config, DataConfig, DatasetRecord, Experiment, Form, OptimizerConfig, Prepared, Reporter, Result,
     ScheduleConfig, TrainConfig,
 };
 
@@ -179,6 +179,7 @@ fn load(_own: &SeriesConfig) -> Result<(TimeSeries, DatasetRecord)> {
 #[cfg(any(feature = "csv", feature = "parquet"))]
 fn load(own: &SeriesConfig) -> Result<(TimeSeries, DatasetRecord)> {
     use taper_data::{CsvOptions, SeriesOptions, TableSource};
+    use taper_train::Error;
 
     if own.target.is_empty() {
         let example = "train forecast FILE.csv --target COLUMN";

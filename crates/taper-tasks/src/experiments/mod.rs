@@ -5,6 +5,7 @@ mod cifar;
 mod cifar100;
 mod cifar100_coarse;
 mod dbn;
+mod dialogue;
 mod digits;
 mod fashion_mnist;
 mod forecast;
@@ -30,6 +31,7 @@ const ALL: &[&dyn Experiment] = &[
     cifar100::EXPERIMENT,
     cifar100_coarse::EXPERIMENT,
     dbn::EXPERIMENT,
+    dialogue::EXPERIMENT,
     digits::EXPERIMENT,
     fashion_mnist::EXPERIMENT,
     forecast::EXPERIMENT,
@@ -109,7 +111,7 @@ mod tests {
         let text = experiment("digit").err().unwrap().to_string();
         assert_eq!(
             text,
-            "unknown experiment `digit`; did you mean digits? (known: autoencoder, cifar, cifar100, cifar100-coarse, dbn, digits, fashion-mnist, forecast, mnist, pictures, recommend, table, text, text-classes, translate)"
+            "unknown experiment `digit`; did you mean digits? (known: autoencoder, cifar, cifar100, cifar100-coarse, dbn, dialogue, digits, fashion-mnist, forecast, mnist, pictures, recommend, table, text, text-classes, translate)"
         );
     }
 }

@@ -4,7 +4,7 @@
 
 use super::own::{Own, family, short_name};
 use crate::language::{CharModel, Characters, GptConfig, LstmConfig};
-use crate::run::{TextSpec, spec_json};
+use crate::run::{TEXT, TextSpec, spec_json};
 use taper_config::{Family, Schema, table};
 use taper_data::{CharVocabulary, Dataset, TextBlocks, TextSource};
 use taper_models::NoKeys;
@@ -56,7 +56,7 @@ table! {
     }
 }
 
-fn config() -> Config {
+pub(super) fn config() -> Config {
     // Weight matrices and embeddings decay; biases and layer norms, whose names end in `ln_1` and `ln_f`, do not.
     let matrices = GroupConfig {
         pattern: "*[!_]?.weight*".into(),
@@ -79,7 +79,7 @@ fn config() -> Config {
     }
 }
 
-fn check(config: &Config) -> Result<()> {
+pub(super) fn check(config: &Config) -> Result<()> {
     match config.data.augment.is_empty() {
         true => Ok(()),
         false => Err(Error::Usage("data.augment: a text has no pictures to augment".into())),
@@ -106,7 +106,7 @@ fn prepare(config: &Config, device: &Device, reporter: &mut dyn Reporter) -> Res
     record.validation = validation.as_ref().map_or(0, Dataset::len);
     let params = Params::new(device, config.dtype()?, RandomKey::new(config.train.seed));
     let model = CharModel::new(&config.model, vocabulary.len(), own.block, &params)?;
-    let spec = TextSpec::new(vocabulary.clone(), own.block);
+    let spec = TextSpec::new(TEXT, vocabulary.clone(), own.block);
     Ok(Prepared {
         task: Box::new(Characters::new(model, vocabulary, train.clone())),
         params,
@@ -180,7 +180,7 @@ fn split(config: &Config, own: &TextConfig, reporter: &mut dyn Reporter) -> Resu
 }
 
 /// `text` without the characters that the training text does not have, of which the user is told.
-fn known(text: &str, vocabulary: &CharVocabulary, what: &str, reporter: &mut dyn Reporter) -> String {
+pub(super) fn known(text: &str, vocabulary: &CharVocabulary, what: &str, reporter: &mut dyn Reporter) -> String {
     let lacking = vocabulary.lacking(text);
     if lacking.is_empty() {
         return text.into();
@@ -196,7 +196,7 @@ fn known(text: &str, vocabulary: &CharVocabulary, what: &str, reporter: &mut dyn
 }
 
 /// The error of the part that `key` sets.
-fn of_key(key: &str, error: &taper_data::Error) -> Error {
+pub(super) fn of_key(key: &str, error: &taper_data::Error) -> Error {
     let text = error.to_string();
     Error::Usage(format!("{key}: {}", text.strip_prefix("text: ").unwrap_or(&text)))
 }

@@ -1,6 +1,7 @@
 //! A language model of the characters of a text, and what is shown of it.
 
 use super::{Continues, LanguageModel, Sampling, continued};
+use std::ops::ControlFlow;
 use taper_config::{Named, table};
 use taper_data::{Batch, CharVocabulary, NGrams, TextBlocks};
 use taper_models::{Gpt2, Gpt2Config, RecurrentLm, RecurrentLmConfig};
@@ -135,7 +136,8 @@ impl Characters {
         let sampling =
             Sampling { temperature: TEMPERATURE, key: RandomKey::new(0).child("samples"), ..Sampling::default() };
         let device = found.params.device();
-        let written = continued(&self.model.0, &prompts, DRAWN, true, &sampling, device, &mut |_| ())?;
+        let written =
+            continued(&self.model.0, &prompts, DRAWN, true, &sampling, device, &mut |_| ControlFlow::Continue(()))?;
         let before = prompts.first().map_or(0, Vec::len);
         let note = format!(
             "Each begins with {before} characters of the held-out text. What follows ▸ is the model's, drawn at the \

@@ -1,6 +1,7 @@
 //! Writing with a language model: a token after the other, each drawn from what the model says of those before.
 
 use super::Sampling;
+use std::ops::ControlFlow;
 use taper_data::CharVocabulary;
 use taper_models::{Gpt2, RecurrentLm};
 use taper_nn::{Context, Device, Error as NnError, Module, Tensor, no_grad};
@@ -91,7 +92,7 @@ impl<M: Module> Continues for Windowed<M> {
 
 /// The `count` tokens that the model draws after each of `prompts`, which have the same length, at least 1. The random
 /// numbers of prompt `i` are the stream `sampling.key.index(i)`, so that its text does not depend on the others.
-/// `each` is given every token as soon as it is drawn, one of each prompt.
+/// `each` is given every token as soon as it is drawn, one of each prompt; what was drawn is all once it breaks.
 ///
 /// # Errors
 /// Prompts of different lengths or none, an empty prompt, a setting out of range, logits that are not finite.
@@ -102,7 +103,7 @@ pub fn continued(
     cached: bool,
     sampling: &Sampling,
     device: &Device,
-    each: &mut dyn FnMut(&[i64]),
+    each: &mut dyn FnMut(&[i64]) -> ControlFlow<()>,
 ) -> Result<Vec<Vec<i64>>> {
     sampling.check()?;
     let length = prompts.first().map_or(0, Vec::len);
@@ -114,7 +115,7 @@ pub fn continued(
     }
     let begun = Tensor::from_vec(prompts.concat(), [prompts.len(), length], device)?;
     let keys: Vec<_> = (0..prompts.len() as u64).map(|i| sampling.key.index(i)).collect();
-    let (mut drawn, mut wrong) = (vec![Vec::with_capacity(count); prompts.len()], None);
+    let (mut drawn, mut wrong, mut broken) = (vec![Vec::with_capacity(count); prompts.len()], None, false);
     let written = model.continues(&begun, count, cached, &mut |logits| {
         let values = logits.to_host()?.to_f64();
         let rows = values.chunks(values.len().div_ceil(keys.len()).max(1)).zip(&keys);
@@ -126,11 +127,15 @@ pub fn continued(
                 NnError::argument("generate", text)
             })?;
         drawn.iter_mut().zip(&tokens).for_each(|(drawn, &token)| drawn.push(token));
-        each(&tokens);
+        if each(&tokens).is_break() {
+            broken = true;
+            return Err(NnError::argument("generate", "the writer has enough"));
+        }
         Tensor::from_vec(tokens, [keys.len()], device)
     });
     match (written, wrong) {
         (Ok(_), _) => Ok(drawn),
+        (Err(_), _) if broken => Ok(drawn),
         (Err(_), Some(error)) => Err(error),
         (Err(error), None) => Err(error.into()),
     }
@@ -150,7 +155,7 @@ pub fn generate(
     device: &Device,
 ) -> Result<String> {
     let tokens = vec![vocabulary.encode(prompt)?];
-    let drawn = continued(model, &tokens, length, true, sampling, device, &mut |_| ())?;
+    let drawn = continued(model, &tokens, length, true, sampling, device, &mut |_| ControlFlow::Continue(()))?;
     Ok(vocabulary.decode(&drawn.concat()))
 }
 
@@ -195,7 +200,8 @@ mod tests {
             for sampling in [Sampling { temperature: 0.0, ..Sampling::default() }, Sampling::default()] {
                 let write = |cached| {
                     let prompts = [vec![1, 2, 3], vec![8, 0, 4]];
-                    continued(model, &prompts, 30, cached, &sampling, &device, &mut |_| ()).unwrap()
+                    continued(model, &prompts, 30, cached, &sampling, &device, &mut |_| ControlFlow::Continue(()))
+                        .unwrap()
                 };
                 let found = write(true);
                 assert_eq!(found, write(false), "{name}");
@@ -211,16 +217,23 @@ mod tests {
         let sampling = Sampling { key: RandomKey::new(7), ..Sampling::default() };
         let write = |prompts: &[Vec<i64>], seed| {
             let sampling = Sampling { key: RandomKey::new(seed), ..sampling };
-            continued(&gpt, prompts, 12, true, &sampling, &device, &mut |_| ()).unwrap()
+            continued(&gpt, prompts, 12, true, &sampling, &device, &mut |_| ControlFlow::Continue(())).unwrap()
         };
         let both = write(&[vec![1, 2], vec![3, 4]], 7);
         assert_eq!(write(&[vec![1, 2]], 7), both[..1]);
         assert_eq!(write(&[vec![1, 2], vec![3, 4]], 7), both, "a seed, a text");
         assert_ne!(write(&[vec![1, 2], vec![3, 4]], 8), both);
         let mut seen = Vec::new();
-        continued(&gpt, &[vec![1, 2]], 12, true, &sampling, &device, &mut |tokens| seen.extend_from_slice(tokens))
-            .unwrap();
-        assert_eq!(seen, both[0], "as they are drawn");
+        let mut each = |tokens: &[i64]| {
+            seen.extend_from_slice(tokens);
+            if seen.len() < 5 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        };
+        let found = continued(&gpt, &[vec![1, 2]], 12, true, &sampling, &device, &mut each).unwrap();
+        assert_eq!(
+            (&seen[..], &found[0][..]),
+            (&both[0][..5], &both[0][..5]),
+            "as they are drawn, until there are enough"
+        );
     }
 
     #[test]
@@ -229,7 +242,7 @@ mod tests {
         let (gpt, _) = models(&device);
         let says = |prompts: &[Vec<i64>], due: &str| {
             let sampling = Sampling::default();
-            let found = continued(&gpt, prompts, 1, true, &sampling, &device, &mut |_| ());
+            let found = continued(&gpt, prompts, 1, true, &sampling, &device, &mut |_| ControlFlow::Continue(()));
             assert_eq!(found.unwrap_err().to_string(), due);
         };
         says(&[], "generate: expected prompts of one length, 1 token or more, found lengths []");

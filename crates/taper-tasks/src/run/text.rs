@@ -3,15 +3,16 @@
 use super::Saved;
 use crate::language::{CharModel, Sampling, continued};
 use serde::{Deserialize, Serialize};
+use std::ops::ControlFlow;
 use std::path::Path;
 use taper_data::CharVocabulary;
 use taper_nn::Device;
 use taper_train::{Error, Result};
 
 /// The task of a run of the experiment `text`, as in `spec.json`.
-const TASK: &str = "text";
+pub(crate) const TEXT: &str = "text";
 
-/// What writing needs besides weights and configuration: the `spec.json` of a run.
+/// What writing and talking need besides weights and configuration: the `spec.json` of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TextSpec {
     task: String,
@@ -22,8 +23,19 @@ pub(crate) struct TextSpec {
 }
 
 impl TextSpec {
-    pub(crate) fn new(vocabulary: CharVocabulary, block: usize) -> Self {
-        Self { task: TASK.into(), vocabulary, block }
+    /// Of a run of `task`.
+    pub(crate) fn new(task: &str, vocabulary: CharVocabulary, block: usize) -> Self {
+        Self { task: task.into(), vocabulary, block }
+    }
+
+    /// The spec and the model of the run of `task` in the folder `path`, with its weights on `device`.
+    pub(super) fn load(path: impl AsRef<Path>, task: &str, device: &Device) -> Result<(Self, CharModel)> {
+        let saved = Saved::open(path, &[task])?;
+        let spec: Self = saved.spec()?;
+        let params = saved.params(device)?;
+        let model = CharModel::new(&saved.config.model, spec.vocabulary.len(), spec.block, &params)?;
+        saved.weights(&params)?;
+        Ok((spec, model))
     }
 }
 
@@ -49,11 +61,7 @@ impl TextGenerator {
     /// # Errors
     /// A folder that holds no run of the experiment `text` or lacks a file, and weights that do not fit the model.
     pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self> {
-        let saved = Saved::open(path, &[TASK])?;
-        let spec: TextSpec = saved.spec()?;
-        let params = saved.params(device)?;
-        let model = CharModel::new(&saved.config.model, spec.vocabulary.len(), spec.block, &params)?;
-        saved.weights(&params)?;
+        let (spec, model) = TextSpec::load(path, TEXT, device)?;
         Ok(Self { spec, model, device: device.clone() })
     }
 
@@ -100,7 +108,10 @@ impl TextGenerator {
         let vocabulary = &self.spec.vocabulary;
         self.check(prompt)?;
         let prompt = vec![vocabulary.encode(prompt)?];
-        let mut tell = |tokens: &[i64]| vocabulary.decode(tokens).chars().for_each(&mut *each);
+        let mut tell = |tokens: &[i64]| {
+            vocabulary.decode(tokens).chars().for_each(&mut *each);
+            ControlFlow::Continue(())
+        };
         let drawn = continued(&self.model, &prompt, length, cached, sampling, &self.device, &mut tell)?;
         Ok(vocabulary.decode(&drawn.concat()))
     }
