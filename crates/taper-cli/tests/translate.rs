@@ -59,6 +59,10 @@ fn pairs_are_learned_and_new_texts_written() {
     command.arg("red house").arg("dog sees sea");
     let out = String::from_utf8(command.output().unwrap().stdout).unwrap();
     assert_eq!(out.lines().collect::<Vec<_>>(), ["casa rojo", "mar ve perro"]);
+    // Flags behind the texts are flags, and what follows -- is none.
+    let flagged = place.ok("translate run sun --beam 1 --json").out;
+    assert!(flagged.contains("\"text\": \"sun\"") && flagged.matches("\"text\"").count() == 1, "{flagged}");
+    assert_eq!(place.ok("translate run -- sun -sun").out.lines().count(), 2);
     // From a pipe, by the likeliest token, and as JSON.
     let mut child =
         place.command("translate run --beam 1 --json").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();

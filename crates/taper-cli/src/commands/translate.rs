@@ -14,8 +14,8 @@ pub struct Translate {
     /// The folder of the run
     #[arg(value_name = "RUN")]
     run: PathBuf,
-    /// The texts; without any, those of standard input, one a line
-    #[arg(value_name = "TEXT", allow_hyphen_values = true)]
+    /// The texts, after -- if one begins with a hyphen; without any, those of standard input, one a line
+    #[arg(value_name = "TEXT")]
     texts: Vec<String>,
     /// Go on with the K likeliest beginnings at a time; 1 takes the likeliest token each time
     #[arg(long, value_name = "K", default_value_t = 4, allow_negative_numbers = true)]
