@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod canvas;
+mod colours;
 mod error;
 mod font;
 mod heat;

@@ -10,6 +10,8 @@ const MOST_FRAMED: usize = 48;
 const MOST_TILES: usize = 256;
 /// The largest width and height of an image in pixels.
 const LARGEST: usize = 96;
+/// The same of wide ones.
+const LARGEST_WIDE: usize = 640;
 
 /// Pictures. Without any caption they are tiles close to each other. Of framed pictures the first 48 are shown, of tiles
 /// the first 256.
@@ -23,6 +25,8 @@ pub struct Gallery {
     pub of: usize,
     /// What they are, in the plural; `pictures` if it is empty.
     pub what: String,
+    /// Whether pictures with captions are much wider than high, as spectrograms are, and so shown large.
+    pub wide: bool,
 }
 
 /// A picture with a caption.
@@ -54,6 +58,12 @@ impl Gallery {
         Self { of: all, what: what.into(), ..self }
     }
 
+    /// Shows pictures with captions large, which are much wider than high.
+    #[must_use]
+    pub fn wide(self) -> Self {
+        Self { wide: true, ..self }
+    }
+
     /// The pictures as HTML, in a section of this title, which is escaped; empty without a picture.
     pub(super) fn html(&self, title: &str) -> String {
         let tiles = self.pictures.iter().all(|framed| framed.title.is_empty() && framed.detail.is_empty());
@@ -72,21 +82,22 @@ impl Gallery {
         if tiles {
             let before =
                 format!("<div class=\"card\">{note}{cut}<div class=\"tiles\" role=\"img\" aria-label=\"{title}\">");
-            return list(shown, [&before, "</div></div>"], |framed| image(framed, ""));
+            return list(shown, [&before, "</div></div>"], |framed| image(framed, "", LARGEST));
         }
-        list(shown, [&format!("{note}{cut}<ul class=\"pictures\">"), "</ul>"], |framed| {
+        let (class, largest) = if self.wide { ("pictures wide", LARGEST_WIDE) } else { ("pictures", LARGEST) };
+        list(shown, [&format!("{note}{cut}<ul class=\"{class}\">"), "</ul>"], |framed| {
             let (title, detail) = (escape(&framed.title), escape(&framed.detail));
             let between = if title.is_empty() || detail.is_empty() { "" } else { ", " };
-            let image = image(framed, &format!("{title}{between}{detail}"));
+            let image = image(framed, &format!("{title}{between}{detail}"), largest);
             let detail = if detail.is_empty() { detail } else { format!("<br><span class=\"soft\">{detail}</span>") };
             format!("<li>{image}<b>{title}</b>{detail}</li>\n")
         })
     }
 }
 
-fn image(framed: &Framed, alternative: &str) -> String {
+fn image(framed: &Framed, alternative: &str, largest: usize) -> String {
     match &framed.picture {
-        Some(picture) => format!("<img src=\"{}\" alt=\"{alternative}\">", address(picture, LARGEST)),
+        Some(picture) => format!("<img src=\"{}\" alt=\"{alternative}\">", address(picture, largest)),
         None => "<p class=\"soft\">no picture</p>".into(),
     }
 }
