@@ -7,6 +7,7 @@ mod compressed;
 mod error;
 mod griffin_lim;
 mod mel;
+mod mel_inverse;
 #[cfg(feature = "resample")]
 mod resample;
 mod stft;
