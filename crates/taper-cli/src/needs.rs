@@ -14,7 +14,8 @@ use taper::train::{Config, Experiment};
 pub const NAME: &str = "needs";
 
 /// The features, and whether this program has them.
-const FEATURES: [(&str, bool); 9] = [
+const FEATURES: [(&str, bool); 10] = [
+    ("audio", cfg!(feature = "audio")),
     ("bpe", cfg!(feature = "bpe")),
     ("candle", cfg!(feature = "candle")),
     ("csv", cfg!(feature = "csv")),

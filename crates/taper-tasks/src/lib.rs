@@ -4,6 +4,8 @@ mod autoencoding;
 mod belief;
 mod classification;
 mod contrastive;
+#[cfg(feature = "audio")]
+mod denoising;
 mod dense;
 mod experiments;
 mod forecasting;
@@ -13,6 +15,12 @@ pub mod metrics;
 mod recommending;
 mod regression;
 mod run;
+#[cfg(feature = "audio")]
+mod sounds;
+#[cfg(feature = "audio")]
+mod speaking;
+#[cfg(feature = "audio")]
+mod speech;
 mod text_classes;
 #[cfg(feature = "bpe")]
 mod translating;
@@ -21,6 +29,8 @@ pub use autoencoding::Autoencoding;
 pub use belief::LayerwisePretraining;
 pub use classification::{Classification, ClassifyConfig, IGNORED_LABEL, Predictions, Reduction, Views, logits};
 pub use contrastive::ContrastiveDivergence;
+#[cfg(feature = "audio")]
+pub use denoising::{Denoising, Masking, MaskingSpec};
 pub use dense::DenseLabels;
 pub use experiments::{experiment, experiments};
 pub use forecasting::{Forecasting, SeriesStats};
@@ -34,8 +44,14 @@ pub use run::{
     Chat, ClassScore, ClassifiedText, Forecast, ForecastSpec, ForecastStep, Forecaster, Inputs, Prediction,
     RecommendSpec, Recommendation, Recommender, Run, Saved, Spec, TextClassifier, TextGenerator, run_summary,
 };
+#[cfg(feature = "audio")]
+pub use run::{Denoiser, Speaker, Transcriber, Transcript};
 #[cfg(feature = "bpe")]
 pub use run::{Translation, Translator};
+#[cfg(feature = "audio")]
+pub use speaking::Speaking;
+#[cfg(feature = "audio")]
+pub use speech::{Beside, LogMel, LogMelSpec, SpokenStrings, SpokenWords};
 pub use text_classes::{
     AttentiveEncoder, AttentiveEncoderConfig, AttentiveGru, AttentiveGruConfig, TextClassification, TextModel, WordBag,
     WordBagConfig,

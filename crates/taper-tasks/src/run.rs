@@ -1,29 +1,47 @@
 //! A trained run put to work: predictions without the data set that it was trained on.
 
 mod chat;
+#[cfg(feature = "audio")]
+mod denoiser;
 mod forecaster;
 #[cfg(feature = "images")]
 mod pictures;
 mod recommender;
 mod saved;
+#[cfg(feature = "audio")]
+mod speaker;
 mod summary;
 mod text;
 mod text_classifier;
+#[cfg(feature = "audio")]
+mod transcriber;
 #[cfg(feature = "bpe")]
 mod translator;
 
 pub use chat::Chat;
 pub(crate) use chat::DIALOGUE;
+#[cfg(feature = "audio")]
+pub(crate) use denoiser::DenoiseSpec;
+#[cfg(feature = "audio")]
+pub use denoiser::Denoiser;
 pub(crate) use forecaster::FORECAST;
 pub use forecaster::{Forecast, ForecastSpec, ForecastStep, Forecaster};
 pub(crate) use recommender::RECOMMEND;
 pub use recommender::{RecommendSpec, Recommendation, Recommender};
 pub use saved::Saved;
+#[cfg(feature = "audio")]
+pub(crate) use speaker::SpeakSpec;
+#[cfg(feature = "audio")]
+pub use speaker::Speaker;
 pub use summary::run_summary;
 pub use text::TextGenerator;
 pub(crate) use text::{TEXT, TextSpec};
 pub(crate) use text_classifier::TextClassesSpec;
 pub use text_classifier::{ClassifiedText, TextClassifier};
+#[cfg(feature = "audio")]
+pub(crate) use transcriber::SpeechSpec;
+#[cfg(feature = "audio")]
+pub use transcriber::{Transcriber, Transcript};
 #[cfg(feature = "bpe")]
 pub(crate) use translator::TranslateSpec;
 #[cfg(feature = "bpe")]

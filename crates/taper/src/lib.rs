@@ -7,6 +7,9 @@ pub use device::{DeviceOptions, device, device_list, device_names, device_with};
 pub use taper_backend::{DType, Device, Error, HostData, RandomKey, Result, Shape};
 pub use taper_tensor::{Gradients, Param, Tensor, grad, no_grad};
 
+/// Sound: files, spectrograms.
+#[cfg(feature = "audio")]
+pub use taper_audio as audio;
 /// The interface that device backends implement, and the plain types in it.
 pub use taper_backend as backend;
 /// Tables of keys, overrides, nearest names.

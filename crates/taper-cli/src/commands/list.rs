@@ -8,6 +8,9 @@ commands! {
     "forecast" forecast::Forecast "Forecast with a saved run: the values that follow a series, with their quantiles";
     "recommend" recommend::Recommend "Recommend with a saved run: titles for a user";
     "generate" generate::Generate "Go on with a text, with a saved run of the experiment text";
+    "denoise" denoise::Denoise "Take the noise out of a recording, with a saved run of denoise";
+    "speak" speak::Speak "Speak words into a WAV file, with a saved run of speak";
+    "transcribe" transcribe::Transcribe "Write down what is heard in recordings, with a saved run of speech or sounds";
     "translate" translate::Translate "Translate texts, with a saved run of the experiment translate";
     "chat" chat::Chat "Talk with a saved run of the experiment dialogue";
     "runs" runs::Runs "List runs and compare them";
@@ -15,5 +18,5 @@ commands! {
     "summary" summary::Summary "Show the layers of a model, or of a run's, with their shapes, parameters and FLOP";
     "download" download::Download "Download a data set into the downloads' folder";
     "fetch" fetch::Fetch "Download published weights of a model into the downloads' folder";
-    "gradcheck" gradcheck::Gradcheck "Check the gradients of operations, layers and losses against finite differences, in f64";
+    "gradcheck" gradcheck::Gradcheck "Check the gradients of operations, layers and losses against finite differences";
 }

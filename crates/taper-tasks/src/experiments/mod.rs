@@ -5,6 +5,7 @@ mod cifar;
 mod cifar100;
 mod cifar100_coarse;
 mod dbn;
+mod denoise;
 mod dialogue;
 mod digits;
 mod fashion_mnist;
@@ -15,12 +16,18 @@ mod own_pictures;
 mod own_table;
 mod pictures;
 mod recommend;
+mod sounds;
+mod speak;
+mod speech;
 mod text;
 mod text_classes;
 mod translate;
 
 #[cfg(any(feature = "csv", feature = "parquet"))]
 pub(crate) use forecast::gaps;
+
+#[cfg(feature = "audio")]
+pub(crate) use own::{generated_record, own_record};
 
 use taper_train::{Error, Experiment, Result, unknown};
 
@@ -31,6 +38,7 @@ const ALL: &[&dyn Experiment] = &[
     cifar100::EXPERIMENT,
     cifar100_coarse::EXPERIMENT,
     dbn::EXPERIMENT,
+    denoise::EXPERIMENT,
     dialogue::EXPERIMENT,
     digits::EXPERIMENT,
     fashion_mnist::EXPERIMENT,
@@ -38,6 +46,9 @@ const ALL: &[&dyn Experiment] = &[
     mnist::EXPERIMENT,
     own_pictures::EXPERIMENT,
     recommend::EXPERIMENT,
+    sounds::EXPERIMENT,
+    speak::EXPERIMENT,
+    speech::EXPERIMENT,
     own_table::EXPERIMENT,
     text::EXPERIMENT,
     text_classes::EXPERIMENT,
@@ -61,7 +72,7 @@ pub fn experiment(name: &str) -> Result<&'static dyn Experiment> {
 }
 
 /// The error of a build without the readers that the data need.
-#[cfg(not(all(feature = "bpe", feature = "images", any(feature = "csv", feature = "parquet"))))]
+#[cfg(not(all(feature = "audio", feature = "bpe", feature = "images", any(feature = "csv", feature = "parquet"))))]
 fn lacks(feature: &str, what: &str) -> Error {
     Error::Usage(format!("this build reads no {what}: it lacks the feature `{feature}` of taper-tasks"))
 }
@@ -111,7 +122,7 @@ mod tests {
         let text = experiment("digit").err().unwrap().to_string();
         assert_eq!(
             text,
-            "unknown experiment `digit`; did you mean digits? (known: autoencoder, cifar, cifar100, cifar100-coarse, dbn, dialogue, digits, fashion-mnist, forecast, mnist, pictures, recommend, table, text, text-classes, translate)"
+            "unknown experiment `digit`; did you mean digits? (known: autoencoder, cifar, cifar100, cifar100-coarse, dbn, denoise, dialogue, digits, fashion-mnist, forecast, mnist, pictures, recommend, sounds, speak, speech, table, text, text-classes, translate)"
         );
     }
 }

@@ -98,7 +98,7 @@ pub(super) fn short_name(path: &str) -> String {
 }
 
 /// The record of data that `path` names, of which `what` is said after its name.
-pub(super) fn own_record(path: &str, what: &str, checksum: String) -> DatasetRecord {
+pub(crate) fn own_record(path: &str, what: &str, checksum: String) -> DatasetRecord {
     DatasetRecord {
         description: format!("{}, {what}", short_name(path)),
         origin: "own".into(),
@@ -109,7 +109,7 @@ pub(super) fn own_record(path: &str, what: &str, checksum: String) -> DatasetRec
 }
 
 /// The record of generated data. `version` is theirs: it changes when what is generated does.
-pub(super) fn generated_record(description: &str, version: &str) -> DatasetRecord {
+pub(crate) fn generated_record(description: &str, version: &str) -> DatasetRecord {
     DatasetRecord {
         description: description.into(),
         origin: STAND_IN.into(),

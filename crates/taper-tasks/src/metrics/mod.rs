@@ -16,6 +16,8 @@ mod likelihood;
 mod precision_recall;
 mod ranking;
 mod regression;
+mod si_snr;
+mod word_errors;
 
 pub use accuracy::{accuracy, predictions, top_k};
 pub use auc::{auc, auc_macro, auc_per_class};
@@ -27,3 +29,5 @@ pub use likelihood::{brier, log_loss, perplexity};
 pub use precision_recall::{Average, ClassScores};
 pub use ranking::{hit_rate, ndcg, ranks};
 pub use regression::{mae, r2, rmse};
+pub use si_snr::si_snr;
+pub use word_errors::WordErrors;
