@@ -12,8 +12,8 @@ use taper_train::{DeviceBatch, Finished, Result, Split};
 const SHOWN: usize = 16;
 /// How far below the loudest value the darkest is, in dB.
 const RANGE: f32 = 50.0;
-/// Dark columns between two spectrograms.
-const BETWEEN: usize = 4;
+/// Columns of the brightest colour between two spectrograms.
+const BETWEEN: usize = 1;
 
 pub(super) fn report(of: &Denoising, found: &Finished<'_>, page: &mut Page) -> Result<()> {
     let ratios: Vec<[f64; 4]> = found.outcome.rows.iter().filter_map(|row| row.try_into().ok()).collect();
@@ -91,7 +91,7 @@ fn side_by_side(bins: usize, all: &[&[f32]]) -> Result<Picture> {
     let mut values = Vec::with_capacity(bins * (frames + BETWEEN) * all.len());
     for bin in (0..bins).rev() {
         for (i, of) in all.iter().enumerate() {
-            values.extend(std::iter::repeat_n(-RANGE, if i == 0 { 0 } else { BETWEEN }));
+            values.extend(std::iter::repeat_n(0.0, if i == 0 { 0 } else { BETWEEN }));
             values.extend(of[bin * frames..(bin + 1) * frames].iter().map(|size| decibels(*size)));
         }
     }
@@ -105,11 +105,11 @@ mod tests {
     #[test]
     fn spectrograms_stand_side_by_side_with_one_scale() {
         let picture = side_by_side(2, &[&[1.0, 0.5, 0.0, 1e-9], &[0.1, 0.1, 0.1, 0.1]]).unwrap();
-        assert_eq!(picture.shape(), [3, 2, 8]);
-        // Below, the first frequency: its first value is the loudest of both.
-        let red = |row: usize, column: usize| picture.values()[row * 8 + column];
-        assert_eq!((red(1, 0), red(0, 0), red(0, 3)), (253, 68, 68));
-        assert_eq!(red(1, 6), red(0, 7));
-        assert!(red(1, 2) == 68 && red(1, 6) != 68);
+        assert_eq!(picture.shape(), [3, 2, 5]);
+        // Below, the first frequency: its first value is the loudest of both, as bright as what is between them.
+        let red = |row: usize, column: usize| picture.values()[row * 5 + column];
+        assert_eq!([red(1, 0), red(0, 0), red(0, 1)], [253, 68, 68]);
+        assert_eq!([red(0, 2), red(1, 2)], [253, 253]);
+        assert!(red(1, 3) == red(0, 4) && ![68, 253].contains(&red(1, 3)));
     }
 }

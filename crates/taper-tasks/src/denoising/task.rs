@@ -12,13 +12,13 @@ use taper_train::{Better, DeviceBatch, Error, Finished, Metric, Result, Sums, Ta
 
 /// Added to the energy of a clean sound, by which is divided.
 const SILENCE: f64 = 1e-3;
-/// Added to the ratio of noise and sound: what is 30 dB below the sound is good enough.
+/// The ratio of noise and sound that is good enough, 30 dB.
 const ENOUGH: f64 = 1e-3;
 
 /// The task of masking frames: the fields `inputs`, `magnitudes` and `targets` `[N, bins, T]` of [`Masking`], and on held-out mixtures
 /// `noisy` and `clean` `[N, length]`.
 ///
-/// Metrics: the loss, which is minus the signal-to-noise ratio in dB of the masked frames, and on held-out mixtures the gain in
+/// Metrics: the loss, which is how far in dB what is wrong in the masked frames is above a level 30 dB below the clean ones, and on held-out mixtures the gain in
 /// scale-invariant signal-to-noise ratio of the sounds: that of what is left of the noisy one, minus that of the noisy one.
 pub struct Denoising {
     pub(super) model: MaskTcn,
@@ -54,7 +54,8 @@ impl Denoising {
         let off = mask.mul(&magnitudes)?.sub(&targets)?;
         let noise = off.mul(&off)?.sum(&[1, 2], false)?;
         let sound = targets.mul(&targets)?.sum(&[1, 2], false)?.add_scalar(SILENCE)?;
-        let decibels = noise.div(&sound)?.add_scalar(ENOUGH)?.log()?.mul_scalar(10.0 / std::f64::consts::LN_10)?;
+        let above = noise.div(&sound)?.mul_scalar(1.0 / ENOUGH)?.add_scalar(1.0)?;
+        let decibels = above.log()?.mul_scalar(10.0 / std::f64::consts::LN_10)?;
         Ok(decibels.mean_all()?)
     }
 

@@ -9,8 +9,8 @@ use taper_train::{Finished, Result};
 
 /// Words that are shown.
 const SHOWN: usize = 16;
-/// Dark columns between two spectrograms.
-const BETWEEN: usize = 3;
+/// Columns of the brightest colour between two spectrograms.
+const BETWEEN: usize = 1;
 
 pub(super) fn report(of: &Speaking, found: &Finished<'_>, page: &mut Page) -> Result<()> {
     let step = of.test.len().div_ceil(SHOWN).max(1);
@@ -52,12 +52,12 @@ fn framed(of: &Speaking, found: &Finished<'_>, index: usize) -> Result<Framed> {
 
 /// Frames `[mels, T]` beside others, on one scale.
 fn side_by_side(mels: usize, all: [&[f32]; 2]) -> Result<Picture> {
-    let least = all.iter().flat_map(|of| of.iter()).copied().fold(f32::INFINITY, f32::min);
+    let most = all.iter().flat_map(|of| of.iter()).copied().fold(f32::NEG_INFINITY, f32::max);
     let mut values = Vec::new();
     for mel in (0..mels).rev() {
         for (i, of) in all.iter().enumerate() {
             let frames = of.len() / mels.max(1);
-            values.extend(std::iter::repeat_n(least, if i == 0 { 0 } else { BETWEEN }));
+            values.extend(std::iter::repeat_n(most, if i == 0 { 0 } else { BETWEEN }));
             values.extend_from_slice(&of[mel * frames..(mel + 1) * frames]);
         }
     }
