@@ -1,6 +1,7 @@
 //! How much faster a GPT writes with a cache of keys and values than without: the model of the experiment `text` with a window
 //! of 256 characters. `cargo run --release -p taper-tasks --example kv_cache [CHARACTERS]` writes 256 of them if none are named.
 
+use std::ops::ControlFlow;
 use std::time::Instant;
 use taper_models::{Gpt2, Gpt2Config};
 use taper_nn::{DType, Device, Params, RandomKey};
@@ -24,7 +25,8 @@ pub(crate) fn run(count: usize, rounds: usize) -> Result<([f64; 2], bool)> {
     for _ in 0..rounds {
         for (cached, seconds) in [true, false].into_iter().zip(&mut seconds) {
             let begun = Instant::now();
-            written.push(continued(&model, &[vec![1]], count, cached, &sampling, &device, &mut |_| ())?);
+            let mut each = |_: &[i64]| ControlFlow::Continue(());
+            written.push(continued(&model, &[vec![1]], count, cached, &sampling, &device, &mut each)?);
             seconds.push(begun.elapsed().as_secs_f64());
         }
     }
