@@ -7,6 +7,7 @@ use taper_models::{CIFAR10, IMAGENET, models, summary};
 /// Each model, and the record that it is held to: of `tests/peers/parity`, or of the tests of `taper-models`.
 const RECORDED: &[(&str, &str)] = &[
     ("airbench", "torch_zoo.json"),
+    ("detector", "detector.safetensors"),
     ("dlinear", "dlinear.safetensors"),
     ("fcos", "fcos.safetensors"),
     ("gpt2", "gpt2.safetensors"),

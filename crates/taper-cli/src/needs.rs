@@ -14,10 +14,11 @@ use taper::train::{Config, Experiment};
 pub const NAME: &str = "needs";
 
 /// The features, and whether this program has them.
-const FEATURES: [(&str, bool); 10] = [
+const FEATURES: &[(&str, bool)] = &[
     ("audio", cfg!(feature = "audio")),
     ("bpe", cfg!(feature = "bpe")),
     ("candle", cfg!(feature = "candle")),
+    ("coco", cfg!(feature = "coco")),
     ("csv", cfg!(feature = "csv")),
     ("cuda", cfg!(feature = "cuda")),
     ("download", cfg!(feature = "download")),

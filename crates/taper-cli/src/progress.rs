@@ -23,7 +23,8 @@ pub fn last_line(test: &Evaluation, record: &Record) -> String {
     let name = if test.get(asked).is_some() { asked } else { "loss" };
     let percent = record.metrics.iter().any(|metric| metric.name == name && metric.unit == "%") || name == "accuracy";
     let metric = if percent { Metric::percent(name.to_string()) } else { Metric::loss("") };
-    let mut title = name.chars();
+    let words = name.replace('_', " ");
+    let mut title = words.chars();
     let title: String = title.next().into_iter().flat_map(char::to_uppercase).chain(title).collect();
     format!("Test {title} = {}{note}", metric.shown_short(test.get(name).unwrap_or(f64::NAN)))
 }
@@ -100,7 +101,7 @@ impl<'a> Progress<'a> {
             let text = if value.is_nan() { "-".into() } else { metric.shown_short(value) };
             Some(format!("{} {text}", metric.name))
         };
-        self.metrics.iter().filter_map(value).collect::<Vec<_>>().join(between)
+        self.metrics.iter().filter(|metric| !metric.aside).filter_map(value).collect::<Vec<_>>().join(between)
     }
 
     fn line(&mut self, text: &str) {

@@ -69,6 +69,7 @@ fn the_commands_are_listed() {
         "tune",
         "eval",
         "predict",
+        "detect",
         "forecast",
         "recommend",
         "generate",
@@ -77,6 +78,8 @@ fn the_commands_are_listed() {
         "transcribe",
         "translate",
         "chat",
+        "segment",
+        "verify",
         "runs",
         "models",
         "summary",
@@ -134,10 +137,14 @@ fn help_fits_a_hundred_columns() {
         "train table",
         "train forecast",
         "train recommend",
+        "train detect",
+        "train segment",
         "train text",
         "train text-classes",
         "train translate",
+        "train verify",
         "predict",
+        "detect",
         "forecast",
         "recommend",
         "generate",
@@ -146,6 +153,8 @@ fn help_fits_a_hundred_columns() {
         "transcribe",
         "translate",
         "chat",
+        "segment",
+        "verify",
         "find-lr",
         "find-lr cifar",
         "tune",
@@ -208,7 +217,11 @@ fn own_data_have_arguments_of_their_own() {
     let text = place.ok("train text --help").out;
     assert!(text.contains("--data-dir <FILE|DIR>") && text.contains("[default: chapters of"), "{text}");
     assert!(!text.contains("--offline"), "{text}");
-    for name in ["autoencoder", "pictures", "table", "text", "digits"] {
+    for name in ["segment", "detect"] {
+        let help = place.ok(&format!("train {name} --help")).out;
+        assert!(help.contains("--data-dir <DIR>") && help.contains("[default: drawn shapes]"), "{help}");
+    }
+    for name in ["autoencoder", "detect", "pictures", "segment", "table", "text", "digits"] {
         assert!(experiments.lines().any(|line| line.starts_with(&format!("  {name} "))), "{name}: {experiments}");
     }
 }

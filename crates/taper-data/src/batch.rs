@@ -148,6 +148,11 @@ impl Batch {
         })
     }
 
+    /// The field called `name`, to be changed; `None` where there is none.
+    pub(crate) fn field_mut(&mut self, name: &str) -> Option<&mut Field> {
+        self.fields.iter_mut().find(|field| field.name == name)
+    }
+
     /// The values of the i64 field `name`, such as class labels `[N]`.
     ///
     /// # Errors

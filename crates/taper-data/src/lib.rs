@@ -26,6 +26,7 @@ mod pictures;
 mod pipeline;
 mod published;
 mod ratings;
+mod scenes;
 mod series;
 mod split;
 mod table;
@@ -50,10 +51,13 @@ pub use loader::{BatchLoader, LoaderOptions};
 pub use locate::{DATA_VARIABLE, Event, LocateOptions, Located, Origin};
 pub use manifest::{Archive, Download, Embedded, Files, Layout, Manifest, Records};
 #[cfg(feature = "images")]
-pub use pictures::{PictureFolder, PictureOptions, PictureSplits, SkippedFile, decode_picture};
+pub use pictures::{PictureFolder, PictureOptions, PictureSplits, SkippedFile, decode_picture, stretch_picture};
 pub use pipeline::{Pipeline, PipelineOptions};
 pub use published::{PublishedFile, PublishedWeights};
 pub use ratings::{ChoiceSamples, RatedItem, Rating, RatingSamples, Ratings};
+#[cfg(feature = "coco")]
+pub use scenes::{CocoFolder, CocoOptions};
+pub use scenes::{Mirrored, Rle, SHAPES, SceneTargets, Scenes, Thing, UNKNOWN};
 pub use series::{SeriesParts, SeriesWindows, TimeSeries, seasonal_naive};
 pub use split::split;
 pub use table::{FeatureStats, TableDataset};

@@ -22,6 +22,7 @@ mod alexnet;
 mod autoencoder;
 mod char_mlp;
 mod dbn;
+mod detector;
 mod dlinear;
 mod fcos;
 mod forecasters;
@@ -60,6 +61,7 @@ pub use alexnet::{AlexNet, AlexNetConfig};
 pub use autoencoder::Autoencoder;
 pub use char_mlp::{CharMlp, CharMlpConfig};
 pub use dbn::Dbn;
+pub use detector::{Detector, DetectorConfig};
 pub use dlinear::{DLinear, DLinearConfig};
 pub use fcos::{
     Detection, DetectionOptions, Fcos, FcosConfig, FcosLoss, FcosOutput, FcosTargets, Object, box_iou, nms,
@@ -115,6 +117,11 @@ const ALL: &[ModelInfo] = &[
         "five convolutions, three linear layers",
         "Krizhevsky 2014, one weird trick",
         IMAGENET,
+    ),
+    ModelInfo::sampled::<Detector>(
+        "detector",
+        "a small residual backbone under the head of FCOS: boxes at every eighth pixel",
+        "Tian et al. 2019; Lin et al. 2017, section 3",
     ),
     ModelInfo::sampled::<DLinear>(
         "dlinear",

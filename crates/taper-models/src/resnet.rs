@@ -190,7 +190,7 @@ impl Block {
         Ok(Self { path: params.path().to_owned(), channels, layers, shortcut })
     }
 
-    fn projection([from, to]: [usize; 2], stride: usize, params: &Params) -> Result<Shortcut> {
+    pub(crate) fn projection([from, to]: [usize; 2], stride: usize, params: &Params) -> Result<Shortcut> {
         let params = params.sub("downsample");
         let conv = Box::new(conv([from, to], 1, stride, &params.sub("0"))?);
         Ok(Shortcut::Projection { path: params.path().to_owned(), conv, bn: Box::new(norm(to, &params.sub("1"))?) })

@@ -4,11 +4,12 @@
 //!
 //! It differs from the paper in two things. Convolutions are padded with zeros, so that the output has the input's size,
 //! where the paper's loses a border of 92 pixels; and a normalisation follows each of them, which the paper's have not
-//! (`norm = "none"`). Sizes that pooling cannot halve are met again by zeros below and on the right. Names are those of the
+//! (`norm = "none"`). With a stride of two or more all but the ends works on smaller maps, for speed. Sizes that pooling cannot halve are met again by zeros below and on the right. Names are those of the
 //! PyTorch implementation that is used most, milesial/Pytorch-UNet.
 
 use crate::SampledModel;
 use taper_config::table;
+use taper_nn::taper_tensor::Interpolation;
 use taper_nn::{
     BatchNorm2d, BatchNormConfig, Context, Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig, DType, Device,
     Error, GroupNorm, GroupNormConfig, MaxPool2d, Module, Params, Pass, Result, Tensor, ZeroPad2d,
@@ -27,6 +28,9 @@ table! {
         depth: usize = 4, at_least(1);
         /// What follows each 3 × 3 convolution: batch norm, group norm of up to 8 groups, or none, as in the paper.
         norm: String = "batch".into(), one_of(&["batch", "group", "none"]);
+        /// Pixels from one position of the first convolution to the next. From 2 on all works on so many times smaller maps, and
+        /// the logits are enlarged to the input's size, linearly.
+        stride: usize = 1, at_least(1);
         /// The height and width of the sample that it is listed with.
         size: usize = 512, at_least(1);
     }
@@ -71,14 +75,14 @@ impl UNet {
     /// # Errors
     /// A depth that doubles the channels beyond what can be counted.
     pub fn new(config: &UNetConfig, params: &Params) -> Result<Self> {
-        let UNetConfig { channels, classes, width, depth, norm, .. } = config;
+        let UNetConfig { channels, classes, width, depth, norm, stride, .. } = config;
         let levels = u32::try_from(*depth).unwrap_or(u32::MAX);
         let widths = (0..=levels).map(|level| 2usize.checked_pow(level)?.checked_mul(*width));
         let widths = widths.collect::<Option<Vec<usize>>>().ok_or_else(|| {
             Error::argument("unet", format!("{width} channels doubled {depth} times are more than can be counted"))
         })?;
-        let double = |from, to, params: &Params| DoubleConv::new([from, to], norm, &params.sub("double_conv"));
-        let inc = double(*channels, *width, &params.sub("inc"))?;
+        let double = |from, to, params: &Params| DoubleConv::new([from, to], 1, norm, &params.sub("double_conv"));
+        let inc = DoubleConv::new([*channels, *width], *stride, norm, &params.sub("inc.double_conv"))?;
         let (mut down, mut up) = (Vec::new(), Vec::new());
         for (i, pair) in widths.windows(2).enumerate() {
             down.push(double(pair[0], pair[1], &params.sub(format!("down{}.maxpool_conv.1", i + 1)))?);
@@ -98,10 +102,11 @@ impl UNet {
 }
 
 impl DoubleConv {
-    fn new([from, to]: [usize; 2], norm: &str, params: &Params) -> Result<Self> {
+    /// The first convolution has the stride.
+    fn new([from, to]: [usize; 2], stride: usize, norm: &str, params: &Params) -> Result<Self> {
         // Places in PyTorch's Sequential: convolution, normalisation, ReLU.
-        let layer = |place: usize, from: usize| -> Result<(Conv2d, Norm)> {
-            let config = Conv2dConfig::new(from, to, 3).padding(1).bias(norm == "none");
+        let layer = |place: usize, from: usize, stride: usize| -> Result<(Conv2d, Norm)> {
+            let config = Conv2dConfig::new(from, to, 3).padding(1).stride(stride).bias(norm == "none");
             let (conv, params) =
                 (Conv2d::new(config, &params.sub(place.to_string()))?, params.sub((place + 1).to_string()));
             let norm = match norm {
@@ -114,13 +119,14 @@ impl DoubleConv {
             };
             Ok((conv, norm))
         };
-        Ok(Self { path: params.path().to_owned(), layers: [layer(0, from)?, layer(3, to)?] })
+        Ok(Self { path: params.path().to_owned(), layers: [layer(0, from, stride)?, layer(3, to, 1)?] })
     }
 }
 
 impl Module for UNet {
     fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
         context.layer(&self.path, |context| {
+            let [.., height, width] = x.dims::<4>()?;
             let mut x = x.pass(&self.inc, context)?; //                                      [N, 64, H, W]
             let mut skips = Vec::new();
             for down in &self.down {
@@ -130,7 +136,11 @@ impl Module for UNet {
             for (up, skip) in self.up.iter().zip(skips.iter().rev()) {
                 x = up.forward(&x, skip, context)?; //                                       [N, 64, H, W]
             }
-            x.pass(&self.outc, context) //                                                   [N, classes, H, W]
+            let x = x.pass(&self.outc, context)?; //                                         [N, classes, H, W]
+            match x.dims::<4>()? {
+                [.., h, w] if [h, w] == [height, width] => Ok(x),
+                _ => x.interpolate(&[height, width], Interpolation::Linear { align_corners: false }),
+            }
         })
     }
 }

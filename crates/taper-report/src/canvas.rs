@@ -24,6 +24,15 @@ impl Canvas {
         Self { height, width, pixels: vec![[255; 3]; height * width] }
     }
 
+    /// A canvas with a picture of three channels on it.
+    pub fn of(picture: &Picture) -> Self {
+        let [_, height, width] = picture.shape();
+        let plane = height * width;
+        let value = |at: usize| picture.values().get(at).copied().unwrap_or(0);
+        let pixels = (0..plane).map(|at| [value(at), value(plane + at), value(2 * plane + at)]).collect();
+        Self { height, width, pixels }
+    }
+
     pub fn fill(&mut self, top: usize, left: usize, height: usize, width: usize, colour: Colour) {
         for y in top..(top + height).min(self.height) {
             let (start, end) = (left.min(self.width), (left + width).min(self.width));

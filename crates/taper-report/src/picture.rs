@@ -99,6 +99,11 @@ impl Picture {
 
     /// The image as a PNG file (w3.org/TR/png): header, one block of compressed rows, end.
     pub fn png(&self) -> Vec<u8> {
+        self.png_with(None)
+    }
+
+    /// As [`png`](Self::png); with a palette of 256 colours, the values of a grey picture are places in it.
+    pub(crate) fn png_with(&self, palette: Option<&[u8]>) -> Vec<u8> {
         let [channels, height, width] = self.shape;
         let mut rows = Vec::with_capacity(height * (1 + width * channels));
         for row in 0..height {
@@ -111,10 +116,16 @@ impl Picture {
         let compressed = encoder.write_all(&rows).and_then(|()| encoder.finish()).unwrap_or_default();
 
         let mut header = [(width as u32).to_be_bytes(), (height as u32).to_be_bytes()].concat();
-        let colour = if channels == 1 { 0 } else { 2 };
+        let colour = match palette {
+            Some(_) => 3,
+            None if channels == 1 => 0,
+            None => 2,
+        };
         header.extend([8, colour, 0, 0, 0]);
         let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
-        for (kind, data) in [(b"IHDR", &header), (b"IDAT", &compressed), (b"IEND", &vec![])] {
+        let palette = palette.map(|colours| (b"PLTE", colours));
+        let [header, pixels, end] = [(b"IHDR", &header[..]), (b"IDAT", &compressed[..]), (b"IEND", &[][..])];
+        for (kind, data) in [Some(header), palette, Some(pixels), Some(end)].into_iter().flatten() {
             let mut crc = Crc::new();
             crc.update(kind);
             crc.update(data);

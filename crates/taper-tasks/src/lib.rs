@@ -7,6 +7,7 @@ mod contrastive;
 #[cfg(feature = "audio")]
 mod denoising;
 mod dense;
+mod detection;
 mod experiments;
 mod forecasting;
 mod labels;
@@ -24,6 +25,7 @@ mod speech;
 mod text_classes;
 #[cfg(feature = "bpe")]
 mod translating;
+mod verification;
 
 pub use autoencoding::Autoencoding;
 pub use belief::LayerwisePretraining;
@@ -32,6 +34,7 @@ pub use contrastive::ContrastiveDivergence;
 #[cfg(feature = "audio")]
 pub use denoising::{Denoising, Masking, MaskingSpec};
 pub use dense::DenseLabels;
+pub use detection::Detecting;
 pub use experiments::{experiment, experiments};
 pub use forecasting::{Forecasting, SeriesStats};
 pub use language::{
@@ -41,8 +44,9 @@ pub use language::{
 pub use recommending::{Choosing, RatingBiases, RatingPrediction};
 pub use regression::{Regression, TargetStats};
 pub use run::{
-    Chat, ClassScore, ClassifiedText, Forecast, ForecastSpec, ForecastStep, Forecaster, Inputs, Prediction,
-    RecommendSpec, Recommendation, Recommender, Run, Saved, Spec, TextClassifier, TextGenerator, run_summary,
+    Chat, ClassScore, ClassifiedText, Forecast, ForecastSpec, ForecastStep, Forecaster, Found, Inputs, Prediction,
+    RecommendSpec, Recommendation, Recommender, Run, Saved, Segmented, Segmenter, Spec, TextClassifier, TextGenerator,
+    ThingFinder, Verifier, run_summary,
 };
 #[cfg(feature = "audio")]
 pub use run::{Denoiser, Speaker, Transcriber, Transcript};
@@ -58,3 +62,4 @@ pub use text_classes::{
 };
 #[cfg(feature = "bpe")]
 pub use translating::{Beam, TranslateConfig, Translating, TranslatorConfig};
+pub use verification::{EmbeddingLoss, Embeddings};

@@ -3,11 +3,13 @@
 mod chat;
 #[cfg(feature = "audio")]
 mod denoiser;
+mod detect;
 mod forecaster;
 #[cfg(feature = "images")]
 mod pictures;
 mod recommender;
 mod saved;
+mod segment;
 #[cfg(feature = "audio")]
 mod speaker;
 mod summary;
@@ -17,6 +19,7 @@ mod text_classifier;
 mod transcriber;
 #[cfg(feature = "bpe")]
 mod translator;
+mod verify;
 
 pub use chat::Chat;
 pub(crate) use chat::DIALOGUE;
@@ -24,11 +27,13 @@ pub(crate) use chat::DIALOGUE;
 pub(crate) use denoiser::DenoiseSpec;
 #[cfg(feature = "audio")]
 pub use denoiser::Denoiser;
+pub use detect::{Found, ThingFinder};
 pub(crate) use forecaster::FORECAST;
 pub use forecaster::{Forecast, ForecastSpec, ForecastStep, Forecaster};
 pub(crate) use recommender::RECOMMEND;
 pub use recommender::{RecommendSpec, Recommendation, Recommender};
 pub use saved::Saved;
+pub use segment::{Segmented, Segmenter};
 #[cfg(feature = "audio")]
 pub(crate) use speaker::SpeakSpec;
 #[cfg(feature = "audio")]
@@ -46,6 +51,7 @@ pub use transcriber::{Transcriber, Transcript};
 pub(crate) use translator::TranslateSpec;
 #[cfg(feature = "bpe")]
 pub use translator::{Translation, Translator};
+pub use verify::Verifier;
 
 use crate::TargetStats;
 use serde::{Deserialize, Serialize};

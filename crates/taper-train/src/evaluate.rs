@@ -1,8 +1,8 @@
 //! Evaluation: what a task measures over a dataset.
 
 use crate::scalars::Scalars;
-use crate::task::{Reduced, Sums, check_metrics};
-use crate::{DeviceBatch, Error, Metric, Reporter, Result, Split, Task};
+use crate::task::{Reduced, Sums, check_listed, check_metrics};
+use crate::{DeviceBatch, Error, Measured, Metric, Reporter, Result, Split, Task};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -159,7 +159,14 @@ pub fn evaluate(
         if samples == 0 {
             return Err(nothing_counts(options.split.name(), data.len()));
         }
-        Ok(Some((Evaluation::of(samples, &metrics, &totals), rows)))
+        let mut found = Evaluation::of(samples, &metrics, &totals);
+        let measured = Measured { found: &found, rows: &rows, data, split: options.split, params };
+        let concluded = task.conclude(&measured)?;
+        for (name, _) in &concluded {
+            check_listed(name, &metrics)?;
+        }
+        found.values.extend(concluded);
+        Ok(Some((found, rows)))
     })
 }
 

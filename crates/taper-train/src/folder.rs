@@ -4,7 +4,8 @@ use crate::claim::Claim;
 use crate::config::moved;
 use crate::error::shown;
 use crate::record::Record;
-use crate::{Config, Error, Result, resumed, shell_quoted, timestamp};
+use crate::result::TestResult;
+use crate::{Config, Error, Outcome, Result, resumed, shell_quoted, timestamp};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -224,6 +225,14 @@ impl RunFolder {
     /// Errs unless the folder's run can be resumed with `config`: see [`resumed::check`].
     pub(crate) fn check_settings(&self, config: &Config) -> Result<()> {
         resumed::check(&self.read_config()?.0, config, "this run")
+    }
+
+    /// The results in `result.json`; `None` if the run is not finished.
+    ///
+    /// # Errors
+    /// A file that is damaged.
+    pub fn outcome(&self) -> Result<Option<Outcome>> {
+        TestResult::read(self)
     }
 
     /// Whether there is a checkpoint to resume from.

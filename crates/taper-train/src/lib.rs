@@ -50,4 +50,4 @@ pub use report::{EpochReport, Reporter, Silent, Split, Start, StepReport};
 pub use run::{EvalOptions, TrainOptions, evaluate_run, find_lr, train};
 pub use shell::shell_quoted;
 pub use taper_config::{nearest, unknown};
-pub use task::{Better, Count, Finished, Metric, Sums, Task};
+pub use task::{Better, Count, Finished, Measured, Metric, Sums, Task};

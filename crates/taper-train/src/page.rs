@@ -80,7 +80,7 @@ impl FinalOutputs<'_> {
         let Self { config, record, outcome, .. } = *self;
         let mut facts = Vec::new();
         // The loss comes last: what it means depends on the others.
-        for metric in metrics.iter().skip(1).chain(metrics.first()) {
+        for metric in metrics.iter().skip(1).chain(metrics.first()).filter(|metric| !metric.aside) {
             if let Some(value) = outcome.test.as_ref().and_then(|found| found.get(&metric.name)) {
                 facts.push((format!("Test {}", metric.name), metric.shown(value)));
             }
@@ -173,5 +173,5 @@ fn curves(metrics: &[Metric], lines: &[Value]) -> Vec<Chart> {
         chart("Gradient norm", "step", Axis::log("2-norm"), vec![line("all gradients", "step", "gradient_norm")]),
         chart("Gradient norm of each layer", "epoch", Axis::log("2-norm"), norms.collect()),
     ];
-    metrics.iter().map(of_metric).chain(rest).flatten().collect()
+    metrics.iter().filter(|metric| !metric.aside).map(of_metric).chain(rest).flatten().collect()
 }

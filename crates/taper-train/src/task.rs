@@ -1,6 +1,6 @@
 //! What is learned: a task says what a batch means, how a loss comes of it, and what is measured.
 
-use crate::{DeviceBatch, Error, Outcome, Result};
+use crate::{DeviceBatch, Error, Evaluation, Outcome, Result, Rows, Split};
 use std::borrow::Cow;
 use taper_data::{Batch, Dataset};
 use taper_nn::{Context, DType, Device, Gradients, Params, Tensor};
@@ -41,6 +41,12 @@ pub trait Task: Sync {
         self.train(batch, context)
     }
 
+    /// Metrics of a whole split that are no quotient of sums over its samples: a mean over classes, an average precision. They
+    /// are among [`metrics`](Self::metrics), and added to what was summed. By default there are none.
+    fn conclude(&self, _measured: &Measured<'_>) -> Result<Vec<(String, f64)>> {
+        Ok(Vec::new())
+    }
+
     /// How many of the batch's samples count: those with a label, say. A batch of which none counts is not shown to the
     /// model and makes no step.
     fn counted(&self, batch: &Batch) -> usize {
@@ -76,6 +82,21 @@ pub struct Finished<'a> {
     pub params: &'a Params,
 }
 
+/// A held-out split that was measured, as [`Task::conclude`] sees it.
+#[derive(Clone, Copy)]
+pub struct Measured<'a> {
+    /// The metrics that are quotients of sums.
+    pub found: &'a Evaluation,
+    /// The numbers of each sample, in the order of the data.
+    pub rows: &'a Rows,
+    /// The samples.
+    pub data: &'a dyn Dataset,
+    /// Which split it is.
+    pub split: Split,
+    /// The parameters of the task's model.
+    pub params: &'a Params,
+}
+
 /// The name of the first metric of every task.
 pub(crate) const LOSS: &str = "loss";
 
@@ -90,6 +111,8 @@ pub struct Metric {
     pub better: Better,
     /// What the quotient of sum and count becomes: itself, or for a perplexity its exponential.
     pub of: fn(f64) -> f64,
+    /// Whether it is one of many, such as that of each class: recorded, but neither on the terminal nor on a chart.
+    pub aside: bool,
 }
 
 /// Which values of a metric are better.
@@ -104,12 +127,18 @@ pub enum Better {
 impl Metric {
     /// A metric with this name, unit and direction: the mean over what is counted.
     pub fn new(name: impl Into<Cow<'static, str>>, unit: impl Into<Cow<'static, str>>, better: Better) -> Self {
-        Self { name: name.into(), unit: unit.into(), better, of: |mean| mean }
+        Self { name: name.into(), unit: unit.into(), better, of: |mean| mean, aside: false }
     }
 
     /// The loss, in this unit.
     pub fn loss(unit: impl Into<Cow<'static, str>>) -> Self {
         Self::new(LOSS, unit, Better::Lower)
+    }
+
+    /// One of many, such as that of each class: recorded, but neither on the terminal nor on a chart.
+    #[must_use]
+    pub fn aside(self) -> Self {
+        Self { aside: true, ..self }
     }
 
     /// A fraction of which more is better, shown in percent.
@@ -250,13 +279,18 @@ impl Sums {
 
     /// Errs when these are of a metric that is not listed, which would be shown nowhere.
     pub(crate) fn check(&self, listed: &[Metric]) -> Result<()> {
-        let other = self.metrics.iter().find(|(name, ..)| !listed[1..].iter().any(|metric| metric.name == *name));
-        other.map_or(Ok(()), |(name, ..)| {
-            let known: Vec<&str> = listed[1..].iter().map(|metric| &*metric.name).collect();
-            let known = if known.is_empty() { "none beside the loss".into() } else { known.join(", ") };
-            Err(Error::Usage(format!("the task measures `{name}`, which is none of its metrics: it lists {known}")))
-        })
+        self.metrics.iter().try_for_each(|(name, ..)| check_listed(name, listed))
     }
+}
+
+/// Errs when `name` is none of the metrics `listed`, beside the loss.
+pub(crate) fn check_listed(name: &str, listed: &[Metric]) -> Result<()> {
+    if listed[1..].iter().any(|metric| metric.name == name) {
+        return Ok(());
+    }
+    let known: Vec<&str> = listed[1..].iter().map(|metric| &*metric.name).collect();
+    let known = if known.is_empty() { "none beside the loss".into() } else { known.join(", ") };
+    Err(Error::Usage(format!("the task measures `{name}`, which is none of its metrics: it lists {known}")))
 }
 
 /// Checks that the metrics of a task can be told apart and begin with the loss.

@@ -108,7 +108,10 @@ impl Command for Eval {
         let found = found.map_err(|error| Failure::of_run(error, &hint))?;
         let Some((dataset, metrics, evaluation)) = found else { return Ok(FAILED) };
         if !self.quiet {
-            let known = metrics.iter().filter_map(|metric| Some((metric, evaluation.get(&metric.name)?)));
+            let known = metrics
+                .iter()
+                .filter(|metric| !metric.aside)
+                .filter_map(|metric| Some((metric, evaluation.get(&metric.name)?)));
             let values: Vec<String> =
                 known.map(|(metric, value)| format!("test {} {}", metric.name, metric.shown_short(value))).collect();
             output.line(&format!("{} samples, {}", evaluation.samples, values.join(", ")));

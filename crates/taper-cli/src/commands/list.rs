@@ -5,6 +5,7 @@ commands! {
     "tune" tune::Tune "Search for good values of configuration keys, by successive halving or at random";
     "eval" eval::Eval "Evaluate a saved run on its test split again";
     "predict" predict::Predict "Predict with a saved run: pictures, texts, rows of tables";
+    "detect" detect::Detect "Find the things in pictures with a saved run: boxes and classes";
     "forecast" forecast::Forecast "Forecast with a saved run: the values that follow a series, with their quantiles";
     "recommend" recommend::Recommend "Recommend with a saved run: titles for a user";
     "generate" generate::Generate "Go on with a text, with a saved run of the experiment text";
@@ -13,6 +14,8 @@ commands! {
     "transcribe" transcribe::Transcribe "Write down what is heard in recordings, with a saved run of speech or sounds";
     "translate" translate::Translate "Translate texts, with a saved run of the experiment translate";
     "chat" chat::Chat "Talk with a saved run of the experiment dialogue";
+    "segment" segment::Segment "Find the class of each pixel of pictures with a saved run";
+    "verify" verify::Verify "Say whether two pictures are of one class, with a run of `verify`";
     "runs" runs::Runs "List runs and compare them";
     "models" models::Models "List the models, with their parameters, FLOP and sources";
     "summary" summary::Summary "Show the layers of a model, or of a run's, with their shapes, parameters and FLOP";

@@ -2,11 +2,14 @@
 
 #![allow(dead_code)] // each test file uses its part
 
+use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
+use taper::HostData;
+use taper::data::{Batch, Dataset, Scenes};
 use taper::report::Picture;
 use tempfile::TempDir;
 
@@ -155,5 +158,36 @@ pub fn pictures(place: &Place, dir: &str, each: u8) {
         for i in 0..each {
             fs::write(folder.join(format!("{i:02}.png")), png(colour, i * 7)).unwrap();
         }
+    }
+}
+
+/// A folder of annotated pictures in COCO's format, `NAME/SPLIT/annotations.json`, of the first `count` drawn shapes of each split.
+pub fn annotated(place: &Place, name: &str, splits: &[(&str, usize)]) {
+    for (split, count) in splits {
+        let scenes = Scenes::shapes(*count, split);
+        let (folder, size) = (place.path(name).join(split), scenes.size());
+        fs::create_dir_all(&folder).unwrap();
+        let (mut images, mut annotations) = (Vec::new(), Vec::new());
+        for i in 0..scenes.len() {
+            let mut batch = Batch::default();
+            batch.clear(1);
+            scenes.fill(0, &[i], &mut batch).unwrap();
+            let HostData::U8(planes) = &batch.field("inputs").unwrap().data else { panic!() };
+            let png = Picture::new([3, size, size], planes.clone()).unwrap().png();
+            fs::write(folder.join(format!("{i:03}.png")), png).unwrap();
+            images.push(json!({"id": i, "file_name": format!("{i:03}.png"), "width": size, "height": size}));
+            for thing in scenes.things(i) {
+                let ([x1, y1, x2, y2], mask) = (thing.bounds, thing.mask.as_ref().unwrap());
+                annotations.push(json!({
+                    "id": annotations.len() + 1, "image_id": i, "category_id": thing.class + 1, "iscrowd": 0,
+                    "bbox": [x1, y1, x2 - x1, y2 - y1], "area": thing.area,
+                    "segmentation": {"size": mask.size(), "counts": mask.counts()},
+                }));
+            }
+        }
+        let categories: Vec<_> =
+            scenes.classes().iter().enumerate().map(|(i, name)| json!({"id": i + 1, "name": name})).collect();
+        let text = json!({"images": images, "categories": categories, "annotations": annotations}).to_string();
+        fs::write(folder.join("annotations.json"), text).unwrap();
     }
 }

@@ -13,7 +13,7 @@ use crate::{Error, ImageDataset, Manifest, Result, Splits};
 use taper_backend::RandomKey;
 
 /// The classes, in the order of their labels.
-const CLASSES: [&str; 10] =
+pub(crate) const CLASSES: [&str; 10] =
     ["disc", "ring", "square", "frame", "triangle", "cross", "stripes", "checkers", "crescent", "dots"];
 
 /// Whether the dataset of `manifest` has a stand-in: three channels and ten classes.
@@ -56,20 +56,24 @@ fn label(i: usize) -> usize {
 }
 
 /// The random numbers of one image, as a sequence.
-struct Draws {
+pub(crate) struct Draws {
     key: RandomKey,
     next: u64,
 }
 
 impl Draws {
+    pub(crate) fn new(key: RandomKey) -> Self {
+        Self { key, next: 0 }
+    }
+
     /// Uniform in `low..high`. A number that rounding makes `high` becomes the largest f32 below it.
-    fn range(&mut self, low: f32, high: f32) -> f32 {
+    pub(crate) fn range(&mut self, low: f32, high: f32) -> f32 {
         self.next += 1;
         (low + (high - low) * self.key.uniform(self.next) as f32).min(high.next_down())
     }
 
     /// A random unit vector: a uniform point of the unit disc, but not near its centre, scaled to length 1.
-    fn direction(&mut self) -> [f32; 2] {
+    pub(crate) fn direction(&mut self) -> [f32; 2] {
         for _ in 0..16 {
             let [x, y] = [self.range(-1.0, 1.0), self.range(-1.0, 1.0)];
             let square = x * x + y * y;
@@ -81,7 +85,7 @@ impl Draws {
     }
 
     /// Three values, uniform in `low..high`: a colour.
-    fn colour(&mut self, low: f32, high: f32) -> [f32; 3] {
+    pub(crate) fn colour(&mut self, low: f32, high: f32) -> [f32; 3] {
         std::array::from_fn(|_| self.range(low, high))
     }
 }
@@ -99,7 +103,7 @@ const SHIFT: f32 = 0.14;
 /// Draws an image of class `label` into `image`: planes R, G, B of `height`·`width` bytes, row by row.
 fn draw(image: &mut [u8], height: usize, width: usize, label: usize, key: RandomKey) {
     let noise = key.child("noise");
-    let mut draws = Draws { key, next: 0 };
+    let mut draws = Draws::new(key);
     let size = height.min(width) as f32;
 
     // The background: a colour, a wave of random direction and phase, and a half-plane that is lighter or darker.
@@ -153,13 +157,13 @@ fn draw(image: &mut [u8], height: usize, width: usize, label: usize, key: Random
 }
 
 /// A sawtooth wave of period 1 that rises from −0.5 to 0.5.
-fn sawtooth(t: f32) -> f32 {
+pub(crate) fn sawtooth(t: f32) -> f32 {
     t - t.floor() - 0.5
 }
 
 /// The approximate signed distance of (u, v) from the edge of the shape of class `label`: negative inside. Shapes fill
 /// about the unit disc.
-fn distance(label: usize, u: f32, v: f32, phase: f32) -> f32 {
+pub(crate) fn distance(label: usize, u: f32, v: f32, phase: f32) -> f32 {
     let length = |x: f32, y: f32| (x * x + y * y).sqrt();
     let from_centre = length(u, v);
     // Negative, hence inside, in half of each period.

@@ -4,6 +4,7 @@
 mod check;
 mod listing;
 
+use crate::formats::folders::FolderOptions;
 use crate::formats::picture::DecodedImage;
 use crate::{Batch, Dataset, FieldSpec};
 use crate::{Error, Result, split};
@@ -206,6 +207,21 @@ pub fn decode_picture(bytes: &[u8], name: impl AsRef<Path>, shape: [usize; 3]) -
     let mut planes = vec![0; channels * height * width];
     DecodedImage::decode(bytes, name.as_ref(), Some([height, width]))?.middle(shape, name.as_ref(), &mut planes)?;
     Ok(planes)
+}
+
+/// The whole picture in `bytes`, as [`decode_picture`] reads them, stretched to `size`, height and width of 1 to 4096, as planes
+/// `[3, H, W]`; and its own height and width.
+///
+/// # Errors
+/// As [`decode_picture`].
+pub fn stretch_picture(bytes: &[u8], name: impl AsRef<Path>, size: [usize; 2]) -> Result<(Vec<u8>, [usize; 2])> {
+    if !size.iter().all(|side| (1..=4096).contains(side)) {
+        return Err(Error::Argument(format!("picture: size: expected 1 to 4096 pixels, found {size:?}")));
+    }
+    let picture = DecodedImage::decode(bytes, name.as_ref(), Some(size))?;
+    let (own, mut planes) = (picture.size(), Vec::new());
+    picture.append(size, FolderOptions { channels: 3, size: Some(size) }, name.as_ref(), &mut planes)?;
+    Ok((planes, own))
 }
 
 fn decode(path: &Path, shape: [usize; 3], planes: &mut [u8]) -> Result<()> {

@@ -10,8 +10,9 @@ const MOST_FRAMED: usize = 48;
 const MOST_TILES: usize = 256;
 /// The largest width and height of an image in pixels.
 const LARGEST: usize = 96;
-/// The same of wide ones.
+/// The same of wide ones, and of large ones.
 const LARGEST_WIDE: usize = 640;
+const LARGEST_LARGE: usize = 400;
 
 /// Pictures. Without any caption they are tiles close to each other. Of framed pictures the first 48 are shown, of tiles
 /// the first 256.
@@ -25,8 +26,20 @@ pub struct Gallery {
     pub of: usize,
     /// What they are, in the plural; `pictures` if it is empty.
     pub what: String,
-    /// Whether pictures with captions are much wider than high, as spectrograms are, and so shown large.
-    pub wide: bool,
+    /// How large pictures with captions are shown. Tiles are small.
+    pub size: Size,
+}
+
+/// How large pictures are shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Size {
+    /// As thumbnails.
+    #[default]
+    Small,
+    /// In the width of the page's column, and low: much wider than high, as spectrograms are.
+    Wide,
+    /// As wide, in their own proportions: with details to be seen.
+    Large,
 }
 
 /// A picture with a caption.
@@ -61,7 +74,13 @@ impl Gallery {
     /// Shows pictures with captions large, which are much wider than high.
     #[must_use]
     pub fn wide(self) -> Self {
-        Self { wide: true, ..self }
+        Self { size: Size::Wide, ..self }
+    }
+
+    /// Shows pictures with captions large, in their proportions.
+    #[must_use]
+    pub fn large(self) -> Self {
+        Self { size: Size::Large, ..self }
     }
 
     /// The pictures as HTML, in a section of this title, which is escaped; empty without a picture.
@@ -84,7 +103,11 @@ impl Gallery {
                 format!("<div class=\"card\">{note}{cut}<div class=\"tiles\" role=\"img\" aria-label=\"{title}\">");
             return list(shown, [&before, "</div></div>"], |framed| image(framed, "", LARGEST));
         }
-        let (class, largest) = if self.wide { ("pictures wide", LARGEST_WIDE) } else { ("pictures", LARGEST) };
+        let (class, largest) = match self.size {
+            Size::Small => ("pictures", LARGEST),
+            Size::Wide => ("pictures wide", LARGEST_WIDE),
+            Size::Large => ("pictures large", LARGEST_LARGE),
+        };
         list(shown, [&format!("{note}{cut}<ul class=\"{class}\">"), "</ul>"], |framed| {
             let (title, detail) = (escape(&framed.title), escape(&framed.detail));
             let between = if title.is_empty() || detail.is_empty() { "" } else { ", " };

@@ -15,7 +15,7 @@ mod matrix;
 mod table;
 
 pub use bars::Bars;
-pub use gallery::{Framed, Gallery};
+pub use gallery::{Framed, Gallery, Size};
 pub use table::{Column, Table};
 
 use crate::Matrix;

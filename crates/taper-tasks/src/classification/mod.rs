@@ -1,7 +1,7 @@
 //! Classification: cross entropy of logits, with label smoothing, mixup, CutMix and test-time augmentation.
 
 mod config;
-mod report;
+pub(crate) mod report;
 mod views;
 
 pub use config::{ClassifyConfig, Reduction, Views};

@@ -99,7 +99,7 @@ pub(super) fn draw(first: &Batch, normalize: Option<&Normalize>, events: &mut Ev
 }
 
 /// The shape `[C, H, W]` and the values, in [0, 1], of the pictures of a batch; `None` if its inputs are none.
-fn pictures(batch: &Batch, normalize: Option<&Normalize>) -> Option<([usize; 3], Vec<f32>)> {
+pub(crate) fn pictures(batch: &Batch, normalize: Option<&Normalize>) -> Option<([usize; 3], Vec<f32>)> {
     let Field { shape, data, max, .. } = batch.field("inputs").ok()?;
     let [_, channels @ (1 | 3), height, width] = *shape.as_slice() else { return None };
     let scale = max.unwrap_or(1.0);

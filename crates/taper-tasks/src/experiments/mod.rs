@@ -6,6 +6,7 @@ mod cifar100;
 mod cifar100_coarse;
 mod dbn;
 mod denoise;
+mod detect;
 mod dialogue;
 mod digits;
 mod fashion_mnist;
@@ -16,12 +17,15 @@ mod own_pictures;
 mod own_table;
 mod pictures;
 mod recommend;
+mod scenes;
+mod segment;
 mod sounds;
 mod speak;
 mod speech;
 mod text;
 mod text_classes;
 mod translate;
+mod verify;
 
 #[cfg(any(feature = "csv", feature = "parquet"))]
 pub(crate) use forecast::gaps;
@@ -39,6 +43,7 @@ const ALL: &[&dyn Experiment] = &[
     cifar100_coarse::EXPERIMENT,
     dbn::EXPERIMENT,
     denoise::EXPERIMENT,
+    detect::EXPERIMENT,
     dialogue::EXPERIMENT,
     digits::EXPERIMENT,
     fashion_mnist::EXPERIMENT,
@@ -46,6 +51,7 @@ const ALL: &[&dyn Experiment] = &[
     mnist::EXPERIMENT,
     own_pictures::EXPERIMENT,
     recommend::EXPERIMENT,
+    segment::EXPERIMENT,
     sounds::EXPERIMENT,
     speak::EXPERIMENT,
     speech::EXPERIMENT,
@@ -53,6 +59,7 @@ const ALL: &[&dyn Experiment] = &[
     text::EXPERIMENT,
     text_classes::EXPERIMENT,
     translate::EXPERIMENT,
+    verify::EXPERIMENT,
 ];
 
 /// All experiments, in alphabetical order.
@@ -72,7 +79,13 @@ pub fn experiment(name: &str) -> Result<&'static dyn Experiment> {
 }
 
 /// The error of a build without the readers that the data need.
-#[cfg(not(all(feature = "audio", feature = "bpe", feature = "images", any(feature = "csv", feature = "parquet"))))]
+#[cfg(not(all(
+    feature = "audio",
+    feature = "bpe",
+    feature = "coco",
+    feature = "images",
+    any(feature = "csv", feature = "parquet")
+)))]
 fn lacks(feature: &str, what: &str) -> Error {
     Error::Usage(format!("this build reads no {what}: it lacks the feature `{feature}` of taper-tasks"))
 }
@@ -122,7 +135,7 @@ mod tests {
         let text = experiment("digit").err().unwrap().to_string();
         assert_eq!(
             text,
-            "unknown experiment `digit`; did you mean digits? (known: autoencoder, cifar, cifar100, cifar100-coarse, dbn, denoise, dialogue, digits, fashion-mnist, forecast, mnist, pictures, recommend, sounds, speak, speech, table, text, text-classes, translate)"
+            "unknown experiment `digit`; did you mean digits? (known: autoencoder, cifar, cifar100, cifar100-coarse, dbn, denoise, detect, dialogue, digits, fashion-mnist, forecast, mnist, pictures, recommend, segment, sounds, speak, speech, table, text, text-classes, translate, verify)"
         );
     }
 }

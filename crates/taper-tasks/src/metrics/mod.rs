@@ -7,6 +7,7 @@
 
 mod accuracy;
 mod auc;
+mod average_precision;
 mod bleu;
 mod calibration;
 mod confusion;
@@ -17,10 +18,12 @@ mod precision_recall;
 mod ranking;
 mod regression;
 mod si_snr;
+mod verification;
 mod word_errors;
 
 pub use accuracy::{accuracy, predictions, top_k};
 pub use auc::{auc, auc_macro, auc_per_class};
+pub use average_precision::{DetectionScores, TrueBox, detection_scores};
 pub use bleu::{Bleu, tokenize_13a};
 pub use calibration::{Bin, calibration_bins, calibration_error};
 pub use confusion::Confusion;
@@ -30,4 +33,5 @@ pub use precision_recall::{Average, ClassScores};
 pub use ranking::{hit_rate, ndcg, ranks};
 pub use regression::{mae, r2, rmse};
 pub use si_snr::si_snr;
+pub use verification::Verification;
 pub use word_errors::WordErrors;

@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::path::Path;
 use taper_nn::{Device, Params, RandomKey, weights};
-use taper_train::{Config, Error, Result, RunFolder};
+use taper_train::{Config, Error, Evaluation, Result, RunFolder};
 
 /// A saved run that was found to be of the right task. What a use needs besides it is in `spec.json`.
 pub struct Saved {
@@ -62,6 +62,14 @@ impl Saved {
         }
         weights::load_cast(&params.all(), self.folder.model())?;
         Ok(())
+    }
+
+    /// What the run's test split gave; `None` for a run that is not finished.
+    ///
+    /// # Errors
+    /// A `result.json` that is damaged.
+    pub fn test(&self) -> Result<Option<Evaluation>> {
+        Ok(self.folder.outcome()?.and_then(|outcome| outcome.test))
     }
 
     fn wrong(&self, detail: String) -> Error {

@@ -14,10 +14,17 @@ pub fn run_summary(path: impl AsRef<Path>) -> Result<Summary> {
     let folder = RunFolder::open(path.as_ref())?;
     let (config, _) = folder.read_config()?;
     let wrong = |detail: String| Error::RunFolder { path: folder.path().to_path_buf(), detail };
-    let name = &config.model.name;
+    let name = &config.model.name.clone();
     let Some(info) = models().iter().find(|info| info.name == *name) else {
         return Err(wrong(format!("its model, {name}, is none of the zoo's: it has no layer table")));
     };
+    let mut model = config.model;
+    // What the data decided of it.
+    if let Some(own) = folder.read_spec().ok().as_ref().and_then(|spec| spec["model"].as_object()) {
+        own.iter()
+            .filter_map(|(key, value)| Some((key, value.as_i64()?)))
+            .for_each(|(key, value)| model.set(key, value));
+    }
     let input = match info.kind {
         Kind::Sampled { .. } => None,
         Kind::Pictures { .. } => {
@@ -26,5 +33,5 @@ pub fn run_summary(path: impl AsRef<Path>) -> Result<Summary> {
             Some(spec.input_spec())
         }
     };
-    Ok(taper_models::summary(config.model, input)?)
+    Ok(taper_models::summary(model, input)?)
 }

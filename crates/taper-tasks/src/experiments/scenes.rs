@@ -1,0 +1,162 @@
+//! The data of the experiments on scenes, pictures with things in them: a folder of one's own in COCO's format, or drawn shapes.
+
+use super::own::generated_record;
+use taper_config::table;
+use taper_data::{Augment, Augmented, Dataset, Mirrored, SceneTargets, Scenes};
+use taper_train::{Argument, Config, DatasetRecord, Error, Form, Reporter, Result};
+
+/// Drawn pictures, where there are no data: to learn from, and of each other split.
+const DRAWN: [usize; 2] = [800, 200];
+
+/// What `--data-dir` names.
+pub(super) const ARGUMENTS: &[Argument] = &[Argument {
+    name: "data-dir",
+    key: "data.dir",
+    value: "DIR",
+    help: "The pictures: a folder train with annotations.json in COCO's format, and test, valid or others beside it \
+           [default: drawn shapes]",
+    form: Form::DataDir,
+}];
+
+table! {
+    /// `[data]` of scenes.
+    pub struct ScenesConfig {
+        /// The folder of annotated pictures, in COCO's format; none for drawn shapes.
+        dir: String = String::new(), any("a folder");
+        /// Height and width to which pictures of a folder are stretched.
+        size: usize = 96, integer(8..=1024);
+        /// Mirror pictures at random while learning.
+        mirror: bool = true, flag();
+        /// Paste up to so many things of other pictures over each while learning, by their masks.
+        paste: usize = 3, integer(0..=16);
+        /// Fraction of the pictures held out for the test, where no split is one for it.
+        test: f64 = 0.2, fraction();
+    }
+}
+
+/// Scenes by split.
+pub(super) struct SceneData {
+    pub(super) record: DatasetRecord,
+    pub(super) train: Scenes,
+    pub(super) validation: Option<Scenes>,
+    pub(super) test: Scenes,
+    /// Other splits, by name.
+    pub(super) others: Vec<(String, Scenes)>,
+    pub(super) mirror: bool,
+}
+
+impl SceneData {
+    /// The scenes that `config` names, with these targets in their batches.
+    pub(super) fn load(config: &Config, targets: SceneTargets, reporter: &mut dyn Reporter) -> Result<Self> {
+        let own: ScenesConfig = config.data.named().parse("data")?;
+        let (data, record) = if own.dir.is_empty() {
+            let text = "No data given (--data-dir DIR): using generated pictures, shapes on a background.";
+            reporter.note(text);
+            drawn(config)?
+        } else {
+            of_folder(&own, config, targets)?
+        };
+        let Splits { train, validation, test, others } = data;
+        let (train, validation) = match validation {
+            Some(validation) => (train, Some(validation)),
+            None if config.data.validation > 0.0 => {
+                let (train, held) = held_out(&train, config.data.validation, config.train.seed, "data.validation")?;
+                (train, Some(held))
+            }
+            None => (train, None),
+        };
+        let first = |data: Scenes, count: usize| match count {
+            0 => Ok(data),
+            count => data.subset(&(0..count.min(data.len())).collect::<Vec<_>>()),
+        };
+        let train = first(train, config.data.train_samples)?.with(targets).pasted(own.paste, config.train.seed);
+        let test = first(test, config.data.test_samples)?.with(targets);
+        let validation = validation.map(|data| data.with(targets));
+        let record = DatasetRecord {
+            train: train.len(),
+            validation: validation.as_ref().map_or(0, Scenes::len),
+            test: test.len(),
+            ..record
+        };
+        let others = others.into_iter().map(|(name, data)| (name, data.with(targets))).collect();
+        Ok(Self { record, train, validation, test, others, mirror: own.mirror })
+    }
+}
+
+struct Splits {
+    train: Scenes,
+    validation: Option<Scenes>,
+    test: Scenes,
+    others: Vec<(String, Scenes)>,
+}
+
+fn drawn(config: &Config) -> Result<(Splits, DatasetRecord)> {
+    let most = |drawn: usize, asked: usize| if asked == 0 { drawn } else { drawn.min(asked) };
+    let [train, test] = DRAWN;
+    // Of pictures that are not asked for none is drawn; what is held out for validation is among those to learn from.
+    let train = Scenes::shapes(train, "train");
+    let test = Scenes::shapes(most(test, config.data.test_samples), "test");
+    let record = generated_record("generated shapes, not photographs", train.checksum());
+    Ok((Splits { train, validation: None, test, others: Vec::new() }, record))
+}
+
+#[cfg(not(feature = "coco"))]
+fn of_folder(_: &ScenesConfig, _: &Config, _: SceneTargets) -> Result<(Splits, DatasetRecord)> {
+    Err(super::lacks("coco", "annotated pictures"))
+}
+
+#[cfg(feature = "coco")]
+fn of_folder(own: &ScenesConfig, config: &Config, targets: SceneTargets) -> Result<(Splits, DatasetRecord)> {
+    use super::own::own_record;
+    use taper_data::{CocoFolder, CocoOptions};
+    let options = CocoOptions { size: own.size, masks: targets == SceneTargets::Masks };
+    let found = CocoFolder::open(&own.dir, options)?;
+    let checksum = found.checksum().to_string();
+    let CocoFolder { train, validation, test, others, .. } = found;
+    let (train, test) = match test {
+        Some(test) => (train, test),
+        None => held_out(&train, own.test, config.train.seed, "data.test")?,
+    };
+    let what = format!("annotated pictures of {} categories", train.classes().len());
+    let record = own_record(&own.dir, &what, checksum);
+    Ok((Splits { train, validation, test, others }, record))
+}
+
+fn held_out(data: &Scenes, fraction: f64, seed: u64, key: &str) -> Result<(Scenes, Scenes)> {
+    let (rest, held) = data.split_off(fraction, seed)?;
+    if held.is_empty() || rest.is_empty() {
+        let (all, held, rest) = (data.len(), held.len(), rest.len());
+        let detail = format!("{fraction} of {all} pictures leaves {held} held out and {rest} to learn from");
+        return Err(Error::Usage(format!("{key}: {detail}")));
+    }
+    Ok((rest, held))
+}
+
+/// The cargo features that reading the data of `config` takes.
+pub(super) fn features(config: &Config) -> &'static [&'static str] {
+    let dir = config.data.named().rest.get("dir").and_then(|dir| dir.as_str().map(str::is_empty));
+    if dir.unwrap_or(true) { &[] } else { &["coco"] }
+}
+
+/// The scenes to learn from: mirrored, and with the augmentations of `config`.
+pub(super) fn changed(data: Scenes, mirror: bool, config: &Config) -> Result<Box<dyn Dataset>> {
+    let seed = config.train.seed;
+    let data: Box<dyn Dataset> = if mirror { Box::new(Mirrored::new(data, seed)) } else { Box::new(data) };
+    Ok(match config.data.augment.is_empty() {
+        true => data,
+        false => Box::new(Augmented::new(data, config.data.augment.clone(), seed)?),
+    })
+}
+
+/// Errs when an augmentation would move the pictures and not what belongs to them, or evaluation would not have it.
+pub(super) fn colours_alone(config: &Config) -> Result<()> {
+    let moves = config.data.augment.iter().find(|augment| !matches!(augment, Augment::ColorJitter(_)));
+    match moves {
+        Some(augment) => Err(Error::Usage(format!(
+            "data.augment: {}: expected color-jitter alone, since masks and boxes stay where they are; data.mirror mirrors \
+             pictures with them",
+            augment.kind()
+        ))),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,107 @@
+//! How alike two pictures are: a run of the experiment `verify` put to work.
+
+use super::Saved;
+use crate::verification::unit;
+use serde::Deserialize;
+use std::path::Path;
+use taper_models::{InputSpec, build};
+use taper_nn::{ArcFace, ArcFaceConfig, Context, Device, HostData, Module, Params, Tensor, no_grad};
+use taper_train::{Error, Result};
+
+/// The task of these runs, as in `spec.json`.
+const TASK: &str = "verify";
+
+/// What comparing needs besides weights and configuration.
+#[derive(Deserialize)]
+struct Spec {
+    /// `[C, H, W]` of every picture.
+    shape: [usize; 3],
+    /// The length of an embedding.
+    embedding: usize,
+    /// The names of the classes that were learned.
+    seen: Vec<String>,
+}
+
+/// A trained run that says how alike two pictures are.
+///
+/// ```no_run
+/// let device = taper_nn::Device::new(taper_cpu::CpuBackend::new()?);
+/// let run = taper_tasks::Verifier::load("runs/verify-20261129-101500", &device)?;
+/// # #[cfg(feature = "images")]
+/// println!("{:.3}", run.cosine("a.png".as_ref(), "b.png".as_ref())?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Verifier {
+    spec: Spec,
+    params: Params,
+    model: Box<dyn Module>,
+    threshold: Option<f64>,
+}
+
+impl Verifier {
+    /// Loads the run in the folder `path` onto `device`.
+    ///
+    /// # Errors
+    /// As [`Saved::open`], and weights that do not fit the model.
+    pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self> {
+        let saved = Saved::open(path, &[TASK])?;
+        let spec: Spec = saved.spec()?;
+        let params = saved.params(device)?;
+        let input = InputSpec { shape: spec.shape, classes: spec.embedding };
+        let model = build(&saved.config.model, &input, &params)?;
+        if saved.config.task.name == "arcface" {
+            // Its weights are in the file too.
+            ArcFace::new(ArcFaceConfig::new(spec.embedding, spec.seen.len()), &params.sub("head"))?;
+        }
+        saved.weights(&params)?;
+        let threshold =
+            saved.test()?.and_then(|found| found.get("threshold")).filter(|threshold| threshold.is_finite());
+        Ok(Self { spec, params, model, threshold })
+    }
+
+    /// The cosine from which on two pictures count as of one class: that of the best accuracy on the run's test pairs. `None`
+    /// for a run that is not finished.
+    pub fn threshold(&self) -> Option<f64> {
+        self.threshold
+    }
+
+    /// Embeddings of length 1 of pictures `[N, C, H, W]`, in bytes, one after the other.
+    ///
+    /// # Errors
+    /// Bytes that are no whole pictures.
+    pub fn embeddings(&self, pictures: &[u8]) -> Result<Vec<Vec<f64>>> {
+        let Spec { shape: [c, h, w], embedding, .. } = self.spec;
+        let one = c * h * w;
+        if one == 0 || !pictures.len().is_multiple_of(one) {
+            let detail = format!("expected pictures of {one} bytes, found {}", pictures.len());
+            return Err(Error::Usage(format!("verify: {detail}")));
+        }
+        let x =
+            Tensor::from_host(HostData::U8(pictures.to_vec()), [pictures.len() / one, c, h, w], self.params.device())?;
+        let x = x.cast(self.params.dtype())?.div_scalar(255.0)?;
+        let found = no_grad(|| -> Result<Tensor> { unit(&self.model.forward(&x, &Context::eval())?) })?;
+        let values = found.to_host()?.to_f64();
+        Ok(values.chunks(embedding.max(1)).map(<[f64]>::to_vec).collect())
+    }
+}
+
+#[cfg(feature = "images")]
+impl Verifier {
+    /// The cosine of the angle between the embeddings of the pictures in two files (PNG, JPEG, WebP), from −1 to 1: higher for
+    /// those that are more alike. Pictures are resized and cropped to the size that the run was trained on.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is no picture; the error names it.
+    pub fn cosine(&self, a: &Path, b: &Path) -> Result<f64> {
+        let mut both = Vec::new();
+        for path in [a, b] {
+            let io = |source| Error::Io { action: "read", path: path.to_path_buf(), source };
+            let bytes = taper_nn::taper_tensor::files::read(path).map_err(io)?;
+            both.extend(taper_data::decode_picture(&bytes, path, self.spec.shape)?);
+        }
+        match self.embeddings(&both)?.as_slice() {
+            [a, b] => Ok(a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>().clamp(-1.0, 1.0)),
+            _ => Err(Error::Usage("verify: the model gave no output".into())),
+        }
+    }
+}
