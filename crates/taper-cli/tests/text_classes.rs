@@ -56,6 +56,9 @@ fn mails_are_told_apart_by_the_words_that_decide() {
             let first = |i: usize| shares(i)[0]["word"].as_str().unwrap().to_string();
             assert!(first(0).contains("prize") && first(1).contains("tea") && first(2).contains("money"), "{found}");
         }
+        let result: serde_json::Value = serde_json::from_str(&place.read("run/result.json")).unwrap();
+        let f1 = result["test"]["f1"].as_f64().unwrap_or_else(|| panic!("{result}"));
+        assert!(page.contains(&format!("Macro F1, the mean of the classes&#39;: {:.2}%", 100.0 * f1)), "{f1}");
         let eval = place.ok("eval run --quiet");
         assert_eq!(eval.last_line(), ran.last_line());
     }

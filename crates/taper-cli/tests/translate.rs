@@ -50,8 +50,10 @@ fn pairs_are_learned_and_new_texts_written() {
     place.ok(&format!("train translate --data-dir pairs --run-dir run {SMALL} --epochs 12 --lr 5e-3 --batch-size 16"));
     let result: serde_json::Value = serde_json::from_str(&place.read("run/result.json")).unwrap();
     let exact = result["test"]["exact"].as_f64().unwrap_or_else(|| panic!("{result}"));
-    assert!(exact >= 0.9, "{result}");
+    let bleu = result["test"]["bleu"].as_f64().unwrap_or_else(|| panic!("{result}"));
+    assert!(exact >= 0.9 && (0.0..=100.0 + 1e-9).contains(&bleu), "{result}");
     let page = place.read("run/report.html");
+    assert!(page.contains(&format!("have a BLEU of {bleu:.2}.")), "{bleu}");
     for part in ["Translations", "reference", "Attention", "casa"] {
         assert!(page.contains(part), "{part}");
     }

@@ -29,7 +29,7 @@ pub struct Predictions {
 
 impl Predictions {
     /// The predictions in `rows`, of the samples of `data`.
-    pub(super) fn of(rows: &Rows, data: &dyn Dataset) -> Result<Self> {
+    pub(crate) fn of(rows: &Rows, data: &dyn Dataset) -> Result<Self> {
         let mut all = Self::default();
         for row in rows.iter() {
             if let [predicted, probability] = row {

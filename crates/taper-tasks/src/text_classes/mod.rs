@@ -12,14 +12,15 @@ pub use attentive_gru::{AttentiveGru, AttentiveGruConfig};
 pub(crate) use reviews::reviews;
 pub use word_bag::{WordBag, WordBagConfig};
 
-use crate::classification::{Classification, ClassifyConfig};
+use crate::classification::{Classification, ClassifyConfig, Predictions};
+use crate::metrics::{Average, Confusion};
 use serde::{Deserialize, Serialize};
 use taper_config::{Named, Schema};
 use taper_data::{Batch, WordVocabulary};
 use taper_nn::{Context, Module, Params, Tensor, no_grad};
 use taper_report::html::Page;
 use taper_report::tensorboard::EventWriter;
-use taper_train::{DeviceBatch, Error, Finished, Metric, Result, Sums, Task};
+use taper_train::{DeviceBatch, Error, Finished, Measured, Metric, Result, Sums, Task};
 
 /// A classifier of texts, by its name in `[model]`: words `[N, L]` to logits `[N, classes]`.
 #[derive(Debug, Clone)]
@@ -173,7 +174,9 @@ impl TextClassification {
 
 impl Task for TextClassification {
     fn metrics(&self) -> Vec<Metric> {
-        self.task.metrics()
+        let mut metrics = self.task.metrics();
+        metrics.push(Metric::percent("f1"));
+        metrics
     }
 
     fn monitor(&self) -> &str {
@@ -190,6 +193,13 @@ impl Task for TextClassification {
 
     fn measure(&self, batch: &DeviceBatch<'_>, context: &Context) -> Result<Sums> {
         self.task.measure(batch, context)
+    }
+
+    /// The macro F1: the mean of the classes'.
+    fn conclude(&self, measured: &Measured<'_>) -> Result<Vec<(String, f64)>> {
+        let Predictions { predicted, truth, .. } = Predictions::of(measured.rows, measured.data)?;
+        let scored = Confusion::new(&truth, &predicted, self.task.classes().len())?;
+        Ok(vec![("f1".into(), scored.average(Average::Macro).f1)])
     }
 
     fn report(&self, found: &Finished<'_>, page: &mut Page, events: Option<&mut EventWriter>) -> Result<()> {

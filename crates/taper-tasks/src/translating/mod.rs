@@ -17,7 +17,7 @@ use taper_models::{Transformer, TransformerConfig};
 use taper_nn::{Context, CrossEntropy, DType, Params, Tensor, no_grad};
 use taper_report::html::Page;
 use taper_report::tensorboard::EventWriter;
-use taper_train::{Better, DeviceBatch, Error, Finished, Metric, Result, Rows, Split, Sums, Task};
+use taper_train::{Better, DeviceBatch, Error, Finished, Measured, Metric, Result, Rows, Split, Sums, Task};
 
 table! {
     /// `[task]` of translation.
@@ -183,6 +183,13 @@ impl Task for Translating {
         let rows: Vec<f64> = pairs.iter().flat_map(|[written, due]| Bleu::of_sentence(written, due).row()).collect();
         let rows = Tensor::from_vec(rows, [pairs.len(), ROW], batch.device())?;
         Ok(sums.with("exact", exact as f64, pairs.len()).with_rows(rows))
+    }
+
+    fn conclude(&self, measured: &Measured<'_>) -> Result<Vec<(String, f64)>> {
+        Ok(match measured.split {
+            Split::Test => vec![("bleu".into(), bleu(measured.rows).score())],
+            _ => Vec::new(),
+        })
     }
 
     fn report(&self, found: &Finished<'_>, page: &mut Page, _events: Option<&mut EventWriter>) -> Result<()> {
