@@ -39,7 +39,7 @@ impl Picture {
     /// # Errors
     /// Labels of another number than the picture's pixels.
     pub fn masked(&self, labels: &[usize]) -> Result<Self> {
-        let mut picture = self.coloured();
+        let mut picture = self.in_colour();
         let [_, height, width] = picture.shape;
         if labels.len() != height * width {
             let found = labels.len();
@@ -59,7 +59,7 @@ impl Picture {
     #[must_use]
     pub fn boxed(&self, boxes: &[([f64; 4], usize, String)]) -> Self {
         let [_, height, width] = self.shape;
-        let mut canvas = Canvas::of(&self.coloured());
+        let mut canvas = Canvas::of(&self.in_colour());
         for (bounds, class, _) in boxes {
             let colour = class_colour(*class);
             let [left, top, right, bottom] = corners(*bounds, [height, width]);
@@ -92,7 +92,7 @@ impl Picture {
     }
 
     /// The picture in red, green and blue.
-    fn coloured(&self) -> Self {
+    fn in_colour(&self) -> Self {
         let [channels, height, width] = self.shape;
         if channels == 3 { self.clone() } else { Self { shape: [3, height, width], values: self.values.repeat(3) } }
     }
