@@ -263,6 +263,19 @@ fn dots_stand_alone_and_nothing_is_said_to_be_nothing() {
     assert!(control.file().contains("a\u{fffd}b\u{fffd}[1m"));
 }
 
+/// A network of many layers has a chart of many lines.
+#[test]
+fn a_long_legend_is_cut_and_says_so() {
+    let of = |count: usize| {
+        let series = (0..count).map(|i| Series::line(format!("layer{i}"), vec![(1.0, 1.0), (2.0, 2.0 + i as f64)]));
+        Chart { series: series.collect(), ..Chart::default() }.svg()
+    };
+    let (few, many) = (of(12), of(40));
+    assert!(few.contains(">layer11 13<") && !few.contains(" more, "), "{few}");
+    assert!(many.contains(">layer11 13<") && !many.contains(">layer12 14<"), "{many}");
+    assert!(many.contains(">and 28 more, named at their lines<") && many.contains("<title>layer39</title>"), "{many}");
+}
+
 /// A band is the outline of an area: its ends widen the axis, and a value that is not finite is left out.
 #[test]
 fn a_band_is_filled_between_its_ends() {

@@ -107,6 +107,8 @@ impl Series {
     }
 }
 
+/// Series that the legend lists: the first. All have their name as a tip.
+const LISTED: usize = 12;
 /// The width of every chart; the height depends on its legend.
 const WIDTH: f64 = 400.0;
 /// The ends of the axes: the plot area lies between them.
@@ -219,10 +221,10 @@ impl Chart {
         }
     }
 
-    /// Draws the legend in rows, each series with its last value; returns the height of the whole chart.
+    /// Draws the legend in rows, each series with its last value, and how many there are besides; returns the height of the whole chart.
     fn legend(&self, body: &mut String) -> f64 {
         let (mut left, mut base) = (8.0, BOTTOM + 56.0);
-        for (i, series) in self.series.iter().enumerate() {
+        for (i, series) in self.series.iter().enumerate().take(LISTED) {
             let last = series.points.iter().rev().find(|point| point.1.is_finite());
             let text = match last {
                 Some(point) if !series.dots && !series.filled => {
@@ -247,6 +249,12 @@ impl Chart {
             let _ = write!(body, "<text x=\"{after:.1}\" y=\"{base}\">{}</text></g>", escape(&text));
             left += width;
         }
+        let more = self.series.len().saturating_sub(LISTED);
+        if more > 0 {
+            base += 18.0;
+            let _ =
+                write!(body, "<text class=\"soft\" x=\"8\" y=\"{base}\">and {more} more, named at their lines</text>");
+        }
         if self.series.is_empty() { BOTTOM + 44.0 } else { base + 10.0 }
     }
 
@@ -254,7 +262,7 @@ impl Chart {
     fn description(&self) -> String {
         let between = if self.y.label.is_empty() { "" } else { ": " };
         let mut text = format!("{}{between}{} by {}.", self.title, self.y.label, self.x.label);
-        for series in self.series.iter().take(12) {
+        for series in self.series.iter().take(LISTED) {
             let mut finite = series.points.iter().filter(|point| point.1.is_finite());
             let _ = match (finite.next(), finite.next_back()) {
                 (Some(a), Some(b)) if !series.dots && !series.filled => {
