@@ -124,11 +124,11 @@ impl Killed<'_> {
         false
     }
 
-    /// Kills runs at random moments of the undisturbed run's `length` until `wanted` kills have met one alive; where a run
-    /// comes to its end before that, another begins. The last goes on to its end.
+    /// Kills runs at random moments of the undisturbed run's `length` until `wanted` kills have met one alive, and one of all kills
+    /// a checkpoint; where a run comes to its end before that, another begins. The last goes on to its end.
     fn at_random(&mut self, random: &mut Random, length: Duration, wanted: usize) {
         let (mut done, mut runs) = (0, 0);
-        while done < wanted {
+        while done < wanted || !self.kills.contains_key("a checkpoint") {
             self.run = format!("run-{runs}");
             let delay = length.mul_f64(0.8 * random.next());
             let begun = Instant::now();
@@ -136,7 +136,7 @@ impl Killed<'_> {
                 true => done += 1,
                 false => runs += 1,
             }
-            assert!(runs < 50, "every run ends before it is killed");
+            assert!(runs < 50 && done < 100, "{runs} runs ended before they were killed; kills: {:?}", self.kills);
         }
         self.finish();
     }

@@ -11,6 +11,10 @@ use std::fs;
 const QUICK: &str = "--quiet --threads 1 --set model.width=8 --set model.depth=3 --set data.train_samples=480 \
                      --set data.test_samples=60 --set data.validation=0 --batch-size 4 --lr 0.01";
 
+/// What such a run must reach, in percent. Background everywhere has a mean of 12.6 %; three seeds reach 22 to 34 %, and what a seed
+/// reaches is not the same on processors that round otherwise.
+const LEARNED: f64 = 18.0;
+
 fn percent(line: &str) -> f64 {
     let text = line.strip_prefix("Test Mean iou = ").unwrap_or_else(|| panic!("{line}"));
     text.split('%').next().unwrap().parse().unwrap()
@@ -21,8 +25,7 @@ fn drawn_shapes_are_found_and_the_data_are_said_to_be_drawn() {
     let place = Place::new();
     let ran = place.ok(&format!("train segment {QUICK} --epochs 12 --run-dir run"));
     assert!(ran.last_line().ends_with("% (generated shapes, not photographs)"), "{ran:?}");
-    // Background everywhere has a mean of 12.6 %.
-    assert!(percent(ran.last_line()) > 25.0, "{ran:?}");
+    assert!(percent(ran.last_line()) > LEARNED, "{ran:?}");
     let report = place.read("run/report.html");
     assert!(report.contains("test, if all were background") && report.contains("id=\"masks\""));
     assert!(report.matches("% of the pixels right").count() >= 12);
@@ -39,7 +42,7 @@ fn annotated_pictures_are_learned_and_masks_are_written() {
     let place = Place::new();
     annotated(&place, "data", &[("train", 480), ("test", 30), ("unseen", 10)]);
     let ran = place.ok(&format!("train segment {QUICK} --data-dir data --set data.size=48 --epochs 12 --run-dir run"));
-    assert!(percent(ran.last_line()) > 25.0 && !ran.out.contains("generated"), "{ran:?}");
+    assert!(percent(ran.last_line()) > LEARNED && !ran.out.contains("generated"), "{ran:?}");
     let eval = place.ok("eval run");
     assert!(eval.last_line() == ran.last_line() && eval.out.contains("test mean_iou_unseen "), "{eval:?}");
 

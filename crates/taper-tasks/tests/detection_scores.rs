@@ -88,5 +88,6 @@ fn what_cannot_be_scored_is_told() {
     // Nothing at all is no score, and no panic.
     assert_eq!(detection_scores(&[], &[], 0).unwrap(), DetectionScores::default());
     let perfect = detection_scores(&[vec![thing]], &[vec![one]], 1).unwrap();
-    assert_eq!((perfect.map(), perfect.map_50()), (Some(1.0), Some(1.0)));
+    same(perfect.map(), 1.0, "all that is there, and nothing else");
+    same(perfect.map_50(), 1.0, "the same at 0.5");
 }
