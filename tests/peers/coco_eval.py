@@ -86,7 +86,7 @@ cases = []
 for name, arguments in {
     "a few": (0, 12, 4, 4, 6, 0.001),
     "equal scores": (1, 15, 3, 6, 8, 0.25),
-    "many": (4, 3, 2, 6, 260, 0.01),
+    "many": (4, 3, 2, 6, 700, 0.01),
     "one class": (3, 10, 2, 3, 3, 0.05),
 }.items():
     cases.append(case(name, *drawn(*arguments), arguments[2]))
