@@ -38,7 +38,7 @@ impl Command for Verify {
         }
         let device = named_device(&self.device, DeviceOptions::default())?;
         let run = Verifier::load(&self.run, &device)?;
-        let cosine = run.cosine(&self.a, &self.b)?;
+        let cosine = cosine(&run, [&self.a, &self.b])?;
         output.line(&match self.threshold.or(run.threshold()) {
             Some(threshold) => {
                 let verdict = if cosine >= threshold { "of one class" } else { "of two classes" };
@@ -55,4 +55,14 @@ impl Command for Verify {
         needs.feature("images");
         Ok(())
     }
+}
+
+#[cfg(feature = "images")]
+fn cosine(run: &Verifier, [a, b]: [&PathBuf; 2]) -> Result<f64, Failure> {
+    Ok(run.cosine(a, b)?)
+}
+
+#[cfg(not(feature = "images"))]
+fn cosine(_run: &Verifier, _pictures: [&PathBuf; 2]) -> Result<f64, Failure> {
+    Err(Failure::failed("this build reads no pictures: it lacks the feature `images`"))
 }
