@@ -98,7 +98,7 @@ impl SettingArgs {
 }
 
 fn group_of(pattern: &str, frozen: bool, optimizer: OptimizerConfig) -> GroupConfig {
-    GroupConfig { pattern: pattern.into(), frozen, epochs: 0.0, optimizer }
+    GroupConfig { pattern: pattern.into(), frozen, optimizer, ..GroupConfig::default() }
 }
 
 /// What `--data-dir` sets for `experiment`, if that reads its data itself.

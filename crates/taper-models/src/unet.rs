@@ -4,12 +4,12 @@
 //!
 //! It differs from the paper in two things. Convolutions are padded with zeros, so that the output has the input's size,
 //! where the paper's loses a border of 92 pixels; and a normalisation follows each of them, which the paper's have not
-//! (`norm = "none"`). With a stride of two or more all but the ends works on smaller maps, for speed. Sizes that pooling cannot halve are met again by zeros below and on the right. Names are those of the
-//! PyTorch implementation that is used most, milesial/Pytorch-UNet.
+//! (`norm = "none"`). With a stride of two or more all but the ends works on smaller maps, for speed: a transposed convolution
+//! of as many pixels makes the logits. Sizes that pooling cannot halve are met again by zeros below and on the right. Names are
+//! those of the PyTorch implementation that is used most, milesial/Pytorch-UNet.
 
 use crate::SampledModel;
 use taper_config::table;
-use taper_nn::taper_tensor::Interpolation;
 use taper_nn::{
     BatchNorm2d, BatchNormConfig, Context, Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig, DType, Device,
     Error, GroupNorm, GroupNormConfig, MaxPool2d, Module, Params, Pass, Result, Tensor, ZeroPad2d,
@@ -29,7 +29,7 @@ table! {
         /// What follows each 3 × 3 convolution: batch norm, group norm of up to 8 groups, or none, as in the paper.
         norm: String = "batch".into(), one_of(&["batch", "group", "none"]);
         /// Pixels from one position of the first convolution to the next. From 2 on all works on so many times smaller maps, and
-        /// the logits are enlarged to the input's size, linearly.
+        /// the last layer is a transposed convolution that enlarges them again.
         stride: usize = 1, at_least(1);
         /// The height and width of the sample that it is listed with.
         size: usize = 512, at_least(1);
@@ -44,7 +44,16 @@ pub struct UNet {
     inc: DoubleConv,
     down: Vec<DoubleConv>,
     up: Vec<Up>,
-    outc: Conv2d,
+    outc: Output,
+}
+
+/// From features to logits of the input's size.
+#[derive(Debug, Clone)]
+enum Output {
+    /// A convolution 1 × 1, as in the paper.
+    Same(Conv2d),
+    /// A transposed convolution whose kernel is as large as its stride.
+    Larger(ConvTranspose2d),
 }
 
 /// Twice: convolution 3 × 3, normalisation, ReLU.
@@ -96,7 +105,16 @@ impl UNet {
                 conv: double(pair[1], pair[0], &params.sub("conv"))?,
             });
         }
-        let outc = Conv2d::new(Conv2dConfig::new(*width, *classes, 1), &params.sub("outc.conv"))?;
+        let outc = {
+            let params = params.sub("outc.conv");
+            match *stride {
+                1 => Output::Same(Conv2d::new(Conv2dConfig::new(*width, *classes, 1), &params)?),
+                stride => {
+                    let enlarge = ConvTranspose2dConfig::new(*width, *classes, stride).stride(stride);
+                    Output::Larger(ConvTranspose2d::new(enlarge, &params)?)
+                }
+            }
+        };
         Ok(Self { path: params.path().to_owned(), inc, down, up, outc })
     }
 }
@@ -136,10 +154,10 @@ impl Module for UNet {
             for (up, skip) in self.up.iter().zip(skips.iter().rev()) {
                 x = up.forward(&x, skip, context)?; //                                       [N, 64, H, W]
             }
-            let x = x.pass(&self.outc, context)?; //                                         [N, classes, H, W]
-            match x.dims::<4>()? {
-                [.., h, w] if [h, w] == [height, width] => Ok(x),
-                _ => x.interpolate(&[height, width], Interpolation::Linear { align_corners: false }),
+            match &self.outc {
+                Output::Same(outc) => x.pass(outc, context), //                              [N, classes, H, W]
+                // A side that is no multiple of the stride came out longer.
+                Output::Larger(outc) => x.pass(outc, context)?.narrow(2, 0, height)?.narrow(3, 0, width),
             }
         })
     }

@@ -55,7 +55,7 @@ pub use run::{Translation, Translator};
 #[cfg(feature = "audio")]
 pub use speaking::Speaking;
 #[cfg(feature = "audio")]
-pub use speech::{Beside, LogMel, LogMelSpec, SpokenStrings, SpokenWords};
+pub use speech::{LogMel, LogMelSpec, SpokenStrings, SpokenWords};
 pub use text_classes::{
     AttentiveEncoder, AttentiveEncoderConfig, AttentiveGru, AttentiveGruConfig, TextClassification, TextModel, WordBag,
     WordBagConfig,

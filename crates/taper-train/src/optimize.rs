@@ -57,13 +57,18 @@ impl RunOptimizer {
         let (mut rest, mut buffers): (Vec<_>, Vec<_>) = params.all().into_iter().partition(Param::trainable);
         let (mut optimizers, mut parts, mut frozen) = (Vec::new(), Vec::new(), Frozen::default());
         for group in &config.groups {
-            let (own, others): (Vec<_>, Vec<_>) =
-                rest.into_iter().partition(|param| matches(&group.pattern, param.name()));
+            let (own, others): (Vec<_>, Vec<_>) = rest.into_iter().partition(|param| {
+                let fits = !group.vectors || param.tensor().shape().rank() < 2;
+                fits && matches(&group.pattern, param.name())
+            });
             rest = others;
             // Buffers (running statistics): a group only decides whether they are frozen.
             let (own_buffers, others): (Vec<_>, Vec<_>) =
                 buffers.into_iter().partition(|buffer| matches(&group.pattern, buffer.name()));
             buffers = others;
+            if own.is_empty() && group.vectors {
+                continue;
+            }
             if own.is_empty() && (own_buffers.is_empty() || !group.frozen) {
                 let names = params.trainable().iter().map(|param| param.name().to_owned()).collect::<Vec<_>>();
                 return Err(Error::Usage(format!(

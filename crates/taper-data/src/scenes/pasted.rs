@@ -44,9 +44,12 @@ impl Shown {
 
     /// The box around it, x1, y1, x2, y2; `None` where nothing of it can be seen.
     pub(super) fn bounds(&self, size: usize) -> Option<[usize; 4]> {
-        let inside = || self.mask.iter().enumerate().filter(|(_, inside)| **inside).map(|(at, _)| at);
-        let (columns, rows) = (|| inside().map(|at| at % size), || inside().map(|at| at / size));
-        Some([columns().min()?, rows().min()?, columns().max()? + 1, rows().max()? + 1])
+        let filled = |row: &[bool]| row.contains(&true);
+        let rows = || self.mask.chunks_exact(size).enumerate().filter(|(_, row)| filled(row));
+        let (top, bottom) = (rows().next()?.0, rows().next_back()?.0);
+        let left = rows().filter_map(|(_, row)| row.iter().position(|inside| *inside)).min()?;
+        let right = rows().filter_map(|(_, row)| row.iter().rposition(|inside| *inside)).max()?;
+        Some([left, top, right + 1, bottom + 1])
     }
 
     /// Takes away what `over` covers.
@@ -60,14 +63,14 @@ impl Scene {
     /// of a thing without a mask, of a crowd.
     fn shown(&self, size: usize) -> Option<Vec<Shown>> {
         let [height, width] = self.size;
+        // The pixel of the picture that each of the sample's is.
+        let columns: Vec<usize> = (0..size).map(|x| nearest(x, size, width)).collect();
+        let rows = (0..size).map(|y| nearest(y, size, height) * width);
+        let places: Vec<usize> = rows.flat_map(|row| columns.iter().map(move |column| row + column)).collect();
         let mut all: Vec<Shown> = Vec::with_capacity(self.things.len());
         for thing in &self.things {
             let whole = thing.mask.as_ref().filter(|_| !thing.crowd)?.mask();
-            let inside = |at: usize| {
-                let place = nearest(at / size, size, height) * width + nearest(at % size, size, width);
-                whole.get(place).copied().unwrap_or(false)
-            };
-            let mask: Vec<bool> = (0..size * size).map(inside).collect();
+            let mask: Vec<bool> = places.iter().map(|&place| whole.get(place).copied().unwrap_or(false)).collect();
             all.iter_mut().for_each(|before| before.cover(&mask));
             all.push(Shown::new(thing.class, mask));
         }

@@ -50,9 +50,8 @@ impl Experiment for Pretrain {
         // 2010, section 10).
         let biases = |pattern: &str| GroupConfig {
             pattern: pattern.into(),
-            frozen: false,
-            epochs: 0.0,
             optimizer: OptimizerConfig::default().with("weight_decay", 0.0),
+            ..GroupConfig::default()
         };
         Config {
             model: "dbn".into(),

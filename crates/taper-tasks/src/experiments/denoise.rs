@@ -1,7 +1,7 @@
 //! The experiment `denoise`: noise is taken out of sounds by a mask, which a network finds in their frames. What is tested are voices
 //! and noises that the network never heard, mixed at one signal-to-noise ratio.
 
-use super::own::{Own, family};
+use super::own::{Own, family, no_pictures};
 use taper_config::{Family, Schema, table};
 use taper_models::{MaskTcnConfig, NoKeys};
 use taper_nn::Device;
@@ -82,9 +82,7 @@ fn families() -> Vec<Family> {
 }
 
 fn check(config: &Config) -> Result<()> {
-    if !config.data.augment.is_empty() {
-        return Err(Error::Usage("data.augment: sounds are no pictures; see data.least and data.most".into()));
-    }
+    no_pictures(config, "sounds are no pictures; see data.least and data.most")?;
     let DenoiseConfig { least, most, .. } = config.data.named().parse("data")?;
     if least > most {
         return Err(Error::Usage(format!("data.least: expected at most data.most, {most}, found {least}")));
@@ -101,7 +99,7 @@ fn prepare(_config: &Config, _device: &Device, _reporter: &mut dyn Reporter) -> 
 fn prepare(config: &Config, device: &Device, reporter: &mut dyn Reporter) -> Result<Prepared> {
     use crate::denoising::{Denoising, Masking, Mixing, Mixtures, Noises};
     use crate::run::{DenoiseSpec, spec_json};
-    use crate::speech::{drawn, sources};
+    use crate::speech::{Heard, sources};
     use std::path::Path;
     use std::sync::Arc;
     use taper_data::Dataset;
@@ -122,12 +120,8 @@ fn prepare(config: &Config, device: &Device, reporter: &mut dyn Reporter) -> Res
         dir => Noises::open(Path::new(dir), rate, own.test, seed)?,
     };
     let unheard = noises.unheard();
-    let (train, held) = match config.data.validation > 0.0 {
-        true => sources.train.split_off(config.data.validation, seed, "data.validation").map(|(a, b)| (a, Some(b)))?,
-        false => (sources.train, None),
-    };
-    let train = Arc::new(drawn(train, config.data.train_samples, seed));
-    let test = Arc::new(drawn(sources.test, config.data.test_samples, seed));
+    let Heard { train, validation, test, .. } = Heard::new(sources, config, &mut record)?;
+    let (train, test) = (Arc::new(train), Arc::new(test));
 
     let key = RandomKey::new(seed).child("mixtures");
     let length = (own.seconds * own.rate as f64).round() as usize;
@@ -146,10 +140,8 @@ fn prepare(config: &Config, device: &Device, reporter: &mut dyn Reporter) -> Res
             Mixtures::new(recordings, Arc::new(noises), masking.clone(), mixing, changing)
         };
     let train = mixtures(train, noises.train, training, true);
-    let validation = held.map(|held| mixtures(Arc::new(held), noises.validation, fixed("validation"), false));
+    let validation = validation.map(|held| mixtures(Arc::new(held), noises.validation, fixed("validation"), false));
     let test = mixtures(test, noises.test, fixed("test"), false);
-    (record.train, record.test) = (train.len(), test.len());
-    record.validation = validation.as_ref().map_or(0, Dataset::len);
 
     let spec = DenoiseSpec::new(masking.spec().clone());
     let params = Params::new(device, config.dtype()?, RandomKey::new(seed));

@@ -2,14 +2,14 @@
 //! of drawn shapes.
 
 use super::own::{Own, family};
-use super::scenes::{self, SceneData, ScenesConfig, changed, colours_alone};
+use super::scenes::{self, SceneData, ScenesConfig, colours_alone, muon};
 use crate::Detecting;
 use taper_config::{Family, Schema, table};
-use taper_data::{Dataset, SceneTargets};
+use taper_data::SceneTargets;
 use taper_models::{Detector, DetectorConfig, NoKeys};
 use taper_nn::{Device, Params, RandomKey};
 use taper_train::{
-    Config, DataConfig, Experiment, OptimizerConfig, Prepared, Reporter, Result, ScheduleConfig, TrainConfig,
+    Config, DataConfig, Experiment, Prepared, Reporter, Result, ScheduleConfig, TrainConfig,
 };
 
 pub(super) const EXPERIMENT: &dyn Experiment = &Own {
@@ -28,7 +28,7 @@ table! {
     /// `[model]` of the experiment, whose only model is a [`Detector`]; channels and classes are those of the data.
     pub struct DetectConfig {
         /// Channels of the first layers; the head has four times as many.
-        width: usize = 16, integer(1..=1024);
+        width: usize = 24, integer(1..=1024);
         /// Residual blocks of each of the four stages.
         blocks: usize = 1, integer(1..=100);
         /// 3 × 3 convolutions of either tower of the head.
@@ -37,11 +37,13 @@ table! {
 }
 
 fn config() -> Config {
+    let (optimizer, groups) = muon(0.02, 2e-3);
     Config {
         model: "detector".into(),
         data: DataConfig { name: "scenes".into(), validation: 0.05, ..DataConfig::default() },
-        train: TrainConfig { epochs: 30, batch_size: 16, eval_batch_size: 32, ..TrainConfig::default() },
-        optimizer: OptimizerConfig::new("adamw").with("lr", 2e-3).with("weight_decay", 0.01),
+        train: TrainConfig { epochs: 20, batch_size: 16, eval_batch_size: 32, ..TrainConfig::default() },
+        optimizer,
+        groups,
         schedule: ScheduleConfig::new("cosine").with("warmup", 0.5),
         ..Config::default()
     }
@@ -56,7 +58,7 @@ fn families() -> Vec<Family> {
 }
 
 fn prepare(config: &Config, device: &Device, reporter: &mut dyn Reporter) -> Result<Prepared> {
-    let data = SceneData::load(config, SceneTargets::Boxes, reporter)?;
+    let mut data = SceneData::load(config, SceneTargets::Boxes, reporter)?;
     let classes = data.train.classes().to_vec();
     let DetectConfig { width, blocks, convs } = config.model.parse("model")?;
     let size = data.train.size();
@@ -66,19 +68,9 @@ fn prepare(config: &Config, device: &Device, reporter: &mut dyn Reporter) -> Res
     // The keys of the model that the data decide, and the names of the classes.
     let own = serde_json::json!({ "channels": 3, "classes": classes.len(), "size": size });
     let spec = serde_json::json!({ "task": "detect", "size": size, "classes": classes, "model": own });
-    let task = data
-        .others
-        .into_iter()
-        .fold(Detecting::new(model, classes), |task, (name, data)| task.beside(name, Box::new(data)));
-    Ok(Prepared {
-        task: Box::new(task),
-        params,
-        train: changed(data.train, data.mirror, config)?,
-        validation: data.validation.map(|data| Box::new(data) as Box<dyn Dataset>),
-        test: Some(Box::new(data.test)),
-        dataset: data.record,
-        spec,
-    })
+    let others = data.take_others();
+    let task = others.fold(Detecting::new(model, classes), |task, (name, data)| task.beside(name, Box::new(data)));
+    data.prepared(Box::new(task), params, spec, config)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::path::Path;
 use taper_config::{Family, Schema};
 use taper_data::LocateOptions;
 use taper_nn::Device;
-use taper_train::{Argument, Config, DatasetRecord, Experiment, Prepared, Recipe, Reporter, Result, STAND_IN};
+use taper_train::{Argument, Config, DatasetRecord, Error, Experiment, Prepared, Recipe, Reporter, Result, STAND_IN};
 
 /// An experiment on data of one's own. It has no built-in data set that would have to be found or downloaded.
 pub(super) struct Own {
@@ -89,6 +89,14 @@ pub(super) fn family(
     members: Vec<(&'static str, Schema)>,
 ) -> Family {
     Family { table, kind, default, members, common: None, lenient: false }
+}
+
+/// Errs where pictures are to be augmented: `why` says what the data are instead.
+pub(super) fn no_pictures(config: &Config, why: &str) -> Result<()> {
+    match config.data.augment.is_empty() {
+        true => Ok(()),
+        false => Err(Error::Usage(format!("data.augment: {why}"))),
+    }
 }
 
 /// The name of a file or a folder, without the path to it.

@@ -3,7 +3,10 @@
 use super::own::generated_record;
 use taper_config::table;
 use taper_data::{Augment, Augmented, Dataset, Mirrored, SceneTargets, Scenes};
-use taper_train::{Argument, Config, DatasetRecord, Error, Form, Reporter, Result};
+use taper_nn::Params;
+use taper_train::{
+    Argument, Config, DatasetRecord, Error, Form, GroupConfig, OptimizerConfig, Prepared, Reporter, Result, Task,
+};
 
 /// Drawn pictures, where there are no data: to learn from, and of each other split.
 const DRAWN: [usize; 2] = [800, 200];
@@ -36,13 +39,13 @@ table! {
 
 /// Scenes by split.
 pub(super) struct SceneData {
-    pub(super) record: DatasetRecord,
+    record: DatasetRecord,
     pub(super) train: Scenes,
-    pub(super) validation: Option<Scenes>,
-    pub(super) test: Scenes,
+    validation: Option<Scenes>,
+    test: Scenes,
     /// Other splits, by name.
-    pub(super) others: Vec<(String, Scenes)>,
-    pub(super) mirror: bool,
+    others: Vec<(String, Scenes)>,
+    mirror: bool,
 }
 
 impl SceneData {
@@ -80,6 +83,37 @@ impl SceneData {
         };
         let others = others.into_iter().map(|(name, data)| (name, data.with(targets))).collect();
         Ok(Self { record, train, validation, test, others, mirror: own.mirror })
+    }
+
+    /// The splits that are neither learned from nor the test, by name.
+    pub(super) fn take_others(&mut self) -> impl Iterator<Item = (String, Scenes)> + use<> {
+        std::mem::take(&mut self.others).into_iter()
+    }
+
+    /// A run of `task` on these data.
+    pub(super) fn prepared(
+        self,
+        task: Box<dyn Task>,
+        params: Params,
+        spec: serde_json::Value,
+        config: &Config,
+    ) -> Result<Prepared> {
+        let seed = config.train.seed;
+        let train: Box<dyn Dataset> =
+            if self.mirror { Box::new(Mirrored::new(self.train, seed)) } else { Box::new(self.train) };
+        let train = match config.data.augment.is_empty() {
+            true => train,
+            false => Box::new(Augmented::new(train, config.data.augment.clone(), seed)?),
+        };
+        Ok(Prepared {
+            task,
+            params,
+            train,
+            validation: self.validation.map(|data| Box::new(data) as Box<dyn Dataset>),
+            test: Some(Box::new(self.test)),
+            dataset: self.record,
+            spec,
+        })
     }
 }
 
@@ -138,16 +172,6 @@ pub(super) fn features(config: &Config) -> &'static [&'static str] {
     if dir.unwrap_or(true) { &[] } else { &["coco"] }
 }
 
-/// The scenes to learn from: mirrored, and with the augmentations of `config`.
-pub(super) fn changed(data: Scenes, mirror: bool, config: &Config) -> Result<Box<dyn Dataset>> {
-    let seed = config.train.seed;
-    let data: Box<dyn Dataset> = if mirror { Box::new(Mirrored::new(data, seed)) } else { Box::new(data) };
-    Ok(match config.data.augment.is_empty() {
-        true => data,
-        false => Box::new(Augmented::new(data, config.data.augment.clone(), seed)?),
-    })
-}
-
 /// Errs when an augmentation would move the pictures and not what belongs to them, or evaluation would not have it.
 pub(super) fn colours_alone(config: &Config) -> Result<()> {
     let moves = config.data.augment.iter().find(|augment| !matches!(augment, Augment::ColorJitter(_)));
@@ -159,4 +183,15 @@ pub(super) fn colours_alone(config: &Config) -> Result<()> {
         ))),
         None => Ok(()),
     }
+}
+
+/// Muon for filters, and AdamW, at a rate of its own, for biases and norms.
+pub(super) fn muon(lr: f64, adamw_lr: f64) -> (OptimizerConfig, Vec<GroupConfig>) {
+    let vectors = GroupConfig {
+        pattern: "*".into(),
+        vectors: true,
+        optimizer: OptimizerConfig::new("adamw").with("lr", adamw_lr).with("weight_decay", 0.0),
+        ..GroupConfig::default()
+    };
+    (OptimizerConfig::new("muon").with("lr", lr).with("weight_decay", 0.01), vec![vectors])
 }

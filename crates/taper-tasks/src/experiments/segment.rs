@@ -1,14 +1,14 @@
 //! The experiment `segment`: a class for each pixel, by a U-Net, of a folder of annotated pictures, or of drawn shapes.
 
 use super::own::{Own, family};
-use super::scenes::{self, SceneData, ScenesConfig, changed, colours_alone};
+use super::scenes::{self, SceneData, ScenesConfig, colours_alone, muon};
 use crate::DenseLabels;
 use taper_config::{Family, Schema, table};
-use taper_data::{Dataset, SceneTargets};
+use taper_data::SceneTargets;
 use taper_models::{UNet, UNetConfig};
 use taper_nn::{Device, Params, RandomKey};
 use taper_train::{
-    Config, DataConfig, Experiment, OptimizerConfig, Prepared, Reporter, Result, ScheduleConfig, TrainConfig,
+    Config, DataConfig, Experiment, Prepared, Reporter, Result, ScheduleConfig, TrainConfig,
 };
 
 pub(super) const EXPERIMENT: &dyn Experiment = &Own {
@@ -49,11 +49,13 @@ table! {
 const BACKGROUND: &str = "background";
 
 fn config() -> Config {
+    let (optimizer, groups) = muon(0.02, 4e-3);
     Config {
         model: "unet".into(),
         data: DataConfig { name: "scenes".into(), validation: 0.05, ..DataConfig::default() },
         train: TrainConfig { epochs: 20, batch_size: 16, eval_batch_size: 32, ..TrainConfig::default() },
-        optimizer: OptimizerConfig::new("adamw").with("lr", 4e-3).with("weight_decay", 0.01),
+        optimizer,
+        groups,
         schedule: ScheduleConfig::new("cosine").with("warmup", 0.5),
         ..Config::default()
     }
@@ -68,7 +70,7 @@ fn families() -> Vec<Family> {
 }
 
 fn prepare(config: &Config, device: &Device, reporter: &mut dyn Reporter) -> Result<Prepared> {
-    let data = SceneData::load(config, SceneTargets::Masks, reporter)?;
+    let mut data = SceneData::load(config, SceneTargets::Masks, reporter)?;
     let classes: Vec<String> =
         [BACKGROUND.to_string()].into_iter().chain(data.train.classes().iter().cloned()).collect();
     let SegmentConfig { width, depth, stride, norm } = config.model.parse("model")?;
@@ -81,16 +83,8 @@ fn prepare(config: &Config, device: &Device, reporter: &mut dyn Reporter) -> Res
     let spec = serde_json::json!({ "task": "segment", "size": size, "classes": classes, "model": own });
     let SegmentTaskConfig { dice } = config.task.parse("task")?;
     let task = DenseLabels::new(model, classes).with_dice(dice);
-    let task = data.others.into_iter().fold(task, |task, (name, data)| task.beside(name, Box::new(data)));
-    Ok(Prepared {
-        task: Box::new(task),
-        params,
-        train: changed(data.train, data.mirror, config)?,
-        validation: data.validation.map(|data| Box::new(data) as Box<dyn Dataset>),
-        test: Some(Box::new(data.test)),
-        dataset: data.record,
-        spec,
-    })
+    let task = data.take_others().fold(task, |task, (name, data)| task.beside(name, Box::new(data)));
+    data.prepared(Box::new(task), params, spec, config)
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! The experiment `sounds`: kinds of sounds, such as drums and bells, told apart by a small convolutional network of log-mel frames.
 
-use super::own::{Own, family};
+use super::own::{Own, family, no_pictures};
 use crate::ClassifyConfig;
 use taper_config::{Family, Schema, table};
 use taper_models::MelCnnConfig;
 use taper_nn::Device;
 use taper_train::{
-    Argument, Config, DataConfig, Error, Experiment, Form, OptimizerConfig, Prepared, Reporter, Result, ScheduleConfig,
+    Argument, Config, DataConfig, Experiment, Form, OptimizerConfig, Prepared, Reporter, Result, ScheduleConfig,
     TrainConfig,
 };
 
@@ -75,12 +75,7 @@ fn families() -> Vec<Family> {
 }
 
 fn check(config: &Config) -> Result<()> {
-    if !config.data.augment.is_empty() {
-        return Err(Error::Usage(
-            "data.augment: sounds are no pictures; see data.speed, data.noise, data.masks".into(),
-        ));
-    }
-    Ok(())
+    no_pictures(config, "sounds are no pictures; see data.speed, data.noise, data.masks")
 }
 
 #[cfg(not(feature = "audio"))]
@@ -93,16 +88,12 @@ fn prepare(config: &Config, device: &Device, reporter: &mut dyn Reporter) -> Res
     use super::own::{generated_record, own_record};
     use crate::run::{SpeechSpec, spec_json};
     use crate::sounds;
-    use crate::speech::{Beside, Change, LogMel, Recordings, SpokenWords, Words, drawn, window};
+    use crate::speech::{Change, Heard, LogMel, Recordings, SpokenWords, Words};
     use std::path::Path;
     use std::sync::Arc;
-    use taper_audio::pink_noise;
     use taper_data::Dataset;
     use taper_models::InputSpec;
     use taper_nn::{Params, RandomKey};
-
-    /// Samples of noise that sounds get parts of.
-    const NOISES: usize = 1 << 18;
 
     let settings: SoundsConfig = config.data.named().parse("data")?;
     let (seed, rate) = (config.train.seed, settings.rate as u32);
@@ -121,57 +112,21 @@ fn prepare(config: &Config, device: &Device, reporter: &mut dyn Reporter) -> Res
             (sources, record)
         }
     };
-    let (train, validation) = match config.data.validation > 0.0 {
-        true => sources.train.split_off(config.data.validation, seed, "data.validation").map(|(a, b)| (a, Some(b)))?,
-        false => (sources.train, None),
-    };
-    let train = drawn(train, config.data.train_samples, seed);
-    let test = drawn(sources.test, config.data.test_samples, seed);
-    record.train = train.all.len();
-    record.validation = validation.as_ref().map_or(0, |held| held.all.len());
-    record.test = test.all.len();
-
+    let Heard { train, validation, test, classes } = Heard::new(sources, config, &mut record)?;
     let length = (settings.seconds * settings.rate as f64).round() as usize;
     let samples = train.all.iter().map(|recording| recording.samples.as_slice());
     let features = Arc::new(LogMel::learned([settings.rate, settings.mels, length], settings.floor, samples)?);
-    // Of each sound the mean of each filter.
-    let means = |of: &Recordings| -> Result<Vec<(Vec<f64>, usize)>> {
-        let row = |recording: &crate::speech::Recording| -> Result<(Vec<f64>, usize)> {
-            let frames = features.frames_of(&window(&recording.samples, length))?;
-            let rows = frames.chunks_exact((frames.len() / settings.mels).max(1));
-            Ok((
-                rows.map(|row| row.iter().map(|x| f64::from(*x)).sum::<f64>() / row.len() as f64).collect(),
-                recording.class,
-            ))
-        };
-        of.all.iter().map(row).collect()
-    };
-    let classes = sources.classes;
-    let count = |class: usize, of: &Recordings| of.all.iter().filter(|recording| recording.class == class).count();
-    let most = (0..classes.len()).max_by_key(|&class| (count(class, &train), std::cmp::Reverse(class))).unwrap_or(0);
-    let beside = Beside {
-        linear: sounds::linear(&means(&train)?, &means(&test)?, classes.len()),
-        most: (
-            classes.get(most).cloned().unwrap_or_default(),
-            count(most, &test) as f64 / test.all.len().max(1) as f64,
-        ),
-    };
     let key = RandomKey::new(seed).child("sounds");
-    let change = Change {
-        speed: settings.speed,
-        noise: settings.noise,
-        masks: settings.masks,
-        noises: Arc::new(pink_noise(NOISES, key.child("noise"))),
-        key,
-    };
+    let change = Change::new(settings.speed, settings.noise, settings.masks, key);
     let words = |recordings: Recordings, change| Words::new(Arc::new(recordings), features.clone(), length, change);
+    let simpler = words(train.clone(), None);
     let train = words(train, Some(change));
     let input = InputSpec { shape: train.shape(), classes: classes.len() };
     let spec = SpeechSpec::kinds(features.spec().clone(), length, classes.clone());
     let params = Params::new(device, config.dtype()?, RandomKey::new(seed));
     let model = spec.model(&config.model, &input, &params)?;
     let names = test.all.iter().map(|recording| recording.voice.clone()).collect();
-    let task = SpokenWords::new(model, classes, config.task.parse("task")?, names).beside(beside);
+    let task = SpokenWords::new(model, classes, config.task.parse("task")?, names).beside(Box::new(simpler));
     Ok(Prepared {
         task: Box::new(task),
         params,

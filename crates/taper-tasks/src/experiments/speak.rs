@@ -1,7 +1,7 @@
 //! The experiment `speak`: words, such as digits, are spoken with the voices of recordings. What is tested are recordings that were held out,
 //! one of each word and voice.
 
-use super::own::{Own, family};
+use super::own::{Own, family, no_pictures};
 use taper_config::{Family, Schema, table};
 use taper_models::{MelSpeakerConfig, NoKeys};
 use taper_nn::Device;
@@ -79,9 +79,7 @@ fn families() -> Vec<Family> {
 }
 
 fn check(config: &Config) -> Result<()> {
-    if !config.data.augment.is_empty() {
-        return Err(Error::Usage("data.augment: sounds are no pictures".into()));
-    }
+    no_pictures(config, "sounds are no pictures")?;
     if config.data.validation > 0.0 {
         let detail = "recordings of the voices are held out for the test alone; leave it at 0";
         return Err(Error::Usage(format!("data.validation: {detail}")));

@@ -2,7 +2,7 @@
 //! recipe `strings`, several of them one behind the other, written down by a recurrent network with CTC. What is tested was spoken
 //! by voices that the network never heard.
 
-use super::own::{Own, family};
+use super::own::{Own, family, no_pictures};
 use crate::ClassifyConfig;
 use taper_config::{Family, Schema, table};
 use taper_models::{MelCnnConfig, MelCrnnConfig, NoKeys};
@@ -98,11 +98,7 @@ fn families() -> Vec<Family> {
 }
 
 fn check(config: &Config) -> Result<()> {
-    if !config.data.augment.is_empty() {
-        return Err(Error::Usage(
-            "data.augment: sounds are no pictures; see data.speed, data.noise, data.masks".into(),
-        ));
-    }
+    no_pictures(config, "sounds are no pictures; see data.speed, data.noise, data.masks")?;
     let strings = config.task.name == STRINGS;
     if strings != (config.model.name == "mel-crnn") {
         let detail = "mel-crnn is the model of task.name=strings, and of no other (--recipe strings sets both)";
@@ -124,46 +120,24 @@ fn prepare(_config: &Config, _device: &Device, _reporter: &mut dyn Reporter) -> 
 #[cfg(feature = "audio")]
 fn prepare(config: &Config, device: &Device, reporter: &mut dyn Reporter) -> Result<Prepared> {
     use crate::run::{SpeechSpec, spec_json};
-    use crate::speech::{Change, LogMel, Recordings, SpokenStrings, SpokenWords, Strings, Words, drawn, sources};
+    use crate::speech::{Change, Heard, LogMel, Recordings, SpokenStrings, SpokenWords, Strings, Words, sources};
     use std::sync::Arc;
-    use taper_audio::pink_noise;
     use taper_data::Dataset;
     use taper_models::InputSpec;
     use taper_nn::{Params, RandomKey};
 
-    /// Samples of noise that recordings get parts of: half a minute at 8 kHz.
-    const NOISES: usize = 1 << 18;
-
     let own: SpeechConfig = config.data.named().parse("data")?;
     let seed = config.train.seed;
     let (sources, mut record) = sources(&own.dir, own.rate as u32, own.test, seed, reporter)?;
-    let (train, validation) = match config.data.validation > 0.0 {
-        true => {
-            let (train, held) = sources.train.split_off(config.data.validation, seed, "data.validation")?;
-            (train, Some(held))
-        }
-        false => (sources.train, None),
-    };
-    let train = drawn(train, config.data.train_samples, seed);
-    let test = drawn(sources.test, config.data.test_samples, seed);
-    record.train = train.all.len();
-    record.validation = validation.as_ref().map_or(0, |held| held.all.len());
-    record.test = test.all.len();
-
+    let Heard { train, validation, test, classes } = Heard::new(sources, config, &mut record)?;
     let length = (own.seconds * own.rate as f64).round() as usize;
     let samples = train.all.iter().map(|recording| recording.samples.as_slice());
     let features = Arc::new(LogMel::learned([own.rate, own.mels, length], own.floor, samples)?);
     let key = RandomKey::new(seed).child("sounds");
-    let change = Change {
-        speed: own.speed,
-        noise: own.noise,
-        masks: own.masks,
-        noises: Arc::new(pink_noise(NOISES, key.child("noise"))),
-        key,
-    };
+    let change = Change::new(own.speed, own.noise, own.masks, key);
     let params = Params::new(device, config.dtype()?, RandomKey::new(seed));
     if config.task.name == STRINGS {
-        let spec = SpeechSpec::strings(features.spec().clone(), sources.classes.clone());
+        let spec = SpeechSpec::strings(features.spec().clone(), classes.clone());
         let joined =
             |recordings: Recordings, count: usize, words: [usize; 2], key: RandomKey, change: Option<Change>| {
                 Strings::new(Arc::new(recordings), features.clone(), count, words, key, change)
@@ -181,7 +155,7 @@ fn prepare(config: &Config, device: &Device, reporter: &mut dyn Reporter) -> Res
         let voices = (0..test.len()).map(|i| test.voice(i).to_owned()).collect();
         let model = spec.recurrent(&config.model, &params)?;
         return Ok(Prepared {
-            task: Box::new(SpokenStrings::new(model, sources.classes, voices)),
+            task: Box::new(SpokenStrings::new(model, classes, voices)),
             params,
             train: Box::new(train),
             validation: validation.map(|held| Box::new(held) as Box<dyn Dataset>),
@@ -193,11 +167,11 @@ fn prepare(config: &Config, device: &Device, reporter: &mut dyn Reporter) -> Res
     let words = |recordings: Recordings, change| Words::new(Arc::new(recordings), features.clone(), length, change);
     let voices = test.all.iter().map(|recording| recording.voice.clone()).collect();
     let train = words(train, Some(change));
-    let input = InputSpec { shape: train.shape(), classes: sources.classes.len() };
-    let spec = SpeechSpec::words(features.spec().clone(), length, sources.classes.clone());
+    let input = InputSpec { shape: train.shape(), classes: classes.len() };
+    let spec = SpeechSpec::words(features.spec().clone(), length, classes.clone());
     let model = spec.model(&config.model, &input, &params)?;
     Ok(Prepared {
-        task: Box::new(SpokenWords::new(model, sources.classes, config.task.parse("task")?, voices)),
+        task: Box::new(SpokenWords::new(model, classes, config.task.parse("task")?, voices)),
         params,
         train: Box::new(train),
         validation: validation.map(|held| Box::new(words(held, None)) as Box<dyn Dataset>),

@@ -2,7 +2,7 @@
 //! that nanoGPT names for CPUs (A. Karpathy, github.com/karpathy/nanoGPT, "I only have a macbook"): four blocks of 128 features
 //! and four heads, 64 characters at a time, 2,000 steps of 12.
 
-use super::own::{Own, family, short_name};
+use super::own::{Own, family, no_pictures, short_name};
 use crate::language::{CharModel, Characters, GptConfig, LstmConfig};
 use crate::run::{TEXT, TextSpec, spec_json};
 use taper_config::{Family, Schema, table};
@@ -60,9 +60,8 @@ pub(super) fn config() -> Config {
     // Weight matrices and embeddings decay; biases and layer norms, whose names end in `ln_1` and `ln_f`, do not.
     let matrices = GroupConfig {
         pattern: "*[!_]?.weight*".into(),
-        frozen: false,
-        epochs: 0.0,
         optimizer: OptimizerConfig::default().with("weight_decay", 0.1),
+        ..GroupConfig::default()
     };
     let adamw = OptimizerConfig::new("adamw").with("lr", 1e-3).with("betas", vec![0.9, 0.99]);
     Config {
@@ -80,10 +79,7 @@ pub(super) fn config() -> Config {
 }
 
 pub(super) fn check(config: &Config) -> Result<()> {
-    match config.data.augment.is_empty() {
-        true => Ok(()),
-        false => Err(Error::Usage("data.augment: a text has no pictures to augment".into())),
-    }
+    no_pictures(config, "a text has no pictures to augment")
 }
 
 fn families() -> Vec<Family> {

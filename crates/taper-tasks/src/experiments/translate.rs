@@ -1,7 +1,7 @@
 //! The experiment `translate`: pairs of texts, of which a Transformer learns to write the second when it reads the first;
 //! generated dates where none are given.
 
-use super::own::{Own, family};
+use super::own::{Own, family, no_pictures};
 use taper_config::{Family, Schema, table};
 use taper_nn::Device;
 use taper_train::{
@@ -76,10 +76,7 @@ fn families() -> Vec<Family> {
 }
 
 fn check(config: &Config) -> Result<()> {
-    match config.data.augment.is_empty() {
-        true => Ok(()),
-        false => Err(taper_train::Error::Usage("data.augment: texts have no pictures to augment".into())),
-    }
+    no_pictures(config, "texts have no pictures to augment")
 }
 
 #[cfg(not(feature = "bpe"))]

@@ -1,7 +1,7 @@
 //! What is changed of sounds in training, so that the network learns what does not matter.
 
 use std::sync::Arc;
-use taper_audio::{at_speed, placed, rms};
+use taper_audio::{at_speed, pink_noise, placed, rms};
 use taper_nn::RandomKey;
 
 /// How training recordings are changed, each time anew.
@@ -21,10 +21,17 @@ pub(crate) struct Change {
 
 /// The widest blanked band, as parts of all filters and of all frames.
 const WIDEST: [f64; 2] = [0.15, 0.12];
+/// Samples of noise that sounds get parts of: half a minute at 8 kHz.
+const NOISES: usize = 1 << 18;
 /// The level below which nothing is heard that noise could be as loud as.
 const SILENT: f64 = 1e-9;
 
 impl Change {
+    /// A change of the speed up to `speed`, pink noise for the part `noise`, so many `masks`; `key` keys what is random.
+    pub(crate) fn new(speed: f64, noise: f64, masks: usize, key: RandomKey) -> Self {
+        Self { speed, noise, masks, noises: Arc::new(pink_noise(NOISES, key.child("noise"))), key }
+    }
+
     /// The sound at another speed.
     pub(crate) fn faster(&self, samples: &[f32], key: RandomKey) -> Vec<f32> {
         at_speed(samples, 1.0 + self.speed * (2.0 * key.uniform(0) - 1.0))

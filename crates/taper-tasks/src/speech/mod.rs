@@ -13,12 +13,12 @@ mod words;
 
 pub use features::{LogMel, LogMelSpec};
 pub use string_task::SpokenStrings;
-pub use task::{Beside, SpokenWords};
+pub use task::SpokenWords;
 
 pub(crate) use change::Change;
 pub(crate) use features::{of_audio, window};
 pub(crate) use recordings::{DIGITS, KINDS, Recording, Recordings, Sources, wrong};
-pub(crate) use sources::{drawn, sources};
+pub(crate) use sources::{Heard, drawn, sources};
 pub(crate) use string_task::best_path;
 pub(crate) use strings::Strings;
 pub(crate) use words::Words;

@@ -4,7 +4,7 @@ use super::{Recordings, Sources};
 use crate::experiments::{generated_record, own_record};
 use std::path::Path;
 use taper_nn::RandomKey;
-use taper_train::{DatasetRecord, Reporter, Result};
+use taper_train::{Config, DatasetRecord, Reporter, Result};
 
 /// The recordings of words in the folder `dir`, or generated ones where it is empty; see [`Sources::open`].
 pub(crate) fn sources(
@@ -27,6 +27,35 @@ pub(crate) fn sources(
     let (words, heard, new) = (sources.classes.len(), sources.train.voices().len(), sources.test.voices().len());
     let record = own_record(dir, &format!("{words} words, {heard} + {new} voices"), sources.checksum.clone());
     Ok((sources, record))
+}
+
+/// The recordings of a run by split, of the same words.
+pub(crate) struct Heard {
+    pub(crate) train: Recordings,
+    pub(crate) validation: Option<Recordings>,
+    pub(crate) test: Recordings,
+    /// The words, by class.
+    pub(crate) classes: Vec<String>,
+}
+
+impl Heard {
+    /// Of `sources` as many as `config` asks for, whose numbers are written into `record`; validated on are voices of those to learn
+    /// from.
+    ///
+    /// # Errors
+    /// Too few voices to leave some to learn from and some to validate on.
+    pub(crate) fn new(sources: Sources, config: &Config, record: &mut DatasetRecord) -> Result<Self> {
+        let (data, seed) = (&config.data, config.train.seed);
+        let (train, validation) = match data.validation > 0.0 {
+            true => sources.train.split_off(data.validation, seed, "data.validation").map(|(a, b)| (a, Some(b)))?,
+            false => (sources.train, None),
+        };
+        let train = drawn(train, data.train_samples, seed);
+        let test = drawn(sources.test, data.test_samples, seed);
+        (record.train, record.test) = (train.all.len(), test.all.len());
+        record.validation = validation.as_ref().map_or(0, |held| held.all.len());
+        Ok(Self { train, validation, test, classes: sources.classes })
+    }
 }
 
 /// So many of the recordings, drawn by `seed`; all for 0.

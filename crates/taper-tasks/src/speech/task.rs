@@ -21,17 +21,8 @@ pub struct SpokenWords {
     inner: Classification<Box<dyn Module>>,
     /// Who speaks each test sample, or the name of its file.
     voices: Vec<String>,
-    /// Of kinds of sounds, what simpler ways reach.
-    beside: Option<Beside>,
-}
-
-/// What simpler ways of telling sounds apart reach on the test split.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Beside {
-    /// The accuracy of a linear model of each filter's mean, if there is any sound.
-    pub linear: Option<f64>,
-    /// The class that most training sounds have, and the accuracy of naming it always.
-    pub most: (String, f64),
+    /// Of kinds of sounds, what simpler ways learn from.
+    beside: Option<Box<dyn Dataset>>,
 }
 
 impl SpokenWords {
@@ -40,10 +31,11 @@ impl SpokenWords {
         Self { inner: Classification::new(model, classes).with(config), voices, beside: None }
     }
 
-    /// Of kinds of sounds instead of words by voices: what simpler ways reach is shown instead of the accuracy by voice.
+    /// Of kinds of sounds instead of words by voices: the report shows what simpler ways reach that learn from `train`, instead of the
+    /// accuracy by voice.
     #[must_use]
-    pub fn beside(self, beside: Beside) -> Self {
-        Self { beside: Some(beside), ..self }
+    pub fn beside(self, train: Box<dyn Dataset>) -> Self {
+        Self { beside: Some(train), ..self }
     }
 }
 
@@ -111,25 +103,13 @@ impl Task for SpokenWords {
         page.sections.push(Section::new("Confusion matrix").with(matrix));
         page.sections.push(match &self.beside {
             None => Section::new("By voice").with(self.by_voice(truth, heard)),
-            Some(beside) => {
+            Some(train) => {
                 let right = truth.iter().zip(heard).filter(|(truth, heard)| truth == heard).count();
-                Section::new("Beside simpler ways").with(beside.table(right as f64 / heard.len() as f64))
+                let network = right as f64 / heard.len() as f64;
+                Section::new("Beside simpler ways").with(beside(network, train.as_ref(), found.test, classes)?)
             }
         });
         Ok(())
-    }
-}
-
-impl Beside {
-    fn table(&self, network: f64) -> Table {
-        let text = |part: f64| Format::Percent(1).text(part);
-        let table = Table::new(vec![Column::text("way"), Column::number("accuracy")])
-            .row(["this network".into(), text(network)]);
-        let table = self.linear.iter().fold(table, |table, part| {
-            table.row(["a linear model of each filter's mean (ridge regression)".into(), text(*part)])
-        });
-        let (name, part) = &self.most;
-        table.row([format!("always `{name}`, the most frequent in training"), text(*part)])
     }
 }
 
@@ -154,16 +134,59 @@ impl SpokenWords {
     }
 }
 
-/// The frames of a sample as a picture, the highest filter on top.
-pub(crate) fn spectrogram(data: &dyn Dataset, index: usize) -> Result<Picture> {
+/// The accuracy of the network beside that of a linear model of each filter's mean, and of naming the most frequent class always: on
+/// `test`, learned from `train`.
+fn beside(network: f64, train: &dyn Dataset, test: &dyn Dataset, classes: &[String]) -> Result<Table> {
+    let (train, test) = (means(train)?, means(test)?);
+    let text = |part: f64| Format::Percent(1).text(part);
+    let mut table = Table::new(vec![Column::text("way"), Column::number("accuracy")])
+        .row(["this network".into(), text(network)]);
+    if let Some(part) = crate::sounds::linear(&train, &test, classes.len()) {
+        table = table.row(["a linear model of each filter's mean (ridge regression)".into(), text(part)]);
+    }
+    let count = |class: usize, of: &[(Vec<f64>, usize)]| of.iter().filter(|(_, label)| *label == class).count();
+    let most = (0..classes.len()).max_by_key(|&class| (count(class, &train), std::cmp::Reverse(class))).unwrap_or(0);
+    let name = classes.get(most).map_or("", String::as_str);
+    let part = count(most, &test) as f64 / test.len().max(1) as f64;
+    Ok(table.row([format!("always `{name}`, the most frequent in training"), text(part)]))
+}
+
+/// Of each sample the mean over time of each filter, and its class.
+fn means(data: &dyn Dataset) -> Result<Vec<(Vec<f64>, usize)>> {
+    let mean = |row: &[f32]| row.iter().map(|x| f64::from(*x)).sum::<f64>() / row.len().max(1) as f64;
+    let one = |index: usize| {
+        let batch = sample(data, index)?;
+        let (values, [_, length]) = frames(&batch)?;
+        let class = batch.i64s("labels")?.first().map_or(0, |&label| label as usize);
+        Ok((values.chunks_exact(length.max(1)).map(mean).collect(), class))
+    };
+    (0..data.len()).map(one).collect()
+}
+
+/// A batch of the sample `index` alone.
+fn sample(data: &dyn Dataset, index: usize) -> Result<Batch> {
     let mut batch = Batch::default();
     batch.clear(1);
     data.fill(0, &[index], &mut batch)?;
-    let field = batch.field("inputs")?;
-    let (HostData::F32(values), [.., mels, frames]) = (&field.data, field.shape.as_slice()) else {
-        let shape = &field.shape;
-        return Err(taper_train::Error::Usage(format!("spectrogram: expected f32 [1, mels, frames], found {shape:?}")));
-    };
-    let upwards: Vec<f32> = values.chunks_exact((*frames).max(1)).rev().flatten().copied().collect();
-    Ok(Picture::coloured([*mels, *frames], &upwards)?)
+    Ok(batch)
+}
+
+/// The log-mel frames of a sample `[mels, frames]`, row by row, and these two numbers.
+fn frames(sample: &Batch) -> Result<(&[f32], [usize; 2])> {
+    let field = sample.field("inputs")?;
+    match (&field.data, field.shape.as_slice()) {
+        (HostData::F32(values), [.., mels, frames]) => Ok((values, [*mels, *frames])),
+        (_, shape) => {
+            let detail = format!("frames: expected f32 [1, mels, frames], found {shape:?}");
+            Err(taper_train::Error::Usage(detail))
+        }
+    }
+}
+
+/// The frames of a sample as a picture, the highest filter on top.
+pub(crate) fn spectrogram(data: &dyn Dataset, index: usize) -> Result<Picture> {
+    let batch = sample(data, index)?;
+    let (values, [mels, length]) = frames(&batch)?;
+    let upwards: Vec<f32> = values.chunks_exact(length.max(1)).rev().flatten().copied().collect();
+    Ok(Picture::coloured([mels, length], &upwards)?)
 }

@@ -214,7 +214,7 @@ mod tests {
 
     fn group(epochs: f64, lr: Option<f64>) -> GroupConfig {
         let optimizer = lr.map_or_else(OptimizerConfig::default, |lr| OptimizerConfig::default().with("lr", lr));
-        GroupConfig { pattern: "*.bias".into(), frozen: false, epochs, optimizer }
+        GroupConfig { pattern: "*.bias".into(), epochs, optimizer, ..GroupConfig::default() }
     }
 
     #[test]

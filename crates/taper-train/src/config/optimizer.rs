@@ -26,11 +26,15 @@ table! {
 }
 
 /// A parameter group: the parameters whose name matches `pattern` and that no earlier group matched.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table with a `pattern`")]
 pub struct GroupConfig {
     /// A parameter name in which `*` stands for any characters: `*.bias`, `layers.0.*`.
     pub pattern: String,
+    /// Whether only those of fewer than two dimensions are meant, such as biases and the weights of norms, which Muon does not take.
+    /// None may be left then.
+    #[serde(default)]
+    pub vectors: bool,
     /// Whether the parameters are frozen, and with them the buffers whose names match: batch norm with frozen running
     /// statistics normalises by these in training too.
     #[serde(default)]
