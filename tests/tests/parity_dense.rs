@@ -129,7 +129,8 @@ fn fcos_detections() -> Result<()> {
     let head = Fcos::new(FcosConfig::new(32, 3, 8).convs(1), &params)?;
     record.fill(&params)?;
     let output = head.forward(&record.tensor("features", DType::F64)?, &Context::eval())?;
-    let options = DetectionOptions { score: 0.45, overlap: 0.3, candidates: 20, most: 7 };
+    let options =
+        DetectionOptions { score: 0.45, overlap: 0.3, candidates: 20, most: 7, ..DetectionOptions::default() };
     let found = head.detections(&output, [30, 36], &options)?;
     assert_eq!(found.len(), 2);
     for (i, found) in found.iter().enumerate() {

@@ -19,6 +19,7 @@ mod progress;
 mod sampling;
 mod screen;
 mod settings;
+mod sound;
 mod stop;
 
 use command_line::{CommandLine, Wrong};

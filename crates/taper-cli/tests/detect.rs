@@ -9,7 +9,7 @@ use std::fs;
 
 /// A run of seconds.
 const QUICK: &str = "--quiet --threads 1 --set model.width=8 --set data.train_samples=200 --set data.test_samples=60 \
-                     --set data.validation=0 --lr 0.005";
+                     --set data.validation=0";
 
 fn percent(line: &str) -> f64 {
     let text = line.strip_prefix("Test Map 50 = ").unwrap_or_else(|| panic!("{line}"));
@@ -19,10 +19,10 @@ fn percent(line: &str) -> f64 {
 #[test]
 fn drawn_shapes_are_found_and_the_data_are_said_to_be_drawn() {
     let place = Place::new();
-    let ran = place.ok(&format!("train detect {QUICK} --epochs 14 --run-dir run"));
+    let ran = place.ok(&format!("train detect {QUICK} --epochs 12 --run-dir run"));
     assert!(ran.last_line().ends_with("% (generated shapes, not photographs)"), "{ran:?}");
-    // Boxes at random would have next to nothing.
-    assert!(percent(ran.last_line()) > 10.0, "{ran:?}");
+    // Three seeds reach 17.7 to 18.8 %; boxes at random would have next to nothing.
+    assert!(percent(ran.last_line()) > 12.0, "{ran:?}");
     let report = place.read("run/report.html");
     assert!(report.contains("overlap 0.5 to 0.95") && report.contains("id=\"boxes\""));
     let eval = place.ok("eval run");

@@ -9,11 +9,11 @@ use std::fs;
 
 /// A run of seconds.
 const QUICK: &str = "--quiet --threads 1 --set model.width=8 --set model.depth=3 --set data.train_samples=480 \
-                     --set data.test_samples=60 --set data.validation=0 --batch-size 4 --lr 0.01";
+                     --set data.test_samples=60 --set data.validation=0 --batch-size 4";
 
-/// What such a run must reach, in percent. Background everywhere has a mean of 12.6 %; three seeds reach 22 to 34 %, and what a seed
+/// What such a run must reach, in percent. Background everywhere has a mean of 12.6 %; three seeds reach 28 to 34 %, and what a seed
 /// reaches is not the same on processors that round otherwise.
-const LEARNED: f64 = 18.0;
+const LEARNED: f64 = 20.0;
 
 fn percent(line: &str) -> f64 {
     let text = line.strip_prefix("Test Mean iou = ").unwrap_or_else(|| panic!("{line}"));
@@ -23,7 +23,7 @@ fn percent(line: &str) -> f64 {
 #[test]
 fn drawn_shapes_are_found_and_the_data_are_said_to_be_drawn() {
     let place = Place::new();
-    let ran = place.ok(&format!("train segment {QUICK} --epochs 12 --run-dir run"));
+    let ran = place.ok(&format!("train segment {QUICK} --epochs 8 --run-dir run"));
     assert!(ran.last_line().ends_with("% (generated shapes, not photographs)"), "{ran:?}");
     assert!(percent(ran.last_line()) > LEARNED, "{ran:?}");
     let report = place.read("run/report.html");
@@ -41,7 +41,7 @@ fn drawn_shapes_are_found_and_the_data_are_said_to_be_drawn() {
 fn annotated_pictures_are_learned_and_masks_are_written() {
     let place = Place::new();
     annotated(&place, "data", &[("train", 480), ("test", 30), ("unseen", 10)]);
-    let ran = place.ok(&format!("train segment {QUICK} --data-dir data --set data.size=48 --epochs 12 --run-dir run"));
+    let ran = place.ok(&format!("train segment {QUICK} --data-dir data --set data.size=48 --epochs 8 --run-dir run"));
     assert!(percent(ran.last_line()) > LEARNED && !ran.out.contains("generated"), "{ran:?}");
     let eval = place.ok("eval run");
     assert!(eval.last_line() == ran.last_line() && eval.out.contains("test mean_iou_unseen "), "{eval:?}");

@@ -46,6 +46,14 @@ impl<M: Module> Task for LanguageModel<M> {
     }
 }
 
+impl LanguageModel<CharModel> {
+    /// The metrics, of tokens that are characters.
+    fn metrics_of_characters(&self) -> Vec<Metric> {
+        let of = |metric: Metric| if metric.name == "loss" { Metric::loss("nats/character") } else { metric };
+        self.metrics().into_iter().map(of).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

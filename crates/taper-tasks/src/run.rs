@@ -7,6 +7,7 @@ mod detect;
 mod forecaster;
 #[cfg(feature = "images")]
 mod pictures;
+mod pixels;
 mod recommender;
 mod saved;
 mod segment;

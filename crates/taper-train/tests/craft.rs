@@ -156,6 +156,15 @@ fn groups_are_frozen_or_have_a_rate_or_an_end_of_their_own() {
             assert!(((two - was) - 2.0 * (one - was)).abs() < 1e-15);
         }
     }
+    // Vectors alone, which are the biases here; Muon takes the matrices. None may be left.
+    let vectors = run("[{pattern=\"*\", vectors=true, optimizer={lr=0.2}}]");
+    assert_eq!(vectors.weights[0], faster.weights[0]);
+    let muon = "[{pattern=\"*\", vectors=true, optimizer={name=\"sgd\", lr=0.1}}]";
+    let muon = steps(&["optimizer.name=muon", "train.batch_size=64", &format!("groups={muon}")], DType::F64);
+    assert_eq!(parts(&muon.weights[0])[1], parts(&usual.weights[0])[1]);
+    assert_ne!(parts(&muon.weights[0])[0], parts(&usual.weights[0])[0]);
+    let none = run("[{pattern=\"*.bias\"}, {pattern=\"*\", vectors=true}]");
+    assert_eq!(none.weights, usual.weights);
     // An epoch has five steps: the group ends in the middle of the second.
     let ended = run("[{pattern=\"fc2.weight\", epochs=1.4}]");
     let moved = |step: usize| parts(&ended.weights[step])[2] != parts(&ended.weights[step - 1])[2];

@@ -44,7 +44,7 @@ impl Denoise {
     fn denoised(&self, _device: &taper::Device) -> Result<String, Failure> {
         // What the other build reads.
         let _ = (&self.run, &self.input, &self.output);
-        Err(Failure::failed("this build reads no sounds: it lacks the feature `audio`"))
+        Err(crate::sound::no_reader())
     }
 }
 
@@ -52,25 +52,16 @@ impl Denoise {
 impl Denoise {
     /// Writes what is left, and says what it is.
     fn denoised(&self, device: &taper::Device) -> Result<String, Failure> {
-        use taper::backend::printable;
+        use crate::sound;
 
-        let wav = self.output.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wav"));
-        if !wav {
-            let name = self.output.to_string_lossy();
-            return Err(Failure::usage(format!(
-                "OUT.wav: expected a name that ends in .wav, found {}",
-                printable(&name)
-            )));
-        }
+        sound::check_name(&self.output)?;
         let run = taper::tasks::Denoiser::load(&self.run, device)?;
         let noisy = taper::audio::Clip::open(&self.input).map_err(|error| Failure::failed(error.to_string()))?;
         let left = run.clip(&noisy)?;
-        left.save(&self.output).map_err(|error| Failure::failed(error.to_string()))?;
-        let name = self.output.to_string_lossy().into_owned();
         let from = match noisy.rate == left.rate {
             true => String::new(),
             false => format!(", from {}", noisy.rate),
         };
-        Ok(format!("{}  {:.2} s, {} samples a second{from}", printable(&name), left.seconds(), left.rate))
+        Ok(sound::saved(&left, &self.output)? + &from)
     }
 }

@@ -47,7 +47,7 @@ impl Speak {
     fn spoken(&self, _device: &taper::Device) -> Result<String, Failure> {
         // What the other build reads.
         let _ = (&self.run, &self.text, &self.output, &self.voice);
-        Err(Failure::failed("this build reads no sounds: it lacks the feature `audio`"))
+        Err(crate::sound::no_reader())
     }
 }
 
@@ -55,20 +55,10 @@ impl Speak {
 impl Speak {
     /// Writes what is spoken, and says what it is.
     fn spoken(&self, device: &taper::Device) -> Result<String, Failure> {
-        use taper::backend::printable;
+        use crate::sound;
 
-        let wav = self.output.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wav"));
-        if !wav {
-            let name = self.output.to_string_lossy();
-            return Err(Failure::usage(format!(
-                "OUT.wav: expected a name that ends in .wav, found {}",
-                printable(&name)
-            )));
-        }
+        sound::check_name(&self.output)?;
         let run = taper::tasks::Speaker::load(&self.run, device)?;
-        let spoken = run.speak(&self.text, self.voice.as_deref())?;
-        spoken.save(&self.output).map_err(|error| Failure::failed(error.to_string()))?;
-        let name = self.output.to_string_lossy().into_owned();
-        Ok(format!("{}  {:.2} s, {} samples a second", printable(&name), spoken.seconds(), spoken.rate))
+        sound::saved(&run.speak(&self.text, self.voice.as_deref())?, &self.output)
     }
 }

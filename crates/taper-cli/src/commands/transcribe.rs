@@ -45,7 +45,7 @@ impl Transcribe {
     fn transcribed(&self, _device: &taper::Device) -> Result<(String, bool), Failure> {
         // What the other build reads.
         let _ = (&self.run, &self.files, self.json);
-        Err(Failure::failed("this build reads no sounds: it lacks the feature `audio`"))
+        Err(crate::sound::no_reader())
     }
 }
 

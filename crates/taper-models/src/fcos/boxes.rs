@@ -22,6 +22,8 @@ pub struct DetectionOptions {
     pub score: f64,
     /// Of two boxes of a class whose overlap (IoU) is over this, the one with the higher score; 0.6.
     pub overlap: f64,
+    /// Whether a box of another class is a double as well, so that a thing has one class; false.
+    pub across_classes: bool,
     /// The best ones before doubles are removed; 1,000.
     pub candidates: usize,
     /// The best ones at last; 100.
@@ -30,7 +32,7 @@ pub struct DetectionOptions {
 
 impl Default for DetectionOptions {
     fn default() -> Self {
-        Self { score: 0.2, overlap: 0.6, candidates: 1000, most: 100 }
+        Self { score: 0.2, overlap: 0.6, across_classes: false, candidates: 1000, most: 100 }
     }
 }
 
@@ -92,8 +94,10 @@ impl Fcos {
 fn without_doubles(found: Vec<Detection>, options: &DetectionOptions) -> Vec<Detection> {
     let mut kept: Vec<Detection> = Vec::new();
     for one in found {
-        let double =
-            |other: &Detection| other.class == one.class && box_iou(other.bounds, one.bounds) > options.overlap;
+        let double = |other: &Detection| {
+            let rivals = options.across_classes || other.class == one.class;
+            rivals && box_iou(other.bounds, one.bounds) > options.overlap
+        };
         if kept.len() < options.most && !kept.iter().any(double) {
             kept.push(one);
         }
@@ -137,4 +141,21 @@ fn descending(a: f64, b: f64) -> Ordering {
 pub(super) fn places([rows, columns]: [usize; 2], stride: usize) -> impl Iterator<Item = [f64; 2]> {
     let place = move |i: usize| (stride / 2 + i * stride) as f64;
     (0..rows).flat_map(move |row| (0..columns).map(move |column| [place(column), place(row)]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thing_has_one_class_where_doubles_are_looked_for_across_them() {
+        let at = |left: f64, class, score| Detection { bounds: [left, 0.0, left + 10.0, 10.0], class, score };
+        // The first two share 9 of 11 parts, the last lies apart.
+        let found = vec![at(0.0, 0, 0.9), at(1.0, 1, 0.8), at(1.0, 0, 0.7), at(30.0, 1, 0.6)];
+        let scores = |across_classes| -> Vec<f64> {
+            let options = DetectionOptions { across_classes, ..DetectionOptions::default() };
+            without_doubles(found.clone(), &options).iter().map(|one| one.score).collect()
+        };
+        assert_eq!((scores(false), scores(true)), (vec![0.9, 0.8, 0.6], vec![0.9, 0.6]));
+    }
 }

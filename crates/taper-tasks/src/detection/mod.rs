@@ -21,7 +21,8 @@ const AT_A_TIME: usize = 32;
 const MOST: usize = 100;
 const NUMBERS: usize = 6;
 /// What counts in average precision: every detection with any hope of being right. Doubles of an overlap over 0.6 are removed.
-const MEASURED: DetectionOptions = DetectionOptions { score: 0.02, overlap: 0.6, candidates: 1000, most: MOST };
+const MEASURED: DetectionOptions =
+    DetectionOptions { score: 0.02, overlap: 0.6, across_classes: false, candidates: 1000, most: MOST };
 
 /// The task of finding the things in the pictures of the field `inputs`, with a [`Detector`]: those of the fields `boxes`
 /// (`[N, M, 4]`, x1, y1, x2, y2 in pixels of the samples), `classes` (`[N, M]`, below 0 where there is none), `crowds`, `areas` and

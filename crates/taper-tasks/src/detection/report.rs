@@ -131,7 +131,7 @@ fn gallery(task: &Detecting, data: &dyn Dataset, params: &Params, what: &str) ->
     data.fill(0, &indices, &mut batch)?;
     let x = DeviceBatch::new(&batch, params, Split::Test, [0; 3]).float("inputs")?;
     let [_, channels @ (1 | 3), height, width] = *x.shape().dims() else { return Ok(Gallery::default()) };
-    let options = DetectionOptions { score: SURE, ..super::MEASURED };
+    let options = DetectionOptions { score: SURE, across_classes: true, ..super::MEASURED };
     let found = no_grad(|| -> Result<_> {
         let output = task.model.forward(&x, &Context::eval())?;
         Ok(task.model.head().detections(&output, [height, width], &options)?)

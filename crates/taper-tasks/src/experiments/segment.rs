@@ -7,9 +7,7 @@ use taper_config::{Family, Schema, table};
 use taper_data::SceneTargets;
 use taper_models::{UNet, UNetConfig};
 use taper_nn::{Device, Params, RandomKey};
-use taper_train::{
-    Config, DataConfig, Experiment, Prepared, Reporter, Result, ScheduleConfig, TrainConfig,
-};
+use taper_train::{Config, DataConfig, Experiment, Prepared, Reporter, Result, ScheduleConfig, TrainConfig};
 
 pub(super) const EXPERIMENT: &dyn Experiment = &Own {
     name: "segment",

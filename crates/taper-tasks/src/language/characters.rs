@@ -189,11 +189,7 @@ impl Characters {
 
 impl Task for Characters {
     fn metrics(&self) -> Vec<Metric> {
-        let mut metrics = self.model.metrics();
-        if let Some(loss) = metrics.first_mut() {
-            loss.unit = "nats/character".into();
-        }
-        metrics
+        self.model.metrics_of_characters()
     }
 
     fn counted(&self, batch: &Batch) -> usize {

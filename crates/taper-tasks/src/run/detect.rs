@@ -1,10 +1,11 @@
 //! The things in pictures: a run of the experiment `detect` put to work.
 
-use super::{AT_A_TIME, Saved};
+use super::Saved;
+use super::pixels::values;
 use serde::Deserialize;
 use std::path::Path;
 use taper_models::{Detection, DetectionOptions, Detector, DetectorConfig};
-use taper_nn::{Context, Device, HostData, Params, Tensor, no_grad};
+use taper_nn::{Context, Device, Params, no_grad};
 use taper_train::{Error, Result};
 
 /// The task of these runs, as in `spec.json`.
@@ -82,22 +83,16 @@ impl ThingFinder {
     }
 
     /// What is in each of the pictures `[N, 3, size, size]`, in bytes, with a score over `score`, the surest first; boxes are in
-    /// these pixels.
+    /// these pixels. Of two that lie over each other the surer one is kept, whatever their classes.
     ///
     /// # Errors
     /// Bytes that are no whole pictures.
     pub fn things(&self, pictures: &[u8], score: f64) -> Result<Vec<Vec<Detection>>> {
-        let (size, one) = (self.spec.size, 3 * self.spec.size * self.spec.size);
-        if one == 0 || !pictures.len().is_multiple_of(one) {
-            let detail = format!("expected pictures of {one} bytes, found {}", pictures.len());
-            return Err(Error::Usage(format!("detect: {detail}")));
-        }
-        let options = DetectionOptions { score, ..DetectionOptions::default() };
-        let mut all = Vec::with_capacity(pictures.len() / one);
-        for some in pictures.chunks(one * AT_A_TIME) {
-            let bytes = HostData::U8(some.to_vec());
-            let x = Tensor::from_host(bytes, [some.len() / one, 3, size, size], self.params.device())?;
-            let x = x.cast(self.params.dtype())?.div_scalar(255.0)?;
+        let size = self.spec.size;
+        let options = DetectionOptions { score, across_classes: true, ..DetectionOptions::default() };
+        let mut all = Vec::new();
+        for x in values(pictures, [3, size, size], "detect", &self.params)? {
+            let x = x?;
             let output = no_grad(|| self.model.forward(&x, &Context::eval()))?;
             all.extend(self.model.head().detections(&output, [size, size], &options)?);
         }
@@ -113,8 +108,7 @@ impl ThingFinder {
     /// # Errors
     /// A file that cannot be read or is no picture; the error names it.
     pub fn picture(&self, path: &Path, score: f64) -> Result<Found> {
-        let io = |source| Error::Io { action: "read", path: path.to_path_buf(), source };
-        let bytes = taper_nn::taper_tensor::files::read(path).map_err(io)?;
+        let bytes = super::pixels::file(path)?;
         let side = self.spec.size;
         let (planes, size) = taper_data::stretch_picture(&bytes, path, [side, side])?;
         let [y, x] = size.map(|own| own as f64 / side as f64);

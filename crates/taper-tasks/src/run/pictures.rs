@@ -56,8 +56,7 @@ impl Run {
         for paths in paths.chunks(AT_A_TIME) {
             let decoded = in_threads(paths, |path| {
                 let path = path.as_ref();
-                let io = |source| Error::Io { action: "read", path: path.to_path_buf(), source };
-                Ok(decode_picture(&taper_nn::taper_tensor::files::read(path).map_err(io)?, path, shape)?)
+                Ok(decode_picture(&super::pixels::file(path)?, path, shape)?)
             });
             let mut bytes = Vec::new();
             decoded.iter().flatten().for_each(|picture| bytes.extend_from_slice(picture));

@@ -1,10 +1,11 @@
 //! The pixels of pictures by class: a run of the experiment `segment` put to work.
 
-use super::{AT_A_TIME, Saved};
+use super::Saved;
+use super::pixels::values;
 use serde::Deserialize;
 use std::path::Path;
 use taper_models::{UNet, UNetConfig};
-use taper_nn::{Context, Device, HostData, Module, Params, Tensor, no_grad};
+use taper_nn::{Context, Device, Module, Params, no_grad};
 use taper_train::{Error, Result};
 
 /// The task of these runs, as in `spec.json`.
@@ -115,16 +116,10 @@ impl Segmenter {
     /// # Errors
     /// Bytes that are no whole pictures.
     pub fn labels(&self, pictures: &[u8]) -> Result<Vec<Vec<usize>>> {
-        let (size, one) = (self.spec.size, 3 * self.spec.size * self.spec.size);
-        if one == 0 || !pictures.len().is_multiple_of(one) {
-            let detail = format!("expected pictures of {one} bytes, found {}", pictures.len());
-            return Err(Error::Usage(format!("segment: {detail}")));
-        }
-        let mut all = Vec::with_capacity(pictures.len() / one);
-        for some in pictures.chunks(one * AT_A_TIME) {
-            let bytes = HostData::U8(some.to_vec());
-            let x = Tensor::from_host(bytes, [some.len() / one, 3, size, size], self.params.device())?;
-            let x = x.cast(self.params.dtype())?.div_scalar(255.0)?;
+        let size = self.spec.size;
+        let mut all = Vec::new();
+        for x in values(pictures, [3, size, size], "segment", &self.params)? {
+            let x = x?;
             let found = no_grad(|| self.model.forward(&x, &Context::eval())?.argmax(1, false))?.to_vec::<i64>()?;
             let label = |&label: &i64| usize::try_from(label).unwrap_or(0);
             all.extend(found.chunks(size * size).map(|labels| labels.iter().map(label).collect::<Vec<_>>()));
@@ -156,8 +151,7 @@ impl Segmenter {
     /// # Errors
     /// As [`pictures`](Self::pictures).
     pub fn picture(&self, path: &Path) -> Result<Segmented> {
-        let io = |source| Error::Io { action: "read", path: path.to_path_buf(), source };
-        let bytes = taper_nn::taper_tensor::files::read(path).map_err(io)?;
+        let bytes = super::pixels::file(path)?;
         let side = self.spec.size;
         let (planes, size) = taper_data::stretch_picture(&bytes, path, [side, side])?;
         let small = self.labels(&planes)?.pop().unwrap_or_default();

@@ -1,11 +1,12 @@
 //! How alike two pictures are: a run of the experiment `verify` put to work.
 
 use super::Saved;
+use super::pixels::values;
 use crate::verification::unit;
 use serde::Deserialize;
 use std::path::Path;
 use taper_models::{InputSpec, build};
-use taper_nn::{ArcFace, ArcFaceConfig, Context, Device, HostData, Module, Params, Tensor, no_grad};
+use taper_nn::{ArcFace, ArcFaceConfig, Context, Device, Module, Params, no_grad};
 use taper_train::{Error, Result};
 
 /// The task of these runs, as in `spec.json`.
@@ -70,18 +71,13 @@ impl Verifier {
     /// # Errors
     /// Bytes that are no whole pictures.
     pub fn embeddings(&self, pictures: &[u8]) -> Result<Vec<Vec<f64>>> {
-        let Spec { shape: [c, h, w], embedding, .. } = self.spec;
-        let one = c * h * w;
-        if one == 0 || !pictures.len().is_multiple_of(one) {
-            let detail = format!("expected pictures of {one} bytes, found {}", pictures.len());
-            return Err(Error::Usage(format!("verify: {detail}")));
+        let mut all = Vec::new();
+        for x in values(pictures, self.spec.shape, "verify", &self.params)? {
+            let x = x?;
+            let found = no_grad(|| unit(&self.model.forward(&x, &Context::eval())?))?.to_host()?.to_f64();
+            all.extend(found.chunks(self.spec.embedding.max(1)).map(<[f64]>::to_vec));
         }
-        let x =
-            Tensor::from_host(HostData::U8(pictures.to_vec()), [pictures.len() / one, c, h, w], self.params.device())?;
-        let x = x.cast(self.params.dtype())?.div_scalar(255.0)?;
-        let found = no_grad(|| -> Result<Tensor> { unit(&self.model.forward(&x, &Context::eval())?) })?;
-        let values = found.to_host()?.to_f64();
-        Ok(values.chunks(embedding.max(1)).map(<[f64]>::to_vec).collect())
+        Ok(all)
     }
 }
 
@@ -95,8 +91,7 @@ impl Verifier {
     pub fn cosine(&self, a: &Path, b: &Path) -> Result<f64> {
         let mut both = Vec::new();
         for path in [a, b] {
-            let io = |source| Error::Io { action: "read", path: path.to_path_buf(), source };
-            let bytes = taper_nn::taper_tensor::files::read(path).map_err(io)?;
+            let bytes = super::pixels::file(path)?;
             both.extend(taper_data::decode_picture(&bytes, path, self.spec.shape)?);
         }
         match self.embeddings(&both)?.as_slice() {

@@ -139,8 +139,8 @@ impl SpokenWords {
 fn beside(network: f64, train: &dyn Dataset, test: &dyn Dataset, classes: &[String]) -> Result<Table> {
     let (train, test) = (means(train)?, means(test)?);
     let text = |part: f64| Format::Percent(1).text(part);
-    let mut table = Table::new(vec![Column::text("way"), Column::number("accuracy")])
-        .row(["this network".into(), text(network)]);
+    let mut table =
+        Table::new(vec![Column::text("way"), Column::number("accuracy")]).row(["this network".into(), text(network)]);
     if let Some(part) = crate::sounds::linear(&train, &test, classes.len()) {
         table = table.row(["a linear model of each filter's mean (ridge regression)".into(), text(part)]);
     }

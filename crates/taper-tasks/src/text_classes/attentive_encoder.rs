@@ -1,10 +1,10 @@
 //! A small Transformer as a classifier of texts: the encoder of Vaswani et al., "Attention is all you need", NeurIPS 2017, with
 //! layer norms before each part, and attention over what it makes of the words (`pool.rs`) in the place of a token of its own.
 
-use super::pool::AttentionPool;
+use super::pool::{AttentionPool, check_words};
 use taper_config::table;
 use taper_nn::{
-    AttentionMasks, Context, Dropout, Embedding, EmbeddingConfig, Error, Init, LayerNorm, LayerNormConfig, Linear,
+    AttentionMasks, Context, Dropout, Embedding, EmbeddingConfig, Init, LayerNorm, LayerNormConfig, Linear,
     LinearConfig, Module, Params, Pass, Result, SinusoidalPositions, Tensor, TransformerEncoderLayer,
     TransformerLayerConfig,
 };
@@ -80,10 +80,7 @@ impl AttentiveEncoder {
     /// Words outside the vocabulary; none at all, not even padding; more than the longest text has.
     pub fn with_attention(&self, words: &Tensor, context: &Context) -> Result<(Tensor, Tensor)> {
         context.layer(&self.path, |context| {
-            if words.shape().rank() != 2 || words.shape()[1] == 0 {
-                let detail = format!("expected words [N, L] with L at least 1, came {}", words.shape());
-                return Err(Error::shape("attentive_encoder", detail));
-            }
+            check_words("attentive_encoder", words)?;
             let padding = words.eq_scalar(0.0)?;
             let x = words.pass(&self.embedding, context)?.mul_scalar(self.scale)?; // [N, L, E]
             let x = x.pass(&self.positions, context)?.pass(&self.dropout, context)?;

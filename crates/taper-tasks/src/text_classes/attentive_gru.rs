@@ -1,10 +1,10 @@
 //! A GRU with attention over its outputs as a classifier of texts: the attention over words of Z. Yang et al., "Hierarchical
 //! attention networks for document classification", NAACL 2016, section 2.2, of one direction.
 
-use super::pool::AttentionPool;
+use super::pool::{AttentionPool, check_words};
 use taper_config::table;
 use taper_nn::{
-    Context, Dropout, Embedding, EmbeddingConfig, Error, Gru, Init, Linear, LinearConfig, Module, Params, Pass,
+    Context, Dropout, Embedding, EmbeddingConfig, Gru, Init, Linear, LinearConfig, Module, Params, Pass,
     RecurrentConfig, RecurrentInput, Result, Tensor,
 };
 
@@ -58,10 +58,7 @@ impl AttentiveGru {
     /// Words outside the vocabulary; none at all, not even padding.
     pub fn with_attention(&self, words: &Tensor, context: &Context) -> Result<(Tensor, Tensor)> {
         context.layer(&self.path, |context| {
-            if words.shape().rank() != 2 || words.shape()[1] == 0 {
-                let detail = format!("expected words [N, L] with L at least 1, came {}", words.shape());
-                return Err(Error::shape("attentive_gru", detail));
-            }
+            check_words("attentive_gru", words)?;
             let x = words.transpose(0, 1)?.pass(&self.embedding, context)?.pass(&self.dropout, context)?; // [L, N, E]
             let (h, _) = self.rnn.forward_with(&x, RecurrentInput::default(), context)?; // [L, N, H]
             let h = h.transpose(0, 1)?; // [N, L, H]

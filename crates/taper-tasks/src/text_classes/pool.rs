@@ -1,7 +1,15 @@
 //! Attention over the words of a text (Z. Yang et al., "Hierarchical attention networks for document classification", NAACL
 //! 2016, section 2.2): uᵢ = tanh(W hᵢ + b), αᵢ = softmax(uᵢ · v), and the text is Σ αᵢ hᵢ.
 
-use taper_nn::{Activation, Context, Linear, LinearConfig, Params, Pass, Result, Tensor};
+use taper_nn::{Activation, Context, Error, Linear, LinearConfig, Params, Pass, Result, Tensor};
+
+/// Errs where `words` are not `[N, L]` with one word or more, as the model `op` reads them.
+pub(super) fn check_words(op: &'static str, words: &Tensor) -> Result<()> {
+    if words.shape().rank() == 2 && words.shape()[1] > 0 {
+        return Ok(());
+    }
+    Err(Error::shape(op, format!("expected words [N, L] with L at least 1, came {}", words.shape())))
+}
 
 /// Layers `attention` (W and b) and `context` (v): h `[N, L, H]` to `[N, H]`.
 #[derive(Debug, Clone)]
