@@ -53,6 +53,8 @@ fn annotated_pictures_are_learned_and_boxes_are_printed_and_drawn() {
         (Some("data/test/000.png"), Some(words[1]))
     );
     assert_eq!(place.ok("detect run data/test/000.png --score 1").out, "data/test/000.png  nothing\n");
+    let boxes = |more: &str| place.ok(&format!("detect run data/test/000.png --score 0 {more}")).out.lines().count();
+    assert!(boxes("--doubles") > boxes(""), "{}", boxes("--doubles"));
 
     fs::write(place.path("text.png"), "text").unwrap();
     place.fails("detect run text.png", 1, &["text.png: picture: expected PNG, JPEG or WebP"]);

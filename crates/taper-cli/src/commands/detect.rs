@@ -12,6 +12,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use taper::DeviceOptions;
 use taper::backend::printable;
+use taper::models::DetectionOptions;
 use taper::tasks::{Found, ThingFinder};
 use taper::train::RunFolder;
 
@@ -27,6 +28,9 @@ pub struct Detect {
     /// Leave out what has a score of this or less, 0 to 1
     #[arg(long, value_name = "SCORE", default_value_t = 0.4)]
     score: f64,
+    /// Keep boxes of other classes over a surer one too, as the average precision has them
+    #[arg(long)]
+    doubles: bool,
     /// Write the pictures with the boxes on them into this folder, as PNG
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -50,9 +54,10 @@ impl Command for Detect {
             let wrong = |error| Failure::failed(format!("cannot create the folder {}: {error}", shown(out)));
             std::fs::create_dir_all(out).map_err(wrong)?;
         }
+        let options = DetectionOptions { score: self.score, across_classes: !self.doubles, ..Default::default() };
         let (mut objects, mut failed) = (Vec::new(), 0);
         for (path, file) in self.pictures.iter().zip(files) {
-            let result = found(&run, path, self.score);
+            let result = found(&run, path, &options);
             match result.and_then(|found| drawn(&run, &found, path, file.as_deref()).map(|()| found)) {
                 Ok(found) if self.json => objects.push(json(&run, path, &found)),
                 Ok(found) => output.line(&lines(&run, path, &found)),
@@ -117,8 +122,8 @@ fn json(run: &ThingFinder, path: &Path, found: &Found) -> String {
 }
 
 #[cfg(feature = "images")]
-fn found(run: &ThingFinder, path: &Path, score: f64) -> Result<Found, Failure> {
-    Ok(run.picture(path, score)?)
+fn found(run: &ThingFinder, path: &Path, options: &DetectionOptions) -> Result<Found, Failure> {
+    Ok(run.picture(path, options)?)
 }
 
 /// Writes the picture with its boxes.
@@ -146,7 +151,7 @@ fn drawn(run: &ThingFinder, found: &Found, path: &Path, file: Option<&Path>) -> 
 }
 
 #[cfg(not(feature = "images"))]
-fn found(_: &ThingFinder, _: &Path, _: f64) -> Result<Found, Failure> {
+fn found(_: &ThingFinder, _: &Path, _: &DetectionOptions) -> Result<Found, Failure> {
     Err(Failure::failed("this build reads no pictures: it lacks the feature `images`"))
 }
 

@@ -34,7 +34,7 @@ struct Shape {
 /// let device = taper_nn::Device::new(taper_cpu::CpuBackend::new()?);
 /// let run = taper_tasks::ThingFinder::load("runs/detect-20261129-101500", &device)?;
 /// # #[cfg(feature = "images")]
-/// for found in run.picture("garden.jpg".as_ref(), 0.4)?.things {
+/// for found in run.picture("garden.jpg".as_ref(), &taper_models::DetectionOptions::default())?.things {
 ///     println!("{} in {:?}", run.classes()[found.class], found.bounds);
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -82,19 +82,17 @@ impl ThingFinder {
         self.spec.size
     }
 
-    /// What is in each of the pictures `[N, 3, size, size]`, in bytes, with a score over `score`, the surest first; boxes are in
-    /// these pixels. Of two that lie over each other the surer one is kept, whatever their classes.
+    /// What is in each of the pictures `[N, 3, size, size]`, in bytes, the surest first; boxes are in these pixels.
     ///
     /// # Errors
     /// Bytes that are no whole pictures.
-    pub fn things(&self, pictures: &[u8], score: f64) -> Result<Vec<Vec<Detection>>> {
+    pub fn things(&self, pictures: &[u8], options: &DetectionOptions) -> Result<Vec<Vec<Detection>>> {
         let size = self.spec.size;
-        let options = DetectionOptions { score, across_classes: true, ..DetectionOptions::default() };
         let mut all = Vec::new();
         for x in values(pictures, [3, size, size], "detect", &self.params)? {
             let x = x?;
             let output = no_grad(|| self.model.forward(&x, &Context::eval()))?;
-            all.extend(self.model.head().detections(&output, [size, size], &options)?);
+            all.extend(self.model.head().detections(&output, [size, size], options)?);
         }
         Ok(all)
     }
@@ -102,12 +100,12 @@ impl ThingFinder {
 
 #[cfg(feature = "images")]
 impl ThingFinder {
-    /// What is in the picture in the file at `path` (PNG, JPEG, WebP) with a score over `score`. It is stretched to the size that
+    /// What is in the picture in the file at `path` (PNG, JPEG, WebP). It is stretched to the size that
     /// the model was trained on, and boxes are stretched back.
     ///
     /// # Errors
     /// A file that cannot be read or is no picture; the error names it.
-    pub fn picture(&self, path: &Path, score: f64) -> Result<Found> {
+    pub fn picture(&self, path: &Path, options: &DetectionOptions) -> Result<Found> {
         let bytes = super::pixels::file(path)?;
         let side = self.spec.size;
         let (planes, size) = taper_data::stretch_picture(&bytes, path, [side, side])?;
@@ -116,7 +114,7 @@ impl ThingFinder {
             let [x1, y1, x2, y2] = found.bounds;
             Detection { bounds: [x1 * x, y1 * y, x2 * x, y2 * y], ..found }
         };
-        let things = self.things(&planes, score)?.pop().unwrap_or_default();
+        let things = self.things(&planes, options)?.pop().unwrap_or_default();
         Ok(Found { size, things: things.into_iter().map(own).collect() })
     }
 }
