@@ -11,9 +11,9 @@ use std::fs;
 const QUICK: &str = "--quiet --threads 1 --set model.width=8 --set model.depth=3 --set data.train_samples=480 \
                      --set data.test_samples=60 --set data.validation=0 --batch-size 4";
 
-/// What such a run must reach, in percent. Background everywhere has a mean of 12.6 %; three seeds reach 28 to 34 %, and what a seed
+/// What such a run must reach, in percent. Background everywhere has a mean of 12.6 %; three seeds reach 33 to 48 %, and what a seed
 /// reaches is not the same on processors that round otherwise.
-const LEARNED: f64 = 20.0;
+const LEARNED: f64 = 22.0;
 
 fn percent(line: &str) -> f64 {
     let text = line.strip_prefix("Test Mean iou = ").unwrap_or_else(|| panic!("{line}"));

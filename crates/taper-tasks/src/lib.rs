@@ -49,7 +49,7 @@ pub use run::{
     ThingFinder, Verifier, run_summary,
 };
 #[cfg(feature = "audio")]
-pub use run::{Denoiser, Speaker, Transcriber, Transcript};
+pub use run::{Denoiser, Speaker, Transcriber, Transcript, VoiceVerifier};
 #[cfg(feature = "bpe")]
 pub use run::{Translation, Translator};
 #[cfg(feature = "audio")]

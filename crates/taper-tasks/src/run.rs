@@ -21,6 +21,8 @@ mod transcriber;
 #[cfg(feature = "bpe")]
 mod translator;
 mod verify;
+#[cfg(feature = "audio")]
+mod voices;
 
 pub use chat::Chat;
 pub(crate) use chat::DIALOGUE;
@@ -53,6 +55,10 @@ pub(crate) use translator::TranslateSpec;
 #[cfg(feature = "bpe")]
 pub use translator::{Translation, Translator};
 pub use verify::Verifier;
+#[cfg(feature = "audio")]
+pub use voices::VoiceVerifier;
+#[cfg(feature = "audio")]
+pub(crate) use voices::VoicesSpec;
 
 use crate::TargetStats;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,5 @@
-//! `taper verify`: whether two pictures are of one class, by a run of the experiment `verify`.
+//! `taper verify`: whether two pictures are of one class, by a run of the experiment `verify`; or two recordings of one voice, by one
+//! of `voices`.
 
 use crate::commands::Command;
 use crate::device::named_device;
@@ -6,9 +7,8 @@ use crate::failure::Failure;
 use crate::needs::Needs;
 use crate::output::Output;
 use clap::Args;
-use std::path::PathBuf;
-use taper::DeviceOptions;
-use taper::tasks::Verifier;
+use std::path::{Path, PathBuf};
+use taper::{Device, DeviceOptions};
 use taper::train::RunFolder;
 
 /// The arguments of `verify`.
@@ -17,10 +17,10 @@ pub struct Verify {
     /// The folder of the run
     #[arg(value_name = "RUN")]
     run: PathBuf,
-    /// A picture: PNG, JPEG or WebP
+    /// A picture (PNG, JPEG or WebP); for a run of `voices` a recording (WAV, FLAC or Ogg)
     #[arg(value_name = "A")]
     a: PathBuf,
-    /// The picture that it is compared with
+    /// What it is compared with
     #[arg(value_name = "B")]
     b: PathBuf,
     /// The cosine from which on they count as of one class [default: that of the best accuracy on the run's test pairs]
@@ -37,11 +37,15 @@ impl Command for Verify {
             return Err(Failure::usage(format!("--threshold: expected a cosine, from -1 to 1, found {found}")));
         }
         let device = named_device(&self.device, DeviceOptions::default())?;
-        let run = Verifier::load(&self.run, &device)?;
-        let cosine = cosine(&run, [&self.a, &self.b])?;
-        output.line(&match self.threshold.or(run.threshold()) {
+        let of_voices = self.of_voices()?;
+        let (cosine, own) = match of_voices {
+            true => voices(&self.run, &device, [&self.a, &self.b])?,
+            false => pictures(&self.run, &device, [&self.a, &self.b])?,
+        };
+        output.line(&match self.threshold.or(own) {
             Some(threshold) => {
-                let verdict = if cosine >= threshold { "of one class" } else { "of two classes" };
+                let what = if of_voices { ["of one voice", "of two voices"] } else { ["of one class", "of two classes"] };
+                let verdict = if cosine >= threshold { what[0] } else { what[1] };
                 format!("{verdict}: cosine {cosine:.3}, threshold {threshold:.3}")
             }
             None => format!("cosine {cosine:.3}; the run is not finished, so that it has no threshold"),
@@ -50,19 +54,39 @@ impl Command for Verify {
     }
 
     fn needs(&self, needs: &mut Needs) -> Result<(), Failure> {
-        RunFolder::open(&self.run)?;
         needs.device(&self.device);
-        needs.feature("images");
+        needs.feature(if self.of_voices()? { "audio" } else { "images" });
         Ok(())
     }
 }
 
+impl Verify {
+    /// Whether the run is one of `voices`.
+    fn of_voices(&self) -> Result<bool, Failure> {
+        Ok(RunFolder::open(&self.run)?.read_spec()?["task"] == "voices")
+    }
+}
+
+/// The cosine of two pictures, and the run's threshold.
 #[cfg(feature = "images")]
-fn cosine(run: &Verifier, [a, b]: [&PathBuf; 2]) -> Result<f64, Failure> {
-    Ok(run.cosine(a, b)?)
+fn pictures(run: &Path, device: &Device, [a, b]: [&PathBuf; 2]) -> Result<(f64, Option<f64>), Failure> {
+    let run = taper::tasks::Verifier::load(run, device)?;
+    Ok((run.cosine(a, b)?, run.threshold()))
 }
 
 #[cfg(not(feature = "images"))]
-fn cosine(_run: &Verifier, _pictures: [&PathBuf; 2]) -> Result<f64, Failure> {
+fn pictures(_run: &Path, _device: &Device, _pictures: [&PathBuf; 2]) -> Result<(f64, Option<f64>), Failure> {
     Err(Failure::failed("this build reads no pictures: it lacks the feature `images`"))
+}
+
+/// The cosine of two recordings, and the run's threshold.
+#[cfg(feature = "audio")]
+fn voices(run: &Path, device: &Device, [a, b]: [&PathBuf; 2]) -> Result<(f64, Option<f64>), Failure> {
+    let run = taper::tasks::VoiceVerifier::load(run, device)?;
+    Ok((run.cosine(a, b)?, run.threshold()))
+}
+
+#[cfg(not(feature = "audio"))]
+fn voices(_run: &Path, _device: &Device, _recordings: [&PathBuf; 2]) -> Result<(f64, Option<f64>), Failure> {
+    Err(crate::sound::no_reader())
 }

@@ -26,6 +26,7 @@ mod text;
 mod text_classes;
 mod translate;
 mod verify;
+mod voices;
 
 #[cfg(any(feature = "csv", feature = "parquet"))]
 pub(crate) use forecast::gaps;
@@ -60,6 +61,7 @@ const ALL: &[&dyn Experiment] = &[
     text_classes::EXPERIMENT,
     translate::EXPERIMENT,
     verify::EXPERIMENT,
+    voices::EXPERIMENT,
 ];
 
 /// All experiments, in alphabetical order.
@@ -135,7 +137,7 @@ mod tests {
         let text = experiment("digit").err().unwrap().to_string();
         assert_eq!(
             text,
-            "unknown experiment `digit`; did you mean digits? (known: autoencoder, cifar, cifar100, cifar100-coarse, dbn, denoise, detect, dialogue, digits, fashion-mnist, forecast, mnist, pictures, recommend, segment, sounds, speak, speech, table, text, text-classes, translate, verify)"
+            "unknown experiment `digit`; did you mean digits? (known: autoencoder, cifar, cifar100, cifar100-coarse, dbn, denoise, detect, dialogue, digits, fashion-mnist, forecast, mnist, pictures, recommend, segment, sounds, speak, speech, table, text, text-classes, translate, verify, voices)"
         );
     }
 }

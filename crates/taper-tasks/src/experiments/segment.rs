@@ -25,10 +25,10 @@ table! {
     /// `[model]` of the experiment, whose only model is a [`UNet`]; channels and classes are those of the data.
     pub struct SegmentConfig {
         /// Channels at full size; they double where the sides are halved.
-        width: usize = 8, integer(1..=1024);
+        width: usize = 24, integer(1..=1024);
         /// How often the sides are halved.
-        depth: usize = 4, integer(1..=8);
-        /// Pixels from one position of the first convolution to the next; logits are enlarged to the picture's size.
+        depth: usize = 3, integer(1..=8);
+        /// Pixels from one position of the first convolution to the next; the last layer enlarges to the picture's size.
         stride: usize = 2, integer(1..=8);
         /// What follows each 3 × 3 convolution: batch norm, group norm of up to 8 groups, or none.
         norm: String = "batch".into(), one_of(&["batch", "group", "none"]);
@@ -39,7 +39,7 @@ table! {
     /// `[task]` of the experiment.
     pub struct SegmentTaskConfig {
         /// What the Dice loss counts beside the cross entropy; 0 for cross entropy alone.
-        dice: f64 = 0.0, number(0.0..=1e3);
+        dice: f64 = 1.0, number(0.0..=1e3);
     }
 }
 
@@ -47,11 +47,11 @@ table! {
 const BACKGROUND: &str = "background";
 
 fn config() -> Config {
-    let (optimizer, groups) = muon(0.02, 4e-3);
+    let (optimizer, groups) = muon(0.04, 4e-3);
     Config {
         model: "unet".into(),
         data: DataConfig { name: "scenes".into(), validation: 0.05, ..DataConfig::default() },
-        train: TrainConfig { epochs: 20, batch_size: 16, eval_batch_size: 32, ..TrainConfig::default() },
+        train: TrainConfig { epochs: 32, batch_size: 16, eval_batch_size: 32, ..TrainConfig::default() },
         optimizer,
         groups,
         schedule: ScheduleConfig::new("cosine").with("warmup", 0.5),

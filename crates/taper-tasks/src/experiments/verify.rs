@@ -3,7 +3,7 @@
 
 use super::own::family;
 use super::pictures::{load, not_normalized};
-use crate::verification::{Chosen, labels, pairs};
+use crate::verification::{Chosen, labels, paired};
 use crate::{EmbeddingLoss, Embeddings};
 use std::sync::Arc;
 use taper_config::{Family, Schema, table, unknown};
@@ -100,6 +100,17 @@ fn split(classes: &[String], unseen: &[String]) -> Result<(Vec<i64>, Vec<i64>)> 
     Ok((seen, others))
 }
 
+/// Errs where batches of pairs would hold half a pair.
+pub(super) fn even(config: &Config) -> Result<()> {
+    match config.train.eval_batch_size {
+        size if size % 2 == 0 => Ok(()),
+        size => {
+            let detail = "expected an even number, since two samples are a pair";
+            Err(Error::Usage(format!("train.eval_batch_size: {detail}, found {size}")))
+        }
+    }
+}
+
 impl Experiment for Verify {
     fn name(&self) -> &'static str {
         "verify"
@@ -137,13 +148,7 @@ impl Experiment for Verify {
     fn check(&self, config: &Config) -> Result<()> {
         config.resolved(&self.families())?;
         Source::named(&config.data.name)?;
-        if config.train.eval_batch_size % 2 == 1 {
-            let detail = "expected an even number, since two samples are a pair";
-            return Err(Error::Usage(format!(
-                "train.eval_batch_size: {detail}, found {}",
-                config.train.eval_batch_size
-            )));
-        }
+        even(config)?;
         not_normalized(config, "the pictures of pairs are taken as they are")
     }
 
@@ -159,14 +164,7 @@ impl Experiment for Verify {
         let (seen, others) = split(&data.classes, &unseen)?;
         let key = RandomKey::new(config.train.seed).child("pairs");
         let as_they_are: Vec<i64> = (0..data.classes.len() as i64).collect();
-        let paired = |data: Arc<dyn Dataset>, of: &[i64], split: &str| -> Result<Box<dyn Dataset>> {
-            let all = labels(&data)?;
-            let indices = pairs(&all, of, count, key.child(split)).ok_or_else(|| {
-                let detail = "expected two classes of two samples or more to make pairs of";
-                Error::Usage(format!("the {split} split: {detail}; there are {} samples", all.len()))
-            })?;
-            Ok(Box::new(Chosen::new(data, indices, as_they_are.clone())))
-        };
+        let paired = |data: Arc<dyn Dataset>, of: &[i64], split: &str| paired(data, of, count, key.child(split), split);
         let validation = data.validation.take().map(|data| paired(data, &seen, "validation")).transpose()?;
         let test = paired(data.test, &others, "test")?;
         let all = labels(&data.train)?;

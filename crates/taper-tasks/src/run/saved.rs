@@ -72,6 +72,15 @@ impl Saved {
         Ok(self.folder.outcome()?.and_then(|outcome| outcome.test))
     }
 
+    /// The cosine of the best accuracy on the pairs of the test; `None` for a run that is not finished, or not of pairs.
+    ///
+    /// # Errors
+    /// As [`test`](Self::test).
+    pub(crate) fn threshold(&self) -> Result<Option<f64>> {
+        let found = self.test()?.and_then(|found| found.get("threshold"));
+        Ok(found.filter(|threshold| threshold.is_finite()))
+    }
+
     fn wrong(&self, detail: String) -> Error {
         Error::RunFolder { path: self.folder.path().to_path_buf(), detail }
     }

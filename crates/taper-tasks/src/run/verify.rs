@@ -2,6 +2,8 @@
 
 use super::Saved;
 use super::pixels::values;
+#[cfg(feature = "images")]
+use crate::verification::cosine;
 use crate::verification::unit;
 use serde::Deserialize;
 use std::path::Path;
@@ -55,9 +57,7 @@ impl Verifier {
             ArcFace::new(ArcFaceConfig::new(spec.embedding, spec.seen.len()), &params.sub("head"))?;
         }
         saved.weights(&params)?;
-        let threshold =
-            saved.test()?.and_then(|found| found.get("threshold")).filter(|threshold| threshold.is_finite());
-        Ok(Self { spec, params, model, threshold })
+        Ok(Self { spec, params, model, threshold: saved.threshold()? })
     }
 
     /// The cosine from which on two pictures count as of one class: that of the best accuracy on the run's test pairs. `None`
@@ -95,7 +95,7 @@ impl Verifier {
             both.extend(taper_data::decode_picture(&bytes, path, self.spec.shape)?);
         }
         match self.embeddings(&both)?.as_slice() {
-            [a, b] => Ok(a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>().clamp(-1.0, 1.0)),
+            [a, b] => Ok(cosine(a, b)),
             _ => Err(Error::Usage("verify: the model gave no output".into())),
         }
     }

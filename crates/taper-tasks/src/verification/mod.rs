@@ -7,7 +7,7 @@
 mod pairs;
 mod report;
 
-pub(crate) use pairs::{Chosen, labels, pairs};
+pub(crate) use pairs::{Chosen, labels, paired};
 
 use crate::metrics::Verification;
 use taper_data::Dataset;
@@ -62,6 +62,11 @@ fn anchors(labels: &[i64]) -> usize {
 pub(crate) fn unit(x: &Tensor) -> Result<Tensor> {
     let x = if x.dtype() == DType::F64 { x.clone() } else { x.cast(DType::F32)? };
     Ok(x.div(&x.norm(2.0, &[1], true)?.maximum_scalar(1e-12)?)?)
+}
+
+/// The cosine of the angle between two embeddings of length 1, −1 to 1.
+pub(crate) fn cosine(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>().clamp(-1.0, 1.0)
 }
 
 impl<M: Module> Task for Embeddings<M> {

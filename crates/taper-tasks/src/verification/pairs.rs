@@ -8,12 +8,12 @@ use taper_nn::RandomKey;
 pub(crate) struct Chosen {
     data: Arc<dyn Dataset>,
     indices: Vec<usize>,
-    /// The label that each of the dataset's labels becomes.
+    /// The label that each of the dataset's labels becomes; one without stays as it is.
     labels: Vec<i64>,
 }
 
 impl Chosen {
-    /// The samples of `data` at `indices`; the label `l` becomes `labels[l]`.
+    /// The samples of `data` at `indices`; the label `l` becomes `labels[l]`, or stays where there is none.
     pub fn new(data: Arc<dyn Dataset>, indices: Vec<usize>, labels: Vec<i64>) -> Self {
         Self { data, indices, labels }
     }
@@ -52,10 +52,26 @@ pub(crate) fn labels(data: &dyn Dataset) -> Result<Vec<i64>> {
     Ok(all)
 }
 
+/// `count` pairs of samples of `data`, of the classes `of`; see [`pairs`]. Errors name the split.
+pub(crate) fn paired(
+    data: Arc<dyn Dataset>,
+    of: &[i64],
+    count: usize,
+    key: RandomKey,
+    split: &str,
+) -> taper_train::Result<Box<dyn Dataset>> {
+    let all = labels(&data)?;
+    let indices = pairs(&all, of, count, key).ok_or_else(|| {
+        let detail = "expected two classes of two samples or more to make pairs of";
+        taper_train::Error::Usage(format!("the {split} split: {detail}; there are {} samples", all.len()))
+    })?;
+    Ok(Box::new(Chosen::new(data, indices, Vec::new())))
+}
+
 /// `count` pairs of samples of the classes `of`, one after the other: the samples 2k and 2k + 1 are a pair. The even pairs are
 /// of one class, the odd ones of two; no sample is paired with itself. `None` where fewer than two of the classes have two
 /// samples.
-pub(crate) fn pairs(labels: &[i64], of: &[i64], count: usize, key: RandomKey) -> Option<Vec<usize>> {
+fn pairs(labels: &[i64], of: &[i64], count: usize, key: RandomKey) -> Option<Vec<usize>> {
     let samples = |class: &i64| (0..labels.len()).filter(|&i| labels[i] == *class).collect::<Vec<usize>>();
     let classes: Vec<Vec<usize>> = of.iter().map(samples).filter(|samples| samples.len() > 1).collect();
     if classes.len() < 2 {
