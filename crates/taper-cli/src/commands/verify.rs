@@ -8,8 +8,8 @@ use crate::needs::Needs;
 use crate::output::Output;
 use clap::Args;
 use std::path::{Path, PathBuf};
-use taper::{Device, DeviceOptions};
 use taper::train::RunFolder;
+use taper::{Device, DeviceOptions};
 
 /// The arguments of `verify`.
 #[derive(Args)]
@@ -44,7 +44,8 @@ impl Command for Verify {
         };
         output.line(&match self.threshold.or(own) {
             Some(threshold) => {
-                let what = if of_voices { ["of one voice", "of two voices"] } else { ["of one class", "of two classes"] };
+                let what =
+                    if of_voices { ["of one voice", "of two voices"] } else { ["of one class", "of two classes"] };
                 let verdict = if cosine >= threshold { what[0] } else { what[1] };
                 format!("{verdict}: cosine {cosine:.3}, threshold {threshold:.3}")
             }

@@ -99,8 +99,8 @@ fn prepare(_config: &Config, _device: &Device, _reporter: &mut dyn Reporter) -> 
 #[cfg(feature = "audio")]
 fn prepare(config: &Config, device: &Device, reporter: &mut dyn Reporter) -> Result<Prepared> {
     use crate::run::{VoicesSpec, spec_json};
-    use crate::speech::{Change, Heard, LogMel, Recordings, Words, sources};
-    use crate::verification::paired;
+    use crate::speech::{Change, Heard, LogMel, Recordings, Words, sources, spectrogram};
+    use crate::verification::{Shown, paired};
     use crate::{EmbeddingLoss, Embeddings};
     use std::sync::Arc;
     use taper_data::Dataset;
@@ -133,7 +133,8 @@ fn prepare(config: &Config, device: &Device, reporter: &mut dyn Reporter) -> Res
     };
     // A voice's pitch is what it is known by: no recording is played at another speed.
     let change = Change::new(0.0, own.noise, own.masks, key.child("sounds"));
-    let (validation, test) = (validation.map(|held_out| held(held_out, "validation")).transpose()?, held(test, "test")?);
+    let (validation, test) =
+        (validation.map(|held_out| held(held_out, "validation")).transpose()?, held(test, "test")?);
     let train = by_voice(train, Some(change));
     record.test = test.len();
     record.validation = validation.as_ref().map_or(0, |data| data.len());
@@ -143,8 +144,9 @@ fn prepare(config: &Config, device: &Device, reporter: &mut dyn Reporter) -> Res
     let model = spec.model(&config.model, &features, &params)?;
     let head = spec.head().scale(scale).margin(FaceMargin::Angle(margin));
     let loss = EmbeddingLoss::ArcFace(Box::new(ArcFace::new(head, &params.sub("head"))?));
+    let shown = Shown { values: "frames", picture: |data, index| spectrogram(data, index).map(Some) };
     Ok(Prepared {
-        task: Box::new(Embeddings::new(model, loss, voices)),
+        task: Box::new(Embeddings::new(model, loss, voices).shown_as(shown)),
         params,
         train: Box::new(train),
         validation,

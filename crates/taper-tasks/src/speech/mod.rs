@@ -14,6 +14,7 @@ mod words;
 pub use features::{LogMel, LogMelSpec};
 pub use string_task::SpokenStrings;
 pub use task::SpokenWords;
+pub(crate) use task::spectrogram;
 
 pub(crate) use change::Change;
 pub(crate) use features::{of_audio, window};

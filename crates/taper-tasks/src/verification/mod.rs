@@ -12,6 +12,7 @@ pub(crate) use pairs::{Chosen, labels, paired};
 use crate::metrics::Verification;
 use taper_data::Dataset;
 use taper_nn::{ArcFace, Context, CrossEntropy, DType, Module, Reduction, Tensor, TripletMargin};
+use taper_report::Picture;
 use taper_report::html::Page;
 use taper_report::tensorboard::EventWriter;
 use taper_train::{Better, DeviceBatch, Error, Finished, Measured, Metric, Result, Rows, Sums, Task};
@@ -38,12 +39,29 @@ pub struct Embeddings<M> {
     loss: EmbeddingLoss,
     /// The names of all classes.
     classes: Vec<String>,
+    shown: Shown,
+}
+
+/// How the report shows samples.
+#[derive(Clone, Copy)]
+pub(crate) struct Shown {
+    /// What the values of a sample are: `pixels`.
+    pub values: &'static str,
+    /// The picture of a sample of a dataset; `None` for one that is none.
+    pub picture: fn(&dyn Dataset, usize) -> Result<Option<Picture>>,
 }
 
 impl<M: Module> Embeddings<M> {
     /// With a model, and how it learns.
     pub fn new(model: M, loss: EmbeddingLoss, classes: Vec<String>) -> Self {
-        Self { model, loss, classes }
+        Self { model, loss, classes, shown: report::PICTURES }
+    }
+
+    /// With samples that are shown otherwise than as pictures.
+    #[cfg(feature = "audio")]
+    #[must_use]
+    pub(crate) fn shown_as(self, shown: Shown) -> Self {
+        Self { shown, ..self }
     }
 
     /// Embeddings `[N, D]` of length 1, in f32 at least.
@@ -129,7 +147,7 @@ impl<M: Module> Task for Embeddings<M> {
     }
 
     fn report(&self, found: &Finished<'_>, page: &mut Page, _events: Option<&mut EventWriter>) -> Result<()> {
-        report::report(&self.classes, found, page)
+        report::report(&self.classes, self.shown, found, page)
     }
 
     fn monitor(&self) -> &str {

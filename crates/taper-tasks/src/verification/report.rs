@@ -1,6 +1,6 @@
 //! What is shown of verification: how the scores of pairs lie, and the pairs that were hardest to tell.
 
-use super::{FALSE_ACCEPTS, Scored};
+use super::{FALSE_ACCEPTS, Scored, Shown};
 use crate::classification::report::pictures;
 use crate::metrics::Verification;
 use taper_data::{Batch, Dataset};
@@ -13,8 +13,10 @@ use taper_train::{Finished, Result};
 const SHOWN: usize = 12;
 /// Pairs whose inputs are in memory at a time.
 const AT_A_TIME: usize = 128;
+/// Samples that are pictures.
+pub(super) const PICTURES: Shown = Shown { values: "pixels", picture };
 
-pub(super) fn report(classes: &[String], found: &Finished<'_>, page: &mut Page) -> Result<()> {
+pub(super) fn report(classes: &[String], shown: Shown, found: &Finished<'_>, page: &mut Page) -> Result<()> {
     if found.outcome.rows.width == 0 {
         return Ok(());
     }
@@ -23,15 +25,15 @@ pub(super) fn report(classes: &[String], found: &Finished<'_>, page: &mut Page) 
     order.sort_by(|&a, &b| scored.scores[a].total_cmp(&scored.scores[b]));
     let (same, others): (Vec<usize>, Vec<usize>) = order.into_iter().partition(|&pair| scored.same[pair]);
     let gallery = |pairs: &mut dyn Iterator<Item = usize>| -> Result<Gallery> {
-        let framed = pairs.take(SHOWN).map(|pair| framed(classes, &scored, found.test, pair));
-        Ok(Gallery::new(framed.collect::<Result<_>>()?))
+        let framed = pairs.take(SHOWN).map(|pair| framed(classes, shown, &scored, found.test, pair));
+        Ok(Gallery::new(framed.collect::<Result<_>>()?).wide())
     };
     let mut told = vec![("embeddings", Verification::new(&scored.same, &scored.scores)?)];
     if let Some(scores) = of_inputs(found.test)? {
-        told.push(("pixels", Verification::new(&scored.same, &scores)?));
+        told.push((shown.values, Verification::new(&scored.same, &scores)?));
     }
     page.sections.extend([
-        Section::new("Telling apart").with(vec![roc(&told)]).with(worth(&told)),
+        Section::new("Telling apart").with(vec![roc(&told)]).with(worth(&told, shown)),
         Section::new("Cosines of pairs").with(table(&scored, &same, &others)),
         Section::new("Of one class, and farthest from each other").with(gallery(&mut same.iter().copied())?),
         Section::new("Of two classes, and nearest to each other").with(gallery(&mut others.iter().rev().copied())?),
@@ -56,8 +58,8 @@ fn roc(told: &[(&str, Verification)]) -> Chart {
     }
 }
 
-/// What the cosines of embeddings are worth, beside those of the pixels.
-fn worth(told: &[(&str, Verification)]) -> Table {
+/// What the cosines of embeddings are worth, beside those of the samples' own values.
+fn worth(told: &[(&str, Verification)], shown: Shown) -> Table {
     let accepts = format!("true accepts at {} false ones", Format::Percent(0).text(FALSE_ACCEPTS));
     let columns = ["area under the curve", "accuracy at the best threshold", &accepts].map(Column::number);
     let table = Table::new([vec![Column::text("cosine of")], columns.to_vec()].concat());
@@ -67,10 +69,11 @@ fn worth(told: &[(&str, Verification)]) -> Table {
         table.row([vec![(*name).to_string()], values.to_vec()].concat())
     };
     let mut table = told.iter().fold(table, row);
-    table.caption = "Pairs of classes that were not learned, as many of one class as of two. The threshold is chosen on these \
-                     pairs. The cosine of pixels is that of their deviations from each picture's mean: what is known without \
-                     learning."
-        .into();
+    table.caption = format!(
+        "Pairs of classes that were not learned, as many of one class as of two. The threshold is chosen on these pairs. The \
+         cosine of {} is that of their deviations from each sample's mean: what is known without learning.",
+        shown.values
+    );
     table
 }
 
@@ -113,19 +116,20 @@ fn table(scored: &Scored, same: &[usize], others: &[usize]) -> Table {
     row(row(table, "of one class", same), "of two classes", others)
 }
 
-/// The two pictures of a pair beside each other; nothing to see where samples are no pictures.
-fn framed(classes: &[String], scored: &Scored, data: &dyn Dataset, pair: usize) -> Result<Framed> {
+/// The sample as a picture; nothing to see where it is none.
+fn picture(data: &dyn Dataset, index: usize) -> Result<Option<Picture>> {
     let mut batch = Batch::default();
-    batch.clear(2);
-    data.fill(0, &[2 * pair, 2 * pair + 1], &mut batch)?;
-    let picture = match pictures(&batch, None) {
-        Some((shape, values)) => {
-            let both = values.chunks_exact(shape.iter().product::<usize>().max(1));
-            let both = both.map(|values| Picture::from_unit(shape, values)).collect::<Result<Vec<_>, _>>()?;
-            Some(Picture::grid(&both, 2)?)
-        }
-        None => None,
-    };
+    batch.clear(1);
+    data.fill(0, &[index], &mut batch)?;
+    let of = |(shape, values): ([usize; 3], Vec<f32>)| Picture::from_unit(shape, &values);
+    Ok(pictures(&batch, None).map(of).transpose()?)
+}
+
+/// The two samples of a pair beside each other.
+fn framed(classes: &[String], shown: Shown, scored: &Scored, data: &dyn Dataset, pair: usize) -> Result<Framed> {
+    let both = [2 * pair, 2 * pair + 1].map(|sample| (shown.picture)(data, sample));
+    let both: Option<Vec<Picture>> = both.into_iter().collect::<Result<_>>()?;
+    let picture = both.map(|both| Picture::grid(&both, 2)).transpose()?;
     let name = |sample: usize| {
         let label = scored.labels.get(sample).and_then(|&label| usize::try_from(label).ok());
         label.and_then(|label| classes.get(label)).cloned().unwrap_or_default()
