@@ -34,6 +34,8 @@ pub struct DenseLabels<M> {
     classes: Vec<String>,
     /// The share of the Dice loss.
     dice: f64,
+    /// Whether held-out samples are seen mirrored too.
+    mirror: bool,
     /// Other splits, by name.
     others: Vec<(String, Box<dyn Dataset>)>,
 }
@@ -41,7 +43,7 @@ pub struct DenseLabels<M> {
 impl<M: Module> DenseLabels<M> {
     /// With the names of the classes, in the order of their labels.
     pub fn new<S: Into<String>>(model: M, classes: impl IntoIterator<Item = S>) -> Self {
-        Self { model, classes: classes.into_iter().map(Into::into).collect(), dice: 0.0, others: Vec::new() }
+        Self { model, classes: classes.into_iter().map(Into::into).collect(), dice: 0.0, mirror: false, others: Vec::new() }
     }
 
     /// Adds `share` times the Dice loss, of each class over the batch, to the cross entropy: overlaps count then, whatever the
@@ -49,6 +51,12 @@ impl<M: Module> DenseLabels<M> {
     #[must_use]
     pub fn with_dice(self, share: f64) -> Self {
         Self { dice: share, ..self }
+    }
+
+    /// Predicts held-out samples as the mean of the logits of each and of its mirror image.
+    #[must_use]
+    pub fn with_mirror(self, mirror: bool) -> Self {
+        Self { mirror, ..self }
     }
 
     /// Measures the split `name` too, whenever the test split is measured: the metrics `mean_iou_NAME` and `dice_NAME`.
@@ -60,7 +68,8 @@ impl<M: Module> DenseLabels<M> {
 
     fn sums(&self, batch: &DeviceBatch<'_>, context: &Context, of_classes: bool) -> Result<Sums> {
         let labels = batch.tensor("labels")?; // [N, H, W]
-        let logits = self.model.forward(&batch.float("inputs")?, context)?; // [N, classes, H, W]
+        let mirror = self.mirror && of_classes;
+        let logits = logits(&self.model, &batch.float("inputs")?, mirror, context)?; // [N, classes, H, W]
         let mut loss = CrossEntropy::default().forward(&logits, &labels)?;
         if self.dice > 0.0 {
             let dice = Dice { batch: true, ..Dice::default() }.forward(&logits.softmax(1)?, &labels)?;
@@ -87,6 +96,15 @@ impl<M: Module> DenseLabels<M> {
             }
             Ok(sums)
         })
+    }
+}
+
+/// The logits `[N, classes, H, W]` of `x: [N, C, H, W]`; with `mirror` the mean of those and of the mirror images', turned back.
+pub(crate) fn logits(model: &dyn Module, x: &Tensor, mirror: bool, context: &Context) -> taper_nn::Result<Tensor> {
+    let logits = model.forward(x, context)?;
+    match mirror {
+        true => logits.add(&model.forward(&x.flip(&[3])?, context)?.flip(&[3])?)?.mul_scalar(0.5),
+        false => Ok(logits),
     }
 }
 
@@ -241,6 +259,24 @@ mod tests {
         let wrong = Given { labels: vec![vec![0, 0]], answers: vec![vec![0, 2]] };
         let found = measured(&wrong, 1, &task);
         assert_eq!((found.get("iou_disc"), found.get("mean_iou")), (Some(0.0), Some(0.25)));
+    }
+
+    /// Multiplies each column by its number.
+    struct Ramp;
+
+    impl Module for Ramp {
+        fn forward(&self, x: &Tensor, _: &Context) -> taper_nn::Result<Tensor> {
+            x.mul(&Tensor::from_vec(vec![0.0_f32, 1.0, 2.0], [1, 1, 1, 3], x.device())?)
+        }
+    }
+
+    #[test]
+    fn a_mirror_image_is_turned_back() {
+        let device = Device::new(taper_cpu::CpuBackend::with_threads(1).unwrap());
+        let x = Tensor::from_vec(vec![5.0_f32, 7.0, 9.0], [1, 1, 1, 3], &device).unwrap();
+        let of = |mirror| logits(&Ramp, &x, mirror, &Context::eval()).unwrap().to_vec::<f32>().unwrap();
+        // The mean of i and 2 - i is 1.
+        assert_eq!((of(false), of(true)), (vec![0.0, 7.0, 18.0], vec![5.0, 7.0, 9.0]));
     }
 
     #[test]

@@ -40,6 +40,8 @@ table! {
     pub struct SegmentTaskConfig {
         /// What the Dice loss counts beside the cross entropy; 0 for cross entropy alone.
         dice: f64 = 1.0, number(0.0..=1e3);
+        /// Predict as the mean of what a picture and its mirror image give.
+        mirror: bool = true, flag();
     }
 }
 
@@ -79,8 +81,8 @@ fn prepare(config: &Config, device: &Device, reporter: &mut dyn Reporter) -> Res
     // The keys of the model that the data decide, and the names of the classes.
     let own = serde_json::json!({ "channels": 3, "classes": classes.len(), "size": size });
     let spec = serde_json::json!({ "task": "segment", "size": size, "classes": classes, "model": own });
-    let SegmentTaskConfig { dice } = config.task.parse("task")?;
-    let task = DenseLabels::new(model, classes).with_dice(dice);
+    let SegmentTaskConfig { dice, mirror } = config.task.parse("task")?;
+    let task = DenseLabels::new(model, classes).with_dice(dice).with_mirror(mirror);
     let task = data.take_others().fold(task, |task, (name, data)| task.beside(name, Box::new(data)));
     data.prepared(Box::new(task), params, spec, config)
 }

@@ -2,10 +2,11 @@
 
 use super::Saved;
 use super::pixels::values;
+use crate::dense::logits;
 use serde::Deserialize;
 use std::path::Path;
 use taper_models::{UNet, UNetConfig};
-use taper_nn::{Context, Device, Module, Params, no_grad};
+use taper_nn::{Context, Device, Params, no_grad};
 use taper_train::{Error, Result};
 
 /// The task of these runs, as in `spec.json`.
@@ -44,6 +45,8 @@ pub struct Segmenter {
     spec: Spec,
     params: Params,
     model: UNet,
+    /// Whether pictures are seen mirrored too.
+    mirror: bool,
 }
 
 /// The class of each pixel of a picture.
@@ -98,7 +101,8 @@ impl Segmenter {
             UNetConfig { channels: 3, classes: spec.classes.len(), width, depth, norm, stride, size: spec.size };
         let model = UNet::new(&config, &params)?;
         saved.weights(&params)?;
-        Ok(Self { spec, params, model })
+        let mirror = saved.config.task.rest.get("mirror").and_then(|mirror| mirror.as_bool()).unwrap_or(false);
+        Ok(Self { spec, params, model, mirror })
     }
 
     /// The names of the classes, in the order of their labels; the first is the background.
@@ -120,7 +124,8 @@ impl Segmenter {
         let mut all = Vec::new();
         for x in values(pictures, [3, size, size], "segment", &self.params)? {
             let x = x?;
-            let found = no_grad(|| self.model.forward(&x, &Context::eval())?.argmax(1, false))?.to_vec::<i64>()?;
+            let found = no_grad(|| logits(&self.model, &x, self.mirror, &Context::eval())?.argmax(1, false))?;
+            let found = found.to_vec::<i64>()?;
             let label = |&label: &i64| usize::try_from(label).unwrap_or(0);
             all.extend(found.chunks(size * size).map(|labels| labels.iter().map(label).collect::<Vec<_>>()));
         }
