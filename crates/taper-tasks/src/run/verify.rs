@@ -9,7 +9,7 @@ use serde::Deserialize;
 use std::path::Path;
 use taper_models::{InputSpec, build};
 use taper_nn::{ArcFace, ArcFaceConfig, Context, Device, Module, Params, no_grad};
-use taper_train::{Error, Result};
+use taper_train::Result;
 
 /// The task of these runs, as in `spec.json`.
 const TASK: &str = "verify";
@@ -96,7 +96,7 @@ impl Verifier {
         }
         match self.embeddings(&both)?.as_slice() {
             [a, b] => Ok(cosine(a, b)),
-            _ => Err(Error::Usage("verify: the model gave no output".into())),
+            _ => Err(taper_train::Error::Usage("verify: the model gave no output".into())),
         }
     }
 }

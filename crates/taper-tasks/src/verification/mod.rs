@@ -83,6 +83,7 @@ pub(crate) fn unit(x: &Tensor) -> Result<Tensor> {
 }
 
 /// The cosine of the angle between two embeddings of length 1, −1 to 1.
+#[cfg(any(feature = "audio", feature = "images"))]
 pub(crate) fn cosine(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>().clamp(-1.0, 1.0)
 }
