@@ -43,7 +43,13 @@ pub struct DenseLabels<M> {
 impl<M: Module> DenseLabels<M> {
     /// With the names of the classes, in the order of their labels.
     pub fn new<S: Into<String>>(model: M, classes: impl IntoIterator<Item = S>) -> Self {
-        Self { model, classes: classes.into_iter().map(Into::into).collect(), dice: 0.0, mirror: false, others: Vec::new() }
+        Self {
+            model,
+            classes: classes.into_iter().map(Into::into).collect(),
+            dice: 0.0,
+            mirror: false,
+            others: Vec::new(),
+        }
     }
 
     /// Adds `share` times the Dice loss, of each class over the batch, to the cross entropy: overlaps count then, whatever the
