@@ -262,6 +262,7 @@ impl Archive {
     }
 
     /// How it is unpacked: data sets come as `.tar.gz`.
+    #[cfg(feature = "download")]
     pub(crate) fn unpacking(&self) -> Unpacking {
         let Self { max_unpacked_bytes, max_entries, .. } = *self;
         Unpacking { format: ArchiveFormat::TarGz, max_unpacked_bytes, max_entries }

@@ -342,6 +342,12 @@ mod tests {
         let text = result.unwrap_err().to_string();
         assert!(text.contains("damaged: "), "{text}");
         assert!(size_of_folder(outer.path()) <= 11);
+        // Whatever the reader of the archive holds back: no more than a byte too many is written.
+        let (path, into) = (Path::new("a"), tempfile::tempdir().unwrap());
+        let mut target = Target::new(path, zipped(999, 10), into.path());
+        let text = target.file("a", 10, &mut io::repeat(0).take(100_000)).unwrap_err().to_string();
+        assert_eq!(text, "a: archive refused: damaged: entry `a` has 11 of its 10 bytes");
+        assert_eq!(size_of_folder(into.path()), 11);
     }
 
     #[test]
