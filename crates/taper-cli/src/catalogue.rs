@@ -3,10 +3,11 @@
 
 use crate::environment::command;
 use crate::settings::{COLUMNS, entry, usage, wrapped};
-use taper::data::{Manifest, PublishedWeights, Source};
+use std::path::Path;
+use taper::data::{Collection, Manifest, PublishedWeights, Source};
 use taper::models::{Kind, models};
 use taper::tasks::experiments;
-use taper::train::Experiment;
+use taper::train::{Experiment, shell_quoted};
 
 /// The data sets, with what they are.
 fn data_sets() -> impl Iterator<Item = (&'static str, Manifest)> {
@@ -53,7 +54,14 @@ pub fn downloads() -> String {
         let megabytes = bytes.div_ceil(1_000_000);
         (bytes > 0).then(|| entry(name, &format!("{}, {megabytes} MB, from {}", manifest.title, manifest.homepage)))
     };
-    format!("Data sets:\n{}", data_sets().filter_map(line).collect::<String>())
+    let collection = |collection: &Collection| {
+        let Collection { name, title, of, homepage, .. } = collection;
+        let megabytes = collection.bytes().div_ceil(1_000_000);
+        entry(name, &format!("{title}, {megabytes} MB, for {of}, from {homepage}"))
+    };
+    let collections: String = Collection::all().unwrap_or_default().iter().map(collection).collect();
+    let data_sets: String = data_sets().filter_map(line).collect();
+    format!("Data sets:\n{data_sets}\nCollections, which stand in for data of your own:\n{collections}")
 }
 
 /// The text below `fetch --help`: what can be downloaded, and its size.
@@ -76,12 +84,32 @@ pub fn tip(name: &str) -> Option<String> {
         let line = with_data(source.name());
         return Some(format!("`{name}` is a data set: `{}` trains on it", command(&format!("train {line}"))));
     }
+    if let Ok(collection) = Collection::named(name) {
+        let line = of_collection(collection, None);
+        return Some(format!("`{name}` is a collection: `{}` trains on it", command(&line)));
+    }
     let model = models().iter().find(|model| model.name == name)?;
     if let Kind::Sampled { .. } = model.kind {
         return Some(format!("`{name}` is a model: `{}` shows it", command(&format!("summary {name}"))));
     }
     let line = with_model(model.name);
     Some(format!("`{name}` is a model: `{}` trains it", command(&format!("train {line}"))))
+}
+
+/// The command that learns from `collection`, which lies at `place`, or in the downloads' folder.
+pub fn of_collection(collection: &Collection, place: Option<&Path>) -> String {
+    let Collection { name, of, .. } = collection;
+    let experiment = experiments().iter().find(|experiment| experiment.name() == of);
+    let families = experiment.map(|experiment| experiment.families()).unwrap_or_default();
+    // Beside built-in data sets it has a name of its own; elsewhere all that is read are data of one's own.
+    let named = families.iter().any(|family| family.table == "data" && family.names().contains(&name.as_str()));
+    let named = if named { format!(" --set data.name={name}") } else { String::new() };
+    let dir = match place {
+        Some(path) => format!(" --data-dir {}", shell_quoted(&path.to_string_lossy())),
+        None if named.is_empty() => format!(" --data-dir {name}"),
+        None => String::new(),
+    };
+    format!("train {of}{named}{dir}")
 }
 
 /// The arguments of `train` for the data set `name`: the experiment that has it, or one whose samples have its shape.
@@ -131,6 +159,7 @@ mod tests {
         due("mlp", &["`mlp` is a model: `taper train digits` trains it"]);
         due("resnet18", &["`resnet18` is a model: `taper train cifar --recipe resnet18` trains it"]);
         due("pictures", &["`taper train pictures` trains this experiment"]);
+        due("fsdd", &["`fsdd` is a collection: `taper train speech --data-dir fsdd` trains on it"]);
         due("airbench", &["`airbench` is a model: `taper train cifar --model airbench` trains it"]);
         assert_eq!(tip("imagenet"), None);
     }
@@ -138,7 +167,8 @@ mod tests {
     /// What is suggested is a command line that the program takes.
     #[test]
     fn every_tip_can_be_typed() {
-        for name in Source::names().into_iter().chain(models().iter().map(|model| model.name)) {
+        let names = Source::names().into_iter().chain(Collection::names().unwrap());
+        for name in names.chain(models().iter().map(|model| model.name)) {
             let tip = tip(name).unwrap();
             let line = tip.split("`taper ").nth(1).unwrap().split('`').next().unwrap();
             let line = line.replace("EXPERIMENT", experiments()[0].name());

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use taper::data::{LocateOptions, Source};
+use taper::data::{Collection, LocateOptions, Source};
 use taper::nn::weights;
 use taper::train::{Config, Experiment};
 
@@ -52,7 +52,17 @@ impl Needs {
         if weights::is_pytorch(&config.init.file) {
             self.feature("pytorch");
         }
+        if let Some(collection) = experiment.collection(config)? {
+            self.collection(collection, options);
+        }
         experiment.source(config).map_or(Ok(()), |source| self.data(&source, options))
+    }
+
+    /// The feature `download` if `collection` is not in the downloads' folder of `options`, and the network may be asked.
+    pub fn collection(&mut self, collection: &Collection, options: &LocateOptions) {
+        if !options.offline && !collection.is_there(&options.downloads) {
+            self.feature("download");
+        }
     }
 
     /// The feature `name`, for the readers of one's own data.
@@ -218,6 +228,11 @@ mod tests {
         assert_eq!(needed(&format!("train cifar --data-dir {}", full.display())), "");
         assert_eq!(needed(&format!("download cifar --dir {}", empty.display())), "download");
         assert_eq!(needed(&format!("download cifar --dir={}", full.display())), "");
+        let data = |rest: &str| format!("train text --data-dir {rest}");
+        assert_eq!(needed(&data("tiny-shakespeare --offline")), "");
+        assert_eq!(needed(&format!("download lfw --dir {}", empty.display())), "download");
+        std::fs::create_dir_all(full.join("collections/lfw/lfw")).unwrap();
+        assert_eq!(needed(&format!("download lfw --dir {}", full.display())), "");
         // What is built without the network's code takes no time of the first build.
         assert_eq!(needed(&format!("train cifar --device cuda --data-dir {}", full.display())), "cuda");
     }

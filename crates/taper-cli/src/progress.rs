@@ -5,8 +5,8 @@ use indicatif::style::TemplateError;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, stderr, stdout};
 use std::time::{Duration, Instant};
-use taper::backend::printable;
-use taper::data::{Event, Located, Origin};
+use taper::backend::{printable, printable_lines};
+use taper::data::Event;
 use taper::train::lr_finder::LrPoint;
 use taper::train::{Config, DeviceConfig, EpochReport, Evaluation, Metric, Record, Reporter, Split, Start, StepReport};
 
@@ -27,12 +27,6 @@ pub fn last_line(test: &Evaluation, record: &Record) -> String {
     let mut title = words.chars();
     let title: String = title.next().into_iter().flat_map(char::to_uppercase).chain(title).collect();
     format!("Test {title} = {}{note}", metric.shown_short(test.get(name).unwrap_or(f64::NAN)))
-}
-
-/// The lines that say which data were found; after a download, whom to cite too.
-pub fn found(located: &Located) -> String {
-    let notice = printable(located.notice()).into_owned();
-    if located.origin() == Origin::Network { format!("{notice}\n{}", printable(&located.citation())) } else { notice }
 }
 
 /// Prints the progress of a run.
@@ -118,9 +112,9 @@ impl Reporter for Progress<'_> {
         self.download.event(event, self.output);
     }
 
-    fn found(&mut self, located: &Located) {
+    fn found(&mut self, notice: &str) {
         self.download.clear();
-        self.line(&found(located));
+        self.line(&printable_lines(notice));
     }
 
     fn note(&mut self, text: &str) {

@@ -7,6 +7,7 @@ use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Args};
 use std::path::{Path, PathBuf};
 use taper::backend::printable;
+use taper::data::Collection;
 use taper::train::{Argument, Config, Experiment, Form, GroupConfig, Key, OptimizerConfig, Override};
 
 /// The arguments that change the configuration, and those that say where the data are.
@@ -47,14 +48,6 @@ impl SettingArgs {
         experiment: &dyn Experiment,
         flags: &[(&'static str, Override)],
     ) -> Result<Config, Failure> {
-        if let Some(dir) = &self.data_dir
-            && experiment.source(&config).is_none()
-        {
-            config = match data_dir(experiment) {
-                Some(own) => with_path(config, own, dir)?,
-                None => return Err(own_data_dir(dir, &format!("`{}`", usage(experiment)))),
-            };
-        }
         if let Some(name) = &self.recipe {
             config = config.with(&experiment.recipe(name)?.overrides()?)?;
         }
@@ -71,7 +64,17 @@ impl SettingArgs {
         // All at once: a key may be of a model that is named after it, by a flag or by `--set`.
         let set = self.set.iter().map(|text| Override::parse(text)).collect::<Result<Vec<_>, _>>()?;
         let flags = flags.iter().map(|(_, change)| change.clone());
-        self.with_groups(config.with(&flags.chain(set).collect::<Vec<_>>())?)
+        config = config.with(&flags.chain(set).collect::<Vec<_>>())?;
+        // Last, since only now it is known which data are named, built-in ones or one's own.
+        if let Some(dir) = &self.data_dir
+            && experiment.source(&config).is_none()
+        {
+            config = match data_dir(experiment) {
+                Some(own) => with_path(config, own, dir)?,
+                None => return Err(own_data_dir(dir, &format!("`{}`", usage(experiment)))),
+            };
+        }
+        self.with_groups(config)
     }
 
     /// `config` with the groups of `--group-lr` and `--freeze` before its own: the first that matches a parameter takes
@@ -114,8 +117,12 @@ pub fn with_path(config: Config, own: &Argument, path: &Path) -> Result<Config, 
     with_flag(config, own.name, Override::flag(own.key, &absolute(path)))
 }
 
-/// `path` as a text, absolute, so that the run can be evaluated and resumed from another folder.
+/// `path` as a text, absolute, so that the run can be evaluated and resumed from another folder; the name of a collection
+/// as it is.
 fn absolute(path: &Path) -> String {
+    if let Some(collection) = path.to_str().and_then(Collection::meant_by) {
+        return collection.name.clone();
+    }
     std::path::absolute(path).unwrap_or_else(|_| path.into()).to_string_lossy().into_owned()
 }
 

@@ -29,6 +29,7 @@ fn unknown_names_come_with_the_nearest_known() {
     );
     place.fails("train digits --device candle --conv direct", 2, &["`candle` takes no way to compute convolutions"]);
     place.fails("download cifer", 2, &["unknown dataset `cifer`; known: cifar10, ", "hint: did you mean cifar10"]);
+    place.fails("download lwf", 2, &["unknown dataset `lwf`; known: cifar10, ", ", lfw, ", "hint: did you mean lfw?"]);
     place.fails("train cifar --recipe fast49", 2, &["unknown recipe `fast49`; did you mean fast94? (known: fast94, "]);
     place.fails("train digits --recipe fast94", 2, &["digits has no recipes"]);
     place.fails(

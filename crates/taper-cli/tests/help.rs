@@ -100,7 +100,7 @@ fn the_commands_are_listed() {
         assert!(models.contains(" seed-cnn,") && models.contains(" resnet18,"), "{text}");
     }
     let download = place.ok("download --help").out;
-    for name in ["cifar10", "cifar100", "cifar100-coarse", "fashion-mnist", "mnist"] {
+    for name in ["cifar10", "cifar100", "cifar100-coarse", "fashion-mnist", "mnist", "lfw", "fsdd"] {
         assert!(begins(&download, name), "{name}: {download}");
     }
     let fetch = place.ok("fetch --help").out;

@@ -69,3 +69,65 @@ fn what_cannot_be_is_told() {
     place.ok("train digits --quiet --epochs 1 --run-dir digits --set log.report=false --set log.tensorboard=false");
     place.fails("verify digits a.png b.png", 1, &["this run's task is classify, expected a run of verify"]);
 }
+
+/// Folders of one's own, one a person, are read as those of a collection are: the weights are the same, bit by bit.
+#[test]
+fn people_in_folders_are_told_apart() {
+    let place = Place::new();
+    let people = ["ann", "bob", "cat", "dan", "eve", "fay", "gus", "hal", "ida"];
+    let downloads = ".cache/taper/datasets/collections/lfw/lfw";
+    for (number, person) in people.iter().enumerate() {
+        // Of one who is learned and of one who is left out there is a single picture.
+        let count = if [1, 8].contains(&number) { 1 } else { 6 };
+        for folder in ["people", downloads] {
+            let folder = place.path(folder).join(person);
+            fs::create_dir_all(&folder).unwrap();
+            for i in 0..count {
+                let colour = [20 + 25 * number as u8, 200 - 20 * number as u8, (90 * number % 240) as u8];
+                fs::write(folder.join(format!("{i}.png")), png(colour, 7 * i)).unwrap();
+            }
+        }
+    }
+    let train = format!("{TRAIN} --epochs 3 --batch-size 8 --set data.size=16");
+    let folder = "--set data.name=folder --data-dir people";
+    let few = "the validation split: expected two classes of two samples or more to make pairs of, found 4 samples of 6 classes; \
+               hold out more (data.validation), or none (data.validation=0)";
+    place.fails(&format!("{train} {folder} --run-dir few"), 2, &[few]);
+    place.ok(&format!("{train} {folder} --set data.validation=0 --run-dir run"));
+    let spec: serde_json::Value = serde_json::from_str(&place.read("run/spec.json")).unwrap();
+    assert_eq!(spec["unseen"], serde_json::json!(["gus", "hal", "ida"]));
+    let config = place.read("run/config.toml");
+    let path = place.path("people").canonicalize().unwrap();
+    assert!(config.contains(&format!("dir = \"{}\"", path.display())), "{config}");
+    // All pictures of those who are learned: five with six, and one.
+    assert!(config.contains("\ntrain = 31\n") && config.contains("people, pictures of 9 classes"), "{config}");
+    let ran = place.ok("verify run people/gus/0.png people/gus/0.png").out;
+    assert!(ran.starts_with("of one class: cosine 1.000, threshold "), "{ran}");
+    assert_eq!(place.ok("eval run").last_line(), place.ok("eval run --data-dir people").last_line());
+
+    place.ok(&format!("{train} --set data.name=lfw --offline --set data.validation=0 --run-dir lfw"));
+    assert!(place.bytes("lfw/model.safetensors") == place.bytes("run/model.safetensors"), "other weights");
+    let config = place.read("lfw/config.toml");
+    assert!(config.contains("Labeled Faces in the Wild, pictures of 9 classes"), "{config}");
+
+    fs::write(place.path("people/hal/3.png"), "no picture").unwrap();
+    place.fails(&format!("{train} {folder} --set data.validation=0 --run-dir bad"), 1, &["hal/3.png: "]);
+    let skip = "--set data.validation=0 --set data.skip_bad=true --run-dir skipped --epochs 3";
+    let ran = place.ok(&format!("{} {folder} {skip}", train.replace(" --quiet", "").replace(" --epochs 3", "")));
+    assert!(ran.out.contains("1 file is left out:") && ran.out.contains("hal/3.png: "), "{ran:?}");
+}
+
+#[test]
+fn folders_that_are_not_named_are_told() {
+    let place = Place::new();
+    let due =
+        "data.dir: expected the folder that holds a folder for each class or person, as in --data-dir DIR, found none";
+    place.fails(&format!("{TRAIN} --set data.name=folder --run-dir a"), 2, &[due]);
+    let due = ["Labeled Faces in the Wild: expected ", "and the network was not asked (offline); allow the network"];
+    place.fails(&format!("{TRAIN} --set data.name=lfw --offline --run-dir b"), 1, &due);
+    let due = "data.size: digits has none; it is of folder, lfw";
+    place.fails(&format!("{TRAIN} --set data.size=32 --run-dir c"), 2, &[due]);
+    let due = "or the collection lfw, found the collection fsdd, which `speech` learns from";
+    place.fails(&format!("{TRAIN} --set data.name=folder --data-dir fsdd --run-dir d"), 2, &[due]);
+    place.fails(&format!("{TRAIN} --set data.name=lfq --run-dir e"), 2, &["unknown dataset `lfq`; did you mean lfw?"]);
+}

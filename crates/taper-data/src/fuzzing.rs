@@ -126,7 +126,7 @@ pub fn cifar(bytes: &[u8], manifest: &Manifest) -> Result<usize> {
 /// # Errors
 /// An archive that is damaged or refused.
 pub fn unpack(bytes: &[u8], archive: &Archive, into: &Path) -> Result<()> {
-    unpack::unpack_from(bytes, path(), archive, into)
+    unpack::tar_gz(bytes, path(), archive.unpacking(), into)
 }
 
 /// Parses the `Content-Range` of an HTTP response: the offset of its first byte, and the size of the whole file if

@@ -7,6 +7,7 @@ mod batch;
     allow(dead_code, reason = "times are read from tables alone")
 )]
 mod clock;
+mod collections;
 mod dataset;
 mod datasets;
 #[cfg(feature = "download")]
@@ -18,6 +19,7 @@ mod formats;
 #[doc(hidden)]
 pub mod fuzzing;
 mod image;
+mod list;
 mod loader;
 mod locate;
 mod manifest;
@@ -37,6 +39,7 @@ mod text;
 pub use augment::{Augment, Augmented, Augmenter};
 pub use batch::{Batch, Field, FieldSpec};
 pub use clock::{Clock, Step};
+pub use collections::Collection;
 pub use dataset::Dataset;
 pub use datasets::{Source, digits};
 pub use error::{Error, Result};
@@ -49,7 +52,7 @@ pub use formats::npz::{read_npz, read_npz_images};
 pub use image::{ImageDataset, Splits};
 pub use loader::{BatchLoader, LoaderOptions};
 pub use locate::{DATA_VARIABLE, Event, LocateOptions, Located, Origin};
-pub use manifest::{Archive, Download, Embedded, Files, Layout, Manifest, Records};
+pub use manifest::{Archive, ArchiveFormat, Download, Embedded, Files, Layout, Manifest, Records, Unpacking};
 #[cfg(feature = "images")]
 pub use pictures::{PictureFolder, PictureOptions, PictureSplits, SkippedFile, decode_picture, stretch_picture};
 pub use pipeline::{Pipeline, PipelineOptions};

@@ -109,6 +109,30 @@ pub struct Archive {
     pub max_entries: usize,
 }
 
+/// How an archive is unpacked, and its bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unpacking {
+    /// The format of the archive.
+    pub format: ArchiveFormat,
+    /// The largest total size of the unpacked files in bytes. A larger archive is refused.
+    pub max_unpacked_bytes: u64,
+    /// The largest number of entries, files and folders. An archive with more is refused.
+    pub max_entries: usize,
+}
+
+/// A format of archives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub enum ArchiveFormat {
+    /// A tar compressed with gzip.
+    #[serde(rename = "tar.gz")]
+    TarGz,
+    /// A ZIP archive, entries stored or compressed with Deflate.
+    #[serde(rename = "zip")]
+    Zip,
+}
+
 /// One file to download.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -237,6 +261,13 @@ impl Archive {
         last_part(&self.urls)
     }
 
+    /// How it is unpacked: data sets come as `.tar.gz`.
+    #[cfg(feature = "download")]
+    pub(crate) fn unpacking(&self) -> Unpacking {
+        let Self { max_unpacked_bytes, max_entries, .. } = *self;
+        Unpacking { format: ArchiveFormat::TarGz, max_unpacked_bytes, max_entries }
+    }
+
     /// The archive as a file to download.
     pub(crate) fn download(&self) -> Download {
         let Self { urls, bytes, sha256, md5, .. } = self.clone();
@@ -251,7 +282,7 @@ impl Download {
     }
 
     /// Checks addresses, checksum and size. `key` is the table's name in the manifest, for errors.
-    fn check(&self, key: &str) -> Result<(), String> {
+    pub(crate) fn check(&self, key: &str) -> Result<(), String> {
         let web = |url: &String| url.starts_with("https://") || url.starts_with("http://");
         if self.urls.is_empty() || !self.urls.iter().all(web) {
             return Err(format!("`{key}.urls` must list addresses that start with https:// or http://"));
@@ -279,7 +310,7 @@ fn plain_name(name: &str) -> &str {
 }
 
 /// Whether `name` is a plain file name on every system: letters, digits, `.`, `_` and `-`, without a leading dot.
-fn is_plain_name(name: &str) -> bool {
+pub(crate) fn is_plain_name(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with('.')
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))

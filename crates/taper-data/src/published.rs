@@ -1,9 +1,9 @@
 //! Published weights of models: where they are, and their checksums (`published/weights.toml`).
 
+use crate::list::{List, Listed};
 use crate::{Error, Event, LocateOptions, Result};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 /// Weights that were published, with the files that they are in.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -35,21 +35,7 @@ pub struct PublishedFile {
     pub sha256: String,
 }
 
-/// The list, read once.
-fn all() -> Result<&'static [PublishedWeights]> {
-    #[derive(Deserialize)]
-    struct List {
-        weights: Vec<PublishedWeights>,
-    }
-    static ALL: OnceLock<Result<Vec<PublishedWeights>, String>> = OnceLock::new();
-    let read = || {
-        let list: List =
-            toml::from_str(include_str!("../published/weights.toml")).map_err(|error| error.to_string())?;
-        list.weights.iter().try_for_each(PublishedWeights::check)?;
-        Ok(list.weights)
-    };
-    ALL.get_or_init(read).as_deref().map_err(|error| Error::Manifest(error.clone()))
-}
+static ALL: List<PublishedWeights> = List::new("weights", include_str!("../published/weights.toml"));
 
 impl PublishedWeights {
     /// The names of all weights that are known.
@@ -57,7 +43,7 @@ impl PublishedWeights {
     /// # Errors
     /// None in practice: a test reads the list.
     pub fn names() -> Result<Vec<&'static str>> {
-        Ok(all()?.iter().map(|weights| weights.name.as_str()).collect())
+        ALL.names()
     }
 
     /// The weights called `name`.
@@ -65,10 +51,7 @@ impl PublishedWeights {
     /// # Errors
     /// When there are none of that name; the error lists the names.
     pub fn named(name: &str) -> Result<&'static Self> {
-        all()?.iter().find(|weights| weights.name == name).ok_or_else(|| {
-            let known = Self::names().unwrap_or_default().join(", ");
-            Error::Argument(format!("no published weights are known for `{name}`; known: {known}"))
-        })
+        ALL.named(name)
     }
 
     /// The size of all files in bytes; of those whose size the server says, the most that it may be.
@@ -106,23 +89,30 @@ impl PublishedWeights {
         }
         Ok(self.paths(&options.downloads))
     }
+}
+
+impl Listed for PublishedWeights {
+    const NONE: &'static str = "no published weights are known for";
+
+    fn name(&self) -> &str {
+        &self.name
+    }
 
     fn check(&self) -> Result<(), String> {
-        let wrong = |detail: String| Err(format!("{}: {detail}", self.name));
         for file in &self.files {
             let digits = (8..=64).contains(&file.sha256.len())
                 && file.sha256.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
             if !digits {
-                return wrong(format!("`sha256` must be 8 to 64 hexadecimal digits, found `{}`", file.sha256));
+                return Err(format!("`sha256` must be 8 to 64 hexadecimal digits, found `{}`", file.sha256));
             }
             if !file.urls.iter().all(|url| url.starts_with("https://")) || file.file_name().is_empty() {
-                return wrong("`urls` must list addresses that start with https:// and end in a file name".into());
+                return Err("`urls` must list addresses that start with https:// and end in a file name".into());
             }
             if file.most == 0 || file.bytes > file.most {
-                return wrong(format!("`most` must be at least 1 and `bytes`, {}, found {}", file.bytes, file.most));
+                return Err(format!("`most` must be at least 1 and `bytes`, {}, found {}", file.bytes, file.most));
             }
         }
-        if self.files.is_empty() { wrong("has no files".into()) } else { Ok(()) }
+        if self.files.is_empty() { Err("has no files".into()) } else { Ok(()) }
     }
 }
 
@@ -178,7 +168,7 @@ mod tests {
             change(&mut weights.files[0]);
             weights.check().unwrap_err()
         };
-        let due = "resnet18: `sha256` must be 8 to 64 hexadecimal digits, found `f37072f`";
+        let due = "`sha256` must be 8 to 64 hexadecimal digits, found `f37072f`";
         assert_eq!(wrong(|file| file.sha256.truncate(7)), due);
         assert!(wrong(|file| file.urls[0] = "http://a/b".into()).contains("start with https://"));
         assert!(wrong(|file| file.urls[0] += "/").contains("end in a file name"));

@@ -2,7 +2,7 @@
 
 use crate::{Config, DatasetRecord, Error, Hook, Override, Reporter, Result, Task};
 use taper_config::{Family, unknown};
-use taper_data::{Dataset, LocateOptions};
+use taper_data::{Collection, Dataset, LocateOptions};
 use taper_nn::{Device, Params};
 
 /// Data, a task, a model and a configuration under a name, that [`train`](crate::train) makes a run of.
@@ -39,6 +39,14 @@ pub trait Experiment: Sync {
     /// The built-in data set that `config` trains on, which may have to be downloaded; `None` for data of one's own.
     fn source(&self, config: &Config) -> Option<String> {
         Some(config.data.name.clone())
+    }
+
+    /// The public collection that `config` names in the place of data of one's own, which may have to be downloaded.
+    ///
+    /// # Errors
+    /// The name of a collection that another experiment learns from.
+    fn collection(&self, _config: &Config) -> Result<Option<&'static Collection>> {
+        Ok(None)
     }
 
     /// The cargo features that reading the data takes.

@@ -4,7 +4,7 @@ use crate::lr_finder::LrPoint;
 use crate::{Evaluation, Metric};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use taper_data::{Event, Located};
+use taper_data::Event;
 
 /// Receives the progress of a run, to draw a progress bar, print or plot it. Every method has a default that does
 /// nothing.
@@ -12,8 +12,9 @@ pub trait Reporter {
     /// Called while data are being fetched.
     fn fetching(&mut self, _event: Event<'_>) {}
 
-    /// Called when the data were found, or a stand-in was generated.
-    fn found(&mut self, _located: &Located) {}
+    /// Called when data that may have been fetched were found, or a stand-in was generated, with what the user should read:
+    /// where they are from and, if they were fetched, whom to cite.
+    fn found(&mut self, _notice: &str) {}
 
     /// Called with a text that the user should read.
     fn note(&mut self, _text: &str) {}

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use taper::backend::printable;
-use taper::data::{Event, Located, atomic_write};
+use taper::data::{Event, atomic_write};
 use taper::train::lr_finder::{LrCurve, LrPoint, LrRange};
 use taper::train::{Reporter, find_lr};
 
@@ -154,9 +154,9 @@ impl Reporter for RangeTestReporter<'_> {
         self.progress.fetching(event);
     }
 
-    fn found(&mut self, located: &Located) {
+    fn found(&mut self, notice: &str) {
         stop::listen(&self.stop);
-        self.progress.found(located);
+        self.progress.found(notice);
     }
 
     fn rate(&mut self, point: &LrPoint, done: u64, total: u64) {

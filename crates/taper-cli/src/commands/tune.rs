@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::logging::LogArgs;
 use crate::needs::Needs;
 use crate::output::Output;
-use crate::progress::{DownloadProgress, found};
+use crate::progress::DownloadProgress;
 use crate::settings::SettingArgs;
 use crate::stop;
 use clap::Args;
@@ -17,8 +17,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use taper::Device;
-use taper::backend::printable;
-use taper::data::{Event, LocateOptions, Located};
+use taper::backend::{printable, printable_lines};
+use taper::data::{Event, LocateOptions};
 use taper::train::tune::{Entry, Method, Search, Settings, Space, Trial, Trials};
 use taper::train::{Config, Error, Evaluation, Experiment, Metric, Reporter, Start, TrainOptions, train};
 
@@ -274,10 +274,10 @@ impl Reporter for TrialReporter<'_, '_> {
         download.event(event, &mut screen.output.borrow_mut());
     }
 
-    fn found(&mut self, located: &Located) {
+    fn found(&mut self, notice: &str) {
         self.trainer.download.clear();
         if !std::mem::replace(&mut self.trainer.told, true) {
-            self.trainer.screen.line(&found(located));
+            self.trainer.screen.line(&printable_lines(notice));
         }
     }
 

@@ -18,7 +18,7 @@ pub struct Source {
 
 /// All built-in datasets. A new one needs a manifest in `datasets/`, a line here and, if its layout is new, a file
 /// beside this one.
-const ALL: [Source; 6] = [
+static ALL: [Source; 6] = [
     Source { name: "cifar10", also: &["cifar"], manifest: include_str!("../../datasets/cifar10.toml") },
     Source { name: "cifar100", also: &[], manifest: include_str!("../../datasets/cifar100.toml") },
     Source { name: "cifar100-coarse", also: &[], manifest: include_str!("../../datasets/cifar100-coarse.toml") },
@@ -33,8 +33,13 @@ impl Source {
     /// # Errors
     /// When no dataset has that name; the error lists the names.
     pub fn named(name: &str) -> Result<Self> {
-        let found = ALL.into_iter().find(|source| source.name == name || source.also.contains(&name));
-        found.ok_or_else(|| Error::UnknownDataset { name: name.into(), known: Self::names() })
+        let found = ALL.iter().find(|source| source.name == name || source.also.contains(&name));
+        found.cloned().ok_or_else(|| Error::UnknownDataset { name: name.into(), known: Self::names() })
+    }
+
+    /// All built-in datasets.
+    pub fn all() -> &'static [Self] {
+        &ALL
     }
 
     /// The names of all built-in datasets.
@@ -45,6 +50,11 @@ impl Source {
     /// The dataset's name.
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Other names that it is found by: `cifar`.
+    pub fn also(&self) -> &'static [&'static str] {
+        self.also
     }
 
     /// The dataset's manifest.

@@ -2,6 +2,7 @@
 //! archive is unpacked in a temporary folder, which is then renamed to its final name. If the process is killed at any
 //! moment, the data are complete or absent; a partial download may remain, which the next attempt resumes.
 
+pub(crate) mod collections;
 #[cfg(test)]
 mod file_by_file;
 pub(crate) mod http;
@@ -12,7 +13,7 @@ pub(crate) mod unpack;
 
 use crate::datasets::{Source, folder};
 use crate::files::sync_folder;
-use crate::manifest::{Archive, Files, Layout};
+use crate::manifest::{Archive, Download, Files, Layout};
 use crate::{Error, Event, Manifest, Result};
 use http::Client;
 use std::fs::{self, File, TryLockError};
@@ -65,9 +66,9 @@ fn fetch_with(
         return Ok(folder);
     }
     let Some(archive) = &manifest.archive else {
-        fetch_files(client, manifest, &staged, progress)?;
+        fetch_files(client, &manifest.downloads, &staged, progress)?;
         folder::read(&staged, files, manifest)?;
-        return move_into(&staged, files, downloads);
+        return moved(&staged, downloads.join(&files.folder));
     };
     client.fetch(&archive.download(), &part, progress)?;
     progress(Event::Unpacking);
@@ -82,11 +83,11 @@ fn fetch_with(
     Ok(folder)
 }
 
-/// Downloads the files of `manifest` into the folder `staged`, each synced to the disk. Files that an earlier attempt
-/// left there are verified and not downloaded again.
-fn fetch_files(client: &Client, manifest: &Manifest, staged: &Path, progress: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+/// Downloads `files` into the folder `staged`, each synced to the disk. Files that an earlier attempt left there are verified
+/// and not downloaded again.
+fn fetch_files(client: &Client, files: &[Download], staged: &Path, progress: &mut dyn FnMut(Event<'_>)) -> Result<()> {
     fs::create_dir_all(staged).map_err(Error::io("create the folder", staged))?;
-    for file in &manifest.downloads {
+    for file in files {
         let path = staged.join(file.file_name());
         client.fetch(file, &path, progress)?;
         // Opened for writing, since not every system syncs a file that is open for reading.
@@ -106,22 +107,21 @@ fn place(
     unpacked: &Path,
     downloads: &Path,
 ) -> Result<PathBuf> {
-    unpack::unpack(part, archive, unpacked)?;
+    unpack::unpack(part, archive.unpacking(), unpacked)?;
     let from = unpacked.join(&files.folder);
     folder::read(&from, files, manifest)
         .map_err(|error| Error::Archive { path: part.to_path_buf(), detail: format!("after unpacking, {error}") })?;
-    move_into(&from, files, downloads)
+    moved(&from, downloads.join(&files.folder))
 }
 
-/// Moves the folder `from` into `downloads`, under the name that the manifest gives it.
-fn move_into(from: &Path, files: &Files, downloads: &Path) -> Result<PathBuf> {
-    let to = downloads.join(&files.folder);
+/// Moves the folder `from` to `to`.
+fn moved(from: &Path, to: PathBuf) -> Result<PathBuf> {
     // A folder of that name that holds none of the files: it is replaced only if it is empty.
     if to.exists() {
         fs::remove_dir(&to).map_err(Error::io("replace", &to))?;
     }
     fs::rename(from, &to).map_err(Error::io("move the data to", &to))?;
-    sync_folder(Some(downloads));
+    sync_folder(to.parent());
     Ok(to)
 }
 

@@ -1,12 +1,15 @@
 //! Experiments on data of one's own, which a file or a folder of the command line names: what all such share.
 
+use super::public;
 use std::path::Path;
 use taper_config::{Family, Schema};
-use taper_data::LocateOptions;
+use taper_data::{Collection, LocateOptions};
 use taper_nn::Device;
-use taper_train::{Argument, Config, DatasetRecord, Error, Experiment, Prepared, Recipe, Reporter, Result, STAND_IN};
+use taper_train::{
+    Argument, Config, DatasetRecord, Error, Experiment, Form, Override, Prepared, Recipe, Reporter, Result, STAND_IN,
+};
 
-/// An experiment on data of one's own. It has no built-in data set that would have to be found or downloaded.
+/// An experiment on data of one's own, or on a public collection that is named in their place. It has no built-in data set.
 pub(super) struct Own {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
@@ -21,6 +24,15 @@ pub(super) struct Own {
     /// What is checked before the data are read, besides the families.
     pub(super) check: fn(&Config) -> Result<()>,
     pub(super) prepare: fn(&Config, &Device, &mut dyn Reporter) -> Result<Prepared>,
+}
+
+impl Own {
+    /// The key that says where the data are, if there is one, and its value.
+    fn place(&self, config: &Config) -> Option<(&'static str, String)> {
+        let is_place = |argument: &&Argument| matches!(argument.form, Form::DataDir | Form::Positional);
+        let key = self.arguments.iter().find(is_place)?.key;
+        Some((key, config.get(key)?))
+    }
 }
 
 impl Experiment for Own {
@@ -48,6 +60,10 @@ impl Experiment for Own {
         None
     }
 
+    fn collection(&self, config: &Config) -> Result<Option<&'static Collection>> {
+        self.place(config).map_or(Ok(None), |(key, value)| public::named(self.name, key, &value))
+    }
+
     fn features(&self, config: &Config) -> &'static [&'static str] {
         (self.features)(config)
     }
@@ -58,6 +74,7 @@ impl Experiment for Own {
 
     fn check(&self, config: &Config) -> Result<()> {
         (self.check)(config)?;
+        self.collection(config)?;
         config.resolved(&self.families()).map(drop)
     }
 
@@ -65,10 +82,17 @@ impl Experiment for Own {
         &self,
         config: &Config,
         device: &Device,
-        _locate: &LocateOptions,
+        locate: &LocateOptions,
         reporter: &mut dyn Reporter,
     ) -> Result<Prepared> {
-        (self.prepare)(config, device, reporter)
+        let (Some((key, _)), Some(collection)) = (self.place(config), self.collection(config)?) else {
+            return (self.prepare)(config, device, reporter);
+        };
+        let found = public::fetch(collection, locate, reporter)?;
+        // The run's own configuration keeps the name, which is found on any machine.
+        let config = config.with(&[Override::new(key, found.path.as_str())])?;
+        let prepared = (self.prepare)(&config, device, reporter)?;
+        Ok(Prepared { dataset: found.record(prepared.dataset), ..prepared })
     }
 }
 

@@ -6,6 +6,8 @@ use super::own::{Own, family};
 use super::pictures::{self, PictureData};
 use crate::ClassifyConfig;
 use taper_config::{Family, Schema, table};
+#[cfg(feature = "images")]
+use taper_data::{PictureFolder, PictureOptions, PictureSplits};
 use taper_nn::Device;
 use taper_train::{
     Argument, Config, DataConfig, Experiment, Form, OptimizerConfig, Prepared, Reporter, Result, TrainConfig,
@@ -91,55 +93,24 @@ fn load(_config: &Config, _reporter: &mut dyn Reporter) -> Result<PictureData> {
 #[cfg(feature = "images")]
 fn load(config: &Config, reporter: &mut dyn Reporter) -> Result<PictureData> {
     use std::sync::Arc;
-    use taper_data::{Dataset, PictureFolder, PictureOptions, PictureSplits};
+    use taper_data::Dataset;
     use taper_train::{DatasetRecord, Error};
-
-    /// Files that are listed by name when they are left out.
-    const LISTED: usize = 5;
 
     let own: FolderConfig = config.data.named().parse("data")?;
     if own.dir.is_empty() {
         let detail = "expected the folder of your pictures, as in `train pictures DIR`";
         return Err(Error::Usage(format!("data.dir: {detail}")));
     }
-    let found = PictureSplits::open(&own.dir, PictureOptions { size: own.size, skip_bad: own.skip_bad })?;
-    if !found.skipped.is_empty() {
-        let mut text = match found.skipped.len() {
-            1 => "1 file is left out:".into(),
-            n => format!("{n} files are left out:"),
-        };
-        for file in found.skipped.iter().take(LISTED) {
-            text += &format!("\n  {}: {}", file.path.display(), file.reason);
-        }
-        if found.skipped.len() > LISTED {
-            text += &format!("\n  and {} more", found.skipped.len() - LISTED);
-        }
-        reporter.note(&text);
-    }
+    let found = open(&own.dir, PictureOptions { size: own.size, skip_bad: own.skip_bad }, reporter)?;
     let checksum = found.checksum().to_string();
     let PictureSplits { train, validation, test, .. } = found;
     let (train, test) = match test {
         Some(test) => (train, test),
         None => held_out(&train, own.test, config.train.seed, "data.test")?,
     };
-    let (train, validation) = match validation {
-        Some(validation) => (train, Some(validation)),
-        None if config.data.validation > 0.0 => {
-            let (train, held) = held_out(&train, config.data.validation, config.train.seed, "data.validation")?;
-            (train, Some(held))
-        }
-        None => (train, None),
-    };
-    let first = |data: PictureFolder, count: usize| match count {
-        0 => Ok(data),
-        // Of all classes: the pictures are in the order of their folders.
-        count => {
-            let order = taper_nn::RandomKey::new(config.train.seed).child("first").permutation(data.len());
-            data.subset(&order[..count.min(order.len())])
-        }
-    };
-    let train = first(train, config.data.train_samples)?;
-    let test = first(test, config.data.test_samples)?;
+    let (train, validation) = validated(train, validation, config)?;
+    let train = first(train, config.data.train_samples, config)?;
+    let test = first(test, config.data.test_samples, config)?;
     let classes = train.classes().to_vec();
     let what = format!("pictures of {} classes", classes.len());
     Ok(PictureData {
@@ -158,13 +129,59 @@ fn load(config: &Config, reporter: &mut dyn Reporter) -> Result<PictureData> {
     })
 }
 
+/// The pictures in the folder `dir`; the user is told of files that are left out.
 #[cfg(feature = "images")]
-fn held_out(
-    data: &taper_data::PictureFolder,
-    fraction: f64,
-    seed: u64,
-    key: &str,
-) -> Result<(taper_data::PictureFolder, taper_data::PictureFolder)> {
+pub(super) fn open(dir: &str, options: PictureOptions, reporter: &mut dyn Reporter) -> Result<PictureSplits> {
+    /// Files that are listed by name when they are left out.
+    const LISTED: usize = 5;
+
+    let found = PictureSplits::open(dir, options)?;
+    if !found.skipped.is_empty() {
+        let mut text = match found.skipped.len() {
+            1 => "1 file is left out:".into(),
+            n => format!("{n} files are left out:"),
+        };
+        for file in found.skipped.iter().take(LISTED) {
+            text += &format!("\n  {}: {}", file.path.display(), file.reason);
+        }
+        if found.skipped.len() > LISTED {
+            text += &format!("\n  and {} more", found.skipped.len() - LISTED);
+        }
+        reporter.note(&text);
+    }
+    Ok(found)
+}
+
+/// The pictures to learn from and those to validate on: `validation` if there are any, else as many of `train` as
+/// `data.validation` says.
+#[cfg(feature = "images")]
+pub(super) fn validated(
+    train: PictureFolder,
+    validation: Option<PictureFolder>,
+    config: &Config,
+) -> Result<(PictureFolder, Option<PictureFolder>)> {
+    match validation {
+        Some(validation) => Ok((train, Some(validation))),
+        None if config.data.validation > 0.0 => {
+            let (train, held) = held_out(&train, config.data.validation, config.train.seed, "data.validation")?;
+            Ok((train, Some(held)))
+        }
+        None => Ok((train, None)),
+    }
+}
+
+/// So many of the pictures, drawn by the seed, since they are in the order of their folders; all for 0.
+#[cfg(feature = "images")]
+pub(super) fn first(data: PictureFolder, count: usize, config: &Config) -> Result<PictureFolder> {
+    if count == 0 {
+        return Ok(data);
+    }
+    let order = taper_nn::RandomKey::new(config.train.seed).child("first").permutation(data.len());
+    Ok(data.subset(&order[..count.min(order.len())])?)
+}
+
+#[cfg(feature = "images")]
+fn held_out(data: &PictureFolder, fraction: f64, seed: u64, key: &str) -> Result<(PictureFolder, PictureFolder)> {
     let (rest, held) = data.split_off(fraction, seed)?;
     if held.is_empty() || rest.is_empty() {
         let (all, held, rest) = (data.len(), held.len(), rest.len());

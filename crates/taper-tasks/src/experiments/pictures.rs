@@ -163,7 +163,11 @@ fn normalization(config: &Config) -> Option<Normalize> {
 pub(super) fn load(config: &Config, options: &LocateOptions, reporter: &mut dyn Reporter) -> Result<PictureData> {
     let all_if_zero = |n: usize| if n == 0 { usize::MAX } else { n };
     let located = Source::named(&config.data.name)?.locate(options, &mut |event| reporter.fetching(event))?;
-    reporter.found(&located);
+    let mut notice = located.notice().to_string();
+    if located.origin() == Origin::Network {
+        notice += &format!("\n{}", located.citation());
+    }
+    reporter.found(&notice);
     let DataConfig { train_samples, test_samples, validation, .. } = config.data;
     let mut splits = located.load_first(all_if_zero(train_samples), all_if_zero(test_samples))?;
     let mut dataset = record(&located, &splits);

@@ -1,21 +1,31 @@
-//! The experiment `verify`: embeddings of the pictures of a built-in data set, learned from some of its classes and measured
-//! on pairs of pictures of the others, which the model has never seen.
+//! The experiment `verify`: embeddings of the pictures of a built-in data set or of folders, learned from some of the classes and
+//! measured on pairs of pictures of the others, which the model has never seen.
 
+use super::labelled::{self, Labelled, PLACE};
 use super::own::family;
-use super::pictures::{load, not_normalized};
-use crate::verification::{Chosen, labels, paired};
+use super::pictures::not_normalized;
+use crate::verification::{Chosen, Samples};
 use crate::{EmbeddingLoss, Embeddings};
-use std::sync::Arc;
 use taper_config::{Family, Schema, table, unknown};
-use taper_data::{Augment, Augmented, Dataset, LocateOptions, Source};
+use taper_data::{Augment, Augmented, Collection, Dataset, LocateOptions};
 use taper_models::{InputSpec, build};
 use taper_nn::{ArcFace, ArcFaceConfig, Device, FaceMargin, Params, RandomKey, TripletMargin};
 use taper_train::{
-    Config, DataConfig, Error, Experiment, OptimizerConfig, Prepared, Recipe, Reporter, Result, ScheduleConfig,
-    TrainConfig,
+    Argument, Config, DataConfig, Error, Experiment, Form, OptimizerConfig, Prepared, Recipe, Reporter, Result,
+    ScheduleConfig, TrainConfig,
 };
 
 pub(super) const EXPERIMENT: &dyn Experiment = &Verify;
+
+const NAME: &str = "verify";
+
+const ARGUMENTS: &[Argument] = &[Argument {
+    name: "data-dir",
+    key: PLACE,
+    value: "DIR",
+    help: "The folder of the data; with data.name=folder one that holds a folder for each class or person",
+    form: Form::DataDir,
+}];
 
 table! {
     /// `[task]` of ArcFace's classification with a margin.
@@ -113,7 +123,7 @@ pub(super) fn even(config: &Config) -> Result<()> {
 
 impl Experiment for Verify {
     fn name(&self) -> &'static str {
-        "verify"
+        NAME
     }
 
     fn about(&self) -> &'static str {
@@ -142,12 +152,28 @@ impl Experiment for Verify {
     fn families(&self) -> Vec<Family> {
         let tasks =
             vec![("triplet", Schema::of::<TripletTaskConfig>()), ("arcface", Schema::of::<ArcFaceTaskConfig>())];
-        vec![taper_models::family(), family("task", "task", "triplet", tasks)]
+        vec![taper_models::family(), family("task", "task", "triplet", tasks), labelled::data(NAME)]
+    }
+
+    fn arguments(&self) -> &'static [Argument] {
+        ARGUMENTS
+    }
+
+    fn source(&self, config: &Config) -> Option<String> {
+        labelled::is_built_in(config).then(|| config.data.name.clone())
+    }
+
+    fn collection(&self, config: &Config) -> Result<Option<&'static Collection>> {
+        labelled::collection(NAME, config)
+    }
+
+    fn features(&self, config: &Config) -> &'static [&'static str] {
+        if labelled::is_built_in(config) { &[] } else { &["images"] }
     }
 
     fn check(&self, config: &Config) -> Result<()> {
         config.resolved(&self.families())?;
-        Source::named(&config.data.name)?;
+        self.collection(config)?;
         even(config)?;
         not_normalized(config, "the pictures of pairs are taken as they are")
     }
@@ -160,24 +186,27 @@ impl Experiment for Verify {
         reporter: &mut dyn Reporter,
     ) -> Result<Prepared> {
         let Settings { embedding, unseen, pairs: count, scale, margin } = settings(config)?;
-        let mut data = load(config, locate, reporter)?;
-        let (seen, others) = split(&data.classes, &unseen)?;
+        let Labelled { mut record, shape, classes, train, validation, test } =
+            labelled::load(config, self.collection(config)?, locate, reporter)?;
+        let (seen, others) = split(&classes, &unseen)?;
         let key = RandomKey::new(config.train.seed).child("pairs");
-        let as_they_are: Vec<i64> = (0..data.classes.len() as i64).collect();
-        let paired = |data: Arc<dyn Dataset>, of: &[i64], split: &str| paired(data, of, count, key.child(split), split);
-        let validation = data.validation.take().map(|data| paired(data, &seen, "validation")).transpose()?;
-        let test = paired(data.test, &others, "test")?;
-        let all = labels(&data.train)?;
+        let as_they_are: Vec<i64> = (0..classes.len() as i64).collect();
+        let paired = |samples: Samples, of: &[i64], split: &str, advice: &str| {
+            samples.paired(of, count, key.child(split), split, advice)
+        };
+        let advice = "hold out more (data.validation), or none (data.validation=0)";
+        let validation = validation.map(|held| paired(held, &seen, "validation", advice)).transpose()?;
+        let test = paired(test, &others, "test", "leave out other classes (task.unseen)")?;
         let learned: Vec<usize> =
-            all.iter().enumerate().filter(|(_, label)| seen.contains(label)).map(|(i, _)| i).collect();
+            train.labels.iter().enumerate().filter(|(_, label)| seen.contains(label)).map(|(i, _)| i).collect();
         let place = |label: &i64| seen.iter().position(|seen| seen == label).map_or(-1, |place| place as i64);
         let renumbered = as_they_are.iter().map(place).collect();
-        (data.record.train, data.record.test) = (learned.len(), test.len());
-        data.record.validation = validation.as_ref().map_or(0, |data| data.len());
-        let train = Chosen::new(data.train, learned, renumbered);
+        (record.train, record.test) = (learned.len(), test.len());
+        record.validation = validation.as_ref().map_or(0, |data| data.len());
+        let train = Chosen::new(train.data, learned, renumbered);
 
         let params = Params::new(device, config.dtype()?, RandomKey::new(config.train.seed));
-        let model = build(&config.model, &InputSpec { shape: data.shape, classes: embedding }, &params)?;
+        let model = build(&config.model, &InputSpec { shape, classes: embedding }, &params)?;
         let loss = match scale {
             Some(scale) => {
                 let head = ArcFaceConfig::new(embedding, seen.len()).scale(scale).margin(FaceMargin::Angle(margin));
@@ -186,19 +215,19 @@ impl Experiment for Verify {
             None => EmbeddingLoss::Triplet(TripletMargin { margin, ..TripletMargin::default() }),
         };
         let named = |labels: &[i64]| -> Vec<String> {
-            let name = |&label: &i64| usize::try_from(label).ok().and_then(|label| data.classes.get(label).cloned());
+            let name = |&label: &i64| usize::try_from(label).ok().and_then(|label| classes.get(label).cloned());
             labels.iter().filter_map(name).collect()
         };
         let spec = serde_json::json!({
-            "task": "verify",
-            "shape": data.shape,
+            "task": NAME,
+            "shape": shape,
             "embedding": embedding,
             "seen": named(&seen),
             "unseen": named(&others),
         });
         let augment: Vec<Augment> = config.data.augment.clone();
         Ok(Prepared {
-            task: Box::new(Embeddings::new(model, loss, data.classes)),
+            task: Box::new(Embeddings::new(model, loss, classes)),
             train: match augment.is_empty() {
                 true => Box::new(train),
                 false => Box::new(Augmented::new(train, augment, config.train.seed)?),
@@ -206,7 +235,7 @@ impl Experiment for Verify {
             validation,
             test: Some(test),
             params,
-            dataset: data.record,
+            dataset: record,
             spec,
         })
     }

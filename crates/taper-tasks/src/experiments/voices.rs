@@ -100,7 +100,7 @@ fn prepare(_config: &Config, _device: &Device, _reporter: &mut dyn Reporter) -> 
 fn prepare(config: &Config, device: &Device, reporter: &mut dyn Reporter) -> Result<Prepared> {
     use crate::run::{VoicesSpec, spec_json};
     use crate::speech::{Change, Heard, LogMel, Recordings, Words, sources, spectrogram};
-    use crate::verification::{Shown, paired};
+    use crate::verification::{Samples, Shown};
     use crate::{EmbeddingLoss, Embeddings};
     use std::sync::Arc;
     use taper_data::Dataset;
@@ -119,23 +119,26 @@ fn prepare(config: &Config, device: &Device, reporter: &mut dyn Reporter) -> Res
     let splits = [Some(&train), validation.as_ref(), Some(&test)];
     let learned = train.voices().len();
     let voices: Vec<String> = splits.into_iter().flatten().flat_map(Recordings::voices).collect();
-    let by_voice = |mut recordings: Recordings, change| -> Arc<dyn Dataset> {
+    let by_voice = |mut recordings: Recordings, change| {
         for recording in &mut recordings.all {
             let voice = voices.iter().position(|voice| *voice == recording.voice);
             recording.class = voice.unwrap_or_default();
         }
-        Arc::new(Words::new(Arc::new(recordings), features.clone(), length, change))
+        let labels = recordings.all.iter().map(|recording| recording.class as i64).collect();
+        let data = Words::new(Arc::new(recordings), features.clone(), length, change);
+        Samples { data: Arc::new(data), labels }
     };
     let key = RandomKey::new(seed);
-    let labels: Vec<i64> = (0..voices.len() as i64).collect();
+    let all: Vec<i64> = (0..voices.len() as i64).collect();
     let held = |recordings: Recordings, split: &str| {
-        paired(by_voice(recordings, None), &labels, pairs, key.child("pairs").child(split), split)
+        let (key, advice) = (key.child("pairs").child(split), "hold out more voices, with two recordings each");
+        by_voice(recordings, None).paired(&all, pairs, key, split, advice)
     };
     // A voice's pitch is what it is known by: no recording is played at another speed.
     let change = Change::new(0.0, own.noise, own.masks, key.child("sounds"));
     let (validation, test) =
         (validation.map(|held_out| held(held_out, "validation")).transpose()?, held(test, "test")?);
-    let train = by_voice(train, Some(change));
+    let train = by_voice(train, Some(change)).data;
     record.test = test.len();
     record.validation = validation.as_ref().map_or(0, |data| data.len());
 

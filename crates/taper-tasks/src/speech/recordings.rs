@@ -55,13 +55,14 @@ impl Recordings {
         voices.into_iter().map(str::to_owned).collect()
     }
 
-    /// The others, and those of about `fraction` of the voices, drawn by `seed`.
+    /// The others, and those of about `fraction` of the voices, one at least unless it is 0, drawn by `seed`.
     ///
     /// # Errors
     /// Too few voices to leave some on both sides.
     pub(crate) fn split_off(self, fraction: f64, seed: u64, key: &str) -> Result<(Self, Self)> {
         let voices = self.voices();
-        let count = (voices.len() as f64 * fraction).round() as usize;
+        let share = (voices.len() as f64 * fraction).round() as usize;
+        let count = if fraction > 0.0 { share.max(1) } else { 0 };
         if count == 0 || count >= voices.len() {
             let (n, rest) = (voices.len(), voices.len().saturating_sub(count));
             let detail = format!("{fraction} of {n} voices leaves {count} held out and {rest} to learn from");
@@ -234,12 +235,21 @@ mod tests {
         assert!(all.train.all.iter().all(|recording| recording.samples.len() == 200));
     }
 
+    /// As the Free Spoken Digit Dataset, which has few voices.
+    #[test]
+    fn of_few_voices_one_is_held_out() {
+        let all = Sources::open(folder(&["0_a_0.wav", "1_b_0.wav", "0_c_0.wav"]).path(), 8000, 0.01, 1).unwrap();
+        assert_eq!((all.train.voices().len(), all.test.voices().len()), (2, 1));
+    }
+
     #[test]
     fn what_is_wrong_with_a_folder_is_told() {
         assert!(told(&folder(&[])).ends_with("such as 7_anna_0.wav, found no sound file"));
         let text = told(&folder(&["0_a_0.wav", "one.wav"]));
         assert_eq!(text, "DIR/one.wav: expected a name such as 7_anna_0.wav: the word, the voice, the take");
         assert_eq!(told(&folder(&["0_a_0.wav"])), "DIR: expected recordings of two words or more, found 0");
+        let none = Sources::open(folder(&["0_a_0.wav", "1_b_0.wav"]).path(), 8000, 0.0, 0).err().unwrap().to_string();
+        assert_eq!(none, "data.test: 0 of 2 voices leaves 0 held out and 2 to learn from");
         let lone = told(&folder(&["0_a_0.wav", "1_a_0.wav"]));
         assert_eq!(lone, "data.test: 0.5 of 1 voices leaves 1 held out and 0 to learn from");
 

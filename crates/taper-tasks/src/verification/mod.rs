@@ -7,7 +7,7 @@
 mod pairs;
 mod report;
 
-pub(crate) use pairs::{Chosen, labels, paired};
+pub(crate) use pairs::{Chosen, Samples, labels};
 
 use crate::metrics::Verification;
 use taper_data::Dataset;

@@ -52,20 +52,33 @@ pub(crate) fn labels(data: &dyn Dataset) -> Result<Vec<i64>> {
     Ok(all)
 }
 
-/// `count` pairs of samples of `data`, of the classes `of`; see [`pairs`]. Errors name the split.
-pub(crate) fn paired(
-    data: Arc<dyn Dataset>,
-    of: &[i64],
-    count: usize,
-    key: RandomKey,
-    split: &str,
-) -> taper_train::Result<Box<dyn Dataset>> {
-    let all = labels(&data)?;
-    let indices = pairs(&all, of, count, key).ok_or_else(|| {
-        let detail = "expected two classes of two samples or more to make pairs of";
-        taper_train::Error::Usage(format!("the {split} split: {detail}; there are {} samples", all.len()))
-    })?;
-    Ok(Box::new(Chosen::new(data, indices, Vec::new())))
+/// Samples, and the label of each.
+pub(crate) struct Samples {
+    pub(crate) data: Arc<dyn Dataset>,
+    pub(crate) labels: Vec<i64>,
+}
+
+impl Samples {
+    /// `count` pairs of samples of the classes `of`; see [`pairs`].
+    ///
+    /// # Errors
+    /// Fewer than two of the classes with two samples; the error names the split, and says what to do, `advice`.
+    pub(crate) fn paired(
+        self,
+        of: &[i64],
+        count: usize,
+        key: RandomKey,
+        split: &str,
+        advice: &str,
+    ) -> taper_train::Result<Box<dyn Dataset>> {
+        let indices = pairs(&self.labels, of, count, key).ok_or_else(|| {
+            let detail = "expected two classes of two samples or more to make pairs of";
+            let samples = self.labels.iter().filter(|label| of.contains(label)).count();
+            let found = format!("found {samples} samples of {} classes", of.len());
+            taper_train::Error::Usage(format!("the {split} split: {detail}, {found}; {advice}"))
+        })?;
+        Ok(Box::new(Chosen::new(self.data, indices, Vec::new())))
+    }
 }
 
 /// `count` pairs of samples of the classes `of`, one after the other: the samples 2k and 2k + 1 are a pair. The even pairs are
