@@ -7,7 +7,9 @@ use serde::Deserialize;
 use std::path::Path;
 use taper_models::{InputSpec, build};
 use taper_nn::{ArcFace, ArcFaceConfig, Context, Device, Module, Params, no_grad};
-use taper_train::{Error, Result};
+#[cfg(feature = "images")]
+use taper_train::Error;
+use taper_train::Result;
 
 /// The task of these runs, as in `spec.json`.
 const TASK: &str = "verify";
