@@ -25,7 +25,7 @@ table! {
     /// `[model]` of the experiment, whose only model is a [`UNet`]; channels and classes are those of the data.
     pub struct SegmentConfig {
         /// Channels at full size; they double where the sides are halved.
-        width: usize = 24, integer(1..=1024);
+        width: usize = 32, integer(1..=1024);
         /// How often the sides are halved.
         depth: usize = 3, integer(1..=8);
         /// Pixels from one position of the first convolution to the next; the last layer enlarges to the picture's size.
@@ -53,7 +53,7 @@ fn config() -> Config {
     Config {
         model: "unet".into(),
         data: DataConfig { name: "scenes".into(), validation: 0.05, ..DataConfig::default() },
-        train: TrainConfig { epochs: 32, batch_size: 16, eval_batch_size: 32, ..TrainConfig::default() },
+        train: TrainConfig { epochs: 30, batch_size: 16, eval_batch_size: 32, ..TrainConfig::default() },
         optimizer,
         groups,
         schedule: ScheduleConfig::new("cosine").with("warmup", 0.5),
