@@ -61,5 +61,9 @@ fn what_cannot_be_is_told() {
             tone(200.0, 8000).save(place.path(&format!("one/{word}_anna_{take}.wav"))).unwrap();
         }
     }
-    place.fails(&format!("{TRAIN} --data-dir one --run-dir b"), 2, &["data.test: 0.2 of 1 voices leaves 1 held out and 0 to learn from"]);
+    place.fails(
+        &format!("{TRAIN} --data-dir one --run-dir b"),
+        2,
+        &["data.test: 0.2 of 1 voices leaves 1 held out and 0 to learn from"],
+    );
 }
