@@ -28,7 +28,8 @@ pub(super) const EXPERIMENT: &dyn Experiment = &Own {
     prepare,
 };
 
-const ARGUMENTS: &[Argument] = &[Argument {
+/// What `--data-dir` names.
+pub(super) const ARGUMENTS: &[Argument] = &[Argument {
     name: "data-dir",
     key: "data.dir",
     value: "DIR",

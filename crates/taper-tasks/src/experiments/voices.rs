@@ -6,8 +6,7 @@ use taper_config::{Family, Schema, table};
 use taper_models::MelCnnConfig;
 use taper_nn::Device;
 use taper_train::{
-    Argument, Config, DataConfig, Experiment, Form, OptimizerConfig, Prepared, Reporter, Result, ScheduleConfig,
-    TrainConfig,
+    Config, DataConfig, Experiment, OptimizerConfig, Prepared, Reporter, Result, ScheduleConfig, TrainConfig,
 };
 
 pub(super) const EXPERIMENT: &dyn Experiment = &Own {
@@ -15,21 +14,12 @@ pub(super) const EXPERIMENT: &dyn Experiment = &Own {
     about: "Whether two recordings are of one voice, also of voices never heard in training",
     config,
     recipes: &[],
-    arguments: ARGUMENTS,
+    arguments: super::speech::ARGUMENTS,
     features: |_| &["audio"],
     families,
     check,
     prepare,
 };
-
-const ARGUMENTS: &[Argument] = &[Argument {
-    name: "data-dir",
-    key: "data.dir",
-    value: "DIR",
-    help: "The folder of the recordings, WORD_VOICE_TAKE.wav each, with train.txt and test.txt or split by voice \
-           [default: generated sounds, which are no speech]",
-    form: Form::DataDir,
-}];
 
 table! {
     /// `[data]` of recordings by voices.
