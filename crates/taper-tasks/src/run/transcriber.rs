@@ -7,7 +7,7 @@ use std::path::Path;
 use taper_audio::{Clip, placed};
 use taper_config::Named;
 use taper_models::{InputSpec, MelCnn, MelCrnn, build};
-use taper_nn::{Context, Ctc, Device, Module, Params, Reduction, Tensor, no_grad};
+use taper_nn::{Context, Ctc, Device, Module, Params, Reduction, no_grad};
 use taper_train::{Error, Result};
 
 /// The value of `task` in such a run's `spec.json`.
@@ -144,16 +144,8 @@ impl Transcriber {
         Ok(Transcript { text, probability, seconds })
     }
 
-    /// The frames of `samples` as a batch of one.
-    fn frames(&self, samples: &[f32]) -> Result<Tensor> {
-        let frames = self.features.frames_of(samples)?;
-        let mels = self.spec.frames.mels;
-        let shape = [1, 1, mels, frames.len() / mels.max(1)];
-        Ok(Tensor::from_vec(frames, shape, self.params.device())?.cast(self.params.dtype())?)
-    }
-
     fn word(&self, model: &dyn Module, samples: &[f32]) -> Result<(String, f64)> {
-        let x = self.frames(&window(samples, self.spec.length))?;
+        let x = self.features.batch_of(&window(samples, self.spec.length), &self.params)?;
         let found = no_grad(|| model.forward(&x, &Context::eval())?.softmax(1))?.to_host()?.to_f64();
         let best = (0..found.len()).fold(0, |best, i| if found[i] > found[best] { i } else { best });
         let text = self.spec.classes.get(best).cloned().unwrap_or_default();
@@ -163,7 +155,8 @@ impl Transcriber {
     /// The words of the best path, and the probability of these words on all paths.
     fn string(&self, model: &MelCrnn, samples: &[f32]) -> Result<(String, f64)> {
         let hop = self.spec.frames.rate as usize / 100;
-        let x = self.frames(&placed(samples, samples.len().max(SHORTEST * hop), 0.5))?;
+        let sound = placed(samples, samples.len().max(SHORTEST * hop), 0.5);
+        let x = self.features.batch_of(&sound, &self.params)?;
         let logits = no_grad(|| model.forward_with(&x, None, &Context::eval())?.log_softmax(2))?;
         let [steps, _, classes] = *logits.shape().dims() else {
             return Err(Error::Usage(format!("transcribe: expected logits [T, 1, classes], found {}", logits.shape())));

@@ -8,7 +8,7 @@ use std::path::Path;
 use taper_audio::Clip;
 use taper_config::Named;
 use taper_models::{InputSpec, MelCnn};
-use taper_nn::{ArcFace, ArcFaceConfig, Context, Device, Module, Params, Tensor, no_grad};
+use taper_nn::{ArcFace, ArcFaceConfig, Context, Device, Module, Params, no_grad};
 use taper_train::Result;
 
 /// The task of these runs, as in `spec.json`.
@@ -91,10 +91,7 @@ impl VoiceVerifier {
     /// A rate that cannot be converted.
     pub fn embedding(&self, clip: &Clip) -> Result<Vec<f64>> {
         let clip = clip.at_rate(self.spec.frames.rate).map_err(of_audio)?;
-        let frames = self.features.frames_of(&window(&clip.samples, self.spec.length))?;
-        let mels = self.spec.frames.mels;
-        let shape = [1, 1, mels, frames.len() / mels.max(1)];
-        let x = Tensor::from_vec(frames, shape, self.params.device())?.cast(self.params.dtype())?;
+        let x = self.features.batch_of(&window(&clip.samples, self.spec.length), &self.params)?;
         Ok(no_grad(|| unit(&self.model.forward(&x, &Context::eval())?))?.to_host()?.to_f64())
     }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use taper_audio::{GriffinLim, Mel, MelConfig, MelSpectrogram, griffin_lim, loudest, placed, rms};
+use taper_nn::{Params, Tensor};
 use taper_train::{Error, Result};
 
 /// The level to which sounds are brought: the root of the mean square of their samples.
@@ -85,6 +86,13 @@ impl LogMel {
     /// The frames of so many samples.
     pub fn frames(&self, samples: usize) -> usize {
         self.mel.stft().frames(samples)
+    }
+
+    /// The frames of `samples` as a batch of one, `[1, 1, mels, frames]`, on the device and in the dtype of `params`.
+    pub(crate) fn batch_of(&self, samples: &[f32], params: &Params) -> Result<Tensor> {
+        let frames = self.frames_of(samples)?;
+        let shape = [1, 1, self.spec.mels, frames.len() / self.spec.mels.max(1)];
+        Ok(Tensor::from_vec(frames, shape, params.device())?.cast(params.dtype())?)
     }
 
     /// The standardised frames of `samples`, `[mels, frames]`. Their level does not matter.
