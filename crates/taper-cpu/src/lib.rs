@@ -43,6 +43,7 @@ mod parallel;
 mod reduce;
 mod sort;
 mod storage;
+mod team;
 mod transfer;
 mod unary;
 mod views;
@@ -70,10 +71,11 @@ pub use options::{Convolution, CpuOptions};
 
 use std::fmt;
 use taper_backend::{Buffer, DType, Error, FusedOp, FusedOutput, Result, Rim, Saved};
+use team::Team;
 
-/// The CPU backend: a thread pool, a memory pool, and the choice of instruction set and convolution algorithm.
+/// The CPU backend: threads, a memory pool, and the choice of instruction set and convolution algorithm.
 pub struct CpuBackend {
-    threads: rayon::ThreadPool,
+    team: Team,
     pool: Pool,
     isa: Isa,
     convolution: Convolution,
@@ -111,17 +113,12 @@ impl CpuBackend {
     pub fn with_options(options: CpuOptions) -> Result<Self> {
         let CpuOptions { threads, isa, convolution } = options.resolved()?;
         let isa = isa.unwrap_or(Isa::Portable);
-        let threads = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|i| format!("taper-cpu-{i}"))
-            .build()
-            .map_err(|e| Error::Device(format!("cannot start the threads of the CPU backend: {e}")))?;
-        Ok(Self { threads, pool: Pool::new(), isa, convolution })
+        Ok(Self { team: Team::new(threads)?, pool: Pool::new(), isa, convolution })
     }
 
     /// The number of threads.
     pub fn threads(&self) -> usize {
-        self.threads.current_num_threads()
+        self.team.threads()
     }
 
     /// The instruction set in use.
@@ -137,11 +134,6 @@ impl CpuBackend {
     /// The memory pool that this backend allocates buffers from.
     pub fn pool(&self) -> &Pool {
         &self.pool
-    }
-
-    /// Runs `work` inside this backend's thread pool, so that the Rayon tasks it spawns run there too.
-    pub(crate) fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
-        self.threads.install(work)
     }
 
     /// The error for an operation that this backend does not offer for `dtype`.

@@ -1,11 +1,10 @@
 //! Splitting work into tasks for threads. The split depends on the size of the work alone, so that results do not
 //! depend on the number of threads.
 //!
-//! Every kernel goes through [`CpuBackend::run`], which takes its task as a `dyn Fn`, so that Rayon's code is compiled
-//! once. A copy for each closure would be most of this crate's machine code and compile time.
+//! Every kernel goes through [`CpuBackend::run`], which takes its task as a `dyn Fn`, so that the code of the threads is
+//! compiled once. A copy for each closure would be most of this crate's machine code and compile time.
 
 use crate::CpuBackend;
-use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use taper_backend::{Error, Result};
@@ -69,11 +68,7 @@ impl<T> Shared<T> {
 impl CpuBackend {
     /// Calls `task(i)` once for each `i` in `0..n`: in parallel if `worth` is true, in order on this thread otherwise.
     pub(crate) fn run(&self, n: usize, worth: bool, task: &(dyn Fn(usize) + Sync)) {
-        if worth && n > 1 && self.threads() > 1 {
-            self.install(|| (0..n).into_par_iter().with_max_len(1).for_each(task));
-        } else {
-            (0..n).for_each(task);
-        }
+        if worth { self.team.run(n, task) } else { (0..n).for_each(task) }
     }
 
     /// [`CpuBackend::run`] for tasks that can fail. The error returned is that of the first task, in order, that

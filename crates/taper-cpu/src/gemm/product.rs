@@ -2,7 +2,7 @@
 
 use super::kernel::{Kernel, Real};
 use super::pack::{Matrix, Panels, RowLayout};
-use super::shared::{Shared, on_threads, run_tasks};
+use super::shared::{Shared, run_tasks};
 use super::thin::Thin;
 use crate::CpuBackend;
 use crate::long_sum::{PRODUCTS, accumulate, round};
@@ -81,9 +81,7 @@ impl<T: Real + Stored> Product<'_, T> {
             for (product, transposed) in [(self, false), (&swapped, true)] {
                 let thin = Thin { cpu, product, finish, transposed };
                 if thin.fits() {
-                    let mut done = Ok(());
-                    on_threads(cpu, self.cost(), &mut || done = thin.run(c));
-                    return done;
+                    return thin.run(c);
                 }
             }
         }
@@ -92,9 +90,9 @@ impl<T: Real + Stored> Product<'_, T> {
         if self.b.line != 1 && self.b.step == 1 && self.rows * 2 <= self.columns && self.cost() > TINY {
             let Self { rows, columns, depth, a, b } = *self;
             let swapped = Product { rows: columns, columns: rows, depth, a: b, b: a };
-            return ProductTasks::new(cpu, &swapped, finish, true).start(c);
+            return ProductTasks::new(cpu, &swapped, finish, true).run(c);
         }
-        ProductTasks::new(cpu, self, finish, false).start(c)
+        ProductTasks::new(cpu, self, finish, false).run(c)
     }
 
     pub(super) fn cost(&self) -> usize {
@@ -149,12 +147,6 @@ impl<'a, 'b, T: Real + Stored> ProductTasks<'a, 'b, T> {
     /// The greatest depth to which a task packs its part of an operand.
     fn longest(&self) -> usize {
         OWN_BYTES / (GROUP * self.kernel.rows * size_of::<T>())
-    }
-
-    fn start(&self, c: &mut [T]) -> Result<()> {
-        let mut done = Ok(());
-        on_threads(self.cpu, self.product.cost(), &mut || done = self.run(c));
-        done
     }
 
     fn run(&self, c: &mut [T]) -> Result<()> {

@@ -17,13 +17,3 @@ pub(crate) fn run_tasks(
 ) -> Result<()> {
     cpu.try_run(count, cost >= SMALL, &task)
 }
-
-/// Runs `work` on a thread of the pool if its `cost` (as for [`run_tasks`]) is worth several threads. The tasks that
-/// `work` then spawns do not each wait for a thread of the pool to wake.
-pub(crate) fn on_threads(cpu: &CpuBackend, cost: usize, work: &mut (dyn FnMut() + Send)) {
-    if cost >= SMALL && cpu.threads() > 1 {
-        cpu.install(work);
-    } else {
-        work();
-    }
-}
