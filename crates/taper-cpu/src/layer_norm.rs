@@ -4,7 +4,7 @@
 
 use crate::CpuBackend;
 use crate::isa::multiversion;
-use crate::long_sum::lane_sum;
+use crate::long_sum::{lane_sum, sum_of};
 use crate::math::Float;
 use crate::parallel::TASK;
 use crate::storage::{Stored, for_float};
@@ -34,8 +34,8 @@ multiversion! {
     /// The row's mean and 1 / √(σ² + ε).
     fn statistics<T: Float>(x: &[T], eps: f64) -> (f64, f64) {
         let n = x.len() as f64;
-        let mean = lane_sums(x.len(), |i| (x[i].wide(), 0.0)).0 / n;
-        let square = lane_sums(x.len(), |i| (0.0, (x[i].wide() - mean) * (x[i].wide() - mean))).1;
+        let mean = sum_of(x, |x| x) / n;
+        let square = sum_of(x, |x| (x - mean) * (x - mean));
         (mean, 1.0 / (square / n + eps).sqrt())
     }
 }

@@ -31,6 +31,22 @@ pub(crate) fn lane_sum(n: usize, f: impl Fn(usize) -> f64) -> f64 {
     lanes.iter().sum()
 }
 
+/// Σ f(x), in the partial sums of [`lane_sum`].
+#[inline(always)]
+pub(crate) fn sum_of<T: Float>(x: &[T], f: impl Fn(f64) -> f64) -> f64 {
+    let mut lanes = [0.0; LANES];
+    let (groups, rest) = x.as_chunks::<LANES>();
+    for group in groups {
+        for (sum, x) in lanes.iter_mut().zip(group) {
+            *sum += f(x.wide());
+        }
+    }
+    for (sum, x) in lanes.iter_mut().zip(rest) {
+        *sum += f(x.wide());
+    }
+    lanes.iter().sum()
+}
+
 multiversion! {
     /// Σ x.
     pub(crate) fn total<T: Float>(x: &[T]) -> f64 {

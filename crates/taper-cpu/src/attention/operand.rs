@@ -93,10 +93,11 @@ impl<'a, T: Real> Columns<'a, T> {
 
     /// Copies `lines` of `from`, of `width` elements, to `to`.
     pub(super) fn copy(cpu: &CpuBackend, from: &Matrix<T>, lines: Range<usize>, width: usize, to: &'a mut [T]) -> Self {
-        let wide = 2 * T::kernel(cpu.isa()).lanes;
+        let kernel = T::kernel(cpu.isa());
+        let wide = 2 * kernel.lanes;
         for (panel, to) in to.chunks_exact_mut(wide * width).enumerate() {
             let start = lines.start + panel * wide;
-            pack_columns(from, start..(start + wide).min(lines.end), 0..width, wide, to);
+            pack_columns(&kernel, from, start..(start + wide).min(lines.end), 0..width, wide, to);
         }
         Self::of(cpu, to, width)
     }

@@ -7,7 +7,7 @@ macro_rules! kernels {
     ($module:ident, $name:ident, $t:ty, $lanes:literal, $vector:ty, $zero:ident, $load:ident, $store:ident, $set1:ident,
      $fmadd:ident, $add:ident) => {
         /// 6 × 2 vectors.
-        pub(super) const $name: Kernel<$t> = Kernel { rows: 6, lanes: $lanes, run: $module::run, dots: $module::dots };
+        pub(super) const $name: Kernel<$t> = Kernel { rows: 6, lanes: $lanes, run: $module::run, dots: $module::dots, transpose: None };
 
         mod $module {
             use super::*;

@@ -5,9 +5,10 @@ use core::arch::x86_64::*;
 
 macro_rules! kernels {
     ($module:ident, $name:ident, $t:ty, $lanes:literal, $vector:ty, $mask:ty, $zero:ident, $load:ident, $set1:ident,
-     $fmadd:ident, $add:ident, $store:ident, $maskz_load:ident, $mask_store:ident) => {
+     $fmadd:ident, $add:ident, $store:ident, $maskz_load:ident, $mask_store:ident, $transpose:expr) => {
         /// 14 × 2 vectors.
-        pub(super) const $name: Kernel<$t> = Kernel { rows: 14, lanes: $lanes, run: $module::run, dots: $module::dots };
+        pub(super) const $name: Kernel<$t> =
+            Kernel { rows: 14, lanes: $lanes, run: $module::run, dots: $module::dots, transpose: $transpose };
 
         mod $module {
             use super::*;
@@ -181,7 +182,8 @@ kernels!(
     _mm512_add_ps,
     _mm512_storeu_ps,
     _mm512_maskz_loadu_ps,
-    _mm512_mask_storeu_ps
+    _mm512_mask_storeu_ps,
+    Some(super::transpose::avx512)
 );
 kernels!(
     f64_tile,
@@ -197,5 +199,6 @@ kernels!(
     _mm512_add_pd,
     _mm512_storeu_pd,
     _mm512_maskz_loadu_pd,
-    _mm512_mask_storeu_pd
+    _mm512_mask_storeu_pd,
+    None
 );

@@ -69,7 +69,16 @@ pub(crate) struct Kernel<T> {
     /// # Safety
     /// The machine has the instruction set, `1 ≤ rows ≤ DOT_ROWS`, and every line of `dots` has `dots.length` elements.
     pub dots: unsafe fn(dots: &Dots<T>, rows: usize) -> DotSums<T>,
+    /// Transposes a block of `lanes` × `lanes` elements, `to[k · width + i] = from[i · line + k]`, where the instruction set
+    /// has something faster than the compiler finds.
+    ///
+    /// # Safety
+    /// The machine has the instruction set, and all these addresses are valid.
+    pub transpose: Option<Transpose<T>>,
 }
+
+/// What [`Kernel::transpose`] is.
+pub(crate) type Transpose<T> = unsafe fn(from: *const T, line: usize, to: *mut T, width: usize);
 
 impl<T> Kernel<T> {
     /// The largest depth (number of `k`) of a panel: a panel of two vectors of columns of this depth stays in the L1

@@ -15,6 +15,8 @@ mod portable;
 mod product;
 mod shared;
 mod thin;
+#[cfg(target_arch = "x86_64")]
+mod transpose;
 
 pub(crate) use kernel::{Kernel, Real, Soon, Tile};
 pub(crate) use pack::{Matrix, Panels, pack_columns};

@@ -104,6 +104,7 @@ pub(crate) fn fetch_rows<T: Real>(
 
 /// Copies `lines` × `depths` of `source` to `out` as `layout` says.
 pub(crate) fn pack_rows<T: Real>(
+    kernel: &Kernel<T>,
     source: &Matrix<T>,
     lines: Range<usize>,
     depths: Range<usize>,
@@ -121,12 +122,13 @@ pub(crate) fn pack_rows<T: Real>(
             out[..depths.len()].copy_from_slice(&source.data[start..start + depths.len()]);
         }
     } else {
-        pack_across(source, lines, depths, layout.step, out);
+        pack_across(kernel, source, lines, depths, layout.step, out);
     }
 }
 
 /// Copies the columns `lines` × `depths` of `source` to `out` as `[depth][width]`, with zeros beyond the last column.
 pub(crate) fn pack_columns<T: Real>(
+    kernel: &Kernel<T>,
     source: &Matrix<T>,
     lines: Range<usize>,
     depths: Range<usize>,
@@ -138,11 +140,18 @@ pub(crate) fn pack_columns<T: Real>(
             out[lines.len()..].fill(T::default());
         }
     }
-    pack_across(source, lines, depths, width, out);
+    pack_across(kernel, source, lines, depths, width, out);
 }
 
 /// `out[k · width + i] = source(i, k)`.
-fn pack_across<T: Real>(source: &Matrix<T>, lines: Range<usize>, depths: Range<usize>, width: usize, out: &mut [T]) {
+fn pack_across<T: Real>(
+    kernel: &Kernel<T>,
+    source: &Matrix<T>,
+    lines: Range<usize>,
+    depths: Range<usize>,
+    width: usize,
+    out: &mut [T],
+) {
     let count = lines.len();
     if source.line == 1 {
         for (i, k) in depths.enumerate() {
@@ -161,30 +170,56 @@ fn pack_across<T: Real>(source: &Matrix<T>, lines: Range<usize>, depths: Range<u
             }
         }
     } else if source.step == 1 {
-        // Blocks of 4 × 4: the compiler transposes them with shuffles, and each reads four cache lines.
-        let depth = depths.len();
-        let row = |i: usize| {
-            let start = source.at(lines.start + i, depths.start);
-            &source.data[start..start + depth]
-        };
-        let whole = count / 4 * 4;
-        for i in (0..whole).step_by(4) {
-            let rows = [row(i), row(i + 1), row(i + 2), row(i + 3)];
-            for (k, out) in out.chunks_mut(width).take(depth).enumerate() {
-                let four: [T; 4] = std::array::from_fn(|j| rows[j][k]);
-                out[i..i + 4].copy_from_slice(&four);
+        // Whole blocks, then the columns that are left of their lines, then the lines that are left.
+        let (mut high, mut deep) = (0, 0);
+        if let Some(transpose) = kernel.transpose {
+            let side = kernel.lanes;
+            (high, deep) = (count / side * side, depths.len() / side * side);
+            for i in (0..high).step_by(side) {
+                for k in (0..deep).step_by(side) {
+                    let first = source.at(lines.start + i, depths.start + k);
+                    let from = &source.data[first..first + (side - 1) * source.line + side];
+                    let to = &mut out[k * width + i..][..(side - 1) * width + side];
+                    // SAFETY: the backend has the instruction set; both slices hold the block.
+                    unsafe { transpose(from.as_ptr(), source.line, to.as_mut_ptr(), width) };
+                }
             }
         }
-        for i in whole..count {
-            for (out, &value) in out.chunks_mut(width).zip(row(i)) {
-                out[i] = value;
-            }
+        if deep < depths.len() {
+            let out = &mut out[deep * width..];
+            transpose(source, lines.start..lines.start + high, depths.start + deep..depths.end, width, out);
+        }
+        if high < count {
+            transpose(source, lines.start + high..lines.end, depths, width, &mut out[high..]);
         }
     } else {
         for (k, out) in depths.zip(out.chunks_mut(width)) {
             for (i, out) in lines.clone().zip(out) {
                 *out = source.data[source.at(i, k)];
             }
+        }
+    }
+}
+
+/// `out[k · width + i] = source(i, k)` of a source whose lines are contiguous.
+fn transpose<T: Real>(source: &Matrix<T>, lines: Range<usize>, depths: Range<usize>, width: usize, out: &mut [T]) {
+    let (count, depth) = (lines.len(), depths.len());
+    let row = |i: usize| {
+        let start = source.at(lines.start + i, depths.start);
+        &source.data[start..start + depth]
+    };
+    // Four lines at a time: each is read by whole cache lines.
+    let whole = count / 4 * 4;
+    for i in (0..whole).step_by(4) {
+        let rows = [row(i), row(i + 1), row(i + 2), row(i + 3)];
+        for (k, out) in out.chunks_mut(width).take(depth).enumerate() {
+            let four: [T; 4] = std::array::from_fn(|j| rows[j][k]);
+            out[i..i + 4].copy_from_slice(&four);
+        }
+    }
+    for i in whole..count {
+        for (out, &value) in out.chunks_mut(width).zip(row(i)) {
+            out[i] = value;
         }
     }
 }

@@ -36,7 +36,7 @@ impl<T: Real + Stored> PackedColumns<T> {
             let offset = start * panels.padded() + lines.start * depths.len();
             // SAFETY: each task has its own panel.
             let out = unsafe { shared.slice(offset..offset + width * depths.len()) };
-            pack_columns(b, lines, depths, width, out);
+            pack_columns(&kernel, b, lines, depths, width, out);
             Ok(())
         })?;
         Ok(Self { kernel, panels, depth, chunk, data })

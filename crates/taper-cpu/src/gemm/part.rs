@@ -211,7 +211,7 @@ impl<T: Real + Stored> ProductTasks<'_, '_, T> {
             for (panel, out) in panels.clone().zip(out.chunks_mut(2 * self.kernel.lanes * self.chunk)) {
                 let width = self.panels.vectors(panel) * self.kernel.lanes;
                 let out = &mut out[(start - depths.start) * width..(these.end - depths.start) * width];
-                pack_columns(b, self.panels.range(panel), these.clone(), width, out);
+                pack_columns(&self.kernel, b, self.panels.range(panel), these.clone(), width, out);
             }
         }
     }
@@ -230,7 +230,7 @@ impl<T: Real + Stored> ProductTasks<'_, '_, T> {
             let offset = start * self.panels.padded() + lines.start * depths.len();
             // SAFETY: each task has its own panel.
             let out = unsafe { shared.slice(offset..offset + width * depths.len()) };
-            pack_columns(&b, lines, depths, width, out);
+            pack_columns(&self.kernel, &b, lines, depths, width, out);
             Ok(())
         })?;
         Ok(all)
@@ -246,7 +246,7 @@ impl<T: Real + Stored> ProductTasks<'_, '_, T> {
             for (panel, out) in panels.clone().zip(out.chunks_mut(self.layout.size)) {
                 let lines = panel * self.height..((panel + 1) * self.height).min(rows);
                 let first = (start - depths.start) * self.layout.step;
-                pack_rows(&a, lines, these.clone(), self.layout, &mut out[first..]);
+                pack_rows(&self.kernel, &a, lines, these.clone(), self.layout, &mut out[first..]);
             }
         }
     }

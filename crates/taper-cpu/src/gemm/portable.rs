@@ -3,9 +3,11 @@
 use super::kernel::{DOT_LINES, DOT_ROWS, DotSums, Dots, Kernel, Real, Tile, for_rows, total};
 
 /// 4 rows × 2 vectors of 128 bits.
-pub(super) const KERNEL_F32: Kernel<f32> = Kernel { rows: 4, lanes: 4, run: run::<f32, 4, 8>, dots: dots::<f32, 16> };
+pub(super) const KERNEL_F32: Kernel<f32> =
+    Kernel { rows: 4, lanes: 4, run: run::<f32, 4, 8>, dots: dots::<f32, 16>, transpose: None };
 /// 4 rows × 2 vectors of 128 bits.
-pub(super) const KERNEL_F64: Kernel<f64> = Kernel { rows: 4, lanes: 2, run: run::<f64, 2, 4>, dots: dots::<f64, 8> };
+pub(super) const KERNEL_F64: Kernel<f64> =
+    Kernel { rows: 4, lanes: 2, run: run::<f64, 2, 4>, dots: dots::<f64, 8>, transpose: None };
 
 /// # Safety
 /// As [`Kernel::run`]; `L` is the number of lanes and `W` twice that.

@@ -161,7 +161,7 @@ impl<T: Real + Stored> Thin<'_, '_, T> {
                     let first = b.at(here.start, k);
                     (b.data[first..=b.at(here.end - 1, run.end - 1)].as_ptr(), b.step)
                 } else {
-                    pack_columns(&b, here.clone(), run.clone(), vectors * kernel.lanes, &mut room);
+                    pack_columns(kernel, &b, here.clone(), run.clone(), vectors * kernel.lanes, &mut room);
                     (room.as_ptr(), vectors * kernel.lanes)
                 };
                 for first in (0..rows).step_by(height) {

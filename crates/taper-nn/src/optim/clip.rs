@@ -30,7 +30,11 @@ pub fn clip_grad_norm(gradients: &mut Gradients, params: &[Param], max_norm: f64
         let divisor = total.add_scalar(1e-6)?;
         let (clips, one) = (divisor.gt_scalar(max_norm)?, Tensor::ones([], DType::F64, &device)?);
         let factor = Quotient::new(&clips.select(&one.mul_scalar(max_norm)?, &one)?, &clips.select(&divisor, &one)?)?;
-        change(gradients, params, |g| factor.times(g))?;
+        let mut ready: Option<(DType, Quotient)> = None;
+        change(gradients, params, |g| match &ready {
+            Some((dtype, factor)) if *dtype == g.dtype() => factor.times(g),
+            _ => ready.insert((g.dtype(), factor.ready_for(g.dtype())?)).1.times(g),
+        })?;
         Ok(total)
     })
 }
@@ -42,7 +46,7 @@ pub fn clip_grad_value(gradients: &mut Gradients, params: &[Param], max: f64) ->
     no_grad(|| change(gradients, params, |g| g.minimum_scalar(max)?.maximum_scalar(-max)))
 }
 
-fn change(gradients: &mut Gradients, params: &[Param], how: impl Fn(&Tensor) -> Result<Tensor>) -> Result<()> {
+fn change(gradients: &mut Gradients, params: &[Param], mut how: impl FnMut(&Tensor) -> Result<Tensor>) -> Result<()> {
     for param in params {
         if let Some(gradient) = gradients.of_param(param) {
             let gradient = how(gradient)?;

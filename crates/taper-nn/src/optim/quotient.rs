@@ -19,9 +19,15 @@ impl Quotient {
         Ok(Self { a: a.mul(&shrink)?, b: b.mul(&shrink)? })
     }
 
+    /// The quotient in the dtype in which it is multiplied with a tensor of `dtype`: cast once, for many tensors.
+    pub(super) fn ready_for(&self, dtype: DType) -> Result<Self> {
+        let dtype = wide(dtype);
+        Ok(Self { a: self.a.cast(dtype)?, b: self.b.cast(dtype)? })
+    }
+
     /// x · a / b, in the dtype of x. The division comes first: x / b is at most 1 where b is x's norm.
     pub(super) fn times(&self, x: &Tensor) -> Result<Tensor> {
-        let dtype = wide(x.dtype());
-        x.cast(dtype)?.div(&self.b.cast(dtype)?)?.mul(&self.a.cast(dtype)?)?.cast(x.dtype())
+        let Self { a, b } = self.ready_for(x.dtype())?;
+        x.cast(b.dtype())?.div(&b)?.mul(&a)?.cast(x.dtype())
     }
 }
