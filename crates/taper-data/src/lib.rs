@@ -72,6 +72,8 @@ pub use tables::{
 pub use taper_backend::{DType, HostData};
 #[cfg(feature = "bpe")]
 pub use text::Bpe;
+#[cfg(any(feature = "csv", feature = "parquet"))]
+pub use text::TextFolders;
 pub use text::{
     ByteVocabulary, CharVocabulary, Conversations, LabelledTexts, NGrams, PairSamples, ReplySamples, TextBlocks,
     TextPairs, TextSource, TextWindows, Tokenizer, WordSamples, WordVocabulary,

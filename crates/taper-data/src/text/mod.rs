@@ -7,6 +7,8 @@ mod bpe;
 mod bytes;
 mod chars;
 mod conversations;
+#[cfg(any(feature = "csv", feature = "parquet"))]
+mod folders;
 #[cfg(feature = "bpe")]
 mod gpt2;
 mod labelled;
@@ -26,6 +28,8 @@ pub use bpe::Bpe;
 pub use bytes::ByteVocabulary;
 pub use chars::CharVocabulary;
 pub use conversations::{Conversations, ReplySamples};
+#[cfg(any(feature = "csv", feature = "parquet"))]
+pub use folders::TextFolders;
 pub use labelled::{LabelledTexts, WordSamples};
 pub use ngrams::NGrams;
 pub use pairs::{PairSamples, TextPairs};
