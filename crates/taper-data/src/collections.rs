@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn the_list_is_sound() {
         let names = Collection::names().unwrap();
-        assert_eq!(names, ["tiny-shakespeare", "movielens-small", "lfw", "fsdd", "imdb-reviews"]);
+        assert_eq!(names, ["tiny-shakespeare", "movielens-small", "lfw", "fsdd", "imdb-reviews", "ted-pt-en"]);
         for name in names {
             assert!(Source::named(name).is_err(), "{name} is a data set too");
             let collection = Collection::named(name).unwrap();

@@ -75,6 +75,6 @@ pub use text::Bpe;
 #[cfg(any(feature = "csv", feature = "parquet"))]
 pub use text::TextFolders;
 pub use text::{
-    ByteVocabulary, CharVocabulary, Conversations, LabelledTexts, NGrams, PairSamples, ReplySamples, TextBlocks,
-    TextPairs, TextSource, TextWindows, Tokenizer, WordSamples, WordVocabulary,
+    ByteVocabulary, CharVocabulary, Conversations, LabelledTexts, NGrams, PairSamples, ParallelTexts, ReplySamples,
+    TextBlocks, TextPairs, TextSource, TextWindows, Tokenizer, WordSamples, WordVocabulary,
 };

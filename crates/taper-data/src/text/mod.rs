@@ -14,6 +14,7 @@ mod gpt2;
 mod labelled;
 mod ngrams;
 mod pairs;
+mod parallel;
 #[cfg(feature = "bpe")]
 mod pieces;
 mod source;
@@ -33,6 +34,7 @@ pub use folders::TextFolders;
 pub use labelled::{LabelledTexts, WordSamples};
 pub use ngrams::NGrams;
 pub use pairs::{PairSamples, TextPairs};
+pub use parallel::ParallelTexts;
 pub use source::TextSource;
 pub use tokenizer::Tokenizer;
 pub use words::WordVocabulary;
