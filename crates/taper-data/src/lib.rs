@@ -58,9 +58,9 @@ pub use pictures::{PictureFolder, PictureOptions, PictureSplits, SkippedFile, de
 pub use pipeline::{Pipeline, PipelineOptions};
 pub use published::{PublishedFile, PublishedWeights};
 pub use ratings::{ChoiceSamples, RatedItem, Rating, RatingSamples, Ratings};
-#[cfg(feature = "coco")]
-pub use scenes::{CocoFolder, CocoOptions};
 pub use scenes::{Mirrored, Rle, SHAPES, SceneTargets, Scenes, Thing, UNKNOWN};
+#[cfg(feature = "coco")]
+pub use scenes::{SceneFolder, SceneOptions};
 pub use series::{SeriesParts, SeriesWindows, TimeSeries, seasonal_naive};
 pub use split::split;
 pub use table::{FeatureStats, TableDataset};

@@ -16,7 +16,7 @@ use taper_train::{
 
 pub(super) const EXPERIMENT: &dyn Experiment = &Own {
     name: "text-classes",
-    about: "Your own texts by class, from a table or a folder for each class; or generated reviews",
+    about: "Your own texts by class, in a table or in folders; or generated reviews",
     config,
     recipes: RECIPES,
     arguments: ARGUMENTS,
