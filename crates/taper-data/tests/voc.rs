@@ -195,6 +195,9 @@ fn annotations_that_cannot_be_are_told() {
     // Entities that grow are refused, and so is any document type.
     let bomb = of("<!DOCTYPE a [<!ENTITY b \"bbbb\">]><annotation>&b;</annotation>");
     assert!(bomb.starts_with("file: expected an annotation in XML: "), "{bomb}");
+    // Elements in elements, however deep, take no stack.
+    let deep = of(&["<a>".repeat(300_000), "</a>".repeat(300_000)].concat());
+    assert_eq!(deep, "size: expected the picture's size, found none");
 }
 
 #[test]
