@@ -33,15 +33,15 @@ fn the_default_build_holds_no_candle() {
 /// `cargo xtask` builds first. The program as it is installed has them.
 #[test]
 fn the_first_build_holds_no_readers_of_ones_own_data() {
-    let readers = ["csv", "image", "parquet", "rawzip", "unicode-properties", "zip"];
+    let readers = ["csv", "image", "parquet", "rawzip", "roxmltree", "unicode-properties", "zip"];
     for first in ["--package taper-ml", "--package taper-cli --no-default-features"] {
         let first = packages(&format!("{first} --edges normal,build"));
         assert!(first.iter().any(|name| name == "taper-tasks"), "{first:?}");
         assert_eq!(first.iter().find(|name| readers.contains(&name.as_str())), None);
     }
     let installed = packages("--package taper-cli --edges normal,build");
-    assert!(readers[..4].iter().all(|reader| installed.iter().any(|name| name == reader)), "{installed:?}");
-    let with = packages("--package taper-data --edges normal,build --features bpe,csv,images,npz,parquet");
+    assert!(readers[..5].iter().all(|reader| installed.iter().any(|name| name == reader)), "{installed:?}");
+    let with = packages("--package taper-data --edges normal,build --features bpe,coco,csv,npz,parquet");
     let with = |reader: &&&str| with.iter().any(|name| name == **reader);
     // That of PyTorch's files is a feature of taper-nn.
     assert_eq!(readers.iter().filter(with).count(), readers.len() - 1);

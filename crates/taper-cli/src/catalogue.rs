@@ -56,7 +56,7 @@ pub fn downloads() -> String {
     };
     let collection = |collection: &Collection| {
         let Collection { name, title, of, homepage, .. } = collection;
-        let megabytes = collection.bytes().div_ceil(1_000_000);
+        let (megabytes, of) = (collection.bytes().div_ceil(1_000_000), of.join(" and "));
         entry(name, &format!("{title}, {megabytes} MB, for {of}, from {homepage}"))
     };
     let collections: String = Collection::all().unwrap_or_default().iter().map(collection).collect();
@@ -96,9 +96,10 @@ pub fn tip(name: &str) -> Option<String> {
     Some(format!("`{name}` is a model: `{}` trains it", command(&format!("train {line}"))))
 }
 
-/// The command that learns from `collection`, which lies at `place`, or in the downloads' folder.
+/// The command that learns from `collection`, by the first experiment that does, which lies at `place`, or in the downloads' folder.
 pub fn of_collection(collection: &Collection, place: Option<&Path>) -> String {
-    let Collection { name, of, .. } = collection;
+    let name = &collection.name;
+    let of = collection.of.first().map_or("EXPERIMENT", String::as_str);
     let experiment = experiments().iter().find(|experiment| experiment.name() == of);
     let families = experiment.map(|experiment| experiment.families()).unwrap_or_default();
     // Beside built-in data sets it has a name of its own; elsewhere all that is read are data of one's own.

@@ -57,6 +57,7 @@ fn a_collection_that_is_there_is_found() {
             "movielens-small/ml-latest-small",
             "`taper train recommend --data-dir movielens-small` learns",
         ),
+        ("voc2007", "voc2007/VOCdevkit/VOC2007", "`taper train detect --data-dir voc2007` learns"),
     ] {
         fs::create_dir_all(place.path(DOWNLOADS).join("collections").join(path)).unwrap();
         let ran = place.ok(&format!("download {name}"));
@@ -75,7 +76,7 @@ fn a_collection_is_learned_from_by_its_name() {
         "input.txt, which is not there, and the network was not asked (offline); allow",
     ];
     place.fails(&format!("{train} --data-dir tiny-shakespeare --run-dir none"), 1, &due);
-    let due = "or the collection tiny-shakespeare, found the collection lfw, which `verify` learns from";
+    let due = "or the collection tiny-shakespeare, found the collection lfw, which is for `verify`";
     place.fails(&format!("{train} --data-dir lfw --run-dir other"), 2, &["data.path: expected a path, ", due]);
 
     let folder = place.path(DOWNLOADS).join("collections/tiny-shakespeare");

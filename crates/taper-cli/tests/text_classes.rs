@@ -88,6 +88,44 @@ fn without_a_file_reviews_are_generated_and_order_is_what_a_bag_lacks() {
     assert!(out.lines().next().unwrap().contains("wonderful") && out.contains("(no word that it knows)"), "{out}");
 }
 
+/// A folder of texts for each class, in the layout of the IMDB reviews, which are such a folder of a name.
+#[test]
+fn texts_are_read_from_a_folder_for_each_class() {
+    const COLLECTION: &str = ".cache/taper/datasets/collections/imdb-reviews";
+    let place = Place::new();
+    let dir = place.path("aclImdb");
+    for (split, count) in [("train", 60), ("test", 20)] {
+        for (class, word) in [("neg", "awful"), ("pos", "great")] {
+            fs::create_dir_all(dir.join(split).join(class)).unwrap();
+            for i in 0..count {
+                let text = format!("The film number {i} was {word}, I think");
+                fs::write(dir.join(split).join(class).join(format!("{i}_1.txt")), text).unwrap();
+            }
+        }
+    }
+    fs::create_dir(dir.join("train/unsup")).unwrap();
+    fs::write(dir.join("train/unsup/0_0.txt"), "awful").unwrap();
+    fs::write(dir.join("imdb.vocab"), "the\n").unwrap();
+    let train = format!("train text-classes --offline {}", QUICK.replace("--quiet ", ""));
+    let own = place.ok(&format!("{train} aclImdb --run-dir own"));
+    assert!(own.out.contains("1 texts in the folder train/unsup have no class and are left out"), "{own:?}");
+    assert!(own.out.contains("2 classes: neg, pos") && own.last_line() == "Test Accuracy = 100.00%", "{own:?}");
+    let config = place.read("own/config.toml");
+    assert!(config.contains("aclImdb, 160 texts in a folder for each class"), "{config}");
+    let predicted = place.ok("predict own aclImdb/test/neg/7_1.txt").out;
+    assert!(predicted.contains("neg ") && predicted.contains("awful"), "{predicted}");
+
+    let due = "IMDB reviews (Large Movie Review Dataset 1.0): expected ";
+    place.fails(&format!("{train} --data-dir imdb-reviews --run-dir none"), 1, &[due, "the network was not asked"]);
+    fs::create_dir_all(place.path(COLLECTION)).unwrap();
+    fs::rename(&dir, place.path(COLLECTION).join("aclImdb")).unwrap();
+    for (i, name) in ["imdb-reviews", "--data-dir imdb-reviews"].iter().enumerate() {
+        let ran = place.ok(&format!("{train} {name} --run-dir named{i}"));
+        assert!(ran.last_line() == own.last_line() && ran.out.contains("IMDB reviews"), "{ran:?}");
+        assert!(place.read(&format!("named{i}/config.toml")).contains("file = \"imdb-reviews\""));
+    }
+}
+
 /// Killed and resumed, a run ends with the same bits.
 #[test]
 fn a_killed_run_goes_on_bit_by_bit() {
@@ -112,6 +150,10 @@ fn what_cannot_be_learned_or_read_is_told() {
     fs::create_dir(place.path("folder")).unwrap();
     write("folder/train.csv", mails(40).as_bytes());
     write("folder/test.csv", b"label,message\nscam,a\n");
+    for name in ["train/ham/a.txt", "train/eggs/a.txt", "test/spam/a.txt"] {
+        fs::create_dir_all(place.path("classes").join(name).parent().unwrap()).unwrap();
+        write(&format!("classes/{name}"), b"a");
+    }
     for (line, code, texts) in [
         ("one.csv", 2, &["data.target: expected two classes or more, found one alone: ham"][..]),
         (
@@ -128,11 +170,31 @@ fn what_cannot_be_learned_or_read_is_told() {
         ("empty.csv", 1, &["empty.csv: file: expected at least one row, found none"]),
         ("latin.csv", 1, &["latin.csv", "line 3", "UTF-8"]),
         ("none.csv", 1, &["none.csv"]),
-        ("folder", 2, &["the test has the class scam, of which there is none to learn from"]),
+        ("folder", 2, &["the test or of validation has the class scam, of which there is none to learn from"]),
+        (
+            "classes",
+            2,
+            &["a text of the test or of validation has the class spam, of which there is none to learn from"],
+        ),
+        ("classes/train", 1, &["train/ham/b.txt: line 1, byte 4: expected text in UTF-8, found the byte 0xE9"]),
+        ("classes/test", 1, &["test: classes: expected 2 to 65536 folders of texts, one a class, found 1 (`spam`)"]),
+        (
+            "classes --target kind",
+            2,
+            &["data.text and data.target name a table's columns; the texts of a folder for each"],
+        ),
+        (
+            "classes/test/spam",
+            2,
+            &["data.file: expected train.csv and test.csv, or a folder of texts for each class in ", "found neither"],
+        ),
         ("one.csv --model gpt", 2, &["unknown model of texts `gpt`", "bag, gru, transformer"]),
         ("one.csv --set task.mixup=0.5", 2, &["are for pictures; texts have none of them"]),
         ("folder --recipe transformer --set model.nhead=3", 1, &["3", "64"]),
     ] {
+        if line == "classes/train" {
+            write("classes/train/ham/b.txt", b"caf\xe9");
+        }
         if line.starts_with("folder --recipe") {
             write("folder/test.csv", b"label,message\nspam,a\n");
         }

@@ -101,6 +101,37 @@ fn without_pairs_dates_are_generated_and_said_to_be() {
     assert!(ran.last_line().ends_with("(generated dates)"), "{ran:?}");
 }
 
+/// Two files for each split, in the layout of the TED talks, which are such a folder of a name.
+#[test]
+fn pairs_are_read_from_two_files_of_lines() {
+    const TALKS: &str = ".cache/taper/datasets/collections/ted-pt-en/datasets/pt_to_en";
+    let place = Place::new();
+    let dir = place.path("en_to_pt");
+    fs::create_dir(&dir).unwrap();
+    for (split, count, from) in [("train", 60, 0), ("dev", 5, 500), ("test", 8, 900)] {
+        let all = pairs(count, from);
+        for (i, language) in ["en", "pt"].iter().enumerate() {
+            let lines: Vec<&str> = all.lines().map(|line| line.split('\t').nth(i).unwrap()).collect();
+            fs::write(dir.join(format!("{language}.{split}")), lines.join("\n") + "\n\n").unwrap();
+        }
+    }
+    let train = format!("train translate --offline --max-steps 2 {}", SMALL.replace("--quiet ", ""));
+    let own = place.ok(&format!("{train} --data-dir en_to_pt --run-dir own"));
+    assert!(own.out.contains("en becomes pt; data.reverse=true turns it around"), "{own:?}");
+    assert!(own.out.contains("3 pairs left out, of which a text is empty"), "{own:?}");
+    assert!(place.read("own/config.toml").contains("en_to_pt, 73 pairs of texts"));
+    let other = place.ok(&format!("{train} --data-dir en_to_pt --run-dir other --set data.reverse=true"));
+    assert!(other.out.contains("pt becomes en; data.reverse=false turns it around"), "{other:?}");
+
+    let due = "TED talks, Portuguese to English: expected ";
+    place.fails(&format!("{train} --data-dir ted-pt-en --run-dir none"), 1, &[due, "the network was not asked"]);
+    fs::create_dir_all(place.path(TALKS).parent().unwrap()).unwrap();
+    fs::rename(&dir, place.path(TALKS)).unwrap();
+    let ran = place.ok(&format!("{train} --data-dir ted-pt-en --run-dir named"));
+    assert!(ran.out.contains("pt becomes en; data.reverse=true") && ran.out.contains("TED talks"), "{ran:?}");
+    assert!(place.read("named/config.toml").contains("path = \"ted-pt-en\""));
+}
+
 /// Killed and resumed, a run ends with the same bits.
 #[test]
 fn a_killed_run_goes_on_bit_by_bit() {
@@ -123,11 +154,21 @@ fn what_cannot_be_learned_is_told() {
     write("one.tsv", b"a\tb\n");
     write("pairs.tsv", pairs(30, 0).as_bytes());
     fs::create_dir(place.path("folder")).unwrap();
+    fs::create_dir(place.path("lines")).unwrap();
+    for (name, text) in [("train.de", "ein\n"), ("train.en", "one\ntwo\n"), ("test.de", "ein\n"), ("test.en", "one\n")]
+    {
+        write(&format!("lines/{name}"), text.as_bytes());
+    }
     for (line, code, due) in [
         ("columns.tsv", 1, "columns.tsv: line 2: expected two columns with a tab between them"),
         ("empty.tsv", 1, "empty.tsv: file: it is empty; expected a text"),
         ("latin.tsv", 1, "latin.tsv: line 2, byte 8: expected text in UTF-8, found the byte 0xE9"),
-        ("folder", 1, "train.tsv"),
+        (
+            "folder",
+            1,
+            "folder: splits: expected train.tsv, or two files such as train.de and train.en, or de.train and en.train",
+        ),
+        ("lines", 1, "lines/train.en: lines: expected 1, as many as in "),
         ("none.tsv", 1, "none.tsv"),
         ("one.tsv", 2, "1 pairs are left to learn from and 0 for the test"),
         ("pairs.tsv --set data.longest=1", 2, "data.longest and data.test: "),

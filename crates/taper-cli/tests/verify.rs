@@ -127,7 +127,7 @@ fn folders_that_are_not_named_are_told() {
     place.fails(&format!("{TRAIN} --set data.name=lfw --offline --run-dir b"), 1, &due);
     let due = "data.size: digits has none; it is of folder, lfw";
     place.fails(&format!("{TRAIN} --set data.size=32 --run-dir c"), 2, &[due]);
-    let due = "or the collection lfw, found the collection fsdd, which `speech` learns from";
+    let due = "or the collection lfw, found the collection fsdd, which is for `speech`";
     place.fails(&format!("{TRAIN} --set data.name=folder --data-dir fsdd --run-dir d"), 2, &[due]);
     place.fails(&format!("{TRAIN} --set data.name=lfq --run-dir e"), 2, &["unknown dataset `lfq`; did you mean lfw?"]);
 }

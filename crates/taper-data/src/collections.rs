@@ -21,8 +21,8 @@ pub struct Collection {
     pub citation: String,
     /// The licence, or what is known of the terms of use.
     pub terms: String,
-    /// The name of the experiment that learns from it: `text`.
-    pub of: String,
+    /// The names of the experiments that learn from it: `text`.
+    pub of: Vec<String>,
     /// The file or the folder that is learned from, within the collection's folder; parts are separated by `/`.
     pub path: String,
     /// The files to download; one alone where it is an archive.
@@ -84,6 +84,11 @@ impl Collection {
         self.path(downloads).exists()
     }
 
+    /// Whether the experiment called `name` learns from it.
+    pub fn is_of(&self, name: &str) -> bool {
+        self.of.iter().any(|of| of == name)
+    }
+
     /// Whom to cite for the collection, and the terms of its use: `TITLE: CITATION; TERMS`.
     pub fn cited(&self) -> String {
         format!("{}: {}; {}", self.title, self.citation, self.terms)
@@ -128,8 +133,8 @@ impl Listed for Collection {
         if !is_plain_name(&self.name) {
             return Err("`name` must be a plain file name".into());
         }
-        let texts = [&self.title, &self.homepage, &self.citation, &self.terms, &self.of];
-        if texts.iter().any(|text| text.trim().is_empty()) {
+        let texts = [&self.title, &self.homepage, &self.citation, &self.terms];
+        if texts.into_iter().chain(&self.of).any(|text| text.trim().is_empty()) || self.of.is_empty() {
             return Err("`title`, `homepage`, `citation`, `terms` and `of` must not be empty".into());
         }
         if !self.path.split('/').all(is_plain_name) {
@@ -167,11 +172,15 @@ mod tests {
     #[test]
     fn the_list_is_sound() {
         let names = Collection::names().unwrap();
-        assert_eq!(names, ["tiny-shakespeare", "movielens-small", "lfw", "fsdd"]);
+        assert_eq!(
+            names,
+            ["tiny-shakespeare", "movielens-small", "lfw", "fsdd", "imdb-reviews", "ted-pt-en", "voc2007"]
+        );
         for name in names {
             assert!(Source::named(name).is_err(), "{name} is a data set too");
             let collection = Collection::named(name).unwrap();
-            let archive = [".zip", ".tgz", ".tar.gz"].iter().any(|end| collection.files[0].file_name().ends_with(end));
+            let archive =
+                [".zip", ".tgz", ".tar.gz", ".tar"].iter().any(|end| collection.files[0].file_name().ends_with(end));
             assert_eq!(collection.unpack.is_some(), archive, "{name}");
             // What is unpacked is no smaller than its archive.
             let bound = collection.unpack.map_or(u64::MAX, |unpack| unpack.max_unpacked_bytes);
@@ -199,6 +208,7 @@ mod tests {
         };
         assert_eq!(wrong("lfw", |of| of.name = "../lfw".into()), "`name` must be a plain file name");
         assert!(wrong("lfw", |of| of.terms = " ".into()).ends_with("must not be empty"));
+        assert!(wrong("lfw", |of| of.of.clear()).ends_with("must not be empty"));
         let due = "`path` must be plain file names, separated by `/`, found `lfw/../..`";
         assert_eq!(wrong("lfw", |of| of.path = "lfw/../..".into()), due);
         assert!(wrong("lfw", |of| of.files[0].sha256.truncate(8)).contains("must be 64 hexadecimal digits"));

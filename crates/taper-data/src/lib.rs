@@ -58,9 +58,9 @@ pub use pictures::{PictureFolder, PictureOptions, PictureSplits, SkippedFile, de
 pub use pipeline::{Pipeline, PipelineOptions};
 pub use published::{PublishedFile, PublishedWeights};
 pub use ratings::{ChoiceSamples, RatedItem, Rating, RatingSamples, Ratings};
-#[cfg(feature = "coco")]
-pub use scenes::{CocoFolder, CocoOptions};
 pub use scenes::{Mirrored, Rle, SHAPES, SceneTargets, Scenes, Thing, UNKNOWN};
+#[cfg(feature = "coco")]
+pub use scenes::{SceneFolder, SceneOptions};
 pub use series::{SeriesParts, SeriesWindows, TimeSeries, seasonal_naive};
 pub use split::split;
 pub use table::{FeatureStats, TableDataset};
@@ -72,7 +72,9 @@ pub use tables::{
 pub use taper_backend::{DType, HostData};
 #[cfg(feature = "bpe")]
 pub use text::Bpe;
+#[cfg(any(feature = "csv", feature = "parquet"))]
+pub use text::TextFolders;
 pub use text::{
-    ByteVocabulary, CharVocabulary, Conversations, LabelledTexts, NGrams, PairSamples, ReplySamples, TextBlocks,
-    TextPairs, TextSource, TextWindows, Tokenizer, WordSamples, WordVocabulary,
+    ByteVocabulary, CharVocabulary, Conversations, LabelledTexts, NGrams, PairSamples, ParallelTexts, ReplySamples,
+    TextBlocks, TextPairs, TextSource, TextWindows, Tokenizer, WordSamples, WordVocabulary,
 };

@@ -125,6 +125,9 @@ pub struct Unpacking {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub enum ArchiveFormat {
+    /// A tar as it is.
+    #[serde(rename = "tar")]
+    Tar,
     /// A tar compressed with gzip.
     #[serde(rename = "tar.gz")]
     TarGz,

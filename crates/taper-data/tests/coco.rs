@@ -5,10 +5,10 @@
 use image::RgbImage;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use taper_data::{Batch, CocoFolder, CocoOptions, Dataset, SceneTargets, Scenes, UNKNOWN};
+use taper_data::{Batch, Dataset, SceneFolder, SceneOptions, SceneTargets, Scenes, UNKNOWN};
 use tempfile::TempDir;
 
-const OPTIONS: CocoOptions = CocoOptions { size: 8, masks: true };
+const OPTIONS: SceneOptions = SceneOptions { size: 8, masks: true };
 
 /// A picture of 8 × 6 pixels (width, height) whose red is 10 x and whose green is 10 y.
 fn picture(path: &Path) {
@@ -45,7 +45,7 @@ fn folder(change: impl Fn(&mut Value)) -> TempDir {
     folder
 }
 
-fn read(folder: &TempDir, options: CocoOptions) -> taper_data::Result<Scenes> {
+fn read(folder: &TempDir, options: SceneOptions) -> taper_data::Result<Scenes> {
     Scenes::coco(folder.path().join("annotations.json"), folder.path(), options)
 }
 
@@ -86,7 +86,7 @@ fn splits_are_known_by_the_begin_of_their_names() {
     let split = |name: &str, change: &dyn Fn(&mut Value)| {
         std::fs::rename(folder(|text| change(text)).keep(), dir.path().join(name)).unwrap();
     };
-    let open = || CocoFolder::open(dir.path(), OPTIONS);
+    let open = || SceneFolder::open(dir.path(), OPTIONS);
     assert!(open().unwrap_err().to_string().contains("no annotated pictures here; expected train/annotations.json"));
     split("unseen", &|_| ());
     assert!(open().unwrap_err().to_string().contains("splits: expected a folder `train`"));
@@ -118,7 +118,7 @@ fn annotations_may_be_beside_the_pictures() {
         std::fs::rename(pictures.join("annotations.json"), to).unwrap();
     }
     std::fs::write(dir.path().join("annotations/captions_train2017.json"), "{}").unwrap();
-    let found = CocoFolder::open(dir.path(), OPTIONS).unwrap();
+    let found = SceneFolder::open(dir.path(), OPTIONS).unwrap();
     assert_eq!((found.train.len(), found.test.unwrap().len()), (2, 2));
 }
 
@@ -194,10 +194,10 @@ fn annotations_that_cannot_be_are_told() {
     // Masks that are not asked for may be missing, or polygons.
     for value in [json!(null), json!([[1, 2, 3, 2, 3, 5]])] {
         let folder = folder(|all| all["annotations"][0]["segmentation"] = value.clone());
-        let scenes = read(&folder, CocoOptions { masks: false, ..OPTIONS }).unwrap();
+        let scenes = read(&folder, SceneOptions { masks: false, ..OPTIONS }).unwrap();
         assert!(scenes.things(1)[0].mask.is_none());
     }
-    let text = read(&folder(|_| ()), CocoOptions { size: 4, ..OPTIONS }).unwrap_err().to_string();
+    let text = read(&folder(|_| ()), SceneOptions { size: 4, ..OPTIONS }).unwrap_err().to_string();
     assert_eq!(text, "scenes: size: expected 8 to 1024 pixels, found 4");
 }
 

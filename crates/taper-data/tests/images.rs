@@ -270,7 +270,7 @@ fn a_class_is_the_same_in_either_normal_form() {
     if fs::read_dir(dir.path().join("train")).unwrap().count() == 3 {
         let text = read_image_folders(dir.path(), FolderOptions::default()).unwrap_err().to_string();
         assert!(
-            text.contains("in another Unicode normalisation form; put the pictures of both into one folder"),
+            text.contains("in another Unicode normalisation form; put the files of both into one folder"),
             "{text}"
         );
     }

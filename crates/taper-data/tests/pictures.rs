@@ -175,7 +175,7 @@ fn splits_are_found_by_their_folders() {
     png(&dir.path().join("val/a/1.png"), 8, 8, |_, _| [9; 3]);
     png(&dir.path().join("valid/a/1.png"), 8, 8, |_, _| [9; 3]);
     let text = message(dir.path(), options(8));
-    assert_eq!(text, "DIR/valid: splits: expected one folder of validation pictures, found DIR/val too");
+    assert_eq!(text, "DIR/valid: splits: expected one folder to validate on, found DIR/val too");
     fs::remove_dir_all(dir.path().join("valid")).unwrap();
     png(&dir.path().join("more/a/1.png"), 8, 8, |_, _| [9; 3]);
     assert!(message(dir.path(), options(8)).starts_with("DIR/more: splits: expected `train`, `val`"));

@@ -107,16 +107,21 @@ mod tests {
             Self::new(zip.finish().unwrap().into_inner(), Some(ArchiveFormat::Zip), "small")
         }
 
-        fn tar_gz() -> Self {
-            let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+        fn tar() -> Self {
+            let mut tar = tar::Builder::new(Vec::new());
             for (name, data) in [("sounds-1/recordings/0_a_0.wav", b"RIFF".to_vec()), ("sounds-1/noise", noise())] {
                 let mut header = tar::Header::new_ustar();
                 header.set_size(data.len() as u64);
                 header.set_mode(0o644);
                 tar.append_data(&mut header, name, &data[..]).unwrap();
             }
-            let bytes = tar.into_inner().unwrap().finish().unwrap();
-            Self::new(bytes, Some(ArchiveFormat::TarGz), "sounds-1/recordings")
+            Self::new(tar.into_inner().unwrap(), Some(ArchiveFormat::Tar), "sounds-1/recordings")
+        }
+
+        fn tar_gz() -> Self {
+            let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+            gzip.write_all(&Self::tar().bytes).unwrap();
+            Self::new(gzip.finish().unwrap(), Some(ArchiveFormat::TarGz), "sounds-1/recordings")
         }
 
         fn serve(&mut self, answers: Vec<Answer>) -> Server {
@@ -143,9 +148,11 @@ mod tests {
 
     #[test]
     fn a_broken_archive_goes_on_and_is_unpacked_whole() {
-        for (mut world, file, due) in
-            [(World::zip(), "ratings.csv", &b"a,b\n1,2\n"[..]), (World::tar_gz(), "0_a_0.wav", b"RIFF")]
-        {
+        for (mut world, file, due) in [
+            (World::zip(), "ratings.csv", &b"a,b\n1,2\n"[..]),
+            (World::tar_gz(), "0_a_0.wav", b"RIFF"),
+            (World::tar(), "0_a_0.wav", b"RIFF"),
+        ] {
             let server = world.serve(vec![Answer::Cut(70_000), Answer::Whole]);
             let path = world.fetch().unwrap();
             assert_eq!(fs::read(path.join(file)).unwrap(), due);

@@ -1,4 +1,4 @@
-//! Unpacking an untrusted archive, `.tar.gz` or `.zip`: only plain files and folders are accepted, no path may leave the
+//! Unpacking an untrusted archive, `.tar`, `.tar.gz` or `.zip`: only plain files and folders are accepted, no path may leave the
 //! target folder, and the number of entries and their size are bounded.
 
 use crate::files::sync_folder;
@@ -22,23 +22,29 @@ pub(super) fn unpack(path: &Path, unpacking: Unpacking, into: &Path) -> Result<(
     fs::create_dir_all(into).map_err(Error::io("create the folder", into))?;
     let source = BufReader::new(file);
     match unpacking.format {
+        ArchiveFormat::Tar => tar(source, path, unpacking, into),
         ArchiveFormat::TarGz => tar_gz(source, path, unpacking, into),
         ArchiveFormat::Zip => zip(source, path, unpacking, into),
     }
 }
 
-/// Unpacks `source`, the bytes of a tar compressed with gzip. `path` is named in errors.
+/// Unpacks `source`, the bytes of a tar compressed with gzip, as [`tar`].
+pub(crate) fn tar_gz(source: impl BufRead, path: &Path, unpacking: Unpacking, into: &Path) -> Result<()> {
+    tar(MultiGzDecoder::new(source), path, unpacking, into)
+}
+
+/// Unpacks `source`, the bytes of a tar. `path` is named in errors.
 ///
 /// Memory for an archive of N bytes: at most 1 MiB + 4 N, as long as its entries have names of the usual length. Long
 /// names (the tar extensions of GNU and PAX) are read into memory whole, and only the bound on all decompressed bytes,
 /// `max_unpacked_bytes` and 4 KiB for each entry, limits them.
-pub(crate) fn tar_gz(source: impl BufRead, path: &Path, unpacking: Unpacking, into: &Path) -> Result<()> {
+fn tar(source: impl Read, path: &Path, unpacking: Unpacking, into: &Path) -> Result<()> {
     // The bound is on all decompressed bytes: headers, padding and long names come on top of the files.
     let headers = 4096 * (unpacking.max_entries as u64).saturating_add(16);
     let bound = unpacking.max_unpacked_bytes.saturating_add(headers);
     let mut target = Target::new(path, unpacking, into);
     let damaged = |error: io::Error| refused(path, format!("damaged: {error}"));
-    let mut tar = tar::Archive::new(MultiGzDecoder::new(source).take(bound));
+    let mut tar = tar::Archive::new(source.take(bound));
     for entry in tar.entries().map_err(damaged)? {
         let mut entry = entry.map_err(damaged)?;
         let name = target.entry(&entry.path_bytes())?;
@@ -50,7 +56,7 @@ pub(crate) fn tar_gz(source: impl BufRead, path: &Path, unpacking: Unpacking, in
             other => return Err(target.neither(&name, other)),
         }
     }
-    // After the last entry comes padding. It is read too, since gzip's checksum, at the end, is of all bytes.
+    // After the last entry comes padding. It is read too, since the checksum of gzip, at the end, is of all bytes.
     io::copy(&mut tar.into_inner(), &mut io::sink()).map_err(damaged)?;
     target.finish();
     Ok(())
@@ -245,6 +251,7 @@ mod tests {
         let into = outer.path().join("into");
         fs::create_dir(&into).unwrap();
         let result = match unpacking.format {
+            ArchiveFormat::Tar => tar(bytes, Path::new("a"), unpacking, &into),
             ArchiveFormat::TarGz => tar_gz(bytes, Path::new("a"), unpacking, &into),
             ArchiveFormat::Zip => zip(Cursor::new(bytes), Path::new("a"), unpacking, &into),
         };
@@ -264,10 +271,16 @@ mod tests {
         entry(&mut tar, EntryType::Directory, "data/", "", b"");
         entry(&mut tar, EntryType::Regular, "./data/a.bin", "", b"abc");
         entry(&mut tar, EntryType::Regular, "other/deep/b", "", b"");
-        let (result, outer) = try_unpack(&gzip(&tar.into_inner().unwrap()), archive(3, 3));
-        result.unwrap();
-        assert_eq!(fs::read(outer.path().join("into/data/a.bin")).unwrap(), b"abc");
-        assert_eq!(fs::read(outer.path().join("into/other/deep/b")).unwrap(), b"");
+        let tar = tar.into_inner().unwrap();
+        let plain = Unpacking { format: ArchiveFormat::Tar, ..archive(3, 3) };
+        for (result, outer) in [try_unpack(&gzip(&tar), archive(3, 3)), try_unpack(&tar, plain)] {
+            result.unwrap();
+            assert_eq!(fs::read(outer.path().join("into/data/a.bin")).unwrap(), b"abc");
+            assert_eq!(fs::read(outer.path().join("into/other/deep/b")).unwrap(), b"");
+        }
+        assert!(refused(&tar[..700], plain).starts_with("damaged: "), "{}", refused(&tar[..700], plain));
+        let few = Unpacking { max_entries: 2, ..plain };
+        assert_eq!(refused(&tar, few), "more than 2 entries");
     }
 
     /// Archives of a commit, as GitHub makes them, begin with a note of the commit.

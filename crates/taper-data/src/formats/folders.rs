@@ -2,13 +2,11 @@
 //! WebP.
 
 use super::MOST_CLASSES;
+use super::classes::{class_folders, files_in};
 use super::picture::{DecodedImage, MOST_PIXELS};
-use super::text::{listed, normal, same};
+use super::text::{listed, same};
 use crate::{Error, ImageDataset, Result, Splits};
-use std::collections::HashMap;
-use std::ffi::{OsStr, OsString};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use taper_backend::files;
 
 /// The channels and the size that images are converted to.
@@ -85,7 +83,7 @@ fn read(dir: &Path, options: FolderOptions, known: Option<(&[String], [usize; 2]
             let known = listed(&classes);
             return Err(Error::format(&folder, "class", format!("expected one of the training set's: {known}")));
         };
-        let files = pictures_in(&folder)?;
+        let files = files_in(&folder, "pictures")?;
         if files.is_empty() {
             return Err(Error::format(&folder, "class", "expected a picture or more, found none"));
         }
@@ -100,65 +98,6 @@ fn read(dir: &Path, options: FolderOptions, known: Option<(&[String], [usize; 2]
     }
     let [height, width] = size.unwrap_or_default();
     ImageDataset::new(images, labels, [options.channels, height, width], classes, u8::MAX)
-}
-
-/// The folders in `dir`, one for each class, sorted by class name: pairs of class name and path. `stray` is called for
-/// each file among them.
-pub(crate) fn class_folders(
-    dir: &Path,
-    stray: &mut dyn FnMut(PathBuf) -> Result<()>,
-) -> Result<Vec<(String, PathBuf)>> {
-    let mut found = Vec::<(String, PathBuf)>::new();
-    let mut texts = HashMap::new();
-    for (name, path) in visible(dir)? {
-        if !path.is_dir() {
-            stray(path)?;
-            continue;
-        }
-        // A lossy conversion could make two different names equal, and merge two classes.
-        let name = name.into_string().map_err(|name| {
-            let detail = format!("expected a class's name in UTF-8, found {:?}; give the folder another name", name);
-            Error::format(dir, "classes", detail)
-        })?;
-        if let Some(other) = texts.insert(normal(&name).into_owned(), path.clone()) {
-            let detail = format!(
-                "is the same name as that of {}, in another Unicode normalisation form; put the pictures of both into \
-                 one folder",
-                other.display()
-            );
-            return Err(Error::format(&path, "class", detail));
-        }
-        found.push((name, path));
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// The files in the class's folder `dir`, sorted by name: pairs of name and path. A folder among them is an error.
-pub(crate) fn pictures_in(dir: &Path) -> Result<Vec<(OsString, PathBuf)>> {
-    let found = visible(dir)?;
-    match found.iter().find(|(_, path)| path.is_dir()) {
-        Some((_, path)) => Err(Error::format(path, "folder", "expected pictures here, found a folder")),
-        None => Ok(found),
-    }
-}
-
-/// The files and folders in `dir` whose names do not begin with a dot, sorted by name: pairs of name and path.
-fn visible(dir: &Path) -> Result<Vec<(OsString, PathBuf)>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir).map_err(Error::io("read the folder", dir))? {
-        let entry = entry.map_err(Error::io("read the folder", dir))?;
-        if !is_hidden(&entry.file_name()) {
-            found.push((entry.file_name(), entry.path()));
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// Whether a file or folder of this name is ignored.
-pub(crate) fn is_hidden(name: &OsStr) -> bool {
-    name.as_encoded_bytes().starts_with(b".")
 }
 
 impl FolderOptions {

@@ -1,6 +1,8 @@
-//! Readers of the user's own data: image folders, and tables as CSV, NumPy or Parquet files. Each but `.npy` is a cargo
+//! Readers of the user's own data: folders by class, and tables as CSV, NumPy or Parquet files. Each but `.npy` is a cargo
 //! feature, so that a program compiles only what it uses.
 
+#[cfg(any(feature = "csv", feature = "images", feature = "parquet"))]
+pub(crate) mod classes;
 #[cfg(feature = "images")]
 mod container;
 #[cfg(feature = "images")]

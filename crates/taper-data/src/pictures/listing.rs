@@ -1,67 +1,13 @@
-//! Which pictures there are: a folder's splits, classes and files, without their content.
+//! Which pictures there are: the classes and files of a split's folder, without their content.
 
 use super::SkippedFile;
 use crate::formats::MOST_CLASSES;
-use crate::formats::folders::{class_folders, is_hidden, pictures_in};
+use crate::formats::classes::{class_folders, files_in};
 use crate::formats::text::{listed, same};
 use crate::{Error, Result};
 use std::ffi::OsStr;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// The names of the folders that hold a split each.
-const TRAIN: &str = "train";
-const VALIDATION: [&str; 3] = ["val", "valid", "validation"];
-const TEST: &str = "test";
-
-/// The folders of the splits. Each holds a folder for each class.
-pub(super) struct Layout {
-    pub train: PathBuf,
-    pub validation: Option<PathBuf>,
-    pub test: Option<PathBuf>,
-}
-
-impl Layout {
-    /// The splits in `dir` if it holds folders of folders with the names of splits, otherwise `dir` itself. A folder `train`
-    /// that holds pictures is a class of that name.
-    pub fn find(dir: &Path) -> Result<Self> {
-        let inside = |name: &str| {
-            let folder = dir.join(name);
-            holds_folders(&folder).then_some(folder)
-        };
-        let validation: Vec<PathBuf> = VALIDATION.iter().filter_map(|name| inside(name)).collect();
-        let (train, test) = (inside(TRAIN), inside(TEST));
-        if train.is_none() && test.is_none() && validation.is_empty() {
-            return Ok(Self { train: dir.to_path_buf(), validation: None, test: None });
-        }
-        let Some(train) = train else {
-            let found = test.iter().chain(&validation).next().cloned().unwrap_or_default();
-            let detail = "expected folders of classes in a folder `train` beside this one, found none";
-            return Err(Error::format(&found, "splits", detail));
-        };
-        if let [first, second, ..] = &validation[..] {
-            let detail = format!("expected one folder of validation pictures, found {} too", first.display());
-            return Err(Error::format(second, "splits", detail));
-        }
-        for entry in fs::read_dir(dir).map_err(Error::io("read the folder", dir))? {
-            let entry = entry.map_err(Error::io("read the folder", dir))?;
-            let name = entry.file_name();
-            let known = [TRAIN, TEST].iter().chain(&VALIDATION).any(|known| name == **known);
-            if !known && !is_hidden(&name) && entry.path().is_dir() {
-                let detail = "expected `train`, `val` (or `valid`, `validation`) and `test` alone beside `train`, found this folder";
-                return Err(Error::format(&entry.path(), "splits", detail));
-            }
-        }
-        Ok(Self { train, validation: validation.into_iter().next(), test })
-    }
-}
-
-/// Whether `dir` is a folder that holds a folder.
-fn holds_folders(dir: &Path) -> bool {
-    let Ok(entries) = fs::read_dir(dir) else { return false };
-    entries.flatten().any(|entry| !is_hidden(&entry.file_name()) && entry.path().is_dir())
-}
 
 /// The pictures of one split by name.
 pub(super) struct Listing {
@@ -111,7 +57,7 @@ impl Listing {
                 let known = listed(&classes);
                 return Err(Error::format(&folder, "class", format!("expected one of the training set's: {known}")));
             };
-            let files = pictures_in(&folder)?;
+            let files = files_in(&folder, "pictures")?;
             if files.is_empty() {
                 return Err(Error::format(&folder, "class", "expected a picture or more, found none"));
             }

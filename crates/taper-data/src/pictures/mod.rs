@@ -109,7 +109,7 @@ impl PictureSplits {
     /// is no picture (with `skip_bad`, such files are listed instead). The text names the file or folder.
     pub fn open(dir: impl AsRef<Path>, options: PictureOptions) -> Result<Self> {
         options.check()?;
-        let layout = listing::Layout::find(dir.as_ref())?;
+        let layout = crate::formats::classes::Layout::find(dir.as_ref())?;
         let mut skipped = Vec::new();
         let mut digest = check::Digest::default();
         let mut read = |folder: &Path, classes: Option<&Arc<[String]>>| {

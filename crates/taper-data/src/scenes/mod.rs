@@ -2,17 +2,23 @@
 //! segmentation.
 //!
 //! [`Scenes::coco`] reads annotations in COCO's format (Lin et al., "Microsoft COCO: common objects in context", ECCV 2014;
-//! cocodataset.org/#format-data), [`Scenes::shapes`] draws shapes where there are no data.
+//! cocodataset.org/#format-data), PASCAL VOC's layout is read as a folder (`SceneFolder`), [`Scenes::shapes`] draws shapes where there are no data.
 
 #[cfg(feature = "coco")]
 mod coco;
+#[cfg(feature = "coco")]
+mod folder;
 mod mirrored;
+#[cfg(feature = "coco")]
+mod palette;
 mod pasted;
 mod rle;
 mod shapes;
+#[cfg(feature = "coco")]
+mod voc;
 
 #[cfg(feature = "coco")]
-pub use coco::{CocoFolder, CocoOptions};
+pub use folder::{SceneFolder, SceneOptions};
 pub use mirrored::Mirrored;
 pub use rle::Rle;
 pub use shapes::SHAPES;
@@ -36,7 +42,8 @@ pub struct Thing {
     pub bounds: [f64; 4],
     /// The area of what is visible, in pixels. In COCO it is that of the mask, not of the box.
     pub area: f64,
-    /// Whether this is a crowd: many things of the class under one mask.
+    /// Whether this is a crowd: many things of the class under one mask; or what PASCAL VOC calls difficult, which counts as
+    /// little.
     pub crowd: bool,
     /// Its visible pixels, if they are known.
     pub mask: Option<Rle>,

@@ -11,9 +11,9 @@ pub struct LabelledTexts {
     pub texts: Vec<String>,
     /// The label of each; none where labels were not asked for.
     pub labels: Vec<String>,
-    /// The names of the columns that they were found in.
+    /// The names of the columns that they were found in; empty where there are none.
     pub columns: [String; 2],
-    /// The SHA-256 of the file, in hexadecimal.
+    /// The SHA-256 of the file or the files, in hexadecimal.
     pub checksum: String,
 }
 

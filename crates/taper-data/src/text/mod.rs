@@ -7,11 +7,14 @@ mod bpe;
 mod bytes;
 mod chars;
 mod conversations;
+#[cfg(any(feature = "csv", feature = "parquet"))]
+mod folders;
 #[cfg(feature = "bpe")]
 mod gpt2;
 mod labelled;
 mod ngrams;
 mod pairs;
+mod parallel;
 #[cfg(feature = "bpe")]
 mod pieces;
 mod source;
@@ -26,9 +29,12 @@ pub use bpe::Bpe;
 pub use bytes::ByteVocabulary;
 pub use chars::CharVocabulary;
 pub use conversations::{Conversations, ReplySamples};
+#[cfg(any(feature = "csv", feature = "parquet"))]
+pub use folders::TextFolders;
 pub use labelled::{LabelledTexts, WordSamples};
 pub use ngrams::NGrams;
 pub use pairs::{PairSamples, TextPairs};
+pub use parallel::ParallelTexts;
 pub use source::TextSource;
 pub use tokenizer::Tokenizer;
 pub use words::WordVocabulary;

@@ -111,6 +111,11 @@ pub(super) fn text(bytes: Vec<u8>, path: &Path) -> Result<String> {
     if bytes.is_empty() {
         return Err(Error::format(path, "file", "it is empty; expected a text"));
     }
+    utf8(bytes, path)
+}
+
+/// As [`text`], where nothing is a text too.
+pub(super) fn utf8(bytes: Vec<u8>, path: &Path) -> Result<String> {
     String::from_utf8(bytes).map_err(|error| {
         let (place, bytes) = (error.utf8_error().valid_up_to(), error.as_bytes());
         let line = bytes.iter().take(place).filter(|byte| **byte == b'\n').count() + 1;

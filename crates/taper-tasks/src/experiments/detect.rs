@@ -12,7 +12,7 @@ use taper_train::{Config, DataConfig, Experiment, Prepared, Reporter, Result, Sc
 
 pub(super) const EXPERIMENT: &dyn Experiment = &Own {
     name: "detect",
-    about: "Boxes around things: your pictures with COCO's boxes, or drawn shapes",
+    about: "Boxes around things: your pictures (COCO, PASCAL VOC), or drawn shapes",
     config,
     recipes: &[],
     arguments: scenes::ARGUMENTS,

@@ -44,7 +44,7 @@ pub(super) fn data(experiment: &str) -> Family {
     let built_in =
         Source::all().iter().flat_map(|source| [source.name()].into_iter().chain(source.also().iter().copied()));
     let built_in = built_in.map(|name| (name, Schema::of::<NoKeys>()));
-    let collections = Collection::all().unwrap_or_default().iter().filter(|collection| collection.of == experiment);
+    let collections = Collection::all().unwrap_or_default().iter().filter(|collection| collection.is_of(experiment));
     let folders = [FOLDER].into_iter().chain(collections.map(|collection| collection.name.as_str()));
     let folders = folders.map(|name| (name, Schema::of::<ClassFoldersConfig>()));
     family("data", "dataset", "digits", built_in.chain(folders).collect())

@@ -12,15 +12,16 @@ use taper_train::{DatasetRecord, Error, Reporter, Result, nearest};
 /// The name of a collection of another experiment, and a path that is not there and whose last part is nearly the name of one.
 pub(super) fn named(experiment: &str, key: &str, value: &str) -> Result<Option<&'static Collection>> {
     let own = || -> Result<Vec<&'static str>> {
-        let all = Collection::all()?.iter().filter(|collection| collection.of == experiment);
+        let all = Collection::all()?.iter().filter(|collection| collection.is_of(experiment));
         Ok(all.map(|collection| collection.name.as_str()).collect())
     };
     match Collection::meant_by(value) {
-        Some(found) if found.of == experiment => Ok(Some(found)),
+        Some(found) if found.is_of(experiment) => Ok(Some(found)),
         Some(Collection { name, of, .. }) => {
             let own = own()?;
             let own = if own.is_empty() { String::new() } else { format!(", or the collection {}", own.join(", ")) };
-            let detail = format!("expected a path{own}, found the collection {name}, which `{of}` learns from");
+            let of = of.join("` and `");
+            let detail = format!("expected a path{own}, found the collection {name}, which is for `{of}`");
             Err(Error::Usage(format!("{key}: {detail}")))
         }
         None if value.is_empty() || Path::new(value).exists() => Ok(None),
@@ -117,11 +118,12 @@ mod tests {
                 let config = with(experiment.name(), &settings);
                 match experiment.collection(&config) {
                     Ok(found) => {
-                        assert!(found == Some(collection) && of == experiment.name(), "{name}: {}", experiment.name());
+                        let known = collection.is_of(experiment.name());
+                        assert!(found == Some(collection) && known, "{name}: {}", experiment.name());
                     }
                     Err(error) => {
-                        let due = format!("found the collection {name}, which `{of}` learns from");
-                        assert!(of != experiment.name() && error.is_usage(), "{error}");
+                        let due = format!("found the collection {name}, which is for `{}`", of.join("` and `"));
+                        assert!(!collection.is_of(experiment.name()) && error.is_usage(), "{error}");
                         assert!(error.to_string().ends_with(&due), "{error}");
                     }
                 }
@@ -138,8 +140,8 @@ mod tests {
         let due =
             "data.path: there is no file or folder /x/tiny-shakespear; did you mean the collection tiny-shakespeare?";
         assert_eq!(told("text", "/x/tiny-shakespear"), due);
-        let due = "data.path: expected a path, or the collection tiny-shakespeare, found the collection fsdd, which `speech` learns \
-                   from";
+        let due = "data.path: expected a path, or the collection tiny-shakespeare, found the collection fsdd, which is for \
+                   `speech`";
         assert_eq!(told("text", "fsdd"), due);
         let far = with("text", &["data.path=\"/x/nowhere\""]);
         checked("text", &far).unwrap();

@@ -16,15 +16,15 @@ pub(super) const ARGUMENTS: &[Argument] = &[Argument {
     name: "data-dir",
     key: "data.dir",
     value: "DIR",
-    help: "The pictures: a folder train with annotations.json in COCO's format, and test, valid or others beside it \
-           [default: drawn shapes]",
+    help: "The pictures: a folder train with annotations.json in COCO's format, and test, valid or others beside it; a folder in \
+           PASCAL VOC's layout, such as VOCdevkit/VOC2007; or a collection by its name [default: drawn shapes]",
     form: Form::DataDir,
 }];
 
 table! {
     /// `[data]` of scenes.
     pub struct ScenesConfig {
-        /// The folder of annotated pictures, in COCO's format; none for drawn shapes.
+        /// The folder of annotated pictures, in COCO's format or PASCAL VOC's; none for drawn shapes.
         dir: String = String::new(), any("a folder");
         /// Height and width to which pictures of a folder are stretched.
         size: usize = 96, integer(8..=1024);
@@ -142,11 +142,11 @@ fn of_folder(_: &ScenesConfig, _: &Config, _: SceneTargets) -> Result<(Splits, D
 #[cfg(feature = "coco")]
 fn of_folder(own: &ScenesConfig, config: &Config, targets: SceneTargets) -> Result<(Splits, DatasetRecord)> {
     use super::own::own_record;
-    use taper_data::{CocoFolder, CocoOptions};
-    let options = CocoOptions { size: own.size, masks: targets == SceneTargets::Masks };
-    let found = CocoFolder::open(&own.dir, options)?;
+    use taper_data::{SceneFolder, SceneOptions};
+    let options = SceneOptions { size: own.size, masks: targets == SceneTargets::Masks };
+    let found = SceneFolder::open(&own.dir, options)?;
     let checksum = found.checksum().to_string();
-    let CocoFolder { train, validation, test, others, .. } = found;
+    let SceneFolder { train, validation, test, others, .. } = found;
     let (train, test) = match test {
         Some(test) => (train, test),
         None => held_out(&train, own.test, config.train.seed, "data.test")?,

@@ -11,7 +11,7 @@ use taper_train::{Config, DataConfig, Experiment, Prepared, Reporter, Result, Sc
 
 pub(super) const EXPERIMENT: &dyn Experiment = &Own {
     name: "segment",
-    about: "A class for each pixel (U-Net): your pictures with COCO's masks, or drawn shapes",
+    about: "A class for each pixel (U-Net): your pictures (COCO, PASCAL VOC), or drawn shapes",
     config,
     recipes: &[],
     arguments: scenes::ARGUMENTS,

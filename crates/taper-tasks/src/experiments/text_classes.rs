@@ -1,5 +1,5 @@
-//! The experiment `text-classes`: one's own texts in a table, a column with the text and one with its class; generated
-//! reviews where no file is given.
+//! The experiment `text-classes`: one's own texts in a table, a column with the text and one with its class, or in a folder for
+//! each class; generated reviews where none are given.
 
 use super::own::{Own, family, generated_record, own_record, table_features};
 use crate::ClassifyConfig;
@@ -16,7 +16,7 @@ use taper_train::{
 
 pub(super) const EXPERIMENT: &dyn Experiment = &Own {
     name: "text-classes",
-    about: "Your own texts by class, from a CSV or Parquet file; or generated reviews",
+    about: "Your own texts by class, in a table or in folders; or generated reviews",
     config,
     recipes: RECIPES,
     arguments: ARGUMENTS,
@@ -43,9 +43,17 @@ const ARGUMENTS: &[Argument] = &[
     Argument {
         name: "file",
         key: "data.file",
-        value: "FILE",
-        help: "The texts: a CSV or Parquet file, or a folder with train.csv and test.csv [default: generated reviews]",
+        value: "FILE|DIR",
+        help: "The texts: a CSV or Parquet file, a folder with train.csv and test.csv, or one with a folder of texts for each class, \
+               CLASS/*.txt, or train/CLASS/*.txt and test/CLASS/*.txt [default: generated reviews]",
         form: Form::Positional,
+    },
+    Argument {
+        name: "data-dir",
+        key: "data.file",
+        value: "FILE|DIR",
+        help: "The same texts, or a collection by its name [default: generated reviews]",
+        form: Form::DataDir,
     },
     Argument {
         name: "text",
@@ -69,7 +77,8 @@ const REVIEWS: usize = 2000;
 table! {
     /// `[data]` of texts with classes.
     pub struct TextTableConfig {
-        /// The CSV or Parquet file, or a folder with train.csv and test.csv; without it reviews are generated.
+        /// The CSV or Parquet file, a folder with train.csv and test.csv, or one with a folder for each class; without it reviews
+        /// are generated.
         file: String = String::new(), any("a file or a folder");
         /// The column with the texts; if empty, it is found by its name.
         text: String = String::new(), any("the name of a column");
@@ -117,7 +126,7 @@ fn check(config: &Config) -> Result<()> {
 
 fn prepare(config: &Config, device: &Device, reporter: &mut dyn Reporter) -> Result<Prepared> {
     let own: TextTableConfig = config.data.named().parse("data")?;
-    let Texts { all, test, mut record } = texts(&own, reporter)?;
+    let Texts { all, validation, test, mut record, by_class } = texts(&own, reporter)?;
     // The classes are those of the texts to learn from.
     let mut classes = all.labels.clone();
     classes.sort_unstable();
@@ -129,7 +138,7 @@ fn prepare(config: &Config, device: &Device, reporter: &mut dyn Reporter) -> Res
     let number = |label: &String| match classes.binary_search(label) {
         Ok(class) => Ok(class as i64),
         Err(_) => Err(Error::Usage(format!(
-            "data.target: a text of the test has the class {label}, of which there is none to learn from"
+            "data.target: a text of the test or of validation has the class {label}, of which there is none to learn from"
         ))),
     };
     let numbers = |labels: &[String]| labels.iter().map(number).collect::<Result<Vec<i64>>>();
@@ -137,13 +146,19 @@ fn prepare(config: &Config, device: &Device, reporter: &mut dyn Reporter) -> Res
     let everything = (0..strata.len()).collect::<Vec<_>>();
     let (rest, mut tested) = if test.is_some() { (everything, Vec::new()) } else { split(&strata, own.test, seed)? };
     let of_rest: Vec<i64> = rest.iter().map(|&row| strata[row]).collect();
-    let (train, validation) = split(&of_rest, config.data.validation, seed)?;
+    let held_out = if validation.is_some() { 0.0 } else { config.data.validation };
+    let (train, validated) = split(&of_rest, held_out, seed)?;
     let place = |places: Vec<usize>| places.into_iter().map(|place| rest[place]).collect::<Vec<usize>>();
-    let (mut train, validation) = (place(train), place(validation));
+    let (mut train, validated) = (place(train), place(validated));
     if let Some(test) = &test {
         tested = (0..test.texts.len()).collect();
     }
     for (rows, most) in [(&mut train, config.data.train_samples), (&mut tested, config.data.test_samples)] {
+        if most > 0 && by_class {
+            // In the order of the folders the first would be of one class.
+            let order = RandomKey::new(seed).child("first").permutation(rows.len());
+            *rows = order.into_iter().map(|place| rows[place]).collect();
+        }
         rows.truncate(if most > 0 { most } else { usize::MAX });
     }
     if train.is_empty() || tested.is_empty() {
@@ -174,7 +189,11 @@ fn prepare(config: &Config, device: &Device, reporter: &mut dyn Reporter) -> Res
         Some(test) => samples(test, &tested, &numbers(&test.labels)?)?,
         None => samples(&all, &tested, &strata)?,
     };
-    let (train, validation) = (samples(&all, &train, &strata)?, samples(&all, &validation, &strata)?);
+    let validation = match &validation {
+        Some(texts) => samples(texts, &Vec::from_iter(0..texts.texts.len()), &numbers(&texts.labels)?)?,
+        None => samples(&all, &validated, &strata)?,
+    };
+    let train = samples(&all, &train, &strata)?;
     (record.train, record.validation, record.test) = (train.len(), validation.len(), test.len());
     let params = Params::new(device, config.dtype()?, RandomKey::new(seed));
     let model = TextModel::new(&config.model, [vocabulary.len(), longest, classes.len()], &params)?;
@@ -198,11 +217,14 @@ fn named(classes: &[String]) -> String {
     classes.iter().take(FIRST).map(String::as_str).collect::<Vec<_>>().join(", ") + more
 }
 
-/// All texts, and those of the test if they are in a file of their own.
+/// The texts by split, those to validate on and of the test if they have a place of their own.
 struct Texts {
     all: LabelledTexts,
+    validation: Option<LabelledTexts>,
     test: Option<LabelledTexts>,
     record: DatasetRecord,
+    /// Whether they come class by class.
+    by_class: bool,
 }
 
 fn texts(own: &TextTableConfig, reporter: &mut dyn Reporter) -> Result<Texts> {
@@ -211,14 +233,12 @@ fn texts(own: &TextTableConfig, reporter: &mut dyn Reporter) -> Result<Texts> {
             .note("no file was given: generated reviews, not anybody's; train text-classes FILE.csv takes your texts");
         let (texts, labels) = reviews(REVIEWS).into_iter().map(|(text, class)| (text, class.to_string())).unzip();
         let all = LabelledTexts { texts, labels, ..LabelledTexts::default() };
-        return Ok(Texts {
-            all,
-            test: None,
-            record: generated_record("generated reviews, not anybody's", "reviews 1"),
-        });
+        let record = generated_record("generated reviews, not anybody's", "reviews 1");
+        return Ok(Texts { all, validation: None, test: None, record, by_class: false });
     }
     let path = Path::new(&own.file);
     let (all, test) = match path.is_dir() {
+        true if !path.join("train.csv").exists() => return folders(path, own, reporter),
         true => {
             let all = open(&path.join("train.csv"), own)?;
             let [text, target] = all.columns.clone();
@@ -228,9 +248,41 @@ fn texts(own: &TextTableConfig, reporter: &mut dyn Reporter) -> Result<Texts> {
         false => (open(path, own)?, None),
     };
     let what = format!("{} of {} texts", all.columns[1], all.texts.len());
-    let checksum = test.as_ref().map_or(all.checksum.clone(), |test| format!("{}+{}", all.checksum, test.checksum));
-    let record = own_record(&own.file, &what, checksum);
-    Ok(Texts { all, test, record })
+    let record = own_record(&own.file, &what, checksum([Some(&all), None, test.as_ref()]));
+    Ok(Texts { all, validation: None, test, record, by_class: false })
+}
+
+/// The checksum of the parts that there are.
+fn checksum(parts: [Option<&LabelledTexts>; 3]) -> String {
+    parts.into_iter().flatten().map(|texts| texts.checksum.as_str()).collect::<Vec<_>>().join("+")
+}
+
+#[cfg(not(any(feature = "csv", feature = "parquet")))]
+fn folders(_path: &Path, _own: &TextTableConfig, _reporter: &mut dyn Reporter) -> Result<Texts> {
+    Err(super::lacks("csv", "folders of texts"))
+}
+
+/// The texts in the folders of classes in `path`.
+#[cfg(any(feature = "csv", feature = "parquet"))]
+fn folders(path: &Path, own: &TextTableConfig, reporter: &mut dyn Reporter) -> Result<Texts> {
+    let is_folder = |entry: std::fs::DirEntry| entry.path().is_dir();
+    if !path.read_dir().is_ok_and(|entries| entries.flatten().any(is_folder)) {
+        let (detail, path) = ("train.csv and test.csv, or a folder of texts for each class", path.display());
+        return Err(Error::Usage(format!("data.file: expected {detail} in {path}, found neither")));
+    }
+    if !own.text.is_empty() || !own.target.is_empty() {
+        let detail = "data.text and data.target name a table's columns; the texts of a folder for each class have none";
+        return Err(Error::Usage(detail.into()));
+    }
+    let taper_data::TextFolders { train: all, validation, test, unlabelled } = taper_data::TextFolders::open(path)?;
+    if let Some((folder, count)) = unlabelled {
+        let folder = folder.strip_prefix(path).unwrap_or(&folder).display();
+        reporter.note(&format!("{count} texts in the folder {folder} have no class and are left out"));
+    }
+    let count = [Some(&all), validation.as_ref(), test.as_ref()].into_iter().flatten().map(|found| found.texts.len());
+    let what = format!("{} texts in a folder for each class", count.sum::<usize>());
+    let record = own_record(&own.file, &what, checksum([Some(&all), validation.as_ref(), test.as_ref()]));
+    Ok(Texts { all, validation, test, record, by_class: true })
 }
 
 #[cfg(not(any(feature = "csv", feature = "parquet")))]
@@ -282,6 +334,35 @@ mod tests {
         assert_eq!(spec_of("unheard of of of of"), found);
         assert_eq!((found.1, found.2), (38, Some(2)));
         assert!(found.0.to_string().contains("word1 and1") && !found.0.to_string().contains("unheard"), "{}", found.0);
+    }
+
+    /// Texts in folders come class by class: what is learned from, and measured on, is of all classes nevertheless.
+    #[cfg(feature = "csv")]
+    #[test]
+    fn texts_in_folders_are_drawn_from_all_classes() {
+        let folder = tempfile::tempdir().unwrap();
+        for (split, count) in [("train", 20), ("val", 3), ("test", 10)] {
+            for class in ["neg", "pos"] {
+                let dir = folder.path().join(split).join(class);
+                std::fs::create_dir_all(&dir).unwrap();
+                (0..count).for_each(|i| std::fs::write(dir.join(format!("{i}.txt")), format!("{class} {i}")).unwrap());
+            }
+        }
+        let file = format!("data.file={:?}", folder.path().to_string_lossy());
+        let found = prepared(&[&file, "data.train_samples=12", "data.test_samples=8"]).unwrap();
+        let labels = |data: &dyn Dataset| {
+            let mut batch = taper_data::Batch::default();
+            batch.clear(data.len());
+            data.fill(0, &Vec::from_iter(0..data.len()), &mut batch).unwrap();
+            let labels = batch.i64s("labels").unwrap();
+            [0, 1].map(|class| labels.iter().filter(|label| **label == class).count())
+        };
+        let (train, test) = (labels(&found.train), labels(&found.test.unwrap()));
+        assert!(train[0] + train[1] == 12 && test[0] + test[1] == 8, "{train:?} {test:?}");
+        assert!(train.into_iter().chain(test).all(|count| count > 0), "{train:?} {test:?}");
+        assert_eq!(labels(&found.validation.unwrap()), [3, 3]);
+        assert!(found.dataset.description.ends_with(", 66 texts in a folder for each class"), "{:?}", found.dataset);
+        assert_eq!(prepared(&[&file]).unwrap().train.len(), 40);
     }
 
     #[test]

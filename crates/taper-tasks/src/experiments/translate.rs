@@ -31,15 +31,17 @@ const ARGUMENTS: &[Argument] = &[Argument {
     name: "data-dir",
     key: "data.path",
     value: "FILE|DIR",
-    help: "The pairs: a file with a text, a tab and what it becomes in each line, a CSV file of two columns, or a folder \
-           with train.tsv, test.tsv and perhaps val.tsv [default: generated dates]",
+    help: "The pairs: a file with a text, a tab and what it becomes in each line, a CSV file of two columns, a folder with \
+           train.tsv, test.tsv and perhaps val.tsv, a folder with two files of lines for each, such as train.de and \
+           train.en or de.train and en.train, or a collection by its name [default: generated dates]",
     form: Form::DataDir,
 }];
 
 table! {
     /// `[data]` of pairs of texts.
     pub struct PairsConfig {
-        /// The file of pairs, or a folder with train.tsv and test.tsv; without it dates are generated.
+        /// The file of pairs, a folder with train.tsv and test.tsv, or one with two files for each, such as train.de and train.en;
+        /// without it dates are generated.
         path: String = String::new(), any("a file or a folder");
         /// Fraction of the pairs held out for the test, where there is no file for it.
         test: f64 = 0.1, fraction();
@@ -49,7 +51,8 @@ table! {
         longest: usize = 160, integer(1..=65_536);
         /// Validate on at most so many pairs, evenly spaced; 0 for all.
         validation_pairs: usize = 1000, at_least(0);
-        /// Whether a text becomes the first of a pair, from the second.
+        /// Whether a text becomes the first of a pair, from the second. Of two files the first is that of the language which comes
+        /// first in the folder's name, A_to_B or A-B, or else in the alphabet.
         reverse: bool = false, flag();
     }
 }
@@ -116,7 +119,7 @@ mod pairs {
     use crate::run::{TranslateSpec, spec_json};
     use crate::translating::{Translating, dates, transformer};
     use std::path::Path;
-    use taper_data::{Bpe, Dataset, PairSamples, TextPairs, Tokenizer, split};
+    use taper_data::{Bpe, Dataset, PairSamples, ParallelTexts, TextPairs, Tokenizer, split};
     use taper_nn::{Device, Params, RandomKey};
     use taper_train::{Config, DatasetRecord, Error, Prepared, Reporter, Result};
 
@@ -198,6 +201,20 @@ mod pairs {
             );
             let [a, b] = part(dates(DATES), own.test)?;
             (rest, validation, test, checksum) = (a, Vec::new(), b, String::new());
+        } else if path.is_dir() && !path.join("train.tsv").exists() {
+            let found = ParallelTexts::open(path)?;
+            let [mut from, mut to] = found.languages;
+            if own.reverse {
+                std::mem::swap(&mut from, &mut to);
+            }
+            reporter.note(&format!("{from} becomes {to}; data.reverse={} turns it around", !own.reverse));
+            if found.left_out > 0 {
+                reporter.note(&format!("{} pairs left out, of which a text is empty", found.left_out));
+            }
+            let parts = [Some(&found.train), found.validation.as_ref(), Some(&found.test)];
+            checksum = parts.into_iter().flatten().map(|part| part.checksum.as_str()).collect::<Vec<_>>().join("+");
+            (rest, validation, test) =
+                (found.train.pairs, found.validation.unwrap_or_default().pairs, found.test.pairs);
         } else if path.is_dir() {
             let file = |name: &str| TextPairs::open(path.join(name));
             let (train, tested) = (file("train.tsv")?, file("test.tsv")?);
