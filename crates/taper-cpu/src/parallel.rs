@@ -1,4 +1,4 @@
-//! Splitting work into tasks for threads. The split depends on the size of the work alone, so that results do not
+//! Splitting work into tasks for threads. How sums are split depends on the size of the work alone, so that results do not
 //! depend on the number of threads.
 //!
 //! Every kernel goes through [`CpuBackend::run`], which takes its task as a `dyn Fn`, so that the code of the threads is

@@ -1,7 +1,7 @@
 //! Matrix products (GEMM): packed panels, blocks that fit the caches, and a micro-kernel for each instruction set.
 //!
-//! After Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008). How the work is split
-//! depends on sizes alone, and every sum is taken in one order, so results do not depend on the number of threads.
+//! After Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008). How sums are split depends
+//! on sizes alone, and every sum is taken in one order, so results do not depend on the number of threads.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;

@@ -19,9 +19,9 @@ pub(super) const GROUP: usize = 12;
 pub(super) const WIDE: usize = 8;
 /// The least number of tasks, where the size allows.
 const TASKS: usize = 12;
-/// The least number of tasks if B, of at most `FINE_BYTES`, stays in the L2 cache: smaller tasks balance threads that
-/// wake late.
-const FINE_TASKS: usize = 24;
+/// The least number of tasks for each thread if B, of at most `FINE_BYTES`, stays in the L2 cache. Which rows or columns are
+/// one task's has no part in what their sums are.
+const FINE_TASKS: usize = 4;
 const FINE_BYTES: usize = 1 << 20;
 /// Products of fewer multiplications read their operands in place where they can, instead of packing them.
 pub(super) const TINY: usize = 32 * 32 * 32;
@@ -168,11 +168,11 @@ impl<'a, 'b, T: Real + Stored> ProductTasks<'a, 'b, T> {
         let all_columns = (rows >= columns || shared).then(|| self.pack_all_columns()).transpose()?;
         let packed = Packed { a: all_rows.as_deref(), b: all_columns.as_deref() };
         let (down, across) = (row_panels.div_ceil(GROUP), column_panels.div_ceil(WIDE));
-        let fine = depth * columns * size_of::<T>() <= FINE_BYTES;
+        let (fine, fine_tasks) = (depth * columns * size_of::<T>() <= FINE_BYTES, FINE_TASKS * self.cpu.threads());
         let (down, across) = match (shared, rows >= columns) {
             (true, _) => (down.max(row_panels.min(TASKS.div_ceil(across))), across),
-            (_, true) => (down.max(row_panels.min(if fine { FINE_TASKS } else { TASKS })), 1),
-            (_, false) => (1, across.max(FINE_TASKS.min(column_panels.div_ceil(2)))),
+            (_, true) => (down.max(row_panels.min(if fine { fine_tasks } else { TASKS })), 1),
+            (_, false) => (1, across.max(fine_tasks.min(column_panels.div_ceil(2)))),
         };
         run_tasks(self.cpu, down * across, self.product.cost(), |i| {
             let (i, j) = (i / across, i % across);
