@@ -2,14 +2,13 @@
 //! `en.train`.
 
 use super::TextPairs;
-use super::source::text;
+use super::source::read;
 use crate::image::hex;
 use crate::{Error, Result};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use taper_backend::files;
 
 /// The names of the splits in those of files; the first of each is that of the split.
 const SPLITS: [&[&str]; 3] = [&["train"], &["dev", "val", "valid", "validation"], &["test"]];
@@ -105,13 +104,7 @@ fn files_of(dir: &Path) -> Result<[BTreeMap<String, PathBuf>; 3]> {
 /// The pairs of lines in two files. `left_out` is raised by the number of those of which a text is empty.
 fn pairs(first: &Path, second: &Path, left_out: &mut usize) -> Result<TextPairs> {
     let mut hash = Sha256::new();
-    let mut read = |path: &Path| {
-        let bytes = files::read(path).map_err(Error::io("read", path))?;
-        hash.update((bytes.len() as u64).to_le_bytes());
-        hash.update(&bytes);
-        text(bytes, path)
-    };
-    let texts = [read(first)?, read(second)?];
+    let texts = [read(first, &mut hash)?, read(second, &mut hash)?];
     let [lines, others] = texts.each_ref().map(|text| text.lines().count());
     if lines != others {
         let detail = format!("expected {lines}, as many as in {}, found {others}", first.display());

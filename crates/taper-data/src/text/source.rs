@@ -1,5 +1,6 @@
 //! A text that is read from a file, or from a folder with a part to be measured on; and one that comes with the crate.
 
+use crate::image::hex;
 use crate::{Error, Result};
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -44,7 +45,7 @@ impl TextSource {
         let mut hash = Sha256::new();
         if !path.is_dir() {
             let train = read(path, &mut hash)?;
-            return Ok(Self { train, held_out: None, checksum: hex(hash) });
+            return Ok(Self { train, held_out: None, checksum: hex(&hash.finalize()) });
         }
         let files = (path.join(TRAIN), HELD_OUT.iter().map(|name| path.join(name)).find(|path| path.is_file()));
         let (train, Some(held_out)) = files else { return Err(no_files(path)) };
@@ -52,14 +53,14 @@ impl TextSource {
             return Err(no_files(path));
         }
         let (train, held_out) = (read(&train, &mut hash)?, read(&held_out, &mut hash)?);
-        Ok(Self { train, held_out: Some(held_out), checksum: hex(hash) })
+        Ok(Self { train, held_out: Some(held_out), checksum: hex(&hash.finalize()) })
     }
 
     /// Chapters 1 to 15 of Jane Austen's *Pride and Prejudice* (1813), in the public domain: 125,385 characters, part of
     /// this crate.
     pub fn pride_and_prejudice() -> Self {
         const TEXT: &str = include_str!("../../datasets/pride-and-prejudice.txt");
-        Self { train: TEXT.into(), held_out: None, checksum: hex(Sha256::new_with_prefix(TEXT)) }
+        Self { train: TEXT.into(), held_out: None, checksum: hex(&Sha256::digest(TEXT)) }
     }
 
     /// With the last `fraction` of the training text held out, if no text is yet. The parts share no character.
@@ -99,7 +100,7 @@ fn no_files(folder: &Path) -> Error {
 }
 
 /// The text of the file, whose bytes go to `hash` too.
-fn read(path: &Path, hash: &mut Sha256) -> Result<String> {
+pub(super) fn read(path: &Path, hash: &mut Sha256) -> Result<String> {
     let bytes = files::read(path).map_err(Error::io("read", path))?;
     hash.update((bytes.len() as u64).to_le_bytes());
     hash.update(&bytes);
@@ -124,10 +125,6 @@ pub(super) fn utf8(bytes: Vec<u8>, path: &Path) -> Result<String> {
             format!("expected text in UTF-8, found the byte 0x{byte:02X}; convert the file, or cut it elsewhere");
         Error::format(path, format!("line {line}, byte {}", place + 1), detail)
     })
-}
-
-fn hex(hash: Sha256) -> String {
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
